@@ -1,0 +1,1 @@
+"""The world outside the nodes: Kubernetes, and the HTTP registry protocol."""

@@ -1,0 +1,1 @@
+"""Pure text to value and back, one file a syntax; comments and order survive."""

@@ -1,0 +1,1 @@
+"""Carries bytes to nodes and back; decides nothing."""

@@ -1,0 +1,31 @@
+"""What every test shares: the `needs` marker, and the count of what was skipped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.needs import missing, required
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*names): what the test needs of the machine (tests/needs.py)")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for need in marker.args:
+            reason = missing(need)
+            if reason and need in required():
+                pytest.fail(f"HARBOR_AGENT_REQUIRE asks for {need}: {reason}", pytrace=False)
+            if reason:
+                pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    terminalreporter.write_line(f"skipped: {skipped}" + (" (the reasons are above)" if skipped else ""))

@@ -1,0 +1,66 @@
+"""What a test needs of the machine, and what to say where it is missing.
+
+A test marked `@pytest.mark.needs("nodes")` is skipped, with the reason and the way to get it, where booted
+nodes cannot be had. `HARBOR_AGENT_REQUIRE=nodes,apiserver` turns such a skip into a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+_PROGRAMS = {
+    "sshd": ("openssh-server", ("/usr/sbin/sshd", "ssh-keygen")),
+    "registry": ("docker-registry", ("docker-registry",)),
+    "busybox": ("busybox", ("busybox",)),
+    "shellcheck": ("shellcheck", ("shellcheck",)),
+}
+_LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
+
+IMPLIED = {"nodes": ("root", "sshd", "registry", "busybox", "shellcheck")}
+
+
+def required() -> frozenset[str]:
+    """Return the needs that must be met, from the environment."""
+    named = {name.strip() for name in os.environ.get("HARBOR_AGENT_REQUIRE", "").split(",") if name.strip()}
+    return frozenset(named.union(*(IMPLIED.get(name, ()) for name in named)))
+
+
+@cache
+def missing(need: str) -> str | None:
+    """Return why `need` is not met and how to get it; None where it is met."""
+    match need:
+        case "root":
+            return None if os.geteuid() == 0 else "needs root: run it as root"
+        case "nodes":
+            return _missing_nodes()
+        case "apiserver":
+            return _missing_apiserver()
+        case _:
+            package, programs = _PROGRAMS[need]
+            absent = [name for name in programs if not shutil.which(name)]
+            return f"needs {', '.join(absent)}: apt-get install {package}" if absent else None
+
+
+def apiserver_assets() -> Path:
+    """Return the folder that holds kube-apiserver and etcd, or would."""
+    return Path(os.environ.get("KUBEBUILDER_ASSETS") or "/usr/local/kubebuilder/bin")
+
+
+def _missing_apiserver() -> str | None:
+    folder = apiserver_assets()
+    absent = [name for name in ("kube-apiserver", "etcd") if not os.access(folder / name, os.X_OK)]
+    if not absent:
+        return None
+    return f"needs {' and '.join(absent)} in {folder}: run 'setup-envtest use' and set KUBEBUILDER_ASSETS"
+
+
+def _missing_nodes() -> str | None:
+    if os.geteuid() != 0:
+        return "needs booted nodes, which need root: run it as root"
+    absent = [name for name in _LAB_PROGRAMS if not shutil.which(name)]
+    if absent:
+        return f"needs booted nodes; missing {', '.join(absent)}: run 'make lab-packages'"
+    return None

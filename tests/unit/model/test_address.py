@@ -1,0 +1,61 @@
+"""The address of a registry: normalised, or refused with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.errors import UsageError
+from agent.model.address import Address
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "url"),
+    [
+        ("192.168.0.99", "192.168.0.99", "http://192.168.0.99"),
+        ("192.168.0.99:80", "192.168.0.99:80", "http://192.168.0.99:80"),
+        ("HTTP://Harbor.LAN/", "harbor.lan", "http://harbor.lan"),
+        ("https://harbor.lan:8443/", "harbor.lan:8443", "https://harbor.lan:8443"),
+        ("[FD00::1]:5000", "[fd00::1]:5000", "http://[fd00::1]:5000"),
+        ("fd00:0::1", "[fd00::1]", "http://[fd00::1]"),
+        ("docker.io", "docker.io", "https://index.docker.io"),
+        ("http://index.docker.io/", "docker.io", "https://index.docker.io"),
+    ],
+)
+def test_is_normalised(text: str, entry: str, url: str) -> None:
+    address = Address.parse(text)
+    assert (address.entry, address.url) == (entry, url)
+    assert Address.parse(address.entry if address.scheme == "http" or address.is_docker_hub else address.url) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://h/path", "no path"),
+        ("10.0.0.0/8", "range"),
+        ("h:0", "port"),
+        ("h:65536", "port"),
+        ("h:", "port"),
+        ("ftp://h", "scheme ftp"),
+        ("300.1.1.1", "IPv4"),
+        ("[::1", "brackets"),
+        ("a b", "host name"),
+        ("", "empty"),
+    ],
+)
+def test_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason) as caught:
+        Address.parse(text)
+    assert caught.value.problem.hint
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        Address.parse("http://admin:hunter2@harbor.lan")
+    assert "hunter2" not in str(caught.value.problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"), [("harbor.lan", True), ("https://harbor.lan", False), ("docker.io", False)]
+)
+def test_only_plain_http_needs_a_change_on_the_node(text: str, *, needed: bool) -> None:
+    assert Address.parse(text).needs_node_change is needed
