@@ -32,13 +32,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsSource:
-    """Where the login comes from: exactly one of the three sources; read by the engine, not here."""
+    """Where the login comes from: exactly one of the sources; read by the engine, not here.
+
+    `password` is one that was handed over on standard input.
+    """
 
     username: str = ""
     email: str = ""
     password_env: str | None = None
     password_file: str | None = None
     docker_config: str | None = None
+    password: Sensitive | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

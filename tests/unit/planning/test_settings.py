@@ -1,0 +1,112 @@
+"""Settings as written become one policy, or an error that names the place."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.errors import UsageError
+from agent.model.address import Address
+from agent.model.policy import Rollout, RouteChoice
+from agent.planning.settings import Settings, Source, merge, settings_from_file, settings_from_variables
+
+SOURCE = Source(name="harbor-agent.yaml", lines={(): 1, ("registries",): 1, ("registries", 0, "adress"): 7})
+
+
+def read(document: object) -> Settings:
+    return settings_from_file(document, SOURCE)
+
+
+def test_a_registry_is_text_or_a_mapping() -> None:
+    policy = merge([read({"registries": ["192.168.0.99", {"address": "http://Harbor.lan:8080/", "state": "absent"}]})])
+    assert [(r.address.entry, r.state) for r in policy.registries] == [
+        ("192.168.0.99", "present"),
+        ("harbor.lan:8080", "absent"),
+    ]
+
+
+def test_layers_merge_field_by_field_and_the_later_wins() -> None:
+    low = read(
+        {
+            "registries": [
+                {
+                    "address": "h",
+                    "verify_image": "library/a:1",
+                    "credentials": {"username": "u", "password_env": "A"},
+                    "secret": {"name": "pull", "namespaces": ["demo"]},
+                }
+            ],
+            "route": "drop-in",
+            "rollout": {"batch": "20%"},
+        }
+    )
+    high = settings_from_variables(
+        {
+            "harbor_registries": [
+                {"address": "http://h", "credentials": {"password_file": "/f"}, "secret": {"key_form": "plain"}}
+            ],
+            "harbor_route": "daemon-json",
+        },
+        "node1",
+    )
+    policy = merge([low, high])
+    (registry,) = policy.registries
+    assert registry.verify_image == "library/a:1"
+    assert registry.credentials is not None
+    assert (registry.credentials.username, registry.credentials.password_file) == ("u", "/f")
+    assert registry.credentials.password_env is None
+    assert registry.secret is not None
+    assert (registry.secret.name, registry.secret.namespaces, registry.secret.key_form) == ("pull", ("demo",), "plain")
+    assert policy.route is RouteChoice.DAEMON_JSON
+    assert policy.rollout == Rollout(batch="20%")
+
+
+def test_naming_a_registry_restricts_the_run_and_takes_its_settings() -> None:
+    layer = read({"registries": ["a", {"address": "b", "verify_image": "x:1"}]})
+    policy = merge([layer], only=(Address.parse("b"), Address.parse("c")))
+    assert [(r.address.entry, r.verify_image) for r in policy.registries] == [("b", "x:1"), ("c", None)]
+
+
+@pytest.mark.parametrize(
+    ("document", "message", "hint"),
+    [
+        ({"registries": [{"adress": "h"}]}, r"harbor-agent.yaml:7: unknown key 'adress'", "did you mean 'address'"),
+        ({"registry": ["h"]}, "unknown key 'registry'", "did you mean 'registries'"),
+        ({"registries": "h"}, "a list was expected", ""),
+        ({"registries": [{"state": "absent"}]}, "needs an 'address'", "host"),
+        ({"registries": ["http://h/p"]}, "no path", "write h"),
+        ({"registries": [{"address": "h", "state": "gone"}]}, "'state' is 'gone'", "present, absent"),
+        ({"route": "json"}, "'route' is 'json'", "daemon-json"),
+        ({"rollout": {"batch": 0}}, "'batch' must be", ""),
+        ({"rollout": {"max_failed": "200%"}}, "200%", "100%"),
+        (
+            {"registries": [{"address": "h", "credentials": {"username": "u", "password": "p"}}]},
+            "a password does not belong",
+            "password_env",
+        ),
+        ([], "mapping", ""),
+    ],
+)
+def test_a_mistake_names_the_place_and_the_way_out(document: object, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        read(document)
+    assert str(caught.value).startswith("harbor-agent.yaml")
+    assert hint in caught.value.problem.hint
+
+
+@pytest.mark.parametrize(
+    ("credentials", "message"),
+    [
+        ({"username": "u"}, "no source of the password"),
+        ({"password_env": "P"}, "no username"),
+        ({"username": "u", "password_env": "P", "password_file": "F"}, "password_env and password_file"),
+    ],
+)
+def test_incomplete_credentials_are_an_error_once_all_is_merged(credentials: dict[str, str], message: str) -> None:
+    layer = read({"registries": [{"address": "h", "credentials": credentials}]})
+    with pytest.raises(UsageError, match=message):
+        merge([layer])
+
+
+def test_an_unknown_inventory_variable_names_the_host() -> None:
+    with pytest.raises(UsageError, match="inventory variables of node1: unknown key 'harbor_registry'"):
+        settings_from_variables({"harbor_registry": ["h"]}, "node1")
