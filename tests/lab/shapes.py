@@ -1,0 +1,173 @@
+"""The common ways in which Docker is set up on a Kubernetes node, as files written onto a lab node before it boots.
+
+The texts are written fresh in the shape that the named projects leave behind; only dockerd's path is Debian's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Shape = Literal["docker.io", "kubespray", "docker-ce", "kubekey", "no-docker"]
+
+# docker-ce's package, https://github.com/moby/moby contrib/init/systemd: no $DOCKER_OPTS (moby#18663).
+_DOCKER_CE = {
+    "etc/systemd/system/docker.service": """\
+[Unit]
+Description=Docker Application Container Engine
+Documentation=https://docs.docker.com
+After=network-online.target docker.socket firewalld.service containerd.service
+Wants=network-online.target containerd.service
+Requires=docker.socket
+
+[Service]
+Type=notify
+ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock
+ExecReload=/bin/kill -s HUP $MAINPID
+TimeoutStartSec=0
+RestartSec=2
+Restart=always
+StartLimitBurst=3
+StartLimitInterval=60s
+LimitNOFILE=infinity
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+Delegate=yes
+KillMode=process
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+"""
+}
+
+# kubespray, roles/container-engine/docker/templates.
+_KUBESPRAY = {
+    "etc/systemd/system/docker.service": """\
+[Unit]
+Description=Docker Application Container Engine
+Documentation=http://docs.docker.com
+After=network.target containerd.service
+Wants=containerd.service
+
+[Service]
+Type=notify
+Environment=GOTRACEBACK=crash
+ExecReload=/bin/kill -s HUP $MAINPID
+Delegate=yes
+KillMode=process
+ExecStart=/usr/sbin/dockerd \\
+          $DOCKER_OPTS \\
+          $DOCKER_STORAGE_OPTIONS \\
+          $DOCKER_DNS_OPTIONS
+TasksMax=infinity
+LimitNOFILE=1048576
+LimitNPROC=1048576
+LimitCORE=infinity
+TimeoutStartSec=1min
+# restart the docker process if it exits prematurely
+Restart=on-failure
+StartLimitBurst=3
+StartLimitInterval=60s
+
+[Install]
+WantedBy=multi-user.target
+""",
+    "etc/systemd/system/docker.service.d/docker-options.conf": """\
+[Service]
+Environment="DOCKER_OPTS= --iptables=false \\
+--exec-opt native.cgroupdriver=systemd \\
+--insecure-registry=10.233.0.0/18  \\
+--data-root=/var/lib/docker \\
+--log-opt max-size=50m --log-opt max-file=5"
+""",
+    "etc/systemd/system/docker.service.d/docker-dns.conf": """\
+[Service]
+Environment="DOCKER_DNS_OPTIONS=\\
+    --dns 10.233.0.3 --dns 10.99.0.1  \\
+    --dns-search default.svc.cluster.local --dns-search svc.cluster.local  \\
+    --dns-opt ndots:2 --dns-opt timeout:2 --dns-opt attempts:2  \\
+"
+""",
+}
+
+# KubeKey 3, cmd/kk/pkg/container/templates: the unit is bare and daemon.json holds everything.
+_KUBEKEY = {
+    "etc/systemd/system/docker.service": """\
+[Unit]
+Description=Docker Application Container Engine
+Documentation=https://docs.docker.com
+After=containerd.service
+Wants=containerd.service
+
+[Service]
+Type=notify
+ExecStart=/usr/sbin/dockerd  --containerd=/run/containerd/containerd.sock
+ExecReload=/bin/kill -s HUP $MAINPID
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec=0
+Delegate=yes
+KillMode=process
+Restart=on-failure
+StartLimitBurst=3
+StartLimitInterval=60s
+
+[Install]
+WantedBy=multi-user.target
+""",
+    "etc/docker/daemon.json": """\
+{
+  "log-opts": {
+    "max-size": "5m",
+    "max-file":"3"
+  },
+  "data-root": "/data/docker",
+  "exec-opts": ["native.cgroupdriver=systemd"]
+}
+""",
+}
+
+_FILES: Mapping[Shape, Mapping[str, str]] = {
+    "docker.io": {},
+    "kubespray": _KUBESPRAY,
+    "docker-ce": _DOCKER_CE,
+    "kubekey": _KUBEKEY,
+    "no-docker": {},
+}
+
+_SOCKET_WANT = "etc/systemd/system/sockets.target.wants/docker.socket"
+_DOCKER = (
+    "usr/sbin/dockerd",
+    "usr/bin/docker",
+    "etc/default/docker",
+    "etc/init.d/docker",
+    "etc/systemd/system/multi-user.target.wants/docker.service",
+    _SOCKET_WANT,
+    "lib/systemd/system/docker.service",
+    "lib/systemd/system/docker.socket",
+)
+# Only Debian's own unit and docker-ce's are started through docker.socket.
+_ABSENT: Mapping[Shape, tuple[str, ...]] = {
+    "docker.io": (),
+    "kubespray": (_SOCKET_WANT,),
+    "docker-ce": (),
+    "kubekey": (_SOCKET_WANT,),
+    "no-docker": _DOCKER,
+}
+
+
+def write_shape(root: Path, shape: Shape) -> None:
+    """Make the node whose root file system is at `root` one of that shape."""
+    for relative in _ABSENT[shape]:
+        (root / relative).unlink(missing_ok=True)
+    for relative, text in _FILES[shape].items():
+        path = root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
