@@ -49,6 +49,11 @@ class Address:
         """The root URL, without a trailing slash."""
         return "https://index.docker.io" if self.is_docker_hub else f"{self.scheme}://{self.entry}"
 
+    @property
+    def config_key(self) -> str:
+        """The key of this registry in docker's own config.json."""
+        return "https://index.docker.io/v1/" if self.is_docker_hub else self.entry
+
     def __str__(self) -> str:
         """Return the entry."""
         return self.entry

@@ -125,6 +125,7 @@ class Record:
     """
 
     run_id: str = ""
+    tool: str = ""
     policy_digest: str = ""
     entries: tuple[str, ...] = ()
     created_files: tuple[str, ...] = ()

@@ -178,7 +178,7 @@ def _address(reader: _Reader) -> Address:
     try:
         return Address.parse(text or "")
     except AgentError as error:
-        raise reader.error(error.problem.message, error.problem.hint)
+        raise reader.error(error.problem.message, error.problem.hint) from None
 
 
 def _verify_image(reader: _Reader) -> str | None:

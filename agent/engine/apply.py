@@ -1,0 +1,147 @@
+"""Change the nodes of a plan, wave by wave, prove each, and stop when too much goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent.engine.events import Message, NodeFinished, Phase
+from agent.engine.proof import prove
+from agent.engine.transactions import begin, record_of, roll_back
+from agent.model.plan import Action, Plan
+from agent.model.result import NodeResult, Outcome
+from agent.planning.rollout import over_budget, waves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent.engine.events import Listener
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.proof import Proof
+    from agent.engine.transactions import Transacted
+    from agent.model.policy import Credentials, Rollout
+    from agent.transport.protocol import Transport
+
+_BAD = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.ROLLBACK_FAILED, Outcome.REFUSED})
+_GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The results in the order of the plan, and why the run halted early, if it did."""
+
+    results: tuple[NodeResult, ...]
+    halted: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run works with. `credentials` are by registry entry."""
+
+    run_id: str
+    transport: Transport
+    rollout: Rollout
+    credentials: Mapping[str, Credentials]
+    listener: Listener
+
+
+def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
+    """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
+    results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
+    to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
+    halted = None
+    for wave in waves([p.node for p in to_change.values()], run.rollout):
+        if halted is None:
+            names = ", ".join(node.name for node in wave)
+            run.listener(Phase(name=f"change {names}", total=len(wave)))
+            for result in _wave(run, [to_change[node.name] for node in wave]):
+                results[result.node] = result
+                run.listener(NodeFinished(result=result))
+            halted = _over_budget(run.rollout, results, to_change)
+            if halted:
+                run.listener(Message(text=f"halting: {halted}"))
+        else:
+            results |= {node.name: _untouched(node.name, halted) for node in wave}
+    unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED]
+    results |= {result.node: result for result in prove_unchanged(run, unchanged)}
+    return Applied(results=tuple(results[p.node.name] for p in planned), halted=halted)
+
+
+def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+    """Pull on nodes that are as wanted already; a bad pull makes the node's outcome FAILED."""
+    proofs = prove(run.transport, [(p.node, p.policy) for p in planned], run.credentials)
+    results = []
+    for p in planned:
+        result = _proven(_unplanned(p), proofs[p.node.name])
+        if result.verified is False:
+            result = replace(result, outcome=Outcome.FAILED)
+        run.listener(NodeFinished(result=result))
+        results.append(result)
+    return results
+
+
+def _wave(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+    by_name = {p.node.name: p for p in planned}
+    plans = [
+        (p.node, p.decision, record_of(p.decision, p.policy, run.run_id))
+        for p in planned
+        if isinstance(p.decision, Plan)
+    ]
+    ended = begin(run.transport, plans, run.run_id)
+    results = {t.node.name: _result(by_name[t.node.name], t, run.run_id) for t in ended}
+    changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]
+    proofs = prove(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
+    for name, proof in proofs.items():
+        results[name] = _proven(results[name], proof)
+    denied = [by_name[name].node for name, proof in proofs.items() if proof.denies_the_change]
+    for undone in roll_back(run.transport, denied, run.run_id) if denied else ():
+        results[undone.node.name] = _taken_back(results[undone.node.name], undone)
+    return [results[p.node.name] for p in planned]
+
+
+def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeResult:
+    action = planned.decision.action if isinstance(planned.decision, Plan) else Action.NONE
+    problem = transacted.problem
+    return NodeResult(
+        node=planned.node.name,
+        outcome=transacted.outcome,
+        action=action,
+        transaction=run_id,
+        reason=problem.message if problem else planned.reason,
+        problem=problem,
+        seconds=transacted.seconds,
+    )
+
+
+def _proven(result: NodeResult, proof: Proof) -> NodeResult:
+    if proof.problem is None:
+        return replace(result, verified=proof.verified)
+    return replace(result, verified=False, problem=proof.problem, reason=proof.problem.message)
+
+
+def _taken_back(result: NodeResult, undone: Transacted) -> NodeResult:
+    outcome = undone.outcome if undone.outcome in {Outcome.ROLLED_BACK, Outcome.UNKNOWN} else Outcome.ROLLBACK_FAILED
+    return replace(result, outcome=outcome)
+
+
+def _unplanned(planned: PlannedNode) -> NodeResult:
+    return NodeResult(
+        node=planned.node.name,
+        outcome=planned.outcome,
+        reason=planned.reason,
+        problem=planned.problem,
+        seconds=planned.seconds,
+    )
+
+
+def _untouched(name: str, halted: str) -> NodeResult:
+    return NodeResult(node=name, outcome=Outcome.SKIPPED, reason=f"not touched, the run halted: {halted}")
+
+
+def _over_budget(
+    rollout: Rollout, results: Mapping[str, NodeResult], to_change: Mapping[str, PlannedNode]
+) -> str | None:
+    done = [results[name] for name in to_change if name in results]
+    failed = sum(1 for result in done if result.outcome in _BAD or result.verified is False)
+    unreachable = sum(1 for result in done if result.outcome in _GONE)
+    return over_budget(rollout, len(to_change), failed=failed, unreachable=unreachable)

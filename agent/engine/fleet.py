@@ -1,0 +1,122 @@
+"""The nodes of a run, each with its policy, its observation and its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent import resources
+from agent.engine.observe import observe
+from agent.model.inventory import Node
+from agent.model.plan import Refusal
+from agent.model.result import Outcome
+from agent.planning.docker import Templates, Wanted, plan_docker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.engine.events import Listener
+    from agent.engine.observe import Observation
+    from agent.engine.request import Policies, Reach
+    from agent.errors import Problem
+    from agent.model.plan import Plan
+    from agent.model.policy import Policy
+    from agent.model.state import NodeState
+    from agent.transport.protocol import Transport
+
+PROBE_TIMEOUT = 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedNode:
+    """One node of the run: what is wanted, what was seen, and what follows from both.
+
+    `decision` is None where the node was skipped or not seen; then `problem` says why.
+    """
+
+    node: Node
+    policy: Policy
+    outcome: Outcome
+    decision: Plan | Refusal | None = None
+    problem: Problem | None = None
+    reason: str = ""
+    state: NodeState | None = None
+    seconds: float = 0.0
+
+
+def load_nodes(reach: Reach) -> list[Node]:
+    """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
+    if reach.transport == "local":
+        return [Node(name="localhost", address="localhost", connection="local")]
+    from agent.transport.inventory import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
+
+    return load_inventory(reach.sources, limit=reach.limit)
+
+
+def open_transport(reach: Reach) -> Transport:
+    """Return the transport that was asked for; its libraries are loaded only now."""
+    if reach.transport == "local":
+        from agent.transport.local import LocalTransport  # noqa: PLC0415
+
+        return LocalTransport()
+    from agent.transport.ssh import SshTransport  # noqa: PLC0415 - paramiko is slow to import
+
+    return SshTransport(forks=reach.forks)
+
+
+def plan_fleet(
+    transport: Transport, nodes: Sequence[Node], policies: Policies, listener: Listener
+) -> list[PlannedNode]:
+    """Look at every node and plan it, in the order given. Nothing on any node is changed."""
+    wanted = [(node, policies.for_node(node)) for node in nodes]
+    targets = [(node, _entries(policy)) for node, policy in wanted if node.skip_reason is None]
+    seen = {o.node.name: o for o in observe(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)}
+    return [_planned(node, policy, seen.get(node.name), repair=policies.repair) for node, policy in wanted]
+
+
+def plan_state(node: Node, policy: Policy, state: NodeState, *, repair: bool) -> PlannedNode:
+    """Plan one node from what was seen of it."""
+    wanted = Wanted(
+        present=tuple(r.address for r in policy.registries if r.state == "present" and r.address.needs_node_change),
+        absent=tuple(r.address for r in policy.registries if r.state == "absent" and r.address.needs_node_change),
+        route=policy.route,
+        repair=repair,
+    )
+    decision = plan_docker(node.name, state, wanted, load_templates())
+    if isinstance(decision, Refusal):
+        return PlannedNode(
+            node=node,
+            policy=policy,
+            outcome=Outcome.REFUSED,
+            decision=decision,
+            problem=decision.problem,
+            reason=decision.problem.message,
+            state=state,
+        )
+    outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
+    return PlannedNode(
+        node=node, policy=policy, outcome=outcome, decision=decision, reason=decision.reason, state=state
+    )
+
+
+def load_templates() -> Templates:
+    """Return the texts of the templates that planning renders."""
+    return Templates(
+        docker_options=resources.template("docker-options.conf.j2"),
+        daemon_json=resources.template("daemon.json.j2"),
+    )
+
+
+def _entries(policy: Policy) -> tuple[str, ...]:
+    return tuple(r.address.entry for r in policy.registries if r.state == "present" and r.address.scheme == "http")
+
+
+def _planned(node: Node, policy: Policy, seen: Observation | None, *, repair: bool) -> PlannedNode:
+    if seen is None:
+        reason = f"harbor_skip: {node.skip_reason}"
+        return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=reason)
+    if seen.state is None:
+        outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED
+        reason = seen.problem.message if seen.problem else ""
+        return PlannedNode(node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason)
+    return plan_state(node, policy, seen.state, repair=repair)

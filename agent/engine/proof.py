@@ -1,0 +1,91 @@
+"""The proof: a real pull by the node's own daemon. The live list is necessary, a pull is sufficient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.errors import AgentError, Problem
+from agent.model.result import PullReport, PullVerdict
+from agent.node import wire
+from agent.transport.protocol import Job, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent.model.inventory import Node
+    from agent.model.policy import Credentials, Policy, Registry
+    from agent.transport.protocol import Transport
+
+_PULL_TIMEOUT = 300.0
+
+_HINTS = {
+    PullVerdict.INSECURE_REFUSED: "the daemon does not trust the registry: the change did not take",
+    PullVerdict.UNAUTHORIZED: "check the user's right to pull from this project",
+    PullVerdict.NOT_FOUND: "verify_image names no image in this registry; push one or name another",
+    PullVerdict.UNREACHABLE: "the registry does not answer this node: is it up, and routed from there?",
+    PullVerdict.FAILED: "see the message of the daemon",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The pulls of one node: `verified` is None where no image was named. `problem` is that of the first bad pull."""
+
+    verified: bool | None = None
+    pulls: tuple[PullReport, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def denies_the_change(self) -> bool:
+        """Whether a pull shows that the change itself failed, so that it must be taken back."""
+        return any(pull.verdict is PullVerdict.INSECURE_REFUSED for pull in self.pulls)
+
+
+def prove(
+    transport: Transport, nodes: Sequence[tuple[Node, Policy]], credentials: Mapping[str, Credentials]
+) -> dict[str, Proof]:
+    """Pull each registry's `verify_image` on each node; `credentials` are by registry entry. Keys are node names."""
+    proofs = {node.name: Proof() for node, _ in nodes}
+    images = dict.fromkeys(registry for _, policy in nodes for registry in _provable(policy))
+    for registry in images:
+        concerned = [node for node, policy in nodes if registry in _provable(policy)]
+        for result in _pull(transport, concerned, registry, credentials.get(registry.address.entry)):
+            name, pull = result
+            proofs[name] = _add(proofs[name], pull)
+    return proofs
+
+
+def _provable(policy: Policy) -> tuple[Registry, ...]:
+    return tuple(r for r in policy.registries if r.state == "present" and r.verify_image)
+
+
+def _pull(
+    transport: Transport, nodes: Sequence[Node], registry: Registry, credentials: Credentials | None
+) -> list[tuple[str, PullReport]]:
+    image = f"{registry.address.entry}/{registry.verify_image}"
+    program = wire.pull_program(image, credentials, registry.address.config_key)
+    reports: list[tuple[str, PullReport]] = []
+    for result in transport.run([Job(node=node, program=program, timeout=_PULL_TIMEOUT) for node in nodes]):
+        name = result.job.node.name
+        if isinstance(result, Lost):
+            reports.append((name, PullReport(image=image, verdict=PullVerdict.FAILED, detail=result.problem.message)))
+            continue
+        try:
+            reports.append((name, wire.decode_pull(result.stdout)))
+        except AgentError as error:
+            detail = f"{error.problem.message} (exit status {result.rc})"
+            reports.append((name, PullReport(image=image, verdict=PullVerdict.FAILED, detail=detail)))
+    return reports
+
+
+def _add(proof: Proof, pull: PullReport) -> Proof:
+    pulled = pull.verdict is PullVerdict.PULLED
+    problem = proof.problem
+    if not pulled and problem is None:
+        problem = Problem(
+            code=f"pull-{pull.verdict.value}",
+            message=f"pulling {pull.image} failed: {pull.detail}",
+            hint=_HINTS[pull.verdict],
+        )
+    return Proof(verified=pulled and proof.verified is not False, pulls=(*proof.pulls, pull), problem=problem)

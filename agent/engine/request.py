@@ -1,0 +1,119 @@
+"""What was asked for on the command line, before any file is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from agent.errors import UsageError
+from agent.model.address import Address
+from agent.planning.settings import Settings, merge, settings_from_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.model.inventory import Node
+    from agent.model.policy import KeyForm, Policy, RouteChoice
+    from agent.model.sensitive import Sensitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryFlags:
+    """The flags about registries, their credentials and the secret."""
+
+    addresses: tuple[str, ...] = ()
+    absent: bool = False
+    route: RouteChoice | None = None
+    username: str | None = None
+    email: str | None = None
+    password: Sensitive | None = None
+    password_file: str | None = None
+    secret_name: str | None = None
+    namespaces: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+    key_form: KeyForm | None = None
+    verify_image: str | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+
+    def parsed(self) -> tuple[Address, ...]:
+        """Return the addresses, each once. Raises UsageError for one that is refused."""
+        return tuple(dict.fromkeys(Address.parse(text) for text in self.addresses))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How the nodes are found and reached. `sources` empty means this machine (transport local)."""
+
+    sources: tuple[str, ...] = ()
+    limit: str | None = None
+    transport: Literal["ssh", "local"] = "ssh"
+    forks: int = 10
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The layers of settings below and above a node's own, and the policies that come of them."""
+
+    file: Settings
+    flags: RegistryFlags
+    repair: bool = False
+
+    def general(self) -> Policy:
+        """Return the policy without any node's variables. Raises UsageError."""
+        return self._merge(())
+
+    def for_node(self, node: Node) -> Policy:
+        """Return the policy of one node. Raises UsageError naming the host for a wrong variable."""
+        return self._merge((settings_from_variables(node.variables, node.name),))
+
+    def _merge(self, between: tuple[Settings, ...]) -> Policy:
+        only = self.flags.parsed()
+        layers = (self.file, *between)
+        written = (registry["address"] for layer in layers for registry in layer.registries)
+        targets = only or tuple(dict.fromkeys(address for address in written if isinstance(address, Address)))
+        return merge((*layers, self._flag_layer(targets)), only=only)
+
+    def _flag_layer(self, targets: tuple[Address, ...]) -> Settings:
+        flags = self.flags
+        credentials = {
+            "username": flags.username,
+            "email": flags.email,
+            "password": flags.password,
+            "password_file": flags.password_file,
+        }
+        secret = {
+            "name": flags.secret_name,
+            "namespaces": flags.namespaces or None,
+            "service_accounts": flags.service_accounts or None,
+            "key_form": flags.key_form,
+        }
+        per_registry: dict[str, object | None] = {
+            "state": "absent" if flags.absent else None,
+            "verify_image": flags.verify_image,
+            "credentials": _given(credentials),
+            "secret": _given(secret),
+        }
+        given = _given(per_registry) or {}
+        _check_flags(flags, given, targets)
+        return Settings(
+            registries=tuple({"address": address, **given} for address in targets),
+            route=flags.route,
+            kubeconfig=flags.kubeconfig,
+        )
+
+
+def _given(values: Mapping[str, object | None]) -> dict[str, object] | None:
+    return {key: value for key, value in values.items() if value is not None} or None
+
+
+def _check_flags(flags: RegistryFlags, given: Mapping[str, object], targets: tuple[Address, ...]) -> None:
+    if flags.absent and not flags.addresses:
+        raise UsageError.of("flags-ambiguous", "--absent needs to know what to remove", "name it with --registry")
+    if len(targets) > 1 and ("credentials" in given or "secret" in given or "verify_image" in given):
+        raise UsageError.of(
+            "flags-ambiguous",
+            f"credentials, secret and image flags are for one registry, and this run has {len(targets)}",
+            "name one with --registry, or write them into harbor-agent.yaml",
+        )

@@ -1,0 +1,19 @@
+"""A short name for what was wanted of a node, so that later runs can tell whether the wish has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.model.policy import Policy
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return SHA-256 (hex) over what concerns the node: addresses with their state, and the route."""
+    facts = {
+        "registries": sorted([r.address.url, r.state] for r in policy.registries),
+        "route": policy.route.value,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
