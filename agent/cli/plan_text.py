@@ -1,0 +1,114 @@
+"""A plan as text: for each node what, where, why, the diff, and whom a restart stops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from agent.cli.output import coloured_diff, coloured_outcome
+from agent.model.plan import Action, Plan, Refusal
+from agent.model.result import NodeResult, Outcome
+from agent.planning.diff import unified_diff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.secrets import SecretsReport
+    from agent.errors import Problem
+    from agent.model.state import Container
+
+_WILL_COME_BACK = frozenset({"always", "unless-stopped"})
+
+
+def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None) -> str:
+    """Return the whole plan; its last line sums up."""
+    blocks = [_node(node) for node in nodes]
+    if secrets is not None:
+        blocks.append(secrets_text(secrets))
+    return "\n\n".join([*blocks, summary(nodes)])
+
+
+def summary(nodes: Sequence[PlannedNode]) -> str:
+    """Return the one line that sums up a plan."""
+    found = Counter(node.outcome for node in nodes)
+    actions = Counter(node.decision.action for node in nodes if isinstance(node.decision, Plan))
+    doing = [f"{actions[action]} {action.value}" for action in (Action.RELOAD, Action.RESTART) if actions[action]]
+    to_change = f"{found[Outcome.CHANGE]} to change" + (f" ({', '.join(doing)})" if doing else "")
+    others = (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.FAILED, Outcome.SKIPPED)
+    return "Plan: " + ", ".join([to_change, *(f"{found[o]} {o.value}" for o in others if found[o])])
+
+
+def run_summary(results: Sequence[NodeResult], halted: str | None) -> str:
+    """Return the one line that sums up a run."""
+    found = Counter(result.outcome for result in results)
+    parts = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
+    proven = sum(1 for result in results if result.verified)
+    parts += [f"{proven} proven by a pull"] if proven else []
+    parts += [f"halted: {halted}"] if halted else []
+    return "Done: " + (", ".join(parts) or "no nodes")
+
+
+def secrets_text(secrets: SecretsReport) -> str:
+    """Return the lines about pull secrets, one a namespace."""
+    lines = ["secret"]
+    for item in secrets.items:
+        lines.append(f"  {item.namespace}/{item.name} for {item.registry}: {item.status}")
+        lines += _problem(item.problem)
+        for account in item.service_accounts:
+            lines.append(f"    service account {account.name}: {account.status}")
+            lines += _problem(account.problem)
+    for finding in secrets.findings:
+        lines += _problem(finding)
+    return "\n".join(lines)
+
+
+def _node(planned: PlannedNode) -> str:
+    decision = planned.decision
+    title = f"{planned.node.name}  {coloured_outcome(planned.outcome)}"
+    if isinstance(decision, Plan) and planned.outcome is Outcome.CHANGE:
+        title += f"  {decision.route.value}, {_ACTIONS[decision.action]}"
+    lines = [title]
+    lines += _indented([planned.reason]) if planned.reason else []
+    if planned.problem and planned.problem.hint:
+        lines.append(f"  → {planned.problem.hint}")
+    if decision:
+        if isinstance(decision, Refusal) and decision.changes:
+            lines.append("  this is what it would take:")
+        lines += [_indent(coloured_diff(unified_diff(change))) for change in decision.changes]
+        lines += [line for finding in decision.findings for line in _problem(finding)]
+    if isinstance(decision, Plan) and decision.action is Action.RESTART:
+        lines += _bounced(decision.containers_bounced)
+    return "\n".join(lines)
+
+
+_ACTIONS = {Action.NONE: "files only", Action.RELOAD: "reload, nothing stops", Action.RESTART: "restart"}
+
+
+def _bounced(containers: Sequence[Container]) -> list[str]:
+    if not containers:
+        return ["  the restart stops no container"]
+    names = [f"{c.name} ({_fate(c)})" for c in containers]
+    return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]
+
+
+def _fate(container: Container) -> str:
+    if container.kubernetes:
+        return "kubelet starts it again"
+    if container.restart_policy in _WILL_COME_BACK:
+        return container.restart_policy
+    return f"{container.restart_policy or 'no'}: will not come back by itself"
+
+
+def _problem(problem: Problem | None) -> list[str]:
+    if problem is None:
+        return []
+    return [f"  note: {problem.message}", *([f"  → {problem.hint}"] if problem.hint else [])]
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [_indent(line) for line in lines]
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,161 @@
+"""What `-o json` prints, as plain values; docs/schemas/ holds the JSON Schema of each document."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.model.plan import Plan, Refusal
+from agent.model.result import Outcome
+from agent.planning.diff import masked_text, unified_diff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.secrets import SecretsReport
+    from agent.errors import AgentError, Problem
+    from agent.model.plan import FileChange
+    from agent.model.result import NodeResult
+    from agent.model.state import FileState
+
+PLAN_SCHEMA = "harbor-agent/plan/1"
+RUN_SCHEMA = "harbor-agent/run/1"
+ERROR_SCHEMA = "harbor-agent/error/1"
+
+Json = dict[str, object]
+_PLAN_STATUSES = ("change", "unchanged", "refused", "unreachable", "failed", "skipped")
+
+
+def plan_document(nodes: Sequence[PlannedNode], secrets: SecretsReport | None) -> Json:
+    """Return the object that `plan -o json` prints."""
+    return {
+        "schema": PLAN_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "summary": counts((node.outcome for node in nodes), _PLAN_STATUSES),
+        "nodes": [_planned(node) for node in nodes],
+        "secret": secrets_document(secrets),
+    }
+
+
+def run_document(
+    run_id: str, exit_code: int, results: Sequence[NodeResult], secrets: SecretsReport | None, halted: str | None
+) -> Json:
+    """Return the object that `apply -o json` and `verify -o json` print."""
+    return {
+        "schema": RUN_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "run_id": run_id,
+        "exit_code": exit_code,
+        "summary": counts((result.outcome for result in results), [outcome.value for outcome in Outcome]),
+        "nodes": [_result(result) for result in results],
+        "secret": secrets_document(secrets),
+        "halted": halted,
+    }
+
+
+def error_document(error: AgentError) -> Json:
+    """Return the object that an early end prints."""
+    return {"schema": ERROR_SCHEMA, "error": {**_problem(error.problem), "exit_code": int(error.exit_code)}}
+
+
+def counts(outcomes: Iterable[Outcome], names: Sequence[str]) -> dict[str, int]:
+    """Return how many there are of each, all names present, in their order."""
+    found = [outcome.value for outcome in outcomes]
+    return {name: found.count(name) for name in names}
+
+
+def secrets_document(secrets: SecretsReport | None) -> Json | None:
+    """Return the `secret` member: every secret in every namespace, or null where none was asked for."""
+    if secrets is None:
+        return None
+    return {
+        "status": secrets.status,
+        "secrets": [
+            {
+                "name": item.name,
+                "namespace": item.namespace,
+                "registry": item.registry,
+                "status": item.status,
+                "service_accounts": [
+                    {"name": account.name, "status": account.status, **_optional(account.problem)}
+                    for account in item.service_accounts
+                ],
+                **_optional(item.problem),
+            }
+            for item in secrets.items
+        ],
+        "findings": [_problem(problem) for problem in secrets.findings],
+    }
+
+
+def _planned(planned: PlannedNode) -> Json:
+    decision = planned.decision
+    plan = decision if isinstance(decision, Plan) else None
+    return {
+        "node": planned.node.name,
+        "runtime": decision.runtime if decision else None,
+        "status": planned.outcome.value,
+        "route": plan.route.value if plan else "none",
+        "action": plan.action.value if plan else "none",
+        "files": [_change(change) for change in (decision.changes if decision else ())],
+        "reason": planned.reason,
+        "code": planned.problem.code if planned.problem else None,
+        "hint": planned.problem.hint if planned.problem else None,
+        "containers_bounced": [
+            {"name": c.name, "image": c.image, "restart_policy": c.restart_policy, "kubernetes": c.kubernetes}
+            for c in (plan.containers_bounced if plan else ())
+        ],
+        "findings": [_problem(problem) for problem in (decision.findings if decision else ())],
+        "would_be": isinstance(decision, Refusal) and bool(decision.changes),
+        "seconds": round(planned.seconds, 3),
+    }
+
+
+def _change(change: FileChange) -> Json:
+    return {
+        "path": change.path,
+        "before": _file(change.before),
+        "after": _file(change.after),
+        "diff": unified_diff(change),
+        "reason": change.reason,
+    }
+
+
+def _file(state: FileState) -> Json | None:
+    if not state.exists or state.content is None:
+        return None
+    return {
+        "sha256": hashlib.sha256(state.content).hexdigest(),
+        "mode": f"{state.mode:04o}",
+        "uid": state.uid,
+        "gid": state.gid,
+        "text": masked_text(state.content),
+    }
+
+
+def _result(result: NodeResult) -> Json:
+    return {
+        "node": result.node,
+        "outcome": result.outcome.value,
+        "action": result.action.value,
+        "transaction": result.transaction,
+        "verified": result.verified,
+        "reason": result.reason,
+        "code": result.problem.code if result.problem else None,
+        "hint": result.problem.hint if result.problem else None,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _problem(problem: Problem) -> Json:
+    return {"code": problem.code, "message": problem.message, "hint": problem.hint}
+
+
+def _optional(problem: Problem | None) -> Json:
+    return {
+        "code": problem.code if problem else None,
+        "reason": problem.message if problem else None,
+        "hint": problem.hint if problem else None,
+    }
