@@ -1,0 +1,347 @@
+# shellcheck shell=sh
+# What one node is like, read-only, as one framed document (decoded by agent/node/probe_wire.py).
+# Arguments: the registries (host[:port]) whose reachability is wanted. POSIX sh: dash, busybox and bash.
+# Everything is a function and the call is the last line, so that a truncated copy does nothing.
+
+report_system() {
+  printf 'privileged %s\n' "$([ "$(id -u)" -eq 0 ] && echo yes || echo no)"
+  if [ -d /run/systemd/system ]; then
+    printf 'init systemd\n'
+    systemctl --version 2>/dev/null | sed -n '1s/^systemd \([^ ]*\).*/systemd \1/p'
+  else
+    printf 'init %s\n' "$(cat /proc/1/comm 2>/dev/null)"
+  fi
+  printf 'boot %s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+  for release in /etc/os-release /usr/lib/os-release; do
+    [ -r "$release" ] || continue
+    block os-release <"$release"
+    break
+  done
+  for runtime in containerd crio podman k3s rke2 microk8s; do
+    command -v "$runtime" >/dev/null 2>&1 && printf 'runtime %s\n' "$runtime"
+  done
+}
+
+# Standard input as base64 between a line that names it and a line with a dot.
+block() {
+  printf 'block %s\n' "$*"
+  base64
+  printf '.\n'
+}
+
+# Sets unit, unit_facts, main_pid and binary; fails where the node has no Docker.
+find_docker() {
+  unit=docker.service
+  show_unit
+  case $(property LoadState) in
+    loaded | masked) ;;
+    *)
+      other=$(other_docker_unit)
+      [ -z "$other" ] || { unit=$other && show_unit; }
+      ;;
+  esac
+  main_pid=$(property MainPID)
+  [ "${main_pid:-0}" != 0 ] || main_pid=$(pid_without_unit)
+  binary=$(readlink "/proc/$main_pid/exe" 2>/dev/null) || binary=
+  [ -n "$binary" ] || binary=$(command -v dockerd || command -v dockerd-current)
+  # podman-docker answers to the name docker without being it.
+  case $(property ExecStart) in *podman*) return 1 ;; esac
+  [ "$(property LoadState)" = loaded ] || [ -n "$binary" ]
+}
+
+show_unit() {
+  unit_facts=$(systemctl show "$unit" --no-pager -p Id,LoadState,ActiveState,UnitFileState,FragmentPath \
+    -p DropInPaths,NeedDaemonReload,MainPID,ExecStart,EnvironmentFiles 2>/dev/null)
+}
+
+property() {
+  printf '%s\n' "$unit_facts" | sed -n "s/^$1=//p"
+}
+
+# A dockerd under another name, such as snap.docker.dockerd.service; cri-dockerd is none.
+other_docker_unit() {
+  grep -lsE '^ExecStart=(.*[/ .])?dockerd( |$)' /etc/systemd/system/*.service /run/systemd/system/*.service \
+    /usr/lib/systemd/system/*.service /lib/systemd/system/*.service | sed -n '1s,.*/,,p'
+}
+
+pid_without_unit() {
+  pid=$(cat /var/run/docker.pid 2>/dev/null)
+  [ "$(cat "/proc/${pid:-0}/comm" 2>/dev/null)" = dockerd ] && printf '%s' "$pid" || printf 0
+}
+
+report_unit() {
+  printf 'docker %s\n' "$unit"
+  [ -z "$binary" ] || printf 'binary %s\n' "$binary"
+  printf '%s\n' "$unit_facts" | grep -v '^ExecStart=' | block unit
+  printf 'pid %s\n' "$main_pid"
+  [ "$main_pid" != 0 ] || return 0
+  if [ -r "/proc/$main_pid/cmdline" ]; then block argv <"/proc/$main_pid/cmdline"; fi
+  if [ -r "/proc/$main_pid/environ" ]; then
+    # A proxy's password stays on the node.
+    tr '\0' '\n' <"/proc/$main_pid/environ" | grep -iE '^(https?|no)_proxy=' |
+      sed 's,^\([A-Za-z_]*=\)\([A-Za-z0-9+.-]*://\)\{0,1\}.*@,\1\2***@,' | block environment
+  else
+    printf 'unreadable file-unreadable %s\n' "/proc/$main_pid/environ"
+  fi
+}
+
+# What the daemon says of itself. A stopped daemon is not asked: the question would start it through its socket.
+report_daemon() {
+  if [ "$main_pid" = 0 ]; then
+    [ -z "$binary" ] || timeout 5 "$binary" --version 2>/dev/null | block version
+    return 0
+  fi
+  # shellcheck disable=SC2016 # a Go template
+  facts=$(timeout 5 docker info --format '{{json .RegistryConfig}}{{println}}{{json .LiveRestoreEnabled}}{{println}}{{json .ServerVersion}}')
+  case $facts in
+    '{'*) ;;
+    *)
+      timeout 5 docker info 2>&1 >/dev/null | tail -n 1 | block daemon-silent
+      timeout 5 "$binary" --version 2>/dev/null | block version
+      return 0
+      ;;
+  esac
+  printf '%s\n' "$facts" | block daemon
+  timeout 5 docker ps -q --no-trunc 2>/dev/null | xargs -r timeout 5 docker inspect --format \
+    '[{{json .Id}},{{json .Name}},{{json .Config.Image}},{{json .HostConfig.RestartPolicy.Name}},{{json (index .Config.Labels "io.kubernetes.pod.uid")}}]' \
+    2>/dev/null | block containers
+}
+
+# Sets paths, one a line: everything that may decide what dockerd runs with.
+collect_paths() {
+  paths=
+  for path in $(property FragmentPath) $(property DropInPaths); do add_path "$path"; done
+  library=/usr/lib/systemd/system
+  # /lib is mostly a link to /usr/lib; then the name that systemd uses is the only one.
+  if [ "$(cd -P /lib 2>/dev/null && pwd)" = "$(cd -P /usr/lib 2>/dev/null && pwd)" ]; then
+    case $(property FragmentPath) in /lib/*) library=/lib/systemd/system ;; esac
+  else
+    library='/usr/lib/systemd/system /lib/systemd/system'
+  fi
+  for directory in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient \
+    /run/systemd/generator.early /etc/systemd/system /run/systemd/system /run/systemd/generator \
+    /usr/local/lib/systemd/system $library /run/systemd/generator.late; do
+    add_existing "$directory/$unit"
+    for level in "$unit" $(prefix_levels) service; do add_directory "$directory/$level.d"; done
+  done
+  add_path "/etc/systemd/system/$unit.d"
+  add_path "/etc/systemd/system/$unit.d/docker-options.conf"
+  for path in /etc/docker /etc/docker/daemon.json /etc/default/docker /etc/sysconfig/docker; do add_path "$path"; done
+  add_environment_files
+  add_configuration_files
+}
+
+# a-b-c.service also reads a-b-.service.d and a-.service.d (systemd.unit(5)).
+prefix_levels() {
+  stem=${unit%.service}
+  while :; do
+    case $stem in *-*) stem=${stem%-*} ;; *) return 0 ;; esac
+    printf '%s-.service ' "$stem"
+  done
+}
+
+add_path() {
+  case $1 in /*) ;; *) return 0 ;; esac
+  case $1 in *"$newline"*) return 0 ;; esac
+  case "$newline$paths$newline" in *"$newline$1$newline"*) ;; *) paths=$paths${paths:+$newline}$1 ;; esac
+}
+
+add_existing() {
+  if [ -e "$1" ] || [ -L "$1" ]; then add_path "$1"; fi
+}
+
+add_directory() {
+  [ -d "$1" ] || return 0
+  if [ ! -r "$1" ] || [ ! -x "$1" ]; then
+    printf 'unreadable directory-unreadable %s\n' "$1"
+    return 0
+  fi
+  for path in "$1"/*.conf; do add_existing "$path"; done
+}
+
+# Runs its arguments with every unit file and drop-in found so far behind them.
+with_paths() (
+  IFS=$newline
+  set -f
+  # shellcheck disable=SC2086 # split at the line ends, on purpose
+  "$@" $paths
+)
+
+add_environment_files() {
+  named=$(
+    property EnvironmentFiles | sed 's/ (ignore_errors=[a-z]*)//g'
+    with_paths sed -n 's/^[[:space:]]*EnvironmentFile[[:space:]]*=[[:space:]]*-\{0,1\}["'\'']\{0,1\}\(\/[^"'\'']*\).*/\1/p' 2>/dev/null
+  )
+  IFS=$newline
+  # shellcheck disable=SC2086 # EnvironmentFile= takes globs
+  for path in $named; do add_path "${path%"${path##*[! ]}"}"; done
+  IFS=$standard_separators
+}
+
+add_configuration_files() {
+  pattern='s/.*--config-file[= ]\{1,\}["'\'']\{0,1\}\(\/[^"'\'' \\]*\).*/\1/p'
+  named=$(
+    with_paths sed -n "$pattern" 2>/dev/null
+    [ "$main_pid" = 0 ] || tr '\0' ' ' <"/proc/$main_pid/cmdline" | sed -n "$pattern"
+  )
+  for path in $named; do
+    add_path "$path"
+    add_path "${path%/*}"
+  done
+}
+
+report_files() {
+  with_paths stat -c '%f %u %g %s %n' -- 2>/dev/null | while read -r mode uid gid size path; do
+    printf 'file %s %s %s %s\n' "$mode" "$uid" "$gid" "$path"
+    if [ -L "$path" ]; then readlink "$path" | block link; fi
+    [ -f "$path" ] || continue
+    report_content "$path" "$size"
+  done
+  printf '%s\n' "$paths" | while read -r path; do
+    [ -n "$path" ] || continue
+    if [ -e "$path" ] || [ -L "$path" ]; then continue; fi
+    if hidden "$path"; then
+      printf 'unreadable file-unreadable %s\n' "$path"
+    else
+      printf 'absent %s\n' "$path"
+    fi
+  done
+}
+
+report_content() {
+  bytes=$2
+  # The size of a link is that of its text.
+  if [ -L "$1" ]; then bytes=$(wc -c <"$1"); fi
+  if [ ! -r "$1" ]; then
+    printf 'unreadable file-unreadable %s\n' "$1"
+  elif [ "$bytes" -gt 1048576 ]; then
+    printf 'unreadable file-too-large %s\n' "$1"
+  else
+    block content <"$1"
+  fi
+}
+
+# Whether a path only looks absent because a directory above it may not be searched.
+hidden() {
+  above=${1%/*}
+  while [ -n "$above" ] && [ ! -e "$above" ]; do above=${above%/*}; done
+  [ -d "${above:-/}" ] && [ ! -x "${above:-/}" ]
+}
+
+report_own_state() {
+  state=/var/lib/harbor-agent
+  if [ -d "$state" ] && [ ! -x "$state" ]; then
+    printf 'unreadable directory-unreadable %s\n' "$state"
+    # The lock can be seen by everybody: it is a unit.
+    if systemctl is-active --quiet harbor-agent-transaction.service; then
+      systemctl show harbor-agent-transaction.service -p Description | sed -n 's/^Description=harbor-agent transaction /pending /p'
+    fi
+    return 0
+  fi
+  if [ -f "$state/record/docker.json" ]; then block record <"$state/record/docker.json"; fi
+  for journal in "$state"/transactions/*/journal; do
+    [ -f "$journal" ] || continue
+    directory=${journal%/journal}
+    case $(sed -n 's/^\([a-z_-]*\) .* \.$/\1/p' "$journal" | tail -n 1) in
+      committed | rolled_back | rollback_failed | refused) ;;
+      *) printf 'pending %s\n' "${directory##*/}" ;;
+    esac
+  done
+}
+
+report_reachability() {
+  for entry in "$@"; do report_entry "$entry" & done
+  wait
+}
+
+# One line, written at once, so that entries asked in parallel do not mix.
+report_entry() {
+  host=$1
+  port=80
+  case $1 in
+    *]) ;;
+    *:*) host=${1%:*} port=${1##*:} ;;
+  esac
+  host=${host#\[}
+  host=${host%]}
+  resolved=$(resolve "$host")
+  if [ "$resolved" = none ]; then
+    printf 'reach %s none 0 the name does not resolve\n' "$1"
+    return 0
+  fi
+  unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY
+  answer=$(ask "$1" 2>&1 | tr -d '\r')
+  status=$(printf '%s\n' "$answer" | sed -n 's,^ *HTTP/[0-9.]* \([0-9][0-9][0-9]\).*,\1,p' | sed -n 1p)
+  if [ "$answer" = unasked ]; then
+    status=- message='nothing on the node can ask'
+  elif [ -n "$status" ] && [ "$status" != 000 ]; then
+    message=
+  else
+    status=0 message=$(printf '%s\n' "$answer" | grep -v '^HTTP/' | grep . | tail -n 1 | cut -c1-200)
+    message=${message:-no answer within 2 s}
+  fi
+  printf 'reach %s %s %s %s\n' "$1" "$resolved" "$status" "$message"
+}
+
+# "-" where there is nothing to resolve or nothing to resolve it with, "none" where no address was found.
+resolve() {
+  case $1 in
+    *:*) printf '%s' - ;;
+    *[!0-9.]*)
+      command -v getent >/dev/null 2>&1 || { printf '%s' - && return 0; }
+      found=$(timeout 2 getent ahosts "$1" | sed 's/[[:space:]].*//' | sort -u | tr '\n' ,)
+      printf '%s' "${found:-none}"
+      ;;
+    *) printf '%s' - ;;
+  esac
+}
+
+# The status line of GET /v2/, or an error; "unasked" where the node has nothing to ask with.
+ask() {
+  url="http://$1/v2/"
+  if command -v curl >/dev/null 2>&1; then
+    curl -qsS -m 2 --noproxy '*' -o /dev/null -w 'HTTP/1 %{http_code}\n' "$url"
+  elif command -v wget >/dev/null 2>&1; then
+    timeout 2 wget -S -O /dev/null "$url"
+  elif command -v busybox >/dev/null 2>&1 && busybox wget --help >/dev/null 2>&1; then
+    timeout 2 busybox wget -S -O /dev/null "$url"
+  elif command -v bash >/dev/null 2>&1; then
+    # shellcheck disable=SC2016 # for bash, which has sockets
+    timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET /v2/ HTTP/1.0\r\nHost: %s\r\n\r\n" "$3" >&3 && head -n 1 <&3' \
+      bash "$host" "$port" "$1"
+  else
+    echo unasked
+  fi
+}
+
+gather() {
+  report_system
+  report_own_state
+  find_docker || return 0
+  report_unit
+  collect_paths
+  # The daemon is asked while the files are read.
+  report_daemon | {
+    report_files
+    cat
+  }
+}
+
+main() {
+  exec 2>/dev/null </dev/null
+  LC_ALL=C
+  PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/opt/bin
+  DOCKER_HOST=unix:///var/run/docker.sock
+  export LC_ALL PATH DOCKER_HOST
+  newline='
+'
+  standard_separators=$IFS
+  printf '\nharbor-agent/probe/1 begin\n'
+  report_reachability "$@" | {
+    gather </dev/null
+    cat
+  }
+  printf 'harbor-agent/probe/1 end\n'
+}
+
+main "$@"

@@ -1,0 +1,44 @@
+"""The record of what was applied last, as JSON in /var/lib/harbor-agent/record."""
+
+from __future__ import annotations
+
+import json
+
+from agent import __version__
+from agent.model.state import Record
+from agent.node.framing import refuse
+
+_SCHEMA = "harbor-agent/record/1"
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the record as it lies on the node: JSON with sorted keys and the version that wrote it."""
+    document = {
+        "schema": _SCHEMA,
+        "tool": __version__,
+        "run_id": record.run_id,
+        "policy_digest": record.policy_digest,
+        "entries": list(record.entries),
+        "created_files": list(record.created_files),
+        "file_hashes": dict(record.file_hashes),
+    }
+    return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def decode_record(content: bytes) -> Record:
+    """Read what `encode_record` wrote. Raises WireError (`record-unreadable`) for anything else."""
+    try:
+        document = json.loads(content)
+        known = document["schema"] == _SCHEMA
+        record = Record(
+            run_id=str(document["run_id"]),
+            policy_digest=str(document["policy_digest"]),
+            entries=tuple(str(entry) for entry in document["entries"]),
+            created_files=tuple(str(path) for path in document["created_files"]),
+            file_hashes={str(path): str(digest) for path, digest in document["file_hashes"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        known, record = False, Record()
+    if not known:
+        raise refuse("record-unreadable", "the record of what was applied last is not in a known form")
+    return record
