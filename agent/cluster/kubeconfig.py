@@ -1,0 +1,112 @@
+"""From a kubeconfig, or from inside a pod, to a client; what is wrong with it is said without its content."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx2
+import msgspec
+import yaml
+from lightkube import Client, KubeConfig
+from lightkube.core.exceptions import ConfigError
+
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from lightkube.config.kubeconfig import SingleConfig
+
+_DEFAULT = "~/.kube/config"
+
+
+def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) -> Client:
+    """Return a client for `kubeconfig`, else $KUBECONFIG, else ~/.kube/config, else the pod that this runs in.
+
+    That is kubectl's order. Nothing is asked of the server yet. Raises UsageError `kubeconfig-missing` or
+    `kubeconfig-invalid`.
+    """
+    path = _find(kubeconfig)
+    source = str(path) if path else "the pod's service account"
+    try:
+        config = _read(path) if path else KubeConfig.from_service_account()
+        chosen = _choose(config, context, source)
+        return Client(config=chosen, timeout=httpx2.Timeout(timeout), field_manager="harbor-agent")
+    except yaml.YAMLError as error:
+        raise _invalid(source, _yaml_reason(error)) from None  # the error's text would quote the file
+    except (ConfigError, OSError, ssl.SSLError) as error:
+        raise _invalid(source, str(error)) from None
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _invalid(source, _shape_reason(error)) from None
+
+
+def _find(kubeconfig: str | None) -> Path | None:
+    if kubeconfig:
+        path = Path(kubeconfig).expanduser()
+        if not path.is_file():
+            raise _missing(f"there is no kubeconfig {path}")
+        return path
+    named = [Path(name).expanduser() for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+    present = [path for path in named if path.is_file()]
+    if len(present) > 1:
+        raise _invalid("$KUBECONFIG", "it names several files, which are not merged here; give one with --kubeconfig")
+    if named and not present:
+        raise _missing(f"KUBECONFIG names {named[0]}, and there is no such file")
+    default = Path(_DEFAULT).expanduser()
+    if present or default.is_file():
+        return present[0] if present else default
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return None
+    raise _missing(f"no kubeconfig was given, and there is no {default}")
+
+
+def _read(path: Path) -> KubeConfig:
+    with path.open(encoding="utf-8") as stream:
+        return KubeConfig.from_dict(yaml.safe_load(stream), fname=path.absolute())
+
+
+def _choose(config: KubeConfig, context: str | None, source: str) -> SingleConfig:
+    name = context or config.current_context
+    if not name:
+        raise _invalid(source, "it has no current-context; choose one with --context")
+    if name not in config.contexts:
+        known = ", ".join(sorted(config.contexts)) or "none"
+        raise _invalid(source, f"it has no context '{name}' (it has: {known})")
+    wanted = config.contexts[name]
+    if wanted.cluster not in config.clusters:
+        raise _invalid(source, f"context '{name}' names the cluster '{wanted.cluster}', which is not in it")
+    if not wanted.user or wanted.user not in config.users:
+        raise _invalid(source, f"context '{name}' names no user that is in it, so there is nothing to log in with")
+    chosen = config.get(name)
+    if chosen is None:
+        raise _invalid(source, f"context '{name}' cannot be used")
+    return chosen
+
+
+def _missing(message: str) -> UsageError:
+    return UsageError.of(
+        "kubeconfig-missing", message, "give one with --kubeconfig, or `kubeconfig:` in harbor-agent.yaml"
+    )
+
+
+def _invalid(source: str, reason: str) -> UsageError:
+    return UsageError.of(
+        "kubeconfig-invalid",
+        f"the kubeconfig {source} cannot be used: {reason}",
+        "compare with `kubectl config view`, and try `kubectl version` with the same file",
+    )
+
+
+def _yaml_reason(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}" if mark else ""
+    return f"it is not YAML{where}"
+
+
+def _shape_reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"'{error.args[0]}' is missing"
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)  # names types and the path, never values
+    return "it does not have the shape of a kubeconfig"

@@ -1,0 +1,115 @@
+"""Attaching the pull secret to service accounts without losing what is attached already.
+
+`ServiceAccount.imagePullSecrets` is an atomic list: every kind of merge replaces it. So: read, append with a JSON
+patch that tests the resource version, and again where somebody wrote in between.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lightkube.resources.core_v1 import ServiceAccount
+from lightkube.types import PatchType
+
+from agent.cluster.api_problems import Intent, attempt
+from agent.errors import Problem
+from agent.model.result import Outcome
+from agent.model.secret import ServiceAccountResult
+
+if TYPE_CHECKING:
+    from lightkube import Client
+
+_DEADLINE = 30.0
+_LONGEST_PAUSE = 0.5
+
+
+def plan_attachment(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
+    """Return what `attach` would do: UNCHANGED, CHANGE, SKIPPED or FAILED."""
+    found = _read(client, namespace, account)
+    if isinstance(found, Problem):
+        return _not_done(found, namespace, account, secret, None)
+    attached = secret in _attached(found)
+    return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED if attached else Outcome.CHANGE)
+
+
+def attach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
+    """Append the secret to the account's `imagePullSecrets` unless it is there; needs get and patch on it.
+
+    Tries for 30 s against concurrent writers.
+    """
+    intent = Intent(verb="patch", resource="serviceaccounts", name=account, namespace=namespace)
+    end = time.monotonic() + _DEADLINE
+    pause = 0.01
+    refused: tuple[str, Problem] | None = None
+    while True:
+        found = _read(client, namespace, account)
+        if isinstance(found, Problem):
+            return _not_done(found, namespace, account, secret, None)
+        if secret in _attached(found):
+            return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED)
+        version = _version(found)
+        if refused and (refused[0] == version or time.monotonic() > end):
+            # nobody wrote in between, so it was not the test that failed; or others write without end
+            return _not_done(refused[1], namespace, account, secret, found)
+        patch = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *_append(found, secret)]
+        done = attempt(
+            intent,
+            lambda patch=patch: client.patch(  # type: ignore[misc]
+                ServiceAccount, account, patch, namespace=namespace, patch_type=PatchType.JSON
+            ),
+        )
+        if not isinstance(done, Problem):
+            return ServiceAccountResult(name=account, outcome=Outcome.CHANGED)
+        if done.code not in {"cluster-conflict", "cluster-rejected"}:
+            return _not_done(done, namespace, account, secret, found)
+        refused = (version, done)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _read(client: Client, namespace: str, account: str) -> ServiceAccount | Problem:
+    intent = Intent(verb="get", resource="serviceaccounts", name=account, namespace=namespace)
+    return attempt(intent, lambda: client.get(ServiceAccount, account, namespace=namespace))
+
+
+def _attached(account: ServiceAccount) -> list[str]:
+    return [reference.name or "" for reference in account.imagePullSecrets or []]
+
+
+def _version(account: ServiceAccount) -> str:
+    return (account.metadata and account.metadata.resourceVersion) or ""
+
+
+def _append(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
+    if account.imagePullSecrets:
+        return [{"op": "add", "path": "/imagePullSecrets/-", "value": {"name": secret}}]
+    return [{"op": "add", "path": "/imagePullSecrets", "value": [{"name": secret}]}]
+
+
+def _not_done(
+    problem: Problem, namespace: str, account: str, secret: str, found: ServiceAccount | None
+) -> ServiceAccountResult:
+    if problem.code != "cluster-forbidden":
+        return ServiceAccountResult(name=account, outcome=Outcome.FAILED, problem=problem)
+    command = _command(namespace, account, secret, found)
+    by_hand = replace(problem, code="service-account-forbidden", hint=f"somebody who may can run: {command}")
+    return ServiceAccountResult(name=account, outcome=Outcome.SKIPPED, problem=by_hand)
+
+
+def _command(namespace: str, account: str, secret: str, found: ServiceAccount | None) -> str:
+    """Return the kubectl command that appends as `attach` would, also where the list could not be read."""
+
+    def kubectl(patch: list[dict[str, object]]) -> str:
+        arguments = ["kubectl", "-n", namespace, "patch", "serviceaccount", account, "--type=json", "-p"]
+        return shlex.join([*arguments, json.dumps(patch, separators=(",", ":"))])
+
+    if found:
+        return kubectl(_append(found, secret))
+    append: dict[str, object] = {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": secret}}
+    no_list: dict[str, object] = {"op": "test", "path": "/imagePullSecrets", "value": None}
+    start: dict[str, object] = {"op": "add", "path": "/imagePullSecrets", "value": [{"name": secret}]}
+    return f"{kubectl([append])} || {kubectl([no_list, start])}"

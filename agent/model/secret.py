@@ -1,0 +1,89 @@
+"""The pull secret of one registry: what is wanted, what would be done, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agent.model.result import Outcome
+
+if TYPE_CHECKING:
+    from agent.errors import Problem
+    from agent.model.address import Address
+    from agent.model.policy import Credentials, KeyForm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSpec:
+    """The secret as wanted in every namespace that it is wanted in.
+
+    `key_form` decides how the registry is written inside (see `agent.cluster.secrets.registry_key`);
+    the secret is attached to each of `service_accounts` of the same namespace.
+    """
+
+    name: str
+    address: Address
+    credentials: Credentials
+    key_form: KeyForm = "kubesphere"
+    service_accounts: tuple[str, ...] = ()
+
+
+class SecretAction(StrEnum):
+    """What is done to the secret itself."""
+
+    NONE = "none"
+    CREATE = "create"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAccountResult:
+    """Whether a service account names the secret in its `imagePullSecrets`.
+
+    UNCHANGED: it does already. CHANGE, CHANGED: it would, it now does, behind the entries that were there.
+    SKIPPED: the user may not do it; the problem's hint is the command for somebody who may. The secret itself
+    is none the worse for it. FAILED: anything else.
+    """
+
+    name: str
+    outcome: Outcome
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretPlan:
+    """What would be done in one namespace: UNCHANGED, CHANGE, REFUSED, or FAILED where it could not be found out.
+
+    `differences` name what differs, one clause each, no values. `reason` is one sentence.
+    """
+
+    namespace: str
+    name: str
+    outcome: Outcome
+    action: SecretAction = SecretAction.NONE
+    reason: str = ""
+    differences: tuple[str, ...] = ()
+    service_accounts: tuple[ServiceAccountResult, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the namespace is as wanted already, service accounts included."""
+        accounts = all(account.outcome is Outcome.UNCHANGED for account in self.service_accounts)
+        return self.outcome is Outcome.UNCHANGED and accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretResult:
+    """What became of the secret in one namespace: UNCHANGED, CHANGED, REFUSED or FAILED.
+
+    Service accounts are touched only where the secret is there: UNCHANGED or CHANGED.
+    """
+
+    namespace: str
+    name: str
+    outcome: Outcome
+    action: SecretAction = SecretAction.NONE
+    service_accounts: tuple[ServiceAccountResult, ...] = ()
+    problem: Problem | None = None

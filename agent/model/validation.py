@@ -1,0 +1,44 @@
+"""What a registry said when it was asked whether a login can pull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.errors import Problem
+    from agent.model.address import Address
+
+
+class AuthenticationKind(StrEnum):
+    """How a registry asks for a login. UNKNOWN: it was not reached, or is no registry."""
+
+    UNKNOWN = "unknown"
+    OPEN = "open"
+    BASIC = "basic"
+    BEARER = "bearer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The answer to "can this login pull from this registry".
+
+    `problem` is what makes the answer no; None means yes. `notes` are worth knowing either way (a proxy was
+    used, tokens come from another host, Harbor says that it is unhealthy).
+    """
+
+    address: Address
+    authentication: AuthenticationKind = AuthenticationKind.UNKNOWN
+    problem: Problem | None = None
+    notes: tuple[Problem, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the login can pull, as far as was asked."""
+        return self.problem is None
+
+    @property
+    def findings(self) -> tuple[Problem, ...]:
+        """Everything found: the problem first, then the notes."""
+        return (self.problem, *self.notes) if self.problem else self.notes
