@@ -1,0 +1,63 @@
+"""Many jobs at once, on a fixed number of threads, with each result handed over as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from agent.transport.protocol import Completed, Job, Lost
+
+_SECONDS_TO_WIND_UP = 2.0
+
+
+class RunOne(Protocol):
+    """Runs one job to its end or its timeout; gives up soon once `stopping` is set."""
+
+    def __call__(self, job: Job, stopping: Event) -> Completed | Lost:
+        """Run the job."""
+        ...
+
+
+def run_each(run_one: RunOne, jobs: Iterable[Job], *, forks: int) -> Iterator[Completed | Lost]:
+    """Run `jobs`, at most `forks` at a time, and yield each result as it comes.
+
+    When the consumer stops early (an exception, Ctrl-C, `close()`), no further job starts and those that run are told
+    to give up. The threads are daemons: a job that does not give up never keeps the process from ending. An exception
+    in `run_one` is raised here: it is a bug, not a node's trouble.
+    """
+    waiting = deque(jobs)
+    count = len(waiting)
+    stopping = Event()
+    results: SimpleQueue[Completed | Lost | Exception] = SimpleQueue()
+
+    def work() -> None:
+        while not stopping.is_set():
+            try:
+                job = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                results.put(run_one(job, stopping))
+            except Exception as error:  # noqa: BLE001 - raised again by the consumer
+                results.put(error)
+
+    threads = [Thread(target=work, daemon=True, name=f"job-{number}") for number in range(min(forks, count))]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(count):
+            result = results.get()
+            if isinstance(result, Exception):
+                raise result
+            yield result
+    finally:
+        stopping.set()
+        end = time.monotonic() + _SECONDS_TO_WIND_UP
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))

@@ -1,0 +1,165 @@
+"""Programs run on nodes over SSH (paramiko): one verified connection a job, with deadlines of its own."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import re
+import select
+from contextlib import closing
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from agent.errors import Problem
+from agent.transport.authentication import KeyRing
+from agent.transport.connection import Target, UnreachableError, log_in, negotiate, open_socket
+from agent.transport.deadline import Deadline, OutOfTimeError, Watch
+from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_files, user_files
+from agent.transport.launch import Exchange, on_node, out_of_time
+from agent.transport.local import run_here
+from agent.transport.pool import run_each
+from agent.transport.protocol import Completed, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from threading import Event
+
+    from agent.transport.protocol import Job
+
+# Everything worth telling is in a Problem; paramiko would print the tracebacks of its threads.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
+
+_CHUNK = 65536
+_MILLISECONDS_BETWEEN_WINDOW_CHECKS = 20
+_PROXY = re.compile(r"ProxyJump|ProxyCommand|(?:^|\s)-J", re.IGNORECASE)
+
+
+class SshTransport:
+    """Runs programs over SSH; a node with `connection` "local" is this machine.
+
+    Host keys are checked against `known_hosts` (OpenSSH's files by default; a node's own `-o UserKnownHostsFile=`
+    takes the place of the user's files) and never added. `connect_timeout` is in seconds, for each of connecting,
+    agreeing on keys and each login attempt, within the job's timeout.
+    """
+
+    def __init__(self, *, forks: int, connect_timeout: float = 10, known_hosts: Sequence[Path] | None = None) -> None:
+        """Run at most `forks` jobs at once."""
+        self._forks = forks
+        self._connect_timeout = connect_timeout
+        self._files = tuple(known_hosts) if known_hosts is not None else default_files()
+        self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
+        self._lock = Lock()
+        self._key_ring = KeyRing()
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
+        """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
+        with closing(Watch()) as watch:
+            yield from run_each(partial(self._run_one, watch), jobs, forks=self._forks)
+
+    def _run_one(self, watch: Watch, job: Job, stopping: Event) -> Completed | Lost:
+        if job.node.connection == "local":
+            return run_here(job, stopping)
+        deadline = Deadline(job.timeout, stopping)
+        target = Target(job.node, job.node.user or getpass.getuser())
+        exchange = Exchange(job.program, job.node.become, user=target.user)
+        try:
+            rc = self._talk(watch, target, exchange, deadline)
+        except UnreachableError as error:
+            problem = error.problem
+        except OutOfTimeError as error:
+            problem = out_of_time(job.node, exchange, deadline, stopped=error.stopped)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            problem = _connection_lost(target, exchange, deadline, str(error))
+        else:
+            if exchange.begun and rc >= 0:
+                stdout, stderr = exchange.streams()
+                return Completed(job=job, rc=rc, stdout=stdout, stderr=stderr, seconds=deadline.seconds)
+            if exchange.problem or rc >= 0:
+                problem = on_node(job.node, exchange.failure(rc))
+                return Lost(job=job, problem=problem, started=False, seconds=deadline.seconds)
+            problem = _connection_lost(target, exchange, deadline, "")
+        return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
+
+    def _talk(self, watch: Watch, target: Target, exchange: Exchange, deadline: Deadline) -> int:
+        """Connect, run the exchange's command, and return its exit status, -1 where none came."""
+        known_hosts = self._known_hosts_for(target)
+        sock = open_socket(target, deadline.remaining(self._connect_timeout))
+        transport = paramiko.Transport(sock)
+        with closing(transport), watch.over(transport, deadline):
+            negotiate(transport, target, known_hosts, deadline.remaining(self._connect_timeout))
+            transport.auth_timeout = self._connect_timeout
+            log_in(transport, target, self._key_ring, deadline)
+            channel = transport.open_session(timeout=deadline.remaining())
+            channel.exec_command(exchange.command)
+            _converse(channel, exchange, deadline)
+            if exchange.problem:
+                return -1
+            while not channel.status_event.wait(deadline.nap()):
+                pass
+            return channel.recv_exit_status()
+
+    def _known_hosts_for(self, target: Target) -> KnownHosts:
+        arguments = target.node.ssh_common_args
+        if _PROXY.search(arguments):
+            hint = "connect without a bastion for now"
+            raise target.error(
+                "ssh-proxy-unsupported", "its ssh arguments ask for a proxy, which is not used yet", hint
+            )
+        try:
+            named = user_files(arguments)
+        except ValueError as error:
+            raise target.error("ssh-arguments-invalid", f"its ssh arguments cannot be read ({error})") from None
+        files = self._files if named is None else (*named, *GLOBAL_FILES)
+        with self._lock:
+            if files not in self._known_hosts:
+                self._known_hosts[files] = KnownHosts.load(files)
+            return self._known_hosts[files]
+
+
+def _converse(channel: paramiko.Channel, exchange: Exchange, deadline: Deadline) -> None:
+    """Send and receive until both streams have ended, or there is no use in going on."""
+    readable = select.poll()
+    readable.register(channel.fileno(), select.POLLIN)
+    while not exchange.problem:
+        ended = channel.eof_received or channel.closed
+        while channel.recv_ready():
+            exchange.hear_stdout(channel.recv(_CHUNK))
+        while channel.recv_stderr_ready():
+            exchange.hear_stderr(channel.recv_stderr(_CHUNK))
+        if ended:
+            return
+        _send(channel, exchange)
+        # The descriptor shows what can be read; that the window has opened for writing again, it does not show.
+        nap = deadline.nap() * 1000
+        readable.poll(min(nap, _MILLISECONDS_BETWEEN_WINDOW_CHECKS) if exchange.pending else nap)
+
+
+def _send(channel: paramiko.Channel, exchange: Exchange) -> None:
+    """Send as much as the window takes without blocking, so that nobody waits for a reader that waits for us."""
+    try:
+        while exchange.pending and channel.send_ready():
+            count = channel.send(bytes(exchange.pending[:_CHUNK]))
+            if not count:
+                return
+            exchange.sent(count)
+        if exchange.input_done and not channel.eof_sent:
+            channel.shutdown_write()
+    except OSError:
+        # The program ended without reading to the end; what it said, and its exit status, still count.
+        return
+
+
+def _connection_lost(target: Target, exchange: Exchange, deadline: Deadline, reason: str) -> Problem:
+    try:
+        deadline.remaining()
+    except OutOfTimeError as error:
+        return out_of_time(target.node, exchange, deadline, stopped=error.stopped)
+    said = f" ({' '.join(reason.split())})" if reason else ""
+    if exchange.started:
+        message = f"{target.label}: the connection was lost while the program ran{said}"
+        return Problem(code="connection-lost", message=message, hint="nobody knows yet what the program did")
+    return Problem(code="ssh-closed", message=f"{target.label}: it ended the connection before the program ran{said}")
