@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
+import inspect
 import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, get_type_hints
 
 import typer
 
@@ -18,35 +19,68 @@ from agent.errors import AgentError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-P = ParamSpec("P")
 
+def guarded(command: Callable[..., ExitCode]) -> Callable[..., None]:
+    """Make a command of a function that takes groups of options and returns its exit code.
 
-def guarded(command: Callable[P, ExitCode]) -> Callable[P, None]:
-    """Wrap a command that returns its exit code; the wrapper ends the program with it.
-
-    A traceback is printed only for a bug of ours, without the values of variables: they may be secret.
+    Each parameter whose type is a dataclass stands for all of its fields, so that commands share options without
+    repeating them. Errors become a line (or JSON) and an exit code; a traceback is shown only for a bug of ours,
+    and without the values of variables: they may be secret.
     """
+    groups = {name: hint for name, hint in _hints(command).items() if dataclasses.is_dataclass(hint)}
 
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    def run(**values: object) -> None:
         signal.signal(signal.SIGTERM, _terminate)
-        try:
-            code = command(*args, **kwargs)
-        except AgentError as error:
-            _report(error, kwargs.get("output"))
-            code = error.exit_code
-        except KeyboardInterrupt:
-            tell("interrupted; nodes that had begun finish by themselves, run the same command again to see them")
-            code = ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = ExitCode.DONE
-        except Exception as error:  # noqa: BLE001 - the last resort: say it is our bug, and keep secrets out
-            _bug(error)
-            code = ExitCode.BUG
-        raise typer.Exit(int(code))
+        output = values.get("output")
+        for name, group in groups.items():
+            own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
+            values[name] = group(**own)
+        raise typer.Exit(int(_exit_code(lambda: command(**values), output)))
 
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = _signature(command)  # type: ignore[attr-defined]  # what inspect.signature looks for
+    run.__annotations__ = {name: p.annotation for name, p in _signature(command).parameters.items()}
     return run
+
+
+def _hints(command: Callable[..., ExitCode]) -> dict[str, type]:
+    hints = get_type_hints(command, include_extras=True)
+    hints.pop("return", None)
+    return hints
+
+
+def _signature(command: Callable[..., ExitCode]) -> inspect.Signature:
+    """Return the command's signature with every group replaced by its fields."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = []
+    for name, hint in _hints(command).items():
+        if dataclasses.is_dataclass(hint):
+            inner = get_type_hints(hint, include_extras=True)
+            parameters += [
+                inspect.Parameter(field.name, kind, default=field.default, annotation=inner[field.name])
+                for field in dataclasses.fields(hint)
+            ]
+        else:
+            default = inspect.signature(command).parameters[name].default
+            parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
+    return inspect.Signature(parameters)
+
+
+def _exit_code(command: Callable[[], ExitCode], output: object) -> ExitCode:
+    try:
+        return command()
+    except AgentError as error:
+        _report(error, output)
+        return error.exit_code
+    except KeyboardInterrupt:
+        tell("interrupted; nodes that had begun finish by themselves, run the same command again to see them")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001 - the last resort: say it is our bug, and keep secrets out
+        _bug(error)
+        return ExitCode.BUG
 
 
 def _report(error: AgentError, output: object) -> None:

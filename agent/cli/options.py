@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import typer
@@ -15,9 +16,7 @@ from agent.errors import UsageError
 from agent.model.policy import RouteChoice
 from agent.model.sensitive import Sensitive
 
-NODES = "Nodes"
-REGISTRY = "Registry"
-CLUSTER = "Cluster"
+DEFAULT_FORKS = 10
 
 
 class Format(enum.StrEnum):
@@ -115,27 +114,105 @@ KeyForm = Annotated[
 ]
 
 
-def reach(
-    inventory: list[str] | None, limit: str | None, transport: TransportName = TransportName.SSH, forks: int = 10
-) -> Reach:
-    """Return how nodes are reached. Raises UsageError where nothing says which nodes."""
-    if transport is TransportName.SSH and not inventory:
-        raise UsageError.of(
-            "inventory-missing", "which nodes? There is no inventory", "name one with -i, or use --transport local"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """Which nodes, and how they are reached."""
+
+    inventory: Inventory = None
+    limit: Limit = None
+    transport: TransportOption = TransportName.SSH
+    forks: Forks = DEFAULT_FORKS
+
+    def reach(self) -> Reach:
+        """Return how nodes are reached. Raises UsageError where nothing says which nodes."""
+        local = self.transport is TransportName.LOCAL
+        if not local and not self.inventory:
+            raise UsageError.of(
+                "inventory-missing", "which nodes? There is no inventory", "name one with -i, or use --transport local"
+            )
+        return Reach(
+            sources=tuple(self.inventory or ()),
+            limit=self.limit,
+            transport="local" if local else "ssh",
+            forks=self.forks,
         )
-    literal: Literal["ssh", "local"] = "local" if transport is TransportName.LOCAL else "ssh"
-    return Reach(sources=tuple(inventory or ()), limit=limit, transport=literal, forks=forks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WishOptions:
+    """What is wanted of the nodes beyond the registries."""
+
+    route: RouteOption = None
+    absent: Absent = False
+    repair: Repair = False
+    root: Root = None
+    assume_docker_version: AssumedVersion = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginOptions:
+    """Which registries, and the login there."""
+
+    registry: Registries = None
+    config: Config = None
+    username: Username = None
+    password_stdin: PasswordStdin = False
+    password_file: PasswordFile = None
+
+    def flags(self) -> RegistryFlags:
+        """Return the flags, with the password read from standard input if so asked. Raises UsageError."""
+        return RegistryFlags(
+            addresses=tuple(self.registry or ()),
+            username=self.username,
+            password=_password(stdin=self.password_stdin, file=self.password_file),
+            password_file=self.password_file,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretOptions:
+    """The pull secret."""
+
+    secret_name: SecretName = None
+    namespace: Namespaces = None
+    service_account: ServiceAccounts = None
+    key_form: KeyForm = None
+    email: Email = None
+    kubeconfig: Kubeconfig = None
+    context: Context = None
+
+    def added_to(self, flags: RegistryFlags) -> RegistryFlags:
+        """Return `flags` with the secret's."""
+        return replace(
+            flags,
+            secret_name=self.secret_name,
+            namespaces=tuple(self.namespace or ()),
+            service_accounts=tuple(self.service_account or ()),
+            key_form=_key_form(self.key_form),
+            email=self.email,
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+        )
 
 
 def policies(config: str | None, flags: RegistryFlags, *, repair: bool = False) -> Policies:
-    """Read the settings and put the flags on top. Raises UsageError where no registry is named anywhere."""
+    """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
     return Policies(file=load_configuration(config), flags=flags, repair=repair)
 
 
-def password_from(*, stdin: bool, file: str | None) -> Sensitive | None:
-    """Return the password from standard input, None where it was not asked for. Raises UsageError for both at once."""
+def _password(*, stdin: bool, file: str | None) -> Sensitive | None:
     if not stdin:
         return None
     if file:
         raise UsageError.of("flags-ambiguous", "--password-stdin and --password-file are two sources", "use one")
     return read_password(sys.stdin.read(), "standard input")
+
+
+def _key_form(form: KeyFormName | None) -> Literal["kubesphere", "plain"] | None:
+    match form:
+        case None:
+            return None
+        case KeyFormName.KUBESPHERE:
+            return "kubesphere"
+        case KeyFormName.PLAIN:
+            return "plain"

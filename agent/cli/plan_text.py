@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent.cli.output import coloured_diff, coloured_outcome
 from agent.model.plan import Action, Plan, Refusal
 from agent.model.result import NodeResult, Outcome
+from agent.model.secret import SecretPlan
 from agent.planning.diff import unified_diff
 
 if TYPE_CHECKING:
@@ -53,10 +54,15 @@ def secrets_text(secrets: SecretsReport) -> str:
     """Return the lines about pull secrets, one a namespace."""
     lines = ["secret"]
     for item in secrets.items:
-        lines.append(f"  {item.namespace}/{item.name} for {item.registry}: {item.status}")
-        lines += _problem(item.problem)
-        for account in item.service_accounts:
-            lines.append(f"    service account {account.name}: {account.status}")
+        result = item.result
+        what = result.action.value if result.outcome is Outcome.CHANGE else ""
+        title = f"  {result.namespace}/{result.name} for {item.registry}: {coloured_outcome(result.outcome)} {what}"
+        lines.append(title.rstrip())
+        if isinstance(result, SecretPlan) and result.outcome is Outcome.CHANGE:
+            lines.append(f"    {result.reason}")
+        lines += _problem(result.problem)
+        for account in result.service_accounts:
+            lines.append(f"    service account {account.name}: {coloured_outcome(account.outcome)}")
             lines += _problem(account.problem)
     for finding in secrets.findings:
         lines += _problem(finding)

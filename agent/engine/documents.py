@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PLAN_SCHEMA = "harbor-agent/plan/1"
 RUN_SCHEMA = "harbor-agent/run/1"
+SECRET_SCHEMA = "harbor-agent/secret/1"  # noqa: S105 - a name, not a password
 ERROR_SCHEMA = "harbor-agent/error/1"
 
 Json = dict[str, object]
@@ -55,6 +56,16 @@ def run_document(
     }
 
 
+def secrets_run_document(secrets: SecretsReport, exit_code: int) -> Json:
+    """Return the object that `secret apply -o json` prints."""
+    return {
+        "schema": SECRET_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "exit_code": exit_code,
+        "secret": secrets_document(secrets),
+    }
+
+
 def error_document(error: AgentError) -> Json:
     """Return the object that an early end prints."""
     return {"schema": ERROR_SCHEMA, "error": {**_problem(error.problem), "exit_code": int(error.exit_code)}}
@@ -74,15 +85,16 @@ def secrets_document(secrets: SecretsReport | None) -> Json | None:
         "status": secrets.status,
         "secrets": [
             {
-                "name": item.name,
-                "namespace": item.namespace,
+                "name": item.result.name,
+                "namespace": item.result.namespace,
                 "registry": item.registry,
-                "status": item.status,
+                "status": item.result.outcome.value,
+                "action": item.result.action.value,
                 "service_accounts": [
-                    {"name": account.name, "status": account.status, **_optional(account.problem)}
-                    for account in item.service_accounts
+                    {"name": account.name, "status": account.outcome.value, **_optional(account.problem)}
+                    for account in item.result.service_accounts
                 ],
-                **_optional(item.problem),
+                **_optional(item.result.problem),
             }
             for item in secrets.items
         ],

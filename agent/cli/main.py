@@ -1,0 +1,51 @@
+"""The program: its commands, and how it starts and ends."""
+
+from __future__ import annotations
+
+import typer
+
+from agent import __version__
+from agent.cli import apply, plan, render, secret, verify
+
+app = typer.Typer(
+    name="harbor-agent",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help=(
+        "Make every node of a cluster trust a plain-HTTP Harbor, and give the cluster its pull secret.\n\n"
+        "plan shows the exact diff of every file and changes nothing; apply asks, changes the nodes wave by wave, "
+        "proves each by a real pull and puts back what fails.\n\n"
+        "\b\n"
+        "  harbor-agent plan  -i inventory.ini --registry 192.168.0.99\n"
+        "  harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9\n\n"
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 unreachable, 5 refused, 6 a node needs a person, "
+        "7 stopped early."
+    ),
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"harbor-agent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+) -> None:
+    """Take the options that stand before the command."""
+
+
+app.command("render")(render.render)
+app.command("plan")(plan.plan)
+app.command("apply")(apply.apply)
+app.command("verify")(verify.verify)
+app.add_typer(secret.app, name="secret")
+
+
+def main() -> None:
+    """Run the command line; ends the process with the exit code of the contract."""
+    app()

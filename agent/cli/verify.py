@@ -1,0 +1,28 @@
+"""harbor-agent verify."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.cli import options
+from agent.cli.apply import finish
+from agent.cli.guard import guarded
+from agent.cli.output import Progress
+from agent.engine.runs import plan_run, verify_run
+from agent.errors import ExitCode
+
+
+@guarded
+def verify(
+    *,
+    nodes: options.NodeOptions,
+    login: options.LoginOptions,
+    verify_image: options.VerifyImage = None,
+    output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
+) -> ExitCode:
+    """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
+    progress = Progress(output, verbose)
+    policies = options.policies(login.config, replace(login.flags(), verify_image=verify_image))
+    fleet = plan_run(policies, nodes.reach(), progress)
+    return finish(verify_run(fleet, progress), output)

@@ -1,0 +1,179 @@
+"""A whole run from the request to the report: the order of effects, and nothing else."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agent import resources
+from agent.engine.apply import Applied, Run, apply_plans, prove_unchanged
+from agent.engine.fleet import load_nodes, open_transport, plan_fleet
+from agent.engine.offline import apply_tree, plan_tree
+from agent.engine.scoring import run_exit_code
+from agent.engine.secrets import (
+    apply_secrets,
+    check_logins,
+    credentials_of,
+    plan_secrets,
+    skipped_secrets,
+    wanted_secrets,
+)
+from agent.errors import Problem, UsageError
+from agent.model.result import NodeResult, Outcome
+from agent.planning import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.engine.events import Listener
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.request import Policies, Reach
+    from agent.engine.secrets import (
+        SecretsReport,
+        WantedSecret,
+    )
+    from agent.errors import ExitCode
+    from agent.model.policy import Credentials, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """What a run is about: its nodes planned, the logins and secrets that go with them."""
+
+    policies: Policies
+    reach: Reach
+    general: Policy
+    nodes: tuple[PlannedNode, ...]
+    credentials: Mapping[str, Credentials]
+    wanted_secrets: tuple[WantedSecret, ...]
+    secrets: SecretsReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a run ended."""
+
+    run_id: str
+    results: tuple[NodeResult, ...]
+    secrets: SecretsReport | None
+    halted: str | None
+    exit_code: ExitCode
+
+
+def plan_run(policies: Policies, reach: Reach, listener: Listener) -> Fleet:
+    """Look at everything and decide; nothing is changed anywhere. Raises UsageError for what is wrong before that."""
+    general = policies.general()
+    nodes = load_nodes(reach)
+    per_node = [policies.for_node(node) for node in nodes if node.skip_reason is None]
+    everything = [general, *per_node]
+    if not any(policy.registries for policy in everything):
+        raise UsageError.of(
+            "registry-missing", "which registry? None is named", "name one with --registry or in harbor-agent.yaml"
+        )
+    credentials = credentials_of(everything)
+    wanted = wanted_secrets(everything, credentials)
+    planned = plan_fleet(open_transport(reach), nodes, policies, listener)
+    return Fleet(
+        policies=policies,
+        reach=reach,
+        general=general,
+        nodes=tuple(planned),
+        credentials=credentials,
+        wanted_secrets=tuple(wanted),
+        secrets=plan_secrets(wanted, general.kubeconfig, policies.flags.context),
+    )
+
+
+def apply_run(fleet: Fleet, listener: Listener) -> Report:
+    """Check the logins, change the nodes wave by wave, then put the secrets into the cluster.
+
+    Raises AgentError where a registry rejects a login; then nothing was changed.
+    """
+    findings = check_logins(_policies(fleet), fleet.credentials)
+    run = _run(fleet, listener)
+    applied = apply_plans(run, fleet.nodes)
+    secrets = _finish_secrets(fleet, applied)
+    if secrets is not None:
+        secrets = replace(secrets, findings=(*findings, *secrets.findings))
+    return _report(run.run_id, applied, secrets)
+
+
+def verify_run(fleet: Fleet, listener: Listener) -> Report:
+    """Prove every node: its live configuration is as wanted, and a real pull works. Nothing is changed.
+
+    A node whose configuration is not as wanted is FAILED, with what is missing as the reason.
+    """
+    run = _run(fleet, listener)
+    proven = {r.node: r for r in prove_unchanged(run, [p for p in fleet.nodes if p.outcome is Outcome.UNCHANGED])}
+    results = [proven.get(p.node.name) or _not_as_wanted(p) for p in fleet.nodes]
+    return _report(run.run_id, Applied(results=tuple(results)), fleet.secrets)
+
+
+def render_drop_in(policies: Policies) -> str:
+    """Return docker-options.conf as the KubeSphere guide has it. Raises UsageError where no registry is named."""
+    registries = policies.general().registries
+    wanted = [r.address for r in registries if r.state == "present" and r.address.needs_node_change]
+    if not wanted:
+        raise UsageError.of(
+            "registry-missing", "no plain-HTTP registry is named", "name one with --registry or in harbor-agent.yaml"
+        )
+    return render.render_drop_in(wanted, resources.template("docker-options.conf.j2"))
+
+
+def plan_root(policies: Policies, root: str, docker_version: str | None) -> PlannedNode:
+    """Plan a file system tree. Raises UsageError where no registry is named or the tree is not there."""
+    if not policies.general().registries:
+        raise UsageError.of("registry-missing", "which registry? None is named", "name one with --registry")
+    return plan_tree(root, policies, docker_version=docker_version)
+
+
+def apply_root(root: str, planned: PlannedNode) -> Report:
+    """Write a planned tree."""
+    return _report(new_run_id(), Applied(results=(apply_tree(root, planned),)), None)
+
+
+def new_run_id() -> str:
+    """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
+
+
+def _run(fleet: Fleet, listener: Listener) -> Run:
+    return Run(
+        run_id=new_run_id(),
+        transport=open_transport(fleet.reach),
+        rollout=fleet.general.rollout,
+        credentials=fleet.credentials,
+        listener=listener,
+    )
+
+
+def _policies(fleet: Fleet) -> list[Policy]:
+    return [fleet.general, *(planned.policy for planned in fleet.nodes)]
+
+
+def _finish_secrets(fleet: Fleet, applied: Applied) -> SecretsReport | None:
+    if applied.halted:
+        problem = Problem(
+            code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
+        )
+        return skipped_secrets(fleet.wanted_secrets, problem)
+    return apply_secrets(fleet.wanted_secrets, fleet.general.kubeconfig, fleet.policies.flags.context)
+
+
+def _not_as_wanted(planned: PlannedNode) -> NodeResult:
+    outcome, problem = planned.outcome, planned.problem
+    if outcome is Outcome.CHANGE:
+        outcome = Outcome.FAILED
+        problem = Problem(
+            code="not-configured", message=f"not as wanted: {planned.reason}", hint="harbor-agent plan shows the change"
+        )
+    reason = problem.message if problem else planned.reason
+    verified = False if outcome is Outcome.FAILED else None
+    return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
+
+
+def _report(run_id: str, applied: Applied, secrets: SecretsReport | None) -> Report:
+    code = run_exit_code(applied.results, secrets, halted=applied.halted is not None)
+    return Report(run_id=run_id, results=applied.results, secrets=secrets, halted=applied.halted, exit_code=code)

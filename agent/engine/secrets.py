@@ -1,0 +1,181 @@
+"""The cluster side of a run: which pull secrets are wanted, whether their logins are right, what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from agent.engine.credentials import resolve_credentials
+from agent.errors import AgentError, UsageError
+from agent.model.result import Outcome
+from agent.model.secret import SecretResult, SecretSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from agent.cluster.kubernetes import Cluster
+    from agent.errors import Problem
+    from agent.model.policy import Credentials, Policy, Registry
+    from agent.model.secret import SecretPlan
+
+# What `validate` says where it could not ask at all: the nodes may still reach the registry.
+_COULD_NOT_ASK = frozenset(
+    {"registry-unreachable", "registry-refused", "registry-timeout", "registry-name-unknown", "registry-no-route"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedSecret:
+    """One secret in its namespaces."""
+
+    spec: SecretSpec
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretItem:
+    """One secret in one namespace, planned or done. `registry` is its entry."""
+
+    registry: str
+    result: SecretPlan | SecretResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsReport:
+    """All secrets of a run, and what is worth telling about the registries they are for."""
+
+    items: tuple[SecretItem, ...] = ()
+    findings: tuple[Problem, ...] = ()
+
+    @property
+    def status(self) -> Literal["failed", "changed", "change", "unchanged", "skipped"]:
+        """The one word for all of it: the worst of its parts."""
+        outcomes = {item.result.outcome for item in self.items}
+        outcomes |= {account.outcome for item in self.items for account in item.result.service_accounts}
+        if outcomes & {Outcome.FAILED, Outcome.REFUSED}:
+            return "failed"
+        if Outcome.CHANGED in outcomes:
+            return "changed"
+        if Outcome.CHANGE in outcomes:
+            return "change"
+        return "skipped" if outcomes == {Outcome.SKIPPED} else "unchanged"
+
+
+def credentials_of(policies: Iterable[Policy]) -> dict[str, Credentials]:
+    """Return the login of every registry that is wanted and has one, by entry. Raises UsageError."""
+    found: dict[str, Credentials] = {}
+    for registry in _wanted(policies):
+        if registry.credentials is not None and registry.address.entry not in found:
+            found[registry.address.entry] = resolve_credentials(registry.credentials, registry.address)
+    return found
+
+
+def wanted_secrets(policies: Iterable[Policy], credentials: Mapping[str, Credentials]) -> list[WantedSecret]:
+    """Return the secrets that are wanted, each once. Raises UsageError for one without credentials."""
+    found: dict[str, WantedSecret] = {}
+    for registry in _wanted(policies):
+        if registry.secret is None:
+            continue
+        if registry.address.entry not in credentials:
+            raise UsageError.of(
+                "credentials-missing",
+                f"the secret {registry.secret.name} needs a login at {registry.address}, and none is named",
+                "add credentials to harbor-agent.yaml, or --username with --password-stdin or --password-file",
+            )
+        spec = SecretSpec(
+            name=registry.secret.name,
+            address=registry.address,
+            credentials=credentials[registry.address.entry],
+            key_form=registry.secret.key_form,
+            service_accounts=registry.secret.service_accounts,
+        )
+        found.setdefault(registry.address.entry, WantedSecret(spec=spec, namespaces=registry.secret.namespaces))
+    return list(found.values())
+
+
+def check_logins(
+    policies: Sequence[Policy], credentials: Mapping[str, Credentials], *, must_answer: bool = False
+) -> list[Problem]:
+    """Ask each registry about its login, one at a time; return what is worth telling.
+
+    Raises AgentError where a registry rejects its login, before anything is changed. A registry that does not
+    answer this machine is told, and the run goes on: the nodes may reach it; `must_answer` makes it an error.
+    """
+    from agent.cluster.registry import validate  # noqa: PLC0415 - HTTP is slow to import
+
+    findings: list[Problem] = []
+    for registry in {r.address.entry: r for r in _wanted(policies) if r.address.entry in credentials}.values():
+        repository, reference = _image(registry)
+        answer = validate(
+            registry.address, credentials[registry.address.entry], repository=repository, reference=reference
+        )
+        findings += answer.notes
+        if answer.problem is None:
+            continue
+        if must_answer or answer.problem.code not in _COULD_NOT_ASK:
+            raise AgentError(answer.problem)
+        findings.append(answer.problem)
+    return findings
+
+
+def plan_secrets(secrets: Sequence[WantedSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
+    """Ask the cluster what would be done; None where no secret is wanted."""
+    return _each(secrets, kubeconfig, context, lambda cluster, spec, namespace: cluster.plan_secret(spec, namespace))
+
+
+def apply_secrets(secrets: Sequence[WantedSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
+    """Create, update or leave alone every secret and attach it; None where none is wanted."""
+    return _each(secrets, kubeconfig, context, lambda cluster, spec, namespace: cluster.apply_secret(spec, namespace))
+
+
+def skipped_secrets(secrets: Sequence[WantedSecret], reason: Problem) -> SecretsReport | None:
+    """Return the report of secrets that were not looked at because the run ended before."""
+    return _all_with(secrets, Outcome.SKIPPED, reason)
+
+
+def _each(
+    secrets: Sequence[WantedSecret],
+    kubeconfig: str | None,
+    context: str | None,
+    act: Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult],
+) -> SecretsReport | None:
+    if not secrets:
+        return None
+    from agent.cluster.kubernetes import open_cluster  # noqa: PLC0415 - lightkube is slow to import
+
+    try:
+        cluster = open_cluster(kubeconfig, context)
+    except AgentError as error:
+        return _all_with(secrets, Outcome.FAILED, error.problem)
+    items = [
+        SecretItem(registry=wanted.spec.address.entry, result=act(cluster, wanted.spec, namespace))
+        for wanted in secrets
+        for namespace in wanted.namespaces
+    ]
+    return SecretsReport(items=tuple(items))
+
+
+def _all_with(secrets: Sequence[WantedSecret], outcome: Outcome, problem: Problem) -> SecretsReport | None:
+    items = [
+        SecretItem(
+            registry=wanted.spec.address.entry,
+            result=SecretResult(namespace=namespace, name=wanted.spec.name, outcome=outcome, problem=problem),
+        )
+        for wanted in secrets
+        for namespace in wanted.namespaces
+    ]
+    return SecretsReport(items=tuple(items)) if items else None
+
+
+def _wanted(policies: Iterable[Policy]) -> list[Registry]:
+    return [registry for policy in policies for registry in policy.registries if registry.state == "present"]
+
+
+def _image(registry: Registry) -> tuple[str | None, str | None]:
+    if not registry.verify_image:
+        return None, None
+    name, at, digest = registry.verify_image.partition("@")
+    if at:
+        return name, digest
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon else (name, "latest")
