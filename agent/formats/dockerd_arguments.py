@@ -1,0 +1,116 @@
+"""dockerd's command line as pflag reads it, and which flag goes with which key of daemon.json.
+
+Names and kinds are those of cmd/dockerd/config.go and config_unix.go in moby; where a flag's name and its
+key differ, the key is the option's own name there (NewNamedListOptsRef and its kin).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+INSECURE_REGISTRY = "insecure-registry"
+CONFIG_FILE = "config-file"
+DEFAULT_CONFIG_FILE = "/etc/docker/daemon.json"
+
+_SHORT = {"b": "bridge", "D": "debug", "G": "group", "g": "graph", "H": "host", "h": "help", "l": "log-level",
+          "p": "pidfile", "s": "storage-driver", "v": "version"}  # fmt: skip
+_BOOLEAN = frozenset({
+    "allow-direct-routing", "cri-containerd", "debug", "disable-legacy-registry", "experimental", "help", "icc",
+    "init", "ip-forward", "ip-forward-no-drop", "ip-masq", "ip6tables", "iptables", "ipv6", "live-restore",
+    "no-new-privileges", "raw-logs", "selinux-enabled", "signature-verification", "tls", "tlsverify",
+    "userland-proxy", "validate", "version",
+})  # fmt: skip
+_KEYS = {
+    "add-runtime": "runtimes",
+    "authorization-plugin": "authorization-plugins", "cluster-store-opt": "cluster-store-opts",
+    "default-address-pool": "default-address-pools", "default-network-opt": "default-network-opts",
+    "default-ulimit": "default-ulimits", "dns-opt": "dns-opts", "exec-opt": "exec-opts",
+    "host": "hosts", "insecure-registry": "insecure-registries", "label": "labels", "log-opt": "log-opts",
+    "node-generic-resource": "node-generic-resources", "registry-mirror": "registry-mirrors",
+    "storage-opt": "storage-opts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One flag: its long name without dashes, its value, and the indexes of its first and last argument."""
+
+    name: str
+    value: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonArguments:
+    """A daemon's command line: its flags, and the arguments that are none (dockerd takes none and would not start)."""
+
+    flags: tuple[Flag, ...]
+    operands: tuple[str, ...]
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return the values of every flag `name`, in order."""
+        return tuple(flag.value for flag in self.flags if flag.name == name)
+
+    @property
+    def config_file(self) -> str:
+        """The configuration file that is read."""
+        return (self.values(CONFIG_FILE) or (DEFAULT_CONFIG_FILE,))[-1]
+
+
+def parse_arguments(argv: Sequence[str]) -> DaemonArguments:
+    """Read an argument vector, program included; the `daemon` of `docker daemon` is skipped."""
+    arguments = list(argv[1:])
+    if arguments[:1] == ["daemon"]:
+        arguments = arguments[1:]
+    flags = find_flags(arguments)
+    taken = {index for flag in flags for index in range(flag.first, flag.last + 1)}
+    operands = [argument for index, argument in enumerate(arguments) if index not in taken and argument != "--"]
+    return DaemonArguments(flags=tuple(flags), operands=tuple(operands))
+
+
+def find_flags(arguments: Sequence[str]) -> list[Flag]:
+    """Return the flags among arguments without a program name, up to `--`."""
+    flags: list[Flag] = []
+    index = 0
+    while index < len(arguments):
+        argument = arguments[index]
+        if argument == "--":
+            break
+        flag = _flag(arguments, index) if argument.startswith("-") and argument != "-" else None
+        if flag:
+            flags.append(flag)
+        index = flag.last + 1 if flag else index + 1
+    return flags
+
+
+def config_key(flag: str) -> str:
+    """Return the key of daemon.json that sets the same option as the flag."""
+    return _KEYS.get(flag, flag)
+
+
+def conflicts(arguments: DaemonArguments, keys: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (flag, key) of what is set both ways, which dockerd refuses to start or reload with."""
+    present = set(keys)
+    names = dict.fromkeys(flag.name for flag in arguments.flags)
+    return [(name, config_key(name)) for name in names if config_key(name) in present]
+
+
+def _flag(arguments: Sequence[str], index: int) -> Flag | None:
+    argument = arguments[index]
+    following = arguments[index + 1] if index + 1 < len(arguments) else None
+    if argument.startswith("--"):
+        name, equals, value = argument[2:].partition("=")
+    else:
+        name, value = _SHORT.get(argument[1], argument[1]), argument[2:]
+        equals = "=" if value else ""
+        value = value.removeprefix("=")
+    if equals:
+        return Flag(name=name, value=value, first=index, last=index)
+    if name in _BOOLEAN or following is None:
+        return Flag(name=name, value="true" if name in _BOOLEAN else "", first=index, last=index)
+    return Flag(name=name, value=following, first=index, last=index + 1)

@@ -1,0 +1,145 @@
+"""systemd's words, quotes, escapes, specifiers and variables (systemd.syntax(7), systemd.unit(5), systemd.service(5)).
+
+The rules are those of extract_first_word(), specifier_printf() and replace_env_argv() in systemd's sources.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+WHITESPACE = " \t\n\r"
+_SIMPLE_ESCAPES = {
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
+    "\\": "\\", '"': '"', "'": "'", "s": " ",
+}  # fmt: skip
+_NUMERIC_ESCAPE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})")
+_HIGHEST_CODE_POINT = 0x10FFFF
+
+# Those that depend on nothing but the unit being a system service that root runs. %T and %V are left out:
+# TMPDIR moves them.
+_SPECIFIERS = {
+    "%": "%", "n": "docker.service", "N": "docker", "p": "docker", "P": "docker", "i": "", "I": "", "j": "docker",
+    "J": "docker", "f": "/docker", "t": "/run", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc",
+    "h": "/root", "u": "root", "U": "0", "g": "root", "G": "0",
+}  # fmt: skip
+_SPECIFIER = re.compile(r"%(.)", re.DOTALL)
+_BRACED = re.compile(r"\$\$|\$\{([^}]*)\}")
+
+
+class Escapes(Enum):
+    """What a backslash does: C escapes only, C escapes where known, or just quoting the next character."""
+
+    STRICT = "strict"
+    RELAXED = "relaxed"
+    LITERAL = "literal"
+
+
+class WordError(Exception):
+    """A word that cannot be read; what systemd makes of the rest depends on the setting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One word: its meaning, where it stands, and where each of its characters came from.
+
+    `closing_quote` is where its last quote closes, if that is the word's last character.
+    """
+
+    text: str
+    start: int
+    end: int
+    places: tuple[tuple[int, int], ...]
+    quoted: bool
+    closing_quote: int | None
+
+
+def words(text: str, *, escapes: Escapes = Escapes.STRICT, lenient: bool = False) -> Iterator[Word]:
+    """Yield the words of `text`; `lenient` accepts a quote that is not closed.
+
+    Raises WordError, after the words before it, for a quote that is not closed or an escape that is none.
+    """
+    position = 0
+    while True:
+        while position < len(text) and text[position] in WHITESPACE:
+            position += 1
+        if position >= len(text):
+            return
+        word = _word(text, position, escapes, lenient=lenient)
+        yield word
+        position = word.end
+
+
+def _word(text: str, start: int, escapes: Escapes, *, lenient: bool) -> Word:
+    position, quote, quoted = start, "", False
+    meaning: list[str] = []
+    places: list[tuple[int, int]] = []
+    closing: int | None = None
+    while position < len(text):
+        character = text[position]
+        if not quote and character in WHITESPACE:
+            break
+        length, produced = 1, character
+        if character == "\\":
+            length, produced = _escaped(text, position, escapes, lenient=lenient)
+        elif character in "'\"" and quote in ("", character):
+            closing = position if quote else closing
+            quote, quoted, produced = ("" if quote else character), True, ""
+        for one in produced:
+            meaning.append(one)
+            places.append((position, position + length))
+        position += length
+    if quote and not lenient:
+        raise WordError("the quote is not closed")
+    at_end = closing if closing == position - 1 else None
+    return Word(
+        text="".join(meaning),
+        start=start,
+        end=position,
+        places=tuple(places),
+        quoted=quoted,
+        closing_quote=at_end,
+    )
+
+
+def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tuple[int, str]:
+    """Return how long the escape at `position` is and what it stands for."""
+    following = text[position + 1 : position + 2]
+    if not following:
+        if lenient:
+            return 1, ""
+        raise WordError("a backslash has nothing behind it")
+    if escapes is Escapes.LITERAL:
+        return 2, following
+    if following in _SIMPLE_ESCAPES:
+        return 2, _SIMPLE_ESCAPES[following]
+    match = _NUMERIC_ESCAPE.match(text, position + 1)
+    if match:
+        octal = match[4]
+        code = int(octal, 8) if octal else int(match[1] or match[2] or match[3], 16)
+        if 0 < code <= _HIGHEST_CODE_POINT:
+            as_bytes = bytes([code]) if match[1] or octal else chr(code).encode("utf-8", "surrogatepass")
+            return 1 + len(match.group()), as_bytes.decode("latin-1")
+    if escapes is Escapes.RELAXED:
+        return 1, "\\"
+    raise WordError(f"'\\{following}' is no escape")
+
+
+def expand_specifiers(text: str) -> str:
+    """Replace specifiers that mean the same on every node; those of the machine (%H, %m …) and unknown ones stay."""
+    return _SPECIFIER.sub(lambda match: _SPECIFIERS.get(match[1], match.group()), text)
+
+
+def whole_variable(word: str) -> str | None:
+    """Return NAME where the word is `$NAME` and thus splits into arguments; None otherwise."""
+    return word[1:] if len(word) > 1 and word[0] == "$" and word[1] not in "{$" else None
+
+
+def replace_variables(word: str, environment: Mapping[str, str]) -> str:
+    """Return the word with `${NAME}` replaced, by nothing where it is not set, and `$$` as `$`."""
+    return _BRACED.sub(lambda match: "$" if match[1] is None else environment.get(match[1], ""), word)

@@ -1,0 +1,144 @@
+"""Unit files and drop-ins: lines and assignments, each character traceable to its place in the file.
+
+The rules are those of config_parse() in systemd's sources: a backslash at the very end of a line joins the
+next one with a blank, comment lines inside such a run are dropped, a line is stripped, and what stands
+before the first section or has no `=` is skipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.formats.systemd_syntax import WHITESPACE
+from agent.formats.text import LINE_END, Fault, FormatError, decode, line_end_of
+
+_COMMENTS = "#;"
+_BYTE_ORDER_MARK = "\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """`key=value` in a section. `offsets[i]` is where character i of the value stands in the file.
+
+    `start` and `end` enclose all of its lines, the last line end included; `line` counts from 1.
+    `value_start` is where the value begins, also where it is empty.
+    """
+
+    section: str
+    key: str
+    value: str
+    offsets: tuple[int, ...]
+    value_start: int
+    start: int
+    end: int
+    line: int
+
+    def place(self, first: int, last: int) -> tuple[int, int]:
+        """Return the range in the file of the value's characters from `first` up to `last`."""
+        return self.offsets[first], self.offsets[last - 1] + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFile:
+    """A unit file or drop-in. `text` is the whole file; `faults` are the lines that systemd skips."""
+
+    text: str
+    assignments: tuple[Assignment, ...]
+    faults: tuple[Fault, ...]
+    last_section: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Logical:
+    """One line after continuation, with the place of each character."""
+
+    text: str
+    offsets: list[int]
+    start: int
+    end: int
+    line: int
+
+
+def parse_unit(content: bytes) -> UnitFile:
+    """Read a unit file. Raises FormatError where systemd gives up on the whole file."""
+    text = decode(content)
+    if "\0" in text:
+        raise FormatError(1 + text[: text.index("\0")].count("\n"), "it holds a NUL byte")
+    section = ""
+    assignments: list[Assignment] = []
+    faults: list[Fault] = []
+    for line in _logical_lines(text):
+        stripped = line.text.strip(WHITESPACE)
+        if not stripped:
+            continue
+        if stripped.startswith("["):
+            if not stripped.endswith("]"):
+                raise FormatError(line.line, "the section header has no closing bracket")
+            section = stripped[1:-1]
+        elif "=" not in stripped:
+            faults.append(Fault(line=line.line, reason="it has no '='"))
+        elif not section:
+            faults.append(Fault(line=line.line, reason="it stands outside of a section"))
+        else:
+            assignments.append(_assignment(section, line))
+    return UnitFile(text=text, assignments=tuple(assignments), faults=tuple(faults), last_section=section)
+
+
+def append_to_service(text: str, lines: list[str], last_section: str) -> str:
+    """Return the file with `lines` at the end of a [Service] section, in the file's own line ends."""
+    line_end = line_end_of(text)
+    added = lines if last_section == "Service" else ["[Service]", *lines]
+    gap = "" if not text or text.endswith(("\n", "\r")) else line_end
+    return text + gap + "".join(line + line_end for line in added)
+
+
+def _assignment(section: str, line: _Logical) -> Assignment:
+    equals = line.text.index("=")
+    raw = line.text[equals + 1 :]
+    value = raw.strip(WHITESPACE)
+    first = equals + 1 + (len(raw) - len(raw.lstrip(WHITESPACE)) if value else 0)
+    offsets = tuple(line.offsets[first : first + len(value)])
+    return Assignment(
+        section=section,
+        key=line.text[:equals].strip(WHITESPACE),
+        value=value,
+        offsets=offsets,
+        value_start=offsets[0] if offsets else line.offsets[equals] + 1,
+        start=line.start,
+        end=line.end,
+        line=line.line,
+    )
+
+
+def _physical_lines(text: str) -> list[tuple[int, int, int]]:
+    """Return start, end of the text and end with the line end, of every line."""
+    lines, start = [], 0
+    for match in LINE_END.finditer(text):
+        lines.append((start, match.start(), match.end()))
+        start = match.end()
+    if start < len(text):
+        lines.append((start, len(text), len(text)))
+    return lines
+
+
+def _logical_lines(text: str) -> list[_Logical]:
+    result: list[_Logical] = []
+    pending: _Logical | None = None
+    for number, (start, end, after) in enumerate(_physical_lines(text), 1):
+        if number == 1 and text.startswith(_BYTE_ORDER_MARK):
+            start += len(_BYTE_ORDER_MARK)  # noqa: PLW2901 -- systemd skips the mark, the rest of the line counts
+        body = text[start:end]
+        if body.lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
+            continue
+        offsets = list(range(start, end))
+        line = _Logical(body, offsets, start, after, number)
+        if pending:
+            line = _Logical(pending.text + body, pending.offsets + offsets, pending.start, after, pending.line)
+        if (len(body) - len(body.rstrip("\\"))) % 2:
+            pending = _Logical(line.text[:-1] + " ", line.offsets, line.start, line.end, line.line)
+            continue
+        pending = None
+        result.append(line)
+    if pending:
+        result.append(pending)
+    return result

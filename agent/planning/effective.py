@@ -1,0 +1,240 @@
+"""What dockerd runs with, from the files alone: unit, drop-ins, environment files, arguments, configuration."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.formats.argument_text import split_value
+from agent.formats.daemon_json import INSECURE_REGISTRIES, parse_daemon_json
+from agent.formats.dockerd_arguments import INSECURE_REGISTRY, parse_arguments
+from agent.formats.environment_file import (
+    COMMENT_CONTINUES_BEFORE,
+    parse_environment_file,
+)
+from agent.formats.systemd_service import Variable, evaluate_service, surviving_environment
+from agent.formats.systemd_syntax import expand_specifiers, replace_variables, whole_variable
+from agent.formats.systemd_unit import parse_unit
+from agent.formats.text import FormatError, readable
+from agent.planning.refused import RefusedError
+from agent.planning.unit_files import find_unit_files
+from agent.planning.workspace import content_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.formats.argument_text import PlacedWord
+    from agent.formats.daemon_json import DaemonJson
+    from agent.formats.dockerd_arguments import DaemonArguments
+    from agent.formats.environment_file import (
+        EnvironmentFile,
+        VariableLine,
+    )
+    from agent.formats.systemd_service import Command, Service
+    from agent.formats.systemd_unit import UnitFile
+    from agent.formats.text import Fault
+    from agent.model.state import NodeState
+    from agent.planning.unit_files import UnitFiles
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileVariable:
+    """A variable that an environment file assigns last."""
+
+    name: str
+    path: str
+    line: VariableLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument of dockerd and where it is written.
+
+    `variable` is the name of the variable it comes from, "" for one that stands in ExecStart=; `word` is
+    None where it cannot be edited by itself (`${NAME}` within a word).
+    """
+
+    text: str
+    variable: str = ""
+    word: PlacedWord | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effective:
+    """The node's files, evaluated. `config` is None where the file is absent or, with `config_fault`, unusable."""
+
+    unit: UnitFiles
+    parsed: Mapping[str, UnitFile]
+    environment_files: Mapping[str, EnvironmentFile]
+    service: Service
+    command: Command
+    winners: Mapping[str, Variable | FileVariable]
+    arguments: tuple[Argument, ...]
+    daemon: DaemonArguments
+    config_path: str
+    config: DaemonJson | None
+    config_fault: FormatError | None
+    config_missing: bool
+    faults: tuple[tuple[str, Fault], ...]
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The argument vector, as text; specifiers of the machine stay as they are written."""
+        return tuple(readable(argument.text) for argument in self.arguments)
+
+    @property
+    def flag_entries(self) -> tuple[str, ...]:
+        """The registries that flags name."""
+        return self.daemon.values(INSECURE_REGISTRY)
+
+    @property
+    def config_entries(self) -> tuple[str, ...]:
+        """The registries that the configuration file names; empty where it is unusable."""
+        return self.config.strings(INSECURE_REGISTRIES) if self.config and not self.config_fault else ()
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """All registries that a start with these files would trust, as written."""
+        return tuple(dict.fromkeys((*self.flag_entries, *self.config_entries)))
+
+    def variables_in_command(self) -> list[str]:
+        """Return the names of the variables that split into arguments, in the order of ExecStart=."""
+        if not self.command.expands:
+            return []
+        names = (whole_variable(word.text) for word in self.command.placed[1:])
+        return list(dict.fromkeys(name for name in names if name))
+
+
+def evaluate(state: NodeState) -> Effective:
+    """Evaluate the node's files. Raises RefusedError for what cannot be evaluated, naming file and line."""
+    unit = find_unit_files(state)
+    parsed = {path: _parse_unit(state, path) for path in (unit.fragment, *unit.drop_ins)}
+    service = evaluate_service(parsed.items())
+    command = _single_command(unit, service)
+    files, faults = _environment_files(state, service)
+    winners = _winners(service, files)
+    values = {name: _meaning(winner) for name, winner in winners.items()}
+    environment = surviving_environment(service, values)
+    winners = {name: winners[name] for name in environment}
+    arguments = _arguments(command, winners, environment)
+    daemon = parse_arguments([argument.text for argument in arguments])
+    config, fault = _config(state, daemon.config_file)
+    return Effective(
+        unit=unit,
+        parsed=parsed,
+        environment_files=files,
+        service=service,
+        command=command,
+        winners=winners,
+        arguments=arguments,
+        daemon=daemon,
+        config_path=daemon.config_file,
+        config=config,
+        config_fault=fault,
+        config_missing=config is None and fault is None and bool(daemon.values("config-file")),
+        faults=(*service.faults, *faults),
+    )
+
+
+def refused_file(path: str, error: FormatError) -> RefusedError:
+    """Return the refusal for a file that its reader cannot use."""
+    return RefusedError("file-invalid", f"{path} line {error.line}: {error.reason}", "mend the file by hand")
+
+
+def _parse_unit(state: NodeState, path: str) -> UnitFile:
+    try:
+        return parse_unit(content_of(state.files[path]) or b"")
+    except FormatError as error:
+        raise refused_file(path, error) from None
+
+
+def _single_command(unit: UnitFiles, service: Service) -> Command:
+    if len(service.commands) != 1:
+        found = "no ExecStart=" if not service.commands else f"{len(service.commands)} ExecStart= lines"
+        message = f"{unit.fragment} and its drop-ins leave {found} in force, where a daemon has exactly one"
+        raise RefusedError("unit-invalid", message, "mend the unit; 'systemctl cat docker' shows all of it")
+    return service.commands[0]
+
+
+def _environment_files(
+    state: NodeState, service: Service
+) -> tuple[dict[str, EnvironmentFile], list[tuple[str, Fault]]]:
+    """Read the environment files in order; a path named twice counts at its last place."""
+    version = re.match(r"\d+", state.system.systemd_version)
+    continues = version is None or int(version.group()) < COMMENT_CONTINUES_BEFORE
+    files: dict[str, EnvironmentFile] = {}
+    faults: list[tuple[str, Fault]] = []
+    for setting in service.environment_files:
+        pattern = setting.removeprefix("-")
+        paths = [pattern]
+        if _GLOB.search(pattern):
+            paths = sorted(path for path in state.files if fnmatch.fnmatchcase(path, pattern))
+        for path in paths:
+            content = content_of(state.files[path]) if path in state.files else None
+            if content is None and not setting.startswith("-"):
+                message = f"the unit needs {path}, which is not there: docker would not start again"
+                raise RefusedError("environment-file-missing", message, f"create it, or write EnvironmentFile=-{path}")
+            if content is None:
+                continue
+            files.pop(path, None)
+            try:
+                files[path] = parse_environment_file(content, comment_continues=continues)
+            except FormatError as error:
+                raise refused_file(path, error) from None
+            faults.extend((path, fault) for fault in files[path].faults)
+    return files, faults
+
+
+def _winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str, Variable | FileVariable]:
+    winners: dict[str, Variable | FileVariable] = dict(service.environment)
+    for path, document in files.items():
+        winners.update({line.name: FileVariable(name=line.name, path=path, line=line) for line in document.variables})
+    return winners
+
+
+def _meaning(winner: Variable | FileVariable) -> str:
+    return winner.meaning if isinstance(winner, Variable) else winner.line.value.text
+
+
+def _arguments(
+    command: Command, winners: Mapping[str, Variable | FileVariable], environment: Mapping[str, str]
+) -> tuple[Argument, ...]:
+    arguments = []
+    for index, word in enumerate(command.placed):
+        name = whole_variable(word.text) if index and command.expands else None
+        if name is not None:
+            if name in winners:
+                arguments.extend(_split(name, winners[name]))
+            continue
+        text = replace_variables(word.text, environment) if index and command.expands else word.text
+        arguments.append(Argument(text=text, word=word if text == word.text else None, index=index))
+    return tuple(arguments)
+
+
+def _split(name: str, winner: Variable | FileVariable) -> list[Argument]:
+    is_unit = isinstance(winner, Variable)
+    value = winner.value if isinstance(winner, Variable) else winner.line.value
+    return [
+        Argument(text=expand_specifiers(word.text) if is_unit else word.text, variable=name, word=word, index=index)
+        for index, word in enumerate(split_value(value))
+    ]
+
+
+def _config(state: NodeState, path: str) -> tuple[DaemonJson | None, FormatError | None]:
+    content = content_of(state.files[path]) if path in state.files else None
+    if content is None:
+        return None, None
+    try:
+        document = parse_daemon_json(content)
+    except FormatError as error:
+        return None, error
+    try:
+        document.strings(INSECURE_REGISTRIES)
+    except FormatError as error:
+        return document, error
+    return document, None

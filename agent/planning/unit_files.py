@@ -1,0 +1,104 @@
+"""Which unit file and drop-ins systemd reads for a service (systemd.unit(5), "Unit File Load Path")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.model.state import FileKind
+from agent.planning.refused import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.model.state import FileState, NodeState
+
+# Highest first; /lib is /usr/lib where the two are merged.
+DIRECTORIES = (
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
+    "/etc/systemd/system",
+    "/etc/systemd/system.attached",
+    "/run/systemd/system",
+    "/run/systemd/system.attached",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/generator.late",
+)
+ADMINISTRATOR_DIRECTORY = "/etc/systemd/system"
+_NULL = "/dev/null"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFiles:
+    """The unit file and its drop-ins in the order in which they are read. `masked` are drop-ins linked to /dev/null."""
+
+    name: str
+    fragment: str
+    drop_ins: tuple[str, ...]
+    masked: tuple[str, ...]
+
+    @property
+    def drop_in_directory(self) -> str:
+        """Where an administrator's drop-ins for this unit are."""
+        return f"{ADMINISTRATOR_DIRECTORY}/{self.name}.d"
+
+    def is_administrators(self, path: str) -> bool:
+        """Whether the file is this unit's alone, and neither a package's nor made anew at each boot."""
+        return path == f"{ADMINISTRATOR_DIRECTORY}/{self.name}" or path.startswith(f"{self.drop_in_directory}/")
+
+
+def find_unit_files(state: NodeState) -> UnitFiles:
+    """Find the unit among the node's files. Raises RefusedError where there is none, or it is masked."""
+    name = state.docker.unit.name if state.docker else "docker.service"
+    fragment = _fragment(state, name)
+    if is_masked(state.files[fragment]) or state.files[fragment].content == b"":
+        raise RefusedError(
+            "unit-masked",
+            f"{name} is masked by {fragment}: this node does not run docker",
+            f"configure the runtime that kubelet uses, or 'systemctl unmask {name}'",
+        )
+    found = _drop_ins(state.files, name)
+    masked = tuple(path for path in found if is_masked(state.files[path]))
+    drop_ins = tuple(path for path in found if path not in masked)
+    return UnitFiles(name=name, fragment=fragment, drop_ins=drop_ins, masked=masked)
+
+
+def is_masked(file: FileState) -> bool:
+    """Whether the path is a symbolic link to /dev/null."""
+    return file.kind is FileKind.SYMLINK and file.link_target == _NULL
+
+
+def _fragment(state: NodeState, name: str) -> str:
+    for directory in DIRECTORIES:
+        path = f"{directory}/{name}"
+        if path in state.files and state.files[path].exists:
+            return path
+    loaded = state.docker.unit.fragment_path if state.docker else ""
+    if loaded in state.files and state.files[loaded].exists:
+        return loaded
+    others = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
+    message = f"there is no {name} in any of systemd's directories{others}"
+    raise RefusedError("unit-missing", message, "a docker that another unit or no unit starts is not handled")
+
+
+def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
+    """Return one path a file name, ordered by name; the unit's own directories go before those of all services."""
+    found: dict[str, str] = {}
+    for folder in (f"{name}.d", "service.d"):
+        for directory in DIRECTORIES:
+            prefix = f"{directory}/{folder}/"
+            for path, file in files.items():
+                base = path.removeprefix(prefix)
+                if path.startswith(prefix) and _is_drop_in(base, file):
+                    found.setdefault(base, path)
+    return [found[base] for base in sorted(found, key=str.encode)]
+
+
+def _is_drop_in(base: str, file: FileState) -> bool:
+    is_configuration = base.endswith(".conf") and "/" not in base and not base.startswith(".")
+    return is_configuration and file.exists and file.kind not in (FileKind.DIRECTORY, FileKind.OTHER)
