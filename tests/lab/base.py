@@ -107,7 +107,7 @@ def _build(root: Path, suite: str, packages: tuple[str, ...], lock: int) -> None
     unfinished = root.with_name(f"unfinished-{root.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     included = f"--include={','.join(packages)}"
-    argv = ["mmdebstrap", "--quiet", "--variant=minbase", included, suite, str(unfinished), debian_mirror()]
+    setup = f"--customize-hook=chroot \"$1\" /bin/sh <<'SETUP'\n{_SETUP}SETUP"
+    argv = ["mmdebstrap", "--quiet", "--variant=minbase", included, setup, suite, str(unfinished), debian_mirror()]
     subprocess.run(argv, check=True, pass_fds=(lock,), stdin=subprocess.DEVNULL)
-    subprocess.run(["chroot", str(unfinished), "/bin/sh"], check=True, input=_SETUP, text=True, pass_fds=(lock,))
     unfinished.rename(root)

@@ -19,7 +19,6 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.lab import cgroups
 from tests.lab.base import base_root, cache_folder, locked
 from tests.lab.network import CONTROLLER, Network
 from tests.lab.node import LabNode
@@ -121,6 +120,13 @@ class Lab:
         """A home for what runs on the controller, with nothing in it but known_hosts."""
         return self.folder / "home"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of what runs on the controller."""
+        own = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        own.pop("KUBECONFIG", None)
+        return {**own, "HOME": str(self.home)}
+
     def run(
         self,
         argv: Sequence[str],
@@ -132,16 +138,15 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the controller, its streams captured; the exit code is the caller's to judge.
 
-        `env` is added to the environment; HOME is the lab's.
+        `env` is added to the environment; HOME is the lab's, and no proxy or cluster of the machine's is known.
         """
-        environment = {**os.environ, "HOME": str(self.home), **(env or {})}
         return subprocess.run(
             self.network.inside(argv),
             check=False,
             capture_output=True,
             text=True,
             input=stdin,
-            env=environment,
+            env={**self.environment, **(env or {})},
             cwd=cwd,
             timeout=timeout,
         )

@@ -1,0 +1,45 @@
+# make test          every check and every test; what this machine cannot run is skipped, with the reason
+# make demo          the tool at work on freshly booted nodes (as root), else on sample file system trees
+# make lab-packages  Debian packages for booted nodes (as root); make test never installs any
+# make bench         the benchmarks
+# make clean         remove the virtual environment and caches
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: test demo bench lab-packages clean
+
+test: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/pytest
+
+demo:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		tests/lab/packages.sh || echo 'demo: the lab packages could not be installed' >&2; \
+	fi
+	@$(MAKE) --no-print-directory $(INSTALLED)
+	@$(BIN)/python -m tests.lab.demo
+
+bench: $(INSTALLED)
+	for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+lab-packages:
+	tests/lab/packages.sh
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The environment is made anew when the project's dependencies change.
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
+	@echo 'creating $(VENV)'
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
