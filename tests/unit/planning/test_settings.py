@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from agent.errors import UsageError
 from agent.model.address import Address
 from agent.model.policy import Rollout, RouteChoice
-from agent.planning.settings import Settings, Source, merge, settings_from_file, settings_from_variables
+from agent.planning.settings import Source, merge, settings_from_file, settings_from_variables
+
+if TYPE_CHECKING:
+    from agent.planning.settings import Settings
 
 SOURCE = Source(name="harbor-agent.yaml", lines={(): 1, ("registries",): 1, ("registries", 0, "adress"): 7})
 
