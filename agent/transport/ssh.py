@@ -87,20 +87,13 @@ class SshTransport:
     def _talk(self, watch: Watch, target: Target, exchange: Exchange, deadline: Deadline) -> int:
         """Connect, run the exchange's command, and return its exit status, -1 where none came."""
         known_hosts = self._known_hosts_for(target)
-        sock = open_socket(target, deadline.remaining(self._connect_timeout))
-        transport = paramiko.Transport(sock)
-        with closing(transport), watch.over(transport, deadline):
-            negotiate(transport, target, known_hosts, deadline.remaining(self._connect_timeout))
-            transport.auth_timeout = self._connect_timeout
-            log_in(transport, target, self._key_ring, deadline)
-            channel = transport.open_session(timeout=deadline.remaining())
-            channel.exec_command(exchange.command)
-            _converse(channel, exchange, deadline)
-            if exchange.problem:
-                return -1
-            while not channel.status_event.wait(deadline.nap()):
-                pass
-            return channel.recv_exit_status()
+        with open_socket(target, deadline.remaining(self._connect_timeout)) as sock:
+            transport = paramiko.Transport(sock)
+            with closing(transport), watch.over(transport, deadline):
+                negotiate(transport, target, known_hosts, deadline.remaining(self._connect_timeout))
+                transport.auth_timeout = self._connect_timeout
+                log_in(transport, target, self._key_ring, deadline)
+                return _execute(transport, exchange, deadline)
 
     def _known_hosts_for(self, target: Target) -> KnownHosts:
         arguments = target.node.ssh_common_args
@@ -120,17 +113,28 @@ class SshTransport:
             return self._known_hosts[files]
 
 
+def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadline) -> int:
+    channel = transport.open_session(timeout=deadline.remaining())
+    channel.exec_command(exchange.command)
+    _converse(channel, exchange, deadline)
+    if exchange.problem:
+        return -1
+    while not channel.status_event.wait(deadline.nap()):
+        pass
+    return channel.recv_exit_status()
+
+
 def _converse(channel: paramiko.Channel, exchange: Exchange, deadline: Deadline) -> None:
     """Send and receive until both streams have ended, or there is no use in going on."""
     readable = select.poll()
     readable.register(channel.fileno(), select.POLLIN)
-    while not exchange.problem:
+    while True:
         ended = channel.eof_received or channel.closed
         while channel.recv_ready():
             exchange.hear_stdout(channel.recv(_CHUNK))
         while channel.recv_stderr_ready():
             exchange.hear_stderr(channel.recv_stderr(_CHUNK))
-        if ended:
+        if ended or exchange.problem:
             return
         _send(channel, exchange)
         # The descriptor shows what can be read; that the window has opened for writing again, it does not show.

@@ -1,0 +1,158 @@
+"""What every transport promises, kept by each of them."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.model.inventory import Node
+from agent.model.program import Program
+from agent.transport.local import LocalTransport
+from agent.transport.protocol import Completed, Job, Lost
+from agent.transport.ssh import SshTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.transport.protocol import Transport
+
+FIVE_MEGABYTES = 5_000_000
+
+
+class Subject:
+    """A transport under test and a node that it reaches."""
+
+    def __init__(self, transport: Transport, node: Callable[..., Node]) -> None:
+        self.transport = transport
+        self.node = node
+
+    def run(self, stdin: bytes, *arguments: str, timeout: float = 20) -> Completed | Lost:
+        program = Program(stdin=stdin, arguments=arguments)
+        (result,) = self.transport.run([Job(node=self.node(), program=program, timeout=timeout)])
+        return result
+
+    def complete(self, stdin: bytes, *arguments: str) -> Completed:
+        result = self.run(stdin, *arguments)
+        assert isinstance(result, Completed), result
+        return result
+
+
+@pytest.fixture(params=[pytest.param("ssh", marks=pytest.mark.needs("sshd", "root")), "local"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    if request.param == "local":
+        return Subject(LocalTransport(forks=4), lambda: Node(name="here", address="127.0.0.1", connection="local"))
+    server = request.getfixturevalue("server")
+    return Subject(SshTransport(forks=4, known_hosts=[server.known_hosts]), lambda: server.node(user="nopasswd"))
+
+
+def test_exit_status_and_both_streams_come_back_apart(subject: Subject) -> None:
+    result = subject.complete(b"echo out; echo err >&2; exit 3")
+
+    assert (result.rc, result.stdout, result.stderr) == (3, b"out\n", b"err\n")
+
+
+def test_every_byte_value_arrives_unchanged(subject: Subject) -> None:
+    everything = bytes(range(256))
+    script = b"".join(b"printf '\\%03o';" % value for value in everything)
+
+    result = subject.complete(script + b"{ " + script + b" } >&2")
+
+    assert (result.stdout, result.stderr) == (everything, everything)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("two words", "", "*", "$HOME", "`id`", "a;b", "!x", "\\", "#"),
+        ("it's", "'", '"both"', "''"),
+        ("one\ntwo\n", "\ttab"),
+        ("bücher", "仓库", "🐳"),
+        ("-n", "--", "-s"),
+    ],
+)
+def test_arguments_arrive_as_they_are(subject: Subject, arguments: tuple[str, ...]) -> None:
+    result = subject.complete(b"for argument; do printf '%s\\0' \"$argument\"; done", *arguments)
+
+    assert result.stdout.decode().split("\0")[:-1] == list(arguments)
+
+
+def test_a_program_without_arguments_has_none(subject: Subject) -> None:
+    assert subject.complete(b"echo $#").stdout == b"0\n"
+
+
+def test_line_numbers_in_messages_are_those_of_the_program(subject: Subject) -> None:
+    result = subject.complete(b"#!/bin/sh\n\nno-such-command\n", "x")
+
+    assert re.search(rb"\b3: no-such-command", result.stderr)
+
+
+def test_big_streams_in_all_directions_do_not_block_each_other(subject: Subject) -> None:
+    flood = f"head -c {FIVE_MEGABYTES} /dev/zero".encode()
+    program = flood + b" >&2\n" + b"# padding\n" * (FIVE_MEGABYTES // 10) + flood + b"\necho end\n"
+
+    result = subject.complete(program)
+
+    assert len(result.stderr) == FIVE_MEGABYTES
+    assert len(result.stdout) == FIVE_MEGABYTES + len(b"end\n")
+
+
+def test_a_program_that_ends_before_it_was_read_to_the_end_still_counts(subject: Subject) -> None:
+    result = subject.complete(b"echo done; exit 4\n" + b"# padding\n" * (FIVE_MEGABYTES // 10))
+
+    assert (result.rc, result.stdout) == (4, b"done\n")
+
+
+def test_a_signal_shows_as_128_and_its_number(subject: Subject) -> None:
+    assert subject.complete(b"kill -KILL $$").rc == 137
+
+
+def test_a_program_that_does_not_end_costs_its_timeout(subject: Subject) -> None:
+    begin = time.monotonic()
+    result = subject.run(b"echo before; sleep 60", timeout=1)
+
+    assert isinstance(result, Lost)
+    assert (result.problem.code, result.started) == ("program-timeout", True)
+    assert time.monotonic() - begin < 5
+
+
+def test_a_slow_job_does_not_hold_up_the_others(subject: Subject) -> None:
+    slow = Job(node=subject.node(), program=Program(stdin=b"sleep 60"), timeout=3)
+    quick = [Job(node=subject.node(), program=Program(stdin=b"echo %d" % number)) for number in range(6)]
+
+    results = list(subject.transport.run([slow, *quick]))
+
+    assert {r.stdout for r in results[:6] if isinstance(r, Completed)} == {b"%d\n" % number for number in range(6)}
+    assert results[6].job is slow
+
+
+def test_each_job_has_exactly_one_result(subject: Subject) -> None:
+    jobs = [Job(node=subject.node(), program=Program(stdin=b"exit 0")) for _ in range(9)]
+
+    results = list(subject.transport.run(jobs))
+
+    assert sorted(map(id, jobs)) == sorted(id(result.job) for result in results)
+
+
+def test_no_jobs_give_no_results(subject: Subject) -> None:
+    assert list(subject.transport.run([])) == []
+
+
+def test_stopping_early_ends_what_runs_and_starts_no_more(subject: Subject) -> None:
+    before = set(threading.enumerate())
+    quick = Job(node=subject.node(), program=Program(stdin=b"exit 0"))
+    hanging = [Job(node=subject.node(), program=Program(stdin=b"sleep 60")) for _ in range(8)]
+    results = subject.transport.run([quick, *hanging])
+    next(results)
+
+    begin = time.monotonic()
+    results.close()
+
+    assert time.monotonic() - begin < 4
+    left = [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    for thread in left:
+        thread.join(3)
+    assert not [thread for thread in left if thread.is_alive()]

@@ -1,0 +1,346 @@
+"""What only SSH promises: host keys, logins, sudo, and nodes that do not answer as they should."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.model.program import Program
+from agent.model.sensitive import Sensitive
+from agent.transport.protocol import Completed, Job, Lost
+from agent.transport.ssh import SshTransport
+from tests.transport.conftest import LOGIN_PASSWORD, free_port, make_key, serving, sudo_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from agent.model.inventory import Node
+    from tests.transport.conftest import Server
+
+    Write = Callable[..., Path]
+
+pytestmark = pytest.mark.needs("sshd", "root")
+
+WHO = Program(stdin=b'echo "$USER ${AS_ROOT-}"')
+
+
+def run(node: Node, *known_hosts: Path, program: Program = WHO, timeout: float = 20) -> Completed | Lost:
+    transport = SshTransport(forks=1, connect_timeout=2, known_hosts=known_hosts)
+    (result,) = transport.run([Job(node=node, program=program, timeout=timeout)])
+    return result
+
+
+def lost(node: Node, *known_hosts: Path, timeout: float = 20) -> Lost:
+    result = run(node, *known_hosts, timeout=timeout)
+    assert isinstance(result, Lost), result
+    assert node.name in result.problem.message
+    return result
+
+
+def completed(node: Node, *known_hosts: Path) -> Completed:
+    result = run(node, *known_hosts)
+    assert isinstance(result, Completed), result.problem
+    return result
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_lines(*lines: str) -> Path:
+        path = tmp_path / "known_hosts_of_the_test"
+        path.write_text("".join(line + "\n" for line in lines))
+        return path
+
+    return write_lines
+
+
+class TestHostKeys:
+    def test_an_unknown_key_is_refused_and_not_added(self, server: Server, write: Write) -> None:
+        empty = write("# nothing")
+
+        result = lost(server.node(), empty)
+
+        assert (result.problem.code, result.started) == ("host-key-unknown", False)
+        assert "trust-hosts" in result.problem.hint
+        assert empty.read_text() == "# nothing\n"
+
+    def test_a_changed_key_is_told_from_an_unknown_one(self, server: Server, write: Write, tmp_path: Path) -> None:
+        make_key(tmp_path / "other")
+        other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+        files = write(f"[127.0.0.1]:{server.port} {other}")
+
+        result = lost(server.node(), files)
+
+        assert result.problem.code == "host-key-changed"
+        assert f"{files}:1" in result.problem.message
+
+    def test_a_revoked_key_is_refused_though_it_is_known(self, server: Server, write: Write) -> None:
+        key = server.host_key()
+        files = write(f"[127.0.0.1]:{server.port} {key}", f"@revoked * {key}")
+
+        assert lost(server.node(), files).problem.code == "host-key-revoked"
+
+    @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+    def test_the_type_that_is_known_is_asked_for(self, server: Server, write: Write, kind: str) -> None:
+        completed(server.node(), write(f"[127.0.0.1]:{server.port} {server.host_key(kind)}"))
+
+    def test_a_certificate_authority_does_not_spoil_the_file(self, server: Server, write: Write) -> None:
+        key = server.host_key()
+        completed(server.node(), write(f"@cert-authority * {key}", "no entry", f"[127.0.0.1]:{server.port} {key}"))
+
+        assert lost(server.node(), write(f"@cert-authority * {key}")).problem.code == "host-key-unknown"
+
+    def test_a_file_named_in_the_ssh_arguments_takes_the_place_of_the_users(self, server: Server, write: Write) -> None:
+        arguments = f"-o StrictHostKeyChecking=no -o UserKnownHostsFile={server.known_hosts}"
+
+        completed(server.node(ssh_common_args=arguments), write())
+        assert lost(server.node(ssh_common_args="-o UserKnownHostsFile=/dev/null"), server.known_hosts)
+
+
+class TestLogin:
+    def test_a_password_is_enough(self, server: Server) -> None:
+        node = server.node(user="nopasswd", private_key_file=None, password=Sensitive(LOGIN_PASSWORD))
+
+        assert completed(node, server.known_hosts).stdout == b"nopasswd yes\n"
+
+    def test_a_wrong_password_is_said_without_showing_it(self, server: Server) -> None:
+        node = server.node(private_key_file=None, password=Sensitive("not the password"))
+
+        result = lost(node, server.known_hosts)
+
+        assert (result.problem.code, result.started) == ("ssh-auth-failed", False)
+        assert "not the password" not in repr(result)
+
+    def test_a_wrong_key_is_named(self, server: Server, tmp_path: Path) -> None:
+        make_key(tmp_path / "stranger")
+
+        result = lost(server.node(private_key_file=str(tmp_path / "stranger")), server.known_hosts)
+
+        assert result.problem.code == "ssh-auth-failed"
+        assert str(tmp_path / "stranger") in result.problem.message
+
+    def test_the_users_default_key_is_used(self, server: Server, tmp_path: Path) -> None:
+        (tmp_path / ".ssh").mkdir()
+        (tmp_path / ".ssh/id_ed25519").write_bytes((server.home / "client_ed25519").read_bytes())
+
+        completed(server.node(private_key_file=None), server.known_hosts)
+
+    @pytest.mark.parametrize(("kind", "code"), [("ed25519", "ssh-key-encrypted"), ("rsa", "ssh-key-encrypted")])
+    def test_an_encrypted_key_asks_for_an_agent(self, server: Server, tmp_path: Path, kind: str, code: str) -> None:
+        make_key(tmp_path / "locked", kind=kind, passphrase="secret")
+
+        result = lost(server.node(private_key_file=str(tmp_path / "locked")), server.known_hosts)
+
+        assert result.problem.code == code
+        assert "ssh-add" in result.problem.hint
+
+    def test_a_key_file_that_is_not_there_is_named(self, server: Server, tmp_path: Path) -> None:
+        result = lost(server.node(private_key_file=str(tmp_path / "absent")), server.known_hosts)
+
+        assert result.problem.code == "ssh-key-unreadable"
+
+    def test_nothing_to_log_in_with_is_said(self, server: Server) -> None:
+        assert "no password" in lost(server.node(private_key_file=None), server.known_hosts).problem.message
+
+
+class TestLoginShells:
+    def test_what_a_shell_prints_at_its_start_is_not_the_programs(self, server: Server) -> None:
+        program = Program(stdin=b"echo out; echo err >&2", privileged=False)
+
+        result = run(server.node(user="noisy"), server.known_hosts, program=program)
+
+        assert isinstance(result, Completed)
+        assert (result.stdout, result.stderr) == (b"out\n", b"err\n")
+
+    def test_an_account_without_a_shell_is_named(self, server: Server) -> None:
+        result = lost(server.node(user="nologin"), server.known_hosts)
+
+        assert (result.problem.code, result.started) == ("login-shell-refused", False)
+        assert "not available" in result.problem.message
+
+
+class TestRoot:
+    def test_root_needs_no_sudo(self, server: Server) -> None:
+        assert completed(server.node(), server.known_hosts).stdout == b"root \n"
+
+    def test_sudo_without_a_password(self, server: Server) -> None:
+        assert completed(server.node(user="nopasswd"), server.known_hosts).stdout == b"nopasswd yes\n"
+
+    def test_a_password_that_sudo_does_not_ask_for_is_not_sent(self, server: Server) -> None:
+        node = server.node(user="nopasswd", become=sudo_password("not asked for"))
+        program = Program(stdin=b"echo $#", arguments=("x",))
+
+        result = run(node, server.known_hosts, program=program)
+
+        assert isinstance(result, Completed)
+        assert (result.stdout, result.stderr) == (b"1\n", b"")
+
+    def test_sudo_with_a_password_that_shows_nowhere(self, server: Server) -> None:
+        node = server.node(user="operator", become=sudo_password("right password"))
+
+        result = completed(node, server.known_hosts)
+
+        assert (result.stdout, result.stderr) == (b"operator yes\n", b"")
+        assert "right password" not in (server.home / "sudo.log").read_text() + repr(result)
+
+    @pytest.mark.parametrize(
+        ("user", "password", "code"),
+        [
+            ("operator", "wrong password", "become-password-wrong"),
+            ("operator", None, "become-password-required"),
+            ("stranger", None, "become-not-permitted"),
+            ("stranger", "right password", "become-not-permitted"),
+            ("ttyonly", None, "become-requires-tty"),
+        ],
+    )
+    def test_each_way_to_fail_has_its_name(self, server: Server, user: str, password: str | None, code: str) -> None:
+        node = server.node(user=user, become=sudo_password(password) if password else None)
+
+        begin = time.monotonic()
+        result = lost(node, server.known_hosts)
+
+        assert (result.problem.code, result.started) == (code, False)
+        assert time.monotonic() - begin < 3
+
+    def test_an_unprivileged_program_asks_for_nothing(self, server: Server) -> None:
+        program = Program(stdin=WHO.stdin, privileged=False)
+
+        result = run(server.node(user="stranger"), server.known_hosts, program=program)
+
+        assert isinstance(result, Completed)
+        assert result.stdout == b"stranger \n"
+
+
+class TestNodesThatDoNotAnswer:
+    def test_a_closed_port(self, server: Server) -> None:
+        assert lost(server.node(port=free_port()), server.known_hosts).problem.code == "ssh-refused"
+
+    def test_a_name_that_does_not_resolve(self, server: Server) -> None:
+        assert lost(server.node(address="node.invalid"), server.known_hosts).problem.code == "ssh-name-unknown"
+
+    def test_a_listener_that_says_nothing_costs_its_timeout_and_nobody_elses(self, server: Server) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            dead = Job(node=server.node(name="dead", port=silent.getsockname()[1]), program=WHO)
+            alive = [Job(node=server.node(), program=WHO) for _ in range(3)]
+            transport = SshTransport(forks=2, connect_timeout=3, known_hosts=[server.known_hosts])
+            begin = time.monotonic()
+            results = list(transport.run([dead, *alive]))
+
+        assert [type(result) for result in results] == [Completed, Completed, Completed, Lost]
+        assert results[3].problem.code == "ssh-timeout"
+        assert time.monotonic() - begin < 6
+
+    def test_a_server_that_is_no_sshd(self, server: Server) -> None:
+        with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+            assert lost(server.node(port=port), server.known_hosts).problem.code == "ssh-closed"
+
+    def test_a_server_with_only_weak_algorithms(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        with serving(tmp_path, extra="Ciphers aes128-cbc,3des-cbc") as old:
+            result = lost(old.node(), old.known_hosts)
+
+        assert result.problem.code == "ssh-algorithms"
+        assert "cipher" in result.problem.message
+
+    def test_a_bastion_is_never_silently_left_out(self, server: Server) -> None:
+        result = lost(server.node(ssh_common_args="-o ProxyJump=bastion"), server.known_hosts)
+
+        assert result.problem.code == "ssh-proxy-unsupported"
+
+    def test_a_cut_while_the_program_runs_leaves_its_end_unknown(self, server: Server, tmp_path: Path) -> None:
+        marker = tmp_path / "running"
+        program = Program(stdin=b'touch "$1"; sleep 30', arguments=(str(marker),))
+        with relay(server.port) as (port, cut):
+            known = tmp_path / "known_hosts"
+            known.write_text(f"[127.0.0.1]:{port} {server.host_key()}\n")
+            watcher = threading.Thread(target=lambda: (wait_for(marker), cut()))
+            watcher.start()
+            result = run(server.node(port=port), known, program=program)
+            watcher.join()
+
+        assert isinstance(result, Lost)
+        assert (result.problem.code, result.started) == ("connection-lost", True)
+
+    @pytest.mark.parametrize("after", [0, 30, 1200, 2200, 3000])
+    def test_a_cut_at_any_moment_is_a_result(self, server: Server, tmp_path: Path, after: int) -> None:
+        with relay(server.port, after=after) as (port, _):
+            known = tmp_path / "known_hosts"
+            known.write_text(f"[127.0.0.1]:{port} {server.host_key()}\n")
+            begin = time.monotonic()
+            result = run(server.node(port=port), known, timeout=8)
+
+        assert isinstance(result, Completed | Lost)
+        assert time.monotonic() - begin < 9
+
+
+def wait_for(path: Path, *, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+@contextmanager
+def answering(data: bytes) -> Iterator[int]:
+    """Listen, and answer the first connection with `data` and the end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(data)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@contextmanager
+def relay(port: int, *, after: int | None = None) -> Iterator[tuple[int, object]]:
+    """Relay one connection to `port`; cut it when told, or once the server has sent `after` bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as there:
+        ends: list[socket.socket] = [there]
+
+        def cut() -> None:
+            for end in ends:
+                with_shutdown(end)
+
+        def pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
+            passed = 0
+            while limit is None or passed < limit:
+                try:
+                    data = source.recv(65536 if limit is None else min(65536, limit - passed))
+                    target.sendall(data)
+                except OSError:
+                    break
+                if not data:
+                    break
+                passed += len(data)
+            cut()
+
+        def serve() -> None:
+            here, _ = listener.accept()
+            with here:
+                ends.append(here)
+                there.connect(("127.0.0.1", port))
+                back = threading.Thread(target=pump, args=(there, here, after))
+                back.start()
+                pump(here, there, None)
+                back.join()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1], cut
+        thread.join()
+
+
+def with_shutdown(end: socket.socket) -> None:
+    try:
+        end.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
