@@ -242,9 +242,14 @@ report_own_state() {
   for journal in "$state"/transactions/*/journal; do
     [ -f "$journal" ] || continue
     directory=${journal%/journal}
-    case $(sed -n 's/^\([a-z_-]*\) .* \.$/\1/p' "$journal" | tail -n 1) in
+    case $(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$journal" | tail -n 1) in
       committed | rolled_back | rollback_failed | refused) ;;
-      *) printf 'pending %s\n' "${directory##*/}" ;;
+      *)
+        # One that broke off before it prepared anything changed nothing and waits for nobody.
+        if grep -q '^prepared .* \.$' "$journal" || systemctl is-active --quiet harbor-agent-transaction.service; then
+          printf 'pending %s\n' "${directory##*/}"
+        fi
+        ;;
     esac
   done
 }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from agent import __version__
-from agent.model.state import Record
 from agent.node.framing import refuse
 
 _SCHEMA = "harbor-agent/record/1"
@@ -15,7 +13,7 @@ def encode_record(record: Record) -> bytes:
     """Return the record as it lies on the node: JSON with sorted keys and the version that wrote it."""
     document = {
         "schema": _SCHEMA,
-        "tool": __version__,
+        "tool": record.tool,
         "run_id": record.run_id,
         "policy_digest": record.policy_digest,
         "entries": list(record.entries),
@@ -31,6 +29,7 @@ def decode_record(content: bytes) -> Record:
         document = json.loads(content)
         known = document["schema"] == _SCHEMA
         record = Record(
+            tool=str(document["tool"]),
             run_id=str(document["run_id"]),
             policy_digest=str(document["policy_digest"]),
             entries=tuple(str(entry) for entry in document["entries"]),

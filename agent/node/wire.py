@@ -6,12 +6,20 @@ reading those texts (agent/resources.py).
 
 from agent.node.framing import WireError
 from agent.node.probe_wire import decode_probe, probe_program
+from agent.node.pull_wire import decode_pull, pull_program
 from agent.node.record_wire import decode_record, encode_record
+from agent.node.transaction_wire import begin_program, decode_report, rollback_program, status_program
 
 __all__ = [
     "WireError",
+    "begin_program",
     "decode_probe",
+    "decode_pull",
     "decode_record",
+    "decode_report",
     "encode_record",
     "probe_program",
+    "pull_program",
+    "rollback_program",
+    "status_program",
 ]

@@ -1,0 +1,208 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The Docker daemon of a transaction: what it is asked, told and expected to say. Functions only; part of the
+# program that transaction.sh ends.
+
+now() {
+  read -r seconds _ </proc/uptime
+  printf '%s' "${seconds%.*}"
+}
+
+# Polls FUNCTION until it succeeds (0), it gives up (2), or the deadline, in seconds of uptime, passes.
+until_deadline() {
+  while :; do
+    "$2"
+    verdict=$?
+    [ "$verdict" = 1 ] || return "$verdict"
+    [ "$(now)" -lt "$1" ] || return 1
+    sleep 0.05 2>/dev/null || sleep 1
+  done
+}
+
+unit_property() {
+  systemctl show "$unit" -p "$1" 2>/dev/null | sed -n "s/^$1=//p"
+}
+
+is_active() {
+  [ "$(unit_property ActiveState)" = active ]
+}
+
+# The live list, a line each; fails where the daemon does not answer. Judged by what is in it: docker.socket
+# listens on while dockerd is down, and newer clients then print an empty answer with status 0.
+live_list() {
+  # shellcheck disable=SC2016 # a Go template
+  answer=$(timeout 5 docker info --format 'server {{.ServerVersion}}{{println}}{{with .RegistryConfig}}{{range .InsecureRegistryCIDRs}}cidr {{json .}}{{println}}{{end}}{{range $name, $index := .IndexConfigs}}{{if not $index.Secure}}entry {{$name}}{{println}}{{end}}{{end}}{{range .Mirrors}}mirror {{.}}{{println}}{{end}}{{end}}' 2>/dev/null) || return 1
+  case $answer in "server "[0-9]*) ;; *) return 1 ;; esac
+  printf '%s\n' "$answer" | sed -n '2,$p' | tr -d '"' | grep . | sort -u
+}
+
+is_listed() {
+  case "
+$2
+" in *"
+entry $1
+"* | *"
+cidr $1
+"*) return 0 ;; esac
+  return 1
+}
+
+# Running containers: "ID POLICY KUBERNETES NAME". A restarting one counts only where $1 is "all".
+list_containers() {
+  identities=$(timeout 10 docker ps -q --no-trunc --filter status=running ${1:+--filter status=restarting} 2>/dev/null) || return 1
+  [ -n "$identities" ] || return 0
+  # shellcheck disable=SC2086 # one word each
+  timeout 10 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}}' $identities 2>/dev/null
+  :
+}
+
+# dockerd's own judgement of the planned arguments and file, without a start.
+validate_planned() {
+  stage=$(mktemp -d /run/harbor-agent.XXXXXX) || { fail state-not-writable /run; return 1; }
+  planned_configuration >"$stage/daemon.json"
+  # Before 23.0 there is no --validate, but as nobody dockerd complains about all else before its missing rights.
+  chmod 0711 "$stage" && chown 65534 "$stage/daemon.json" && chmod 0400 "$stage/daemon.json"
+  answer=$(planned_arguments | run_validation 2>&1)
+  status=$?
+  rm -rf "$stage"
+  case $status:$answer in
+    0:* | *'root privileges'* | *'be run as root'* | *'needs to be started with root'*) return 0 ;;
+    124:*) fail dockerd-rejects-configuration "dockerd did not finish judging the configuration" ;;
+    *)
+      fail dockerd-rejects-configuration "$(printf '%s\n' "$answer" | grep . | grep -v '^See ' | tail -n 1 |
+        sed "s,$stage/daemon.json,$config_file,g")"
+      ;;
+  esac
+}
+
+# The configuration file as it would be; an absent one is the empty object.
+planned_configuration() {
+  number=1
+  while read_change "$number"; do
+    if [ "$path" = "$config_file" ]; then
+      case $after in absent*) printf '{}\n' ;; *) cat "$T/after.$number" ;; esac
+      return 0
+    fi
+    number=$((number + 1))
+  done
+  if [ -f "$config_file" ]; then cat "$config_file"; else printf '{}\n'; fi
+}
+
+# One argument a line: the planned ones, else those of the running process.
+planned_arguments() {
+  if grep -q '^argument ' "$T/plan"; then
+    sed -n 's/^argument //p' "$T/plan" | while read -r encoded; do
+      printf '%s\n' "$(printf %s "$encoded" | base64 -d)"
+    done
+  else
+    tr '\0' '\n' <"/proc/$(unit_property MainPID)/cmdline"
+  fi
+}
+
+run_validation() {
+  read -r program || return 0
+  set --
+  while read -r argument; do
+    case $argument in
+      --config-file) read -r argument ;;
+      --config-file=*) ;;
+      *) set -- "$@" "$argument" ;;
+    esac
+  done
+  set -- "$program" "$@" --config-file "$stage/daemon.json"
+  if "$program" --help 2>&1 | grep -q -e '--validate'; then
+    timeout 15 "$@" --validate
+  elif command -v setpriv >/dev/null 2>&1; then
+    timeout 15 setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs env -i PATH="$PATH" "$@"
+  fi
+}
+
+# Restarts and waits; 1 with CODE and DETAIL where it does not come up before $1.
+restart_daemon() {
+  systemctl reset-failed "$unit" "${unit%.service}.socket" 2>/dev/null
+  if ! refusal=$(systemctl --no-block restart "$unit" 2>&1); then
+    fail docker-start-failed "$refusal"
+    return 1
+  fi
+  until_deadline "$1" has_started
+  case $? in
+    0) return 0 ;;
+    2) fail docker-start-failed "$(last_error)" ;;
+    *) fail docker-start-timeout "$unit was not active in time" ;;
+  esac
+}
+
+has_started() {
+  facts=$(systemctl show "$unit" -p ActiveState,SubState,Job 2>/dev/null | tr '\n' ' ')
+  case $facts in
+    *SubState=auto-restart*) return 2 ;;
+    *Job=[1-9]*) return 1 ;;
+    *ActiveState=active*) return 0 ;;
+    *ActiveState=failed* | *ActiveState=inactive*) return 2 ;;
+  esac
+  return 1
+}
+
+# What dockerd said last of its failure; passwords in addresses are masked.
+last_error() {
+  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$(unit_property InvocationID)" -n 40 -o cat --no-pager 2>/dev/null |
+    grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1)
+  printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g' | cut -c1-400
+}
+
+# SIGHUP; the status says nothing about whether the file was taken, the live list does.
+reload_daemon() {
+  if [ "$(unit_property CanReload)" = yes ]; then
+    systemctl reload "$unit" 2>/dev/null
+  else
+    kill -HUP "$(unit_property MainPID)" 2>/dev/null
+  fi
+}
+
+# Expected entries live, unexpected ones not; sets live and CODE, DETAIL. After a restart the first answer is final.
+is_live_as_planned() {
+  again=1
+  if [ "$action" = restart ]; then again=2; fi
+  has_started || { verdict=$?; fail docker-start-failed "$(last_error)" || return "$verdict"; }
+  live=$(live_list) || { fail docker-silent "dockerd does not answer"; return 1; }
+  while read -r keyword entry; do
+    case $keyword in
+      expected) is_listed "$entry" "$live" || { fail registry-not-live "$entry is not in the daemon's live list"; return "$again"; } ;;
+      unexpected) ! is_listed "$entry" "$live" || { fail registry-not-live "$entry is still in the daemon's live list"; return "$again"; } ;;
+    esac
+  done <"$T/plan"
+}
+
+# The entries of the plan stand in the live list as they did before it.
+is_live_as_before() {
+  is_active && live=$(live_list) || return 1
+  known=$(cat "$T/live.before")
+  while read -r keyword entry; do
+    case $keyword in expected | unexpected) ;; *) continue ;; esac
+    if is_listed "$entry" "$known"; then
+      is_listed "$entry" "$live" || return 1
+    elif is_listed "$entry" "$live"; then
+      return 1
+    fi
+  done <"$T/plan"
+}
+
+# Containers that must come back by themselves run; sets lost (names). kubelet makes its own anew.
+are_containers_back() {
+  running=$(list_containers all) || return 1
+  lost=
+  awaited=
+  while read -r identity policy kubernetes name; do
+    case $running in *"$identity"*) continue ;; esac
+    [ "$kubernetes" = no ] || continue
+    case $name in /k8s_*) continue ;; esac
+    lost="$lost${lost:+ }${name#/}"
+    case $policy in always | unless-stopped) awaited="$awaited${awaited:+ }${name#/}" ;; esac
+    [ "$live_restore" = no ] || awaited=$lost
+  done <"$T/containers.before"
+  [ -z "$awaited" ] || { fail containers-not-running "not running again: $awaited"; return 1; }
+}
+
+# dockerd starts them while it starts itself; what is not there soon will not come.
+await_containers() {
+  until_deadline $(($(now) + 20)) are_containers_back
+}

@@ -1,0 +1,171 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# Files of a transaction: fingerprints, atomic replacement, backup and return. Functions only; part of the
+# program that transaction.sh ends. T is the transaction's directory, STATE its parent's
+# parent; CODE and DETAIL say what went wrong.
+
+# "KIND MODE UID GID SHA256" of a path, as plans write it; no link is followed.
+fingerprint() {
+  if [ -L "$1" ]; then
+    printf 'symlink - - - -'
+  elif [ ! -e "$1" ]; then
+    printf 'absent - - - -'
+  elif [ ! -f "$1" ]; then
+    printf 'other - - - -'
+  else
+    printf 'regular %s %s' "$(stat -c '%a %u %g' -- "$1")" "$(sha256_of "$1")"
+  fi
+}
+
+sha256_of() {
+  sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
+}
+
+# Sets path, before and after (fingerprints) of change number $1; fails where there is none.
+read_change() {
+  while read -r word count b1 b2 b3 b4 b5 a1 a2 a3 a4 a5 path; do
+    [ "$word $count" = "change $1" ] || continue
+    before="$b1 $b2 $b3 $b4 $b5"
+    after="$a1 $a2 $a3 $a4 $a5"
+    return 0
+  done <"$T/plan"
+  return 1
+}
+
+count_changes() {
+  grep -c '^change ' "$T/plan"
+}
+
+# Goes into a directory by its real name; the caller is a subshell.
+enter() {
+  cd -P -- "$1" || return 1
+  [ "$(pwd -P)" = "$1" ] && return 0
+  echo "$1 is reached through a link" >&2
+  return 1
+}
+
+# swap_in SOURCE PATH MODE UID GID: PATH holds SOURCE's bytes, durably, or what it held before.
+swap_in() (
+  enter "${2%/*}" || exit 1
+  name=${2##*/}
+  staged=$(mktemp "./.$name.harbor-agent.XXXXXX") || exit 1
+  if cat -- "$1" >"$staged" && chown "$4:$5" "$staged" && chmod "$3" "$staged" && keep_label "$staged" "$name" &&
+    sync "$staged" && mv -fT "$staged" "./$name" && sync .; then
+    exit 0
+  fi
+  rm -f "$staged"
+  exit 1
+)
+
+# SELinux: a file that is replaced keeps its label, a new one gets its directory's rule.
+keep_label() {
+  [ -e /sys/fs/selinux/enforce ] || return 0
+  if [ -e "$2" ]; then
+    chcon --reference="./$2" "$1"
+  elif command -v restorecon >/dev/null 2>&1; then
+    label=$(matchpathcon -n "$(pwd -P)/$2" 2>/dev/null) || return 0
+    chcon "$label" "$1"
+  fi
+}
+
+take_away() (
+  enter "${1%/*}" || exit 1
+  rm -f "./${1##*/}" && sync .
+)
+
+# set_file PATH FINGERPRINT SOURCE: brings PATH to what the fingerprint says.
+set_file() {
+  # shellcheck disable=SC2086 # five words
+  set -- "$1" "$3" $2
+  case $3 in
+    absent)
+      [ -d "${1%/*}" ] || return 0
+      take_away "$1"
+      ;;
+    regular) make_directory "${1%/*}" && swap_in "$2" "$1" "$4" "$5" "$6" ;;
+    *)
+      echo "$1 cannot be made a $3" >&2
+      return 1
+      ;;
+  esac
+}
+
+# Notes a directory before making it, so that a restoration takes it away again.
+make_directory() {
+  [ ! -d "$1" ] || return 0
+  make_directory "${1%/*}" || return 1
+  if [ -L "$1" ] || [ -e "$1" ]; then
+    echo "$1 is no directory" >&2
+    return 1
+  fi
+  printf '%s\n' "$1" >>"$T/created-directories" && sync "$T/created-directories" &&
+    mkdir -m 0755 -- "$1" && sync "${1%/*}/"
+}
+
+# Deepest first; one that somebody put a file into stays.
+remove_directories() {
+  [ -f "$1" ] || return 0
+  sed '1!G;h;$!d' "$1" | while read -r directory; do
+    if [ -d "$directory" ] && [ ! -L "$directory" ]; then rmdir -- "$directory" 2>/dev/null; fi
+  done
+  :
+}
+
+# Nothing is changed by this: it finds out whether the change could be made.
+check_writable() {
+  parent=${path%/*}
+  while [ ! -e "$parent" ] && [ ! -L "$parent" ]; do parent=${parent%/*}; done
+  trial=$(
+    exec 2>&1
+    enter "$parent" || exit 1
+    probe=$(mktemp ./.harbor-agent.XXXXXX) || exit 1
+    status=0
+    if [ -f "$T/after.$number" ]; then cat "$T/after.$number" >"$probe" && sync "$probe" || status=1; fi
+    rm -f "$probe"
+    # An immutable or bind-mounted file cannot be linked either, and unlike writing that changes nothing.
+    if [ "$status" = 0 ] && [ -f "$path" ]; then ln "./${path##*/}" "$probe" && rm -f "$probe" || status=1; fi
+    exit "$status"
+  ) && return 0
+  case $trial in
+    *'No space left'* | *'quota'*) fail no-space "$path: $trial" ;;
+    *'through a link'*) fail target-is-symlink "$path: $trial" ;;
+    *) fail file-not-writable "$path: $trial" ;;
+  esac
+}
+
+check_fingerprint() {
+  found=$(fingerprint "$path")
+  case $found in
+    symlink*) fail target-is-symlink "$path is a symbolic link" || return 1 ;;
+    other*) fail file-not-writable "$path is no regular file" || return 1 ;;
+    "$before") return 0 ;;
+  esac
+  fail plan-stale "$path is no longer as planned: expected $before, found $found"
+}
+
+# Keeps what is there now; the plan's own "absent" is the other half of the backup.
+back_up() {
+  case $before in absent*) return 0 ;; esac
+  cp -Pp -- "$path" "$T/before.$number" && sync "$T/before.$number" || return 1
+  case $(fingerprint "$T/before.$number") in
+    "$before") return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# The very first state of a file that this tool ever saw is kept for good.
+keep_pristine() {
+  mkdir -p "$STATE/pristine" && touch "$STATE/pristine/manifest" || return 1
+  while read -r name b1 b2 b3 b4 b5 known; do
+    [ "$known" != "$path" ] || return 0
+  done <"$STATE/pristine/manifest"
+  name=$(($(wc -l <"$STATE/pristine/manifest") + 1))
+  if [ -f "$T/before.$number" ]; then
+    cp -p "$T/before.$number" "$STATE/pristine/$name" && sync "$STATE/pristine/$name" || return 1
+  fi
+  printf '%s %s %s\n' "$name" "$before" "$path" >>"$STATE/pristine/manifest" && sync "$STATE/pristine/manifest"
+}
+
+# Whether systemd must read unit files again.
+changes_units() {
+  grep -qE '^change .* /(etc|run|usr/lib|usr/local/lib|lib)/systemd/[^ ]*$' "$T/plan"
+}

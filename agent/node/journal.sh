@@ -1,0 +1,75 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The journal of a transaction and the report made from it. Functions only; part of the program that
+# transaction.sh ends (that is where the variables come from, hence the exceptions above).
+
+# Sets what went wrong, and fails.
+fail() {
+  CODE=$1
+  DETAIL=$(printf '%s' "$2" | tr '\n' ' ' | cut -c1-600)
+  return 1
+}
+
+encode() {
+  [ -n "$1" ] || { printf -- - && return 0; }
+  printf '%s' "$1" | base64 | tr -d '\n'
+}
+
+# journal STEP [CODE DETAIL]: on disk when this returns. The dot at the end tells a whole line from a torn one, and
+# the line feed before it parts it from a torn predecessor.
+journal() {
+  printf '\n%s %s %s %s .\n' "$1" "$(now)" "${2:--}" "$(encode "${3:-}")" >>"$T/journal" && sync "$T/journal"
+}
+
+# Sets step, step_code and step_detail of the last whole line of this transaction, or of the one in directory $1.
+read_journal() {
+  step='' step_code='' step_detail=''
+  [ -f "${1:-$T}/journal" ] || return 1
+  while read -r word _ code detail dot; do
+    [ "$dot" = . ] || continue
+    step=$word step_code=$code step_detail=$detail
+  done <"${1:-$T}/journal"
+}
+
+# has_step STEP [DIRECTORY]
+has_step() {
+  grep -q "^$1 .* \.\$" "${2:-$T}/journal" 2>/dev/null
+}
+
+is_final() {
+  read_journal "$@"
+  case $step in committed | rolled_back | rollback_failed | refused) return 0 ;; esac
+  return 1
+}
+
+plan_value() {
+  sed -n "s/^$1 //p" "$T/plan" | sed -n 1p
+}
+
+report() {
+  if ! read_journal; then
+    frame "$ID" none '' transaction-unknown "$(encode "the node knows no transaction $ID")"
+    return 0
+  fi
+  case $step in
+    committed | rolled_back | rollback_failed | refused) phase=$step ;;
+    *)
+      phase=running
+      if [ -z "$step" ]; then
+        step_code=journal-unreadable
+      elif ! is_locked; then
+        step_code=transaction-interrupted
+      fi
+      ;;
+  esac
+  reached=$(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" | grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring' | tail -n 1)
+  frame "$ID" "$phase" "$reached" "$step_code" "$step_detail"
+}
+
+# frame ID PHASE STEP CODE DETAIL(base64)
+frame() {
+  printf '\nharbor-agent/transaction/1 begin\n'
+  printf '%s\n' "transaction $1" "phase $2" "step ${3:--}" "code ${4:--}" "detail ${5:--}"
+  [ ! -f "$T/live.after" ] || sed -n 's/^\([a-z]\)/live \1/p' "$T/live.after"
+  [ ! -f "$T/lost" ] || tr ' ' '\n' <"$T/lost" | sed -n 's/^\(.\)/lost \1/p'
+  printf 'harbor-agent/transaction/1 end\n'
+}

@@ -1,0 +1,172 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The way back: after a failed change, after an interruption, at boot, and on request. Functions only; part of the
+# program that transaction.sh ends.
+
+# restore CODE DETAIL: every file back, the daemon too, and both proven. Ends in a final step.
+restore() {
+  journal restoring "$1" "$2"
+  if is_stopping; then return 0; fi
+  cause_code=$1 cause_detail=$2
+  if ! put_back_files 2>"$T/trouble"; then
+    finish_restoration rollback_failed restore-failed "$(cat "$T/trouble")"
+    return 0
+  fi
+  if changes_units; then systemctl daemon-reload; fi
+  if has_step activating && ! restore_daemon; then
+    finish_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
+  else
+    finish_restoration rolled_back "$cause_code" "$cause_detail"
+  fi
+}
+
+finish_restoration() {
+  save_outcome
+  journal "$@"
+  close
+}
+
+# During shutdown systemd refuses to start anything; recovery at boot takes over.
+is_stopping() {
+  [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]
+}
+
+put_back_files() {
+  number=$(count_changes)
+  while [ "$number" -gt 0 ]; do
+    read_change "$number"
+    if has_step "swapping-$number"; then put_back "$path" "$before" || return 1; fi
+    number=$((number - 1))
+  done
+  remove_directories "$T/created-directories"
+  if [ -f "$T/record.before" ]; then
+    swap_in "$T/record.before" "$STATE/record/docker.json" 600 0 0 || return 1
+  else
+    rm -f "$STATE/record/docker.json"
+  fi
+}
+
+put_back() {
+  rm -f "${1%/*}/.${1##*/}.harbor-agent."??????
+  if [ "$(fingerprint "$1")" != "$2" ]; then set_file "$1" "$2" "$T/before.$number" || return 1; fi
+  [ "$(fingerprint "$1")" = "$2" ] && return 0
+  echo "$1 is not as it was" >&2
+  return 1
+}
+
+restore_daemon() {
+  deadline=$(($(now) + patience))
+  if [ "$action" = reload ] && is_active; then
+    reload_daemon
+    until_deadline $(($(now) + 2)) is_live_as_before && return 0
+    revoke && until_deadline $(($(now) + 2)) is_live_as_before && return 0
+    fail registry-not-live "the daemon's live list did not go back by a reload" || journal restarting "$CODE" "$DETAIL"
+  fi
+  restart_daemon "$deadline" || return 1
+  until_deadline "$deadline" is_live_as_before ||
+    { fail restore-failed "the daemon's live list is not what it was"; return 1; }
+  # Containers are told apart from the daemon: what is lost is reported, and no reason to call the files wrong.
+  await_containers
+  return 0
+}
+
+# A key that is gone from the file stays in force after SIGHUP (moby#36632): an empty list is shown to the daemon
+# for a moment. The file is an object, or dockerd would not have started with it.
+revoke() {
+  {
+    printf '{"insecure-registries":[]'
+    if [ -f "$config_file" ]; then
+      tr '\n' ' ' <"$config_file" | sed 's/^[[:space:]]*{[[:space:]]*//; s/^[^}]/,&/'
+    else
+      printf '}'
+    fi
+  } >"$T/revoking"
+  known_file=$(fingerprint "$config_file")
+  if [ -f "$config_file" ]; then cp -p "$config_file" "$T/revoked"; fi
+  case $known_file in absent*) shown='regular 600 0 0 -' ;; *) shown=$known_file ;; esac
+  set_file "$config_file" "$shown" "$T/revoking" 2>/dev/null || return 1
+  reload_daemon
+  until_deadline $(($(now) + 2)) is_live_as_before
+  status=$?
+  set_file "$config_file" "$known_file" "$T/revoked" 2>/dev/null
+  remove_directories "$T/created-directories"
+  return "$status"
+}
+
+finish() {
+  if is_final; then
+    disarm
+  elif has_step prepared; then
+    restore transaction-interrupted "the transaction's process ended after step $step"
+  else
+    journal refused transaction-interrupted "the transaction's process ended after step ${step:-none}"
+    close
+  fi
+}
+
+# At boot: files only; Docker starts afterwards by itself with what is restored here.
+recover() {
+  # The same boot: somebody started sysinit.target again while the transaction runs.
+  if [ "$(cat /proc/sys/kernel/random/boot_id)" = "$(cat "$T/boot-id")" ]; then return 0; fi
+  if is_final; then
+    disarm
+  elif ! has_step prepared; then
+    journal refused transaction-interrupted "the node went down after step ${step:-none}"
+  elif put_back_files 2>"$T/trouble"; then
+    journal rolled_back transaction-interrupted "the node went down after step $step"
+    disarm
+  else
+    journal rollback_failed restore-failed "$(cat "$T/trouble")"
+  fi
+  sync
+  systemctl daemon-reload
+}
+
+rollback() {
+  require_node || return 0
+  [ -f "$T/journal" ] || { report; return 0; }
+  until_deadline $(($(now) + 300)) is_final_or_gone
+  read_journal
+  case $step in
+    rolled_back | refused) ;;
+    *)
+      wait_for_lock || return 0
+      asked=$(grep -c '^undoing ' "$T/journal")
+      start_unit undo || return 0
+      until_deadline $(($(now) + 5)) is_undoing
+      wait_until_final
+      ;;
+  esac
+  report
+}
+
+is_undoing() {
+  [ "$(grep -c '^undoing ' "$T/journal")" -gt "$asked" ]
+}
+
+undo() {
+  CODE='' DETAIL=''
+  is_final && ended=$step || ended=interrupted
+  journal undoing
+  if [ "$ended" = committed ] && ! is_as_written; then
+    journal committed "$CODE" "$DETAIL"
+    return 0
+  fi
+  cat /proc/sys/kernel/random/boot_id >"$T/boot-id"
+  if ! has_step prepared; then
+    journal refused transaction-interrupted "the transaction was broken off before it changed anything"
+  elif ! arm 2>"$T/trouble"; then
+    journal rollback_failed state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"
+  else
+    # What ran when the change was made may long be gone.
+    if has_step activating; then list_containers >"$T/containers.before"; fi
+    restore rollback-requested "taken back on request"
+  fi
+}
+
+is_as_written() {
+  number=1
+  while read_change "$number"; do
+    [ "$(fingerprint "$path")" = "$after" ] || { fail plan-stale "$path was changed after the transaction"; return 1; }
+    number=$((number + 1))
+  done
+}

@@ -1,0 +1,317 @@
+# shellcheck shell=sh disable=SC2015,SC2034,SC2154
+# One change of a node, as a transaction that ends by itself in "committed" or "rolled_back".
+#   begin ID     root; takes the node's lock (a transient unit of a fixed name), starts `run`, waits, reports
+#   run ID       in that unit: preflight, back up, swap, tell the daemon, judge its health, commit or restore
+#   finish ID    in that unit, after `run` ended in whatever way
+#   recover ID   at boot before Docker, where the node went down in the middle
+#   status ID    reports;  rollback ID  takes a committed or broken-off one back;  undo ID  its half in the unit
+# journal.sh, files.sh, daemon.sh and restore.sh stand before this text, the plan follows in variables. Everything is a
+# function and the call is the last line, so that a truncated copy does nothing. docs/architecture.md has the reasons.
+# (`A && B || fail` is meant as it reads, and variables are shared between the parts, hence the exceptions above.)
+
+load() {
+  unit=$(plan_value unit)
+  action=$(plan_value action)
+  config_file=$(plan_value config-file)
+  patience=$(plan_value deadline)
+  live_restore=$(cat "$T/live-restore" 2>/dev/null || echo no)
+}
+
+lock_state() {
+  systemctl show "$LOCK" -p ActiveState 2>/dev/null | sed -n 's/^ActiveState=//p'
+}
+
+lock_holder() {
+  systemctl show "$LOCK" -p Description 2>/dev/null | sed -n 's/^Description=harbor-agent transaction //p'
+}
+
+is_locked() {
+  case $(lock_state) in active | activating | deactivating | reloading) return 0 ;; esac
+  return 1
+}
+
+# ---- begin
+
+begin() {
+  require_node || return 0
+  # A repeated begin of the same transaction only waits for it.
+  if [ ! -f "$T/journal" ]; then
+    wait_for_lock && require_no_other || return 0
+    unpack || { refuse state-not-writable "$STATE cannot be written: $trouble"; return 0; }
+    load
+    start_unit run || { rm -rf "$T"; return 0; }
+  fi
+  wait_until_final
+  report
+}
+
+# Prints a refusal of what never got a journal, and fails.
+refuse() {
+  frame "$ID" refused preflight "$1" "$(encode "$2")"
+  return 1
+}
+
+require_node() {
+  if [ "$(id -u)" != 0 ]; then
+    refuse not-root "changing a node takes root"
+  elif [ ! -d /run/systemd/system ]; then
+    refuse no-systemd "the node does not run systemd"
+  elif ! command -v systemd-run >/dev/null 2>&1; then
+    refuse no-systemd "the node has no systemd-run"
+  fi
+}
+
+# A holder that has finished is only clearing away; any other is named.
+wait_for_lock() {
+  until_deadline $(($(now) + 5)) is_lock_settled
+  if is_locked; then
+    refuse transaction-running "transaction $(lock_holder) is under way on this node"
+    return 1
+  fi
+}
+
+is_lock_settled() {
+  is_locked || return 0
+  is_final "$STATE/transactions/$(lock_holder)" || return 2
+  return 1
+}
+
+# One that changed files and did not end must be taken back first, or its backup would be of a half-done state.
+require_no_other() {
+  for other in "$STATE"/transactions/*; do
+    has_step prepared "$other" || continue
+    is_final "$other" && continue
+    refuse transaction-pending "transaction ${other##*/} was broken off and not yet taken back"
+    return 1
+  done
+}
+
+# Sets trouble where it fails.
+unpack() {
+  trouble=$(
+    exec 2>&1
+    mkdir -p "$STATE/transactions" "$STATE/record" && mkdir "$T" || exit 1
+    printf '%s' "$PAYLOAD_PLAN" | base64 -d >"$T/plan" &&
+      printf '%s' "$PAYLOAD_PROGRAM" | base64 -d >"$T/transaction.sh" &&
+      printf '%s' "$PAYLOAD_RECORD" | base64 -d >"$T/record" || exit 1
+    content='' number=1
+    while read_change "$number"; do
+      eval "content=\$PAYLOAD_CONTENT_$number"
+      case $after in regular*) printf '%s' "$content" | base64 -d >"$T/after.$number" || exit 1 ;; esac
+      number=$((number + 1))
+    done
+    [ "$(tail -n 1 "$T/plan")" = end ] && cat /proc/sys/kernel/random/boot_id >"$T/boot-id" || exit 1
+    sync "$T"/* && sync "$T" "$STATE/transactions" && journal begun && sync "$T"
+  ) && return 0
+  rm -rf "$T"
+  return 1
+}
+
+# The unit's name is the lock: systemd gives it to one. Older versions lack some of the options.
+start_unit() {
+  version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+  systemctl reset-failed "$LOCK" 2>/dev/null
+  set -- /bin/sh "$T/transaction.sh" "$1" "$ID"
+  if [ "$version" -ge 236 ]; then
+    set -- --collect -p "RuntimeMaxSec=$((patience * 2 + 120))" -p "ExecStopPost=/bin/sh $T/transaction.sh finish $ID" "$@"
+  fi
+  if [ "$version" -ge 240 ]; then set -- --service-type=exec "$@"; fi
+  if ! trouble=$(systemd-run --quiet --unit="$LOCK" --description="harbor-agent transaction $ID" \
+    -p KillMode=mixed -p TimeoutStopSec=300 "$@" 2>&1); then
+    if is_locked; then
+      refuse transaction-running "transaction $(lock_holder) is under way on this node"
+    else
+      refuse transaction-not-started "$trouble"
+    fi
+    return 1
+  fi
+}
+
+wait_until_final() {
+  until_deadline $(($(now) + patience * 2 + 180)) is_final_or_gone
+}
+
+is_final_or_gone() {
+  is_final && return 0
+  is_locked && return 1
+  # The unit may have ended between the two questions.
+  is_final
+  return 0
+}
+
+# ---- run
+
+run() {
+  CODE='' DETAIL=''
+  if ! preflight || ! prepare; then
+    journal refused "$CODE" "$DETAIL"
+    disarm
+    close
+    return 0
+  fi
+  if swap_all && tell_daemon && commit; then
+    close
+    return 0
+  fi
+  restore "$CODE" "$DETAIL"
+}
+
+preflight() {
+  journal preflight
+  number=1
+  while read_change "$number"; do
+    check_fingerprint && check_writable || return 1
+    number=$((number + 1))
+  done
+  [ "$action" = none ] && return 0
+  is_active || { fail docker-not-running "$unit is not active"; return 1; }
+  if tr '\0' ' ' <"/proc/$(unit_property MainPID)/cmdline" | grep -q -e '--containerd[= ]/run/containerd/' &&
+    ! systemctl is-active --quiet containerd.service; then
+    fail containerd-not-running "containerd.service is not active"
+    return 1
+  fi
+  validate_planned
+}
+
+# Everything a restoration needs is on disk before "prepared" is journalled, and is armed before a file moves.
+prepare() {
+  : >"$T/live.before" && : >"$T/containers.before"
+  if [ "$action" != none ]; then
+    live_list >"$T/live.before" || { fail docker-silent "dockerd does not answer"; return 1; }
+    list_containers >"$T/containers.before" || { fail docker-silent "dockerd does not list its containers"; return 1; }
+    case $(timeout 5 docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null) in
+      true) live_restore=yes ;;
+    esac
+    printf '%s\n' "$live_restore" >"$T/live-restore"
+  fi
+  number=1
+  while read_change "$number"; do
+    back_up && keep_pristine || { fail backup-failed "$path could not be backed up"; return 1; }
+    number=$((number + 1))
+  done
+  if [ -f "$STATE/record/docker.json" ]; then
+    cp -p "$STATE/record/docker.json" "$T/record.before" && sync "$T/record.before" ||
+      { fail backup-failed "the record could not be backed up"; return 1; }
+  fi
+  sync "$T"/* && sync "$T" && journal prepared || { fail state-not-writable "$T cannot be written"; return 1; }
+  arm 2>"$T/trouble" || { fail state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"; return 1; }
+  journal armed
+}
+
+# Before dockerd, containerd and their sockets, so that the node boots with the files it had.
+arm() {
+  wants=/etc/systemd/system/sysinit.target.wants
+  mkdir -p "$wants" && printf '%s\n' '[Unit]' "Description=harbor-agent: take back transaction $ID" \
+    DefaultDependencies=no 'After=local-fs.target systemd-remount-fs.service' "RequiresMountsFor=$STATE" \
+    'Before=containerd.service docker.socket docker.service' "Before=$unit" '[Service]' Type=oneshot \
+    "ExecStart=/bin/sh $T/transaction.sh recover $ID" >"$RECOVERY" &&
+    chmod 0644 "$RECOVERY" && ln -sfn "$RECOVERY" "$wants/${RECOVERY##*/}" && sync "$RECOVERY" "$wants" "${RECOVERY%/*}"
+}
+
+disarm() {
+  wants=/etc/systemd/system/sysinit.target.wants
+  grep -qs "recover $ID\$" "$RECOVERY" || return 0
+  rm -f "$wants/${RECOVERY##*/}" "$RECOVERY"
+  rmdir "$wants" 2>/dev/null
+  sync "${RECOVERY%/*}"
+}
+
+swap_all() {
+  number=1
+  while read_change "$number"; do
+    check_fingerprint || return 1
+    journal "swapping-$number" || { fail state-not-writable "$T/journal cannot be written"; return 1; }
+    set_file "$path" "$after" "$T/after.$number" 2>"$T/trouble" ||
+      { fail file-not-writable "$path: $(cat "$T/trouble")"; return 1; }
+    journal "swapped-$number"
+    number=$((number + 1))
+  done
+  if changes_units; then systemctl daemon-reload; fi
+}
+
+tell_daemon() {
+  [ "$action" != none ] || return 0
+  journal activating
+  deadline=$(($(now) + patience))
+  if [ "$action" = restart ]; then
+    restart_daemon "$deadline" || return 1
+  else
+    reload_daemon
+    # A reload takes effect at once or, with a file that was rejected, never.
+    [ "$deadline" -le $(($(now) + 5)) ] || deadline=$(($(now) + 5))
+  fi
+  journal health
+  until_deadline "$deadline" is_live_as_planned || return 1
+  await_containers
+}
+
+commit() {
+  save_outcome
+  swap_in "$T/record" "$STATE/record/docker.json" 600 0 0 2>"$T/trouble" ||
+    { fail state-not-writable "the record: $(cat "$T/trouble")"; return 1; }
+  journal committed
+}
+
+save_outcome() {
+  printf '%s\n' "${live:-}" >"$T/live.after"
+  printf '%s\n' "${lost:-}" >"$T/lost"
+}
+
+# What may be done at leisure once the outcome is journalled.
+close() {
+  disarm
+  read_journal
+  if [ "$step" = committed ]; then
+    [ ! -f "$T/created-directories" ] || cat "$T/created-directories" >>"$STATE/created-directories"
+    remove_emptied_directories
+  fi
+  prune
+  read_journal
+  if [ "$step_code" = - ]; then step_code=''; fi
+  line="transaction $ID $step${step_code:+ ($step_code)}: $action of $unit, $(count_changes) files"
+  logger -t harbor-agent "$line" 2>/dev/null || echo "$line" | systemd-cat -t harbor-agent 2>/dev/null
+  if changes_units; then systemctl daemon-reload; fi
+}
+
+# A directory that this tool made goes with the last file in it.
+remove_emptied_directories() {
+  [ -f "$STATE/created-directories" ] || return 0
+  grep -q '^change .* absent - - - - /' "$T/plan" || return 0
+  remove_directories "$STATE/created-directories"
+  while read -r directory; do
+    [ ! -d "$directory" ] || printf '%s\n' "$directory"
+  done <"$STATE/created-directories" | sort -u >"$T/kept-directories"
+  mv -f "$T/kept-directories" "$STATE/created-directories"
+}
+
+# The last five stay, and any that is not finished.
+prune() {
+  # shellcheck disable=SC2012 # the names are ours
+  ls -1dt "$STATE"/transactions/*/ 2>/dev/null | sed '1,5d' | while read -r old; do
+    if is_final "$old" || ! has_step prepared "$old"; then rm -rf "$old"; fi
+  done
+}
+
+main() {
+  umask 077
+  LC_ALL=C
+  PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/opt/bin
+  DOCKER_HOST=unix:///var/run/docker.sock
+  export LC_ALL PATH DOCKER_HOST
+  exec </dev/null
+  STATE=/var/lib/harbor-agent
+  LOCK=harbor-agent-transaction.service
+  RECOVERY=/etc/systemd/system/harbor-agent-recovery.service
+  ID=$2
+  T=$STATE/transactions/$ID
+  case $ID in '' | .* | *[!A-Za-z0-9._-]*) return 64 ;; esac
+  if [ -f "$T/plan" ]; then load; fi
+  case $1 in
+    begin | rollback) "$1" ;;
+    status) report ;;
+    run | finish | undo | recover) "$1" >>"$T/log" 2>&1 ;;
+    *) return 64 ;;
+  esac
+}
+
+main "$@"
