@@ -11,6 +11,8 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+from tests.lab.possible import why_no_nodes
+
 _PROGRAMS = {
     "sshd": ("openssh-server", ("/usr/sbin/sshd", "ssh-keygen")),
     "registry": ("docker-registry", ("docker-registry",)),
@@ -63,4 +65,5 @@ def _missing_nodes() -> str | None:
     absent = [name for name in _LAB_PROGRAMS if not shutil.which(name)]
     if absent:
         return f"needs booted nodes; missing {', '.join(absent)}: run 'make lab-packages'"
-    return None
+    refused = why_no_nodes()
+    return f"needs booted nodes, which this machine refuses ({refused}): run it on one of your own" if refused else None
