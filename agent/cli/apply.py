@@ -11,7 +11,7 @@ from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import Progress, tell, write, write_json
 from agent.cli.plan import wished_policies
-from agent.cli.plan_text import plan_text, run_summary, secrets_text
+from agent.cli.plan_text import findings_text, plan_text, run_summary, secrets_text
 from agent.engine.documents import run_document
 from agent.engine.runs import apply_root, apply_run, plan_root, plan_run
 from agent.errors import ExitCode, StoppedError
@@ -55,10 +55,12 @@ def apply(
 def finish(report: Report, output: options.Format) -> ExitCode:
     """Print how a run ended; its last line sums up."""
     if output is options.Format.JSON:
-        write_json(run_document(report.run_id, report.exit_code, report.results, report.secrets, report.halted))
+        write_json(run_document(report))
         return report.exit_code
     if report.secrets is not None:
         write(secrets_text(report.secrets))
+    if report.findings:
+        write(findings_text(report.findings))
     write(f"{run_summary(report.results, report.halted)} (run {report.run_id})")
     return report.exit_code
 

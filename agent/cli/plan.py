@@ -34,15 +34,16 @@ def plan(
 ) -> ExitCode:
     """Show what would change on every node, as exact diffs, and why. Changes nothing."""
     policies = wished_policies(login, wish, secret, verify_image)
+    planned, secrets, findings = [], None, ()
     if wish.root is not None:
-        planned, secrets = [plan_root(policies, wish.root, wish.assume_docker_version)], None
+        planned = [plan_root(policies, wish.root, wish.assume_docker_version)]
     else:
         fleet = plan_run(policies, nodes.reach(), Progress(output, verbose))
-        planned, secrets = list(fleet.nodes), fleet.secrets
+        planned, secrets, findings = list(fleet.nodes), fleet.secrets, fleet.findings
     if output is options.Format.JSON:
-        write_json(plan_document(planned, secrets))
+        write_json(plan_document(planned, secrets, findings))
     else:
-        write(plan_text(planned, secrets))
+        write(plan_text(planned, secrets, findings))
     return plan_exit_code(planned, secrets, pending=exit_code)
 
 

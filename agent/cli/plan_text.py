@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 _WILL_COME_BACK = frozenset({"always", "unless-stopped"})
 
 
-def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None) -> str:
+def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()) -> str:
     """Return the whole plan; its last line sums up."""
     blocks = [_node(node) for node in nodes]
     if secrets is not None:
         blocks.append(secrets_text(secrets))
+    if findings:
+        blocks.append(findings_text(findings))
     return "\n\n".join([*blocks, summary(nodes)])
+
+
+def findings_text(findings: Sequence[Problem]) -> str:
+    """Return what is worth telling about the run as a whole."""
+    return "\n".join(line for finding in findings for line in _problem(finding))
 
 
 def summary(nodes: Sequence[PlannedNode]) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agent.engine.fleet import PlannedNode
+    from agent.engine.runs import Report
     from agent.engine.secrets import SecretsReport
     from agent.errors import AgentError, Problem
     from agent.model.plan import FileChange
@@ -29,7 +30,9 @@ Json = dict[str, object]
 _PLAN_STATUSES = ("change", "unchanged", "refused", "unreachable", "failed", "skipped")
 
 
-def plan_document(nodes: Sequence[PlannedNode], secrets: SecretsReport | None) -> Json:
+def plan_document(
+    nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()
+) -> Json:
     """Return the object that `plan -o json` prints."""
     return {
         "schema": PLAN_SCHEMA,
@@ -37,22 +40,22 @@ def plan_document(nodes: Sequence[PlannedNode], secrets: SecretsReport | None) -
         "summary": counts((node.outcome for node in nodes), _PLAN_STATUSES),
         "nodes": [_planned(node) for node in nodes],
         "secret": secrets_document(secrets),
+        "findings": [_problem(problem) for problem in findings],
     }
 
 
-def run_document(
-    run_id: str, exit_code: int, results: Sequence[NodeResult], secrets: SecretsReport | None, halted: str | None
-) -> Json:
+def run_document(report: Report) -> Json:
     """Return the object that `apply -o json` and `verify -o json` print."""
     return {
         "schema": RUN_SCHEMA,
         "tool": f"harbor-agent {__version__}",
-        "run_id": run_id,
-        "exit_code": exit_code,
-        "summary": counts((result.outcome for result in results), [outcome.value for outcome in Outcome]),
-        "nodes": [_result(result) for result in results],
-        "secret": secrets_document(secrets),
-        "halted": halted,
+        "run_id": report.run_id,
+        "exit_code": int(report.exit_code),
+        "summary": counts((result.outcome for result in report.results), [outcome.value for outcome in Outcome]),
+        "nodes": [_result(result) for result in report.results],
+        "secret": secrets_document(report.secrets),
+        "halted": report.halted,
+        "findings": [_problem(problem) for problem in report.findings],
     }
 
 

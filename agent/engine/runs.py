@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets as randomness
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent import resources
 from agent.engine.apply import Applied, Run, apply_plans, prove_unchanged
 from agent.engine.fleet import load_nodes, open_transport, plan_fleet
+from agent.engine.names import names_pods_miss
 from agent.engine.offline import apply_tree, plan_tree
 from agent.engine.scoring import run_exit_code
 from agent.engine.secrets import (
@@ -49,17 +50,19 @@ class Fleet:
     credentials: Mapping[str, Credentials]
     wanted_secrets: tuple[WantedSecret, ...]
     secrets: SecretsReport | None = None
+    findings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a run ended."""
+    """How a run ended. `findings` are about the run as a whole; a node's own are in its plan."""
 
     run_id: str
     results: tuple[NodeResult, ...]
     secrets: SecretsReport | None
     halted: str | None
     exit_code: ExitCode
+    findings: tuple[Problem, ...] = ()
 
 
 def plan_run(policies: Policies, reach: Reach, listener: Listener) -> Fleet:
@@ -83,6 +86,7 @@ def plan_run(policies: Policies, reach: Reach, listener: Listener) -> Fleet:
         credentials=credentials,
         wanted_secrets=tuple(wanted),
         secrets=plan_secrets(wanted, general.kubeconfig, policies.flags.context),
+        findings=tuple(names_pods_miss(planned)),
     )
 
 
@@ -95,9 +99,7 @@ def apply_run(fleet: Fleet, listener: Listener) -> Report:
     run = _run(fleet, listener)
     applied = apply_plans(run, fleet.nodes)
     secrets = _finish_secrets(fleet, applied)
-    if secrets is not None:
-        secrets = replace(secrets, findings=(*findings, *secrets.findings))
-    return _report(run.run_id, applied, secrets)
+    return _report(run.run_id, applied, secrets, (*findings, *fleet.findings))
 
 
 def verify_run(fleet: Fleet, listener: Listener) -> Report:
@@ -174,6 +176,13 @@ def _not_as_wanted(planned: PlannedNode) -> NodeResult:
     return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
 
 
-def _report(run_id: str, applied: Applied, secrets: SecretsReport | None) -> Report:
+def _report(run_id: str, applied: Applied, secrets: SecretsReport | None, findings: tuple[Problem, ...] = ()) -> Report:
     code = run_exit_code(applied.results, secrets, halted=applied.halted is not None)
-    return Report(run_id=run_id, results=applied.results, secrets=secrets, halted=applied.halted, exit_code=code)
+    return Report(
+        run_id=run_id,
+        results=applied.results,
+        secrets=secrets,
+        halted=applied.halted,
+        exit_code=code,
+        findings=findings,
+    )

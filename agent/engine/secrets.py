@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 # What `validate` says where it could not ask at all: the nodes may still reach the registry.
 _COULD_NOT_ASK = frozenset(
-    {"registry-unreachable", "registry-refused", "registry-timeout", "registry-name-unknown", "registry-no-route"}
+    {
+        "registry-unreachable",
+        "registry-refused",
+        "registry-timeout",
+        "registry-name-unresolved",
+        "registry-proxy-failed",
+    }
 )
 
 
@@ -147,11 +153,12 @@ def _each(
         cluster = open_cluster(kubeconfig, context)
     except AgentError as error:
         return _all_with(secrets, Outcome.FAILED, error.problem)
-    items = [
-        SecretItem(registry=wanted.spec.address.entry, result=act(cluster, wanted.spec, namespace))
-        for wanted in secrets
-        for namespace in wanted.namespaces
-    ]
+    with cluster:
+        items = [
+            SecretItem(registry=wanted.spec.address.entry, result=act(cluster, wanted.spec, namespace))
+            for wanted in secrets
+            for namespace in wanted.namespaces
+        ]
     return SecretsReport(items=tuple(items))
 
 
