@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from agent.model.state import Record
 from agent.node.framing import refuse
 
 _SCHEMA = "harbor-agent/record/1"
