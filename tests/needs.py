@@ -18,6 +18,7 @@ _PROGRAMS = {
     "registry": ("docker-registry", ("docker-registry",)),
     "busybox": ("busybox", ("busybox",)),
     "shellcheck": ("shellcheck", ("shellcheck",)),
+    "kubectl": ("kubernetes-client", ("kubectl",)),
 }
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 

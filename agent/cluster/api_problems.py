@@ -145,7 +145,7 @@ def _unreached(error: Exception) -> Problem:
             message=f"the kubeconfig's login needs {error.filename}, which is not installed here",
             hint="install it, or use a kubeconfig with a token or certificate",
         )
-    if isinstance(error, httpx2.HTTPError | OSError):
+    if isinstance(error, httpx2.HTTPError | OSError) and not isinstance(error, httpx2.HTTPStatusError):
         return Problem(
             code="cluster-unreachable",
             message=f"the cluster cannot be asked: {error}",

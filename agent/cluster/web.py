@@ -151,7 +151,8 @@ def _explain(cause: BaseException, url: str, timeout: float) -> Problem | None:
             code = "registry-timeout"
             message = f"{place(url)} did not answer within {timeout:g} s"
             hint = "check firewalls and that the port is right"
-        case httpx2.RemoteProtocolError() if "\\x15\\x03" in str(cause):  # the head of a TLS alert record
+        case httpx2.RemoteProtocolError() if "illegal request line" in str(cause):
+            # what h11 says of an answer that begins with a control character: the alert of a TLS server
             return tls_on_http(url)
         case _:
             return None
