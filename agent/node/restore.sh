@@ -56,9 +56,8 @@ put_back() {
 restore_daemon() {
   deadline=$(($(now) + patience))
   if [ "$action" = reload ] && is_active; then
-    reload_daemon
-    until_deadline $(($(now) + 2)) is_live_as_before && return 0
-    revoke && until_deadline $(($(now) + 2)) is_live_as_before && return 0
+    if grep -qs '"insecure-registries"' "$config_file"; then reload_daemon; else revoke; fi
+    until_deadline $(($(now) + 3)) is_live_as_before && return 0
     fail registry-not-live "the daemon's live list did not go back by a reload" || journal restarting "$CODE" "$DETAIL"
   fi
   restart_daemon "$deadline" || return 1
@@ -81,15 +80,15 @@ revoke() {
     fi
   } >"$T/revoking"
   known_file=$(fingerprint "$config_file")
-  if [ -f "$config_file" ]; then cp -p "$config_file" "$T/revoked"; fi
-  case $known_file in absent*) shown='regular 600 0 0 -' ;; *) shown=$known_file ;; esac
-  set_file "$config_file" "$shown" "$T/revoking" 2>/dev/null || return 1
+  case $known_file in
+    absent*) shown='regular 600 0 0 -' ;;
+    *) shown=$known_file && cp -p "$config_file" "$T/revoked" || return 1 ;;
+  esac
+  set_file "$config_file" "$shown" "$T/revoking" || return 1
   reload_daemon
-  until_deadline $(($(now) + 2)) is_live_as_before
-  status=$?
-  set_file "$config_file" "$known_file" "$T/revoked" 2>/dev/null
+  until_deadline $(($(now) + 3)) is_live_as_before
+  set_file "$config_file" "$known_file" "$T/revoked"
   remove_directories "$T/created-directories"
-  return "$status"
 }
 
 finish() {

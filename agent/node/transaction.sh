@@ -284,11 +284,18 @@ remove_emptied_directories() {
   mv -f "$T/kept-directories" "$STATE/created-directories"
 }
 
-# The last five stay, and any that is not finished.
+# The last five that hold a backup stay, the last five refusals, and any that is not finished.
 prune() {
+  with_backup=0 without=0
   # shellcheck disable=SC2012 # the names are ours
-  ls -1dt "$STATE"/transactions/*/ 2>/dev/null | sed '1,5d' | while read -r old; do
-    if is_final "$old" || ! has_step prepared "$old"; then rm -rf "$old"; fi
+  ls -1dt "$STATE"/transactions/*/ 2>/dev/null | while read -r old; do
+    if has_step prepared "$old"; then
+      with_backup=$((with_backup + 1))
+      [ "$with_backup" -gt 5 ] && is_final "$old" && rm -rf "$old"
+    else
+      without=$((without + 1))
+      if [ "$without" -gt 5 ]; then rm -rf "$old"; fi
+    fi
   done
 }
 
