@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 from pathlib import Path
@@ -11,14 +12,18 @@ import httpx2
 import msgspec
 import yaml
 from lightkube import Client, KubeConfig
+from lightkube.config.models import NameValue
 from lightkube.core.exceptions import ConfigError
 
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
     from lightkube.config.kubeconfig import SingleConfig
+    from lightkube.config.models import User
 
 _DEFAULT = "~/.kube/config"
+_PLUGIN_V1 = "client.authentication.k8s.io/v1"
+_PLUGIN_V1BETA1 = "client.authentication.k8s.io/v1beta1"
 
 
 def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) -> Client:
@@ -79,9 +84,23 @@ def _choose(config: KubeConfig, context: str | None, source: str) -> SingleConfi
     if not wanted.user or wanted.user not in config.users:
         raise _invalid(source, f"context '{name}' names no user that is in it, so there is nothing to log in with")
     chosen = config.get(name)
-    if chosen is None:
+    if chosen is None or chosen.user is None:
         raise _invalid(source, f"context '{name}' cannot be used")
-    return chosen
+    return chosen._replace(user=_with_plugin(chosen.user))
+
+
+def _with_plugin(user: User) -> User:
+    """Tell a login plugin what kubectl tells it (client-go: KUBERNETES_EXEC_INFO), which lightkube 1.0 does not.
+
+    lightkube also refuses v1 of that interface, whose answer has the token in the same place as v1beta1's.
+    """
+    plugin = user.exec
+    if not plugin or plugin.apiVersion not in {_PLUGIN_V1, _PLUGIN_V1BETA1}:
+        return user
+    request = {"apiVersion": plugin.apiVersion, "kind": "ExecCredential", "spec": {"interactive": False}}
+    told = NameValue(name="KUBERNETES_EXEC_INFO", value=json.dumps(request))
+    spoken = msgspec.structs.replace(plugin, apiVersion=_PLUGIN_V1BETA1, env=[*(plugin.env or []), told])
+    return msgspec.structs.replace(user, exec=spoken)
 
 
 def _missing(message: str) -> UsageError:

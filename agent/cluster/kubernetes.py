@@ -99,7 +99,8 @@ class Cluster:
     def plan_secret(self, spec: SecretSpec, namespace: str) -> SecretPlan:
         """Return what `apply_secret` would do, tried on the server as a dry run: nothing is changed.
 
-        So a missing namespace, one that is being deleted, a missing right or a quota shows in the plan.
+        So a missing namespace, one that is being deleted, a missing right or a quota shows in the plan. Dry runs
+        need Kubernetes 1.13 or later.
         """
         plan, observed = self._decide(spec, namespace)
         if plan.outcome is Outcome.CHANGE:

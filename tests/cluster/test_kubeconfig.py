@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -137,6 +141,41 @@ def test_plugin_that_is_not_installed(tmp_path: Path) -> None:
 def test_plugin_that_fails(tmp_path: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "false"}
     assert code_of(kubeconfig(tmp_path, "http://127.0.0.1:1", exec=plugin)) == "kubeconfig-login-failed"
+
+
+@pytest.mark.needs("apiserver")
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_plugin_is_told_what_kubectl_tells_it(apiserver: RunningApiServer, tmp_path: Path, version: str) -> None:
+    credential = {"kind": "ExecCredential", "status": {"token": apiserver.tokens["admin"]}}
+    asked = tmp_path / "asked"
+    script = f"printf %s \"$KUBERNETES_EXEC_INFO\" >'{asked}'; echo '{json.dumps(credential)}'"
+    plugin = {"apiVersion": f"client.authentication.k8s.io/{version}", "command": "sh", "args": ["-c", script]}
+    config = yaml.safe_load(apiserver.kubeconfig().read_text())
+    config["users"][0]["user"] = {"exec": plugin}
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    open_cluster(str(tmp_path / "config")).close()
+    assert json.loads(asked.read_text())["apiVersion"] == plugin["apiVersion"]
+
+
+@pytest.mark.needs("apiserver", "root")
+def test_inside_a_pod(apiserver: RunningApiServer, tmp_path: Path) -> None:
+    account = tmp_path / "serviceaccount"
+    account.mkdir()
+    (account / "token").write_text(apiserver.tokens["admin"])
+    (account / "namespace").write_text("default")
+    (account / "ca.crt").write_bytes(apiserver.authority)
+    # kubelet mounts the account at a fixed place: so does a mount namespace of the test's own
+    place = "/run/secrets/kubernetes.io/serviceaccount"
+    program = "from agent.cluster.kubernetes import open_cluster; open_cluster().close(); print('let in')"
+    inside = f'mount -t tmpfs tmpfs /run && mkdir -p {place} && mount --bind "$1" {place} && exec "$2" -c "$3"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", inside, "sh", str(account), sys.executable, program],
+        env=os.environ | {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(apiserver.port)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "let in\n", done.stderr
 
 
 @pytest.mark.needs("apiserver")

@@ -295,10 +295,10 @@ class TestRights:
         limited: Cluster,
         apiserver: RunningApiServer,
         namespace: str,
+        *,
         grant: Callable[..., None],
         before: list[str] | None,
         tmp_path: Path,
-        *,
         readable: bool,
     ) -> None:
         grant("secrets", "get", "create", "patch")
