@@ -55,6 +55,8 @@ def validate(
     credentials that no registry can take; everything else is in the answer.
     """
     check = _Check(address, credentials, timeout)
+    if repository and address.is_docker_hub and "/" not in repository:
+        repository = f"library/{repository}"  # what docker makes of a short name
     problem = check.run(repository, reference)
     return Validation(
         address=address, authentication=check.authentication, problem=problem, notes=tuple(check.closing_notes())

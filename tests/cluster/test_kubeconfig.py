@@ -123,9 +123,18 @@ def test_nothing_is_said(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 5
 
 
-def test_something_else_answers(tmp_path: Path) -> None:
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    with answering({path: Reply(body=b"<html>Welcome to nginx!</html>")}) as server:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<html>Welcome to nginx!</html>"),
+        Reply(status=404),
+        Reply(status=502, headers={"Content-Type": "text/html"}, body=b"<html>Bad Gateway</html>"),
+        Reply(status=500, headers={"Content-Type": "application/json"}, body=b"{"),
+        Reply(status=403, headers={"Content-Type": "application/json"}, body=b"[]"),
+    ],
+)
+def test_something_else_answers(tmp_path: Path, reply: Reply) -> None:
+    with answering({"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews": reply}) as server:
         config = kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}", token="canary")
         assert code_of(config) == "cluster-answer-invalid"
 
