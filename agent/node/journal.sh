@@ -35,6 +35,12 @@ has_step() {
   grep -q "^$1 .* \.\$" "${2:-$T}/journal" 2>/dev/null
 }
 
+# The last step of the way forward, whatever came of it.
+last_progress() {
+  sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" |
+    grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring|restarting' | tail -n 1
+}
+
 is_final() {
   read_journal "$@"
   case $step in committed | rolled_back | rollback_failed | refused) return 0 ;; esac
@@ -61,8 +67,7 @@ report() {
       fi
       ;;
   esac
-  reached=$(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" | grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring' | tail -n 1)
-  frame "$ID" "$phase" "$reached" "$step_code" "$step_detail"
+  frame "$ID" "$phase" "$(last_progress)" "$step_code" "$step_detail"
 }
 
 # frame ID PHASE STEP CODE DETAIL(base64)

@@ -95,9 +95,9 @@ finish() {
   if is_final; then
     disarm
   elif has_step prepared; then
-    restore transaction-interrupted "the transaction's process ended after step $step"
+    restore transaction-interrupted "the transaction's process ended after step $(last_progress)"
   else
-    journal refused transaction-interrupted "the transaction's process ended after step ${step:-none}"
+    journal refused transaction-interrupted "the transaction's process ended after step $(last_progress)"
     close
   fi
 }
@@ -109,9 +109,9 @@ recover() {
   if is_final; then
     disarm
   elif ! has_step prepared; then
-    journal refused transaction-interrupted "the node went down after step ${step:-none}"
+    journal refused transaction-interrupted "the node went down after step $(last_progress)"
   elif put_back_files 2>"$T/trouble"; then
-    journal rolled_back transaction-interrupted "the node went down after step $step"
+    journal rolled_back transaction-interrupted "the node went down after step $(last_progress)"
     disarm
   else
     journal rollback_failed restore-failed "$(cat "$T/trouble")"
