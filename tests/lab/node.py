@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,17 +90,19 @@ class LabNode:
         ]
         if not cgroups.host_has_systemd():
             argv = cgroups.entering(cgroups.create(self.machine), [*argv, "--keep-unit"])
+        pid = self.folder / "pid"
         with (self.folder / "console.log").open("ab") as console:
-            process = subprocess.Popen(
-                argv,
+            # The node is no child of this process, so nobody has to wait for it but who takes it down.
+            subprocess.run(
+                ["setsid", "--fork", "/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"', str(pid), *argv],
+                check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                start_new_session=True,
                 # Without it dockerd cannot switch on IP forwarding and does not start.
                 env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
             )
-        (self.folder / "pid").write_text(str(process.pid))
+        wait_until(lambda: pid.exists() and pid.read_text() != "", "systemd-nspawn has been started", seconds=10)
 
     def wait_ready(self) -> None:
         """Return when sshd answers and Docker too, where the shape has it. Raises TimeoutError with the console."""
@@ -159,6 +160,14 @@ class LabNode:
         if not cgroups.host_has_systemd():
             cgroups.remove(self.machine)
 
+    def renew(self) -> None:
+        """Cut the power and start over with a file system as at the beginning. `wait_ready` waits."""
+        self.remove()
+        for part in ("upper", "work", "root"):
+            shutil.rmtree(self.folder / part)
+        self.prepare()
+        self.start()
+
     def remove(self) -> None:
         """Cut the power and unmount; every step is safe to repeat."""
         self.power_off()
@@ -174,9 +183,10 @@ class LabNode:
 
         def gone() -> bool:
             command = Path(f"/proc/{pid}/cmdline")
-            with suppress(ChildProcessError):  # it is a child of this process unless a sweep found it
-                os.waitpid(pid, os.WNOHANG)
-            return not command.exists() or self.machine.encode() not in command.read_bytes()
+            try:
+                return self.machine.encode() not in command.read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                return True
 
         try:
             wait_until(gone, "systemd-nspawn has ended", seconds=5)
