@@ -84,12 +84,14 @@ def parse_unit(content: bytes) -> UnitFile:
     return UnitFile(text=text, assignments=tuple(assignments), faults=tuple(faults), last_section=section)
 
 
-def append_to_service(text: str, lines: list[str], last_section: str) -> str:
-    """Return the file with `lines` at the end of a [Service] section, in the file's own line ends."""
+def append_to_service(text: str, body: str, last_section: str) -> str:
+    """Return the file with the lines of `body` at the end of a [Service] section, in the file's own line ends."""
     line_end = line_end_of(text)
-    added = lines if last_section == "Service" else ["[Service]", *lines]
+    added = body if last_section == "Service" else f"[Service]\n{body}"
+    if line_end == "\r\n" and "\r" not in added:
+        added = added.replace("\n", "\r\n")
     gap = "" if not text or text.endswith(("\n", "\r")) else line_end
-    return text + gap + "".join(line + line_end for line in added)
+    return text + gap + added
 
 
 def _assignment(section: str, line: _Logical) -> Assignment:

@@ -74,6 +74,7 @@ class Effective:
     service: Service
     command: Command
     winners: Mapping[str, Variable | FileVariable]
+    environment: Mapping[str, str]
     arguments: tuple[Argument, ...]
     daemon: DaemonArguments
     config_path: str
@@ -101,6 +102,16 @@ class Effective:
     def entries(self) -> tuple[str, ...]:
         """All registries that a start with these files would trust, as written."""
         return tuple(dict.fromkeys((*self.flag_entries, *self.config_entries)))
+
+    @property
+    def flag_arguments(self) -> list[tuple[str, Argument, Argument]]:
+        """Each registry that a flag names, with the first and the last argument of that flag."""
+        offset = 2 if [argument.text for argument in self.arguments[1:2]] == ["daemon"] else 1
+        return [
+            (flag.value, self.arguments[flag.first + offset], self.arguments[flag.last + offset])
+            for flag in self.daemon.flags
+            if flag.name == INSECURE_REGISTRY
+        ]
 
     def variables_in_command(self) -> list[str]:
         """Return the names of the variables that split into arguments, in the order of ExecStart=."""
@@ -131,6 +142,7 @@ def evaluate(state: NodeState) -> Effective:
         service=service,
         command=command,
         winners=winners,
+        environment=environment,
         arguments=arguments,
         daemon=daemon,
         config_path=daemon.config_file,
@@ -139,6 +151,16 @@ def evaluate(state: NodeState) -> Effective:
         config_missing=config is None and fault is None and bool(daemon.values("config-file")),
         faults=(*service.faults, *faults),
     )
+
+
+def with_known_specifiers(argv: tuple[str, ...], before: Effective, live: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return predicted arguments with %H and its kin as the running daemon shows them, where it runs `before`."""
+    if live is None or len(live) != len(before.argv):
+        return argv
+    known = dict(zip(before.argv, live, strict=True))
+    if any(one != other and "%" not in one for one, other in known.items()):
+        return argv
+    return tuple(known.get(argument, argument) for argument in argv)
 
 
 def refused_file(path: str, error: FormatError) -> RefusedError:

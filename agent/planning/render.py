@@ -42,5 +42,5 @@ def _render(template: str, **values: object) -> str:
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
     # what comes out is unit text or JSON, never HTML
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701
     return environment.from_string(template).render(values)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
-    """Jinja2 texts: a variable in a drop-in, an ExecStart= in a drop-in, a daemon.json.
+    """Jinja2 texts: a drop-in for docker's unit, and a daemon.json.
 
-    Their names in templates/ are docker-options.conf.j2, docker-exec-start.conf.j2 and daemon.json.j2.
+    Their names in templates/ are docker-options.conf.j2 and daemon.json.j2.
     """
 
     docker_options: str
-    docker_exec_start: str
     daemon_json: str

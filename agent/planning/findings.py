@@ -1,0 +1,103 @@
+"""What is worth telling about a node and stops nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.errors import Problem
+from agent.formats.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
+from agent.planning.health import docker_version
+from agent.planning.registries import covering, near_misses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.model.state import NodeState
+    from agent.planning.effective import Effective
+    from agent.planning.wanted import Wanted
+
+
+def findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
+    """Return the findings about the files and the daemon, as they were before any change."""
+    return [
+        *_ours_no_longer_wanted(state, wanted),
+        *_entries(state, effective, wanted),
+        *_config(effective),
+        *_skipped_lines(effective),
+        *_disagreement(state, effective),
+    ]
+
+
+def _ours_no_longer_wanted(state: NodeState, wanted: Wanted) -> Iterator[Problem]:
+    named = {address.entry for address in (*wanted.present, *wanted.absent)}
+    for entry in state.record.entries if state.record else ():
+        if entry not in named:
+            yield Problem(
+                code="ours-no-longer-wanted",
+                message=f"{entry} was added by this tool and is no longer asked for",
+                hint=f"it stays until it is named: --absent --registry {entry}, or 'state: absent'",
+            )
+
+
+def _entries(state: NodeState, effective: Effective, wanted: Wanted) -> Iterator[Problem]:
+    version = docker_version(state)
+    for address in wanted.present:
+        for entry in near_misses(address, effective.entries, version):
+            yield Problem(
+                code="entry-does-not-match",
+                message=f"'{entry}' is trusted, but dockerd matches host and port exactly: it is not {address.entry}",
+                hint="an image name is matched as it is written, with its port or without one",
+            )
+    for address in wanted.absent:
+        rest = [entry for entry in effective.entries if entry != address.entry]
+        cover = covering(address, rest, version=version)
+        if cover:
+            message = f"{address.entry} stays trusted through {cover}, which was not named"
+            yield Problem(code="still-covered", message=message, hint="name the range if it should go too")
+
+
+def _config(effective: Effective) -> Iterator[Problem]:
+    config = effective.config
+    if config is None:
+        return
+    path = effective.config_path
+    dead = config.member(DEAD_KEY)
+    if dead:
+        yield Problem(
+            code="dead-key",
+            message=f"{path} line {config.line(dead)}: '{DEAD_KEY}' is ignored, the key is '{INSECURE_REGISTRIES}'",
+            hint="remove it by hand, it only misleads",
+        )
+    seen = [member for member in config.members if member.key == INSECURE_REGISTRIES]
+    for member in seen[:-1]:
+        message = f"{path} line {config.line(member)}: '{member.key}' stands there twice, and only the last one counts"
+        yield Problem(code="duplicate-key", message=message, hint="remove the dead one by hand")
+
+
+def _skipped_lines(effective: Effective) -> Iterator[Problem]:
+    for path, fault in effective.faults:
+        yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}")
+
+
+def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
+    docker = state.docker
+    if docker is None or state.offline:
+        return
+    if docker.unit.need_daemon_reload:
+        message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
+        yield Problem(code="daemon-reload-pending", message=message, hint="any restart brings them into force")
+    loaded = {_merged(path) for path in docker.unit.drop_in_paths}
+    unseen = loaded - {_merged(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
+    for path in sorted(unseen):
+        message = f"systemd has loaded {path}, which was not found among the unit's files"
+        yield Problem(code="drop-in-unseen", message=message, hint="look at 'systemctl cat docker'")
+    if docker.argv is not None and docker.argv != effective.argv and not any("%" in one for one in effective.argv):
+        yield Problem(
+            code="arguments-pending",
+            message="dockerd runs with other arguments than its files give: a restart, whoever does it, brings "
+            + " ".join(effective.argv),
+        )
+
+
+def _merged(path: str) -> str:
+    return f"/usr{path}" if path.startswith("/lib/") else path

@@ -1,0 +1,123 @@
+"""Whether dockerd would start, or take a reload, with the files as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from agent.errors import Problem
+from agent.formats.daemon_json import INSECURE_REGISTRIES
+from agent.formats.dockerd_arguments import conflicts, parse_arguments
+from agent.planning.registries import parse_version
+
+if TYPE_CHECKING:
+    from agent.model.state import NodeState
+    from agent.planning.effective import Effective
+    from agent.planning.registries import Version
+
+# moby#43739: before, a configuration file of 0 bytes or with a byte order mark ends dockerd.
+_BLANK_CONFIG_SINCE = (23, 0, 0)
+# Before, dockerd does not know the key and refuses the file.
+_CONFIG_KEY_SINCE = (1, 12, 0)
+
+
+class FaultKind(Enum):
+    """Whose fault it is: in the setting that is planned, mended by any edit of the file, or somebody else's."""
+
+    OWN_CONFLICT = "own-conflict"
+    OWN_TYPE = "own-type"
+    BLANK = "blank"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFault:
+    """Why dockerd would not start with these files."""
+
+    kind: FaultKind
+    problem: Problem
+
+
+def docker_version(state: NodeState) -> Version | None:
+    """Return the daemon's version; None where it is not known."""
+    return parse_version(state.docker.version) if state.docker else None
+
+
+def bears_blank_config(state: NodeState) -> bool:
+    """Whether this dockerd reads an empty configuration file or a byte order mark; not if its version is unknown."""
+    version = docker_version(state)
+    return version is not None and version >= _BLANK_CONFIG_SINCE
+
+
+def knows_config_key(state: NodeState) -> bool:
+    """Whether this dockerd knows insecure-registries in its configuration file; so if its version is unknown."""
+    version = docker_version(state)
+    return version is None or version >= _CONFIG_KEY_SINCE
+
+
+def start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    """Return what would keep dockerd from starting, or from taking the file on a reload."""
+    return [*_argument_faults(state, effective), *_config_faults(state, effective), *_conflicts(effective)]
+
+
+def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    operands = effective.daemon.operands
+    live = state.docker.argv if state.docker else None
+    if not operands or (live and parse_arguments(live).operands == operands):
+        return []
+    message = f"dockerd would get '{operands[0]}', which is no flag, from {_source(effective, operands[0])}"
+    hint = "mend the value by hand; systemd splits it into words without a shell"
+    return [_foreign("arguments-invalid", message, hint)]
+
+
+def _source(effective: Effective, operand: str) -> str:
+    argument = next(argument for argument in reversed(effective.arguments) if argument.text == operand)
+    winner = effective.winners.get(argument.variable)
+    return f"{argument.variable} in {winner.path}" if winner else f"ExecStart= in {effective.command.path}"
+
+
+def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    path, config, fault = effective.config_path, effective.config, effective.config_fault
+    if effective.config_missing:
+        return [_foreign("config-missing", f"dockerd is told to read {path}, which is not there", "create it")]
+    if fault:
+        problem = Problem(
+            code="config-invalid",
+            message=f"{path} line {fault.line}: {fault.reason}",
+            hint="dockerd would not start again with it: mend the file by hand",
+        )
+        return [StartFault(kind=FaultKind.OWN_TYPE if config else FaultKind.FOREIGN, problem=problem)]
+    if config is None:
+        return []
+    found = []
+    if (config.root is None or config.has_mark) and not bears_blank_config(state):
+        what = "is empty" if config.root is None else "begins with a byte order mark"
+        message = f"{path} line 1: it {what}, which dockerd before 23.0 does not start with"
+        found.append(StartFault(kind=FaultKind.BLANK, problem=Problem(code="config-blank", message=message)))
+    if config.member(INSECURE_REGISTRIES) and not knows_config_key(state):
+        found.append(_foreign("config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"))
+    return found
+
+
+def _conflicts(effective: Effective) -> list[StartFault]:
+    config = effective.config
+    if config is None:
+        return []
+    faults = []
+    for flag, key in conflicts(effective.daemon, config.keys):
+        member = config.member(key)
+        line = config.line(member) if member else 1
+        problem = Problem(
+            code="configuration-conflict",
+            message=f"{effective.config_path} line {line}: '{key}' is set there and by the flag --{flag},"
+            " which dockerd neither starts nor reloads with",
+            hint="keep one of the two; 'dockerd --validate' checks it since 23.0",
+        )
+        kind = FaultKind.OWN_CONFLICT if key == INSECURE_REGISTRIES else FaultKind.FOREIGN
+        faults.append(StartFault(kind=kind, problem=problem))
+    return faults
+
+
+def _foreign(code: str, message: str, hint: str) -> StartFault:
+    return StartFault(kind=FaultKind.FOREIGN, problem=Problem(code=code, message=message, hint=hint))
