@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -178,12 +179,17 @@ def _write_accounts(home: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("sshd")
-    for folder in (home, home.parent, home.parent.parent):
-        folder.chmod(0o755)
-    with serving(home) as running:
+def server() -> Iterator[Server]:
+    with public_folder() as home, serving(home) as running:
         yield running
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """Make a folder that every account can reach; pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="sshd-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture(autouse=True)

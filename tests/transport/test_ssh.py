@@ -14,7 +14,7 @@ from agent.model.program import Program
 from agent.model.sensitive import Sensitive
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
-from tests.transport.conftest import LOGIN_PASSWORD, free_port, make_key, serving, sudo_password
+from tests.transport.conftest import LOGIN_PASSWORD, free_port, make_key, public_folder, serving, sudo_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,9 +239,8 @@ class TestNodesThatDoNotAnswer:
         with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
             assert lost(server.node(port=port), server.known_hosts).problem.code == "ssh-closed"
 
-    def test_a_server_with_only_weak_algorithms(self, tmp_path: Path) -> None:
-        tmp_path.chmod(0o755)
-        with serving(tmp_path, extra="Ciphers aes128-cbc,3des-cbc") as old:
+    def test_a_server_with_only_weak_algorithms(self) -> None:
+        with public_folder() as home, serving(home, extra="Ciphers aes128-cbc,3des-cbc") as old:
             result = lost(old.node(), old.known_hosts)
 
         assert result.problem.code == "ssh-algorithms"
