@@ -11,11 +11,7 @@ from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import Progress, tell, write, write_json
 from agent.cli.plan import wished_policies
-from agent.cli.plan_text import findings_text, plan_text, run_summary, secrets_text
-from agent.engine.documents import run_document
-from agent.engine.runs import apply_root, apply_run, plan_root, plan_run
 from agent.errors import ExitCode, StoppedError
-from agent.model.result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +37,8 @@ def apply(
 
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
+    from agent.engine.runs import apply_root, apply_run, plan_root, plan_run
+
     policies = wished_policies(login, wish, secret, verify_image)
     if wish.root is not None:
         planned = plan_root(policies, wish.root, wish.assume_docker_version)
@@ -54,6 +52,9 @@ def apply(
 
 def finish(report: Report, output: options.Format) -> ExitCode:
     """Print how a run ended; its last line sums up."""
+    from agent.cli.plan_text import findings_text, run_summary, secrets_text
+    from agent.engine.documents import run_document
+
     if output is options.Format.JSON:
         write_json(run_document(report))
         return report.exit_code
@@ -67,6 +68,9 @@ def finish(report: Report, output: options.Format) -> ExitCode:
 
 def _confirm(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
     """Show the plan on standard error and ask, unless nothing would change. Raises StoppedError for a no."""
+    from agent.cli.plan_text import plan_text
+    from agent.model.result import Outcome
+
     tell(plan_text(nodes, secrets))
     pending = any(node.outcome is Outcome.CHANGE for node in nodes) or (secrets and secrets.status == "change")
     if yes or not pending:

@@ -85,12 +85,12 @@ def _exit_code(command: Callable[[], ExitCode], output: object) -> ExitCode:
 
 def _report(error: AgentError, output: object) -> None:
     if output is Format.JSON:
-        from agent.engine.documents import error_document  # noqa: PLC0415 - only on this way out
+        from agent.engine.documents import error_document
 
         write_json(error_document(error))
     tell(typer.style("error: ", fg=typer.colors.RED, bold=True) + error.problem.message)
     if error.problem.hint:
-        tell(f"  → {error.problem.hint}")
+        tell(f"  -> {error.problem.hint}")
 
 
 def _bug(error: Exception) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import enum
 import sys
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from agent.engine.configuration import load_configuration
-from agent.engine.credentials import read_password
-from agent.engine.request import Policies, Reach, RegistryFlags
 from agent.errors import UsageError
 from agent.model.policy import RouteChoice
-from agent.model.sensitive import Sensitive
+
+if TYPE_CHECKING:
+    from agent.engine.request import Policies, Reach, RegistryFlags
+    from agent.model.sensitive import Sensitive
 
 DEFAULT_FORKS = 10
 
@@ -99,7 +99,10 @@ ServiceAccounts = Annotated[
     list[str] | None,
     typer.Option("--service-account", help="Attach the secret to this account; repeatable.", metavar="NAME"),
 ]
-SecretName = Annotated[str | None, typer.Option("--secret-name", help="Name of the pull secret.", metavar="NAME")]
+SecretName = Annotated[
+    str | None,
+    typer.Option("--secret-name", help="Name of the pull secret.", show_default="harbor-pull", metavar="NAME"),
+]
 Username = Annotated[str | None, typer.Option("--username", help="User at the registry.", metavar="USER")]
 Email = Annotated[str | None, typer.Option("--email", help="E-mail in the secret.", metavar="ADDRESS")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
@@ -125,6 +128,8 @@ class NodeOptions:
 
     def reach(self) -> Reach:
         """Return how nodes are reached. Raises UsageError where nothing says which nodes."""
+        from agent.engine.request import Reach
+
         local = self.transport is TransportName.LOCAL
         if not local and not self.inventory:
             raise UsageError.of(
@@ -161,6 +166,8 @@ class LoginOptions:
 
     def flags(self) -> RegistryFlags:
         """Return the flags, with the password read from standard input if so asked. Raises UsageError."""
+        from agent.engine.request import RegistryFlags
+
         return RegistryFlags(
             addresses=tuple(self.registry or ()),
             username=self.username,
@@ -197,10 +204,15 @@ class SecretOptions:
 
 def policies(config: str | None, flags: RegistryFlags, *, repair: bool = False) -> Policies:
     """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
+    from agent.engine.configuration import load_configuration
+    from agent.engine.request import Policies
+
     return Policies(file=load_configuration(config), flags=flags, repair=repair)
 
 
 def _password(*, stdin: bool, file: str | None) -> Sensitive | None:
+    from agent.engine.credentials import read_password
+
     if not stdin:
         return None
     if file:

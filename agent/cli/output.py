@@ -89,6 +89,6 @@ class Progress:
                 outcome = coloured_outcome(result.outcome)
                 tell(f"  {result.node}: {outcome}{proof} ({result.action.value}, {result.seconds:.1f} s)")
                 if result.problem:
-                    tell(f"      {result.problem.message}\n      → {result.problem.hint}")
+                    tell(f"      {result.problem.message}\n      -> {result.problem.hint}")
             case Message(text=text):
                 tell(text)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import Progress, write, write_json
-from agent.cli.plan_text import plan_text
-from agent.engine.documents import plan_document
-from agent.engine.request import Policies
-from agent.engine.runs import plan_root, plan_run
-from agent.engine.scoring import plan_exit_code
-from agent.errors import ExitCode
+from agent.errors import ExitCode, Problem
+
+if TYPE_CHECKING:
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.request import Policies
+    from agent.engine.secrets import SecretsReport
 
 ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3 where changes are pending.")]
 
@@ -33,8 +33,15 @@ def plan(
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Show what would change on every node, as exact diffs, and why. Changes nothing."""
+    from agent.cli.plan_text import plan_text
+    from agent.engine.documents import plan_document
+    from agent.engine.runs import plan_root, plan_run
+    from agent.engine.scoring import plan_exit_code
+
     policies = wished_policies(login, wish, secret, verify_image)
-    planned, secrets, findings = [], None, ()
+    planned: list[PlannedNode] = []
+    secrets: SecretsReport | None = None
+    findings: tuple[Problem, ...] = ()
     if wish.root is not None:
         planned = [plan_root(policies, wish.root, wish.assume_docker_version)]
     else:

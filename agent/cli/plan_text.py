@@ -84,7 +84,7 @@ def _node(planned: PlannedNode) -> str:
     lines = [title]
     lines += _indented([planned.reason]) if planned.reason else []
     if planned.problem and planned.problem.hint:
-        lines.append(f"  → {planned.problem.hint}")
+        lines.append(f"  -> {planned.problem.hint}")
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
             lines.append("  this is what it would take:")
@@ -116,7 +116,7 @@ def _fate(container: Container) -> str:
 def _problem(problem: Problem | None) -> list[str]:
     if problem is None:
         return []
-    return [f"  note: {problem.message}", *([f"  → {problem.hint}"] if problem.hint else [])]
+    return [f"  note: {problem.message}", *([f"  -> {problem.hint}"] if problem.hint else [])]
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import write
-from agent.engine.request import RegistryFlags
-from agent.engine.runs import render_drop_in
 from agent.errors import ExitCode
 
 
@@ -16,6 +14,9 @@ def render(registry: options.Registries = None, config: options.Config = None) -
 
     It is what a node without any settings of its own would get; plan shows what a given node needs.
     """
+    from agent.engine.request import RegistryFlags
+    from agent.engine.runs import render_drop_in
+
     flags = RegistryFlags(addresses=tuple(registry or ()))
     write(render_drop_in(options.policies(config, flags)).removesuffix("\n"))
     return ExitCode.DONE

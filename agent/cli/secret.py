@@ -9,13 +9,9 @@ import typer
 from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import tell, write, write_json
-from agent.cli.plan_text import secrets_text
-from agent.engine.documents import secrets_run_document
-from agent.engine.pull_secrets import apply_pull_secrets, render_pull_secrets, validate_logins
 from agent.errors import ExitCode
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The cluster's pull secret; touches no node.")
-DEFAULT_NAME = "harbor-pull"
 
 
 @app.command("apply")
@@ -24,8 +20,12 @@ def apply(
     *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
 ) -> ExitCode:
     """Check the login, then create or update the secret in every namespace and attach it."""
+    from agent.cli.plan_text import secrets_text
+    from agent.engine.documents import secrets_run_document
+    from agent.engine.pull_secrets import apply_pull_secrets
+
     policies = options.policies(login.config, secret.added_to(login.flags()))
-    report, exit_code = apply_pull_secrets(policies, DEFAULT_NAME)
+    report, exit_code = apply_pull_secrets(policies)
     if output is options.Format.JSON:
         write_json(secrets_run_document(report, exit_code))
     else:
@@ -37,8 +37,10 @@ def apply(
 @guarded
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
     """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
+    from agent.engine.pull_secrets import render_pull_secrets
+
     policies = options.policies(login.config, secret.added_to(login.flags()))
-    write(render_pull_secrets(policies, DEFAULT_NAME).removesuffix("\n"))
+    write(render_pull_secrets(policies).removesuffix("\n"))
     return ExitCode.DONE
 
 
@@ -46,6 +48,8 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
 @guarded
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Ask the registry whether the login is right, and with an image whether it may be pulled."""
+    from agent.engine.pull_secrets import validate_logins
+
     policies = options.policies(login.config, replace(login.flags(), verify_image=verify_image))
     for finding in validate_logins(policies):
         tell(f"note: {finding}")

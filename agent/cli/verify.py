@@ -8,7 +8,6 @@ from agent.cli import options
 from agent.cli.apply import finish
 from agent.cli.guard import guarded
 from agent.cli.output import Progress
-from agent.engine.runs import plan_run, verify_run
 from agent.errors import ExitCode
 
 
@@ -22,6 +21,8 @@ def verify(
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
+    from agent.engine.runs import plan_run, verify_run
+
     progress = Progress(output, verbose)
     policies = options.policies(login.config, replace(login.flags(), verify_image=verify_image))
     fleet = plan_run(policies, nodes.reach(), progress)

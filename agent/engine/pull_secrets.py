@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from agent.model.policy import Policy
 
 
-def apply_pull_secrets(policies: Policies, default_name: str) -> tuple[SecretsReport, ExitCode]:
+def apply_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
     """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
-    policy = _with_secrets(policies, default_name)
+    policy = _with_secrets(policies)
     credentials = credentials_of([policy])
     wanted = wanted_secrets([policy], credentials)
     findings = check_logins([policy], credentials)
@@ -33,14 +33,12 @@ def apply_pull_secrets(policies: Policies, default_name: str) -> tuple[SecretsRe
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def render_pull_secrets(policies: Policies, default_name: str) -> str:
+def render_pull_secrets(policies: Policies) -> str:
     """Return the manifests as YAML documents, passwords included."""
     from agent.cluster.secrets import secret_manifest_text  # noqa: PLC0415 - YAML is not needed for --help
 
     return "".join(
-        secret_manifest_text(wanted.spec, namespace)
-        for wanted in _wanted(policies, default_name)
-        for namespace in wanted.namespaces
+        secret_manifest_text(wanted.spec, namespace) for wanted in _wanted(policies) for namespace in wanted.namespaces
     )
 
 
@@ -55,15 +53,14 @@ def validate_logins(policies: Policies) -> list[Problem]:
     return check_logins([policy], credentials, must_answer=True)
 
 
-def _wanted(policies: Policies, default_name: str) -> list[WantedSecret]:
-    policy = _with_secrets(policies, default_name)
+def _wanted(policies: Policies) -> list[WantedSecret]:
+    policy = _with_secrets(policies)
     return wanted_secrets([policy], credentials_of([policy]))
 
 
-def _with_secrets(policies: Policies, default_name: str) -> Policy:
+def _with_secrets(policies: Policies) -> Policy:
     """Return the general policy in which every registry has a secret, if only by the default name."""
     policy = policies.general()
     if not policy.registries:
         raise UsageError.of("registry-missing", "which registry? None is named", "name one with --registry")
-    default = SecretPolicy(name=default_name)
-    return replace(policy, registries=tuple(replace(r, secret=r.secret or default) for r in policy.registries))
+    return replace(policy, registries=tuple(replace(r, secret=r.secret or SecretPolicy()) for r in policy.registries))

@@ -100,10 +100,11 @@ class Tree:
                 handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
             except OSError:
                 return None
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST_FILE:
+            os.close(handle)
+            return None
         with os.fdopen(handle, "rb") as file:
-            facts = os.fstat(handle)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST_FILE:
-                return None
             return file.read()
 
     def _real(self, path: str, links: int = 0) -> str | None:

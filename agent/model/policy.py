@@ -49,7 +49,7 @@ class CredentialsSource:
 class SecretPolicy:
     """The pull secret of one registry: its name, where it is wanted and who gets it attached."""
 
-    name: str
+    name: str = "harbor-pull"
     namespaces: tuple[str, ...] = ("default",)
     service_accounts: tuple[str, ...] = ()
     key_form: KeyForm = "kubesphere"

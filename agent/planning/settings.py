@@ -274,7 +274,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         state=cast("Literal['present', 'absent']", value.get("state", "present")),
         verify_image=cast("str | None", value.get("verify_image")),
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
-        secret=_build_secret(address, cast("Mapping[str, object] | None", value.get("secret"))),
+        secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
     )
 
 
@@ -293,11 +293,9 @@ def _build_credentials(address: Address, value: Mapping[str, object] | None) -> 
     return CredentialsSource(**value)  # type: ignore[arg-type]  # checked key by key in _credentials
 
 
-def _build_secret(address: Address, value: Mapping[str, object] | None) -> SecretPolicy | None:
+def _build_secret(value: Mapping[str, object] | None) -> SecretPolicy | None:
     if value is None:
         return None
-    if "name" not in value:
-        raise UsageError.of("secret-incomplete", f"the secret of {address} has no name", "add 'name' or --secret-name")
     return SecretPolicy(**value)  # type: ignore[arg-type]  # checked key by key in _secret
 
 

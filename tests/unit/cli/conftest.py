@@ -47,7 +47,7 @@ def run(tmp_path: Path) -> Runner:
             timeout=60,
             check=False,
         )
-        return Ran(rc=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+        return Ran(rc=done.returncode, out=done.stdout.decode(errors="replace"), err=done.stderr.decode(errors="replace"))
 
     return start
 
