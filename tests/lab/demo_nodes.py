@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.node import LabNode
     from tests.lab.registry import RunningRegistry
 
-_LOGIN = Login(name="robot$demo+puller", password="not-a-secret-of-anybody", pull=("demo/*",))
+_LOGIN = Login(name="robot$demo+puller", password="not-a-secret-of-anybody")
 _IMAGE = "demo/hello:1.0"
 _NAMESPACE = "demo"
 _SYMPTOM = "server gave HTTP response to HTTPS client"
@@ -37,7 +37,7 @@ def show() -> None:
         registry = stack.enter_context(
             running_registry(
                 lab.folder / "registry",
-                authentication="token",
+                authentication="htpasswd",
                 logins=[_LOGIN],
                 host=lab.address,
                 port=5000,
@@ -46,7 +46,7 @@ def show() -> None:
         )
         hello = ("/bin/busybox", "echo", "hello from a plain-HTTP registry")
         registry.push(*_IMAGE.split(":"), root=busybox_root(lab.nodes[0].base), command=hello)
-        say(f"registry  {registry.url}  plain HTTP, logins as Harbor has them; it holds {_IMAGE}")
+        say(f"registry  {registry.url}  plain HTTP, asks for a login; it holds {_IMAGE}")
         server = None if missing("apiserver") else _start_apiserver(stack, lab)
         lab.nodes[0].load_image("busybox:lab", busybox_root(lab.nodes[0].base))
         lab.nodes[0].start_container("web", "busybox:lab", restart="always")
