@@ -8,49 +8,24 @@ the login shell's or sudo's, what comes after is the program's, whole.
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
+from agent.transport.become import PASSWORD_REQUIRED, PASSWORD_WRONG, refusal, way_to_root
 
 if TYPE_CHECKING:
     from agent.model.inventory import Become, Node
     from agent.model.program import Program
+    from agent.model.sensitive import Sensitive
     from agent.transport.deadline import Deadline
 
 # A program killed by a signal ends as 128 + n only where a shell waits for it: an SSH server would report the signal
 # in a message of its own, which paramiko does not hand on. LC_ALL: messages of sudo and of the program are compared.
 _BEGIN = 'LC_ALL=C; export LC_ALL; run="echo {mark}; echo {mark} >&2; exec /bin/sh -s"; '
 _AS_LOGIN_USER = '/bin/sh -c "$run"; exit $?'
-_AS_ROOT = 'if [ "$(id -u)" = 0 ]; then /bin/sh -c "$run"; else {become} /bin/sh -c "$run"; fi; exit $?'
-_SUDO = "sudo -H -n --"
-_SUDO_WITH_PASSWORD = "sudo -H -S -p {prompt} --"  # noqa: S105 - a command, not a password
-
-# What sudo says with LC_ALL=C (sudo 1.8 and 1.9: plugins/sudoers/{auth/sudo_auth.c,check.c,sudoers.c}, src/tgetpass.c).
-_SUDO_MESSAGES = (
-    (r"you must have a tty", "become-requires-tty", "sudo is set to requiretty", "take requiretty out of sudoers"),
-    (
-        r"incorrect password|Sorry, try again",
-        "become-password-wrong",
-        "sudo does not accept the password",
-        "correct ansible_become_password",
-    ),
-    (
-        r"a password is required|a terminal is required|no password was provided|no askpass program",
-        "become-password-required",
-        "sudo asks for a password",
-        "set ansible_become_password, or allow NOPASSWD in sudoers",
-    ),
-    (
-        r"not in the sudoers file|not allowed to (?:run|execute)|may not run sudo",
-        "become-not-permitted",
-        "sudo does not let the user become root",
-        "allow the user to run /bin/sh as root in sudoers, or log in as root",
-    ),
-    (r"sudo: (?:command )?not found", "become-missing", "there is no sudo", "install sudo, or log in as root"),
-)
+_AS_ROOT = 'if [ "$(id -u)" = 0 ]; then /bin/sh -c "$run"; else {become}; fi; exit $?'
 _LONGEST_QUOTE = 200
 
 
@@ -66,18 +41,18 @@ class Exchange:
         """Prepare the start of `program` for the login user `user`, with `become` as the way to root."""
         nonce = secrets.token_hex(8)
         self._mark = f"{nonce}-begin\n".encode()
-        self._prompt = f"{nonce}-password:".encode()
-        self._password = become.password if become and program.privileged and user != "root" else None
+        self._way = way_to_root(become, nonce) if program.privileged and user != "root" else None
         self._prompts = 0
         self._stdout = bytearray()
         self._stderr = bytearray()
         self._payload = _payload(program)
-        self._payload_due = self._password is None
+        self._payload_due = self._way is None or self._way.prompt is None
         self.pending = memoryview(self._payload if self._payload_due else b"")
         self.begun = False
         self.started = False
         self.problem: Problem | None = None
-        self.command = _command(program, nonce, user=user, with_password=self._password is not None)
+        run = _AS_ROOT.format(become=self._way.command) if self._way else _AS_LOGIN_USER
+        self.command = f"exec /bin/sh -c '{_BEGIN.format(mark=f'{nonce}-begin')}{run}'"
 
     @property
     def input_done(self) -> bool:
@@ -94,7 +69,7 @@ class Exchange:
         self._stdout += data
 
     def hear_stderr(self, data: bytes) -> None:
-        """Take what came on standard error, and answer sudo's question where it is one."""
+        """Take what came on standard error, and answer where it asks for a password."""
         self._stderr += data
         if self.begun or self.problem:
             return
@@ -102,12 +77,17 @@ class Exchange:
             self.begun = True
             if not self._payload_due:
                 self._payload_due, self.pending = True, memoryview(self._payload)
-        elif self._password and self._stderr.count(self._prompt) > self._prompts:
+        elif self._way and self._way.prompt and self._stderr.count(self._way.prompt) > self._prompts:
             self._prompts += 1
-            if self._prompts > 1:
-                self.problem = _sudo_problem("incorrect password")
-            else:
-                self.pending = memoryview(self._password.reveal().encode() + b"\n")
+            self._answer(self._way.password)
+
+    def _answer(self, password: Sensitive | None) -> None:
+        if password is None:
+            self.problem = PASSWORD_REQUIRED
+        elif self._prompts > 1:
+            self.problem = PASSWORD_WRONG
+        else:
+            self.pending = memoryview(password.reveal().encode() + b"\n")
 
     def streams(self) -> tuple[bytes, bytes]:
         """Return the program's own part of standard output and standard error."""
@@ -116,12 +96,9 @@ class Exchange:
     def failure(self, rc: int) -> Problem:
         """Say why the program never began, from what was said instead and the exit status `rc`."""
         said = self.waiting_for()
-        text = self._stderr.decode(errors="replace")
-        problem = self.problem or _sudo_problem(text)
+        problem = self.problem or refusal(self._said().decode(errors="replace"))
         if problem:
             return problem
-        if "sudo:" in text:
-            return Problem(code="become-failed", message=f"sudo failed: {said}")
         return Problem(
             code="login-shell-refused",
             message=f"the login shell ran no command (exit status {rc}{': ' if said else ''}{said})",
@@ -132,9 +109,13 @@ class Exchange:
         """Return the last line that the node said before the program began, "" for none."""
         if self.begun:
             return ""
-        said = (self._stderr or self._stdout).replace(self._prompt, b"").decode(errors="replace")
+        said = (self._said() or self._stdout).decode(errors="replace")
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[-1][:_LONGEST_QUOTE] if lines else ""
+
+    def _said(self) -> bytearray:
+        prompt = self._way.prompt if self._way else None
+        return self._stderr.replace(prompt, b"") if prompt else self._stderr
 
 
 def on_node(node: Node, problem: Problem) -> Problem:
@@ -152,14 +133,6 @@ def out_of_time(node: Node, exchange: Exchange, deadline: Deadline, *, stopped: 
     return Problem(code=code, message=f"{node.name}: no end within {deadline.timeout:g} s{last}")
 
 
-def _command(program: Program, nonce: str, *, user: str, with_password: bool) -> str:
-    begin = _BEGIN.format(mark=f"{nonce}-begin")
-    if not program.privileged or user == "root":
-        return f"exec /bin/sh -c '{begin}{_AS_LOGIN_USER}'"
-    become = _SUDO_WITH_PASSWORD.format(prompt=f"{nonce}-password:") if with_password else _SUDO
-    return f"exec /bin/sh -c '{begin}{_AS_ROOT.format(become=become)}'"
-
-
 def _payload(program: Program) -> bytes:
     """Put the arguments in front, on the program's first line: line numbers in its messages stay right."""
     if not program.arguments:
@@ -171,10 +144,3 @@ def _payload(program: Program) -> bytes:
 def _after(stream: bytearray, mark: bytes) -> bytes:
     _, _, after = stream.partition(mark)
     return bytes(after)
-
-
-def _sudo_problem(text: str) -> Problem | None:
-    for pattern, code, message, hint in _SUDO_MESSAGES:
-        if re.search(pattern, text):
-            return Problem(code=code, message=message, hint=hint)
-    return None

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -66,6 +66,14 @@ while [ "$1" != -- ]; do shift; done
 shift
 AS_ROOT=yes exec "$@"
 """
+# What matters of su: it asks on standard error, once, and reads the password from standard input.
+_SU = """#!/bin/bash
+printf "Password: " >&2
+IFS= read -r password
+[ "$password" = "right password" ] || {{ echo; echo "su: Authentication failure"; exit 1; }} >&2
+while [ "$1" != -c ]; do shift; done
+AS_ROOT=yes exec /bin/sh -c "$2"
+"""
 _NOISY = """#!/bin/sh
 echo "Welcome to the machine"; echo "Last login: never" >&2
 exec /bin/sh "$@"
@@ -109,8 +117,8 @@ class Server:
         return Node(**{**values, **changes})
 
 
-def sudo_password(text: str) -> Become:
-    return Become(password=Sensitive(text))
+def become(password: str | None, *, method: Literal["sudo", "su"] = "sudo") -> Become:
+    return Become(method=method, password=Sensitive(password) if password else None)
 
 
 def free_port() -> int:
@@ -146,7 +154,7 @@ def serving(home: Path, *, extra: str = "") -> Iterator[Server]:
     shutil.copy(home / "client_ed25519.pub", home / "authorized_keys")
     _write_accounts(home)
     (home / "bin").mkdir()
-    for name, text in (("sudo", _SUDO), ("noisy", _NOISY)):
+    for name, text in (("sudo", _SUDO), ("su", _SU), ("noisy", _NOISY)):
         (home / "bin" / name).write_text(text.format(home=home))
         (home / "bin" / name).chmod(0o755)
     (home / "sudo.log").touch()

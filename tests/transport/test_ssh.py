@@ -14,7 +14,7 @@ from agent.model.program import Program
 from agent.model.sensitive import Sensitive
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
-from tests.transport.conftest import LOGIN_PASSWORD, free_port, make_key, public_folder, serving, sudo_password
+from tests.transport.conftest import LOGIN_PASSWORD, become, free_port, make_key, public_folder, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,7 +172,7 @@ class TestRoot:
         assert completed(server.node(user="nopasswd"), server.known_hosts).stdout == b"nopasswd yes\n"
 
     def test_a_password_that_sudo_does_not_ask_for_is_not_sent(self, server: Server) -> None:
-        node = server.node(user="nopasswd", become=sudo_password("not asked for"))
+        node = server.node(user="nopasswd", become=become("not asked for"))
         program = Program(stdin=b"echo $#", arguments=("x",))
 
         result = run(node, server.known_hosts, program=program)
@@ -181,7 +181,7 @@ class TestRoot:
         assert (result.stdout, result.stderr) == (b"1\n", b"")
 
     def test_sudo_with_a_password_that_shows_nowhere(self, server: Server) -> None:
-        node = server.node(user="operator", become=sudo_password("right password"))
+        node = server.node(user="operator", become=become("right password"))
 
         result = completed(node, server.known_hosts)
 
@@ -199,13 +199,28 @@ class TestRoot:
         ],
     )
     def test_each_way_to_fail_has_its_name(self, server: Server, user: str, password: str | None, code: str) -> None:
-        node = server.node(user=user, become=sudo_password(password) if password else None)
+        node = server.node(user=user, become=become(password))
 
         begin = time.monotonic()
         result = lost(node, server.known_hosts)
 
         assert (result.problem.code, result.started) == (code, False)
         assert time.monotonic() - begin < 3
+
+    def test_su_with_a_password(self, server: Server) -> None:
+        node = server.node(user="operator", become=become("right password", method="su"))
+
+        assert completed(node, server.known_hosts).stdout == b"operator yes\n"
+
+    @pytest.mark.parametrize(
+        ("password", "code"), [("wrong password", "become-password-wrong"), (None, "become-password-required")]
+    )
+    def test_su_that_does_not_let_in(self, server: Server, password: str | None, code: str) -> None:
+        node = server.node(user="operator", become=become(password, method="su"))
+
+        result = lost(node, server.known_hosts)
+
+        assert (result.problem.code, result.started) == (code, False)
 
     def test_an_unprivileged_program_asks_for_nothing(self, server: Server) -> None:
         program = Program(stdin=WHO.stdin, privileged=False)
