@@ -1,0 +1,152 @@
+"""known_hosts in every form that sshd(8) describes; hashed lines are made by ssh-keygen itself."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.transport.known_hosts import KnownHosts, Verdict, fingerprint, user_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Load = Callable[..., KnownHosts]
+
+KEY, OTHER = b"\0\0\0\x0bssh-ed25519 one", b"\0\0\0\x0bssh-ed25519 two"
+TYPE = "ssh-ed25519"
+
+
+def line(hosts: str, key: bytes = KEY, key_type: str = TYPE) -> str:
+    return f"{hosts} {key_type} {base64.b64encode(key).decode()} a comment"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def load_lines(*lines: str) -> KnownHosts:
+        path = tmp_path / "known_hosts"
+        path.write_text("\n".join(lines))
+        return KnownHosts.load([path, tmp_path / "absent"])
+
+    return load_lines
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "port", "verdict"),
+    [
+        ("node1", "node1", 22, Verdict.KNOWN),
+        ("Node1", "nODE1", 22, Verdict.KNOWN),
+        ("node2,node1,10.0.0.1", "10.0.0.1", 22, Verdict.KNOWN),
+        ("node1", "node11", 22, Verdict.UNKNOWN),
+        ("*.lan", "node1.lan", 22, Verdict.KNOWN),
+        ("node?", "node1", 22, Verdict.KNOWN),
+        ("node?", "node12", 22, Verdict.UNKNOWN),
+        ("*.lan,!bad.lan", "bad.lan", 22, Verdict.UNKNOWN),
+        ("!bad.lan,*.lan", "good.lan", 22, Verdict.KNOWN),
+        ("[node1]:2222", "node1", 2222, Verdict.KNOWN),
+        ("[node1]:2222", "node1", 22, Verdict.UNKNOWN),
+        ("[node1]:2222", "node1", 2223, Verdict.UNKNOWN),
+        ("[*.lan]:2222", "node1.lan", 2222, Verdict.KNOWN),
+        ("node1", "node1", 2222, Verdict.KNOWN),
+        ("node.1", "nodex1", 22, Verdict.UNKNOWN),
+        ("2001:db8::1", "2001:db8::1", 22, Verdict.KNOWN),
+        ("[2001:db8::1]:2222", "2001:db8::1", 2222, Verdict.KNOWN),
+    ],
+)
+def test_which_hosts_a_line_speaks_of(load: Load, hosts: str, host: str, port: int, verdict: Verdict) -> None:
+    assert load(line(hosts)).check(host, port, TYPE, KEY) is verdict
+
+
+@pytest.mark.needs("sshd")
+@pytest.mark.parametrize(("name", "host", "port"), [("node1", "node1", 22), ("[node1]:2222", "NODE1", 2222)])
+def test_hashed_names(tmp_path: Path, name: str, host: str, port: int) -> None:
+    path = tmp_path / "hashed"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    key_type, encoded = (tmp_path / "key.pub").read_text().split()[:2]
+    path.write_text(f"{name} {key_type} {encoded}\n")
+    keygen = shutil.which("ssh-keygen") or "ssh-keygen"
+    subprocess.run([keygen, "-q", "-H", "-f", str(path)], check=True, capture_output=True)
+    assert "node1" not in path.read_text()
+
+    known = KnownHosts.load([path])
+
+    assert known.check(host, port, key_type, base64.b64decode(encoded)) is Verdict.KNOWN
+    assert known.check("node2", port, key_type, base64.b64decode(encoded)) is Verdict.UNKNOWN
+
+
+def test_another_key_of_the_same_type_has_changed(load: Load) -> None:
+    known = load("# comment", line("node1", OTHER))
+
+    assert known.check("node1", 22, TYPE, KEY) is Verdict.CHANGED
+    assert known.sources("node1", 22, TYPE)[0].endswith("known_hosts:2")
+
+
+def test_one_of_several_keys_is_enough(load: Load) -> None:
+    assert load(line("node1", OTHER), line("node1")).check("node1", 22, TYPE, KEY) is Verdict.KNOWN
+
+
+def test_a_key_of_another_type_is_unknown_and_its_type_is_told(load: Load) -> None:
+    known = load(line("node1", OTHER, "ssh-rsa"))
+
+    assert known.check("node1", 22, TYPE, KEY) is Verdict.UNKNOWN
+    assert known.key_types("node1", 22) == ("ssh-rsa",)
+
+
+def test_the_bare_host_does_not_contradict_another_port(load: Load) -> None:
+    assert load(line("node1", OTHER)).check("node1", 2222, TYPE, KEY) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("hosts", ["*", "node1", "[node1]:2222"])
+def test_a_revoked_key_is_worse_than_a_known_one(load: Load, hosts: str) -> None:
+    known = load(line("[node1]:2222"), "@revoked " + line(hosts))
+
+    assert known.check("node1", 2222, TYPE, KEY) is Verdict.REVOKED
+
+
+def test_a_key_revoked_for_another_host_is_not_meant(load: Load) -> None:
+    assert load(line("node1"), "@revoked " + line("node2")).check("node1", 22, TYPE, KEY) is Verdict.KNOWN
+
+
+def test_an_authority_vouches_for_nothing_and_spoils_nothing(load: Load) -> None:
+    known = load("@cert-authority " + line("*"), line("node1"))
+
+    assert known.check("node1", 22, TYPE, KEY) is Verdict.KNOWN
+    assert known.check("node2", 22, TYPE, KEY) is Verdict.UNKNOWN
+    assert known.has_authority("node2", 22)
+
+
+@pytest.mark.parametrize("broken", ["", "node1", "node1 ssh-ed25519", "node1 ssh-ed25519 !!!", "@new " + line("node1")])
+def test_a_line_that_is_no_entry_is_passed_over(load: Load, broken: str) -> None:
+    known = load(broken, line("node2"))
+
+    assert known.check("node1", 22, TYPE, KEY) is Verdict.UNKNOWN
+    assert known.check("node2", 22, TYPE, KEY) is Verdict.KNOWN
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        ("", None),
+        ("-o StrictHostKeyChecking=no -v", None),
+        ("-o UserKnownHostsFile=/a", ("/a",)),
+        ("-oUserKnownHostsFile=/a", ("/a",)),
+        ("-C -o 'userknownhostsfile /a /b'", ("/a", "/b")),
+        ("-o UserKnownHostsFile=/dev/null", ("/dev/null",)),
+    ],
+)
+def test_files_in_ssh_arguments(arguments: str, files: tuple[str, ...] | None) -> None:
+    assert user_files(arguments) == (None if files is None else tuple(map(Path, files)))
+
+
+@pytest.mark.needs("sshd")
+def test_fingerprints_are_those_of_openssh(tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    shown = subprocess.run(
+        ["ssh-keygen", "-l", "-f", str(tmp_path / "key.pub")], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert fingerprint(base64.b64decode((tmp_path / "key.pub").read_text().split()[1])) == shown.split()[1]
