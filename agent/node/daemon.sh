@@ -144,8 +144,12 @@ has_started() {
 
 # What dockerd said last of its failure; passwords in addresses are masked.
 last_error() {
-  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$(unit_property InvocationID)" -n 40 -o cat --no-pager 2>/dev/null |
+  invocation=$(unit_property InvocationID)
+  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$invocation" -n 40 -o cat --no-pager 2>/dev/null |
     grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1)
+  # Where it said nothing, systemd knows which process ended and how.
+  [ -n "$said" ] || said=$(journalctl "INVOCATION_ID=$invocation" -n 40 -o cat --no-pager 2>/dev/null |
+    grep -E 'process exited|Failed to|timed out' | head -n 1)
   printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g' | cut -c1-400
 }
 

@@ -37,8 +37,9 @@ has_step() {
 
 # The last step of the way forward, whatever came of it.
 last_progress() {
-  sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" |
-    grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring|restarting' | tail -n 1
+  reached=$(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" |
+    grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring|restarting' | tail -n 1)
+  printf '%s' "${reached:-unknown}"
 }
 
 is_final() {

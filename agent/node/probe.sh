@@ -230,28 +230,23 @@ hidden() {
 
 report_own_state() {
   state=/var/lib/harbor-agent
-  if [ -d "$state" ] && [ ! -x "$state" ]; then
-    printf 'unreadable directory-unreadable %s\n' "$state"
-    # The lock can be seen by everybody: it is a unit.
-    if systemctl is-active --quiet harbor-agent-transaction.service; then
-      systemctl show harbor-agent-transaction.service -p Description | sed -n 's/^Description=harbor-agent transaction /pending /p'
-    fi
-    return 0
-  fi
-  if [ -f "$state/record/docker.json" ]; then block record <"$state/record/docker.json"; fi
-  for journal in "$state"/transactions/*/journal; do
-    [ -f "$journal" ] || continue
-    directory=${journal%/journal}
-    case $(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$journal" | tail -n 1) in
-      committed | rolled_back | rollback_failed | refused) ;;
-      *)
-        # One that broke off before it prepared anything changed nothing and waits for nobody.
-        if grep -q '^prepared .* \.$' "$journal" || systemctl is-active --quiet harbor-agent-transaction.service; then
-          printf 'pending %s\n' "${directory##*/}"
-        fi
-        ;;
-    esac
+  if [ -d "$state" ] && [ ! -x "$state" ]; then printf 'unreadable directory-unreadable %s\n' "$state"; fi
+  if [ -r "$state/record/docker.json" ]; then block record <"$state/record/docker.json"; fi
+  {
+    # One that has changed files has its recovery armed; one under way is a unit. Everybody can see both.
+    sed -n 's/^ExecStart=.* recover //p' /etc/systemd/system/harbor-agent-recovery.service
+    systemctl is-active --quiet harbor-agent-transaction.service &&
+      systemctl show harbor-agent-transaction.service -p Description | sed -n 's/^Description=harbor-agent transaction //p'
+  } | sort -u | while read -r transaction; do
+    is_finished "$transaction" || printf 'pending %s\n' "$transaction"
   done
+}
+
+is_finished() {
+  case $(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$state/transactions/$1/journal" | tail -n 1) in
+    committed | rolled_back | rollback_failed | refused) return 0 ;;
+  esac
+  return 1
 }
 
 report_reachability() {

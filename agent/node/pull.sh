@@ -75,8 +75,7 @@ tidy_images() {
   docker_here docker tag "$earlier" "$1" && docker_here docker image rm "$pulled" >/dev/null 2>&1 && removed=yes
 }
 
-# A daemon that trusts the registry asks again over plain HTTP, so that a last word about https:// from nobody at
-# all is of one that does not trust it.
+# verdict STATUS OUTPUT. Who cannot be reached may say anything else as well, so that is asked before the rest.
 verdict() {
   case $1:$2 in
     0:*) echo pulled ;;

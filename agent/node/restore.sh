@@ -8,15 +8,21 @@ restore() {
   if is_stopping; then return 0; fi
   cause_code=$1 cause_detail=$2
   if ! put_back_files 2>"$T/trouble"; then
-    finish_restoration rollback_failed restore-failed "$(cat "$T/trouble")"
+    # Recovery at boot stays armed: the disk may be writable then.
+    journal rollback_failed restore-failed "$(cat "$T/trouble")"
     return 0
   fi
   if changes_units; then systemctl daemon-reload; fi
-  if has_step activating && ! restore_daemon; then
+  if is_daemon_touched && ! restore_daemon; then
     finish_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
   else
     finish_restoration rolled_back "$cause_code" "$cause_detail"
   fi
+}
+
+is_daemon_touched() {
+  [ "$action" != none ] || return 1
+  has_step activating || ! is_live_as_before
 }
 
 finish_restoration() {
@@ -34,7 +40,8 @@ put_back_files() {
   number=$(count_changes)
   while [ "$number" -gt 0 ]; do
     read_change "$number"
-    if has_step "swapping-$number"; then put_back "$path" "$before" || return 1; fi
+    # Without the journal's word, what we wrote is known by its hash.
+    if has_step "swapping-$number" || [ "$(fingerprint "$path")" = "$after" ]; then put_back "$path" "$before" || return 1; fi
     number=$((number - 1))
   done
   remove_directories "$T/created-directories"
@@ -91,10 +98,15 @@ revoke() {
   remove_directories "$T/created-directories"
 }
 
+# The recovery unit is proof too, where the journal was lost.
+is_prepared() {
+  has_step prepared || is_armed
+}
+
 finish() {
   if is_final; then
-    disarm
-  elif has_step prepared; then
+    [ "$step" = rollback_failed ] || disarm
+  elif is_prepared; then
     restore transaction-interrupted "the transaction's process ended after step $(last_progress)"
   else
     journal refused transaction-interrupted "the transaction's process ended after step $(last_progress)"
@@ -106,9 +118,9 @@ finish() {
 recover() {
   # The same boot: somebody started sysinit.target again while the transaction runs.
   if [ "$(cat /proc/sys/kernel/random/boot_id)" = "$(cat "$T/boot-id")" ]; then return 0; fi
-  if is_final; then
+  if is_final && [ "$step" != rollback_failed ]; then
     disarm
-  elif ! has_step prepared; then
+  elif ! is_prepared; then
     journal refused transaction-interrupted "the node went down after step $(last_progress)"
   elif put_back_files 2>"$T/trouble"; then
     journal rolled_back transaction-interrupted "the node went down after step $(last_progress)"
@@ -151,7 +163,7 @@ undo() {
     return 0
   fi
   cat /proc/sys/kernel/random/boot_id >"$T/boot-id"
-  if ! has_step prepared; then
+  if ! is_prepared; then
     journal refused transaction-interrupted "the transaction was broken off before it changed anything"
   elif ! arm 2>"$T/trouble"; then
     journal rollback_failed state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"

@@ -78,12 +78,9 @@ is_lock_settled() {
 
 # One that changed files and did not end must be taken back first, or its backup would be of a half-done state.
 require_no_other() {
-  for other in "$STATE"/transactions/*; do
-    has_step prepared "$other" || continue
-    is_final "$other" && continue
-    refuse transaction-pending "transaction ${other##*/} was broken off and not yet taken back"
-    return 1
-  done
+  other=$(armed_transaction)
+  if [ -z "$other" ] || is_final "$STATE/transactions/$other"; then return 0; fi
+  refuse transaction-pending "transaction $other was broken off and not yet taken back"
 }
 
 # Sets trouble where it fails.
@@ -208,9 +205,17 @@ arm() {
     chmod 0644 "$RECOVERY" && ln -sfn "$RECOVERY" "$wants/${RECOVERY##*/}" && sync "$RECOVERY" "$wants" "${RECOVERY%/*}"
 }
 
+is_armed() {
+  [ "$(armed_transaction)" = "$ID" ]
+}
+
+armed_transaction() {
+  sed -n 's/^ExecStart=.* recover //p' "$RECOVERY" 2>/dev/null
+}
+
 disarm() {
   wants=/etc/systemd/system/sysinit.target.wants
-  grep -qs "recover $ID\$" "$RECOVERY" || return 0
+  is_armed || return 0
   rm -f "$wants/${RECOVERY##*/}" "$RECOVERY"
   rmdir "$wants" 2>/dev/null
   sync "${RECOVERY%/*}"
