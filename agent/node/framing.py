@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from agent.errors import Problem
+from agent.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 _CALL = b'main "$@"\n'
 
 
-class WireError(Exception):
-    """What a node printed is no document of ours, or not the whole of one. A node's trouble: stops no run."""
+class WireError(AgentError):
+    """What a node printed is no document of ours, or not the whole of one.
 
-    def __init__(self, problem: Problem) -> None:
-        """Keep the problem; its message is the exception's text."""
-        super().__init__(problem.message)
-        self.problem = problem
+    It is that node's trouble; whoever reads a node's answer makes a value of it and goes on with the others.
+    """
 
 
 def compose(texts: Sequence[str], payload: Mapping[str, bytes]) -> bytes:
@@ -80,7 +78,7 @@ def number(text: str, base: int = 10) -> int:
 
 def refuse(code: str, message: str) -> WireError:
     """Build the error for an answer that cannot be used."""
-    return WireError(Problem(code=code, message=message, hint="run the command again; -v shows the node's answer"))
+    return WireError.of(code, message, "run the command again; -v shows the node's answer")
 
 
 def _excerpt(text: str) -> str:
