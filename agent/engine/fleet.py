@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent import resources
@@ -118,5 +118,7 @@ def _planned(node: Node, policy: Policy, seen: Observation | None, *, repair: bo
     if seen.state is None:
         outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED
         reason = seen.problem.message if seen.problem else ""
-        return PlannedNode(node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason)
-    return plan_state(node, policy, seen.state, repair=repair)
+        return PlannedNode(
+            node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
+        )
+    return replace(plan_state(node, policy, seen.state, repair=repair), seconds=seen.seconds)

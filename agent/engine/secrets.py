@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from agent.model.policy import Credentials, Policy, Registry
     from agent.model.secret import SecretPlan
 
-# What `validate` says where it could not ask at all: the nodes may still reach the registry.
-_COULD_NOT_ASK = frozenset(
+# What says that the login itself is wrong. Anything else (a registry that is down or does not answer this machine,
+# a missing image) is told, and the nodes' own pulls decide.
+_LOGIN_IS_WRONG = frozenset(
     {
-        "registry-unreachable",
-        "registry-refused",
-        "registry-timeout",
-        "registry-name-unresolved",
-        "registry-proxy-failed",
+        "registry-credentials-missing",
+        "registry-credentials-wrong",
+        "registry-pull-denied",
+        "registry-realm-downgrade",
+        "registry-realm-invalid",
+        "registry-token-missing",
+        "registry-token-refused",
     }
 )
 
@@ -104,8 +107,8 @@ def check_logins(
 ) -> list[Problem]:
     """Ask each registry about its login, one at a time; return what is worth telling.
 
-    Raises AgentError where a registry rejects its login, before anything is changed. A registry that does not
-    answer this machine is told, and the run goes on: the nodes may reach it; `must_answer` makes it an error.
+    Raises AgentError where a registry rejects its login, before anything is changed; with `must_answer` also for
+    any other reason why the login cannot pull.
     """
     from agent.cluster.registry import validate  # noqa: PLC0415 - HTTP is slow to import
 
@@ -118,7 +121,7 @@ def check_logins(
         findings += answer.notes
         if answer.problem is None:
             continue
-        if must_answer or answer.problem.code not in _COULD_NOT_ASK:
+        if must_answer or answer.problem.code in _LOGIN_IS_WRONG:
             raise AgentError(answer.problem)
         findings.append(answer.problem)
     return findings

@@ -47,7 +47,8 @@ def run(tmp_path: Path) -> Runner:
             timeout=60,
             check=False,
         )
-        return Ran(rc=done.returncode, out=done.stdout.decode(errors="replace"), err=done.stderr.decode(errors="replace"))
+        out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+        return Ran(rc=done.returncode, out=out, err=err)
 
     return start
 
