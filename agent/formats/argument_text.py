@@ -119,6 +119,8 @@ def _quoted(value: Value, edits: list[Edit]) -> list[Edit]:
         return edits
     start, end = value.bare
     edit = edits[0]
+    if " " not in edit.text:
+        return edits
     if edit.start != end:
         raise FormatError(1, "the value cannot be extended: it mixes quoted and unquoted parts")
     return [Edit(start=start, end=start, text='"'), Edit(start=end, end=end, text=edit.text + '"')]

@@ -111,6 +111,8 @@ def _flag(arguments: Sequence[str], index: int) -> Flag | None:
         value = value.removeprefix("=")
     if equals:
         return Flag(name=name, value=value, first=index, last=index)
-    if name in _BOOLEAN or following is None:
-        return Flag(name=name, value="true" if name in _BOOLEAN else "", first=index, last=index)
+    # a switch of a newer docker, not known here, is told by the next flag; nothing takes "--…" for a value
+    is_switch = name in _BOOLEAN or (name not in _KEYS and (following or "").startswith("--"))
+    if is_switch or following is None:
+        return Flag(name=name, value="true" if is_switch else "", first=index, last=index)
     return Flag(name=name, value=following, first=index, last=index + 1)

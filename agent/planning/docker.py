@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent.model.plan import Action, Plan, Refusal, Route
 from agent.model.state import FileKind
 from agent.planning.action import action_for, can_reload, is_running, reload_suffices
-from agent.planning.effective import evaluate
+from agent.planning.effective import evaluate, with_known_specifiers
 from agent.planning.findings import findings
 from agent.planning.health import FaultKind, docker_version, start_faults
 from agent.planning.reachability import reachability_findings

@@ -66,7 +66,22 @@ def _from_flags(workspace: Workspace, effective: Effective, held: list[tuple[str
     plain = workspace.write(path, apply_edits(text, remove_arguments(text, placed, ranges)), _REASON)
     barest = [workspace.delete(path, _REASON)] if _is_ours(workspace, path) else []
     barest += [workspace.write(path, apply_edits(text, [Edit(start=start, end=line[1])]), _REASON) for start in line[0]]
+    barest += _without_quotes(plain, path, variable)
     return _barest(workspace, path, barest, [entry for entry, _, _ in here]) or plain
+
+
+def _without_quotes(plain: Workspace, path: str, variable: str) -> list[Workspace]:
+    """Return the workspace with the quotes off the word that adding may have put there."""
+    try:
+        winner = evaluate(plain.state).winners.get(variable)
+    except RefusedError:
+        return []
+    if not isinstance(winner, Variable):
+        return []
+    text, (start, end) = edits.text_of(plain, path), winner.word
+    if winner.path != path or text[start] != '"':
+        return []
+    return [plain.write(path, text[:start] + text[start + 1 : end - 1] + text[end:], _REASON)]
 
 
 def _place(effective: Effective, variable: str) -> tuple[str, list[PlacedWord], tuple[list[int], int]]:
