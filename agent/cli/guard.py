@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, get_type_hints
 import typer
 
 from agent.cli.options import Format
-from agent.cli.output import tell, write_json
+from agent.cli.output import problem_lines, tell, write_json
 from agent.errors import AgentError, ExitCode
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ def _report(error: AgentError, output: object) -> None:
         from agent.engine.documents import error_document
 
         write_json(error_document(error))
-    tell(typer.style("error: ", fg=typer.colors.RED, bold=True) + error.problem.message)
-    if error.problem.hint:
-        tell(f"  -> {error.problem.hint}")
+    message, *hint = problem_lines(error.problem)
+    tell(typer.style("error: ", fg=typer.colors.RED, bold=True) + message.strip())
+    for line in hint:
+        tell(line)
 
 
 def _bug(error: Exception) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from agent.cli.options import Format
 from agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
+from agent.errors import Problem
 from agent.model.result import Outcome
 
 _COLOURS = {
@@ -58,6 +59,13 @@ def tell(text: str) -> None:
     _echo(text, sys.stderr)
 
 
+def problem_lines(problem: Problem) -> list[str]:
+    """Return a problem and its way out as indented lines; a hint may be a whole block to copy."""
+    first, *more = problem.hint.splitlines() or [""]
+    hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
+    return [f"  {problem.message}", *hint]
+
+
 def _echo(text: str, stream: object) -> None:
     encoding = getattr(stream, "encoding", None) or "ascii"
     safe = text.encode(encoding, errors="backslashreplace").decode(encoding)
@@ -89,6 +97,6 @@ class Progress:
                 outcome = coloured_outcome(result.outcome)
                 tell(f"  {result.node}: {outcome}{proof} ({result.action.value}, {result.seconds:.1f} s)")
                 if result.problem:
-                    tell(f"      {result.problem.message}\n      -> {result.problem.hint}")
+                    tell("\n".join(f"    {line}" for line in problem_lines(result.problem)))
             case Message(text=text):
                 tell(text)

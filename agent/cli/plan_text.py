@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.cli.output import coloured_diff, coloured_outcome
+from agent.cli.output import coloured_diff, coloured_outcome, problem_lines
 from agent.model.plan import Action, Plan, Refusal
 from agent.model.result import NodeResult, Outcome
 from agent.model.secret import SecretPlan
@@ -83,8 +83,7 @@ def _node(planned: PlannedNode) -> str:
         title += f"  {decision.route.value}, {_ACTIONS[decision.action]}"
     lines = [title]
     lines += _indented([planned.reason]) if planned.reason else []
-    if planned.problem and planned.problem.hint:
-        lines.append(f"  -> {planned.problem.hint}")
+    lines += problem_lines(planned.problem)[1:] if planned.problem else []
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
             lines.append("  this is what it would take:")
@@ -116,7 +115,8 @@ def _fate(container: Container) -> str:
 def _problem(problem: Problem | None) -> list[str]:
     if problem is None:
         return []
-    return [f"  note: {problem.message}", *([f"  -> {problem.hint}"] if problem.hint else [])]
+    message, *hint = problem_lines(problem)
+    return [f"  note: {message.strip()}", *hint]
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

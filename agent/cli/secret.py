@@ -8,7 +8,7 @@ import typer
 
 from agent.cli import options
 from agent.cli.guard import guarded
-from agent.cli.output import tell, write, write_json
+from agent.cli.output import problem_lines, tell, write, write_json
 from agent.errors import ExitCode
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The cluster's pull secret; touches no node.")
@@ -52,6 +52,6 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
 
     policies = options.policies(login.config, replace(login.flags(), verify_image=verify_image))
     for finding in validate_logins(policies):
-        tell(f"note: {finding}")
+        tell("\n".join(problem_lines(finding)))
     write("the login is right")
     return ExitCode.DONE

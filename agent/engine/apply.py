@@ -114,9 +114,10 @@ def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeRe
 
 
 def _proven(result: NodeResult, proof: Proof) -> NodeResult:
+    proven = replace(result, verified=proof.verified, seconds=result.seconds + proof.seconds)
     if proof.problem is None:
-        return replace(result, verified=proof.verified)
-    return replace(result, verified=False, problem=proof.problem, reason=proof.problem.message)
+        return proven
+    return replace(proven, problem=proof.problem, reason=proof.problem.message)
 
 
 def _taken_back(result: NodeResult, undone: Transacted) -> NodeResult:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from agent.model.inventory import Node
     from agent.model.policy import Credentials, Policy, Registry
-    from agent.transport.protocol import Transport
+    from agent.transport.protocol import Completed, Transport
 
 _PULL_TIMEOUT = 300.0
 
@@ -34,6 +34,7 @@ class Proof:
 
     verified: bool | None = None
     pulls: tuple[PullReport, ...] = ()
+    seconds: float = 0.0
     problem: Problem | None = None
 
     @property
@@ -51,8 +52,8 @@ def prove(
     for registry in images:
         concerned = [node for node, policy in nodes if registry in _provable(policy)]
         for result in _pull(transport, concerned, registry, credentials.get(registry.address.entry)):
-            name, pull = result
-            proofs[name] = _add(proofs[name], pull)
+            name, pull, seconds = result
+            proofs[name] = _add(proofs[name], pull, seconds)
     return proofs
 
 
@@ -62,24 +63,29 @@ def _provable(policy: Policy) -> tuple[Registry, ...]:
 
 def _pull(
     transport: Transport, nodes: Sequence[Node], registry: Registry, credentials: Credentials | None
-) -> list[tuple[str, PullReport]]:
+) -> list[tuple[str, PullReport, float]]:
     image = f"{registry.address.entry}/{registry.verify_image}"
     program = wire.pull_program(image, credentials, registry.address.config_key)
-    reports: list[tuple[str, PullReport]] = []
+    reports: list[tuple[str, PullReport, float]] = []
     for result in transport.run([Job(node=node, program=program, timeout=_PULL_TIMEOUT) for node in nodes]):
         name = result.job.node.name
         if isinstance(result, Lost):
-            reports.append((name, PullReport(image=image, verdict=PullVerdict.FAILED, detail=result.problem.message)))
-            continue
-        try:
-            reports.append((name, wire.decode_pull(result.stdout)))
-        except AgentError as error:
-            detail = f"{error.problem.message} (exit status {result.rc})"
-            reports.append((name, PullReport(image=image, verdict=PullVerdict.FAILED, detail=detail)))
+            pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=result.problem.message)
+        else:
+            pull = _decoded(image, result)
+        reports.append((name, pull, result.seconds))
     return reports
 
 
-def _add(proof: Proof, pull: PullReport) -> Proof:
+def _decoded(image: str, result: Completed) -> PullReport:
+    try:
+        return wire.decode_pull(result.stdout)
+    except AgentError as error:
+        detail = f"{error.problem.message} (exit status {result.rc})"
+        return PullReport(image=image, verdict=PullVerdict.FAILED, detail=detail)
+
+
+def _add(proof: Proof, pull: PullReport, seconds: float) -> Proof:
     pulled = pull.verdict is PullVerdict.PULLED
     problem = proof.problem
     if not pulled and problem is None:
@@ -88,4 +94,9 @@ def _add(proof: Proof, pull: PullReport) -> Proof:
             message=f"pulling {pull.image} failed: {pull.detail}",
             hint=_HINTS[pull.verdict],
         )
-    return Proof(verified=pulled and proof.verified is not False, pulls=(*proof.pulls, pull), problem=problem)
+    return Proof(
+        verified=pulled and proof.verified is not False,
+        pulls=(*proof.pulls, pull),
+        seconds=proof.seconds + seconds,
+        problem=problem,
+    )
