@@ -82,20 +82,19 @@ def begin(transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], tran
         )
         for node, plan, record in plans
     ]
-    lost: list[Lost] = []
-    for result in transport.run(jobs):
-        if isinstance(result, Lost) and result.started:
-            lost.append(result)
-        else:
-            yield _transacted(result)
-    yield from _resolve(transport, lost, transaction)
+    return _carry_out(transport, jobs, transaction)
 
 
 def roll_back(transport: Transport, nodes: Sequence[Node], transaction: str) -> Iterator[Transacted]:
     """Undo a committed transaction on these nodes; yields as `begin` does."""
     program = wire.rollback_program(transaction)
+    jobs = [Job(node=node, program=program, timeout=_BEGIN_TIMEOUT) for node in nodes]
+    return _carry_out(transport, jobs, transaction)
+
+
+def _carry_out(transport: Transport, jobs: Sequence[Job], transaction: str) -> Iterator[Transacted]:
     lost: list[Lost] = []
-    for result in transport.run([Job(node=node, program=program, timeout=_BEGIN_TIMEOUT) for node in nodes]):
+    for result in transport.run(jobs):
         if isinstance(result, Lost) and result.started:
             lost.append(result)
         else:
