@@ -103,16 +103,23 @@ def _carry_out(transport: Transport, jobs: Sequence[Job], transaction: str) -> I
 
 
 def _resolve(transport: Transport, lost: Sequence[Lost], transaction: str) -> Iterator[Transacted]:
-    """Ask the nodes whose connection broke until each has ended or its time is up."""
+    """Ask the nodes whose connection broke until each has ended or its time is up.
+
+    A node that knows nothing of the transaction is asked once more: the program may still be on its way in.
+    """
     open_ = {result.job.node.name: result for result in lost}
     deadline = time.monotonic() + _RESOLVE_FOR
     program = wire.status_program(transaction)
+    knew_nothing: set[str] = set()
     while open_ and time.monotonic() < deadline:
         jobs = [Job(node=result.job.node, program=program, timeout=_STATUS_TIMEOUT) for result in open_.values()]
         for answer in transport.run(jobs):
             transacted = _transacted(answer)
-            if isinstance(answer, Completed) and transacted.outcome is not Outcome.UNKNOWN:
-                del open_[answer.job.node.name]
+            name = answer.job.node.name
+            if transacted.report and transacted.report.phase is TransactionPhase.NONE and name not in knew_nothing:
+                knew_nothing.add(name)
+            elif isinstance(answer, Completed) and transacted.outcome is not Outcome.UNKNOWN:
+                del open_[name]
                 yield transacted
         if open_:
             time.sleep(min(_RESOLVE_EVERY, max(0.0, deadline - time.monotonic())))
