@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import time
-from typing import TYPE_CHECKING
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 
@@ -62,22 +65,68 @@ class Target:
 
 
 def open_socket(target: Target, timeout: float) -> socket.socket:
-    """Connect to the node's SSH port within `timeout` seconds. Raises UnreachableError."""
+    """Connect to the node's SSH port within `timeout` seconds, the name included. Raises UnreachableError."""
+    end = time.monotonic() + timeout
+    places = _resolve(target, timeout)
+    failure = OSError("no address")
+    for number, (family, place) in enumerate(places):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(max(0.1, (end - time.monotonic()) / (len(places) - number)))
+            connection.connect(place)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            connection.close()
+            failure = error
+        else:
+            return connection
+    raise _no_connection(target, failure, timeout)
+
+
+def _resolve(target: Target, timeout: float) -> list[tuple[socket.AddressFamily, Any]]:
+    """Look the name up on a thread of its own: getaddrinfo has no timeout."""
+    answers: SimpleQueue[list[tuple[socket.AddressFamily, Any]] | Exception] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            answers.put([(family, place) for family, _, _, _, place in found])
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    if _is_literal(target.host):
+        look_up()
+    else:
+        Thread(target=look_up, daemon=True, name="resolve").start()
+    hint = "correct ansible_host, or the name in DNS or /etc/hosts"
     try:
-        connection = socket.create_connection((target.host, target.port), timeout=timeout)
-    except TimeoutError:
-        raise target.error("ssh-timeout", f"no answer within {timeout:.0f} s", "is the machine up?") from None
-    except ConnectionRefusedError:
-        hint = "is sshd running there, and on that port (ansible_port)?"
-        raise target.error("ssh-refused", "the connection was refused", hint) from None
-    except (socket.gaierror, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a host name"
-        hint = "correct ansible_host, or the name in DNS or /etc/hosts"
-        raise target.error("ssh-name-unknown", f"the name does not resolve ({reason})", hint) from None
-    except OSError as error:
-        raise target.error("ssh-no-route", f"there is no way to it ({error.strerror or error})") from None
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+        answer = answers.get(timeout=timeout)
+    except Empty:
+        message = f"its name was not resolved within {timeout:.0f} s"
+        raise target.error("ssh-name-unknown", message, "does the name server answer?") from None
+    if isinstance(answer, Exception):
+        reason = answer.strerror if isinstance(answer, OSError) else "not a host name"
+        raise target.error("ssh-name-unknown", f"its name does not resolve ({reason})", hint)
+    return answer
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_connection(target: Target, failure: OSError, timeout: float) -> UnreachableError:
+    match failure:
+        case TimeoutError():
+            return target.error("ssh-timeout", f"no answer within {timeout:.0f} s", "is the machine up?")
+        case ConnectionRefusedError():
+            hint = "is sshd running there, and on that port (ansible_port)?"
+            return target.error("ssh-refused", "the connection was refused", hint)
+        case _:
+            return target.error("ssh-no-route", f"there is no way to it ({failure.strerror or failure})")
 
 
 def negotiate(transport: paramiko.Transport, target: Target, known_hosts: KnownHosts, timeout: float) -> None:

@@ -85,8 +85,6 @@ _SHELLS = {
     "ttyonly": "/bin/sh",
     "noisy": "{home}/bin/noisy",
     "nologin": "/usr/sbin/nologin",
-    "csh": "/bin/csh",
-    "fish": "/usr/bin/fish",
 }
 LOGIN_PASSWORD = "open sesame"
 

@@ -238,6 +238,11 @@ class TestNodesThatDoNotAnswer:
     def test_a_name_that_does_not_resolve(self, server: Server) -> None:
         assert lost(server.node(address="node.invalid"), server.known_hosts).problem.code == "ssh-name-unknown"
 
+    def test_every_address_of_a_name_is_tried(self, server: Server, write: Write) -> None:
+        known_hosts = write(f"[localhost]:{server.port} {server.host_key()}")
+
+        completed(server.node(address="localhost"), known_hosts)
+
     def test_a_listener_that_says_nothing_costs_its_timeout_and_nobody_elses(self, server: Server) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             dead = Job(node=server.node(name="dead", port=silent.getsockname()[1]), program=WHO)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -11,6 +13,7 @@ from agent.model.program import Program
 from agent.model.sensitive import Sensitive
 from agent.transport.launch import Exchange
 
+LOGIN_SHELLS = [shell for shell in ("sh", "bash", "dash", "ksh", "zsh", "tcsh", "csh", "fish") if shutil.which(shell)]
 PROGRAM = Program(stdin=b"echo hello", arguments=("it's", "$x"))
 
 
@@ -33,6 +36,21 @@ def test_the_command_means_the_same_to_every_login_shell(user: str, password: st
     # One word in single quotes: nothing in it that csh, fish or sh would read differently.
     assert re.fullmatch(r"exec /bin/sh -c '[^'!\\\n]*'", command)
     assert "p'w" not in command
+
+
+@pytest.mark.parametrize("shell", LOGIN_SHELLS)
+def test_any_login_shell_starts_the_program_with_its_arguments(shell: str) -> None:
+    arguments = ("it's!", "a\nb", "ü\\", "$HOME")
+    started = Exchange(Program(stdin=b"printf '%s|' \"$@\"; exit 7", arguments=arguments), None, user="root")
+
+    done = subprocess.run(
+        [shell, "-c", started.command], input=bytes(started.pending), capture_output=True, check=False
+    )
+    started.hear_stdout(done.stdout)
+    started.hear_stderr(done.stderr)
+
+    assert (done.returncode, started.begun) == (7, True)
+    assert started.streams()[0].decode() == "".join(f"{argument}|" for argument in arguments)
 
 
 def test_arguments_are_in_front_of_the_program_and_not_in_the_command() -> None:
