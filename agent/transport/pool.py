@@ -47,7 +47,7 @@ def run_each(run_one: RunOne, jobs: Iterable[Job], *, forks: int) -> Iterator[Co
             except Exception as error:  # noqa: BLE001 - raised again by the consumer
                 results.put(error)
 
-    threads = [Thread(target=work, daemon=True, name=f"job-{number}") for number in range(min(forks, count))]
+    threads = [Thread(target=work, daemon=True, name=f"job-{number}") for number in range(min(max(forks, 1), count))]
     for thread in threads:
         thread.start()
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -138,6 +141,31 @@ class TestLogin:
 
         assert result.problem.code == code
         assert "ssh-add" in result.problem.hint
+
+    def test_an_agent_has_the_key(self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        make_key(tmp_path / "locked", passphrase="secret")
+        with agent_with(tmp_path, server.home / "client_ed25519") as address:
+            monkeypatch.setenv("SSH_AUTH_SOCK", address)
+
+            completed(server.node(private_key_file=None), server.known_hosts)
+            completed(server.node(private_key_file=str(tmp_path / "locked")), server.known_hosts)
+
+    def test_an_agent_that_does_not_answer_is_no_agent(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "absent"))
+
+        assert lost(server.node(private_key_file=None), server.known_hosts).problem.code == "ssh-auth-failed"
+
+    def test_a_certificate_beside_the_key_is_used(self, tmp_path: Path) -> None:
+        make_key(tmp_path / "authority")
+        make_key(tmp_path / "key")
+        sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "root"]
+        subprocess.run([*sign, str(tmp_path / "key.pub")], check=True)
+        with public_folder() as home:
+            shutil.copy(tmp_path / "authority.pub", home / "authority.pub")
+            with serving(home, extra=f"TrustedUserCAKeys {home}/authority.pub") as trusting:
+                completed(trusting.node(private_key_file=str(tmp_path / "key")), trusting.known_hosts)
 
     def test_a_key_file_that_is_not_there_is_named(self, server: Server, tmp_path: Path) -> None:
         result = lost(server.node(private_key_file=str(tmp_path / "absent")), server.known_hosts)
@@ -295,6 +323,21 @@ class TestNodesThatDoNotAnswer:
 
         assert isinstance(result, Completed | Lost)
         assert time.monotonic() - begin < 9
+
+
+@contextmanager
+def agent_with(folder: Path, key: Path) -> Iterator[str]:
+    """Run an ssh-agent that holds `key`, and yield its address."""
+    address = folder / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL)
+    try:
+        wait_for(address)
+        environment = {**os.environ, "SSH_AUTH_SOCK": str(address)}
+        subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True)
+        yield str(address)
+    finally:
+        agent.terminate()
+        agent.wait(10)
 
 
 def wait_for(path: Path, *, seconds: float = 10) -> None:
