@@ -283,9 +283,22 @@ class TestNodesThatDoNotAnswer:
         assert results[3].problem.code == "ssh-timeout"
         assert time.monotonic() - begin < 6
 
-    def test_a_server_that_is_no_sshd(self, server: Server) -> None:
-        with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-            assert lost(server.node(port=port), server.known_hosts).problem.code == "ssh-closed"
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            b"SSH-2.0-x\r\n",
+            b"SSH-2.0-x\r\n" + b"\0\0\0\x0c\x0a\x14" + b"\xff" * 60,
+            b"SSH-2.0-x\r\n" + b"\xff" * 4000,
+            b"SSH-2.0-x\r\n" + b"\0\0\0\x1c\x0a\x14" + b"\0" * 26,
+        ],
+    )
+    def test_a_server_that_is_no_sshd(self, server: Server, said: bytes) -> None:
+        with answering(said) as port:
+            result = lost(server.node(port=port), server.known_hosts)
+
+        assert (result.problem.code, result.started) in {("ssh-closed", False), ("ssh-algorithms", False)}
 
     def test_a_server_with_only_weak_algorithms(self) -> None:
         with public_folder() as home, serving(home, extra="Ciphers aes128-cbc,3des-cbc") as old:
