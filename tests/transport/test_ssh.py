@@ -17,14 +17,14 @@ from agent.model.program import Program
 from agent.model.sensitive import Sensitive
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
-from tests.transport.conftest import LOGIN_PASSWORD, become, free_port, make_key, public_folder, serving
+from tests.transport.sshd import LOGIN_PASSWORD, become, free_port, make_key, public_folder, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from agent.model.inventory import Node
-    from tests.transport.conftest import Server
+    from tests.transport.sshd import Server
 
     Write = Callable[..., Path]
 
