@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent import resources
 from agent.engine.observe import observe
+from agent.errors import Problem
 from agent.model.inventory import Node
 from agent.model.plan import Refusal
 from agent.model.result import Outcome
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from agent.engine.events import Listener
     from agent.engine.observe import Observation
     from agent.engine.request import Policies, Reach
-    from agent.errors import Problem
     from agent.model.plan import Plan
     from agent.model.policy import Policy
     from agent.model.state import NodeState
@@ -121,4 +121,13 @@ def _planned(node: Node, policy: Policy, seen: Observation | None, *, repair: bo
         return PlannedNode(
             node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
         )
-    return replace(plan_state(node, policy, seen.state, repair=repair), seconds=seen.seconds)
+    planned = replace(plan_state(node, policy, seen.state, repair=repair), seconds=seen.seconds)
+    if seen.problem is None or planned.decision is None:
+        return planned
+    seen_as_user = Problem(
+        code="seen-without-privileges",
+        message=f"this is only what the login user may see: {seen.problem.message}",
+        hint=seen.problem.hint,
+    )
+    decision = replace(planned.decision, findings=(seen_as_user, *planned.decision.findings))
+    return replace(planned, decision=decision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.engine.events import NodeDone, Phase
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from agent.model.state import NodeState
     from agent.transport.protocol import Completed, Transport
 
+_CANNOT_BECOME_ROOT = frozenset(
+    {"become-password-required", "become-not-permitted", "become-requires-tty", "become-missing"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """A node and its state, or the problem that kept it from being seen.
 
-    `unreachable` tells a node that was not reached from one that answered nonsense.
+    Both together: the node was seen without root's rights, and the problem says why. `unreachable` tells a node
+    that was not reached from one that answered nonsense.
     """
 
     node: Node
@@ -36,16 +41,34 @@ class Observation:
 def observe(
     transport: Transport, nodes: Sequence[tuple[Node, tuple[str, ...]]], *, timeout: float, listener: Listener
 ) -> list[Observation]:
-    """Probe each node for itself and its view of the given registry entries; results in the order of `nodes`."""
+    """Probe each node for itself and its view of the given registry entries; results in the order of `nodes`.
+
+    Where the login user cannot become root the probe sees what that user may see. A wrong password is no such case.
+    """
     listener(Phase(name="look at nodes", total=len(nodes)))
     jobs = [Job(node=node, program=wire.probe_program(entries), timeout=timeout) for node, entries in nodes]
     found: dict[str, Observation] = {}
+    not_root: dict[str, Lost] = {}
     for result in transport.run(jobs):
-        observation = _observation(result)
-        found[observation.node.name] = observation
-        text = observation.problem.message if observation.problem else "seen"
-        listener(NodeDone(node=observation.node.name, text=text, seconds=observation.seconds))
+        if isinstance(result, Lost) and result.problem.code in _CANNOT_BECOME_ROOT:
+            not_root[result.job.node.name] = result
+        else:
+            _note(found, _observation(result), listener)
+    for result in transport.run([_as_the_user(lost.job) for lost in not_root.values()]):
+        lost = not_root[result.job.node.name]
+        seen = _observation(result)
+        _note(found, replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
     return [found[node.name] for node, _ in nodes]
+
+
+def _as_the_user(job: Job) -> Job:
+    return replace(job, program=replace(job.program, privileged=False))
+
+
+def _note(found: dict[str, Observation], seen: Observation, listener: Listener) -> None:
+    found[seen.node.name] = seen
+    text = seen.problem.message if seen.problem else "seen"
+    listener(NodeDone(node=seen.node.name, text=text, seconds=seen.seconds))
 
 
 def _observation(result: Completed | Lost) -> Observation:
