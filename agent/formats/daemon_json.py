@@ -154,7 +154,8 @@ def _with_member(document: DaemonJson, key: str, quoted: list[str]) -> str:
     if root is None:
         raise FormatError(1, "an empty file is written from the template")
     if not root.members:
-        inner = f"{key}: [{', '.join(quoted)}]"
+        # the blanks tell an object that was empty from one that held an empty list, when it is taken out again
+        inner = f" {key}: [{', '.join(quoted)}] "
         return apply_edits(text, [Edit(start=root.start + 1, end=root.start + 1, text=inner)])
     last = root.members[-1]
     compact = _is_compact(text, last)

@@ -90,6 +90,8 @@ def add_to_command(workspace: Workspace, effective: Effective, entries: list[str
 def add_to_config(workspace: Workspace, effective: Effective, entries: list[str]) -> Workspace:
     """Add the entries to dockerd's configuration file, which is made where it is absent or empty."""
     path, document = effective.config_path, effective.config
+    if effective.config_fault:
+        raise refused_file(path, effective.config_fault)
     if document is None or document.root is None:
         require_writable(workspace.file(path))
         text = render_daemon_json(entries, workspace.templates.daemon_json)

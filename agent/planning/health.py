@@ -83,7 +83,7 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
         return [_foreign("config-missing", f"dockerd is told to read {path}, which is not there", "create it")]
     if fault:
         problem = Problem(
-            code="config-invalid",
+            code="file-invalid",
             message=f"{path} line {fault.line}: {fault.reason}",
             hint="dockerd would not start again with it: mend the file by hand",
         )

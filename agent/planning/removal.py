@@ -6,6 +6,7 @@ exactly here: so a line, a key or a file that came with the entry goes with it, 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from agent.formats.argument_text import remove_arguments, split_value
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from agent.planning.workspace import Workspace
 
 _REASON = "the entry is taken out"
+# A file of which only this would be left held the assignment before, without a value.
+_BARE_HEADER = re.compile(r"\s*(\[Service\])?\s*")
 # Each round empties one place; a unit with more of them is not meant by anybody.
 _MOST_PLACES = 20
 
@@ -65,23 +68,9 @@ def _from_flags(workspace: Workspace, effective: Effective, held: list[tuple[str
     ranges = [(first.index, last.index) for _, first, last in here]
     plain = workspace.write(path, apply_edits(text, remove_arguments(text, placed, ranges)), _REASON)
     barest = [workspace.delete(path, _REASON)] if _is_ours(workspace, path) else []
-    barest += [workspace.write(path, apply_edits(text, [Edit(start=start, end=line[1])]), _REASON) for start in line[0]]
-    barest += _without_quotes(plain, path, variable)
+    shorter = [apply_edits(text, [Edit(start=start, end=line[1])]) for start in line[0]]
+    barest += [workspace.write(path, rest, _REASON) for rest in shorter if not _BARE_HEADER.fullmatch(rest)]
     return _barest(workspace, path, barest, [entry for entry, _, _ in here]) or plain
-
-
-def _without_quotes(plain: Workspace, path: str, variable: str) -> list[Workspace]:
-    """Return the workspace with the quotes off the word that adding may have put there."""
-    try:
-        winner = evaluate(plain.state).winners.get(variable)
-    except RefusedError:
-        return []
-    if not isinstance(winner, Variable):
-        return []
-    text, (start, end) = edits.text_of(plain, path), winner.word
-    if winner.path != path or text[start] != '"':
-        return []
-    return [plain.write(path, text[:start] + text[start + 1 : end - 1] + text[end:], _REASON)]
 
 
 def _place(effective: Effective, variable: str) -> tuple[str, list[PlacedWord], tuple[list[int], int]]:
@@ -131,7 +120,7 @@ def _barest(workspace: Workspace, path: str, barest: list[Workspace], entries: l
     here = workspace.file(path)
     before = foreign_arguments(evaluate(workspace.state))
     for candidate in barest:
-        for choice in (RouteChoice.AUTO, RouteChoice.DROP_IN):
+        for choice in RouteChoice:
             try:
                 effective = evaluate(candidate.state)
                 if foreign_arguments(effective) != before or set(entries) & set(effective.entries):

@@ -35,7 +35,7 @@ def added(text: str, *entries: str) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{}", '{"insecure-registries": ["x"]}'),
+        ("{}", '{ "insecure-registries": ["x"] }'),
         ('{"a":1}', '{"a":1,"insecure-registries":["x"]}'),
         ('{"a": 1}', '{"a": 1, "insecure-registries": ["x"]}'),
         ('{\n    "a": 1\n}\n', '{\n    "a": 1,\n    "insecure-registries": ["x"]\n}\n'),

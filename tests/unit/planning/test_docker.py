@@ -1,0 +1,424 @@
+"""Planning a Docker node: routes, the cheapest action, removal, findings and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.errors import Problem
+from agent.model.plan import Action, Plan, Refusal, Route
+from agent.model.policy import RouteChoice
+from agent.model.state import (
+    DockerState,
+    FileKind,
+    FileState,
+    LiveRegistryConfig,
+    NodeState,
+    Reachability,
+    Record,
+    System,
+    UnitState,
+)
+from agent.planning.docker import plan_docker
+from tests.unit.planning.nodes import (
+    CONTAINER,
+    DAEMON_JSON,
+    DEBIAN_UNIT,
+    DROP_INS,
+    FRAGMENT,
+    HARBOR,
+    OPTIONS,
+    PLAIN_UNIT,
+    TEMPLATES,
+    applied,
+    node,
+    regular,
+    running,
+    stopped,
+    symlink,
+    unwant,
+    want,
+)
+
+if TYPE_CHECKING:
+    from agent.planning.wanted import Wanted
+
+DEBIAN_ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
+FLAG = f"--insecure-registry={HARBOR}"
+
+
+def plan(state: NodeState, wanted: Wanted | None = None) -> Plan:
+    decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
+    assert isinstance(decision, Plan), decision.problem
+    return decision
+
+
+def refusal(state: NodeState, wanted: Wanted | None = None) -> Refusal:
+    decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
+    assert isinstance(decision, Refusal), decision.reason
+    return decision
+
+
+def after(decision: Plan, path: str) -> str | None:
+    content = {change.path: change.after.content for change in decision.changes}[path]
+    return None if content is None else content.decode()
+
+
+def codes(decision: Plan) -> list[str]:
+    return [finding.code for finding in decision.findings]
+
+
+# -- what is put where ---------------------------------------------------------------------------------------
+
+
+def test_several_registries_are_one_change_and_one_restart() -> None:
+    decision = plan(running(node({FRAGMENT: DEBIAN_UNIT}), DEBIAN_ARGV), want("a.lan", "b.lan:5000"))
+    assert after(decision, OPTIONS) == (
+        '[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry=a.lan --insecure-registry=b.lan:5000"\n'
+    )
+    assert decision.action is Action.RESTART
+    assert decision.expected_entries == decision.owned_entries == ("a.lan", "b.lan:5000")
+    assert decision.created_files == (OPTIONS,)
+    assert decision.containers_bounced == (CONTAINER,)
+    assert decision.changes[0].after.mode == 0o644
+
+
+def test_live_restore_bounces_nothing() -> None:
+    state = running(node({FRAGMENT: DEBIAN_UNIT}), DEBIAN_ARGV, live_restore=True)
+    assert plan(state).containers_bounced == ()
+
+
+def test_edits_keep_mode_and_owner() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT})
+    own = replace(regular(DAEMON_JSON, '{"debug": true}'), mode=0o600, uid=7, gid=8)
+    state = replace(state, files={**state.files, DAEMON_JSON: own})
+    (change,) = plan(state).changes
+    assert (change.after.mode, change.after.uid, change.after.gid) == (0o600, 7, 8)
+
+
+def test_docker_hub_and_https_change_no_node() -> None:
+    decision = plan(node({FRAGMENT: PLAIN_UNIT}), want("docker.io", "https://harbor.lan"))
+    assert decision.is_empty
+
+
+def test_loopback_is_trusted_by_docker_itself() -> None:
+    assert "127.0.0.0/8" in plan(node({FRAGMENT: PLAIN_UNIT}), want("127.0.0.1:5000")).reason
+
+
+def test_a_range_covers_a_name_by_the_addresses_the_node_resolved() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["10.0.0.0/8"]}'})
+    assert not plan(state, want("harbor.lan")).is_empty
+    seen = Reachability(entry="harbor.lan", resolved=("10.1.2.3",), http_status=401)
+    decision = plan(replace(state, reachability=(seen,)), want("harbor.lan"))
+    assert decision.is_empty
+    assert "10.0.0.0/8" in decision.reason
+    assert decision.expected_entries == ("10.0.0.0/8",)
+
+
+def test_an_entry_with_a_scheme_matches_since_17_04_only() -> None:
+    contents = {FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["http://{HARBOR}"]}}'}
+    assert plan(node(contents, "20.10.24")).is_empty
+    old = plan(node(contents, "17.03.2"))
+    assert not old.is_empty
+    assert "entry-does-not-match" in codes(old)
+
+
+def test_a_flag_in_an_own_unit_file_is_edited_there() -> None:
+    path = "/etc/systemd/system/docker.service"
+    decision = plan(node({path: "[Service]\nExecStart=/bin/dockerd --insecure-registry=a -H fd://\n"}))
+    assert decision.route is Route.UNIT_FLAG
+    assert after(decision, path) == f"[Service]\nExecStart=/bin/dockerd --insecure-registry=a -H fd:// {FLAG}\n"
+
+
+def test_a_flag_in_a_packaged_unit_file_is_repeated_in_a_drop_in() -> None:
+    decision = plan(node({FRAGMENT: "[Service]\nExecStart=/bin/dockerd --insecure-registry=a\n"}))
+    assert decision.route is Route.DROP_IN
+    assert after(decision, OPTIONS) == f"[Service]\nExecStart=\nExecStart=/bin/dockerd --insecure-registry=a {FLAG}\n"
+
+
+def test_a_later_file_name_is_used_where_a_package_wins_with_one() -> None:
+    vendor = "/usr/lib/systemd/system/docker.service.d/vendor.conf"
+    state = node({FRAGMENT: DEBIAN_UNIT, vendor: '[Service]\nEnvironment="DOCKER_OPTS=--mtu=1400"\n'})
+    decision = plan(state)
+    assert [change.path for change in decision.changes] == [f"{DROP_INS}/zz-docker-options.conf"]
+    assert decision.argv_after[-2:] == ("--mtu=1400", FLAG)
+
+
+def test_specifiers_are_told_as_the_running_daemon_shows_them() -> None:
+    state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--label=h=%H"\n'})
+    decision = plan(running(state, (*DEBIAN_ARGV, "--label=h=vm")))
+    assert decision.argv_after == (*DEBIAN_ARGV, "--label=h=vm", FLAG)
+
+
+def test_unset_environment_takes_the_variable_away() -> None:
+    unit = DEBIAN_UNIT + "UnsetEnvironment=DOCKER_OPTS\n"
+    decision = plan(node({FRAGMENT: unit}))
+    assert decision.route is Route.DAEMON_JSON
+
+
+# -- forced routes -------------------------------------------------------------------------------------------
+
+
+def test_drop_in_repeats_exec_start_where_no_variable_reaches_dockerd() -> None:
+    state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
+    decision = plan(state, want(HARBOR, route=RouteChoice.DROP_IN))
+    assert after(decision, OPTIONS) == f"[Service]\nExecStart=\nExecStart={' '.join(DEBIAN_ARGV)} {FLAG}\n"
+    assert decision.action is Action.RESTART
+
+
+def test_drop_in_beside_the_key_is_refused() -> None:
+    state = node({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: '{"insecure-registries": []}'})
+    assert refusal(state, want(HARBOR, route=RouteChoice.DROP_IN)).problem.code == "route-fatal"
+
+
+def test_drop_in_that_a_later_one_undoes_is_refused() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT, f"{DROP_INS}/zz.conf": "[Service]\nExecStart=\nExecStart=/bin/dockerd\n"})
+    problem = refusal(state, want(HARBOR, route=RouteChoice.DROP_IN)).problem
+    assert problem.code == "route-ineffective"
+    assert f"{DROP_INS}/zz.conf" in problem.message
+
+
+def test_daemon_json_beside_a_flag_is_refused() -> None:
+    state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry=a"\n'})
+    problem = refusal(state, want(HARBOR, route=RouteChoice.DAEMON_JSON)).problem
+    assert problem.code == "route-fatal"
+    assert OPTIONS in problem.message
+
+
+def test_daemon_json_is_used_where_it_works() -> None:
+    decision = plan(node({FRAGMENT: DEBIAN_UNIT}), want(HARBOR, route=RouteChoice.DAEMON_JSON))
+    assert (decision.route, decision.action) == (Route.DAEMON_JSON, Action.RELOAD)
+
+
+# -- the cheapest action -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "mirrors", "action"),
+    [
+        ("1.12.6", "", Action.RESTART),
+        ("1.13.0", "", Action.RELOAD),
+        ("20.10.24+dfsg1", '"registry-mirrors": ["https://m"], ', Action.RELOAD),
+        ("23.0.3", "", Action.RELOAD),
+        ("23.0.3", '"registry-mirrors": ["https://m"], ', Action.RESTART),
+        ("23.0.7", '"registry-mirrors": ["https://m"], ', Action.RELOAD),
+        ("24.0.0", '"registry-mirrors": ["https://m"], ', Action.RESTART),
+        ("24.0.1", '"registry-mirrors": ["https://m"], ', Action.RELOAD),
+        ("", "", Action.RELOAD),
+    ],
+)
+def test_reload_where_this_docker_takes_the_list_by_it(version: str, mirrors: str, action: Action) -> None:
+    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{{mirrors}"debug": false}}'}, version)
+    assert plan(running(state, DEBIAN_ARGV)).action is action
+
+
+def test_a_daemon_that_does_not_run_is_started() -> None:
+    assert plan(stopped(node({FRAGMENT: PLAIN_UNIT}))).action is Action.RESTART
+
+
+def test_files_right_and_daemon_old_needs_no_change_but_an_action() -> None:
+    json_node = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'})
+    decision = plan(running(json_node, DEBIAN_ARGV))
+    assert (decision.changes, decision.action) == ((), Action.RELOAD)
+    assert not decision.is_empty
+    flag_node = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG}"\n'})
+    decision = plan(running(flag_node, DEBIAN_ARGV))
+    assert (decision.changes, decision.action) == ((), Action.RESTART)
+    assert "arguments-pending" in codes(decision)
+
+
+def test_a_lost_file_under_a_daemon_that_still_has_the_flag_is_written_without_a_restart() -> None:
+    decision = plan(running(node({FRAGMENT: DEBIAN_UNIT}), (*DEBIAN_ARGV, FLAG), (HARBOR,)))
+    assert decision.action is Action.NONE
+    assert after(decision, OPTIONS)
+
+
+def test_a_flag_of_the_running_daemon_makes_the_key_a_matter_of_a_restart() -> None:
+    state = running(node({FRAGMENT: PLAIN_UNIT}), (*DEBIAN_ARGV, "--insecure-registry=old.lan"), ("old.lan",))
+    assert plan(state).action is Action.RESTART
+
+
+def test_pending_daemon_reload_is_told() -> None:
+    state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
+    assert state.docker
+    unit = replace(state.docker.unit, need_daemon_reload=True, drop_in_paths=("/run/x/docker.service.d/9.conf",))
+    decision = plan(replace(state, docker=replace(state.docker, unit=unit)))
+    assert {"daemon-reload-pending", "drop-in-unseen"} <= set(codes(decision))
+
+
+# -- taking entries out --------------------------------------------------------------------------------------
+
+
+def test_the_last_entry_leaves_an_empty_list_for_the_reload_to_revoke() -> None:
+    state = applied(
+        running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV), plan(running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV))
+    )
+    decision = plan(state, unwant(HARBOR))
+    assert after(decision, DAEMON_JSON) == '{\n  "insecure-registries": []\n}\n'
+    assert (decision.action, decision.unexpected_entries) == (Action.RELOAD, (HARBOR,))
+    assert decision.owned_entries == ()
+    assert plan(applied(state, decision), unwant(HARBOR)).is_empty
+
+
+def test_a_file_that_came_with_the_entry_goes_with_it() -> None:
+    before = running(node({FRAGMENT: DEBIAN_UNIT}), DEBIAN_ARGV)
+    decision = plan(applied(before, plan(before)), unwant(HARBOR))
+    (change,) = decision.changes
+    assert change.after.kind is FileKind.ABSENT
+    assert (decision.action, decision.created_files) == (Action.RESTART, ())
+    assert decision.argv_after == DEBIAN_ARGV
+
+
+def test_a_file_of_somebody_else_stays_though_empty() -> None:
+    state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG}"\n'})
+    decision = plan(running(state, (*DEBIAN_ARGV, FLAG), (HARBOR,)), unwant(HARBOR))
+    assert after(decision, OPTIONS) == '[Service]\nEnvironment="DOCKER_OPTS="\n'
+
+
+def test_only_what_is_named_goes() -> None:
+    value = "--insecure-registry=a --mtu=1 --insecure-registry b --insecure-registry=c"
+    text = f'[Service]\nEnvironment="DOCKER_OPTS={value}"\n'
+    decision = plan(node({FRAGMENT: DEBIAN_UNIT, OPTIONS: text}), unwant("a", "b"))
+    assert after(decision, OPTIONS) == '[Service]\nEnvironment="DOCKER_OPTS=--mtu=1 --insecure-registry=c"\n'
+
+
+def test_one_goes_and_one_comes_in_one_plan() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["a"]}'})
+    wanted = replace(want("b"), absent=unwant("a").absent)
+    decision = plan(running(state, DEBIAN_ARGV, ("a",)), wanted)
+    assert after(decision, DAEMON_JSON) == '{"insecure-registries": ["b"]}'
+    assert (decision.expected_entries, decision.unexpected_entries) == (("b",), ("a",))
+
+
+def test_nothing_to_take_out_is_unchanged() -> None:
+    decision = plan(running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV), unwant("a"))
+    assert decision.is_empty
+    assert "a is not trusted" in decision.reason
+
+
+def test_what_stays_trusted_through_a_range_is_told() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["192.168.0.0/16", "{HARBOR}"]}}'})
+    assert "still-covered" in codes(plan(state, unwant(HARBOR)))
+
+
+def test_ours_and_no_longer_asked_for_is_told_and_left() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["old.lan"]}'})
+    decision = plan(replace(state, record=Record(entries=("old.lan",))))
+    assert "ours-no-longer-wanted" in codes(decision)
+    assert decision.owned_entries == ("old.lan", HARBOR)
+    assert '"old.lan"' in str(after(decision, DAEMON_JSON))
+
+
+# -- refusals ------------------------------------------------------------------------------------------------
+
+
+def with_file(state: NodeState, file: FileState) -> NodeState:
+    return replace(state, files={**state.files, file.path: file})
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "words"),
+    [
+        (NodeState(system=System(init="systemd"), other_runtimes=("containerd",)), "docker-absent", "containerd"),
+        (NodeState(system=System(init="init"), docker=DockerState(unit=UnitState())), "no-systemd", "init"),
+        (node({}), "unit-missing", "docker.service"),
+        (node({FRAGMENT: ""}), "unit-masked", FRAGMENT),
+        (node({FRAGMENT: "[Service]\nExecStart=/a\nExecStart=/b\n"}), "unit-invalid", FRAGMENT),
+        (node({FRAGMENT: "[Service]\n"}), "unit-invalid", "no ExecStart="),
+        (node({FRAGMENT: DEBIAN_UNIT, OPTIONS: "[Service\n"}), "file-invalid", f"{OPTIONS} line 1"),
+        (node({FRAGMENT: DEBIAN_UNIT, OPTIONS: b"[Service]\n\0"}), "file-invalid", f"{OPTIONS} line 2"),
+        (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{\n]"}), "file-invalid", f"{DAEMON_JSON} line 2"),
+        (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{" + " " * (1 << 20) + "}"}), "file-too-large", DAEMON_JSON),
+        (node({FRAGMENT: DEBIAN_UNIT.replace("File=-", "File=")}), "environment-file-missing", "/etc/default/docker"),
+        (node({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: '{\n"hosts": []}'}), "configuration-conflict", "line 2: 'hosts'"),
+        (node({FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": "DOCKER_OPTS=x\n"}), "arguments-invalid", "'x'"),
+        (node({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: ""}), "config-blank", DAEMON_JSON),
+        (
+            node({FRAGMENT: PLAIN_UNIT + "ExecStart=\nExecStart=/d --config-file=/x\n"}, "1.10.3"),
+            "config-missing",
+            "/x",
+        ),
+        (replace(node({FRAGMENT: PLAIN_UNIT}), pending_transaction="t-7"), "transaction-pending", "t-7"),
+        (with_file(node({FRAGMENT: PLAIN_UNIT}), symlink(DAEMON_JSON, "/srv/d.json", b"{}")), "file-symlinked", "/srv"),
+        (with_file(node({FRAGMENT: PLAIN_UNIT}), symlink(DAEMON_JSON, "/gone")), "file-symlinked", "/gone"),
+        (
+            with_file(node({FRAGMENT: PLAIN_UNIT}), FileState(path=DAEMON_JSON, kind=FileKind.DIRECTORY)),
+            "file-not-regular",
+            DAEMON_JSON,
+        ),
+        (
+            with_file(node({FRAGMENT: PLAIN_UNIT}), FileState(path=DAEMON_JSON, kind=FileKind.UNREADABLE)),
+            "file-unreadable",
+            DAEMON_JSON,
+        ),
+        (
+            with_file(node({FRAGMENT: DEBIAN_UNIT}), FileState(path=OPTIONS, kind=FileKind.UNREADABLE)),
+            "file-unreadable",
+            OPTIONS,
+        ),
+    ],
+)
+def test_refused_with_code_and_place(state: NodeState, code: str, words: str) -> None:
+    problem = refusal(state).problem
+    assert (problem.code, words in problem.message) == (code, True), problem
+    assert problem.message
+
+
+def test_masked_by_systemd_is_refused() -> None:
+    state = node({FRAGMENT: PLAIN_UNIT})
+    docker = DockerState(unit=UnitState(load_state="masked"))
+    assert refusal(replace(state, docker=docker)).problem.code == "unit-masked"
+
+
+def test_a_wrong_type_is_mended_with_consent_only() -> None:
+    state = stopped(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": "a", "debug": true}'}))
+    shown = refusal(state)
+    assert shown.problem.code == "needs-repair"
+    mended = '{"insecure-registries": ["a", "192.168.0.99"], "debug": true}'
+    assert [change.after.content for change in shown.changes] == [mended.encode()]
+    assert after(plan(state, want(HARBOR, repair=True)), DAEMON_JSON) == mended
+
+
+def test_a_byte_order_mark_goes_only_where_docker_does_not_bear_it() -> None:
+    contents = {FRAGMENT: PLAIN_UNIT, DAEMON_JSON: b'\xef\xbb\xbf{"debug": true}'}
+    assert not str(after(plan(node(contents, "20.10.24")), DAEMON_JSON)).startswith("\ufeff")
+    assert str(after(plan(node(contents, "25.0.0")), DAEMON_JSON)).startswith("\ufeff")
+
+
+def test_what_is_there_already_is_unchanged_though_somebody_elses_conflict_waits() -> None:
+    state = node(
+        {FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG}"\n', DAEMON_JSON: '{"hosts": []}'}
+    )
+    decision = plan(running(state, (*DEBIAN_ARGV, FLAG), (HARBOR,)))
+    assert decision.is_empty
+    assert "configuration-conflict" in codes(decision)
+
+
+def test_without_a_live_list_the_files_decide() -> None:
+    state = running(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'}), DEBIAN_ARGV)
+    assert state.docker
+    assert plan(replace(state, docker=replace(state.docker, live=None))).is_empty
+
+
+def test_only_evidence_decides_not_what_the_machine_is_called() -> None:
+    state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
+    plain = plan(state)
+    for name in ("kubespray", "flatcar", "rhel"):
+        system = replace(state.system, os_id=name, os_name=name)
+        assert plan(replace(state, system=system)) == plain
+
+
+def test_live_ranges_count() -> None:
+    state = running(
+        node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["192.168.0.0/16"]}'}), DEBIAN_ARGV
+    )
+    assert state.docker
+    live = LiveRegistryConfig(insecure_cidrs=("192.168.0.0/16",))
+    assert plan(replace(state, docker=replace(state.docker, live=live))).is_empty
+
+
+def test_unreadable_facts_do_not_stop_what_they_do_not_concern() -> None:
+    unreadable = (Problem(code="file-unreadable", message="/var/lib/x cannot be read"),)
+    assert plan(replace(node({FRAGMENT: PLAIN_UNIT}), unreadable=unreadable)).changes
