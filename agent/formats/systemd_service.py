@@ -101,6 +101,9 @@ def _apply(service: Service, path: str, assignment: Assignment) -> None:
             _environment(service, path, assignment)
         case "EnvironmentFile" if not assignment.value:
             service.environment_files.clear()
+        case "EnvironmentFile" if not assignment.value.removeprefix("-").startswith("/"):
+            reason = f"'{assignment.value}' is no absolute path: systemd ignores it"
+            service.faults.append((path, Fault(line=assignment.line, reason=reason)))
         case "EnvironmentFile":
             service.environment_files.append(expand_specifiers(assignment.value))
         case "UnsetEnvironment" if not assignment.value:

@@ -111,6 +111,8 @@ def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tu
     """Return how long the escape at `position` is and what it stands for."""
     following = text[position + 1 : position + 2]
     if not following:
+        if escapes is Escapes.RELAXED:
+            return 1, "\\"
         if lenient:
             return 1, ""
         raise WordError("a backslash has nothing behind it")

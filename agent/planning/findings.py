@@ -83,6 +83,9 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
     docker = state.docker
     if docker is None or state.offline:
         return
+    if docker.unit.active_state in ("failed", "inactive"):
+        message = f"{docker.unit.name} does not run ({docker.unit.active_state}): a restart starts it"
+        yield Problem(code="docker-not-running", message=message, hint="see 'systemctl status docker' for why")
     if docker.unit.need_daemon_reload:
         message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
         yield Problem(code="daemon-reload-pending", message=message, hint="any restart brings them into force")

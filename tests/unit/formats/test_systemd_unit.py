@@ -79,6 +79,17 @@ def test_exec_start_is_reset_by_an_empty_one_and_prefixes_are_cut_off() -> None:
     assert [word.text for word in command.placed] == ["/bin/b", "1 2", "3"]
 
 
+def test_exec_start_keeps_a_backslash_that_escapes_nothing() -> None:
+    (command,) = evaluated("[Service]\nExecStart=/bin/a \\d b\\ \n").commands
+    assert [word.text for word in command.placed] == ["/bin/a", "\\d", "b\\"]
+
+
+def test_an_environment_file_must_be_an_absolute_path() -> None:
+    service = evaluated('[Service]\nEnvironmentFile=x\nEnvironmentFile=-/y\nEnvironmentFile="/z"\n')
+    assert service.environment_files == ["-/y"]
+    assert [fault.line for _, fault in service.faults] == [2, 4]
+
+
 def test_a_broken_section_header_is_an_error_with_its_line() -> None:
     with pytest.raises(FormatError, match="line 2: the section header"):
         parse_unit(b"[Service]\n[Unit\n")
