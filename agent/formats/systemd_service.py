@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.formats.argument_text import PlacedWord, Value
-from agent.formats.systemd_syntax import Escapes, WordError, expand_specifiers, words
+from agent.formats.systemd_syntax import Escapes, WordError, expand_specifiers, unknown_specifier, words
 from agent.formats.text import Fault, is_utf8
 
 if TYPE_CHECKING:
@@ -124,18 +124,24 @@ def _environment(service: Service, path: str, assignment: Assignment) -> None:
         for word in words(assignment.value):
             done = word.end
             match = _VARIABLE.match(word.text)
-            if match and is_utf8(word.text) and not _CONTROL.search(word.text):
+            specifier = unknown_specifier(word.text)
+            if specifier:
+                _drop(service, path, assignment, match, f"'{specifier}' is no specifier, write '%{specifier}'")
+            elif match and is_utf8(word.text) and not _CONTROL.search(word.text):
                 # replaced in place or appended, the order does not matter to what is set
                 service.environment[match[1]] = _variable(path, assignment, word, match)
             else:
                 reason = f"'{word.text}' is no assignment: systemd ignores it"
                 service.faults.append((path, Fault(line=assignment.line, reason=reason)))
     except WordError as error:
-        reason = f"{error}: systemd ignores the rest of the line"
-        service.faults.append((path, Fault(line=assignment.line, reason=reason)))
         match = _VARIABLE.match(assignment.value[done:].lstrip().lstrip("\"'"))
-        if match:
-            service.broken.append(BrokenVariable(name=match[1], path=path, assignment=assignment, reason=str(error)))
+        _drop(service, path, assignment, match, str(error))
+
+
+def _drop(service: Service, path: str, assignment: Assignment, match: re.Match[str] | None, reason: str) -> None:
+    service.faults.append((path, Fault(line=assignment.line, reason=f"{reason}: systemd drops the variable")))
+    if match:
+        service.broken.append(BrokenVariable(name=match[1], path=path, assignment=assignment, reason=reason))
 
 
 def _variable(path: str, assignment: Assignment, word: Word, match: re.Match[str]) -> Variable:
@@ -166,6 +172,11 @@ def _command(service: Service, path: str, assignment: Assignment) -> None:
         found = list(words(assignment.value, escapes=Escapes.RELAXED))
     except WordError as error:
         reason = f"{error}: systemd ignores the line"
+        service.faults.append((path, Fault(line=assignment.line, reason=reason)))
+        return
+    specifier = unknown_specifier(" ".join(word.text for word in found))
+    if specifier:
+        reason = f"'{specifier}' is no specifier: systemd ignores the line"
         service.faults.append((path, Fault(line=assignment.line, reason=reason)))
         return
     program = found[0].text

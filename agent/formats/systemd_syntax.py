@@ -29,6 +29,8 @@ _SPECIFIERS = {
     "h": "/root", "u": "root", "U": "0", "g": "root", "G": "0",
 }  # fmt: skip
 _SPECIFIER = re.compile(r"%(.)", re.DOTALL)
+# All that systemd knows up to 257; another letter or digit makes it drop the setting, anything else stays.
+_KNOWN_SPECIFIERS = frozenset("%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY")
 _BRACED = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
@@ -135,6 +137,14 @@ def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tu
 def expand_specifiers(text: str) -> str:
     """Replace specifiers that mean the same on every node; those of the machine (%H, %m …) and unknown ones stay."""
     return _SPECIFIER.sub(lambda match: _SPECIFIERS.get(match[1], match.group()), text)
+
+
+def unknown_specifier(text: str) -> str | None:
+    """Return the first specifier that makes systemd drop the setting; None where there is none."""
+    for match in _SPECIFIER.finditer(text):
+        if match[1] not in _KNOWN_SPECIFIERS and match[1].isascii() and match[1].isalnum():
+            return match.group()
+    return None
 
 
 def whole_variable(word: str) -> str | None:

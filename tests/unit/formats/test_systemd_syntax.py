@@ -11,6 +11,7 @@ from agent.formats.systemd_syntax import (
     WordError,
     expand_specifiers,
     replace_variables,
+    unknown_specifier,
     whole_variable,
     words,
 )
@@ -56,6 +57,11 @@ def test_each_character_knows_its_place() -> None:
 
 def test_specifiers_of_the_machine_and_unknown_ones_stay() -> None:
     assert expand_specifiers("%n 50%% 50%-full %H") == "docker.service 50% 50%-full %H"
+
+
+def test_an_unknown_letter_is_told_and_other_characters_are_not() -> None:
+    assert unknown_specifier("a%x") == "%x"
+    assert unknown_specifier("%%x %H 50%- 50% %") is None
 
 
 def test_variables_in_words() -> None:

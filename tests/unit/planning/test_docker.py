@@ -366,6 +366,13 @@ def test_refused_with_code_and_place(state: NodeState, code: str, words: str) ->
     assert problem.message
 
 
+def test_a_variable_that_an_unknown_specifier_kills_is_refused_with_its_line() -> None:
+    state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--label=%x"\n'})
+    problem = refusal(state).problem
+    assert problem.code == "assignment-broken"
+    assert f"{OPTIONS} line 2: '%x'" in problem.message
+
+
 def test_masked_by_systemd_is_refused() -> None:
     state = node({FRAGMENT: PLAIN_UNIT})
     docker = DockerState(unit=UnitState(load_state="masked"))
