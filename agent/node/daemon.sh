@@ -66,7 +66,7 @@ validate_planned() {
   rm -rf "$stage"
   case $status:$answer in
     0:* | *'root privileges'* | *'be run as root'* | *'needs to be started with root'*) return 0 ;;
-    124:*) fail dockerd-rejects-configuration "dockerd did not finish judging the configuration" ;;
+    124:* | 137:* | 143:*) fail dockerd-rejects-configuration "dockerd did not finish judging the configuration" ;;
     *)
       fail dockerd-rejects-configuration "$(printf '%s\n' "$answer" | grep . | grep -v '^See ' | tail -n 1 |
         sed "s,$stage/daemon.json,$config_file,g; s/^Status: //; s/, See .*//")"

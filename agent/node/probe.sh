@@ -79,7 +79,7 @@ report_unit() {
   if [ -r "/proc/$main_pid/environ" ]; then
     # A proxy's password stays on the node.
     tr '\0' '\n' <"/proc/$main_pid/environ" | grep -iE '^(https?|no)_proxy=' |
-      sed 's,^\([A-Za-z_]*=\)\([A-Za-z0-9+.-]*://\)\{0,1\}.*@,\1\2***@,' | block environment
+      sed 's|^\([A-Za-z_]*=\)\([A-Za-z0-9+.-]*://\)\{0,1\}.*@|\1\2***@|' | block environment
   else
     printf 'unreadable file-unreadable %s\n' "/proc/$main_pid/environ"
   fi
@@ -96,7 +96,8 @@ report_daemon() {
   case $facts in
     '{'*) ;;
     *)
-      timeout 5 docker info 2>&1 >/dev/null | tail -n 1 | block daemon-silent
+      said=$(timeout 5 docker info 2>&1 >/dev/null | tail -n 1)
+      printf '%s\n' "${said:-it describes itself as \"$(printf '%s' "$facts" | head -n 1)\"}" | block daemon-silent
       timeout 5 "$binary" --version 2>/dev/null | block version
       return 0
       ;;
@@ -159,7 +160,7 @@ add_directory() {
   for path in "$1"/*.conf; do add_existing "$path"; done
 }
 
-# Runs its arguments with every unit file and drop-in found so far behind them.
+# Runs its arguments with every path found so far behind them.
 with_paths() (
   IFS=$newline
   set -f
@@ -167,10 +168,22 @@ with_paths() (
   "$@" $paths
 )
 
+# The same with the files that can be read; GNU sed gives up at a directory.
+with_texts() (
+  IFS=$newline
+  set -f
+  texts=
+  for path in $paths; do
+    if [ -f "$path" ] && [ -r "$path" ]; then texts=$texts${texts:+$newline}$path; fi
+  done
+  # shellcheck disable=SC2086 # split at the line ends, on purpose
+  [ -z "$texts" ] || "$@" $texts
+)
+
 add_environment_files() {
   named=$(
     property EnvironmentFiles | sed 's/ (ignore_errors=[a-z]*)//g'
-    with_paths sed -n 's/^[[:space:]]*EnvironmentFile[[:space:]]*=[[:space:]]*-\{0,1\}["'\'']\{0,1\}\(\/[^"'\'']*\).*/\1/p' 2>/dev/null
+    with_texts sed -n 's/^[[:space:]]*EnvironmentFile[[:space:]]*=[[:space:]]*-\{0,1\}["'\'']\{0,1\}\(\/[^"'\'']*\).*/\1/p' 2>/dev/null
   )
   IFS=$newline
   # shellcheck disable=SC2086 # EnvironmentFile= takes globs
@@ -181,7 +194,7 @@ add_environment_files() {
 add_configuration_files() {
   pattern='s/.*--config-file[= ]\{1,\}["'\'']\{0,1\}\(\/[^"'\'' \\]*\).*/\1/p'
   named=$(
-    with_paths sed -n "$pattern" 2>/dev/null
+    with_texts sed -n "$pattern" 2>/dev/null
     [ "$main_pid" = 0 ] || tr '\0' ' ' <"/proc/$main_pid/cmdline" | sed -n "$pattern"
   )
   for path in $named; do

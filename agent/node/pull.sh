@@ -60,7 +60,8 @@ pull() {
   removed=no
   if [ "$status" = 0 ]; then tidy_images "$1"; fi
   detail=$(printf '%s\n' "$output" | grep . | tail -n 1 | cut -c1-600)
-  if [ "$status" = 124 ] || [ "$status" = 137 ]; then detail="no end within $2 s${detail:+: $detail}"; fi
+  # timeout ends with 124, busybox's with 143, and both with 137 where TERM was not enough.
+  case $status in 124 | 137 | 143) status=124 detail="no end within $2 s${detail:+: $detail}" ;; esac
   report "$1" "$(verdict "$status" "$output")" "$detail" "$removed"
 }
 
@@ -80,7 +81,7 @@ verdict() {
   case $1:$2 in
     0:*) echo pulled ;;
     *'server gave HTTP response to HTTPS client'*) echo insecure-refused ;;
-    124:* | 137:* | *'no such host'* | *'connection refused'* | *'i/o timeout'* | *'no route to host'* | \
+    124:* | *'no such host'* | *'connection refused'* | *'i/o timeout'* | *'no route to host'* | \
       *'network is unreachable'* | *'Client.Timeout'* | *'context deadline exceeded'* | *'proxyconnect'* | \
       *'server misbehaving'* | *'TLS handshake timeout'* | *'connection reset'*) echo unreachable ;;
     *unauthorized* | *'access denied'* | *'requested access to the resource is denied'* | *'no basic auth'* | \

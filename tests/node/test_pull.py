@@ -1,0 +1,95 @@
+"""The pull proof: the login never outlives it, and its outcome is told apart."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.model.policy import Credentials
+from agent.model.result import PullReport, PullVerdict
+from agent.model.sensitive import Sensitive
+from agent.node import wire
+
+if TYPE_CHECKING:
+    from tests.node.conftest import World
+
+pytestmark = pytest.mark.needs("root")
+
+IMAGE = "10.99.0.1:5000/library/pause:3.9"
+LOGIN = Credentials(username="robot$k8s", password=Sensitive("hunter2 'quoted' $HOME"))
+
+
+def pull(world: World, credentials: Credentials | None = None, seconds: float = 20) -> PullReport:
+    program = wire.pull_program(IMAGE, credentials, "10.99.0.1:5000", timeout=seconds)
+    return wire.decode_pull(world.run(program))
+
+
+def test_an_image_that_was_not_there_is_removed_again(world: World) -> None:
+    assert pull(world) == PullReport(image=IMAGE, verdict=PullVerdict.PULLED, detail=IMAGE, removed=True)
+    assert world.get("image") == ""
+
+
+def test_an_image_that_was_there_is_there_as_before(world: World) -> None:
+    world.set("image", "sha256:old\n")
+    assert pull(world).verdict is PullVerdict.PULLED
+    assert world.get("image") == "sha256:old\n"
+
+
+def test_the_login_reaches_docker_and_nothing_else(world: World) -> None:
+    assert pull(world, LOGIN).verdict is PullVerdict.PULLED
+    login = json.loads(world.get("login"))
+    pair = base64.b64decode(login["auths"]["10.99.0.1:5000"]["auth"]).decode()
+    assert pair == "robot$k8s:hunter2 'quoted' $HOME"
+    assert not list(world.file("/run").glob("harbor-agent*"))
+    said = world.get("processes") + world.get("calls")
+    assert "hunter2" not in said
+    assert login["auths"]["10.99.0.1:5000"]["auth"] not in said
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ('Get "https://h/v2/": http: server gave HTTP response to HTTPS client', PullVerdict.INSECURE_REFUSED),
+        ("unauthorized: authentication required", PullVerdict.UNAUTHORIZED),
+        ("denied: requested access to the resource is denied", PullVerdict.UNAUTHORIZED),
+        ('Head "http://h/v2/t/manifests/1": no basic auth credentials', PullVerdict.UNAUTHORIZED),
+        ("manifest for h/p:1 not found: manifest unknown: manifest unknown", PullVerdict.NOT_FOUND),
+        ("dial tcp: lookup h on 10.0.0.1:53: no such host", PullVerdict.UNREACHABLE),
+        ("dial tcp 10.99.0.1:5000: connect: connection refused", PullVerdict.UNREACHABLE),
+        ("dial tcp 10.99.0.1:5000: i/o timeout", PullVerdict.UNREACHABLE),
+        ("received unexpected HTTP status: 500 Internal Server Error", PullVerdict.FAILED),
+    ],
+)
+def test_what_docker_said_decides_the_verdict(world: World, said: str, verdict: PullVerdict) -> None:
+    world.set("pull-error", f"Error response from daemon: {said}\n")
+    report = pull(world, LOGIN)
+    assert report.verdict is verdict
+    assert said in report.detail
+    assert not report.removed
+    assert not list(world.file("/run").glob("harbor-agent*"))
+
+
+def test_a_pull_without_end_is_ended(world: World) -> None:
+    world.replace("docker", 'case "$*" in *"pull "*) exec sleep 60 ;; esac')
+    report = pull(world, LOGIN, seconds=1)
+    assert report.verdict is PullVerdict.UNREACHABLE
+    assert "1 s" in report.detail
+    assert not list(world.file("/run").glob("harbor-agent*"))
+
+
+def test_what_a_killed_pull_left_is_swept(world: World) -> None:
+    left = world.file("/run/harbor-agent-pull.999999999.abcdef")
+    left.mkdir()
+    pull(world, LOGIN)
+    assert not left.exists()
+
+
+def test_without_memory_to_keep_it_in_the_login_is_not_written(world: World) -> None:
+    world.memory = False
+    report = pull(world, LOGIN)
+    assert report.verdict is PullVerdict.FAILED
+    assert "memory" in report.detail
+    assert world.get("login") == ""
