@@ -1,4 +1,4 @@
-"""Real nodes, a registry that behaves as Harbor's and a real API server, each started once."""
+"""Real nodes, a registry that wants a login and a real API server, each started once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def site() -> Iterator[Site]:
         registry = stack.enter_context(
             running_registry(
                 lab.folder / "registry",
-                authentication="token",
+                authentication="htpasswd",
                 logins=[PULLER],
                 host=lab.address,
                 port=5000,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.nodes import Lab
     from tests.lab.registry import RunningRegistry
 
-PULLER = Login(name="robot$demo+puller", password="e2e-canary-9f27c1", pull=("demo/*",))
+PULLER = Login(name="robot$demo+puller", password="e2e-canary-9f27c1")
 IMAGE = "demo/hello:1.0"
 
 
@@ -62,7 +62,7 @@ class Site:
 
     @property
     def image(self) -> str:
-        """The image that only `PULLER` may pull, as a node names it."""
+        """The image that wants a login, as a node names it."""
         return f"{self.registry.entry}/{IMAGE}"
 
     def agent(self, *arguments: str | Path, stdin: str = "", timeout: float = 240) -> Ended:

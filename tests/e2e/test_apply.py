@@ -84,7 +84,7 @@ def _processes(site: Site) -> list[str]:
 
 
 def test_before_no_node_can_pull(story: Story) -> None:
-    assert all("HTTP" in words or "TLS" in words for words in story.failing_pulls)
+    assert all("server gave HTTP response to HTTPS client" in words for words in story.failing_pulls)
 
 
 def test_a_plan_says_per_node_where_the_setting_takes_effect(story: Story) -> None:

@@ -46,14 +46,19 @@ def test_sudo_with_its_password_works(site: Site) -> None:
     assert SUDO_PASSWORD not in ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("password", [{"ansible_become_password": "a wrong one"}, {}], ids=["wrong", "none"])
-def test_a_sudo_password_that_is_wrong_or_missing_is_that_nodes_trouble(site: Site, password: dict[str, str]) -> None:
+def test_a_wrong_sudo_password_is_that_nodes_trouble(site: Site) -> None:
     started = time.monotonic()
-    ended = _plan(site, node2={"ansible_user": "opspw", **password})
+    ended = _plan(site, node2={"ansible_user": "opspw", "ansible_become_password": "a wrong one"})
     _assert_only_node2_unreachable(ended)
     assert "password" in ended.node("node2")["reason"]
     assert "a wrong one" not in ended.stdout + ended.stderr
     assert time.monotonic() - started < 30
+
+
+def test_a_plan_without_a_sudo_password_says_that_it_did_not_see_everything(site: Site) -> None:
+    ended = _plan(site, node2={"ansible_user": "opspw"})
+    assert ended.code == 0, ended.stderr
+    assert "seen-without-privileges" in [finding["code"] for finding in ended.node("node2")["findings"]]
 
 
 def test_a_key_that_is_not_accepted_is_that_nodes_trouble(site: Site, tmp_path: Path) -> None:

@@ -201,16 +201,24 @@ class Lab:
 def sweep() -> None:
     """Remove what is left of labs whose owner is gone, such as after kill -9."""
     with locked(_labs() / "lock"):
-        for folder in sorted(_labs().glob("harbor-*")):
-            if not _owner_lives(folder):
-                _remove(folder)
+        for name in abandoned():
+            _remove(_labs() / name)
+
+
+def abandoned() -> list[str]:
+    """Return the names of labs whose owner is gone but of which something is left."""
+    # In this order: a lab has a folder before it has namespaces, and for longer.
+    spaces = {path.name[: len("harbor-123456")] for path in Path("/run/netns").glob("harbor-*")}
+    folders = {folder.name: folder for folder in _labs().glob("harbor-*")}
+    return sorted({name for name, folder in folders.items() if not _owner_lives(folder)} | (spaces - folders.keys()))
 
 
 def _remove(folder: Path) -> None:
     """Remove the lab in `folder`, which is named as it is. Everything is found by that name, nothing by memory."""
     network = Network(name=folder.name)
     with ExitStack() as steps:
-        steps.callback(shutil.rmtree, folder, ignore_errors=True)
+        if folder.is_dir():
+            steps.callback(shutil.rmtree, folder)
         steps.callback(network.remove)
         for node_folder in sorted(folder.glob("node[0-9]*")):
             number = int(node_folder.name.removeprefix("node"))

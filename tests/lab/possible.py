@@ -15,7 +15,7 @@ def why_no_nodes() -> str | None:
 
     A network namespace and an overlay are made and removed again, which a container without privileges refuses.
     """
-    namespace = f"harbor-{secrets.token_hex(3)}"
+    namespace = f"possible-{secrets.token_hex(3)}"
     try:
         added = _attempt("ip", "netns", "add", namespace)
         if added is None:
