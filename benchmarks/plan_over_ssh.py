@@ -1,161 +1,103 @@
-"""What the transport costs over bare paramiko: one probe-sized program on 100 loopback hosts, with the same forks.
+"""What `harbor-agent plan` costs over bare paramiko, on 100 loopback hosts, with the same forks and the same probe.
 
-    python benchmarks/plan_over_ssh.py [HOSTS [FORKS [ROUNDS]]]
+    python -m benchmarks.plan_over_ssh [HOSTS [FORKS [ROUNDS]]]
 
-Both sides run in this process, turn and turn about, so that the machine's mood counts for both. Wall time, and the CPU
-of this process alone: the servers' is not in it. Needs root for sshd's sake. Prints a table; always ends with 0.
+Both sides are processes of their own, start-up and imports included, turn and turn about, so that the machine's mood
+counts for both. Wall time, and the CPU of that process alone: the servers' is not in it. Needs root for sshd's sake.
+Prints a table; always ends with 0.
 """
 
 from __future__ import annotations
 
-import base64
 import os
-import resource
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-import paramiko
-
-from agent.model.inventory import Node
-from agent.model.program import Program
-from agent.resources import node_program
-from agent.transport.protocol import Completed, Job
-from agent.transport.ssh import SshTransport
+from agent.node.wire import probe_program
+from benchmarks.ssh.nodes import can_serve, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from benchmarks.ssh.nodes import Hosts
 
 DEFAULTS = (100, 10, 5)
-ADDRESSES_OF_ONE_SSHD = 16
-CONFIG = """
-Port {port}
-{listen}
-PidFile none
-UsePAM no
-StrictModes no
-PermitRootLogin yes
-MaxStartups 1000
-HostKey {home}/host
-AuthorizedKeysFile {home}/client.pub
-LogLevel ERROR
-"""
+REGISTRY = "192.168.0.99"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hosts:
-    home: Path
-    port: int
-    addresses: tuple[str, ...]
+class Cost:
+    wall: float
+    cpu: float
 
 
 def main() -> None:
     given = tuple(map(int, sys.argv[1:]))
     count, forks, rounds = (*given, *DEFAULTS[len(given) :])
-    if os.geteuid() != 0 or not Path("/usr/sbin/sshd").exists():
-        print("needs root and /usr/sbin/sshd: nothing was measured")
+    if not can_serve():
+        print("needs root, /usr/sbin/sshd and a merged /usr: nothing was measured")
         return
     with serving(count) as hosts:
-        sides = {"bare paramiko": partial(bare, hosts, forks), "transport": partial(through_transport, hosts, forks)}
-        for side in sides.values():
-            side()
-        costs: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+        sides = {"bare paramiko": bare_paramiko(hosts, forks), "harbor-agent plan": harbor_agent(hosts, forks)}
+        said = {name: run(command, hosts)[1] for name, command in sides.items()}
+        check(said, count)
+        costs: dict[str, list[Cost]] = {name: [] for name in sides}
         for _ in range(rounds):
-            for name, side in sides.items():
-                costs[name].append(cost(side))
+            for name, command in sides.items():
+                costs[name].append(run(command, hosts)[0])
     report(costs, count=count, forks=forks)
 
 
-@contextmanager
-def serving(count: int) -> Iterator[Hosts]:
-    addresses = tuple(f"127.0.1.{number}" for number in range(1, count + 1))
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        home = Path(name)
-        for key in ("host", "client"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / key)], check=True)
-        with socket.create_server((addresses[0], 0)) as probe:
-            port = probe.getsockname()[1]
-        kind, key, *_ = (home / "host.pub").read_text().split()
-        (home / "known_hosts").write_text("".join(f"[{address}]:{port} {kind} {key}\n" for address in addresses))
-        Path("/run/sshd").mkdir(exist_ok=True)
-        for first in range(0, count, ADDRESSES_OF_ONE_SSHD):
-            listen = "\n".join(f"ListenAddress {address}" for address in addresses[first:][:ADDRESSES_OF_ONE_SSHD])
-            config = home / f"sshd_config_{first}"
-            config.write_text(CONFIG.format(port=port, listen=listen, home=home))
-            server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", str(config)], stderr=subprocess.DEVNULL)
-            stack.callback(server.wait)
-            stack.callback(server.terminate)
-        wait_until_listening(addresses, port)
-        yield Hosts(home=home, port=port, addresses=addresses)
+def bare_paramiko(hosts: Hosts, forks: int) -> list[str]:
+    (hosts.home / "program.sh").write_bytes(f"set -- {REGISTRY}; ".encode() + probe_program([]).stdin)
+    script = Path(__file__).parent / "ssh/bare_paramiko.py"
+    return [sys.executable, str(script), str(hosts.home), str(hosts.port), str(forks), *hosts.addresses]
 
 
-def wait_until_listening(addresses: tuple[str, ...], port: int) -> None:
-    end = time.monotonic() + 20
-    for address in addresses:
-        while True:
-            try:
-                socket.create_connection((address, port), timeout=1).close()
-                break
-            except OSError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
+def harbor_agent(hosts: Hosts, forks: int) -> list[str]:
+    nodes = "".join(f"node{n} ansible_host={address}\n" for n, address in enumerate(hosts.addresses, start=1))
+    (hosts.home / "inventory.ini").write_text(
+        f"[docker]\n{nodes}\n[docker:vars]\nansible_user=root\nansible_port={hosts.port}\n"
+        "ansible_ssh_private_key_file={{ inventory_dir }}/client\n"
+    )
+    command = [sys.executable, "-m", "agent.cli", "plan", "-i", "inventory.ini", "--registry", REGISTRY]
+    return [*command, "--forks", str(forks)]
 
 
-def bare(hosts: Hosts, forks: int) -> None:
-    """Run `echo` on every host with nothing but paramiko; keys are read once."""
-    key = paramiko.PKey.from_path(hosts.home / "client")
-    kind, encoded, *_ = (hosts.home / "host.pub").read_text().split()
-    host_key = paramiko.PKey.from_type_string(kind, base64.b64decode(encoded))
-
-    def one(address: str) -> bytes:
-        with paramiko.SSHClient() as client:
-            client.get_host_keys().add(f"[{address}]:{hosts.port}", kind, host_key)
-            client.connect(address, hosts.port, "root", pkey=key, allow_agent=False, look_for_keys=False)
-            _, stdout, _ = client.exec_command("echo done")
-            return stdout.read()
-
-    with ThreadPoolExecutor(forks) as pool:
-        assert set(pool.map(one, hosts.addresses)) == {b"done\n"}
-
-
-def through_transport(hosts: Hosts, forks: int) -> None:
-    """Run a program of the probe's size on every host, with all that the transport promises."""
-    padding = b"# this line is as good as one of the probe's\n"
-    program = Program(stdin=padding * (len(node_program("probe.sh")) // len(padding)) + b"echo done\n")
-    transport = SshTransport(forks=forks, known_hosts=[hosts.home / "known_hosts"])
-    nodes = [
-        Node(name=a, address=a, port=hosts.port, user="root", private_key_file=str(hosts.home / "client"))
-        for a in hosts.addresses
-    ]
-    results = list(transport.run(Job(node=node, program=program) for node in nodes))
-    assert {r.stdout if isinstance(r, Completed) else r.problem for r in results} == {b"done\n"}
+def run(command: list[str], hosts: Hosts) -> tuple[Cost, str]:
+    """Run a command in the hosts' folder as its home; return what it cost and what it said."""
+    with (hosts.home / "said").open("w+b") as said:
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=hosts.home, env={**os.environ, "HOME": str(hosts.home)}, stdout=said, stderr=said
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read().decode()
+    assert process.returncode == 0, text
+    return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime), text
 
 
-def cost(side: Callable[[], None]) -> tuple[float, float]:
-    before, begin = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-    side()
-    wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_SELF)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def check(said: dict[str, str], count: int) -> None:
+    """Make sure that both sides did the work: every host was probed whole, and every host is to change."""
+    bare, agent = said.values()
+    assert bare.count("harbor-agent/probe/1 end\n") == count, bare[-2000:]
+    assert f"\nPlan: {count} to change" in agent, agent[-2000:]
 
 
-def report(costs: dict[str, list[tuple[float, float]]], *, count: int, forks: int) -> None:
+def report(costs: dict[str, list[Cost]], *, count: int, forks: int) -> None:
     print(f"{count} hosts, {forks} forks, median of {len(next(iter(costs.values())))} rounds")
-    print(f"{'':15}{'wall s':>10}{'CPU s':>10}{'CPU ms a host':>16}")
-    medians = {name: [median(column) for column in zip(*rows, strict=True)] for name, rows in costs.items()}
-    for name, (wall, cpu) in medians.items():
-        print(f"{name:15}{wall:10.2f}{cpu:10.2f}{cpu / count * 1000:16.1f}")
-    (bare_wall, bare_cpu), (wall, cpu) = medians.values()
-    print(f"{'ratio':15}{wall / bare_wall:10.2f}{cpu / bare_cpu:10.2f}   (each at most 2 is asked for)")
+    print(f"{'':18}{'wall s':>10}{'CPU s':>10}{'CPU ms a host':>16}")
+    medians = [Cost(wall=median(c.wall for c in row), cpu=median(c.cpu for c in row)) for row in costs.values()]
+    for name, cost in zip(costs, medians, strict=True):
+        print(f"{name:18}{cost.wall:10.2f}{cost.cpu:10.2f}{cost.cpu / count * 1000:16.1f}")
+    bare, agent = medians
+    print(f"{'ratio':18}{agent.wall / bare.wall:10.2f}{agent.cpu / bare.cpu:10.2f}   (each at most 2 is asked for)")
 
 
 if __name__ == "__main__":
