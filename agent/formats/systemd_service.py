@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.formats.argument_text import PlacedWord, Value
 from agent.formats.systemd_syntax import Escapes, WordError, expand_specifiers, unknown_specifier, words
-from agent.formats.text import Fault, is_utf8
+from agent.formats.text import Fault, FormatError, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,8 +73,20 @@ class Service:
     broken: list[BrokenVariable] = field(default_factory=list)
 
 
+class ServiceError(FormatError):
+    """A setting that keeps systemd from reading the rest of the file at `path`."""
+
+    def __init__(self, path: str, line: int, reason: str) -> None:
+        """Keep the path beside line and reason."""
+        super().__init__(line, reason)
+        self.path = path
+
+
 def evaluate_service(files: Iterable[tuple[str, UnitFile]]) -> Service:
-    """Evaluate the unit file and its drop-ins, given in the order in which systemd reads them."""
+    """Evaluate the unit file and its drop-ins, given in the order in which systemd reads them.
+
+    Raises ServiceError for an ExecStart= that systemd cannot read.
+    """
     service = Service()
     for path, unit in files:
         service.faults.extend((path, fault) for fault in unit.faults)
@@ -168,19 +180,23 @@ def _variable(path: str, assignment: Assignment, word: Word, match: re.Match[str
 
 
 def _command(service: Service, path: str, assignment: Assignment) -> None:
+    found: list[Word] = []
+    reason = ""
     try:
-        found = list(words(assignment.value, escapes=Escapes.RELAXED))
+        for word in words(assignment.value, escapes=Escapes.RELAXED):
+            found.append(word)
+            specifier = unknown_specifier(word.text)
+            reason = reason or (f"'{specifier}' is no specifier" if specifier else "")
     except WordError as error:
-        reason = f"{error}: systemd ignores the line"
-        service.faults.append((path, Fault(line=assignment.line, reason=reason)))
-        return
-    specifier = unknown_specifier(" ".join(word.text for word in found))
-    if specifier:
-        reason = f"'{specifier}' is no specifier: systemd ignores the line"
-        service.faults.append((path, Fault(line=assignment.line, reason=reason)))
+        reason = reason or str(error)
+    if reason:
+        if found and "-" not in _prefix(found[0].text):
+            # systemd leaves the rest of the file unread, and does not load a unit file like this at all
+            raise ServiceError(path, assignment.line, f"{reason}, in ExecStart=")
+        service.faults.append((path, Fault(line=assignment.line, reason=f"{reason}: systemd ignores the line")))
         return
     program = found[0].text
-    prefix = program[: len(program) - len(program.lstrip(_PREFIXES))]
+    prefix = _prefix(program)
     arguments = found[1:]
     if "@" in prefix:
         arguments = arguments[1:]
@@ -196,6 +212,10 @@ def _command(service: Service, path: str, assignment: Assignment) -> None:
             expands=":" not in prefix,
         )
     )
+
+
+def _prefix(program: str) -> str:
+    return program[: len(program) - len(program.lstrip(_PREFIXES))]
 
 
 def _placed(assignment: Assignment, word: Word, text: str) -> PlacedWord:

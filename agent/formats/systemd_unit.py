@@ -126,13 +126,15 @@ def _physical_lines(text: str) -> list[tuple[int, int, int]]:
 def _logical_lines(text: str) -> list[_Logical]:
     result: list[_Logical] = []
     pending: _Logical | None = None
+    mark_seen = False
     for number, (start, end, after) in enumerate(_physical_lines(text), 1):
-        if number == 1 and text.startswith(_BYTE_ORDER_MARK):
-            start += len(_BYTE_ORDER_MARK)  # noqa: PLW2901 -- systemd skips the mark, the rest of the line counts
-        body = text[start:end]
-        if body.lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
+        if text[start:end].lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
             continue
-        offsets = list(range(start, end))
+        # systemd skips one byte order mark, before whatever line it stands
+        skipped = len(_BYTE_ORDER_MARK) if not mark_seen and text.startswith(_BYTE_ORDER_MARK, start, end) else 0
+        mark_seen = mark_seen or skipped > 0
+        body = text[start + skipped : end]
+        offsets = list(range(start + skipped, end))
         line = _Logical(body, offsets, start, after, number)
         if pending:
             line = _Logical(pending.text + body, pending.offsets + offsets, pending.start, after, pending.line)

@@ -14,7 +14,7 @@ from agent.formats.environment_file import (
     COMMENT_CONTINUES_BEFORE,
     parse_environment_file,
 )
-from agent.formats.systemd_service import Variable, evaluate_service, surviving_environment
+from agent.formats.systemd_service import ServiceError, Variable, evaluate_service, surviving_environment
 from agent.formats.systemd_syntax import expand_specifiers, replace_variables, whole_variable
 from agent.formats.systemd_unit import parse_unit
 from agent.formats.text import FormatError, readable
@@ -125,7 +125,10 @@ def evaluate(state: NodeState) -> Effective:
     """Evaluate the node's files. Raises RefusedError for what cannot be evaluated, naming file and line."""
     unit = find_unit_files(state)
     parsed = {path: _parse_unit(state, path) for path in (unit.fragment, *unit.drop_ins)}
-    service = evaluate_service(parsed.items())
+    try:
+        service = evaluate_service(parsed.items())
+    except ServiceError as error:
+        raise refused_file(error.path, error) from None
     command = _single_command(unit, service)
     files, faults = _environment_files(state, service)
     winners = _winners(service, files)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.formats.systemd_service import evaluate_service
+from agent.formats.systemd_service import ServiceError, evaluate_service
 from agent.formats.systemd_unit import append_to_service, parse_unit
 from agent.formats.text import FormatError, encode
 
@@ -84,6 +84,12 @@ def test_exec_start_keeps_a_backslash_that_escapes_nothing() -> None:
     assert [word.text for word in command.placed] == ["/bin/a", "\\d", "b\\"]
 
 
+def test_an_exec_start_that_cannot_be_read_is_an_error_unless_it_may_fail() -> None:
+    with pytest.raises(ServiceError, match="line 2: the quote is not closed"):
+        evaluated('[Service]\nExecStart=/bin/a "b\n')
+    assert evaluated('[Service]\nExecStart=/bin/a\nExecStart=-/bin/b "c\n').commands[0].placed[0].text == "/bin/a"
+
+
 def test_an_environment_file_must_be_an_absolute_path() -> None:
     service = evaluated('[Service]\nEnvironmentFile=x\nEnvironmentFile=-/y\nEnvironmentFile="/z"\n')
     assert service.environment_files == ["-/y"]
@@ -111,7 +117,10 @@ def test_any_bytes_are_read_or_refused_by_line(content: bytes) -> None:
     except FormatError:
         return
     assert encode(unit.text) == content
-    service = evaluate_service([("/x", unit)])
+    try:
+        service = evaluate_service([("/x", unit)])
+    except ServiceError:
+        return
     for variable in service.environment.values():
         for (start, end), character in zip(variable.value.places, variable.value.text, strict=True):
             assert 0 <= start < end <= len(content)
