@@ -51,10 +51,10 @@ def fresh_site(site: Site) -> Site:
 
 
 @pytest.fixture(scope="session")
-def apiserver(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApiServer | None]:
+def apiserver(site: Site) -> Iterator[RunningApiServer | None]:
     """An API server that the controller reaches under the address in its kubeconfig; None where there is none."""
     if missing("apiserver"):
         yield None
         return
-    with running_apiserver(tmp_path_factory.mktemp("apiserver")) as server, forwarded(site.lab.name, server.port):
+    with running_apiserver(site.lab.folder / "apiserver") as server, forwarded(site.lab.name, server.port):
         yield server

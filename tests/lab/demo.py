@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from agent.errors import ExitCode
 from tests.lab import demo_nodes, demo_trees
 from tests.lab.base import base_root
 from tests.lab.stage import UnexpectedError, say
@@ -31,6 +32,9 @@ def main() -> int:
     except (UnexpectedError, TimeoutError, LookupError, subprocess.CalledProcessError) as error:
         say("\n".join([f"\ndemo: failed: {error}", *getattr(error, "__notes__", ())]))
         return 1
+    except KeyboardInterrupt:
+        say("\ndemo: interrupted; everything it started is gone")
+        return ExitCode.INTERRUPTED
     say(f"\ndemo: done (mode: {mode})")
     return 0
 

@@ -13,8 +13,9 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -219,6 +220,7 @@ def _remove(folder: Path) -> None:
     with ExitStack() as steps:
         if folder.is_dir():
             steps.callback(shutil.rmtree, folder)
+        steps.callback(_end_processes_of, folder)
         steps.callback(network.remove)
         for node_folder in sorted(folder.glob("node[0-9]*")):
             number = int(node_folder.name.removeprefix("node"))
@@ -226,6 +228,14 @@ def _remove(folder: Path) -> None:
                 number=number, shape="no-docker", network=network, folder=node_folder, keys=folder, base=folder
             )
             steps.callback(node.remove)
+
+
+def _end_processes_of(folder: Path) -> None:
+    """Kill what was started with a path in the lab's folder and runs outside its network, such as an API server."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if f"{folder}/".encode() in command.read_bytes():
+                os.kill(int(command.parent.name), signal.SIGKILL)
 
 
 def _labs() -> Path:

@@ -18,8 +18,10 @@ pytestmark = pytest.mark.needs("nodes")
 
 _OWNER = """\
 import signal
+import subprocess
 from tests.lab.nodes import Lab
 with Lab() as lab:
+    subprocess.Popen(["tail", "-f", lab.folder / "owner"], stdout=subprocess.DEVNULL)
     print(lab.name, lab.folder, flush=True)
     signal.pause()
 """
@@ -29,9 +31,7 @@ def _traces(name: str, folder: Path) -> list[str]:
     """Everything that carries a lab's name: namespaces, mounts, control groups, processes, files."""
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{name}-*")]
-    processes = [
-        path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if f"--machine={name}" in _text(path)
-    ]
+    processes = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if f"/{name}/" in _text(path)]
     return [*namespaces(name), *mounts, *groups, *processes, *map(str, folder.glob("*"))]
 
 
