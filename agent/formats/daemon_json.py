@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agent.formats.json_text import JsonKind, parse_json
-from agent.formats.text import Edit, FormatError, apply_edits, decode, encode, line_end_of, line_number
+from agent.formats.text import CACHED_FILES, Edit, FormatError, apply_edits, decode, encode, line_end_of, line_number
 
 if TYPE_CHECKING:
     from agent.formats.json_text import JsonMember, JsonValue
@@ -70,6 +71,7 @@ class DaemonJson:
         return encode((_BYTE_ORDER_MARK if self.has_mark and keep_mark else "") + text)
 
 
+@lru_cache(maxsize=CACHED_FILES)
 def parse_daemon_json(content: bytes) -> DaemonJson:
     """Read the file. Raises FormatError for what is no JSON object."""
     text = decode(content)

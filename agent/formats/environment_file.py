@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from agent.formats.argument_text import Value
-from agent.formats.text import Fault, FormatError, decode, is_utf8, line_number
+from agent.formats.text import CACHED_FILES, Fault, FormatError, decode, is_utf8, line_number
 
 _WHITESPACE = " \t\n\r"
 _NEWLINE = "\n\r"
@@ -60,6 +61,7 @@ class _State(Enum):
     COMMENT_ESCAPE = auto()
 
 
+@lru_cache(maxsize=CACHED_FILES)
 def parse_environment_file(content: bytes, *, comment_continues: bool = True) -> EnvironmentFile:
     """Read the file; `comment_continues` is true before systemd 254. Raises FormatError for a NUL byte."""
     text = decode(content)

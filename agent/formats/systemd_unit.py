@@ -8,9 +8,10 @@ before the first section or has no `=` is skipped.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agent.formats.systemd_syntax import WHITESPACE
-from agent.formats.text import LINE_END, Fault, FormatError, decode, line_end_of
+from agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, line_end_of
 
 _COMMENTS = "#;"
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"
@@ -59,6 +60,7 @@ class _Logical:
     line: int
 
 
+@lru_cache(maxsize=CACHED_FILES)
 def parse_unit(content: bytes) -> UnitFile:
     """Read a unit file. Raises FormatError where systemd gives up on the whole file."""
     text = decode(content)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+# Files are the same on most nodes, and a plan evaluates each of them several times.
+CACHED_FILES = 32
 LINE_END = re.compile(r"\r\n|\n\r?|\r")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from jinja2 import Template
 
     from agent.model.address import Address
 
@@ -38,9 +41,16 @@ def render_daemon_json(entries: Sequence[str], template: str) -> str:
 
 
 def _render(template: str, **values: object) -> str:
+    return _compiled(template).render(values)
+
+
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> Template:
     # jinja2 takes 30 ms to import: only a plan that makes a new file pays for it
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
     # what comes out is unit text or JSON, never HTML
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701
-    return environment.from_string(template).render(values)
+    environment = Environment(  # noqa: S701
+        undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
+    )
+    return environment.from_string(template)

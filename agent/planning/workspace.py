@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from agent.planning.templates import Templates
 
 _NEW_FILE_MODE = 0o644
-# The largest line that systemd reads; no sane unit, environment file or daemon.json comes near it.
-LARGEST_FILE = 1 << 20
+# No unit, environment file or daemon.json that somebody wrote comes near it; larger ones are not worth the seconds.
+LARGEST_FILE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
