@@ -150,7 +150,7 @@ last_error() {
   # Where it said nothing, systemd knows which process ended and how.
   [ -n "$said" ] || said=$(journalctl "INVOCATION_ID=$invocation" -n 40 -o cat --no-pager 2>/dev/null |
     grep -E 'process exited|Failed to|timed out' | head -n 1)
-  printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g' | cut -c1-400
+  printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g; s/^Status: //' | cut -c1-400
 }
 
 # SIGHUP; the status says nothing about whether the file was taken, the live list does.

@@ -52,6 +52,14 @@ plan_value() {
   sed -n "s/^$1 //p" "$T/plan" | sed -n 1p
 }
 
+# Whether it ended before it changed anything, and nothing will be changed: the node was booted since, or its unit
+# did not start within ten seconds.
+is_abandoned() {
+  if is_armed || has_step 'swapping-[0-9]*'; then return 1; fi
+  [ "$(cat /proc/sys/kernel/random/boot_id)" = "$(cat "$T/boot-id")" ] || return 0
+  [ "$(sed -n 's/^begun \([0-9]*\) .*/\1/p' "$T/journal")" -lt $(($(now) - 10)) ]
+}
+
 report() {
   if ! read_journal; then
     frame "$ID" none '' transaction-unknown "$(encode "the node knows no transaction $ID")"
@@ -65,6 +73,7 @@ report() {
         step_code=journal-unreadable
       elif ! is_locked; then
         step_code=transaction-interrupted
+        if is_abandoned; then phase=refused; fi
       fi
       ;;
   esac

@@ -81,7 +81,7 @@ report_unit() {
     tr '\0' '\n' <"/proc/$main_pid/environ" | grep -iE '^(https?|no)_proxy=' |
       sed 's|^\([A-Za-z_]*=\)\([A-Za-z0-9+.-]*://\)\{0,1\}.*@|\1\2***@|' | block environment
   else
-    printf 'unreadable file-unreadable %s\n' "/proc/$main_pid/environ"
+    printf 'unreadable process-unreadable %s\n' "/proc/$main_pid/environ"
   fi
 }
 

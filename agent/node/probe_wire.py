@@ -34,6 +34,7 @@ _VERSION = re.compile(r"version ([^\s,]+)")
 _UNREADABLE = {
     "file-unreadable": "{} cannot be read without more rights",
     "directory-unreadable": "the directory {} cannot be read without more rights",
+    "process-unreadable": "{} cannot be read without more rights: whether pulls go through a proxy is not known",
     "file-too-large": "{} is larger than 1 MiB and was not read",
 }
 
@@ -154,7 +155,7 @@ def _read_unreadable(document: _Document, rest: str) -> None:
     message = _UNREADABLE.get(code, "{} was not read").format(path)
     document.unreadable.append(Problem(code=code, message=message))
     known = document.files.get(path, FileState(path=path))
-    if code != "directory-unreadable":
+    if code.startswith("file-"):
         kind = known.kind if known.kind is FileKind.SYMLINK else FileKind.UNREADABLE
         document.files[path] = replace(known, kind=kind)
 

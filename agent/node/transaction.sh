@@ -87,7 +87,7 @@ require_no_other() {
 unpack() {
   trouble=$(
     exec 2>&1
-    mkdir -p "$STATE/transactions" "$STATE/record" && mkdir "$T" || exit 1
+    mkdir -p "$STATE/transactions" "$STATE/record" && chmod 0700 "$STATE" && mkdir "$T" || exit 1
     printf '%s' "$PAYLOAD_PLAN" | base64 -d >"$T/plan" &&
       printf '%s' "$PAYLOAD_PROGRAM" | base64 -d >"$T/transaction.sh" &&
       printf '%s' "$PAYLOAD_RECORD" | base64 -d >"$T/record" || exit 1
@@ -198,7 +198,7 @@ prepare() {
 # Before dockerd, containerd and their sockets, so that the node boots with the files it had.
 arm() {
   wants=/etc/systemd/system/sysinit.target.wants
-  mkdir -p "$wants" && printf '%s\n' '[Unit]' "Description=harbor-agent: take back transaction $ID" \
+  mkdir -p "$wants" && chmod 0755 "$wants" && printf '%s\n' '[Unit]' "Description=harbor-agent: take back transaction $ID" \
     DefaultDependencies=no 'After=local-fs.target systemd-remount-fs.service' "RequiresMountsFor=$STATE" \
     'Before=containerd.service docker.socket docker.service' "Before=$unit" '[Service]' Type=oneshot \
     "ExecStart=/bin/sh $T/transaction.sh recover $ID" >"$RECOVERY" &&
