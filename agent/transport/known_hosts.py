@@ -43,6 +43,12 @@ class Entry:
     key: bytes = field(repr=False)
     source: str
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The hosts by name, in lower case; None where the line is hashed or has patterns."""
+        plain = not _HASHED.match(self.hosts) and not any(sign in self.hosts for sign in "*?!")
+        return tuple(dict.fromkeys(self.hosts.lower().split(","))) if plain else None
+
     def matches(self, name: str) -> bool:
         """Whether the line speaks of `name`: a host in lower case, as `[host]:port` for another port than 22."""
         hashed = _HASHED.match(self.hosts)
@@ -55,16 +61,24 @@ class Entry:
         return any(_glob(pattern, name) for pattern in patterns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownHosts:
-    """The lines of one or more files, in order."""
+    """The lines of one or more files."""
 
-    entries: tuple[Entry, ...] = ()
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        """Sort the lines by the names in them: with a line for every host of many, nobody reads them all each time."""
+        self._by_name: dict[str, list[Entry]] = {}
+        self._others: list[Entry] = []
+        self._found: dict[str, list[Entry]] = {}
+        for entry in entries:
+            if entry.names is None:
+                self._others.append(entry)
+            for name in entry.names or ():
+                self._by_name.setdefault(name, []).append(entry)
 
     @classmethod
     def load(cls, files: Iterable[Path]) -> KnownHosts:
         """Read `files`; one that is absent or unreadable is empty, a line that is no entry is passed over."""
-        return cls(entries=tuple(entry for path in files for entry in _read(path)))
+        return cls(entry for path in files for entry in _read(path))
 
     def key_types(self, host: str, port: int) -> tuple[str, ...]:
         """Return the types of the keys known for the host, to be negotiated first as OpenSSH does."""
@@ -78,7 +92,7 @@ class KnownHosts:
         other ports, but does not contradict them (OpenSSH sshconnect.c, check_host_key).
         """
         names = _names(host, port)
-        if any(e.marker == "revoked" and e.key == key and any(map(e.matches, names)) for e in self.entries):
+        if any(entry.marker == "revoked" and entry.key == key for name in names for entry in self._about(name)):
             return Verdict.REVOKED
         if any(entry.key == key for name in names for entry in self._plain(name)):
             return Verdict.KNOWN
@@ -92,11 +106,16 @@ class KnownHosts:
 
     def has_authority(self, host: str, port: int) -> bool:
         """Whether an `@cert-authority` line covers the host; such lines vouch for nothing here."""
-        names = _names(host, port)
-        return any(e.marker == "cert-authority" and any(map(e.matches, names)) for e in self.entries)
+        return any(entry.marker == "cert-authority" for name in _names(host, port) for entry in self._about(name))
 
     def _plain(self, name: str) -> Iterator[Entry]:
-        return (entry for entry in self.entries if not entry.marker and entry.matches(name))
+        return (entry for entry in self._about(name) if not entry.marker)
+
+    def _about(self, name: str) -> list[Entry]:
+        # Kept: a hashed line costs a digest for every name that is looked up.
+        if name not in self._found:
+            self._found[name] = [*self._by_name.get(name, ()), *(e for e in self._others if e.matches(name))]
+        return self._found[name]
 
 
 def default_files() -> tuple[Path, ...]:
