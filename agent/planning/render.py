@@ -50,7 +50,10 @@ def _compiled(template: str) -> Template:
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
     # what comes out is unit text or JSON, never HTML
-    environment = Environment(  # noqa: S701
-        undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
+    environment = Environment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701
     )
     return environment.from_string(template)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.formats.daemon_json import INSECURE_REGISTRIES
@@ -97,7 +98,7 @@ def preferred_variables(effective: Effective) -> list[str]:
 def _auto(workspace: Workspace, effective: Effective, entries: list[str]) -> Iterator[Callable[[], Placement | None]]:
     if effective.config and effective.config.member(INSECURE_REGISTRIES):
         reason = f"{effective.config_path} holds {INSECURE_REGISTRIES} already, so the entry goes there"
-        yield lambda: _config(workspace, effective, entries, reason)
+        yield partial(_config, workspace, effective, entries, reason)
         return
     for name in preferred_variables(effective):
         yield from _variable(workspace, effective, name, entries)
@@ -105,9 +106,9 @@ def _auto(workspace: Workspace, effective: Effective, entries: list[str]) -> Ite
         yield from _command(workspace, effective, entries)
     elif knows_config_key(workspace.state):
         reason = f"no variable that can be set reaches dockerd, so the entry goes to {effective.config_path}"
-        yield lambda: _config(workspace, effective, entries, reason)
+        yield partial(_config, workspace, effective, entries, reason)
     for name in _DROP_IN_NAMES:
-        yield lambda name=name: _exec_start(workspace, effective, name, entries)  # type: ignore[misc]
+        yield partial(_exec_start, workspace, effective, name, entries)
 
 
 def _forced_drop_in(
@@ -123,10 +124,10 @@ def _forced_drop_in(
     if DOCKER_OPTS in effective.variables_in_command():
         winner = effective.winners.get(DOCKER_OPTS)
         if isinstance(winner, Variable) and winner.path == _drop_in_path(effective, DROP_IN_NAME):
-            yield lambda: _assignment(workspace, winner, entries)
+            yield partial(_assignment, workspace, winner, entries)
         elif not isinstance(winner, FileVariable):
-            yield lambda: _drop_in(workspace, effective, DOCKER_OPTS, DROP_IN_NAME, entries)
-    yield lambda: _exec_start(workspace, effective, DROP_IN_NAME, entries)
+            yield partial(_drop_in, workspace, effective, DOCKER_OPTS, DROP_IN_NAME, entries)
+    yield partial(_exec_start, workspace, effective, DROP_IN_NAME, entries)
 
 
 def _forced_config(
@@ -145,7 +146,7 @@ def _forced_config(
         message = "dockerd before 1.12 does not know insecure-registries in its configuration file"
         raise RefusedError("route-fatal", message, "use --route auto")
     reason = f"--route daemon-json: the entry goes to {effective.config_path}"
-    yield lambda: _config(workspace, effective, entries, reason)
+    yield partial(_config, workspace, effective, entries, reason)
 
 
 def _variable(
@@ -154,17 +155,17 @@ def _variable(
     winner = effective.winners.get(name)
     if isinstance(winner, FileVariable):
         if not winner.path.startswith(_VOLATILE):
-            yield lambda: _assignment(workspace, winner, entries)
+            yield partial(_assignment, workspace, winner, entries)
         return
     if isinstance(winner, Variable) and effective.unit.is_administrators(winner.path):
-        yield lambda: _assignment(workspace, winner, entries)
+        yield partial(_assignment, workspace, winner, entries)
         return
     if winner is None and name != DOCKER_OPTS:
         path = _file_of_its_kind(effective)
         if path:
-            yield lambda: _new_line(workspace, effective, path, name, entries)
+            yield partial(_new_line, workspace, effective, path, name, entries)
     for drop_in in _DROP_IN_NAMES:
-        yield lambda drop_in=drop_in: _drop_in(workspace, effective, name, drop_in, entries)  # type: ignore[misc]
+        yield partial(_drop_in, workspace, effective, name, drop_in, entries)
 
 
 def _command(
@@ -173,9 +174,12 @@ def _command(
     path = effective.command.path
     if effective.unit.is_administrators(path):
         reason = f"ExecStart= in {path} holds --{INSECURE_REGISTRY}, so the entry goes there"
-        yield lambda: Placement(
-            workspace=edits.add_to_command(workspace, effective, entries), route=Route.UNIT_FLAG, reason=reason
-        )
+        yield partial(_exec_start_in_place, workspace, effective, entries, reason)
+
+
+def _exec_start_in_place(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
+    changed = edits.add_to_command(workspace, effective, entries)
+    return Placement(workspace=changed, route=Route.UNIT_FLAG, reason=reason)
 
 
 def _config(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
