@@ -18,7 +18,6 @@ _WHITESPACE = " \t\n\r"
 _NEWLINE = "\n\r"
 _ESCAPABLE = '"\\`$'
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # systemd#27975: before this version, a comment that ends in a backslash swallows the next line.
 COMMENT_CONTINUES_BEFORE = 254
 
@@ -92,6 +91,7 @@ class _Reader:
         self.insertion: int | None = None
         self.quote = ""
         self.escape = start
+        self.blanks_from: int | None = None
 
     def read(self) -> None:
         for position, character in enumerate(self.text):
@@ -103,6 +103,8 @@ class _Reader:
                 case _State.SINGLE | _State.DOUBLE | _State.DOUBLE_ESCAPE:
                     self._quoted(position, character)
         if self.state not in (_State.PRE_KEY, _State.KEY, _State.COMMENT, _State.COMMENT_ESCAPE):
+            if self.state is _State.VALUE:
+                self._strip_value()
             self._push(len(self.text))
 
     def _outside(self, position: int, character: str) -> None:
@@ -141,11 +143,15 @@ class _Reader:
             self._push(position + 1)
             self.state = _State.PRE_KEY
         elif character == "\\":
-            self.state, self.escape = _State.VALUE_ESCAPE, position
+            self.state, self.escape, self.blanks_from = _State.VALUE_ESCAPE, position, None
         elif self.state is _State.PRE_VALUE and character in "'\"":
             self.state = _State.SINGLE if character == "'" else _State.DOUBLE
             self.quote, self.insertion = character, position + 1
         elif self.state is _State.VALUE or character not in _WHITESPACE:
+            if character not in _WHITESPACE:
+                self.blanks_from = None
+            elif self.blanks_from is None:
+                self.blanks_from = len(self.characters)
             self.state = _State.VALUE
             self._take(character, position, position + 1)
 
@@ -169,12 +175,10 @@ class _Reader:
         self.places.append((start, end))
 
     def _strip_value(self) -> None:
-        while self.characters and self.characters[-1] in _WHITESPACE:
-            # an escaped blank is kept by systemd, and it was written in two characters
-            if self.places[-1][1] - self.places[-1][0] > 1:
-                break
-            self.characters.pop()
-            self.places.pop()
+        """Drop the blanks at the end of a bare value, but none before a backslash."""
+        if self.blanks_from is not None:
+            del self.characters[self.blanks_from :]
+            del self.places[self.blanks_from :]
 
     def _push(self, end: int) -> None:
         if self.text[end - 1 : end + 1] == "\r\n":
@@ -183,8 +187,8 @@ class _Reader:
         line = line_number(self.text, self.start)
         if not _NAME.match(name):
             self.faults.append(Fault(line=line, reason=f"'{name}' is not the name of a variable"))
-        elif not is_utf8(text) or _CONTROL.search(text):
-            self.faults.append(Fault(line=line, reason=f"the value of {name} is not text"))
+        elif not is_utf8(text):
+            self.faults.append(Fault(line=line, reason=f"the value of {name} is not UTF-8"))
         else:
             start = self.value_start if self.insertion is None else self.insertion
             value = Value(text=text, places=tuple(self.places), start=start, continues=self.quote != "'")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from agent.formats.systemd_unit import Assignment, UnitFile
 
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PREFIXES = "@-:+!"
 
 
@@ -139,7 +138,7 @@ def _environment(service: Service, path: str, assignment: Assignment) -> None:
             specifier = unknown_specifier(word.text)
             if specifier:
                 _drop(service, path, assignment, match, f"'{specifier}' is no specifier, write '%{specifier}'")
-            elif match and is_utf8(word.text) and not _CONTROL.search(word.text):
+            elif match and is_utf8(word.text):
                 # replaced in place or appended, the order does not matter to what is set
                 service.environment[match[1]] = _variable(path, assignment, word, match)
             else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.formats.environment_file import parse_environment_file
 from agent.formats.systemd_service import evaluate_service
 from agent.formats.systemd_unit import parse_unit
 from agent.formats.text import FormatError, readable
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 SYSTEMD = Path("/usr/lib/systemd/systemd")
 NOBODY = 65534
 UNITS = 400
+# It reads environment.d with the parser of EnvironmentFile=, and expands variables, of which the files hold none.
+GENERATOR = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
+FILES = 300
+FILE_PIECES = [
+    "A=1", 'B="x y"', "C='p q'", '"', "'", "\\\n", "\\ \n", "\\\r\n", "\n", "\r\n", " ", "\t", "# c\n", "; d\n",
+    "D=d", "E = e", '\nF="', "\nG='", "export H=1", "\\x41", "\\d", '\\"', "\\\\", "é", "A", "--log-opt", "\r",
+    "\nA=a", 'z"q"', '"a" b',
+]  # fmt: skip
 PIECES = [
     "A=1", "B=--a --b", '"A=x y"', "C='p q'", '"', "'", "\\\n", "\\ \n", "\\\r\n", "\n", "\r\n", " ", "\t", "# c\n",
     "; d\n", "Environment=", "Environment = ", "Environment=\n", '\nEnvironment="DOCKER_OPTS=', "\n[Service]\n",
@@ -107,3 +116,32 @@ def words_of(line: str) -> list[str]:
     return [
         re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), quoted or bare) for quoted, bare in found
     ]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_environment_files_are_those_that_systemd_sees(tmp_path: Path, seed: int) -> None:
+    if not GENERATOR.exists():
+        pytest.skip("needs systemd: apt-get install systemd")
+    source = random.Random(seed)
+    (tmp_path / "environment.d").mkdir()
+    environment = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    others = printed_by(environment)
+    for _ in range(FILES):
+        content = "".join(source.choice(FILE_PIECES) for _ in range(source.randint(1, 14))).encode()
+        (tmp_path / "environment.d" / "x.conf").write_bytes(content)
+        values = {line.name: readable(line.value.text) for line in parse_environment_file(content).variables}
+        # an empty value is an assignment in an environment file, and an error in environment.d
+        if all(values.values()):
+            assert printed_by(environment) == {**others, **values}, content
+
+
+def printed_by(environment: dict[str, str]) -> dict[str, str]:
+    run = subprocess.run([GENERATOR], env=environment, capture_output=True, check=True, timeout=10)
+    lines = (line.partition("=") for line in run.stdout.decode().split("\n") if line)
+    return {name: unquoted(value) for name, _, value in lines}
+
+
+def unquoted(value: str) -> str:
+    """Undo the quotes and escapes in which systemd prints a value for a shell."""
+    inner = value[2:-1] if value.startswith("$'") else value[1:-1] if value.startswith('"') else value
+    return re.sub(r"\\(.)", lambda match: {"n": "\n", "t": "\t", "r": "\r"}.get(match[1], match[1]), inner)
