@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from agent import resources
@@ -99,8 +100,9 @@ def plan_state(node: Node, policy: Policy, state: NodeState, *, repair: bool) ->
     )
 
 
+@cache
 def load_templates() -> Templates:
-    """Return the texts of the templates that planning renders."""
+    """Return the texts of the templates that planning renders; read once, they are the tool's own files."""
     return Templates(
         docker_options=resources.template("docker-options.conf.j2"),
         daemon_json=resources.template("daemon.json.j2"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agent.formats.argument_text import split_value
@@ -17,7 +18,7 @@ from agent.formats.environment_file import (
 from agent.formats.systemd_service import ServiceError, Variable, evaluate_service, surviving_environment
 from agent.formats.systemd_syntax import expand_specifiers, replace_variables, whole_variable
 from agent.formats.systemd_unit import parse_unit
-from agent.formats.text import FormatError, readable
+from agent.formats.text import CACHED_FILES, FormatError, readable
 from agent.planning.refused import RefusedError
 from agent.planning.unit_files import find_unit_files
 from agent.planning.workspace import content_of
@@ -124,11 +125,8 @@ class Effective:
 def evaluate(state: NodeState) -> Effective:
     """Evaluate the node's files. Raises RefusedError for what cannot be evaluated, naming file and line."""
     unit = find_unit_files(state)
-    parsed = {path: _parse_unit(state, path) for path in (unit.fragment, *unit.drop_ins)}
-    try:
-        service = evaluate_service(parsed.items())
-    except ServiceError as error:
-        raise refused_file(error.path, error) from None
+    texts = tuple((path, content_of(state.files[path]) or b"") for path in (unit.fragment, *unit.drop_ins))
+    parsed, service = _read_service(texts)
     command = _single_command(unit, service)
     files, faults = _environment_files(state, service)
     winners = _winners(service, files)
@@ -171,9 +169,18 @@ def refused_file(path: str, error: FormatError) -> RefusedError:
     return RefusedError("file-invalid", f"{path} line {error.line}: {error.reason}", "mend the file by hand")
 
 
-def _parse_unit(state: NodeState, path: str) -> UnitFile:
+@lru_cache(maxsize=CACHED_FILES)
+def _read_service(texts: tuple[tuple[str, bytes], ...]) -> tuple[Mapping[str, UnitFile], Service]:
+    parsed = {path: _parse_unit(path, content) for path, content in texts}
     try:
-        return parse_unit(content_of(state.files[path]) or b"")
+        return parsed, evaluate_service(parsed.items())
+    except ServiceError as error:
+        raise refused_file(error.path, error) from None
+
+
+def _parse_unit(path: str, content: bytes) -> UnitFile:
+    try:
+        return parse_unit(content)
     except FormatError as error:
         raise refused_file(path, error) from None
 

@@ -88,17 +88,20 @@ def _fragment(state: NodeState, name: str) -> str:
 
 def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
     """Return one path a file name, ordered by name; the unit's own directories go before those of all services."""
+    there: dict[str, list[str]] = {}
+    for path, file in files.items():
+        directory, _, base = path.rpartition("/")
+        if _is_drop_in(base, file):
+            there.setdefault(directory, []).append(base)
     found: dict[str, str] = {}
     for folder in (f"{name}.d", "service.d"):
-        for directory in DIRECTORIES:
-            prefix = f"{directory}/{folder}/"
-            for path, file in files.items():
-                base = path.removeprefix(prefix)
-                if path.startswith(prefix) and _is_drop_in(base, file):
-                    found.setdefault(base, path)
+        for parent in DIRECTORIES:
+            directory = f"{parent}/{folder}"
+            for base in there.get(directory, ()):
+                found.setdefault(base, f"{directory}/{base}")
     return [found[base] for base in sorted(found, key=str.encode)]
 
 
 def _is_drop_in(base: str, file: FileState) -> bool:
-    is_configuration = base.endswith(".conf") and "/" not in base and not base.startswith(".")
+    is_configuration = base.endswith(".conf") and not base.startswith(".")
     return is_configuration and file.exists and file.kind not in (FileKind.DIRECTORY, FileKind.OTHER)
