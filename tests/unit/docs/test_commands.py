@@ -1,0 +1,80 @@
+"""Every command that the documentation shows is one that the program takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from agent.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTS = [
+    "README.md",
+    "README.zh.md",
+    "inventory.example",
+    "docs/architecture.md",
+    "docs/development.md",
+    "docs/harbor-agent.example.yaml",
+    "docs/runbooks/README.md",
+    "docs/runbooks/README.zh.md",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs/decisions").glob("*.md"))),
+]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def shown(text: str) -> list[list[str]]:
+    """The commands in code blocks and in backticks, as words."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines += re.findall(r"`(harbor-agent [^`]+)`", text)
+    lines += re.findall(r"^# +(harbor-agent .+)$", text, re.MULTILINE)
+    return [command for line in lines if (command := words(line))]
+
+
+def words(line: str) -> list[str]:
+    """What follows `harbor-agent` up to a pipe; nothing for a line about something else."""
+    _, name, rest = line.partition("harbor-agent ")
+    before = line.removesuffix(name + rest)
+    if not name or before.strip(" $"):
+        return []
+    return shlex.split(rest.replace("\\|", "|").partition("|")[0].replace("…", ""), comments=True)
+
+
+def parse(arguments: list[str]) -> None:
+    """Read the arguments as the program would, without running anything. Raises click's UsageError."""
+    command = typer.main.get_command(app)
+    context = command.make_context("harbor-agent", list(arguments))
+    while isinstance(command, typer.core.TyperGroup):
+        rest = [*context._protected_args, *context.args]  # noqa: SLF001 - where click keeps what a group was given
+        if not rest or rest == ["COMMAND"]:
+            return
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_command_shown_is_taken(name: str) -> None:
+    for command in shown(text_of(name)):
+        if command[0] in {"COMMAND", "--install-completion", "--help"} or command[1:] == ["--help"]:
+            continue
+        parse(command)
+
+
+def test_commands_are_found_in_the_readme() -> None:
+    found = shown(text_of("README.md"))
+    assert ["render", "--registry", "192.168.0.99"] in found
+    assert any(command[:2] == ["secret", "validate"] for command in found)
+
+
+def test_a_command_that_does_not_exist_is_found_out() -> None:
+    with pytest.raises(Exception, match="No such command 'bogus'"):
+        parse(["bogus"])
+    with pytest.raises(Exception, match="No such option: --bogus"):
+        parse(["secret", "apply", "--bogus"])
