@@ -285,6 +285,8 @@ def test_deleting_the_last_file_of_a_directory_that_was_made_takes_the_directory
     )
     assert begin(world, gone, "run-2").phase is TransactionPhase.COMMITTED
     assert world.live() == set()
+    # Tidying up follows the report.
+    world.wait_until_unlocked()
     assert not world.file(DROP_IN).parent.exists()
 
 
