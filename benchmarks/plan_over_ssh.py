@@ -61,7 +61,7 @@ def harbor_agent(hosts: Hosts, forks: int) -> list[str]:
     nodes = "".join(f"node{n} ansible_host={address}\n" for n, address in enumerate(hosts.addresses, start=1))
     (hosts.home / "inventory.ini").write_text(
         f"[docker]\n{nodes}\n[docker:vars]\nansible_user=root\nansible_port={hosts.port}\n"
-        "ansible_ssh_private_key_file={{ inventory_dir }}/client\n"
+        f"ansible_ssh_private_key_file={hosts.home}/client\n"
     )
     command = [sys.executable, "-m", "agent.cli", "plan", "-i", "inventory.ini", "--registry", REGISTRY]
     return [*command, "--forks", str(forks)]
