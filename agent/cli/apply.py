@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import Progress, tell, write, write_json
-from agent.cli.plan import wished_policies
-from agent.errors import ExitCode, StoppedError
+from agent.errors import ExitCode, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.engine.fleet import PlannedNode
+    from agent.engine.request import Asked
     from agent.engine.runs import Report
     from agent.engine.secrets import SecretsReport
 
 
+PlanFilePath = Annotated[
+    str | None,
+    typer.Argument(help="A file that plan --out wrote: just that is done, or refused.", metavar="[PLANFILE]"),
+]
+
+
 @guarded
 def apply(
+    plan_file: PlanFilePath = None,
     *,
     nodes: options.NodeOptions,
     login: options.LoginOptions,
     wish: options.WishOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
+    note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
@@ -37,17 +46,31 @@ def apply(
 
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
-    from agent.engine.runs import apply_root, apply_run, plan_root, plan_run
+    from agent.engine.approved import approved_run
+    from agent.engine.runs import apply_run, plan_run
 
-    policies = wished_policies(login, wish, secret, verify_image)
-    if wish.root is not None:
-        planned = plan_root(policies, wish.root, wish.assume_docker_version)
-        _confirm([planned], None, yes=yes)
-        return finish(apply_root(wish.root, planned), output)
+    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
     progress = Progress(output, verbose)
-    fleet = plan_run(policies, nodes.reach(), progress)
+    if plan_file is None:
+        fleet = plan_run(asked, progress)
+    else:
+        _require_nothing_else(asked)
+        fleet = approved_run(plan_file, asked, progress)
     _confirm(fleet.nodes, fleet.secrets, yes=yes)
     return finish(apply_run(fleet, progress), output)
+
+
+def _require_nothing_else(asked: Asked) -> None:
+    """Raise UsageError where options say again, and maybe otherwise, what the plan file says already."""
+    from agent.engine.request import Asked
+
+    rest = replace(asked, flags=replace(asked.flags, password=None), note="")
+    if rest != Asked():
+        raise UsageError.of(
+            "flags-ambiguous",
+            "a plan file says itself what is to be done",
+            "leave the other options out, or plan again",
+        )
 
 
 def finish(report: Report, output: options.Format) -> ExitCode:

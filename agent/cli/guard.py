@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def guarded(command: Callable[..., ExitCode]) -> Callable[..., None]:
-    """Make a command of a function that takes groups of options and returns its exit code.
+def guarded(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
+    """Make a command of a function that takes groups of options and returns its exit code (None: go on).
 
     Each parameter whose type is a dataclass stands for all of its fields, so that commands share options without
     repeating them. Errors become a line (or JSON) and an exit code; a traceback is shown only for a bug of ours,
@@ -35,7 +35,9 @@ def guarded(command: Callable[..., ExitCode]) -> Callable[..., None]:
         for name, group in groups.items():
             own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
             values[name] = group(**own)
-        raise typer.Exit(int(_exit_code(lambda: command(**values), output)))
+        code = _exit_code(lambda: command(**values), output)
+        if code is not None:
+            raise typer.Exit(int(code))
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = _signature(command)  # type: ignore[attr-defined]  # what inspect.signature looks for
@@ -43,13 +45,13 @@ def guarded(command: Callable[..., ExitCode]) -> Callable[..., None]:
     return run
 
 
-def _hints(command: Callable[..., ExitCode]) -> dict[str, type]:
+def _hints(command: Callable[..., ExitCode | None]) -> dict[str, type]:
     hints = get_type_hints(command, include_extras=True)
     hints.pop("return", None)
     return hints
 
 
-def _signature(command: Callable[..., ExitCode]) -> inspect.Signature:
+def _signature(command: Callable[..., ExitCode | None]) -> inspect.Signature:
     """Return the command's signature with every group replaced by its fields."""
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = []
@@ -66,7 +68,7 @@ def _signature(command: Callable[..., ExitCode]) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def _exit_code(command: Callable[[], ExitCode], output: object) -> ExitCode:
+def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCode | None:
     try:
         return command()
     except AgentError as error:

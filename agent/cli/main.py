@@ -44,9 +44,9 @@ def _root(
 
 
 app.command("render")(render.render)
-app.command("plan")(plan.plan)
 app.command("apply")(apply.apply)
 app.command("verify")(verify.verify)
+app.add_typer(plan.app, name="plan")
 app.add_typer(secret.app, name="secret")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,7 +14,7 @@ from agent.errors import UsageError
 from agent.model.policy import RouteChoice
 
 if TYPE_CHECKING:
-    from agent.engine.request import Policies, Reach, RegistryFlags
+    from agent.engine.request import Asked, Reach, RegistryFlags
     from agent.model.sensitive import Sensitive
 
 DEFAULT_FORKS = 10
@@ -83,6 +84,7 @@ AssumedVersion = Annotated[
     str | None, typer.Option("--assume-docker-version", help="dockerd's version in --root.", metavar="V")
 ]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more on standard error.")]
+Note = Annotated[str, typer.Option("--note", help="Why, for those who look later.", metavar="TEXT")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 VerifyImage = Annotated[
     str | None,
@@ -127,18 +129,13 @@ class NodeOptions:
     forks: Forks = DEFAULT_FORKS
 
     def reach(self) -> Reach:
-        """Return how nodes are reached. Raises UsageError where nothing says which nodes."""
+        """Return how nodes are reached."""
         from agent.engine.request import Reach
 
-        local = self.transport is TransportName.LOCAL
-        if not local and not self.inventory:
-            raise UsageError.of(
-                "inventory-missing", "which nodes? There is no inventory", "name one with -i, or use --transport local"
-            )
         return Reach(
             sources=tuple(self.inventory or ()),
             limit=self.limit,
-            transport="local" if local else "ssh",
+            transport="local" if self.transport is TransportName.LOCAL else "ssh",
             forks=self.forks,
         )
 
@@ -202,12 +199,20 @@ class SecretOptions:
         )
 
 
-def policies(config: str | None, flags: RegistryFlags, *, repair: bool = False) -> Policies:
-    """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
-    from agent.engine.configuration import load_configuration
-    from agent.engine.request import Policies
+def asked(
+    nodes: NodeOptions, login: LoginOptions, wish: WishOptions, secret: SecretOptions, verify_image: str | None
+) -> Asked:
+    """Return all that plan and apply were asked for. Raises UsageError."""
+    from agent.engine.request import Asked
 
-    return Policies(file=load_configuration(config), flags=flags, repair=repair)
+    return Asked(
+        reach=nodes.reach(),
+        flags=replace(secret.added_to(login.flags()), absent=wish.absent, route=wish.route, verify_image=verify_image),
+        config=login.config,
+        repair=wish.repair,
+        root=str(Path(wish.root).absolute()) if wish.root is not None else None,
+        docker_version=wish.assume_docker_version,
+    )
 
 
 def _password(*, stdin: bool, file: str | None) -> Sensitive | None:

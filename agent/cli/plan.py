@@ -1,62 +1,77 @@
-"""harbor-agent plan."""
+"""harbor-agent plan, and plan show."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agent.cli import options
 from agent.cli.guard import guarded
-from agent.cli.output import Progress, write, write_json
-from agent.errors import ExitCode, Problem
+from agent.cli.output import Progress, tell, write, write_json
+from agent.errors import ExitCode
 
-if TYPE_CHECKING:
-    from agent.engine.fleet import PlannedNode
-    from agent.engine.request import Policies
-    from agent.engine.secrets import SecretsReport
+app = typer.Typer(rich_markup_mode=None)
 
 ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3 where changes are pending.")]
+Out = Annotated[
+    str | None, typer.Option("--out", help="Also write a plan file, for apply FILE: hashes only.", metavar="FILE")
+]
+ValidHours = Annotated[
+    float, typer.Option("--valid-hours", min=0.0, help="How long the plan file may be applied.", metavar="HOURS")
+]
+PlanFilePath = Annotated[str, typer.Argument(help="A file that plan --out wrote.", metavar="FILE")]
 
 
+@app.callback(invoke_without_command=True)
 @guarded
 def plan(
     *,
+    subcommand: typer.Context,
     nodes: options.NodeOptions,
     login: options.LoginOptions,
     wish: options.WishOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
+    out: Out = None,
+    valid_hours: ValidHours = 24.0,
+    note: options.Note = "",
     exit_code: ExitCodeFlag = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
-) -> ExitCode:
+) -> ExitCode | None:
     """Show what would change on every node, as exact diffs, and why. Changes nothing."""
+    if subcommand.invoked_subcommand:
+        return None
     from agent.cli.plan_text import plan_text
+    from agent.engine.approved import save_run
     from agent.engine.documents import plan_document
-    from agent.engine.runs import plan_root, plan_run
+    from agent.engine.runs import plan_run
     from agent.engine.scoring import plan_exit_code
 
-    policies = wished_policies(login, wish, secret, verify_image)
-    planned: list[PlannedNode] = []
-    secrets: SecretsReport | None = None
-    findings: tuple[Problem, ...] = ()
-    if wish.root is not None:
-        planned = [plan_root(policies, wish.root, wish.assume_docker_version)]
-    else:
-        fleet = plan_run(policies, nodes.reach(), Progress(output, verbose))
-        planned, secrets, findings = list(fleet.nodes), fleet.secrets, fleet.findings
+    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
+    fleet = plan_run(asked, Progress(output, verbose))
     if output is options.Format.JSON:
-        write_json(plan_document(planned, secrets, findings))
+        write_json(plan_document(fleet.nodes, fleet.secrets, fleet.findings))
     else:
-        write(plan_text(planned, secrets, findings))
-    return plan_exit_code(planned, secrets, pending=exit_code)
+        write(plan_text(fleet.nodes, fleet.secrets, fleet.findings))
+    if out is not None:
+        save_run(fleet, out, hours=valid_hours)
+        tell(f"written to {out}; harbor-agent apply {out} does just this, within {valid_hours:g} hours")
+    return plan_exit_code(fleet.nodes, fleet.secrets, pending=exit_code)
 
 
-def wished_policies(
-    login: options.LoginOptions, wish: options.WishOptions, secret: options.SecretOptions, verify_image: str | None
-) -> Policies:
-    """Return the policies that plan and apply work with. Raises UsageError for what is wrong in them."""
-    flags = replace(secret.added_to(login.flags()), absent=wish.absent, route=wish.route, verify_image=verify_image)
-    return options.policies(login.config, flags, repair=wish.repair)
+@app.command("show")
+@guarded
+def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
+    """Show what a plan file holds: who is to be changed, which files, and how long it is good for."""
+    from agent.cli.plan_text import plan_file_text
+    from agent.engine.plan_files import load_plan, plan_file_document
+
+    plan_file = load_plan(file)
+    if output is options.Format.JSON:
+        write_json(plan_file_document(plan_file))
+    else:
+        write(plan_file_text(plan_file))
+    return ExitCode.DONE

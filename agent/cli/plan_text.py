@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agent.engine.fleet import PlannedNode
+    from agent.engine.plan_files import PlanFile
     from agent.engine.secrets import SecretsReport
     from agent.errors import Problem
-    from agent.model.state import Container
+    from agent.model.state import Container, NodeState
 
 _WILL_COME_BACK = frozenset({"always", "unless-stopped"})
 
@@ -76,6 +77,19 @@ def secrets_text(secrets: SecretsReport) -> str:
     return "\n".join(lines)
 
 
+def plan_file_text(plan: PlanFile) -> str:
+    """Return what a plan file holds."""
+    lines = [f"made {plan.made} by {plan.tool}, good for {plan.hours:g} hours"]
+    lines += [f"note: {plan.asked.note}"] if plan.asked.note else []
+    for node in plan.nodes:
+        how = f"  {node.route}, {_ACTIONS[Action(node.action)]}" if node.status is Outcome.CHANGE else ""
+        lines.append(f"{node.node}  {coloured_outcome(node.status)}{how}")
+        for file in node.files:
+            before, after = (text.rpartition(" ")[2][:12] for text in (file.before, file.after))
+            lines.append(f"  {file.path}: {before} -> {after}")
+    return "\n".join(lines)
+
+
 def _node(planned: PlannedNode) -> str:
     decision = planned.decision
     title = f"{planned.node.name}  {coloured_outcome(planned.outcome)}"
@@ -90,16 +104,19 @@ def _node(planned: PlannedNode) -> str:
         lines += [_indent(coloured_diff(unified_diff(change))) for change in decision.changes]
         lines += [line for finding in decision.findings for line in _problem(finding)]
     if isinstance(decision, Plan) and decision.action is Action.RESTART:
-        lines += _bounced(decision.containers_bounced)
+        lines += _bounced(decision.containers_bounced, planned.state)
     return "\n".join(lines)
 
 
 _ACTIONS = {Action.NONE: "files only", Action.RELOAD: "reload, nothing stops", Action.RESTART: "restart"}
 
 
-def _bounced(containers: Sequence[Container]) -> list[str]:
+def _bounced(containers: Sequence[Container], state: NodeState | None) -> list[str]:
+    if state is None or state.offline:
+        return []
     if not containers:
-        return ["  the restart stops no container"]
+        seen = state.docker is not None and state.docker.live is not None
+        return ["  the restart stops no container" if seen else "  which containers the restart stops was not seen"]
     names = [f"{c.name} ({_fate(c)})" for c in containers]
     return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]
 

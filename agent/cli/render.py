@@ -14,9 +14,9 @@ def render(registry: options.Registries = None, config: options.Config = None) -
 
     It is what a node without any settings of its own would get; plan shows what a given node needs.
     """
-    from agent.engine.request import RegistryFlags
-    from agent.engine.runs import render_drop_in
+    from agent.engine.request import Asked, RegistryFlags
+    from agent.engine.runs import policies_of, render_drop_in
 
     flags = RegistryFlags(addresses=tuple(registry or ()))
-    write(render_drop_in(options.policies(config, flags)).removesuffix("\n"))
+    write(render_drop_in(policies_of(Asked(flags=flags, config=config))).removesuffix("\n"))
     return ExitCode.DONE

@@ -23,8 +23,10 @@ def apply(
     from agent.cli.plan_text import secrets_text
     from agent.engine.documents import secrets_run_document
     from agent.engine.pull_secrets import apply_pull_secrets
+    from agent.engine.request import Asked
+    from agent.engine.runs import policies_of
 
-    policies = options.policies(login.config, secret.added_to(login.flags()))
+    policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
     report, exit_code = apply_pull_secrets(policies)
     if output is options.Format.JSON:
         write_json(secrets_run_document(report, exit_code))
@@ -38,8 +40,10 @@ def apply(
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
     """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
     from agent.engine.pull_secrets import render_pull_secrets
+    from agent.engine.request import Asked
+    from agent.engine.runs import policies_of
 
-    policies = options.policies(login.config, secret.added_to(login.flags()))
+    policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
     write(render_pull_secrets(policies).removesuffix("\n"))
     return ExitCode.DONE
 
@@ -49,8 +53,10 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Ask the registry whether the login is right, and with an image whether it may be pulled."""
     from agent.engine.pull_secrets import validate_logins
+    from agent.engine.request import Asked
+    from agent.engine.runs import policies_of
 
-    policies = options.policies(login.config, replace(login.flags(), verify_image=verify_image))
+    policies = policies_of(Asked(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
     for finding in validate_logins(policies):
         tell("\n".join(problem_lines(finding)))
     write("the login is right")

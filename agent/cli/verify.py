@@ -21,9 +21,10 @@ def verify(
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
+    from agent.engine.request import Asked
     from agent.engine.runs import plan_run, verify_run
 
     progress = Progress(output, verbose)
-    policies = options.policies(login.config, replace(login.flags(), verify_image=verify_image))
-    fleet = plan_run(policies, nodes.reach(), progress)
+    asked = Asked(reach=nodes.reach(), flags=replace(login.flags(), verify_image=verify_image), config=login.config)
+    fleet = plan_run(asked, progress)
     return finish(verify_run(fleet, progress), output)

@@ -43,6 +43,7 @@ class Run:
     rollout: Rollout
     credentials: Mapping[str, Credentials]
     listener: Listener
+    note: str = ""
 
 
 def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
@@ -83,7 +84,7 @@ def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult
 def _wave(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     by_name = {p.node.name: p for p in planned}
     plans = [
-        (p.node, p.decision, record_of(p.decision, p.policy, run.run_id))
+        (p.node, p.decision, record_of(p.decision, p.policy, run.run_id, run.note))
         for p in planned
         if isinstance(p.decision, Plan)
     ]

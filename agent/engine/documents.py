@@ -51,6 +51,7 @@ def run_document(report: Report) -> Json:
         "tool": f"harbor-agent {__version__}",
         "run_id": report.run_id,
         "exit_code": int(report.exit_code),
+        "note": report.note,
         "summary": counts((result.outcome for result in report.results), [outcome.value for outcome in Outcome]),
         "nodes": [_result(result) for result in report.results],
         "secret": secrets_document(report.secrets),

@@ -34,7 +34,7 @@ _DEFAULT_CONFIG = "/etc/docker/daemon.json"
 DEFAULT_VERSION = "20.10"
 
 
-def plan_tree(root: str, policies: Policies, *, docker_version: str | None) -> PlannedNode:
+def plan_tree(root: str, policies: Policies, docker_version: str | None) -> PlannedNode:
     """Plan the tree below `root` for dockerd `docker_version` (None: a version that everything here works with)."""
     tree = Tree(root)
     node = Node(name=root, address=root, connection="local")

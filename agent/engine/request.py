@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from agent.errors import UsageError
 from agent.model.address import Address
+
+# Plan files are decoded by these types, so they must be there at run time.
+from agent.model.policy import KeyForm, RouteChoice  # noqa: TC001
+from agent.model.sensitive import Sensitive  # noqa: TC001
 from agent.planning.settings import Settings, merge, settings_from_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.model.inventory import Node
-    from agent.model.policy import KeyForm, Policy, RouteChoice
-    from agent.model.sensitive import Sensitive
+    from agent.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,22 @@ class Reach:
     transport: Literal["ssh", "local"] = "ssh"
     forks: int = 10
     timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Everything that a run was asked for. `root` is a tree to work on instead of nodes, `config` a settings file.
+
+    `note` says why, for those who look later: it is kept on the node and in the report.
+    """
+
+    reach: Reach = field(default_factory=Reach)
+    flags: RegistryFlags = field(default_factory=RegistryFlags)
+    config: str | None = None
+    repair: bool = False
+    root: str | None = None
+    docker_version: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

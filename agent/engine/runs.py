@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets as randomness
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent import resources
 from agent.engine.apply import Applied, Run, apply_plans, prove_unchanged
+from agent.engine.configuration import load_configuration
 from agent.engine.fleet import load_nodes, open_transport, plan_fleet
 from agent.engine.names import names_pods_miss
 from agent.engine.offline import apply_tree, plan_tree
+from agent.engine.request import Policies
 from agent.engine.scoring import run_exit_code
 from agent.engine.secrets import (
     apply_secrets,
@@ -30,11 +32,8 @@ if TYPE_CHECKING:
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
-    from agent.engine.request import Policies, Reach
-    from agent.engine.secrets import (
-        SecretsReport,
-        WantedSecret,
-    )
+    from agent.engine.request import Asked
+    from agent.engine.secrets import SecretsReport, WantedSecret
     from agent.errors import ExitCode
     from agent.model.policy import Credentials, Policy
 
@@ -43,12 +42,11 @@ if TYPE_CHECKING:
 class Fleet:
     """What a run is about: its nodes planned, the logins and secrets that go with them."""
 
-    policies: Policies
-    reach: Reach
+    asked: Asked
     general: Policy
     nodes: tuple[PlannedNode, ...]
-    credentials: Mapping[str, Credentials]
-    wanted_secrets: tuple[WantedSecret, ...]
+    credentials: Mapping[str, Credentials] = field(default_factory=dict)
+    wanted_secrets: tuple[WantedSecret, ...] = ()
     secrets: SecretsReport | None = None
     findings: tuple[Problem, ...] = ()
 
@@ -63,29 +61,30 @@ class Report:
     halted: str | None
     exit_code: ExitCode
     findings: tuple[Problem, ...] = ()
+    note: str = ""
 
 
-def plan_run(policies: Policies, reach: Reach, listener: Listener) -> Fleet:
+def plan_run(asked: Asked, listener: Listener) -> Fleet:
     """Look at everything and decide; nothing is changed anywhere. Raises UsageError for what is wrong before that."""
+    policies = policies_of(asked)
     general = policies.general()
-    nodes = load_nodes(reach)
+    if asked.root is not None:
+        _require_registry([general])
+        return Fleet(asked=asked, general=general, nodes=(plan_tree(asked.root, policies, asked.docker_version),))
+    nodes = load_nodes(asked.reach)
     per_node = [policies.for_node(node) for node in nodes if node.skip_reason is None]
     everything = [general, *per_node]
-    if not any(policy.registries for policy in everything):
-        raise UsageError.of(
-            "registry-missing", "which registry? None is named", "name one with --registry or in harbor-agent.yaml"
-        )
+    _require_registry(everything)
     credentials = credentials_of(everything)
     wanted = wanted_secrets(everything, credentials)
-    planned = plan_fleet(open_transport(reach), nodes, policies, listener)
+    planned = plan_fleet(open_transport(asked.reach), nodes, policies, listener)
     return Fleet(
-        policies=policies,
-        reach=reach,
+        asked=asked,
         general=general,
         nodes=tuple(planned),
         credentials=credentials,
         wanted_secrets=tuple(wanted),
-        secrets=plan_secrets(wanted, general.kubeconfig, policies.flags.context),
+        secrets=plan_secrets(wanted, general.kubeconfig, asked.flags.context),
         findings=tuple(names_pods_miss(planned)),
     )
 
@@ -95,11 +94,14 @@ def apply_run(fleet: Fleet, listener: Listener) -> Report:
 
     Raises AgentError where a registry rejects a login; then nothing was changed.
     """
+    if fleet.asked.root is not None:
+        results = tuple(apply_tree(fleet.asked.root, planned) for planned in fleet.nodes)
+        return _report(fleet, new_run_id(), Applied(results=results), None)
     findings = check_logins(_policies(fleet), fleet.credentials)
     run = _run(fleet, listener)
     applied = apply_plans(run, fleet.nodes)
     secrets = _finish_secrets(fleet, applied)
-    return _report(run.run_id, applied, secrets, (*findings, *fleet.findings))
+    return _report(fleet, run.run_id, applied, secrets, (*findings, *fleet.findings))
 
 
 def verify_run(fleet: Fleet, listener: Listener) -> Report:
@@ -110,7 +112,12 @@ def verify_run(fleet: Fleet, listener: Listener) -> Report:
     run = _run(fleet, listener)
     proven = {r.node: r for r in prove_unchanged(run, [p for p in fleet.nodes if p.outcome is Outcome.UNCHANGED])}
     results = [proven.get(p.node.name) or _not_as_wanted(p) for p in fleet.nodes]
-    return _report(run.run_id, Applied(results=tuple(results)), fleet.secrets)
+    return _report(fleet, run.run_id, Applied(results=tuple(results)), fleet.secrets)
+
+
+def policies_of(asked: Asked) -> Policies:
+    """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
+    return Policies(file=load_configuration(asked.config), flags=asked.flags, repair=asked.repair)
 
 
 def render_drop_in(policies: Policies) -> str:
@@ -124,18 +131,6 @@ def render_drop_in(policies: Policies) -> str:
     return render.render_drop_in(wanted, resources.template("docker-options.conf.j2"))
 
 
-def plan_root(policies: Policies, root: str, docker_version: str | None) -> PlannedNode:
-    """Plan a file system tree. Raises UsageError where no registry is named or the tree is not there."""
-    if not policies.general().registries:
-        raise UsageError.of("registry-missing", "which registry? None is named", "name one with --registry")
-    return plan_tree(root, policies, docker_version=docker_version)
-
-
-def apply_root(root: str, planned: PlannedNode) -> Report:
-    """Write a planned tree."""
-    return _report(new_run_id(), Applied(results=(apply_tree(root, planned),)), None)
-
-
 def new_run_id() -> str:
     """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
@@ -144,11 +139,19 @@ def new_run_id() -> str:
 def _run(fleet: Fleet, listener: Listener) -> Run:
     return Run(
         run_id=new_run_id(),
-        transport=open_transport(fleet.reach),
+        transport=open_transport(fleet.asked.reach),
         rollout=fleet.general.rollout,
         credentials=fleet.credentials,
         listener=listener,
+        note=fleet.asked.note,
     )
+
+
+def _require_registry(policies: list[Policy]) -> None:
+    if not any(policy.registries for policy in policies):
+        raise UsageError.of(
+            "registry-missing", "which registry? None is named", "name one with --registry or in harbor-agent.yaml"
+        )
 
 
 def _policies(fleet: Fleet) -> list[Policy]:
@@ -161,7 +164,7 @@ def _finish_secrets(fleet: Fleet, applied: Applied) -> SecretsReport | None:
             code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
         )
         return skipped_secrets(fleet.wanted_secrets, problem)
-    return apply_secrets(fleet.wanted_secrets, fleet.general.kubeconfig, fleet.policies.flags.context)
+    return apply_secrets(fleet.wanted_secrets, fleet.general.kubeconfig, fleet.asked.flags.context)
 
 
 def _not_as_wanted(planned: PlannedNode) -> NodeResult:
@@ -176,13 +179,15 @@ def _not_as_wanted(planned: PlannedNode) -> NodeResult:
     return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
 
 
-def _report(run_id: str, applied: Applied, secrets: SecretsReport | None, findings: tuple[Problem, ...] = ()) -> Report:
-    code = run_exit_code(applied.results, secrets, halted=applied.halted is not None)
+def _report(
+    fleet: Fleet, run_id: str, applied: Applied, secrets: SecretsReport | None, findings: tuple[Problem, ...] = ()
+) -> Report:
     return Report(
         run_id=run_id,
         results=applied.results,
         secrets=secrets,
         halted=applied.halted,
-        exit_code=code,
+        exit_code=run_exit_code(applied.results, secrets, halted=applied.halted is not None),
         findings=findings,
+        note=fleet.asked.note,
     )

@@ -51,7 +51,7 @@ class Transacted:
     seconds: float = 0.0
 
 
-def record_of(plan: Plan, policy: Policy, run_id: str) -> Record:
+def record_of(plan: Plan, policy: Policy, run_id: str, note: str) -> Record:
     """Return the record that a committed transaction leaves on the node."""
     hashes = {
         change.path: hashlib.sha256(change.after.content).hexdigest() if change.after.content is not None else "absent"
@@ -59,6 +59,7 @@ def record_of(plan: Plan, policy: Policy, run_id: str) -> Record:
     }
     return Record(
         run_id=run_id,
+        note=note,
         tool=f"harbor-agent {__version__}",
         policy_digest=policy_digest(policy),
         entries=plan.owned_entries,

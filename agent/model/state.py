@@ -125,6 +125,7 @@ class Record:
     """
 
     run_id: str = ""
+    note: str = ""
     tool: str = ""
     policy_digest: str = ""
     entries: tuple[str, ...] = ()

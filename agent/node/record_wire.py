@@ -16,6 +16,7 @@ def encode_record(record: Record) -> bytes:
         "schema": _SCHEMA,
         "tool": record.tool,
         "run_id": record.run_id,
+        "note": record.note,
         "policy_digest": record.policy_digest,
         "entries": list(record.entries),
         "created_files": list(record.created_files),
@@ -32,6 +33,7 @@ def decode_record(content: bytes) -> Record:
         record = Record(
             tool=str(document["tool"]),
             run_id=str(document["run_id"]),
+            note=str(document.get("note", "")),
             policy_digest=str(document["policy_digest"]),
             entries=tuple(str(entry) for entry in document["entries"]),
             created_files=tuple(str(path) for path in document["created_files"]),

@@ -1,4 +1,4 @@
-"""A short name for what was wanted of a node, so that later runs can tell whether the wish has changed."""
+"""Short names for what was wanted, so that later runs can tell whether the wish has changed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.model.policy import Policy
+
+
+def wish_digest(policy: Policy, *, repair: bool) -> str:
+    """Return SHA-256 (hex) over all that was asked for, also of the cluster, but for logins."""
+    facts = {
+        "node": policy_digest(policy),
+        "registries": sorted([r.address.url, r.verify_image or "", repr(r.secret)] for r in policy.registries),
+        "rollout": repr(policy.rollout),
+        "repair": repair,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def policy_digest(policy: Policy) -> str:
