@@ -29,7 +29,7 @@ def site() -> Iterator[Site]:
         registry = stack.enter_context(
             running_registry(
                 lab.folder / "registry",
-                authentication="htpasswd",
+                authentication="token",
                 logins=[PULLER],
                 host=lab.address,
                 port=5000,

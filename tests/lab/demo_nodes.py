@@ -37,7 +37,7 @@ def show() -> None:
         registry = stack.enter_context(
             running_registry(
                 lab.folder / "registry",
-                authentication="htpasswd",
+                authentication="token",
                 logins=[_LOGIN],
                 host=lab.address,
                 port=5000,

@@ -66,6 +66,14 @@ class Front(BaseHTTPRequestHandler):
     orders: dict[str, Any]
     tokens: Tokens
 
+    def handle_one_request(self) -> None:
+        # docker tries HTTPS first; nginx answers the hello in plain HTTP, which is what docker then complains of
+        if self.rfile.peek(1)[:1] == b"\x16":  # type: ignore[attr-defined]
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            self.close_connection = True
+            return
+        super().handle_one_request()
+
     def _any(self) -> None:
         parts = urlsplit(self.path)
         match parts.path:

@@ -37,7 +37,9 @@ Runner = Callable[..., Ran]
 @pytest.fixture
 def run(tmp_path: Path) -> Runner:
     def start(*arguments: str, stdin: str = "", **environment: str) -> Ran:
-        inherited = {k: v for k, v in os.environ.items() if k not in {"KUBECONFIG", "NO_COLOR"}}
+        inherited = {
+            k: v for k, v in os.environ.items() if k not in {"KUBECONFIG", "NO_COLOR", "PYTHONDONTWRITEBYTECODE"}
+        }
         done = subprocess.run(
             [sys.executable, "-m", "agent.cli", *arguments],
             input=stdin.encode(),
