@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,20 @@ _EXPECTED_YAML = "expected YAML that maps groups to hosts, vars and children"
 _EXPECTED_VARIABLES = "group_vars and host_vars files are YAML that maps variable names to values"
 _EXPECTED_INI = "expected [group] lines, and below them 'host key=value …'"
 
+# Behind the plugin loader, the next import of a module of Ansible's reads the long list of renamed ones: 0.07 s. So
+# what reading any inventory imports comes before; a module that is missed here costs that time and nothing else.
+for _name in (
+    "ansible.playbook.play_context",
+    "ansible.plugins.cache.memory",
+    "ansible.plugins.connection",
+    "ansible.plugins.doc_fragments",
+    "ansible.plugins.inventory.ini",
+    "ansible.plugins.inventory.script",
+    "ansible.plugins.shell",
+    "ansible.plugins.vars.host_group_vars",
+):
+    with suppress(ImportError):
+        import_module(_name)
 # Once a process: Ansible warns when it is told twice.
 init_plugin_loader([])
 
