@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 PlanFilePath = Annotated[
     str | None,
-    typer.Argument(help="A file that plan --out wrote: just that is done, or refused.", metavar="[PLANFILE]"),
+    typer.Argument(
+        help="A file that plan --out wrote: just that is done, or refused; it holds the options.", metavar="PLANFILE"
+    ),
 ]
 
 

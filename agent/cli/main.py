@@ -8,6 +8,7 @@ import typer
 
 from agent import __version__
 from agent.cli import apply, plan, render, secret, verify
+from agent.cli.options import examples
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
@@ -21,11 +22,12 @@ app = typer.Typer(
         "Make every node of a cluster trust a plain-HTTP Harbor, and give the cluster its pull secret.\n\n"
         "plan shows the exact diff of every file and changes nothing; apply asks, changes the nodes wave by wave, "
         "proves each by a real pull and puts back what fails.\n\n"
-        "\b\n"
-        "  harbor-agent plan  -i inventory.ini --registry 192.168.0.99\n"
-        "  harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9\n\n"
         "Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 unreachable, 5 refused, 6 a node needs a person, "
         "7 stopped early."
+    ),
+    epilog=examples(
+        "harbor-agent plan  -i inventory.ini --registry 192.168.0.99",
+        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
     ),
 )
 
@@ -43,9 +45,20 @@ def _root(
     """Take the options that stand before the command."""
 
 
-app.command("render")(render.render)
-app.command("apply")(apply.apply)
-app.command("verify")(verify.verify)
+app.command("render", epilog=examples("harbor-agent render --registry 192.168.0.99"))(render.render)
+app.command(
+    "apply",
+    epilog=examples(
+        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
+        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --absent",
+        "harbor-agent apply change.plan",
+        "harbor-agent apply --root ./image-tree --registry 192.168.0.99 --yes",
+    ),
+)(apply.apply)
+app.command(
+    "verify",
+    epilog=examples("harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"),
+)(verify.verify)
 app.add_typer(plan.app, name="plan")
 app.add_typer(secret.app, name="secret")
 

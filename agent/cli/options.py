@@ -46,67 +46,103 @@ Inventory = Annotated[
     typer.Option(
         "-i",
         "--inventory",
-        help="Ansible inventory: file, directory or 'host1,host2,'; repeatable.",
+        help="Which nodes: an Ansible inventory file or directory, or 'host1,host2,'; repeatable.",
         metavar="SOURCE",
     ),
 ]
 Limit = Annotated[
-    str | None, typer.Option("--limit", help="Only these hosts or groups (Ansible's patterns).", metavar="PATTERN")
+    str | None,
+    typer.Option(
+        "--limit", help="Only these of them: Ansible's patterns, such as 'workers:!node7'.", metavar="PATTERN"
+    ),
 ]
 Registries = Annotated[
     list[str] | None,
     typer.Option(
         "--registry",
-        help="Registry address, http implied; repeatable. Restricts the run to it.",
+        help="The registry, http:// implied; repeatable. The run is then about these only.",
         metavar="HOST[:PORT]",
     ),
 ]
 Config = Annotated[
     str | None,
-    typer.Option("-c", "--config", help="Settings file; ./harbor-agent.yaml if it is there.", metavar="FILE"),
+    typer.Option(
+        "-c", "--config", help="Settings file.", show_default="./harbor-agent.yaml if it is there", metavar="FILE"
+    ),
 ]
 TransportOption = Annotated[
-    TransportName, typer.Option("--transport", help="ssh to the inventory, or local: this machine alone.")
+    TransportName, typer.Option("--transport", help="ssh to the nodes, or local: this machine, no inventory.")
 ]
 RouteOption = Annotated[
     RouteChoice | None,
-    typer.Option("--route", help="Where the setting goes; auto decides per node and says why.", show_default="auto"),
+    typer.Option(
+        "--route",
+        help="Where the setting goes: decided per node, always docker-options.conf, or always daemon.json.",
+        show_default="auto",
+    ),
 ]
-Forks = Annotated[int, typer.Option("--forks", min=1, help="Nodes at a time while looking.", metavar="N")]
+Forks = Annotated[int, typer.Option("--forks", min=1, help="Nodes looked at at the same time.", metavar="N")]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
-Absent = Annotated[bool, typer.Option("--absent", help="Take the registry out instead (name it with --registry).")]
-Repair = Annotated[bool, typer.Option("--repair", help="Also mend what would otherwise be refused; see the diff.")]
+Absent = Annotated[bool, typer.Option("--absent", help="Take the registry out of the nodes again; needs --registry.")]
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Mend broken settings as well, which a plan otherwise refuses and shows.")
+]
 Root = Annotated[
     str | None,
-    typer.Option("--root", help="An unpacked file system tree instead of nodes; files only.", metavar="DIR"),
+    typer.Option("--root", help="An unpacked image instead of nodes: only its files are changed.", metavar="DIR"),
 ]
 AssumedVersion = Annotated[
-    str | None, typer.Option("--assume-docker-version", help="dockerd's version in --root.", metavar="V")
+    str | None,
+    typer.Option("--assume-docker-version", help="dockerd's version in --root.", show_default="20.10", metavar="V"),
 ]
-Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more on standard error.")]
-Note = Annotated[str, typer.Option("--note", help="Why, for those who look later.", metavar="TEXT")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Verbose = Annotated[
+    int, typer.Option("-v", "--verbose", count=True, help="Name each node as it is seen.", show_default=False)
+]
+Note = Annotated[
+    str, typer.Option("--note", help="Why it is done; kept in the plan file and the report.", metavar="TEXT")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")]
 VerifyImage = Annotated[
     str | None,
     typer.Option(
-        "--verify-image", help="Image that each node pulls as proof, without the address.", metavar="REPO:TAG"
+        "--verify-image",
+        help="Image for each node to pull as proof, without the registry's address.",
+        metavar="REPO:TAG",
     ),
 ]
-Kubeconfig = Annotated[str | None, typer.Option("--kubeconfig", help="Cluster to put the secret into.", metavar="FILE")]
-Context = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.", metavar="NAME")]
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option("--kubeconfig", help="The cluster that gets the secret.", show_default="kubectl's", metavar="FILE"),
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="Context of the kubeconfig.", show_default="its current one", metavar="NAME"),
+]
 Namespaces = Annotated[
-    list[str] | None, typer.Option("-n", "--namespace", help="Namespace of the secret; repeatable.", metavar="NAME")
+    list[str] | None,
+    typer.Option(
+        "-n",
+        "--namespace",
+        help="Namespace (in KubeSphere: project) that gets the secret; repeatable.",
+        show_default="default",
+        metavar="NAME",
+    ),
 ]
 ServiceAccounts = Annotated[
     list[str] | None,
-    typer.Option("--service-account", help="Attach the secret to this account; repeatable.", metavar="NAME"),
+    typer.Option(
+        "--service-account", help="Service account there that the secret is attached to; repeatable.", metavar="NAME"
+    ),
 ]
 SecretName = Annotated[
     str | None,
     typer.Option("--secret-name", help="Name of the pull secret.", show_default="harbor-pull", metavar="NAME"),
 ]
-Username = Annotated[str | None, typer.Option("--username", help="User at the registry.", metavar="USER")]
-Email = Annotated[str | None, typer.Option("--email", help="E-mail in the secret.", metavar="ADDRESS")]
+Username = Annotated[
+    str | None,
+    typer.Option("--username", help="User at the registry, checked there before any node is touched.", metavar="USER"),
+]
+Email = Annotated[str | None, typer.Option("--email", help="E-mail address in the secret.", metavar="ADDRESS")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 PasswordFile = Annotated[
     str | None, typer.Option("--password-file", help="Read the password from a file.", metavar="FILE")
@@ -114,9 +150,16 @@ PasswordFile = Annotated[
 KeyForm = Annotated[
     KeyFormName | None,
     typer.Option(
-        "--key-form", help="The registry's name in the secret: with its scheme, or plain.", show_default="kubesphere"
+        "--key-form",
+        help="How the secret names the registry: with http:// as KubeSphere needs it, or plain.",
+        show_default="kubesphere",
     ),
 ]
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help text: commands to copy, in lines that stay as they are."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from agent.errors import ExitCode
 
 app = typer.Typer(rich_markup_mode=None)
 
-ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3 where changes are pending.")]
+ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3, not 0, where changes are pending.")]
 Out = Annotated[
-    str | None, typer.Option("--out", help="Also write a plan file, for apply FILE: hashes only.", metavar="FILE")
+    str | None,
+    typer.Option("--out", help="Also write a plan file for 'apply FILE': hashes, no contents.", metavar="FILE"),
 ]
 ValidHours = Annotated[
     float, typer.Option("--valid-hours", min=0.0, help="How long the plan file may be applied.", metavar="HOURS")
@@ -24,7 +25,15 @@ ValidHours = Annotated[
 PlanFilePath = Annotated[str, typer.Argument(help="A file that plan --out wrote.", metavar="FILE")]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    epilog=options.examples(
+        "harbor-agent plan -i inventory.ini --registry 192.168.0.99",
+        "harbor-agent plan -i inventory.ini --limit node1 --exit-code",
+        "harbor-agent plan --transport local --registry 192.168.0.99",
+        "harbor-agent plan -i inventory.ini --out change.plan",
+    ),
+)
 @guarded
 def plan(
     *,
@@ -41,7 +50,10 @@ def plan(
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode | None:
-    """Show what would change on every node, as exact diffs, and why. Changes nothing."""
+    """Show what would change on every node, as exact diffs, and why. Changes nothing.
+
+    What is to be trusted, proven and put into the cluster stands in options or in harbor-agent.yaml.
+    """
     if subcommand.invoked_subcommand:
         return None
     from agent.cli.plan_text import plan_text
@@ -62,7 +74,7 @@ def plan(
     return plan_exit_code(fleet.nodes, fleet.secrets, pending=exit_code)
 
 
-@app.command("show")
+@app.command("show", epilog=options.examples("harbor-agent plan show change.plan"))
 @guarded
 def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show what a plan file holds: who is to be changed, which files, and how long it is good for."""

@@ -14,7 +14,12 @@ from agent.errors import ExitCode
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The cluster's pull secret; touches no node.")
 
 
-@app.command("apply")
+@app.command(
+    "apply",
+    epilog=options.examples(
+        "harbor-agent secret apply --registry 192.168.0.99 --username admin --password-file ./password -n demo"
+    ),
+)
 @guarded
 def apply(
     *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
@@ -35,7 +40,12 @@ def apply(
     return exit_code
 
 
-@app.command("render")
+@app.command(
+    "render",
+    epilog=options.examples(
+        "harbor-agent secret render --registry 192.168.0.99 --username admin --password-stdin -n demo <./password"
+    ),
+)
 @guarded
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
     """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
@@ -48,7 +58,12 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
     return ExitCode.DONE
 
 
-@app.command("validate")
+@app.command(
+    "validate",
+    epilog=options.examples(
+        "harbor-agent secret validate --registry 192.168.0.99 --username admin --password-stdin <./password"
+    ),
+)
 @guarded
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Ask the registry whether the login is right, and with an image whether it may be pulled."""

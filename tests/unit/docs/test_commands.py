@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
 
 from agent.cli.main import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = [
@@ -44,7 +48,14 @@ def words(line: str) -> list[str]:
     before = line.removesuffix(name + rest)
     if not name or before.strip(" $"):
         return []
-    return shlex.split(rest.replace("\\|", "|").partition("|")[0].replace("…", ""), comments=True)
+    command = re.split(r"[|<]", rest.replace("\\|", "|"), maxsplit=1)[0]
+    return shlex.split(command.replace("…", ""), comments=True)
+
+
+def every_command(command: Any) -> Iterator[Any]:  # noqa: ANN401 - whichever click typer brings
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from every_command(below)
 
 
 def parse(arguments: list[str]) -> None:
@@ -65,6 +76,14 @@ def test_every_command_shown_is_taken(name: str) -> None:
         if command[0] in {"COMMAND", "--install-completion", "--help"} or command[1:] == ["--help"]:
             continue
         parse(command)
+
+
+def test_every_example_in_a_help_text_is_taken() -> None:
+    texts = [command.epilog for command in every_command(typer.main.get_command(app)) if command.epilog]
+    examples = [line for text in texts for line in text.splitlines() if line.startswith("  ")]
+    assert len(examples) > len(texts)
+    for line in examples:
+        parse(words(line.strip()))
 
 
 def test_commands_are_found_in_the_readme() -> None:
