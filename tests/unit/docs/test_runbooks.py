@@ -79,6 +79,7 @@ def rows(name: str) -> list[str]:
         if line.startswith("| <a id="):
             anchors = re.findall(r'<a id="([^"]+)"></a>`([^`]+)`', line.split(" | ")[0])
             assert all(anchor == code for anchor, code in anchors), line
+            assert len(re.findall(r"(?<!\\)\|", line)) == 4, f"a pipe within a cell is written \\|: {line}"
             found += [code for _, code in anchors]
     return found
 
