@@ -25,6 +25,18 @@ def test_render_takes_several_registries_from_the_file(run: Runner, tmp_path: Pa
     assert run("render").out == expected
 
 
+def test_render_of_a_tree_prints_the_file_as_it_would_be(run: Runner, tree: Path) -> None:
+    (tree / "etc/default").mkdir()
+    (tree / "etc/default/docker").write_text("# mine\nDOCKER_OPTS=--mtu=1400\n")
+    ran = run("render", "--root", str(tree), "--registry", "192.168.0.99")
+    assert (ran.rc, ran.out) == (0, "# mine\nDOCKER_OPTS=--mtu=1400 --insecure-registry=192.168.0.99\n")
+    assert "/etc/default/docker" in ran.err
+
+
+def test_render_of_what_only_a_tree_can_tell_is_refused(run: Runner) -> None:
+    assert run("render", "--registry", "h", "--route", "daemon-json").rc == 2
+
+
 def test_plan_of_a_tree_is_a_valid_document_and_changes_nothing(run: Runner, tree: Path) -> None:
     ran = run("plan", "--root", str(tree), "--registry", "192.168.0.99", "-o", "json", "--exit-code")
     document = ran.document()
