@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 import typer
+from typer.core import TyperGroup
 
 from agent import __version__
 from agent.cli import apply, plan, render, secret, verify
@@ -12,8 +13,19 @@ from agent.cli.options import examples
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
+
+class _InOrder(TyperGroup):
+    """Lists the commands in the order in which they are used, groups among them."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer hides its base
+        """Return their names."""
+        order = ("render", "plan", "apply", "verify", "secret")
+        return sorted(super().list_commands(ctx), key=order.index)
+
+
 app = typer.Typer(
     name="harbor-agent",
+    cls=_InOrder,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -61,9 +61,10 @@ def tell(text: str) -> None:
 
 def problem_lines(problem: Problem) -> list[str]:
     """Return a problem and its way out as indented lines; a hint may be a whole block to copy."""
+    code = typer.style(f"[{problem.code}]", dim=True)
     first, *more = problem.hint.splitlines() or [""]
     hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
-    return [f"  {problem.message}", *hint]
+    return [f"  {problem.message} {code}", *hint]
 
 
 def _echo(text: str, stream: object) -> None:

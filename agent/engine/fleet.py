@@ -88,6 +88,7 @@ def plan_state(node: Node, policy: Policy, state: NodeState, *, repair: bool) ->
         repair=repair,
     )
     decision = plan_docker(node.name, state, wanted, load_templates())
+    decision = replace(decision, findings=(*decision.findings, *state.unreadable))
     if isinstance(decision, Refusal):
         return PlannedNode(
             node=node,

@@ -78,7 +78,7 @@ def number(text: str, base: int = 10) -> int:
 
 def refuse(code: str, message: str) -> WireError:
     """Build the error for an answer that cannot be used."""
-    return WireError.of(code, message, "run the command again; -v shows the node's answer")
+    return WireError.of(code, message, "run it again; does the user's login shell print or end something?")
 
 
 def _excerpt(text: str) -> str:

@@ -181,9 +181,7 @@ def _no_common_algorithm(target: Target, said: str) -> UnreachableError:
 
 def _verify(target: Target, key: paramiko.PKey, known_hosts: KnownHosts) -> None:
     key_type, blob = key.get_name(), key.asbytes()
-    trust = (
-        f"compare the fingerprint with the node's own, then run: harbor-agent trust-hosts --limit {target.node.name}"
-    )
+    trust = f"compare it with the node's own, then: ssh-keyscan {target.node.address} >> ~/.ssh/known_hosts"
     presented = f"{key_type} {fingerprint(blob)}"
     match known_hosts.check(target.host, target.port, key_type, blob):
         case Verdict.KNOWN:
