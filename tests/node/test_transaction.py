@@ -305,6 +305,7 @@ def test_killed_at_any_step_the_node_is_wholly_old_or_wholly_new(world: World, s
     plan = restart_plan(world, OPTIONS, change(world, DAEMON_JSON, "{}"))
     world.set("kill-at", step)
     report = begin(world, plan)
+    world.wait_until_unlocked()
     assert world.get("killed-at").strip() == step
     assert_whole(world, report)
     assert report.phase is (TransactionPhase.COMMITTED if step == "committed" else report.phase)
@@ -317,6 +318,7 @@ def test_after_a_reboot_at_any_step_the_node_is_wholly_old_or_wholly_new(world: 
     world.set("kill-at", step)
     world.set("no-stop-post", "")
     begin(world, plan)
+    world.wait_until_unlocked()
     assert world.get("killed-at").strip() == step
     world.recover("run-1")
     assert_whole(world, status(world))
