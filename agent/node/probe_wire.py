@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SCHEMA = "harbor-agent/probe/1"
+_WANTED_OF_OS_RELEASE = frozenset({"ID", "VERSION_ID", "PRETTY_NAME"})
 _VERSION = re.compile(r"version ([^\s,]+)")
 _UNREADABLE = {
     "file-unreadable": "{} cannot be read without more rights",
@@ -181,11 +182,11 @@ def _system(document: _Document) -> System:
 
 
 def _assignments(text: str) -> dict[str, str]:
-    """Read os-release(5): shell-like assignments."""
+    """Read what is wanted of os-release(5): shell-like assignments."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.strip().partition("=")
-        if not equals or name.startswith("#"):
+        if not equals or name not in _WANTED_OF_OS_RELEASE:
             continue
         try:
             found[name] = "".join(shlex.split(value))
