@@ -26,7 +26,7 @@ demo:
 	@$(BIN)/python -m tests.lab.demo
 
 bench: $(INSTALLED)
-	for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+	for benchmark in $(basename $(notdir $(wildcard benchmarks/*.py))); do $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 lab-packages:
 	tests/lab/packages.sh
