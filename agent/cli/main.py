@@ -11,7 +11,7 @@ from agent import __version__
 from agent.cli import apply, plan, render, secret, verify
 from agent.cli.options import examples
 
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+_OBJECTS_BETWEEN_COLLECTIONS = 250_000
 
 
 class _InOrder(TyperGroup):

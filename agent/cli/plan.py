@@ -57,7 +57,6 @@ def plan(
     if subcommand.invoked_subcommand:
         return None
     from agent.cli.plan_text import plan_text
-    from agent.engine.approved import save_run
     from agent.engine.documents import plan_document
     from agent.engine.runs import plan_run
     from agent.engine.scoring import plan_exit_code
@@ -69,6 +68,8 @@ def plan(
     else:
         write(plan_text(fleet.nodes, fleet.secrets, fleet.findings))
     if out is not None:
+        from agent.engine.approved import save_run
+
         save_run(fleet, out, hours=valid_hours)
         tell(f"written to {out}; harbor-agent apply {out} does just this, within {valid_hours:g} hours")
     return plan_exit_code(fleet.nodes, fleet.secrets, pending=exit_code)
