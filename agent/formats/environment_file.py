@@ -62,7 +62,10 @@ class _State(Enum):
 
 @lru_cache(maxsize=CACHED_FILES)
 def parse_environment_file(content: bytes, *, comment_continues: bool = True) -> EnvironmentFile:
-    """Read the file; `comment_continues` is true before systemd 254. Raises FormatError for a NUL byte."""
+    """Read the file; `comment_continues` is true before systemd 254.
+
+    Raises FormatError where systemd reads nothing of the file.
+    """
     text = decode(content)
     if "\0" in text:
         raise FormatError(line_number(text, text.index("\0")), "it holds a NUL byte")
@@ -185,10 +188,10 @@ class _Reader:
             end += 1
         name, text = "".join(self.key).rstrip(_WHITESPACE), "".join(self.characters)
         line = line_number(self.text, self.start)
+        if not is_utf8(name) or not is_utf8(text):
+            raise FormatError(line, "it is not UTF-8: systemd reads nothing of the file")
         if not _NAME.match(name):
             self.faults.append(Fault(line=line, reason=f"'{name}' is not the name of a variable"))
-        elif not is_utf8(text):
-            self.faults.append(Fault(line=line, reason=f"the value of {name} is not UTF-8"))
         else:
             start = self.value_start if self.insertion is None else self.insertion
             value = Value(text=text, places=tuple(self.places), start=start, continues=self.quote != "'")

@@ -6,48 +6,35 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.formats.argument_text import PlacedWord, Value
-from agent.formats.systemd_syntax import Escapes, WordError, expand_specifiers, unknown_specifier, words
+from agent.formats.argument_text import Value
+from agent.formats.systemd_command import CommandError, read_commands
+from agent.formats.systemd_syntax import WordError, expand_specifiers, unknown_specifier, words
 from agent.formats.text import Fault, FormatError, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agent.formats.systemd_command import Command
     from agent.formats.systemd_syntax import Word
     from agent.formats.systemd_unit import Assignment, UnitFile
 
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
-_PREFIXES = "@-:+!"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """An assignment of Environment= that is in force; `value` is as written, specifiers not expanded.
+    """An assignment of Environment= that is in force.
 
-    `word` is the range of the whole `NAME=value` in the file, quotes included.
+    `value` is as written, `meaning` has its specifiers expanded as far as they are known. `word` is the range of
+    the whole `NAME=value` in the file, quotes included.
     """
 
     name: str
     value: Value
+    meaning: str
     path: str
     word: tuple[int, int]
     assignment: Assignment
-
-    @property
-    def meaning(self) -> str:
-        """The value with specifiers expanded as far as they are known."""
-        return expand_specifiers(self.value.text)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """An ExecStart= in force. `placed[0]` is the program; `expands` is false behind the prefix `:`."""
-
-    path: str
-    assignment: Assignment
-    placed: tuple[PlacedWord, ...]
-    value: Value
-    expands: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +49,12 @@ class BrokenVariable:
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """The settings in force, filled file by file. `faults` are (path, fault) of what systemd skips."""
+    """The settings in force of the unit `name`, filled file by file.
 
+    `faults` are (path, fault) of what systemd skips.
+    """
+
+    name: str
     environment: dict[str, Variable] = field(default_factory=dict)
     environment_files: list[str] = field(default_factory=list)
     unset: list[str] = field(default_factory=list)
@@ -81,12 +72,12 @@ class ServiceError(FormatError):
         self.path = path
 
 
-def evaluate_service(files: Iterable[tuple[str, UnitFile]]) -> Service:
-    """Evaluate the unit file and its drop-ins, given in the order in which systemd reads them.
+def evaluate_service(files: Iterable[tuple[str, UnitFile]], name: str = "docker.service") -> Service:
+    """Evaluate the file of the unit `name` and its drop-ins, given in the order in which systemd reads them.
 
     Raises ServiceError for an ExecStart= that systemd cannot read.
     """
-    service = Service()
+    service = Service(name=name)
     for path, unit in files:
         service.faults.extend((path, fault) for fault in unit.faults)
         for assignment in unit.assignments:
@@ -112,21 +103,49 @@ def _apply(service: Service, path: str, assignment: Assignment) -> None:
             _environment(service, path, assignment)
         case "EnvironmentFile" if not assignment.value:
             service.environment_files.clear()
-        case "EnvironmentFile" if not assignment.value.removeprefix("-").startswith("/"):
-            reason = f"'{assignment.value}' is no absolute path: systemd ignores it"
-            service.faults.append((path, Fault(line=assignment.line, reason=reason)))
         case "EnvironmentFile":
-            service.environment_files.append(expand_specifiers(assignment.value))
+            _environment_file(service, path, assignment)
         case "UnsetEnvironment" if not assignment.value:
             service.unset.clear()
         case "UnsetEnvironment":
-            service.unset.extend(assignment.value.split())
+            _unset(service, path, assignment)
         case "ExecStart" if not assignment.value:
             service.commands.clear()
         case "ExecStart":
             _command(service, path, assignment)
         case _:
             pass
+
+
+def _environment_file(service: Service, path: str, assignment: Assignment) -> None:
+    dash = "-" if assignment.value.startswith("-") else ""
+    named = expand_specifiers(assignment.value.removeprefix("-"), service.name)
+    specifier = unknown_specifier(assignment.value)
+    names = named.split("/")
+    reason = ""
+    if specifier:
+        reason = f"'{specifier}' is no specifier"
+    elif names[0]:
+        reason = f"'{named}' is no absolute path"
+    elif ".." in names:
+        reason = f"'{named}' leads through '..'"
+    if reason:
+        service.faults.append((path, Fault(line=assignment.line, reason=f"{reason}: systemd ignores it")))
+        return
+    service.environment_files.append(f"{dash}/{'/'.join(name for name in names if name not in ('', '.'))}")
+
+
+def _unset(service: Service, path: str, assignment: Assignment) -> None:
+    try:
+        for word in words(assignment.value):
+            specifier = unknown_specifier(word.text)
+            if specifier:
+                reason = f"'{specifier}' is no specifier: systemd ignores it"
+                service.faults.append((path, Fault(line=assignment.line, reason=reason)))
+            else:
+                service.unset.append(expand_specifiers(word.text, service.name))
+    except WordError as error:
+        service.faults.append((path, Fault(line=assignment.line, reason=f"{error}: systemd ignores the rest")))
 
 
 def _environment(service: Service, path: str, assignment: Assignment) -> None:
@@ -140,7 +159,7 @@ def _environment(service: Service, path: str, assignment: Assignment) -> None:
                 _drop(service, path, assignment, match, f"'{specifier}' is no specifier, write '%{specifier}'")
             elif match and is_utf8(word.text):
                 # replaced in place or appended, the order does not matter to what is set
-                service.environment[match[1]] = _variable(path, assignment, word, match)
+                service.environment[match[1]] = _variable(service, path, assignment, word, match)
             else:
                 reason = f"'{word.text}' is no assignment: systemd ignores it"
                 service.faults.append((path, Fault(line=assignment.line, reason=reason)))
@@ -155,7 +174,7 @@ def _drop(service: Service, path: str, assignment: Assignment, match: re.Match[s
         service.broken.append(BrokenVariable(name=match[1], path=path, assignment=assignment, reason=reason))
 
 
-def _variable(path: str, assignment: Assignment, word: Word, match: re.Match[str]) -> Variable:
+def _variable(service: Service, path: str, assignment: Assignment, word: Word, match: re.Match[str]) -> Variable:
     places = tuple(
         (assignment.offsets[start], assignment.offsets[end - 1] + 1) for start, end in word.places[match.end() :]
     )
@@ -169,9 +188,11 @@ def _variable(path: str, assignment: Assignment, word: Word, match: re.Match[str
     else:
         raw_start = assignment.offsets[start - 1] + 1
     bare = whole if word.closing_quote is None else None
+    text = word.text[match.end() :]
     return Variable(
         name=match[1],
-        value=Value(text=word.text[match.end() :], places=places, start=raw_start, bare=bare),
+        meaning=expand_specifiers(text, service.name),
+        value=Value(text=text, places=places, start=raw_start, bare=bare),
         path=path,
         word=whole,
         assignment=assignment,
@@ -179,44 +200,10 @@ def _variable(path: str, assignment: Assignment, word: Word, match: re.Match[str
 
 
 def _command(service: Service, path: str, assignment: Assignment) -> None:
-    found: list[Word] = []
-    reason = ""
     try:
-        for word in words(assignment.value, escapes=Escapes.RELAXED):
-            found.append(word)
-            specifier = unknown_specifier(word.text)
-            reason = reason or (f"'{specifier}' is no specifier" if specifier else "")
-    except WordError as error:
-        reason = reason or str(error)
-    if reason:
-        if found and "-" not in _prefix(found[0].text):
-            # systemd leaves the rest of the file unread, and does not load a unit file like this at all
-            raise ServiceError(path, assignment.line, f"{reason}, in ExecStart=")
-        service.faults.append((path, Fault(line=assignment.line, reason=f"{reason}: systemd ignores the line")))
-        return
-    program = found[0].text
-    prefix = _prefix(program)
-    arguments = found[1:]
-    if "@" in prefix:
-        arguments = arguments[1:]
-    placed = [_placed(assignment, found[0], program.lstrip(_PREFIXES))]
-    placed.extend(_placed(assignment, word, word.text) for word in arguments)
-    places = tuple((offset, offset + 1) for offset in assignment.offsets)
-    service.commands.append(
-        Command(
-            path=path,
-            assignment=assignment,
-            placed=tuple(placed),
-            value=Value(text=assignment.value, places=places, start=assignment.value_start),
-            expands=":" not in prefix,
-        )
-    )
-
-
-def _prefix(program: str) -> str:
-    return program[: len(program) - len(program.lstrip(_PREFIXES))]
-
-
-def _placed(assignment: Assignment, word: Word, text: str) -> PlacedWord:
-    start, end = assignment.place(word.start, word.end)
-    return PlacedWord(text=expand_specifiers(text), start=start, end=end)
+        read_commands(path, assignment, service.name, service.commands)
+    except CommandError as error:
+        if error.is_fatal:
+            # rule SD-15: systemd leaves the rest of the file unread, and does not load a unit file like this at all
+            raise ServiceError(path, assignment.line, f"{error}, in ExecStart=") from None
+        service.faults.append((path, Fault(line=assignment.line, reason=f"{error}: systemd ignores the line")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,14 +25,15 @@ _HIGHEST_CODE_POINT = 0x10FFFF
 # Those that depend on nothing but the unit being a system service that root runs. %T and %V are left out:
 # TMPDIR moves them.
 _SPECIFIERS = {
-    "%": "%", "n": "docker.service", "N": "docker", "p": "docker", "P": "docker", "i": "", "I": "", "j": "docker",
-    "J": "docker", "f": "/docker", "t": "/run", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc",
-    "h": "/root", "u": "root", "U": "0", "g": "root", "G": "0",
+    "%": "%", "t": "/run", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc", "h": "/root",
+    "u": "root", "U": "0", "g": "root", "G": "0",
 }  # fmt: skip
 _SPECIFIER = re.compile(r"%(.)", re.DOTALL)
 # All that systemd knows up to 257; another letter or digit makes it drop the setting, anything else stays.
 _KNOWN_SPECIFIERS = frozenset("%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY")
-_BRACED = re.compile(r"\$\$|\$\{([^}]*)\}")
+_ESCAPED = re.compile(r"-|\\x([0-9a-fA-F]{2})")
+# `${NAME:-else}` is for other programs of systemd's, and stays as it is
+_BRACED = re.compile(r"\$\$|\$\{([^}:]*)\}")
 
 
 class Escapes(Enum):
@@ -130,13 +132,31 @@ def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tu
             as_bytes = bytes([code]) if match[1] or octal else chr(code).encode("utf-8", "surrogatepass")
             return 1 + len(match.group()), as_bytes.decode("latin-1")
     if escapes is Escapes.RELAXED:
-        return 1, "\\"
+        return 2, "\\" + following
     raise WordError(f"'\\{following}' is no escape")
 
 
-def expand_specifiers(text: str) -> str:
+def expand_specifiers(text: str, unit: str) -> str:
     """Replace specifiers that mean the same on every node; those of the machine (%H, %m …) and unknown ones stay."""
-    return _SPECIFIER.sub(lambda match: _SPECIFIERS.get(match[1], match.group()), text)
+    known = _specifiers_of(unit)
+    return _SPECIFIER.sub(lambda match: known.get(match[1], match.group()), text)
+
+
+@lru_cache(maxsize=8)
+def _specifiers_of(unit: str) -> Mapping[str, str]:
+    name = unit.rpartition(".")[0]
+    prefix, _, instance = name.partition("@")
+    last = prefix.rpartition("-")[2]
+    return {
+        **_SPECIFIERS,
+        "n": unit, "N": name, "p": prefix, "P": _unescaped(prefix), "i": instance, "I": _unescaped(instance),
+        "j": last, "J": _unescaped(last), "f": "/" + _unescaped(instance or prefix).removeprefix("/"),
+    }  # fmt: skip
+
+
+def _unescaped(name: str) -> str:
+    """Undo systemd-escape(1)."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "/", name)
 
 
 def unknown_specifier(text: str) -> str | None:
@@ -149,7 +169,7 @@ def unknown_specifier(text: str) -> str | None:
 
 def whole_variable(word: str) -> str | None:
     """Return NAME where the word is `$NAME` and thus splits into arguments; None otherwise."""
-    return word[1:] if len(word) > 1 and word[0] == "$" and word[1] not in "{$" else None
+    return word[1:] if word.startswith("$") and not word.startswith(("${", "$$")) else None
 
 
 def replace_variables(word: str, environment: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from agent.formats.systemd_syntax import WHITESPACE
-from agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, line_end_of
+from agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, is_utf8, line_end_of
 
 _COMMENTS = "#;"
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"
@@ -73,6 +73,8 @@ def parse_unit(content: bytes) -> UnitFile:
         stripped = line.text.strip(WHITESPACE)
         if not stripped:
             continue
+        if not is_utf8(stripped):
+            raise FormatError(line.line, "it is not UTF-8: systemd reads no further")
         if stripped.startswith("["):
             if not stripped.endswith("]"):
                 raise FormatError(line.line, "the section header has no closing bracket")

@@ -19,8 +19,9 @@ from agent.formats.systemd_service import ServiceError, Variable, evaluate_servi
 from agent.formats.systemd_syntax import expand_specifiers, replace_variables, whole_variable
 from agent.formats.systemd_unit import parse_unit
 from agent.formats.text import CACHED_FILES, FormatError, readable
+from agent.model.state import FileKind
 from agent.planning.refused import RefusedError
-from agent.planning.unit_files import find_unit_files
+from agent.planning.unit_files import find_unit_files, is_masked
 from agent.planning.workspace import content_of
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
         EnvironmentFile,
         VariableLine,
     )
-    from agent.formats.systemd_service import Command, Service
+    from agent.formats.systemd_command import Command
+    from agent.formats.systemd_service import Service
     from agent.formats.systemd_unit import UnitFile
     from agent.formats.text import Fault
     from agent.model.state import NodeState
     from agent.planning.unit_files import UnitFiles
 
+_SEE_UNIT = "mend the unit; 'systemctl cat docker' shows all of it"
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -126,14 +129,17 @@ def evaluate(state: NodeState) -> Effective:
     """Evaluate the node's files. Raises RefusedError for what cannot be evaluated, naming file and line."""
     unit = find_unit_files(state)
     texts = tuple((path, content_of(state.files[path]) or b"") for path in (unit.fragment, *unit.drop_ins))
-    parsed, service = _read_service(texts)
+    parsed, service = _read_service(texts, unit.name)
     command = _single_command(unit, service)
     files, faults = _environment_files(state, service)
     winners = _winners(service, files)
     values = {name: _meaning(winner) for name, winner in winners.items()}
     environment = surviving_environment(service, values)
     winners = {name: winners[name] for name in environment}
-    arguments = _arguments(command, winners, environment)
+    arguments = _arguments(unit.name, command, winners, environment)
+    if not arguments:
+        message = f"ExecStart= in {command.path} comes to nothing, its variables being unset"
+        raise RefusedError("unit-invalid", message, _SEE_UNIT)
     daemon = parse_arguments([argument.text for argument in arguments])
     config, fault = _config(state, daemon.config_file)
     return Effective(
@@ -170,10 +176,10 @@ def refused_file(path: str, error: FormatError) -> RefusedError:
 
 
 @lru_cache(maxsize=CACHED_FILES)
-def _read_service(texts: tuple[tuple[str, bytes], ...]) -> tuple[Mapping[str, UnitFile], Service]:
+def _read_service(texts: tuple[tuple[str, bytes], ...], name: str) -> tuple[Mapping[str, UnitFile], Service]:
     parsed = {path: _parse_unit(path, content) for path, content in texts}
     try:
-        return parsed, evaluate_service(parsed.items())
+        return parsed, evaluate_service(parsed.items(), name)
     except ServiceError as error:
         raise refused_file(error.path, error) from None
 
@@ -189,7 +195,7 @@ def _single_command(unit: UnitFiles, service: Service) -> Command:
     if len(service.commands) != 1:
         found = "no ExecStart=" if not service.commands else f"{len(service.commands)} ExecStart= lines"
         message = f"{unit.fragment} and its drop-ins leave {found} in force, where a daemon has exactly one"
-        raise RefusedError("unit-invalid", message, "mend the unit; 'systemctl cat docker' shows all of it")
+        raise RefusedError("unit-invalid", message, _SEE_UNIT)
     return service.commands[0]
 
 
@@ -202,17 +208,15 @@ def _environment_files(
     files: dict[str, EnvironmentFile] = {}
     faults: list[tuple[str, Fault]] = []
     for setting in service.environment_files:
-        pattern = setting.removeprefix("-")
-        paths = [pattern]
-        if _GLOB.search(pattern):
-            paths = sorted(path for path in state.files if fnmatch.fnmatchcase(path, pattern))
-        for path in paths:
-            content = content_of(state.files[path]) if path in state.files else None
-            if content is None and not setting.startswith("-"):
-                message = f"the unit needs {path}, which is not there: docker would not start again"
-                raise RefusedError("environment-file-missing", message, f"create it, or write EnvironmentFile=-{path}")
+        pattern, is_optional = setting.removeprefix("-"), setting.startswith("-")
+        contents = {path: _content_for_unit(state, path, is_optional=is_optional) for path in _matching(state, pattern)}
+        if not is_optional and (not contents or None in contents.values()):
+            message = f"the unit needs {pattern}, which is not there: docker would not start again"
+            raise RefusedError("environment-file-missing", message, f"create it, or write EnvironmentFile=-{pattern}")
+        for path, content in contents.items():
             if content is None:
                 continue
+            # rule SD-10: a file that is named twice counts at its last place
             files.pop(path, None)
             try:
                 files[path] = parse_environment_file(content, comment_continues=continues)
@@ -220,6 +224,30 @@ def _environment_files(
                 raise refused_file(path, error) from None
             faults.extend((path, fault) for fault in files[path].faults)
     return files, faults
+
+
+def _matching(state: NodeState, pattern: str) -> list[str]:
+    """Return the path itself, or the files that it matches as glob(7) does: name by name, no hidden ones."""
+    if not _GLOB.search(pattern):
+        return [pattern]
+    names = pattern.split("/")
+    return sorted(
+        path
+        for path, file in state.files.items()
+        if file.exists and path.count("/") == pattern.count("/") and all(map(_matches, path.split("/"), names))
+    )
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) and (name.startswith(".") <= pattern.startswith("."))
+
+
+def _content_for_unit(state: NodeState, path: str, *, is_optional: bool) -> bytes | None:
+    """Return what systemd reads; a directory is no file to it, and `-` forgives that too."""
+    file = state.files.get(path)
+    if file is None or (is_optional and file.kind is FileKind.DIRECTORY):
+        return None
+    return b"" if is_masked(file) else content_of(file)
 
 
 def _winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str, Variable | FileVariable]:
@@ -234,25 +262,27 @@ def _meaning(winner: Variable | FileVariable) -> str:
 
 
 def _arguments(
-    command: Command, winners: Mapping[str, Variable | FileVariable], environment: Mapping[str, str]
+    unit: str, command: Command, winners: Mapping[str, Variable | FileVariable], environment: Mapping[str, str]
 ) -> tuple[Argument, ...]:
     arguments = []
     for index, word in enumerate(command.placed):
-        name = whole_variable(word.text) if index and command.expands else None
+        name = whole_variable(word.text) if command.expands else None
         if name is not None:
             if name in winners:
-                arguments.extend(_split(name, winners[name]))
+                arguments.extend(_split(unit, name, winners[name]))
             continue
-        text = replace_variables(word.text, environment) if index and command.expands else word.text
+        text = replace_variables(word.text, environment) if command.expands else word.text
         arguments.append(Argument(text=text, word=word if text == word.text else None, index=index))
     return tuple(arguments)
 
 
-def _split(name: str, winner: Variable | FileVariable) -> list[Argument]:
+def _split(unit: str, name: str, winner: Variable | FileVariable) -> list[Argument]:
     is_unit = isinstance(winner, Variable)
     value = winner.value if isinstance(winner, Variable) else winner.line.value
     return [
-        Argument(text=expand_specifiers(word.text) if is_unit else word.text, variable=name, word=word, index=index)
+        Argument(
+            text=expand_specifiers(word.text, unit) if is_unit else word.text, variable=name, word=word, index=index
+        )
         for index, word in enumerate(split_value(value))
     ]
 

@@ -94,12 +94,20 @@ def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
         if _is_drop_in(base, file):
             there.setdefault(directory, []).append(base)
     found: dict[str, str] = {}
-    for folder in (f"{name}.d", "service.d"):
-        for parent in DIRECTORIES:
-            directory = f"{parent}/{folder}"
-            for base in there.get(directory, ()):
-                found.setdefault(base, f"{directory}/{base}")
+    own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _levels(name)]
+    for directory in (*own, *(f"{parent}/service.d" for parent in DIRECTORIES)):
+        for base in there.get(directory, ()):
+            found.setdefault(base, f"{directory}/{base}")
     return [found[base] for base in sorted(found, key=str.encode)]
+
+
+def _levels(name: str) -> list[str]:
+    """Return a-b-c.service, a-b-.service and a-.service."""
+    levels, stem = [name], name.removesuffix(".service")
+    while "-" in stem.rstrip("-"):
+        stem = stem.rstrip("-").rpartition("-")[0] + "-"
+        levels.append(f"{stem}.service")
+    return levels
 
 
 def _is_drop_in(base: str, file: FileState) -> bool:

@@ -56,7 +56,7 @@ def test_each_character_knows_its_place() -> None:
 
 
 def test_specifiers_of_the_machine_and_unknown_ones_stay() -> None:
-    assert expand_specifiers("%n 50%% 50%-full %H") == "docker.service 50% 50%-full %H"
+    assert expand_specifiers("%n 50%% 50%-full %H", "docker.service") == "docker.service 50% 50%-full %H"
 
 
 def test_an_unknown_letter_is_told_and_other_characters_are_not() -> None:

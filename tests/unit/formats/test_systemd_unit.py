@@ -76,7 +76,7 @@ def test_exec_start_is_reset_by_an_empty_one_and_prefixes_are_cut_off() -> None:
         "[Service]\nExecStart=/bin/a x\n", "[Service]\nExecStart=\nExecStart=-@/bin/b zero '1 2' \\\n 3\n"
     )
     (command,) = service.commands
-    assert [word.text for word in command.placed] == ["/bin/b", "1 2", "3"]
+    assert [word.text for word in command.placed] == ["zero", "1 2", "3"]
 
 
 def test_exec_start_keeps_a_backslash_that_escapes_nothing() -> None:
