@@ -47,10 +47,16 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonArguments:
-    """A daemon's command line: its flags, and the arguments that are none (dockerd takes none and would not start)."""
+    """A daemon's command line: its flags, and the arguments that are none (dockerd takes none and would not start).
+
+    `skipped` words come before the first argument. `launcher` is the configuration file that a program names which
+    starts dockerd with arguments of its own, "" where dockerd is started itself.
+    """
 
     flags: tuple[Flag, ...]
     operands: tuple[str, ...]
+    skipped: int = 1
+    launcher: str = ""
 
     def values(self, name: str) -> tuple[str, ...]:
         """Return the values of every flag `name`, in order."""
@@ -59,18 +65,25 @@ class DaemonArguments:
     @property
     def config_file(self) -> str:
         """The configuration file that is read."""
-        return (self.values(CONFIG_FILE) or (DEFAULT_CONFIG_FILE,))[-1]
+        return (self.values(CONFIG_FILE) or (self.launcher or DEFAULT_CONFIG_FILE,))[-1]
 
 
 def parse_arguments(argv: Sequence[str]) -> DaemonArguments:
-    """Read an argument vector, program included; the `daemon` of `docker daemon` is skipped."""
-    arguments = list(argv[1:])
-    if arguments[:1] == ["daemon"]:
-        arguments = arguments[1:]
+    """Read an argument vector, program included; `docker daemon` and `snap run NAME.dockerd` are seen through."""
+    skipped, launcher = 1, ""
+    match [argv[0].rpartition("/")[2], *argv[1:3]] if argv else []:
+        case [_, "daemon", *_]:
+            skipped = 2
+        case ["snap", "run", app] if app.endswith(".dockerd"):
+            # rule DD-12: its wrapper gives dockerd the file in $SNAP_DATA, and passes on what stands behind
+            skipped, launcher = 3, f"/var/snap/{app.removesuffix('.dockerd')}/current/config/daemon.json"
+        case _:
+            pass
+    arguments = list(argv[skipped:])
     flags = find_flags(arguments)
     taken = {index for flag in flags for index in range(flag.first, flag.last + 1)}
     operands = [argument for index, argument in enumerate(arguments) if index not in taken and argument != "--"]
-    return DaemonArguments(flags=tuple(flags), operands=tuple(operands))
+    return DaemonArguments(flags=tuple(flags), operands=tuple(operands), skipped=skipped, launcher=launcher)
 
 
 def find_flags(arguments: Sequence[str]) -> list[Flag]:

@@ -57,6 +57,8 @@ def can_reload(state: NodeState, effective: Effective) -> bool:
     """Whether a reload brings the list of the configuration file into force, and the daemon takes the file."""
     keys = effective.config.keys if effective.config else ()
     live = state.docker.argv if state.docker else None
+    if effective.daemon.launcher and live is None:
+        return False  # what gets the signal may be the launcher
     # a reload compares the file with the flags that the daemon was started with
     refused = live is not None and not state.offline and conflicts(parse_arguments(live), keys)
     return INSECURE_REGISTRIES in keys and not refused and reload_suffices(state, effective)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent.model.plan import Action, Plan, Refusal, Route
 from agent.model.state import FileKind
 from agent.planning.action import action_for, can_reload, is_running, reload_suffices
-from agent.planning.effective import evaluate, with_known_specifiers
+from agent.planning.effective import evaluate, predicted_argv
 from agent.planning.findings import findings
 from agent.planning.health import FaultKind, docker_version, start_faults
 from agent.planning.reachability import reachability_findings
@@ -204,7 +204,7 @@ class _Planner:
             containers_bounced=bounced,
             expected_entries=tuple(dict.fromkeys(filter(None, (self.cover(a, after.entries) for a in self.present)))),
             unexpected_entries=tuple(address.entry for address in self.absent),
-            argv_after=with_known_specifiers(after.argv, self.before, docker.argv if docker else None),
+            argv_after=predicted_argv(after, self.before, docker.argv if docker else None),
             config_file=after.config_path,
             owned_entries=tuple(dict.fromkeys(owned)),
             created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -110,10 +110,10 @@ class Effective:
     @property
     def flag_arguments(self) -> list[tuple[str, Argument, Argument]]:
         """Each registry that a flag names, with the first and the last argument of that flag."""
-        offset = 2 if [argument.text for argument in self.arguments[1:2]] == ["daemon"] else 1
+        written = parse_arguments([argument.text for argument in self.arguments])
         return [
-            (flag.value, self.arguments[flag.first + offset], self.arguments[flag.last + offset])
-            for flag in self.daemon.flags
+            (flag.value, self.arguments[flag.first + written.skipped], self.arguments[flag.last + written.skipped])
+            for flag in written.flags
             if flag.name == INSECURE_REGISTRY
         ]
 
@@ -141,6 +141,10 @@ def evaluate(state: NodeState) -> Effective:
         message = f"ExecStart= in {command.path} comes to nothing, its variables being unset"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
     daemon = parse_arguments([argument.text for argument in arguments])
+    live = state.docker.argv if state.docker and not state.offline else None
+    if daemon.launcher and live:
+        # what the launcher adds is seen in the process only
+        daemon = replace(parse_arguments(live), launcher=daemon.launcher)
     config, fault = _config(state, daemon.config_file)
     return Effective(
         unit=unit,
@@ -160,14 +164,19 @@ def evaluate(state: NodeState) -> Effective:
     )
 
 
-def with_known_specifiers(argv: tuple[str, ...], before: Effective, live: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return predicted arguments with %H and its kin as the running daemon shows them, where it runs `before`."""
+def predicted_argv(after: Effective, before: Effective, live: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return what dockerd runs with afterwards, empty where a launcher makes it and it does not run yet.
+
+    %H and its kin are as the running daemon shows them, where it runs `before`.
+    """
+    if after.daemon.launcher:
+        return live if live and after.argv == before.argv else ()
     if live is None or len(live) != len(before.argv):
-        return argv
+        return after.argv
     known = dict(zip(before.argv, live, strict=True))
     if any(one != other and "%" not in one for one, other in known.items()):
-        return argv
-    return tuple(known.get(argument, argument) for argument in argv)
+        return after.argv
+    return tuple(known.get(argument, argument) for argument in after.argv)
 
 
 def refused_file(path: str, error: FormatError) -> RefusedError:

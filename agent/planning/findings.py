@@ -94,7 +94,8 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
     for path in sorted(unseen):
         message = f"systemd has loaded {path}, which was not found among the unit's files"
         yield Problem(code="drop-in-unseen", message=message, hint="look at 'systemctl cat docker'")
-    if docker.argv is not None and docker.argv != effective.argv and not any("%" in one for one in effective.argv):
+    is_told = not effective.daemon.launcher and not any("%" in one for one in effective.argv)
+    if docker.argv is not None and docker.argv != effective.argv and is_told:
         yield Problem(
             code="arguments-pending",
             message="dockerd runs with other arguments than its files give: a restart, whoever does it, brings "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ DIRECTORIES = (
 )
 ADMINISTRATOR_DIRECTORY = "/etc/systemd/system"
 _NULL = "/dev/null"
+_USUAL_NAME = "docker.service"
+# As probe.sh looks for it: dockerd itself or through a launcher; cri-dockerd is none.
+_STARTS_DOCKERD = re.compile(rb"^ExecStart=(?:.*[/ .])?dockerd(?:[ \r\n]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +58,15 @@ class UnitFiles:
 
 def find_unit_files(state: NodeState) -> UnitFiles:
     """Find the unit among the node's files. Raises RefusedError where there is none, or it is masked."""
-    name = state.docker.unit.name if state.docker else "docker.service"
+    name = state.docker.unit.name if state.docker else _USUAL_NAME
     fragment = _fragment(state, name)
+    if not fragment and name == _USUAL_NAME:
+        name = _other_name(state)
+        fragment = _fragment(state, name)
+    if not fragment:
+        others = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
+        message = f"there is no {name} in any of systemd's directories{others}"
+        raise RefusedError("unit-missing", message, "a docker that no unit starts is not handled")
     if is_masked(state.files[fragment]) or state.files[fragment].content == b"":
         raise RefusedError(
             "unit-masked",
@@ -74,16 +85,22 @@ def is_masked(file: FileState) -> bool:
 
 
 def _fragment(state: NodeState, name: str) -> str:
+    """Return the path of the unit file, "" where there is none."""
     for directory in DIRECTORIES:
         path = f"{directory}/{name}"
         if path in state.files and state.files[path].exists:
             return path
     loaded = state.docker.unit.fragment_path if state.docker else ""
-    if loaded in state.files and state.files[loaded].exists:
-        return loaded
-    others = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
-    message = f"there is no {name} in any of systemd's directories{others}"
-    raise RefusedError("unit-missing", message, "a docker that another unit or no unit starts is not handled")
+    return loaded if loaded in state.files and state.files[loaded].exists else ""
+
+
+def _other_name(state: NodeState) -> str:
+    """Return the name of a unit that starts dockerd under another name, else the usual one."""
+    for path, file in sorted(state.files.items()):
+        directory, _, name = path.rpartition("/")
+        if directory in DIRECTORIES and name.endswith(".service") and _STARTS_DOCKERD.search(file.content or b""):
+            return name
+    return _USUAL_NAME
 
 
 def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:

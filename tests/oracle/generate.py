@@ -97,8 +97,10 @@ commands = st.builds(
 )
 environment_paths = st.sampled_from(
     [f"{FOLDER}/1.env", f"{FOLDER}/1.env", f"-{FOLDER}/2.env", f"-{FOLDER}/2.env", f"{FOLDER}/*.env",
-     f"-{FOLDER}/[12].env", f"-{FOLDER}/none", f"{FOLDER}/none", "1.env", f'"{FOLDER}/1.env"', f"-{FOLDER}/../{FOLDER[3:]}/2.env",
-     f"{FOLDER}/no*", f"-{FOLDER}/%%.env", f"--{FOLDER}/1.env", f"- {FOLDER}/1.env", f"-{FOLDER}/2.env {FOLDER}/1.env", f"{FOLDER}/%Z"]
+     f"-{FOLDER}/[12].env", f"-{FOLDER}/none", f"{FOLDER}/none", "1.env", f'"{FOLDER}/1.env"',
+     f"-{FOLDER}/../{FOLDER[3:]}/2.env",
+     f"{FOLDER}/no*", f"-{FOLDER}/%%.env", f"--{FOLDER}/1.env", f"- {FOLDER}/1.env",
+     f"-{FOLDER}/2.env {FOLDER}/1.env", f"{FOLDER}/%Z"]
 ).map(lambda path: (path,))  # fmt: skip
 unset_words = st.sampled_from(["A", "B=1", "DOCKER_OPTS", "A=--a", '"_x1"', "'B", "A=%p", "1", "A=1", "%Z"]).map(
     lambda w: (w,)
@@ -168,7 +170,8 @@ def drop_ins(draw: st.DrawFn) -> Pieces:
 
 environment_pieces = st.sampled_from(
     ["A=1", "B=--b c", 'A="x y"', "B='p q'", '"', "'", "\\\n", "\\ \n", "\\\r\n", "\n", "\n", "\r\n", " ", "\t",
-     "# c\n", "# c\\\n", "; d\n", "A = e", '\nDOCKER_OPTS="', "\nDOCKER_OPTS='--a \\\n--b'\n", "\nDOCKER_OPTS=", "export A=1\n",
+     "# c\n", "# c\\\n", "; d\n", "A = e", '\nDOCKER_OPTS="', "\nDOCKER_OPTS='--a \\\n--b'\n", "\nDOCKER_OPTS=",
+     "export A=1\n",
      "\\x41", "\\d", '\\"', "\\\\", "é", "A", "--log-opt", "\r", "\n_x1=a", 'z"q"', '"a" b', "$A", "${B}", "%p", "%%",
      "`", "\\$", "\xff", "\x01", "1=2\n", "=x\n", "A=\n", "B=''\n", " # no comment",
      "\xef\xbb\xbf", "\x0c"]

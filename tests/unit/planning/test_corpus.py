@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from agent.formats.daemon_json import INSECURE_REGISTRIES, parse_daemon_json
-from agent.model.plan import Plan
+from agent.model.plan import Plan, Refusal
 from agent.planning.docker import plan_docker
 from agent.planning.effective import evaluate
 from tests.unit.planning.nodes import (
@@ -27,16 +27,15 @@ from tests.unit.planning.nodes import (
 
 CORPUS = os.environ.get("HARBOR_AGENT_CORPUS", "")
 
-NOT_YET = {
-    "snap-docker": "another unit starts docker there, and its arguments are made by a program",
-    "text-trailing-space-after-backslash": "its value is dead today; reviving it needs consent, which is not given",
-}
+# docs/decisions/0014: it revives dead settings as text-unbalanced-quote does, which is marked so.
+REVIVES = {"text-trailing-space-after-backslash"}
 # What was mended stays mended, and named entries go from where they stood before, too.
 NOT_BACK = {
     "envfile-shell-append",
     "json-and-flag-same-value",
     "json-empty-file",
     "kubespray-plus-daemonjson-conflict",
+    "text-trailing-space-after-backslash",
     "text-unbalanced-quote",
 }
 
@@ -46,9 +45,7 @@ def cases() -> list[object]:
     for path in sorted(Path(CORPUS).glob("*/case.yaml")) if CORPUS else []:
         facts = yaml.safe_load(path.read_text(encoding="utf-8"))
         if facts["runtime"] == "docker":
-            reason = NOT_YET.get(path.parent.name)
-            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-            found.append(pytest.param(path.parent, facts, id=path.parent.name, marks=marks))
+            found.append(pytest.param(path.parent, facts, id=path.parent.name))
     missing = pytest.mark.skip(reason="set HARBOR_AGENT_CORPUS to the folder of the collection")
     return found or [pytest.param(Path(), {}, id="none", marks=[missing])]
 
@@ -63,8 +60,14 @@ def test_plan_is_the_one_wanted(folder: Path, facts: dict[str, object]) -> None:
     live = stopped(tree)
     if facts.get("dockerd_would_start_before") and verified.get("argv_before"):
         live = running(tree, tuple(verified["argv_before"]), tuple(facts["effective_insecure_before"]))  # type: ignore[arg-type]
+    needs_repair = bool(wanted.get("needs_repair")) or folder.name in REVIVES
     for state in (live, tree):
-        plan = plan_docker("node-1", state, want(HARBOR, repair=bool(wanted.get("needs_repair"))), TEMPLATES)
+        if needs_repair:
+            refusal = plan_docker("node-1", state, want(HARBOR), TEMPLATES)
+            assert isinstance(refusal, Refusal)
+            assert refusal.problem.code == "needs-repair"
+            assert refusal.changes
+        plan = plan_docker("node-1", state, want(HARBOR, repair=needs_repair), TEMPLATES)
         action = plan.action.value if isinstance(plan, Plan) else "refuse"
         assert action == wanted["action"], getattr(plan, "problem", plan)
         if not isinstance(plan, Plan):
@@ -72,7 +75,7 @@ def test_plan_is_the_one_wanted(folder: Path, facts: dict[str, object]) -> None:
         after = applied(state, plan)
         effective = evaluate(after)
         resolved = [one.replace("host=%H", "host=vm") for one in plan.argv_after]
-        assert resolved == wanted["dockerd_argv"]
+        assert resolved == wanted.get("dockerd_argv", [])
         assert set(effective.entries) == set(wanted["effective_insecure_after"])
         for path, file in read_tree(folder / "expected").items():
             if path.endswith(".json"):

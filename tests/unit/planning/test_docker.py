@@ -429,3 +429,23 @@ def test_live_ranges_count() -> None:
 def test_unreadable_facts_do_not_stop_what_they_do_not_concern() -> None:
     unreadable = (Problem(code="file-unreadable", message="/var/lib/x cannot be read"),)
     assert plan(replace(node({FRAGMENT: PLAIN_UNIT}), unreadable=unreadable)).changes
+
+
+def test_behind_a_launcher_the_running_process_says_which_file_it_reads() -> None:
+    unit = "[Service]\nExecStart=/usr/bin/snap run docker.dockerd\n"
+    file = "/var/snap/docker/2893/config/daemon.json"
+    argv = ("dockerd", "--group", "docker", f"--config-file={file}")
+    state = node({"/etc/systemd/system/snap.docker.dockerd.service": unit, file: '{"log-level": "error"}'})
+    plan = plan_docker("node-1", running(state, argv), want(HARBOR), TEMPLATES)
+    assert isinstance(plan, Plan)
+    assert (plan.unit, plan.action) == ("snap.docker.dockerd.service", Action.RELOAD)
+    assert [change.path for change in plan.changes] == [file]
+    assert plan.argv_after == argv
+    assert not plan.findings
+
+
+def test_the_shim_of_kubernetes_is_no_docker() -> None:
+    shim = "[Service]\nExecStart=/usr/bin/cri-dockerd --container-runtime-endpoint fd://\n"
+    refusal = plan_docker("node-1", node({"/usr/lib/systemd/system/cri-docker.service": shim}), want(HARBOR), TEMPLATES)
+    assert isinstance(refusal, Refusal)
+    assert refusal.problem.code == "unit-missing"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.oracle.case import predicted
-from tests.oracle.kept import KEPT, Kept
+from tests.oracle.kept import KEPT
+
+if TYPE_CHECKING:
+    from tests.oracle.kept import Kept
 
 
 @pytest.mark.parametrize(
