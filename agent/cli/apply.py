@@ -10,6 +10,7 @@ import typer
 
 from agent.cli import options
 from agent.cli.guard import guarded
+from agent.cli.interrupts import stopping_gently
 from agent.cli.output import Progress, tell, write, write_json
 from agent.errors import ExitCode, StoppedError, UsageError
 
@@ -29,6 +30,10 @@ PlanFilePath = Annotated[
     ),
 ]
 
+AcceptRestart = Annotated[
+    bool, typer.Option("--accept-restart", help="Also stop containers that nothing starts again.")
+]
+
 
 @guarded
 def apply(
@@ -39,6 +44,7 @@ def apply(
     wish: options.WishOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
+    accept_restart: AcceptRestart = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -49,7 +55,7 @@ def apply(
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
     from agent.engine.approved import approved_run
-    from agent.engine.runs import apply_run, plan_run
+    from agent.engine.runs import apply_run, hold_back_restarts, plan_run
 
     asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
     progress = Progress(output, verbose)
@@ -58,8 +64,11 @@ def apply(
     else:
         _require_nothing_else(asked)
         fleet = approved_run(plan_file, asked, progress)
+    if not accept_restart:
+        fleet = hold_back_restarts(fleet)
     _confirm(fleet.nodes, fleet.secrets, yes=yes)
-    return finish(apply_run(fleet, progress), output)
+    with stopping_gently() as stop:
+        return finish(apply_run(fleet, progress, stop), output)
 
 
 def _require_nothing_else(asked: Asked) -> None:

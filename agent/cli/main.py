@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent import __version__
-from agent.cli import apply, plan, render, secret, verify
+from agent.cli import apply, lock, plan, render, secret, verify
 from agent.cli.options import examples
 
 _OBJECTS_BETWEEN_COLLECTIONS = 250_000
@@ -19,7 +19,7 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer hides its base
         """Return their names."""
-        order = ("render", "plan", "apply", "verify", "secret")
+        order = ("render", "plan", "apply", "verify", "secret", "lock")
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -73,6 +73,7 @@ app.command(
 )(verify.verify)
 app.add_typer(plan.app, name="plan")
 app.add_typer(secret.app, name="secret")
+app.add_typer(lock.app, name="lock")
 
 
 def main() -> None:

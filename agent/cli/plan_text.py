@@ -10,6 +10,7 @@ from agent.model.plan import Action, Plan, Refusal
 from agent.model.result import NodeResult, Outcome
 from agent.model.secret import SecretPlan
 from agent.planning.diff import unified_diff
+from agent.planning.disruption import comes_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from agent.engine.secrets import SecretsReport
     from agent.errors import Problem
     from agent.model.state import Container, NodeState
-
-_WILL_COME_BACK = frozenset({"always", "unless-stopped"})
 
 
 def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()) -> str:
@@ -124,7 +123,7 @@ def _bounced(containers: Sequence[Container], state: NodeState | None) -> list[s
 def _fate(container: Container) -> str:
     if container.kubernetes:
         return "kubelet starts it again"
-    if container.restart_policy in _WILL_COME_BACK:
+    if comes_back(container):
         return container.restart_policy
     return f"{container.restart_policy or 'no'}: will not come back by itself"
 

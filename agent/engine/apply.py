@@ -13,12 +13,13 @@ from agent.model.result import NodeResult, Outcome
 from agent.planning.rollout import over_budget, waves
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
     from agent.engine.proof import Proof
     from agent.engine.transactions import Transacted
+    from agent.errors import ExitCode
     from agent.model.policy import Credentials, Rollout
     from agent.transport.protocol import Transport
 
@@ -28,15 +29,22 @@ _GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The results in the order of the plan, and why the run halted early, if it did."""
+    """The results in the order of the plan, and why the run halted early, if it did.
+
+    `stopped` is the exit code that a signal asked for.
+    """
 
     results: tuple[NodeResult, ...]
     halted: str | None = None
+    stopped: ExitCode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run works with. `credentials` are by registry entry."""
+    """What one run works with. `credentials` are by registry entry.
+
+    `stop` is asked before every wave, and returns an exit code once the run shall start nothing new.
+    """
 
     run_id: str
     transport: Transport
@@ -44,6 +52,7 @@ class Run:
     credentials: Mapping[str, Credentials]
     listener: Listener
     note: str = ""
+    stop: Callable[[], ExitCode | None] = lambda: None
 
 
 def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
@@ -52,6 +61,8 @@ def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
     halted = None
     for wave in waves([p.node for p in to_change.values()], run.rollout):
+        if halted is None and run.stop():
+            halted = "it was asked to stop"
         if halted is None:
             names = ", ".join(node.name for node in wave)
             run.listener(Phase(name=f"change {names}", total=len(wave)))
@@ -63,9 +74,10 @@ def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
                 run.listener(Message(text=f"halting: {halted}"))
         else:
             results |= {node.name: _untouched(node.name, halted) for node in wave}
-    unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED]
+    stopped = run.stop()
+    unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED and stopped is None]
     results |= {result.node: result for result in prove_unchanged(run, unchanged)}
-    return Applied(results=tuple(results[p.node.name] for p in planned), halted=halted)
+    return Applied(results=tuple(results[p.node.name] for p in planned), halted=halted, stopped=stopped)
 
 
 def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:

@@ -105,6 +105,18 @@ def plan_state(node: Node, policy: Policy, state: NodeState, *, repair: bool) ->
     )
 
 
+def refused(planned: PlannedNode, problem: Problem) -> PlannedNode:
+    """Return the node with its plan refused for this reason; what it would have taken is still shown."""
+    decision = planned.decision
+    refusal = Refusal(
+        node=planned.node.name,
+        problem=problem,
+        changes=decision.changes if decision else (),
+        findings=decision.findings if decision else (),
+    )
+    return replace(planned, outcome=Outcome.REFUSED, decision=refusal, problem=problem, reason=problem.message)
+
+
 @cache
 def load_templates() -> Templates:
     """Return the texts of the templates that planning renders; read once, they are the tool's own files."""

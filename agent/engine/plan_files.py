@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.engine.fleet import refused
 from agent.engine.request import Asked  # noqa: TC001 - plan files are decoded by this type
 from agent.errors import UsageError
-from agent.model.plan import Refusal
-from agent.model.result import Outcome
 from agent.planning.approval import Approval, approval_of, objection  # noqa: TC001 - likewise
 from agent.planning.policy_digest import policy_digest
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.engine.fleet import PlannedNode
-    from agent.errors import Problem
 
 SCHEMA = "harbor-agent/plan-file/1"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -134,18 +132,14 @@ def require_fresh(path: str, plan: PlanFile, now: Moment) -> None:
 def hold_to(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
     """Return the fresh plans with every node refused that is not just as it was approved."""
     approved = {approval.node: approval for approval in plan.nodes}
-    return [_held(node, objection(now, approved)) for node, now in zip(nodes, _approvals(nodes), strict=True)]
+    return [
+        refused(node, problem) if (problem := objection(now, approved)) else node
+        for node, now in zip(nodes, _approvals(nodes), strict=True)
+    ]
 
 
 def _approvals(nodes: Sequence[PlannedNode]) -> list[Approval]:
     return [approval_of(p.node.name, p.outcome, p.decision, policy_digest(p.policy)) for p in nodes]
-
-
-def _held(node: PlannedNode, problem: Problem | None) -> PlannedNode:
-    if problem is None:
-        return node
-    refusal = Refusal(node=node.node.name, problem=problem, findings=node.decision.findings if node.decision else ())
-    return replace(node, outcome=Outcome.REFUSED, decision=refusal, problem=problem, reason=problem.message)
 
 
 def _absolute(source: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets as randomness
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent import resources
 from agent.engine.apply import Applied, Run, apply_plans, prove_unchanged
 from agent.engine.configuration import load_configuration
-from agent.engine.fleet import load_nodes, open_transport, plan_fleet
+from agent.engine.events import Message
+from agent.engine.fleet import load_nodes, open_transport, plan_fleet, refused
+from agent.engine.lock import run_lock
 from agent.engine.names import names_pods_miss
 from agent.engine.offline import apply_tree, plan_tree
 from agent.engine.request import Policies
@@ -24,11 +26,13 @@ from agent.engine.secrets import (
     wanted_secrets,
 )
 from agent.errors import Problem, UsageError
+from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
 from agent.planning import render
+from agent.planning.disruption import objection_to_restart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
@@ -89,19 +93,34 @@ def plan_run(asked: Asked, listener: Listener) -> Fleet:
     )
 
 
-def apply_run(fleet: Fleet, listener: Listener) -> Report:
+def apply_run(fleet: Fleet, listener: Listener, stop: Callable[[], ExitCode | None]) -> Report:
     """Check the logins, change the nodes wave by wave, then put the secrets into the cluster.
 
-    Raises AgentError where a registry rejects a login; then nothing was changed.
+    `stop` returns an exit code once nothing new shall be started. Raises AgentError where a registry rejects a login,
+    LockedError where another run is under way; then nothing was changed.
     """
+    run = replace(_run(fleet, listener), stop=stop)
     if fleet.asked.root is not None:
         results = tuple(apply_tree(fleet.asked.root, planned) for planned in fleet.nodes)
-        return _report(fleet, new_run_id(), Applied(results=results), None)
-    findings = check_logins(_policies(fleet), fleet.credentials)
-    run = _run(fleet, listener)
-    applied = apply_plans(run, fleet.nodes)
-    secrets = _finish_secrets(fleet, applied)
+        return _report(fleet, run.run_id, Applied(results=results), None)
+    with run_lock(run.run_id) as killed:
+        if killed:
+            listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
+        findings = check_logins(_policies(fleet), fleet.credentials)
+        applied = apply_plans(run, fleet.nodes)
+        secrets = _finish_secrets(fleet, applied)
     return _report(fleet, run.run_id, applied, secrets, (*findings, *fleet.findings))
+
+
+def hold_back_restarts(fleet: Fleet) -> Fleet:
+    """Refuse every node whose restart would stop containers that nobody starts again."""
+    return replace(fleet, nodes=tuple(_without_consent(planned) for planned in fleet.nodes))
+
+
+def _without_consent(planned: PlannedNode) -> PlannedNode:
+    plan = planned.decision
+    problem = objection_to_restart(plan) if isinstance(plan, Plan) else None
+    return refused(planned, problem) if problem else planned
 
 
 def verify_run(fleet: Fleet, listener: Listener) -> Report:
@@ -159,7 +178,7 @@ def _policies(fleet: Fleet) -> list[Policy]:
 
 
 def _finish_secrets(fleet: Fleet, applied: Applied) -> SecretsReport | None:
-    if applied.halted:
+    if applied.halted or applied.stopped:
         problem = Problem(
             code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
         )
@@ -187,7 +206,7 @@ def _report(
         results=applied.results,
         secrets=secrets,
         halted=applied.halted,
-        exit_code=run_exit_code(applied.results, secrets, halted=applied.halted is not None),
+        exit_code=applied.stopped or run_exit_code(applied.results, secrets, halted=applied.halted is not None),
         findings=findings,
         note=fleet.asked.note,
     )

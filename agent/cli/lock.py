@@ -1,0 +1,44 @@
+"""harbor-agent lock show | release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent.cli.guard import guarded
+from agent.cli.output import write
+from agent.errors import ExitCode
+
+if TYPE_CHECKING:
+    from agent.engine.lock import LockState
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lock that keeps runs apart; for a killed run.")
+
+
+@app.command("show")
+@guarded
+def show() -> ExitCode:
+    """Tell who holds the lock, or whose run was killed while it held it."""
+    from agent.engine.lock import lock_state
+
+    write(_text(lock_state()))
+    return ExitCode.DONE
+
+
+@app.command("release")
+@guarded
+def release() -> ExitCode:
+    """Forget the run that was killed while it held the lock; a run that is alive keeps it."""
+    from agent.engine.lock import release_lock
+
+    write(f"released; before: {_text(release_lock())}")
+    return ExitCode.DONE
+
+
+def _text(state: LockState) -> str:
+    if state.held:
+        return f"held by {state.holder or 'a run that left no word who'}"
+    if state.holder:
+        return f"free; left by a run that was killed: {state.holder}"
+    return "free"
