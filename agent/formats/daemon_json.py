@@ -44,6 +44,7 @@ class DaemonJson:
 
     def member(self, key: str) -> JsonMember | None:
         """Return the member that counts: of duplicates the last."""
+        # rule DD-10
         return next((member for member in reversed(self.members) if member.key == key), None)
 
     def strings(self, key: str) -> tuple[str, ...]:
@@ -55,6 +56,7 @@ class DaemonJson:
         if member is None or member.value.kind is JsonKind.NULL:
             return ()
         value = member.value
+        # rule DD-11
         if value.kind is not JsonKind.ARRAY or any(one.kind is not JsonKind.STRING for one in value.elements):
             reason = f"'{key}' must be a list of strings, and is {value.kind}"
             if value.kind is JsonKind.ARRAY:

@@ -65,6 +65,7 @@ class DaemonArguments:
     @property
     def config_file(self) -> str:
         """The configuration file that is read."""
+        # rule DD-07
         return (self.values(CONFIG_FILE) or (self.launcher or DEFAULT_CONFIG_FILE,))[-1]
 
 
@@ -72,6 +73,7 @@ def parse_arguments(argv: Sequence[str]) -> DaemonArguments:
     """Read an argument vector, program included; `docker daemon` and `snap run NAME.dockerd` are seen through."""
     skipped, launcher = 1, ""
     match [argv[0].rpartition("/")[2], *argv[1:3]] if argv else []:
+        # rule DD-04
         case [_, "daemon", *_]:
             skipped = 2
         case ["snap", "run", app] if app.endswith(".dockerd"):
@@ -92,6 +94,7 @@ def find_flags(arguments: Sequence[str]) -> list[Flag]:
     index = 0
     while index < len(arguments):
         argument = arguments[index]
+        # rule DD-05
         if argument == "--":
             break
         flag = _flag(arguments, index) if argument.startswith("-") and argument != "-" else None
@@ -110,6 +113,7 @@ def conflicts(arguments: DaemonArguments, keys: Iterable[str]) -> list[tuple[str
     """Return (flag, key) of what is set both ways, which dockerd refuses to start or reload with."""
     present = set(keys)
     names = dict.fromkeys(flag.name for flag in arguments.flags)
+    # rule DD-08
     return [(name, config_key(name)) for name in names if config_key(name) in present]
 
 
@@ -119,12 +123,15 @@ def _flag(arguments: Sequence[str], index: int) -> Flag | None:
     if argument.startswith("--"):
         name, equals, value = argument[2:].partition("=")
     else:
+        # rule DD-03
         name, value = _SHORT.get(argument[1], argument[1]), argument[2:]
         equals = "=" if value else ""
         value = value.removeprefix("=")
+    # rule DD-01
     if equals:
         return Flag(name=name, value=value, first=index, last=index)
     # a switch of a newer docker, not known here, is told by the next flag; nothing takes "--…" for a value
+    # rule DD-02
     is_switch = name in _BOOLEAN or (name not in _KEYS and (following or "").startswith("--"))
     if is_switch or following is None:
         return Flag(name=name, value="true" if is_switch else "", first=index, last=index)

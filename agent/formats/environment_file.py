@@ -15,6 +15,7 @@ from agent.formats.argument_text import Value
 from agent.formats.text import CACHED_FILES, Fault, FormatError, decode, is_utf8, line_number
 
 _WHITESPACE = " \t\n\r"
+# rule SD-49
 _NEWLINE = "\n\r"
 _ESCAPABLE = '"\\`$'
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -41,10 +42,6 @@ class EnvironmentFile:
     text: str
     variables: tuple[VariableLine, ...]
     faults: tuple[Fault, ...]
-
-    def last(self, name: str) -> VariableLine | None:
-        """Return the assignment that wins for `name`."""
-        return next((line for line in reversed(self.variables) if line.name == name), None)
 
 
 class _State(Enum):
@@ -130,6 +127,7 @@ class _Reader:
             case _State.COMMENT if newline:
                 self.state = _State.PRE_KEY
             case _State.COMMENT_ESCAPE:
+                # rule SD-41
                 ends = newline and not self.comment_continues
                 self.state = _State.PRE_KEY if ends else _State.COMMENT
             case _:
@@ -138,6 +136,7 @@ class _Reader:
     def _bare(self, position: int, character: str) -> None:
         if self.state is _State.VALUE_ESCAPE:
             self.state = _State.VALUE
+            # rule SD-45
             if character not in _NEWLINE:
                 self._take(character, self.escape, position + 1)
         elif character in _NEWLINE:
@@ -161,13 +160,16 @@ class _Reader:
     def _quoted(self, position: int, character: str) -> None:
         if self.state is _State.DOUBLE_ESCAPE:
             self.state = _State.DOUBLE
+            # rule SD-44
             if character in _ESCAPABLE:
                 self._take(character, self.escape, position + 1)
             elif character != "\n":
                 self._take("\\", self.escape, position)
                 self._take(character, position, position + 1)
+        # rule SD-43
         elif character == ("'" if self.state is _State.SINGLE else '"'):
             self.state = _State.PRE_VALUE
+        # rule SD-47
         elif self.state is _State.DOUBLE and character == "\\":
             self.state, self.escape = _State.DOUBLE_ESCAPE, position
         else:
@@ -180,6 +182,7 @@ class _Reader:
     def _strip_value(self) -> None:
         """Drop the blanks at the end of a bare value, but none before a backslash."""
         if self.blanks_from is not None:
+            # rule SD-46
             del self.characters[self.blanks_from :]
             del self.places[self.blanks_from :]
 
@@ -188,8 +191,10 @@ class _Reader:
             end += 1
         name, text = "".join(self.key).rstrip(_WHITESPACE), "".join(self.characters)
         line = line_number(self.text, self.start)
+        # rule SD-48
         if not is_utf8(name) or not is_utf8(text):
             raise FormatError(line, "it is not UTF-8: systemd reads nothing of the file")
+        # rule SD-40
         if not _NAME.match(name):
             self.faults.append(Fault(line=line, reason=f"'{name}' is not the name of a variable"))
         else:

@@ -82,6 +82,7 @@ def _command(path: str, assignment: Assignment, found: list[Word], unit: str) ->
         program=program,
         placed=tuple(placed),
         value=Value(text=assignment.value, places=places, start=assignment.value_start),
+        # rule SD-37
         expands=":" not in prefix,
     )
 
@@ -106,6 +107,7 @@ def _fault_of(program: str) -> str:
     if any(character < " " or character in _UNSAFE for character in program):
         return "the name of the program has special characters"
     names = program.split("/")
+    # rule SD-50
     if not names[-1]:
         return "a directory is no program"
     if (len(names) > 1 and names[0]) or program in (".", "..") or any(len(name) > _LONGEST_NAME for name in names):

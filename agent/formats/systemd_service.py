@@ -81,6 +81,7 @@ def evaluate_service(files: Iterable[tuple[str, UnitFile]], name: str = "docker.
     for path, unit in files:
         service.faults.extend((path, fault) for fault in unit.faults)
         for assignment in unit.assignments:
+            # rule SD-29
             if assignment.section == "Service":
                 _apply(service, path, assignment)
     return service
@@ -91,6 +92,7 @@ def surviving_environment(service: Service, variables: Mapping[str, str]) -> dic
     return {
         name: value
         for name, value in variables.items()
+        # rule SD-24
         if name not in service.unset and f"{name}={value}" not in service.unset
     }
 
@@ -98,10 +100,12 @@ def surviving_environment(service: Service, variables: Mapping[str, str]) -> dic
 def _apply(service: Service, path: str, assignment: Assignment) -> None:
     match assignment.key:
         case "Environment" if not assignment.value:
+            # rule SD-21
             service.environment.clear()
         case "Environment":
             _environment(service, path, assignment)
         case "EnvironmentFile" if not assignment.value:
+            # rule SD-22
             service.environment_files.clear()
         case "EnvironmentFile":
             _environment_file(service, path, assignment)
@@ -110,6 +114,7 @@ def _apply(service: Service, path: str, assignment: Assignment) -> None:
         case "UnsetEnvironment":
             _unset(service, path, assignment)
         case "ExecStart" if not assignment.value:
+            # rule SD-20
             service.commands.clear()
         case "ExecStart":
             _command(service, path, assignment)
@@ -125,6 +130,7 @@ def _environment_file(service: Service, path: str, assignment: Assignment) -> No
     reason = ""
     if specifier:
         reason = f"'{specifier}' is no specifier"
+    # rule SD-13
     elif names[0]:
         reason = f"'{named}' is no absolute path"
     elif ".." in names:
@@ -159,6 +165,7 @@ def _environment(service: Service, path: str, assignment: Assignment) -> None:
                 _drop(service, path, assignment, match, f"'{specifier}' is no specifier, write '%{specifier}'")
             elif match and is_utf8(word.text):
                 # replaced in place or appended, the order does not matter to what is set
+                # rule SD-23
                 service.environment[match[1]] = _variable(service, path, assignment, word, match)
             else:
                 reason = f"'{word.text}' is no assignment: systemd ignores it"

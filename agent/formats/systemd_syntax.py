@@ -33,6 +33,7 @@ _SPECIFIER = re.compile(r"%(.)", re.DOTALL)
 _KNOWN_SPECIFIERS = frozenset("%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY")
 _ESCAPED = re.compile(r"-|\\x([0-9a-fA-F]{2})")
 # `${NAME:-else}` is for other programs of systemd's, and stays as it is
+# rule SD-38
 _BRACED = re.compile(r"\$\$|\$\{([^}:]*)\}")
 
 
@@ -98,6 +99,7 @@ def _word(text: str, start: int, escapes: Escapes, *, lenient: bool) -> Word:
             meaning.append(one)
             places.append((position, position + length))
         position += length
+    # rule SD-30
     if quote and not lenient:
         raise WordError("the quote is not closed")
     at_end = closing if closing == position - 1 else None
@@ -120,6 +122,7 @@ def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tu
         if lenient:
             return 1, ""
         raise WordError("a backslash has nothing behind it")
+    # rule SD-39
     if escapes is Escapes.LITERAL:
         return 2, following
     if following in _SIMPLE_ESCAPES:
@@ -132,13 +135,16 @@ def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tu
             as_bytes = bytes([code]) if match[1] or octal else chr(code).encode("utf-8", "surrogatepass")
             return 1 + len(match.group()), as_bytes.decode("latin-1")
     if escapes is Escapes.RELAXED:
+        # rule SD-32
         return 2, "\\" + following
+    # rule SD-31
     raise WordError(f"'\\{following}' is no escape")
 
 
 def expand_specifiers(text: str, unit: str) -> str:
     """Replace specifiers that mean the same on every node; those of the machine (%H, %m …) and unknown ones stay."""
     known = _specifiers_of(unit)
+    # rule SD-33
     return _SPECIFIER.sub(lambda match: known.get(match[1], match.group()), text)
 
 
@@ -162,6 +168,7 @@ def _unescaped(name: str) -> str:
 def unknown_specifier(text: str) -> str | None:
     """Return the first specifier that makes systemd drop the setting; None where there is none."""
     for match in _SPECIFIER.finditer(text):
+        # rule SD-14
         if match[1] not in _KNOWN_SPECIFIERS and match[1].isascii() and match[1].isalnum():
             return match.group()
     return None
@@ -174,4 +181,5 @@ def whole_variable(word: str) -> str | None:
 
 def replace_variables(word: str, environment: Mapping[str, str]) -> str:
     """Return the word with `${NAME}` replaced, by nothing where it is not set, and `$$` as `$`."""
+    # rule SD-35, SD-36, SD-36, SD-36
     return _BRACED.sub(lambda match: "$" if match[1] is None else environment.get(match[1], ""), word)

@@ -73,9 +73,11 @@ def parse_unit(content: bytes) -> UnitFile:
         stripped = line.text.strip(WHITESPACE)
         if not stripped:
             continue
+        # rule SD-16
         if not is_utf8(stripped):
             raise FormatError(line.line, "it is not UTF-8: systemd reads no further")
         if stripped.startswith("["):
+            # rule SD-17
             if not stripped.endswith("]"):
                 raise FormatError(line.line, "the section header has no closing bracket")
             section = stripped[1:-1]
@@ -132,9 +134,11 @@ def _logical_lines(text: str) -> list[_Logical]:
     pending: _Logical | None = None
     mark_seen = False
     for number, (start, end, after) in enumerate(_physical_lines(text), 1):
+        # rule SD-26
         if text[start:end].lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
             continue
         # systemd skips one byte order mark, before whatever line it stands
+        # rule SD-28
         skipped = len(_BYTE_ORDER_MARK) if not mark_seen and text.startswith(_BYTE_ORDER_MARK, start, end) else 0
         mark_seen = mark_seen or skipped > 0
         body = text[start + skipped : end]
@@ -142,7 +146,9 @@ def _logical_lines(text: str) -> list[_Logical]:
         line = _Logical(body, offsets, start, after, number)
         if pending:
             line = _Logical(pending.text + body, pending.offsets + offsets, pending.start, after, pending.line)
+        # rule SD-27
         if (len(body) - len(body.rstrip("\\"))) % 2:
+            # rule SD-25
             pending = _Logical(line.text[:-1] + " ", line.offsets, line.start, line.end, line.line)
             continue
         pending = None

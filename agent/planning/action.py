@@ -32,8 +32,10 @@ def reload_suffices(state: NodeState, effective: Effective) -> bool:
     version = docker_version(state)
     if version is None:
         return True
+    # rule DD-15
     if version < _RELOADS_SINCE:
         return False
+    # rule DD-16
     if not any(first <= version <= last for first, last in _LOSES_ON_RELOAD):
         return True
     live = state.docker.live if state.docker else None
@@ -61,4 +63,5 @@ def can_reload(state: NodeState, effective: Effective) -> bool:
         return False  # what gets the signal may be the launcher
     # a reload compares the file with the flags that the daemon was started with
     refused = live is not None and not state.offline and conflicts(parse_arguments(live), keys)
+    # rule DD-22
     return INSECURE_REGISTRIES in keys and not refused and reload_suffices(state, effective)

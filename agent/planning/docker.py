@@ -89,6 +89,7 @@ class _Planner:
         mended = mend(workspace)
         workspace = mended.workspace
         if removable:
+            # rule DD-17
             workspace = remove_entries(workspace, removable, keep_empty_list=self.must_keep_list())
         start = evaluate(workspace.state)
         adding = [entry for entry in mended.entries if entry not in removable]

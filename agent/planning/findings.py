@@ -62,6 +62,7 @@ def _config(effective: Effective) -> Iterator[Problem]:
         return
     path = effective.config_path
     dead = config.member(DEAD_KEY)
+    # rule DD-23
     if dead:
         yield Problem(
             code="dead-key",

@@ -53,6 +53,7 @@ def bears_blank_config(state: NodeState) -> bool:
 def knows_config_key(state: NodeState) -> bool:
     """Whether this dockerd knows insecure-registries in its configuration file; so if its version is unknown."""
     version = docker_version(state)
+    # rule DD-14
     return version is None or version >= _CONFIG_KEY_SINCE
 
 
@@ -64,6 +65,7 @@ def start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
 def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     operands = effective.daemon.operands
     live = state.docker.argv if state.docker else None
+    # rule DD-06
     if not operands or (live and parse_arguments(live).operands == operands):
         return []
     message = f"dockerd would get '{operands[0]}', which is no flag, from {_source(effective, operands[0])}"
@@ -91,6 +93,7 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     if config is None:
         return []
     found = []
+    # rule DD-13
     if (config.root is None or config.has_mark) and not bears_blank_config(state):
         what = "is empty" if config.root is None else "begins with a byte order mark"
         message = f"{path} line 1: it {what}, which dockerd before 23.0 does not start with"
@@ -114,6 +117,7 @@ def _conflicts(effective: Effective) -> list[StartFault]:
             " which dockerd neither starts nor reloads with",
             hint="keep one of the two; 'dockerd --validate' checks it since 23.0",
         )
+        # rule DD-09
         kind = FaultKind.OWN_CONFLICT if key == INSECURE_REGISTRIES else FaultKind.FOREIGN
         faults.append(StartFault(kind=kind, problem=problem))
     return faults

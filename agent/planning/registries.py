@@ -27,6 +27,7 @@ def parse_version(text: str) -> Version | None:
 
 def as_matched(entry: str, version: Version | None) -> str:
     """Return the entry as dockerd compares it; an unknown version is taken for a recent one."""
+    # rule DD-20
     if version is not None and version < _SCHEME_STRIPPED_SINCE:
         return entry
     for scheme in ("http://", "https://"):
@@ -43,11 +44,14 @@ def covering(
     A range covers a name only by the addresses that the node resolved it to.
     """
     listed = [as_matched(entry, version) for entry in entries]
+    # rule DD-18
     if address.entry in listed:
         return address.entry
     hosts = [host for host in map(_address, (address.host, *resolved)) if host]
+    # rule DD-21
     for entry in (*listed, LOOPBACK):
         network = _network(entry)
+        # rule DD-19
         if network and any(host.version == network.version and host in network for host in hosts):
             return entry
     return None

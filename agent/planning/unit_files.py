@@ -39,7 +39,10 @@ _STARTS_DOCKERD = re.compile(rb"^ExecStart=(?:.*[/ .])?dockerd(?:[ \r\n]|\Z)", r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFiles:
-    """The unit file and its drop-ins in the order in which they are read. `masked` are drop-ins linked to /dev/null."""
+    """The unit file and its drop-ins in the order in which they are read.
+
+    `masked` are names that hide other drop-ins and hold nothing: links to /dev/null, directories.
+    """
 
     name: str
     fragment: str
@@ -67,6 +70,7 @@ def find_unit_files(state: NodeState) -> UnitFiles:
         others = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
         message = f"there is no {name} in any of systemd's directories{others}"
         raise RefusedError("unit-missing", message, "a docker that no unit starts is not handled")
+    # rule SD-08
     if is_masked(state.files[fragment]) or state.files[fragment].content == b"":
         raise RefusedError(
             "unit-masked",
@@ -74,7 +78,8 @@ def find_unit_files(state: NodeState) -> UnitFiles:
             f"configure the runtime that kubelet uses, or 'systemctl unmask {name}'",
         )
     found = _drop_ins(state.files, name)
-    masked = tuple(path for path in found if is_masked(state.files[path]))
+    # rule SD-06
+    masked = tuple(path for path in found if _is_unread(state.files[path]))
     drop_ins = tuple(path for path in found if path not in masked)
     return UnitFiles(name=name, fragment=fragment, drop_ins=drop_ins, masked=masked)
 
@@ -86,6 +91,7 @@ def is_masked(file: FileState) -> bool:
 
 def _fragment(state: NodeState, name: str) -> str:
     """Return the path of the unit file, "" where there is none."""
+    # rule SD-07
     for directory in DIRECTORIES:
         path = f"{directory}/{name}"
         if path in state.files and state.files[path].exists:
@@ -112,9 +118,12 @@ def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
             there.setdefault(directory, []).append(base)
     found: dict[str, str] = {}
     own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _levels(name)]
+    # rule SD-03
     for directory in (*own, *(f"{parent}/service.d" for parent in DIRECTORIES)):
         for base in there.get(directory, ()):
+            # rule SD-02
             found.setdefault(base, f"{directory}/{base}")
+    # rule SD-01
     return [found[base] for base in sorted(found, key=str.encode)]
 
 
@@ -123,10 +132,16 @@ def _levels(name: str) -> list[str]:
     levels, stem = [name], name.removesuffix(".service")
     while "-" in stem.rstrip("-"):
         stem = stem.rstrip("-").rpartition("-")[0] + "-"
+        # rule SD-04
         levels.append(f"{stem}.service")
     return levels
 
 
+def _is_unread(file: FileState) -> bool:
+    return is_masked(file) or file.kind in (FileKind.DIRECTORY, FileKind.OTHER)
+
+
 def _is_drop_in(base: str, file: FileState) -> bool:
+    # rule SD-05
     is_configuration = base.endswith(".conf") and not base.startswith(".")
-    return is_configuration and file.exists and file.kind not in (FileKind.DIRECTORY, FileKind.OTHER)
+    return is_configuration and file.exists

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.oracle.case import DIRECTORY, FOLDER, LINK, NAMES, PREFIX_LEVEL, UNIT, Case
+from tests.oracle.case import DIRECTORY, FOLDER, LINK, NAMES, ONESHOT, PREFIX_LEVEL, UNIT, Case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,6 @@ DROP_IN_NAMES = (
     "10-a.conf", "docker-options.conf", "z.conf", "Z.conf", "a-b.conf", "10-a.conf.bak", ".b.conf", "é.conf",
     "zz.conf~",
 )  # fmt: skip
-# Without it a service that has ended may not have been seen to run.
-ONESHOT = (f"/etc/systemd/system/{UNIT}.d/zzz-type.conf", ("[Service]\nType=oneshot\n",))
-
 names = st.sampled_from((*NAMES, "DOCKER_OPTS", "A"))
 value_pieces = st.sampled_from(
     ["1", "1", "--a", "--a", "--b=c", "--b=c", "--c d", " ", " ", " ",

@@ -84,4 +84,7 @@ def test_kept_cases_are_as_recorded(systemd: Systemd) -> None:
     numbered = dict(zip(systemd.number(len(cases)), cases, strict=True))
     outcomes = systemd.run({number: kept.case for number, kept in numbered.items()})
     for number, kept in numbered.items():
-        assert kept.matches(outcomes[number], number), (kept.about, outcomes[number])
+        if kept.state == "runs":
+            assert kept.matches(outcomes[number], number), (kept.about, outcomes[number])
+        else:
+            assert not disagreement(kept.case, number, outcomes[number], systemd.version), kept.about

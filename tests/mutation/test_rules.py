@@ -1,0 +1,86 @@
+"""Every rule of docs/rules.md is held by some test: without its branch, one fails.
+
+Each rule's text is left out in a copy of the package, and the quick tests of planning and formats run against it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES: dict[str, dict[str, str]] = {
+    facts["rule"]: facts for facts in yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+}
+UNITS = ("tests/unit/planning/test_kept_units.py", "tests/unit/planning/test_effective.py")
+PLANS = (
+    "tests/unit/planning/test_docker.py",
+    "tests/unit/planning/test_cases.py",
+    "tests/unit/formats/test_dockerd_arguments.py",
+)
+PARALLEL = 2
+_MARKER = re.compile(r"# rule ((?:[SD]D-\d\d(?:, )?)+)")
+_PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")
+
+
+def test_rules_are_numbered_alike_in_docs_code_and_data() -> None:
+    documented = re.findall(r"^\| ([SD]D-\d\d) ", (ROOT / "docs/rules.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert documented == list(RULES)
+    for facts in RULES.values():
+        text = (ROOT / facts["file"]).read_text(encoding="utf-8")
+        assert facts["rule"] in ", ".join(_MARKER.findall(text)), f"{facts['file']} has no mark of {facts['rule']}"
+        assert text.count(facts["old"]) == 1, f"{facts['rule']}: its text is not there once, as it is in rules.yaml"
+
+
+@pytest.fixture(scope="module")
+def survivors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Give the rules that no test missed, with what pytest said."""
+    folder = tmp_path_factory.mktemp("mutants")
+    assert run(copy(folder / "original"), (*UNITS, *PLANS)).returncode == 0
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        said = dict(zip(RULES, pool.map(lambda rule: without(folder, rule), RULES), strict=True))
+    yield {rule: text for rule, text in said.items() if text}
+    shutil.rmtree(folder)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rule", RULES)
+def test_some_test_fails_without_the_rule(survivors: dict[str, str], rule: str) -> None:
+    assert rule not in survivors, survivors[rule]
+
+
+def without(folder: Path, rule: str) -> str:
+    """Run the tests against the package without the rule; return what was said where none failed."""
+    facts = RULES[rule]
+    package = copy(folder / rule)
+    path = package / facts["file"]
+    path.write_text(path.read_text(encoding="utf-8").replace(facts["old"], facts["new"]), encoding="utf-8")
+    compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    tests = (UNITS, PLANS) if rule.startswith("SD") else (PLANS, UNITS)
+    first = run(package, tests[0])
+    second = first if first.returncode == 1 else run(package, tests[1])
+    shutil.rmtree(package)
+    return "" if 1 in (first.returncode, second.returncode) else first.stdout + second.stdout + second.stderr
+
+
+def copy(folder: Path) -> Path:
+    shutil.copytree(ROOT / "agent", folder / "agent", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def run(package: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "pytest", *_PYTEST, "-o", f"pythonpath={package} {ROOT}", *tests]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""}
+    return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
