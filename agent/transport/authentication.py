@@ -8,9 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import paramiko
-
 from agent.errors import Problem
+from agent.transport.library import paramiko
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import paramiko
-
 from agent.errors import Problem
 from agent.transport.authentication import authenticate
 from agent.transport.known_hosts import SSH_PORT, Verdict, fingerprint
+from agent.transport.library import paramiko
 
 if TYPE_CHECKING:
     from agent.model.inventory import Node

@@ -11,14 +11,13 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import paramiko
-
 from agent.errors import Problem
 from agent.transport.authentication import KeyRing
 from agent.transport.connection import Target, UnreachableError, log_in, negotiate, open_socket
 from agent.transport.deadline import Deadline, OutOfTimeError, Watch
 from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_files, user_files
 from agent.transport.launch import Exchange, on_node, out_of_time
+from agent.transport.library import paramiko
 from agent.transport.local import run_here
 from agent.transport.pool import run_each
 from agent.transport.protocol import Completed, Lost
