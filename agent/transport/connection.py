@@ -180,7 +180,9 @@ def _no_common_algorithm(target: Target, said: str) -> UnreachableError:
 
 def _verify(target: Target, key: paramiko.PKey, known_hosts: KnownHosts) -> None:
     key_type, blob = key.get_name(), key.asbytes()
-    trust = f"compare it with the node's own, then: ssh-keyscan {target.node.address} >> ~/.ssh/known_hosts"
+    name = target.host if target.port == SSH_PORT else f"[{target.host}]:{target.port}"
+    line = f"{name} {key_type} {key.get_base64()}"
+    trust = f"compare it with the node's own, then add this line to ~/.ssh/known_hosts: {line}"
     presented = f"{key_type} {fingerprint(blob)}"
     match known_hosts.check(target.host, target.port, key_type, blob):
         case Verdict.KNOWN:
