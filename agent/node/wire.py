@@ -5,6 +5,7 @@ reading those texts (agent/resources.py).
 """
 
 from agent.node.framing import WireError
+from agent.node.history_wire import decode_history, history_program
 from agent.node.probe_wire import decode_probe, probe_program
 from agent.node.pull_wire import decode_pull, pull_program
 from agent.node.record_wire import decode_record, encode_record
@@ -13,11 +14,13 @@ from agent.node.transaction_wire import begin_program, decode_report, rollback_p
 __all__ = [
     "WireError",
     "begin_program",
+    "decode_history",
     "decode_probe",
     "decode_pull",
     "decode_record",
     "decode_report",
     "encode_record",
+    "history_program",
     "probe_program",
     "pull_program",
     "rollback_program",
