@@ -66,7 +66,7 @@ def apply(
         fleet = approved_run(plan_file, asked, progress)
     if not accept_restart:
         fleet = hold_back_restarts(fleet)
-    _confirm(fleet.nodes, fleet.secrets, yes=yes)
+    confirm(fleet.nodes, fleet.secrets, yes=yes)
     with stopping_gently() as stop:
         return finish(apply_run(fleet, progress, stop), output)
 
@@ -100,7 +100,7 @@ def finish(report: Report, output: options.Format) -> ExitCode:
     return report.exit_code
 
 
-def _confirm(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
+def confirm(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
     """Show the plan on standard error and ask, unless nothing would change. Raises StoppedError for a no."""
     from agent.cli.plan_text import plan_text
     from agent.model.result import Outcome

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent import __version__
-from agent.cli import apply, lock, plan, render, secret, verify
+from agent.cli import apply, lock, plan, render, rollback, secret, verify
 from agent.cli.options import examples
 
 _OBJECTS_BETWEEN_COLLECTIONS = 250_000
@@ -19,7 +19,7 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer hides its base
         """Return their names."""
-        order = ("render", "plan", "apply", "verify", "secret", "lock")
+        order = ("render", "plan", "apply", "verify", "rollback", "secret", "lock")
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -71,6 +71,14 @@ app.command(
     "verify",
     epilog=examples("harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"),
 )(verify.verify)
+app.command(
+    "rollback",
+    epilog=examples(
+        "harbor-agent rollback 20261124T060906Z-fe14 -i inventory.ini",
+        "harbor-agent rollback --node node7 -i inventory.ini",
+        "harbor-agent rollback --pristine -i inventory.ini --limit node7",
+    ),
+)(rollback.rollback)
 app.add_typer(plan.app, name="plan")
 app.add_typer(secret.app, name="secret")
 app.add_typer(lock.app, name="lock")

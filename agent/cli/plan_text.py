@@ -84,9 +84,14 @@ def plan_file_text(plan: PlanFile) -> str:
         how = f"  {node.route}, {_ACTIONS[Action(node.action)]}" if node.status is Outcome.CHANGE else ""
         lines.append(f"{node.node}  {coloured_outcome(node.status)}{how}")
         for file in node.files:
-            before, after = (text.rpartition(" ")[2][:12] for text in (file.before, file.after))
-            lines.append(f"  {file.path}: {before} -> {after}")
+            lines.append(f"  {file.path}: {_short(file.before)} -> {_short(file.after)}")
     return "\n".join(lines)
+
+
+def _short(fingerprint: str) -> str:
+    """Return the head of the hash, or what there is in place of a regular file."""
+    digest = fingerprint.rpartition(" ")[2]
+    return digest[:12] if digest != "-" else fingerprint.partition(" ")[0]
 
 
 def _node(planned: PlannedNode) -> str:

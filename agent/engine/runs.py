@@ -102,22 +102,23 @@ def apply_run(fleet: Fleet, listener: Listener, stop: Callable[[], ExitCode | No
     run = replace(_run(fleet, listener), stop=stop)
     if fleet.asked.root is not None:
         results = tuple(apply_tree(fleet.asked.root, planned) for planned in fleet.nodes)
-        return _report(fleet, run.run_id, Applied(results=results), None)
+        return report_of(run.run_id, Applied(results=results), note=run.note)
     with run_lock(run.run_id) as killed:
         if killed:
             listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
         findings = check_logins(_policies(fleet), fleet.credentials)
         applied = apply_plans(run, fleet.nodes)
         secrets = _finish_secrets(fleet, applied)
-    return _report(fleet, run.run_id, applied, secrets, (*findings, *fleet.findings))
+    return report_of(run.run_id, applied, secrets=secrets, findings=(*findings, *fleet.findings), note=run.note)
 
 
 def hold_back_restarts(fleet: Fleet) -> Fleet:
     """Refuse every node whose restart would stop containers that nobody starts again."""
-    return replace(fleet, nodes=tuple(_without_consent(planned) for planned in fleet.nodes))
+    return replace(fleet, nodes=tuple(without_consent(planned) for planned in fleet.nodes))
 
 
-def _without_consent(planned: PlannedNode) -> PlannedNode:
+def without_consent(planned: PlannedNode) -> PlannedNode:
+    """Return the node refused where its restart would stop containers that nobody starts again."""
     plan = planned.decision
     problem = objection_to_restart(plan) if isinstance(plan, Plan) else None
     return refused(planned, problem) if problem else planned
@@ -131,7 +132,7 @@ def verify_run(fleet: Fleet, listener: Listener) -> Report:
     run = _run(fleet, listener)
     proven = {r.node: r for r in prove_unchanged(run, [p for p in fleet.nodes if p.outcome is Outcome.UNCHANGED])}
     results = [proven.get(p.node.name) or _not_as_wanted(p) for p in fleet.nodes]
-    return _report(fleet, run.run_id, Applied(results=tuple(results)), fleet.secrets)
+    return report_of(run.run_id, Applied(results=tuple(results)), secrets=fleet.secrets)
 
 
 def policies_of(asked: Asked) -> Policies:
@@ -198,9 +199,15 @@ def _not_as_wanted(planned: PlannedNode) -> NodeResult:
     return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
 
 
-def _report(
-    fleet: Fleet, run_id: str, applied: Applied, secrets: SecretsReport | None, findings: tuple[Problem, ...] = ()
+def report_of(
+    run_id: str,
+    applied: Applied,
+    *,
+    secrets: SecretsReport | None = None,
+    findings: tuple[Problem, ...] = (),
+    note: str = "",
 ) -> Report:
+    """Return how a run ended, with the exit code that follows from its parts."""
     return Report(
         run_id=run_id,
         results=applied.results,
@@ -208,5 +215,5 @@ def _report(
         halted=applied.halted,
         exit_code=applied.stopped or run_exit_code(applied.results, secrets, halted=applied.halted is not None),
         findings=findings,
-        note=fleet.asked.note,
+        note=note,
     )

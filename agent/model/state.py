@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -44,6 +45,16 @@ class FileState:
     def exists(self) -> bool:
         """Whether anything is at the path."""
         return self.kind is not FileKind.ABSENT
+
+    @property
+    def fingerprint(self) -> str:
+        """Return "KIND MODE UID GID SHA256" of a regular file (mode in octal), "KIND - - - -" of anything else.
+
+        It is what agent/node/files.sh finds on a node.
+        """
+        if self.kind is not FileKind.REGULAR:
+            return f"{self.kind} - - - -"
+        return f"{self.kind} {self.mode:o} {self.uid} {self.gid} {hashlib.sha256(self.content or b'').hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

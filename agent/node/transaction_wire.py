@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import math
 import re
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from agent.resources import node_program
 
 if TYPE_CHECKING:
     from agent.model.plan import Plan
-    from agent.model.state import FileState
 
 _SCHEMA = "harbor-agent/transaction/1"
 _PARTS = ("journal.sh", "files.sh", "daemon.sh", "restore.sh", "transaction.sh")
@@ -114,16 +112,9 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
     for number, change in enumerate(plan.changes, start=1):
         if change.after.kind not in (FileKind.REGULAR, FileKind.ABSENT):
             raise ValueError(f"{change.path} cannot be made a {change.after.kind}")
-        facts = f"{_fingerprint(change.before)} {_fingerprint(change.after)}"
+        facts = f"{change.before.fingerprint} {change.after.fingerprint}"
         lines.append(f"change {number} {facts} {_path(change.path)}")
     return "\n".join([*lines, "end", ""]).encode("utf-8", "surrogateescape")
-
-
-def _fingerprint(state: FileState) -> str:
-    if state.kind is not FileKind.REGULAR:
-        return f"{state.kind} - - - -"
-    digest = hashlib.sha256(state.content or b"").hexdigest()
-    return f"regular {state.mode:o} {state.uid} {state.gid} {digest}"
 
 
 def _path(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.model.plan import Refusal
-    from agent.model.state import FileState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedFile:
-    """One file of an approved plan, as fingerprints (see `fingerprint`)."""
+    """One file of an approved plan, as fingerprints (see `FileState`)."""
 
     path: str
     before: str
@@ -49,18 +47,9 @@ def approval_of(node: str, status: Outcome, decision: Plan | Refusal | None, pol
         route=decision.route.value,
         action=decision.action.value,
         files=tuple(
-            ApprovedFile(path=c.path, before=fingerprint(c.before), after=fingerprint(c.after))
-            for c in decision.changes
+            ApprovedFile(path=c.path, before=c.before.fingerprint, after=c.after.fingerprint) for c in decision.changes
         ),
     )
-
-
-def fingerprint(state: FileState) -> str:
-    """Return "absent", or "KIND MODE UID GID SHA256" of one file."""
-    if not state.exists:
-        return "absent"
-    digest = hashlib.sha256(state.content).hexdigest() if state.content is not None else "-"
-    return f"{state.kind.value} {state.mode:04o} {state.uid} {state.gid} {digest}"
 
 
 def objection(fresh: Approval, approved: Mapping[str, Approval]) -> Problem | None:

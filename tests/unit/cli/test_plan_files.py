@@ -27,7 +27,7 @@ def test_holds_hashes_and_no_content_for_its_owner_only(run: Runner, plan_file: 
     assert "--insecure-registry" not in plan_file.read_text()
     document = run("plan", "show", "p.json", "-o", "json").document()
     assert document == json.loads(plan_file.read_text())
-    assert document["nodes"][0]["files"][0]["before"] == "absent"  # type: ignore[index]
+    assert document["nodes"][0]["files"][0]["before"] == "absent - - - -"  # type: ignore[index]
 
 
 def test_show_tells_a_person(run: Runner, plan_file: Path) -> None:

@@ -1,0 +1,67 @@
+"""harbor-agent rollback."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agent.cli import options
+from agent.cli.apply import AcceptRestart, confirm, finish
+from agent.cli.guard import guarded
+from agent.cli.interrupts import stopping_gently
+from agent.cli.output import Progress
+from agent.errors import ExitCode, UsageError
+
+RunName = Annotated[
+    str | None, typer.Argument(help="The run to take back, as its last line named it.", metavar="[RUN]")
+]
+NodeName = Annotated[
+    list[str] | None, typer.Option("--node", help="Take back this node's last change; repeatable.", metavar="NAME")
+]
+Pristine = Annotated[bool, typer.Option("--pristine", help="Back to what was found before the very first change.")]
+
+
+@guarded
+def rollback(
+    run: RunName = None,
+    *,
+    node: NodeName = None,
+    pristine: Pristine = False,
+    nodes: options.NodeOptions,
+    config: options.Config = None,
+    accept_restart: AcceptRestart = False,
+    note: options.Note = "",
+    yes: options.Yes = False,
+    output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
+) -> ExitCode:
+    """Take a change back: a run, a node's last change, or all there ever was. Shows the diff and asks first.
+
+    The way back is carried out like any other change: checked before, proven after, and put back if it fails.
+    """
+    from agent.engine.request import Asked
+    from agent.engine.rollback import apply_rollback, plan_rollback
+    from agent.engine.runs import without_consent
+
+    limit = ",".join(node) if node else nodes.limit
+    reach = options.NodeOptions(
+        inventory=nodes.inventory, limit=limit, transport=nodes.transport, forks=nodes.forks
+    ).reach()
+    asked = Asked(reach=reach, config=config, note=note)
+    progress = Progress(output, verbose)
+    planned = plan_rollback(asked, _what(run, node, nodes.limit, pristine=pristine), progress)
+    if not accept_restart:
+        planned = [without_consent(one) for one in planned]
+    confirm(planned, None, yes=yes)
+    with stopping_gently() as stop:
+        return finish(apply_rollback(asked, planned, progress, stop), output)
+
+
+def _what(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:
+    """Return what to go back to. Raises UsageError unless just one way was named."""
+    if sum((run is not None, pristine, bool(node) and not pristine)) != 1 or (node and limit):
+        raise UsageError.of("flags-ambiguous", "what is to be taken back?", "name a RUN, or --node NAME, or --pristine")
+    if run is not None:
+        return run
+    return "pristine" if pristine else "last"

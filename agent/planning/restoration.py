@@ -1,0 +1,94 @@
+"""The way back as a plan like any other: files become what they were, and the daemon is told what that takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.errors import Problem
+from agent.model.plan import Action, FileChange, Plan, Refusal, Route
+from agent.model.state import FileState
+from agent.planning.action import action_for
+from agent.planning.effective import evaluate
+from agent.planning.health import start_faults
+from agent.planning.refused import RefusedError
+from agent.planning.workspace import require_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.model.history import Backup
+    from agent.model.state import NodeState
+
+
+def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
+    """Plan the node back to `earlier`, given in the order in which the files were changed; they go back in reverse.
+
+    Entries of the daemon's list that vanish with it must be gone afterwards, and a SIGHUP does not revoke what is
+    deleted (moby#36632), so such a way back restarts. Files that are so already are left alone.
+    """
+    try:
+        _require_docker(state)
+        changes = tuple(_changes(state, earlier, reason))
+        files = {**state.files, **{change.path: change.after for change in changes}}
+        return _planned(node, state, replace(state, files=files), changes, reason)
+    except RefusedError as refused:
+        return Refusal(node=node, problem=refused.problem)
+
+
+def objection_to_rollback(state: NodeState, files: Sequence[Backup]) -> Problem | None:
+    """Return why these files must not go back: one is neither what was written nor what it was before."""
+    for file in files:
+        now = state.files.get(file.path) or FileState(path=file.path)
+        if now != file.state and now.fingerprint != file.written:
+            return Problem(
+                code="rollback-edited",
+                message=f"{file.path} was changed again after the run that is to be taken back",
+                hint="take back the later run first, or --pristine, or edit the file by hand",
+            )
+    return None
+
+
+def _require_docker(state: NodeState) -> None:
+    if state.docker is None:
+        raise RefusedError("docker-absent", "there is no docker on the node", "take it out of the inventory")
+    if state.pending_transaction:
+        message = f"transaction {state.pending_transaction} is under way on the node"
+        raise RefusedError("transaction-pending", message, "wait for it to end; it commits or rolls back by itself")
+
+
+def _changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
+    changes = []
+    for file in reversed(earlier):
+        now = state.files.get(file.path) or FileState(path=file.path)
+        if now != file:
+            require_writable(now)
+            changes.append(FileChange(before=now, after=file, reason=reason))
+    return changes
+
+
+def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[FileChange, ...], reason: str) -> Plan:
+    before, after = evaluate(state), evaluate(restored)
+    for fault in start_faults(restored, after):
+        problem: Problem = fault.problem
+        raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
+    action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
+    gone = [entry for entry in before.entries if entry not in after.entries]
+    docker, record = state.docker, state.record
+    absent = {change.path for change in changes if not change.after.exists}
+    bounced = docker.containers if docker and action is Action.RESTART and not docker.live_restore else ()
+    return Plan(
+        node=node,
+        unit=after.unit.name,
+        changes=changes,
+        action=action,
+        route=Route.NONE,
+        reason=reason,
+        containers_bounced=bounced,
+        expected_entries=after.entries,
+        unexpected_entries=tuple(gone),
+        argv_after=after.argv,
+        config_file=after.config_path,
+        owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
+        created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
+    )
