@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.cli.output import coloured_diff, coloured_outcome, problem_lines
-from agent.model.plan import Action, Plan, Refusal
+from agent.model.plan import Action, Plan, Refusal, Route
 from agent.model.result import NodeResult, Outcome
 from agent.model.secret import SecretPlan
 from agent.planning.diff import unified_diff
@@ -98,7 +98,8 @@ def _node(planned: PlannedNode) -> str:
     decision = planned.decision
     title = f"{planned.node.name}  {coloured_outcome(planned.outcome)}"
     if isinstance(decision, Plan) and planned.outcome is Outcome.CHANGE:
-        title += f"  {decision.route.value}, {_ACTIONS[decision.action]}"
+        where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
+        title += f"  {where}{_ACTIONS[decision.action]}"
     lines = [title]
     lines += _indented([planned.reason]) if planned.reason else []
     lines += problem_lines(planned.problem)[1:] if planned.problem else []
