@@ -296,12 +296,17 @@ prune() {
   ls -1dt "$STATE"/transactions/*/ 2>/dev/null | while read -r old; do
     if has_step prepared "$old"; then
       with_backup=$((with_backup + 1))
-      [ "$with_backup" -gt 5 ] && is_final "$old" && rm -rf "$old"
+      if [ "$with_backup" -gt 5 ] && is_over "$old"; then rm -rf "$old"; fi
     else
       without=$((without + 1))
       if [ "$without" -gt 5 ]; then rm -rf "$old"; fi
     fi
   done
+}
+
+# Final, or it ended before it changed anything: whoever asks holds the lock, so it is not under way.
+is_over() {
+  is_final "$1" || ! has_step 'swapping-[0-9]*' "$1"
 }
 
 main() {

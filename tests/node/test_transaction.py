@@ -300,6 +300,17 @@ def test_backups_stay_few_and_the_pristine_original_for_good(world: World) -> No
     assert [path.read_text() for path in pristine.iterdir() if path.name != "manifest"] == ['{"first":1}']
 
 
+def test_what_went_down_before_it_changed_anything_is_not_kept_for_good(world: World) -> None:
+    world.set("no-stop-post", "")
+    for count in range(7):
+        world.set("kill-at", "prepared")
+        assert begin(world, restart_plan(world), f"run-{count}").phase is not TransactionPhase.COMMITTED
+        world.wait_until_unlocked()
+    assert begin(world, restart_plan(world), "run-7").phase is TransactionPhase.COMMITTED
+    world.wait_until_unlocked()
+    assert len(list(world.file("/var/lib/harbor-agent/transactions").iterdir())) <= 6
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_the_node_is_wholly_old_or_wholly_new(world: World, step: str) -> None:
     plan = restart_plan(world, OPTIONS, change(world, DAEMON_JSON, "{}"))
