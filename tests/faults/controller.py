@@ -1,0 +1,119 @@
+"""harbor-agent as a user starts it, so that a test can do something to it or to its nodes while it runs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.e2e.site import IMAGE, PULLER, Ended
+from tests.faults.invariants import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tests.e2e.site import Site
+    from tests.faults.invariants import Expected
+    from tests.lab.node import LabNode
+
+_ENTRIES = itertools.count(6000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One more registry for some nodes, beside the one whose login and image prove every run.
+
+    `own` are inventory variables by the names of nodes.
+    """
+
+    site: Site
+    nodes: Sequence[LabNode]
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    entry: str = field(default_factory=lambda: f"10.99.0.1:{next(_ENTRIES)}")
+
+    def arguments(self, command: str, *further: str) -> list[str]:
+        """Return the words behind `harbor-agent`; the result is JSON, all nodes are changed at once."""
+        folder = self.site.lab.folder
+        name = self.entry.replace(":", "-")
+        login = {"username": PULLER.name, "password_env": "HARBOR_PASSWORD", "email": "ops@example.org"}
+        proven = {"address": self.site.registry.entry, "verify_image": IMAGE, "credentials": login}
+        count = len(self.nodes)
+        rollout = {"canary": count, "batch": count, "max_failed": count, "max_unreachable": count}
+        settings = folder / f"{name}.yaml"
+        settings.write_text(json.dumps({"registries": [proven, self.entry], "rollout": rollout}))
+        inventory = self.site.lab.write_inventory(f"{name}.ini", nodes=self.nodes, host_variables=self.own)
+        given = ["-i", str(inventory), "-c", str(settings), "-o", "json", *further]
+        return [command, *given, *(["--yes"] if command == "apply" else [])]
+
+    def plan(self) -> Ended:
+        """Plan it."""
+        return self.site.agent(*self.arguments("plan"))
+
+    def expect(self) -> dict[str, Expected]:
+        """Plan it, and note what is in force before."""
+        return expect(self.plan(), self.entry, self.nodes)
+
+    def apply(self, *further: str) -> Ended:
+        """Apply it, to the end."""
+        return self.site.agent(*self.arguments("apply", *further))
+
+    @contextmanager
+    def applying(self, *further: str, state: Path | None = None) -> Iterator[Applying]:
+        """Apply it while the block runs; `state` takes the place of the user's XDG_STATE_HOME."""
+        with Applying(self.site, self.arguments("apply", *further), state) as running:
+            yield running
+
+
+class Applying:
+    """A run under way."""
+
+    def __init__(self, site: Site, arguments: Sequence[str], state: Path | None) -> None:
+        program = str(Path(sys.executable).with_name("harbor-agent"))
+        own = {"HARBOR_PASSWORD": PULLER.password, **({"XDG_STATE_HOME": str(state)} if state else {})}
+        self._streams = tuple(
+            (site.lab.folder / f"applying-{secrets.token_hex(3)}.{name}").open("w+") for name in ("out", "err")
+        )
+        self.process = subprocess.Popen(
+            site.lab.network.inside((program, *arguments)),
+            stdin=subprocess.DEVNULL,
+            stdout=self._streams[0],
+            stderr=self._streams[1],
+            cwd=site.lab.home,
+            env={**site.lab.environment, **own},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        for stream in self._streams:
+            stream.close()
+
+    def kill(self) -> None:
+        """SIGKILL, unless it has ended."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def end(self, seconds: float = 120) -> Ended:
+        """Wait for its end and return it."""
+        self.process.wait(timeout=seconds)
+        for stream in self._streams:
+            stream.flush()
+        stdout, stderr = (Path(stream.name).read_text() for stream in self._streams)
+        return Ended(code=self.process.returncode, stdout=stdout, stderr=stderr)
+
+    @property
+    def argv_shows(self) -> bytes:
+        """The arguments of the process as everybody on the controller sees them."""
+        return (
+            Path(f"/proc/{self.process.pid}/cmdline").read_bytes() if self.process.poll() is None else os.fsencode("")
+        )

@@ -1,0 +1,127 @@
+"""The network's trouble: reset, silence, a dead sshd, a slow line. A node's transaction depends on none of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import cutting_proxy
+from tests.faults.controller import Order
+from tests.faults.failpoint import Failpoint, held, is_final, journalled
+from tests.faults.invariants import assert_invariants, assert_reported
+from tests.lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.e2e.site import Site
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("nodes")
+
+# For each of three nodes: which connection is reset, and after how many bytes. The first one looks at the node, the
+# second carries the change: some 3 kB of agreeing on keys and logging in, then the program.
+_CUTS = [
+    ((1, 1500), (1, 9000), (2, 10)),
+    ((2, 1500), (2, 2500), (2, 3500)),
+    ((2, 5000), (2, 9000), (2, 15000)),
+    ((2, 20000), (2, 30000), (2, 40000)),
+]
+
+
+@contextmanager
+def _cutting(site: Site, node: LabNode, which: int, limit: int, report: Path) -> Iterator[dict[str, str]]:
+    """Run the proxy before `node`; yields the inventory variables that lead through it."""
+    words = (node.address, "22", str(which), str(limit), str(report))
+    script = [sys.executable, str(Path(cutting_proxy.__file__)), *words]
+    with subprocess.Popen(site.lab.network.inside(script), stdout=subprocess.PIPE, text=True) as proxy:
+        assert proxy.stdout
+        port = proxy.stdout.readline().strip()
+        known = site.lab.folder / f"known_hosts.{port}"
+        key = " ".join((site.lab.folder / "hostkey.pub").read_text().split()[:2])
+        known.write_text(f"[127.0.0.1]:{port} {key}\n")
+        try:
+            yield {
+                "ansible_host": "127.0.0.1",
+                "ansible_port": port,
+                "ansible_ssh_common_args": f"-o UserKnownHostsFile={known}",
+            }
+        finally:
+            proxy.kill()
+
+
+@pytest.mark.parametrize("cuts", _CUTS, ids=lambda cuts: ",".join(f"{which}:{limit}" for which, limit in cuts))
+def test_connections_that_are_reset_leave_old_or_new(
+    site: Site, cuts: Sequence[tuple[int, int]], tmp_path: Path
+) -> None:
+    direct = Order(site=site, nodes=site.nodes)
+    expected = direct.expect()
+    with ExitStack() as stack:
+        own = {
+            node.name: stack.enter_context(_cutting(site, node, which, limit, tmp_path / node.name))
+            for node, (which, limit) in zip(site.nodes, cuts, strict=True)
+        }
+        ended = Order(site=site, nodes=site.nodes, entry=direct.entry, own=own).apply()
+    assert [(tmp_path / node.name).read_text() for node in site.nodes] == ["cut\n"] * 3
+    found = assert_invariants(site, expected, ended)
+    for name, which_one in found.items():
+        outcome = ended.node(name)["outcome"]
+        assert outcome in {"unreachable", "failed", "changed"}, ended.stdout
+        assert_reported(ended, name, outcome)
+        assert which_one == ("new" if outcome == "changed" else "old")
+
+
+def test_a_node_that_falls_silent_during_the_restart_ends_by_itself(site: Site) -> None:
+    node = site.nodes[0]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    point = Failpoint(node, "activating")
+    with held(point), order.applying() as running:
+        transaction = point.wait()
+        with site.lab.silenced(node):
+            point.release()
+            wait_until(lambda: is_final(transaction), "the node has ended by itself", seconds=60)
+            assert journalled(transaction)[-1] == "committed"
+            assert running.process.poll() is None
+        ended = running.end()
+    assert_reported(ended, node.name, "changed")
+    assert assert_invariants(site, expected, ended) == {node.name: "new"}
+
+
+def test_killed_sshds_lose_the_connection_and_not_the_outcome(site: Site) -> None:
+    order = Order(site=site, nodes=site.nodes)
+    expected = order.expect()
+    points = [Failpoint(node, "activating") for node in site.nodes]
+    with held(*points), order.applying() as running:
+        for point in points:
+            point.wait()
+            # Every sshd, those that serve connections included; systemd starts the one that listens again.
+            point.node.run("exec >/dev/null 2>&1; kill -KILL $(pidof sshd)", check=False)
+            point.release()
+        ended = running.end()
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
+
+
+def test_a_slow_node_and_a_dead_one_do_not_hold_up_the_others(site: Site) -> None:
+    slow, dead, quick = site.nodes
+    order = Order(site=site, nodes=site.nodes)
+    expected = order.expect()
+    shaping = ["ip", "netns", "exec", slow.machine, "tc", "qdisc"]
+    shaped = [*shaping, "replace", "dev", "host0", "root", "tbf", "rate", "100kbit", "burst", "5kb", "latency", "400ms"]
+    done = subprocess.run(shaped, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this kernel does not shape traffic: {done.stderr.strip()}")
+    with site.lab.silenced(dead), order.applying() as running:
+        ended = running.end()
+    subprocess.run([*shaping, "del", "dev", "host0", "root"], check=True)
+    assert_reported(ended, dead.name, "unreachable")
+    for node in (slow, quick):
+        assert_reported(ended, node.name, "changed")
+    assert ended.node(quick.name)["seconds"] < ended.node(slow.name)["seconds"]
+    assert assert_invariants(site, expected, ended) == {slow.name: "new", dead.name: "old", quick.name: "new"}
