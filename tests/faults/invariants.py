@@ -175,7 +175,8 @@ def _assert_finished(node: LabNode, which: Which) -> None:
     # One that went down before it changed anything keeps its last word; nothing is to be done about it.
     unharmed = {"begun", "preflight", "prepared"}
     assert set(words) <= {"committed", "rolled_back", "refused", "700", *unharmed}, words
-    assert words.count("committed") + words.count("rolled_back") <= 5
+    # Five that hold a backup, five that do not, and one that was settled at boot, where nothing is cleared away.
+    assert len(words) - 1 <= 11
     assert which == "old" or "committed" in words
 
 
