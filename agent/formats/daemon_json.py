@@ -123,11 +123,11 @@ def remove_strings(document: DaemonJson, key: str, strings: set[str]) -> str:
     if not kept:
         return apply_edits(document.text, [Edit(start=member.value.start, end=member.value.end, text="[]")])
     edits = []
+    follows_kept = False
     for index, one in enumerate(elements):
         if one.string not in strings:
-            continue
-        follows_kept = any(before in kept for before in elements[:index])
-        if follows_kept:
+            follows_kept = True
+        elif follows_kept:
             edits.append(Edit(start=elements[index - 1].end, end=one.end))
         else:
             edits.append(Edit(start=one.start, end=elements[index + 1].start))
@@ -143,10 +143,11 @@ def remove_key(document: DaemonJson, key: str) -> str:
     if not kept:
         return apply_edits(document.text, [Edit(start=document.root.start, end=document.root.end, text="{}")])
     edits = []
+    follows_kept = False
     for index, member in enumerate(members):
         if member.key != key:
-            continue
-        if any(before.key != key for before in members[:index]):
+            follows_kept = True
+        elif follows_kept:
             edits.append(Edit(start=members[index - 1].value.end, end=member.value.end))
         else:
             edits.append(Edit(start=member.start, end=members[index + 1].start))

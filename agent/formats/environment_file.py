@@ -12,7 +12,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from agent.formats.argument_text import Value
-from agent.formats.text import CACHED_FILES, Fault, FormatError, decode, is_utf8, line_number
+from agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, is_utf8, line_number
 
 _WHITESPACE = " \t\n\r"
 # rule SD-49
@@ -80,6 +80,7 @@ class _Reader:
         self.variables: list[VariableLine] = []
         self.faults: list[Fault] = []
         self.state = _State.PRE_KEY
+        self.line, self.counted = 1, 0
         self._begin(0)
 
     def _begin(self, start: int) -> None:
@@ -190,7 +191,8 @@ class _Reader:
         if self.text[end - 1 : end + 1] == "\r\n":
             end += 1
         name, text = "".join(self.key).rstrip(_WHITESPACE), "".join(self.characters)
-        line = line_number(self.text, self.start)
+        self.line += len(LINE_END.findall(self.text, self.counted, self.start))
+        self.counted, line = self.start, self.line
         # rule SD-48
         if not is_utf8(name) or not is_utf8(text):
             raise FormatError(line, "it is not UTF-8: systemd reads nothing of the file")

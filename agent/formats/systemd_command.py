@@ -43,12 +43,14 @@ class CommandError(Exception):
 
 def read_commands(path: str, assignment: Assignment, unit: str, into: list[Command]) -> None:
     """Append the commands of the line to `into`. Raises CommandError, after the commands before the faulty one."""
+    places = tuple((offset, offset + 1) for offset in assignment.offsets)
+    value = Value(text=assignment.value, places=places, start=assignment.value_start)
     found: list[Word] = []
     try:
         for word in words(assignment.value, escapes=Escapes.RELAXED):
             # rule SD-19: a semicolon by itself begins another command
             if found and assignment.value[word.start : word.end] == ";":
-                into.append(_command(path, assignment, found, unit))
+                into.append(_command(path, assignment, value, found, unit))
                 found = []
             else:
                 found.append(word)
@@ -57,10 +59,10 @@ def read_commands(path: str, assignment: Assignment, unit: str, into: list[Comma
         is_fatal = bool(found) and "-" not in _prefix(found[0].text)
         raise CommandError(str(error), is_fatal=is_fatal) from None
     if found:
-        into.append(_command(path, assignment, found, unit))
+        into.append(_command(path, assignment, value, found, unit))
 
 
-def _command(path: str, assignment: Assignment, found: list[Word], unit: str) -> Command:
+def _command(path: str, assignment: Assignment, value: Value, found: list[Word], unit: str) -> Command:
     prefix = _prefix(found[0].text)
     program = expand_specifiers(found[0].text[len(prefix) :], unit)
     # rule SD-18: behind @ the second word is what the program sees as its name
@@ -75,13 +77,12 @@ def _command(path: str, assignment: Assignment, found: list[Word], unit: str) ->
     if reason:
         raise CommandError(reason, is_fatal="-" not in prefix)
     placed.extend(_placed(assignment, word, _argument(assignment, word, unit)) for word in found[1:])
-    places = tuple((offset, offset + 1) for offset in assignment.offsets)
     return Command(
         path=path,
         assignment=assignment,
         program=program,
         placed=tuple(placed),
-        value=Value(text=assignment.value, places=places, start=assignment.value_start),
+        value=value,
         # rule SD-37
         expands=":" not in prefix,
     )

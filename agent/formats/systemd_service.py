@@ -89,12 +89,9 @@ def evaluate_service(files: Iterable[tuple[str, UnitFile]], name: str = "docker.
 
 def surviving_environment(service: Service, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables without those that UnsetEnvironment= takes away."""
-    return {
-        name: value
-        for name, value in variables.items()
-        # rule SD-24
-        if name not in service.unset and f"{name}={value}" not in service.unset
-    }
+    unset = set(service.unset)
+    # rule SD-24
+    return {n: value for n, value in variables.items() if n not in unset and f"{n}={value}" not in unset}
 
 
 def _apply(service: Service, path: str, assignment: Assignment) -> None:

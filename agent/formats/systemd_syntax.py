@@ -33,8 +33,7 @@ _SPECIFIER = re.compile(r"%(.)", re.DOTALL)
 _KNOWN_SPECIFIERS = frozenset("%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY")
 _ESCAPED = re.compile(r"-|\\x([0-9a-fA-F]{2})")
 # `${NAME:-else}` is for other programs of systemd's, and stays as it is
-# rule SD-38
-_BRACED = re.compile(r"\$\$|\$\{([^}:]*)\}")
+_END_OF_NAME = re.compile(r"[}:]")
 
 
 class Escapes(Enum):
@@ -181,5 +180,26 @@ def whole_variable(word: str) -> str | None:
 
 def replace_variables(word: str, environment: Mapping[str, str]) -> str:
     """Return the word with `${NAME}` replaced, by nothing where it is not set, and `$$` as `$`."""
-    # rule SD-35, SD-36, SD-36, SD-36
-    return _BRACED.sub(lambda match: "$" if match[1] is None else environment.get(match[1], ""), word)
+    parts: list[str] = []
+    position = 0
+    while (dollar := word.find("$", position)) >= 0:
+        parts.append(word[position:dollar])
+        position = dollar + 2
+        match word[dollar + 1 : position]:
+            # rule SD-36
+            case "$":
+                parts.append("$")
+            case "{":
+                end = _END_OF_NAME.search(word, position)
+                if end is None:
+                    position = dollar
+                    break
+                # rule SD-38
+                is_name = end.group() == "}"
+                # rule SD-35
+                parts.append(environment.get(word[position : end.start()], "") if is_name else word[dollar : end.end()])
+                position = end.end()
+            case following:
+                parts.append("$")
+                position -= len(following)
+    return "".join((*parts, word[position:]))

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from agent.formats.systemd_syntax import WHITESPACE
 from agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, is_utf8, line_end_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COMMENTS = "#;"
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"
@@ -129,30 +133,30 @@ def _physical_lines(text: str) -> list[tuple[int, int, int]]:
     return lines
 
 
-def _logical_lines(text: str) -> list[_Logical]:
-    result: list[_Logical] = []
-    pending: _Logical | None = None
+def _logical_lines(text: str) -> Iterator[_Logical]:
+    parts: list[str] = []
+    offsets: list[int] = []
+    first = (0, 0)
     mark_seen = False
+    last_end = 0
     for number, (start, end, after) in enumerate(_physical_lines(text), 1):
         # rule SD-26
         if text[start:end].lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
             continue
-        # systemd skips one byte order mark, before whatever line it stands
+        # before whatever line it stands, but only one
         # rule SD-28
         skipped = len(_BYTE_ORDER_MARK) if not mark_seen and text.startswith(_BYTE_ORDER_MARK, start, end) else 0
         mark_seen = mark_seen or skipped > 0
         body = text[start + skipped : end]
-        offsets = list(range(start + skipped, end))
-        line = _Logical(body, offsets, start, after, number)
-        if pending:
-            line = _Logical(pending.text + body, pending.offsets + offsets, pending.start, after, pending.line)
+        first = first if parts else (start, number)
+        offsets.extend(range(start + skipped, end))
+        last_end = after
         # rule SD-27
         if (len(body) - len(body.rstrip("\\"))) % 2:
             # rule SD-25
-            pending = _Logical(line.text[:-1] + " ", line.offsets, line.start, line.end, line.line)
+            parts.append(body[:-1] + " ")
             continue
-        pending = None
-        result.append(line)
-    if pending:
-        result.append(pending)
-    return result
+        yield _Logical("".join((*parts, body)), offsets, first[0], after, first[1])
+        parts, offsets = [], []
+    if parts:
+        yield _Logical("".join(parts), offsets, first[0], last_end, first[1])

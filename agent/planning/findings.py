@@ -16,16 +16,29 @@ if TYPE_CHECKING:
     from agent.planning.effective import Effective
     from agent.planning.wanted import Wanted
 
+# A file full of nonsense is told of, not listed.
+_MOST_OF_A_KIND = 10
+
 
 def findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
-    """Return the findings about the files and the daemon, as they were before any change."""
-    return [
+    """Return the findings about the files and the daemon, as they were before any change; of each kind the first."""
+    found = [
         *_ours_no_longer_wanted(state, wanted),
         *_entries(state, effective, wanted),
         *_config(effective),
         *_skipped_lines(effective),
         *_disagreement(state, effective),
     ]
+    by_code: dict[str, list[Problem]] = {}
+    for problem in found:
+        by_code.setdefault(problem.code, []).append(problem)
+    return [problem for problems in by_code.values() for problem in _first(problems)]
+
+
+def _first(problems: list[Problem]) -> list[Problem]:
+    more = len(problems) - _MOST_OF_A_KIND
+    rest = [Problem(code=problems[0].code, message=f"and {more} more like it")] if more > 0 else []
+    return [*problems[:_MOST_OF_A_KIND], *rest]
 
 
 def _ours_no_longer_wanted(state: NodeState, wanted: Wanted) -> Iterator[Problem]:
@@ -70,9 +83,10 @@ def _config(effective: Effective) -> Iterator[Problem]:
             hint="remove it by hand, it only misleads",
         )
     seen = [member for member in config.members if member.key == INSECURE_REGISTRIES]
-    for member in seen[:-1]:
-        message = f"{path} line {config.line(member)}: '{member.key}' stands there twice, and only the last one counts"
-        yield Problem(code="duplicate-key", message=message, hint="remove the dead one by hand")
+    if len(seen) > 1:
+        where = f"{path} line {config.line(seen[0])}"
+        message = f"{where}: '{INSECURE_REGISTRIES}' stands there {len(seen)} times, and only the last one counts"
+        yield Problem(code="duplicate-key", message=message, hint="remove the dead ones by hand")
 
 
 def _skipped_lines(effective: Effective) -> Iterator[Problem]:

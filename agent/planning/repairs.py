@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.formats.argument_text import split_value
 from agent.formats.daemon_json import INSECURE_REGISTRIES, remove_key, replace_strings
 from agent.formats.json_text import JsonKind
-from agent.formats.text import Edit, apply_edits, line_end_of
+from agent.formats.text import LINE_END, Edit, apply_edits, line_end_of
 from agent.planning import edits
 from agent.planning.effective import FileVariable, evaluate
 from agent.planning.health import FaultKind, start_faults
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from agent.planning.effective import Effective
     from agent.planning.workspace import Workspace
 
+_JOINS = re.compile(r"\\[\r\n]+\Z")
 _BLANKS_BEHIND_BACKSLASH = re.compile(r"\\[ \t]+(?=[\r\n]|\Z)")
-# One mend may show the next one: a value of many lines can have the same fault on each.
-_MOST_MENDS = 50
+# One mend may show the next fault.
+_MOST_MENDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def _mend_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
     text = edits.text_of(workspace, broken.path)
     start, end = broken.assignment.start, broken.assignment.end
     line = text[start:end]
-    mended = _BLANKS_BEHIND_BACKSLASH.sub(r"\\", line)
+    mended, end = _joined(text, start, end)
     if mended == line:
         body = line.rstrip(" \t\r\n")
         quote = _open_quote(body)
@@ -106,6 +107,18 @@ def _mend_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
         mended = body + quote + (line_end_of(line) if line.endswith(("\n", "\r")) else "")
     reason = "the broken assignment is mended"
     return workspace.write(broken.path, apply_edits(text, [Edit(start=start, end=end, text=mended)]), reason)
+
+
+def _joined(text: str, start: int, end: int) -> tuple[str, int]:
+    """Return the lines without blanks behind backslashes, those included that are joined by it, and their end."""
+    parts = [_BLANKS_BEHIND_BACKSLASH.sub(r"\\", text[start:end])]
+    joins = parts[0] != text[start:end] and bool(_JOINS.search(parts[0]))
+    while joins and end < len(text):
+        match = LINE_END.search(text, end)
+        start, end = end, match.end() if match else len(text)
+        parts.append(_BLANKS_BEHIND_BACKSLASH.sub(r"\\", text[start:end]))
+        joins = bool(_JOINS.search(parts[-1])) or parts[-1].lstrip().startswith(("#", ";"))
+    return "".join(parts), end
 
 
 def _open_quote(body: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NEW_FILE_MODE = 0o644
 # No unit, environment file or daemon.json that somebody wrote comes near it; larger ones are not worth the seconds.
-LARGEST_FILE = 1 << 18
+LARGEST_FILE = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
