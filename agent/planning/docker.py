@@ -10,6 +10,7 @@ from agent.planning.action import action_for, can_reload, is_running, reload_suf
 from agent.planning.effective import evaluate, predicted_argv
 from agent.planning.findings import findings
 from agent.planning.health import FaultKind, docker_version, start_faults
+from agent.planning.ownership import managed_findings, require_unmanaged
 from agent.planning.reachability import reachability_findings
 from agent.planning.refused import RefusedError
 from agent.planning.registries import as_matched, covering
@@ -179,6 +180,8 @@ class _Planner:
 
     def with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
         changes = workspace.changes()
+        require_unmanaged(changes)
+        self.notes.extend(managed_findings(changes))
         action = action_for(self.state, self.before, after, live_is_right=self.live_is_right())
         return self.result(changes, action, route, reason, after)
 

@@ -219,7 +219,7 @@ def _environment_files(
     for setting in service.environment_files:
         pattern, is_optional = setting.removeprefix("-"), setting.startswith("-")
         contents = {path: _content_for_unit(state, path, is_optional=is_optional) for path in _matching(state, pattern)}
-        # rule SD-11, SD-12, SD-12, SD-12
+        # rule SD-11, SD-12
         if not is_optional and (not contents or None in contents.values()):
             message = f"the unit needs {pattern}, which is not there: docker would not start again"
             raise RefusedError("environment-file-missing", message, f"create it, or write EnvironmentFile=-{pattern}")
@@ -263,7 +263,7 @@ def _content_for_unit(state: NodeState, path: str, *, is_optional: bool) -> byte
 def _winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str, Variable | FileVariable]:
     winners: dict[str, Variable | FileVariable] = dict(service.environment)
     for path, document in files.items():
-        # rule SD-09, SD-42, SD-42, SD-42
+        # rule SD-09, SD-42
         winners.update({line.name: FileVariable(name=line.name, path=path, line=line) for line in document.variables})
     return winners
 

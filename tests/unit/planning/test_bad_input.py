@@ -55,8 +55,8 @@ PARSERS = (parse_unit, parse_environment_file, parse_daemon_json)
 TOKENS = [
     b"[Service]\n", b"Environment=", b"ExecStart=", b"EnvironmentFile=-", b'"', b"'", b"\\\n", b"\\ \n", b"\\", b"\r\n",
     b"\n", b"\0", b"\xff", b"\xef\xbb\xbf", b"DOCKER_OPTS=", b"$DOCKER_OPTS", b"${", b"}", b"{", b"[", b"]", b",", b":",
-    b"%", b"--insecure-registry", b"--insecure-registry=", b"192.168.0.99", b"http://", b"insecure-registries", b"--", b"-",
-    b";", b"#", b"\\u0000", b"\\ud800", b"1e999", b"null", b"=", b" ", b"\t",
+    b"%", b"--insecure-registry", b"--insecure-registry=", b"192.168.0.99", b"http://", b"insecure-registries", b"--",
+    b"-", b";", b"#", b"\\u0000", b"\\ud800", b"1e999", b"null", b"=", b" ", b"\t",
     b"--config-file=/etc/default/docker", b"/16",
 ]  # fmt: skip
 JUNK = st.binary(max_size=40) | st.lists(st.sampled_from(TOKENS), max_size=12).map(b"".join)

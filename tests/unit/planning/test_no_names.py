@@ -1,0 +1,75 @@
+"""Only what is observed on a node decides: no path, product or case name in planning or formats does.
+
+Every path that the code does name is a documented default of systemd or dockerd, and listed here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[3]
+# These two read what was asked for and order the nodes; they see nothing that is on one.
+ELSEWHERE = {"settings.py", "rollout.py"}
+FILES = [*(ROOT / "agent/planning").glob("*.py"), *(ROOT / "agent/formats").glob("*.py")]
+MODULES = sorted(path for path in FILES if path.name not in ELSEWHERE)
+CASES = {folder.name for folder in (ROOT / "tests/cases").iterdir() if folder.is_dir()}
+PRODUCTS = re.compile(
+    r"kubespray|kubekey|kubesphere|flatcar|coreos|rhel|red.?hat|centos|fedora|ubuntu|debian|amazon|\beks\b|"
+    r"openshift|openeuler|suse|flannel|harbor(?!-agent)|\bsnap\b|alpine|photon|rancher",
+    re.IGNORECASE,
+)
+PATH = re.compile(r"/[A-Za-z]")
+ALLOWED = {
+    # systemd.unit(5), the unit load path, and what a specifier stands for
+    *(
+        "/etc/systemd/system.control",
+        "/run/systemd/system.control",
+        "/run/systemd/transient",
+        "/run/systemd/generator.early",
+    ),
+    *("/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system", "/run/systemd/system.attached"),
+    *("/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"),
+    *("/run/systemd/generator.late", "/service.d", "/dev/null", "/lib/", "/usr"),
+    *("/run", "/var/lib", "/var/cache", "/var/log", "/etc", "/root"),
+    # what is made anew at each boot
+    *("/run/", "/var/run/", "/dev/", "/tmp/"),
+    # dockerd's own defaults, and what `snap run` gives it (rule DD-12)
+    *("/etc/docker/daemon.json", "snap", "/var/snap/", "/current/config/daemon.json"),
+    # what every registry answers at, in a message
+    "/v2/",
+    # a problem's code, which is a case's name too
+    "unit-masked",
+}
+
+
+def constants(tree: ast.AST) -> Iterator[ast.Constant]:
+    """Yield the texts that are no docstrings and nothing that people are told (those have several words)."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_name_decides(module: Path) -> None:
+    for node in constants(ast.parse(module.read_text(encoding="utf-8"))):
+        text = str(node.value)
+        if text in ALLOWED or len(text.split()) > 2:
+            continue
+        assert text not in CASES, f"line {node.lineno} names the case {text}"
+        assert not PATH.match(text), f"line {node.lineno} names the path {text}"
+        assert not PRODUCTS.search(text), f"line {node.lineno} names a product: {text}"
