@@ -1,0 +1,209 @@
+"""What stands in the way on the node is found before anything is changed, and named."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.controller import Order
+from tests.faults.failpoint import Failpoint, held
+from tests.faults.invariants import assert_invariants, assert_reported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.site import Site
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("nodes")
+
+_DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
+_DAEMON_JSON = "/etc/docker/daemon.json"
+_STATE = "/var/lib/harbor-agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """What fires a fault in a folder, what takes it away, the command that proves that it fired, and its code.
+
+    `{0}` stands for the folder, `{1}` for the file in it that is to be changed.
+    """
+
+    fire: str
+    mend: str
+    proof: str
+    code: str
+
+    @contextmanager
+    def on(self, node: LabNode, file: str) -> Iterator[None]:
+        """Put it in the way of changing `file`."""
+        folder = _STATE if self.code == "state-not-writable" else file.rpartition("/")[0]
+        node.run(self.fire.format(folder, file))
+        try:
+            assert node.succeeds(self.proof.format(folder, file)), self
+            yield
+        finally:
+            node.run(self.mend.format(folder, file))
+
+
+_COVER = (
+    "rm -rf /root/kept; cp -a {0} /root/kept && mount -t tmpfs -o %s,mode=755 small {0} && cp -a /root/kept/. {0}; "
+)
+_FILL = "dd if=/dev/zero of={0}/filling bs=4k 2>/dev/null; sync"
+_CROWD = "i=0; while touch {0}/filling$i 2>/dev/null; do i=$((i + 1)); done"
+_UNCOVER = "umount {0}; rm -rf /root/kept"
+_READ_ONLY = Obstacle(
+    fire="mount --bind {0} {0} && mount -o remount,bind,ro {0}",
+    mend="umount {0}",
+    proof="! touch {0}/x",
+    code="file-not-writable",
+)
+# As a file that is immutable, or mounted into a container, it takes no other's place.
+_PINNED = Obstacle(
+    fire="mount --bind {1} {1}",
+    mend="umount {1}",
+    proof="cp {1} {0}/x; ! mv {0}/x {1} && rm {0}/x",
+    code="file-not-writable",
+)
+_FULL = Obstacle(fire=_COVER % "size=64k" + _FILL, mend=_UNCOVER, proof="! cp /etc/services {0}/x", code="no-space")
+_NO_INODES = Obstacle(fire=_COVER % "nr_inodes=20" + _CROWD, mend=_UNCOVER, proof="! touch {0}/x", code="no-space")
+_STATE_FULL = Obstacle(
+    fire="mount -t tmpfs -o size=16k small {0}; " + _FILL,
+    mend="umount {0}",
+    proof="! cp /etc/services {0}/x",
+    code="state-not-writable",
+)
+
+
+@pytest.mark.parametrize(
+    "obstacles",
+    [(_READ_ONLY, _PINNED, _FULL), (_STATE_FULL, _NO_INODES, _READ_ONLY), (_PINNED, _FULL, _STATE_FULL)],
+    ids=lambda obstacles: ",".join(obstacle.code for obstacle in obstacles),
+)
+def test_a_place_that_cannot_be_written_is_found_before_anything_changes(
+    site: Site, obstacles: tuple[Obstacle, ...]
+) -> None:
+    order = Order(site=site, nodes=site.nodes)
+    expected = order.expect()
+    with ExitStack() as stack:
+        for node, obstacle in zip(site.nodes, obstacles, strict=True):
+            (file,) = expected[node.name].files
+            stack.enter_context(obstacle.on(node, file))
+        ended = order.apply()
+    for node, obstacle in zip(site.nodes, obstacles, strict=True):
+        assert_reported(ended, node.name, "refused")
+        assert ended.node(node.name)["code"] == obstacle.code
+    assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "old")
+
+
+def test_a_daemon_json_that_the_next_start_would_not_survive_is_refused(site: Site) -> None:
+    node = site.nodes[0]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    file = node.root / _DAEMON_JSON.lstrip("/")
+    file.parent.mkdir(exist_ok=True)
+    runs = []
+    for text, word in (
+        ('{"insecure-registries": ["a.lan"]}', "insecure-registr"),
+        ('{"hosts": ["fd://"]}', "hosts"),
+        ("{ broken", "daemon.json"),
+        ('\ufeff{"debug": false}', "daemon.json"),
+    ):
+        file.write_text(text)
+        ended = order.apply()
+        assert ended.code == 5, (text, ended.stdout)
+        assert_reported(ended, node.name, "refused", word)
+        runs.append(ended)
+    file.unlink()
+    assert assert_invariants(site, expected, *runs) == {node.name: "old"}
+
+
+def test_an_argument_that_dockerd_does_not_know_is_refused(site: Site) -> None:
+    node = site.nodes[1]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    drop_in = node.root / _DROP_IN.lstrip("/")
+    text = drop_in.read_text()
+    drop_in.write_text(text.replace("--iptables=false", "--iptables=false --no-such-flag"))
+    try:
+        assert "--no-such-flag" in drop_in.read_text()
+        ended = order.apply()
+    finally:
+        drop_in.write_text(text)
+        node.run("systemctl daemon-reload")
+    assert ended.code == 5, ended.stdout
+    assert_reported(ended, node.name, "refused", "no-such-flag")
+    assert assert_invariants(site, expected, ended) == {node.name: "old"}
+
+
+def test_a_node_without_containerd_is_refused(site: Site) -> None:
+    node = site.nodes[2]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    point = Failpoint(node, "preflight")
+    # It goes down between the look at the node and the change.
+    with held(point), order.applying() as running:
+        point.wait()
+        node.run("systemctl stop --no-block containerd; systemctl kill --signal=KILL containerd", check=False)
+        assert not node.succeeds("systemctl is-active containerd")
+        point.release()
+        ended = running.end()
+    node.run("systemctl start containerd docker")
+    assert_reported(ended, node.name, "refused", "containerd")
+    assert assert_invariants(site, expected, ended) == {node.name: "old"}
+
+
+def test_a_link_is_refused_and_what_it_leads_to_is_left_alone(site: Site) -> None:
+    node = site.nodes[1]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    node.run(f"mv {_DROP_IN} /root/elsewhere && ln -s /root/elsewhere {_DROP_IN}")
+    text = (node.root / "root/elsewhere").read_text()
+    ended = order.apply()
+    assert (node.root / "root/elsewhere").read_text() == text
+    node.run(f"mv -T /root/elsewhere {_DROP_IN}")
+    assert_reported(ended, node.name, "refused", "link")
+    assert assert_invariants(site, expected, ended) == {node.name: "old"}
+
+
+def test_a_file_that_moves_before_the_swap_makes_the_plan_stale(site: Site) -> None:
+    node = site.nodes[1]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    drop_in = node.root / _DROP_IN.lstrip("/")
+    text = drop_in.read_text()
+    point = Failpoint(node, "preflight")
+    with held(point), order.applying() as running:
+        point.wait()
+        drop_in.write_text(f"{text}# somebody was here\n")
+        point.release()
+        ended = running.end()
+    assert drop_in.read_text().endswith("# somebody was here\n")
+    drop_in.write_text(text)
+    node.run("systemctl daemon-reload")
+    assert_reported(ended, node.name, "refused", _DROP_IN)
+    assert ended.node(node.name)["code"] == "plan-stale"
+    assert assert_invariants(site, expected, ended) == {node.name: "old"}
+
+
+def test_a_plan_file_is_not_carried_out_on_a_node_that_has_changed(site: Site) -> None:
+    node = site.nodes[1]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    kept = site.lab.folder / "stale.plan"
+    planned = site.agent(*order.arguments("plan", "--out", str(kept)))
+    assert planned.code == 0, planned.stderr
+    drop_in = node.root / _DROP_IN.lstrip("/")
+    text = drop_in.read_text()
+    drop_in.write_text(f"{text}# somebody was here\n")
+    try:
+        ended = site.agent("apply", kept, "--yes", "-o", "json")
+    finally:
+        drop_in.write_text(text)
+        node.run("systemctl daemon-reload")
+    assert ended.code == 5, ended.stdout + ended.stderr
+    assert_reported(ended, node.name, "refused")
+    assert assert_invariants(site, expected, ended) == {node.name: "old"}

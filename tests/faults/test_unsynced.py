@@ -1,0 +1,135 @@
+"""A real power cut: what was not synced is lost. Every file is old or new after it, and the next boot settles which."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.controller import Order
+from tests.faults.failpoint import Failpoint, held
+from tests.faults.invariants import assert_invariants, assert_reported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.site import Site
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("nodes")
+
+# Nothing reaches the disk by itself for ten minutes, and a rename does not write what it renames.
+_OPTIONS = "loop,commit=600,noauto_da_alloc"
+
+
+def _do(*argv: str | Path) -> None:
+    subprocess.run([str(word) for word in argv], check=True, capture_output=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A node's /etc and state on an ext4 of their own; killing a node's init alone would lose nothing."""
+
+    node: LabNode
+
+    @property
+    def image(self) -> Path:
+        """What stands on the disk, without what is still in memory."""
+        return self.node.folder / "disk.img"
+
+    @property
+    def place(self) -> Path:
+        """Where it is mounted."""
+        return self.node.folder / "disk"
+
+    @property
+    def parts(self) -> dict[str, Path]:
+        """Its folders, and what they are on the node."""
+        return {"etc": self.node.root / "etc", "state": self.node.root / "var/lib/harbor-agent"}
+
+    def create(self) -> None:
+        """Make it, with what the node has."""
+        self.place.mkdir(exist_ok=True)
+        _do("truncate", "--size=128M", self.image)
+        _do("mkfs.ext4", "-q", "-F", self.image)
+        _do("mount", "-o", "loop", self.image, self.place)
+        for name, folder in self.parts.items():
+            folder.mkdir(exist_ok=True)
+            _do("cp", "-a", folder, self.place / name)
+        _do("umount", self.place)
+
+    def mount(self) -> None:
+        """Put it where the node has these folders; the node is off."""
+        _do("mount", "-o", _OPTIONS, self.image, self.place)
+        for name, folder in self.parts.items():
+            _do("mount", "--bind", self.place / name, folder)
+
+    def unmount(self) -> None:
+        """Take it away; the node is off."""
+        for place in (*self.parts.values(), self.place):
+            if place.is_mount():
+                _do("umount", place)
+
+    def cut(self) -> None:
+        """Cut the power, and switch it on again with no more than what is on the disk."""
+        kept = self.image.with_suffix(".cut")
+        _do("cp", "--sparse=always", self.image, kept)
+        self.node.power_off()
+        self.unmount()
+        kept.replace(self.image)
+        self.mount()
+        self.node.start()
+
+
+@pytest.fixture(scope="module")
+def disks(site: Site) -> Iterator[list[Disk]]:
+    disks = [Disk(node=node) for node in site.nodes]
+    with ExitStack() as stack:
+        for disk in disks:
+            disk.node.power_off()
+            stack.callback(disk.node.start)
+            stack.callback(disk.unmount)
+            stack.callback(disk.node.power_off)
+            disk.create()
+            disk.mount()
+            disk.node.start()
+        for disk in disks:
+            disk.node.wait_ready()
+        yield disks
+    # With the folders as they were before: an older state, and a whole one.
+    for disk in disks:
+        disk.node.wait_ready()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("prepared", "armed", "swapping-1"),
+        ("swapped-1", "activating", "swapped-1"),
+        ("health", "committed", "committed"),
+    ],
+    ids="-".join,
+)
+def test_whatever_was_not_synced_the_node_boots_old_or_new(
+    site: Site, disks: list[Disk], steps: tuple[str, ...]
+) -> None:
+    order = Order(site=site, nodes=site.nodes)
+    expected = order.expect()
+    points = [Failpoint(node, step) for node, step in zip(site.nodes, steps, strict=True)]
+    with held(*points), order.applying() as running:
+        for disk, point in zip(disks, points, strict=True):
+            point.wait()
+            (disk.place / "etc/unsynced").write_text("lost")
+            disk.cut()
+            assert not (disk.place / "etc/unsynced").exists()
+            point.release()
+        ended = running.end()
+    found = assert_invariants(site, expected, ended)
+    for point in points:
+        outcome = {"prepared": "refused", "committed": "changed"}.get(point.step, "rolled_back")
+        assert_reported(ended, point.node.name, outcome)
+        assert found[point.node.name] == ("new" if outcome == "changed" else "old")
