@@ -74,6 +74,9 @@ def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCo
     except AgentError as error:
         _report(error, output)
         return error.exit_code
+    except typer.Abort:
+        tell("\nnothing was changed")
+        return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         tell("interrupted; nodes that had begun finish by themselves, run the same command again to see them")
         return ExitCode.INTERRUPTED

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
+from itertools import pairwise
+from typing import cast
 
 import typer
 from typer.core import TyperGroup
@@ -10,7 +13,10 @@ from typer.core import TyperGroup
 from agent import __version__
 from agent.cli import apply, lock, plan, render, rollback, secret, verify
 from agent.cli.options import examples
+from agent.errors import ExitCode, UsageError
 
+# Where this class lives differs between the versions of typer; BadParameter is one of its kinds in all of them.
+_CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 _OBJECTS_BETWEEN_COLLECTIONS = 250_000
 
 
@@ -89,4 +95,23 @@ def main() -> None:
     # The libraries make a hundred thousand objects, and they stay: looking for cycles among them again and again would
     # be a twelfth of a plan's CPU time.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    app()
+    try:
+        sys.exit(app(standalone_mode=False))
+    except _CommandLineError as error:
+        error.show()
+        if _asks_for_json(sys.argv[1:]):
+            _print_usage_error(error.format_message())
+        sys.exit(ExitCode.USAGE)
+
+
+def _asks_for_json(arguments: list[str]) -> bool:
+    """Whether JSON was asked for on a command line that cannot be read as a whole."""
+    joined = not {"-ojson", "--output=json"}.isdisjoint(arguments)
+    return joined or any(pair in {("-o", "json"), ("--output", "json")} for pair in pairwise(arguments))
+
+
+def _print_usage_error(message: str) -> None:
+    from agent.cli.output import write_json
+    from agent.engine.documents import error_document
+
+    write_json(error_document(UsageError.of("usage", message, "--help lists what there is")))

@@ -99,6 +99,15 @@ def test_wrong_usage_ends_with_2_and_says_so_in_json_too(run: Runner, arguments:
     assert "  -> " in ran.err
 
 
+@pytest.mark.parametrize("wrong", [("plan", "--bogus"), ("nonsense",), ("plan", "--route", "sideways")])
+def test_a_command_line_that_cannot_be_read_is_said_in_json_too(run: Runner, wrong: tuple[str, ...]) -> None:
+    ran = run(*wrong, "-o", "json")
+    assert ran.rc == 2
+    assert ran.document()["error"]["code"] == "usage"  # type: ignore[index]
+    assert "Usage: " in ran.err
+    assert run(*wrong).out == ""
+
+
 @pytest.mark.parametrize("locale", ["C", "POSIX", "zh_CN.GBK"])
 def test_no_locale_makes_it_crash(run: Runner, tree: Path, locale: str) -> None:
     (tree / "etc/default").mkdir()
@@ -119,6 +128,13 @@ def test_secret_render_is_what_kubesphere_s_console_reads(run: Runner) -> None:
     assert 'secret.kubesphere.io/force-insecure: "true"' in ran.out.replace("'true'", '"true"')
     assert "namespace: demo" in ran.out
     assert "p$'" not in ran.err
+
+
+def test_without_a_command_the_help_is_shown(run: Runner) -> None:
+    ran = run()
+    assert ran.rc == 2
+    assert "Usage: " in ran.err
+    assert "Traceback" not in ran.err
 
 
 def test_help_names_every_command(run: Runner) -> None:
