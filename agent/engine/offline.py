@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,24 +14,20 @@ from agent.model.inventory import Node
 from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
 from agent.model.state import DockerState, NodeState, System, UnitState
+from agent.planning.effective import evaluate
+from agent.planning.refused import RefusedError
+from agent.planning.unit_files import ADMINISTRATOR_DIRECTORY, DIRECTORIES, drop_in_folders, starts_dockerd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.engine.fleet import PlannedNode
     from agent.engine.request import Policies
     from agent.model.state import FileState
 
-# systemd.unit(5), "UNIT FILE LOAD PATH" of the system manager, highest first; /lib is /usr/lib on merged systems.
-UNIT_DIRECTORIES = (
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-)
-_DROP_IN_DIRECTORIES = ("docker.service.d", "service.d")
 _ENVIRONMENT_FILE = re.compile(rb"^\s*EnvironmentFile\s*=\s*-?\s*(/[^\r\n]*?)\s*$", re.MULTILINE)
-_CONFIG_FILE = re.compile(rb"--config-file[= ]\s*\"?(/[^\s\"'\\]+)")
 _DEFAULT_CONFIG = "/etc/docker/daemon.json"
+_USUAL_NAME = "docker.service"
 DEFAULT_VERSION = "20.10"
 
 
@@ -56,34 +53,50 @@ def apply_tree(root: str, planned: PlannedNode) -> NodeResult:
 
 def observe_tree(tree: Tree, docker_version: str) -> NodeState:
     """Read what the planner needs from the tree."""
-    files = {path: tree.state(path) for path in _unit_paths(tree)}
-    for pattern in (PurePosixPath(p) for p in _named(_ENVIRONMENT_FILE, files)):
+    name = _unit_name(tree)
+    files = {path: tree.state(path) for path in _unit_paths(tree, name or _USUAL_NAME)}
+    for pattern in (PurePosixPath(path) for path in _environment_files(files)):
         matches = fnmatch.filter(tree.names(str(pattern.parent)), pattern.name) or [pattern.name]
-        for name in matches:
-            path = str(pattern.parent / name)
-            files[path] = tree.state(path)
-    for path in (_DEFAULT_CONFIG, *_named(_CONFIG_FILE, files)):
-        files[path] = tree.state(path)
-    has_unit = any(state.exists for path, state in files.items() if path.endswith("/docker.service"))
-    docker = DockerState(unit=UnitState(), version=docker_version) if has_unit else None
+        files |= {str(pattern.parent / match): tree.state(str(pattern.parent / match)) for match in matches}
+    files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
+    docker = DockerState(unit=UnitState(name=name), version=docker_version) if name else None
     release = tree.state("/etc/os-release").content or tree.state("/usr/lib/os-release").content or b""
-    return NodeState(system=_system(release), docker=docker, files=files, offline=True)
+    state = NodeState(system=_system(release), docker=docker, files=files, offline=True)
+    config = _config_file(state)
+    return replace(state, files={**files, config: tree.state(config)})
 
 
-def _unit_paths(tree: Tree) -> list[str]:
+def _config_file(state: NodeState) -> str:
+    """Return the configuration file that dockerd would read, which only its arguments tell."""
+    try:
+        return evaluate(state).config_path
+    except RefusedError:
+        return _DEFAULT_CONFIG
+
+
+def _unit_name(tree: Tree) -> str | None:
+    """Return docker.service where there is one, else the first unit that starts dockerd; None for neither."""
+    if any(tree.state(f"{directory}/{_USUAL_NAME}").exists for directory in DIRECTORIES):
+        return _USUAL_NAME
+    for directory in DIRECTORIES:
+        for name in tree.names(directory):
+            if name.endswith(".service") and starts_dockerd(tree.state(f"{directory}/{name}").content or b""):
+                return name
+    return None
+
+
+def _unit_paths(tree: Tree, name: str) -> list[str]:
     merged = tree.state("/lib").link_target is not None
-    directories = UNIT_DIRECTORIES[:-1] if merged else UNIT_DIRECTORIES
-    paths = [f"{directory}/docker.service" for directory in directories]
-    for folder in _DROP_IN_DIRECTORIES:
-        for directory in directories:
-            names = [name for name in tree.names(f"{directory}/{folder}") if name.endswith(".conf")]
-            paths += [f"{directory}/{folder}/{name}" for name in names]
-    return list(dict.fromkeys([*paths, "/etc/systemd/system/docker.service.d/docker-options.conf"]))
+    directories = [directory for directory in DIRECTORIES if not (merged and directory.startswith("/lib/"))]
+    paths = [f"{directory}/{name}" for directory in directories]
+    for folder in (f"{directory}/{below}" for directory in directories for below in drop_in_folders(name)):
+        paths += [f"{folder}/{base}" for base in tree.names(folder) if base.endswith(".conf")]
+    return list(dict.fromkeys([*paths, f"{ADMINISTRATOR_DIRECTORY}/{name}.d/docker-options.conf"]))
 
 
-def _named(pattern: re.Pattern[bytes], files: dict[str, FileState]) -> list[str]:
-    """Return the paths that the files read so far mention."""
-    found = (match for state in files.values() for match in pattern.findall(state.content or b""))
+def _environment_files(files: Mapping[str, FileState]) -> list[str]:
+    """Return the environment files that the units read so far name."""
+    found = (match for state in files.values() for match in _ENVIRONMENT_FILE.findall(state.content or b""))
     return list(dict.fromkeys(match.decode(errors="surrogateescape") for match in found))
 
 

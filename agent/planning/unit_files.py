@@ -84,6 +84,16 @@ def find_unit_files(state: NodeState) -> UnitFiles:
     return UnitFiles(name=name, fragment=fragment, drop_ins=drop_ins, masked=masked)
 
 
+def starts_dockerd(unit: bytes) -> bool:
+    """Whether a unit file starts dockerd, itself or through a launcher."""
+    return _STARTS_DOCKERD.search(unit) is not None
+
+
+def drop_in_folders(name: str) -> tuple[str, ...]:
+    """Return the names of the folders that systemd looks for drop-ins of a service in, in each of its directories."""
+    return (*(f"{level}.d" for level in _levels(name)), "service.d")
+
+
 def is_masked(file: FileState) -> bool:
     """Whether the path is a symbolic link to /dev/null."""
     return file.kind is FileKind.SYMLINK and file.link_target == _NULL
