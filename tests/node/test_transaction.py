@@ -243,6 +243,13 @@ def test_a_transaction_that_was_broken_off_must_be_taken_back_first(world: World
     assert begin(world, restart_plan(world), "run-3").phase is TransactionPhase.COMMITTED
 
 
+def test_a_node_without_systemd_is_refused_before_anything_is_written(world: World) -> None:
+    world.file("/run/systemd/system").rmdir()
+    report = begin(world, restart_plan(world))
+    assert (report.phase, report.code) == (TransactionPhase.REFUSED, "no-systemd")
+    assert not world.file("/var/lib/harbor-agent").exists()
+
+
 def test_a_later_edit_is_not_rolled_over(world: World) -> None:
     begin(world, restart_plan(world))
     world.file(DROP_IN).write_text(OPTIONS + "# mine\n")
