@@ -30,11 +30,12 @@ _ENTRIES = itertools.count(6000)
 class Order:
     """One more registry for some nodes, beside the one whose login and image prove every run.
 
-    `own` are inventory variables by the names of nodes.
+    With `kubeconfig` the latter's pull secret is wanted in that cluster. `own` are inventory variables by node names.
     """
 
     site: Site
     nodes: Sequence[LabNode]
+    kubeconfig: Path | None = None
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     entry: str = field(default_factory=lambda: f"10.99.0.1:{next(_ENTRIES)}")
 
@@ -43,11 +44,15 @@ class Order:
         folder = self.site.lab.folder
         name = self.entry.replace(":", "-")
         login = {"username": PULLER.name, "password_env": "HARBOR_PASSWORD", "email": "ops@example.org"}
-        proven = {"address": self.site.registry.entry, "verify_image": IMAGE, "credentials": login}
+        proven: dict[str, object] = {"address": self.site.registry.entry, "verify_image": IMAGE, "credentials": login}
+        cluster = {}
+        if self.kubeconfig:
+            cluster["kubeconfig"] = str(self.kubeconfig)
+            proven["secret"] = {"name": "harbor-pull", "namespaces": ["demo"]}
         count = len(self.nodes)
         rollout = {"canary": count, "batch": count, "max_failed": count, "max_unreachable": count}
         settings = folder / f"{name}.yaml"
-        settings.write_text(json.dumps({"registries": [proven, self.entry], "rollout": rollout}))
+        settings.write_text(json.dumps({"registries": [proven, self.entry], "rollout": rollout, **cluster}))
         inventory = self.site.lab.write_inventory(f"{name}.ini", nodes=self.nodes, host_variables=self.own)
         given = ["-i", str(inventory), "-c", str(settings), "-o", "json", *further]
         return [command, *given, *(["--yes"] if command == "apply" else [])]
@@ -103,11 +108,13 @@ class Applying:
             self.process.kill()
         self.process.wait()
 
+    def said(self) -> str:
+        """Return what it has written to standard error so far."""
+        return Path(self._streams[1].name).read_text()
+
     def end(self, seconds: float = 120) -> Ended:
         """Wait for its end and return it."""
         self.process.wait(timeout=seconds)
-        for stream in self._streams:
-            stream.flush()
         stdout, stderr = (Path(stream.name).read_text() for stream in self._streams)
         return Ended(code=self.process.returncode, stdout=stdout, stderr=stderr)
 

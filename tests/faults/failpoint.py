@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from tests.lab.node import LabNode
 
-_SHIM = """\
+# The pull that proves a change is no step of the journal; it is held before it begins.
+PULLING = "pulling"
+
+_SYNC = """\
 #!/bin/sh
 /usr/bin/sync "$@" || exit
 case $1 in */journal) ;; *) exit 0 ;; esac
@@ -27,10 +30,20 @@ case $(tail -n 1 "$1") in "$step "*) ;; *) exit 0 ;; esac
 echo "$1" >/var/failpoint.new && mv /var/failpoint.new /var/failpoint.reached
 while [ -e /var/failpoint ]; do sleep 0.05; done
 """
+_DOCKER = """\
+#!/bin/sh
+case $(cat /var/failpoint 2>/dev/null):" $* " in
+  pulling:*" pull "*)
+    echo /var/pull >/var/failpoint.reached
+    while [ -e /var/failpoint ]; do sleep 0.05; done
+    ;;
+esac
+exec /usr/bin/docker "$@"
+"""
 
 
 class Failpoint:
-    """The failpoint of one node; `step` is a word of the journal such as `swapped-1`."""
+    """The failpoint of one node; `step` is a word of the journal such as `swapped-1`, or PULLING."""
 
     def __init__(self, node: LabNode, step: str) -> None:
         self.node = node
@@ -55,10 +68,11 @@ class Failpoint:
 
 
 def install(node: LabNode) -> None:
-    """Put the shim onto a node, where it does nothing until a failpoint is set."""
-    shim = node.root / "usr/local/sbin/sync"
-    shim.write_text(_SHIM)
-    shim.chmod(0o755)
+    """Put the shims onto a node, where they do nothing until a failpoint is set."""
+    for name, text in (("sync", _SYNC), ("docker", _DOCKER)):
+        shim = node.root / "usr/local/sbin" / name
+        shim.write_text(text)
+        shim.chmod(0o755)
 
 
 @contextmanager

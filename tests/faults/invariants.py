@@ -27,9 +27,9 @@ tr '\\0' '\\n' <"/proc/$(systemctl show -p MainPID --value docker)/cmdline" | se
 timeout 10 docker info --format '{{json .RegistryConfig}}' | sed 's/^/live /'
 timeout 10 docker ps --format 'container {{.Names}}'
 """
-_BUSY = (
-    "systemctl show -p ActiveState --value harbor-agent-transaction | grep -qv inactive "
-    "|| [ -e /etc/systemd/system/harbor-agent-recovery.service ]"
+_AT_REST = (
+    "docker info >/dev/null && systemctl show -p ActiveState --value harbor-agent-transaction | grep -qx inactive "
+    "&& [ ! -e /etc/systemd/system/harbor-agent-recovery.service ]"
 )
 
 
@@ -138,15 +138,21 @@ def assert_backed_up(transaction: Path, expected: Expected) -> None:
 
 def _assert_at_rest(node: LabNode, settle: float) -> None:
     """L: nothing runs any more, and nothing is left armed for the next boot."""
-    node.wait_ready()
-    wait_until(lambda: not node.succeeds(_BUSY), f"the transaction on {node.name} has ended", seconds=settle)
+    wait_until(lambda: node.succeeds(_AT_REST), f"{node.name} answers and is at rest", seconds=settle)
 
 
 def _which(was: Expected) -> Which:
     """A and C."""
-    name = was.node.name
-    wait_until(lambda: _lost(was) <= was.announced, f"{name} has lost no more than was announced", seconds=30)
-    now = look(was.node)
+    seen = [look(was.node)]
+
+    def has_back_what_was_not_announced() -> bool:
+        if was.before.containers - seen[-1].containers <= was.announced:
+            return True
+        seen.append(look(was.node))
+        return False
+
+    wait_until(has_back_what_was_not_announced, f"{was.node.name} has lost no more than was announced", seconds=30)
+    now = seen[-1]
     assert now.state == "active"
     changed = {path for path, _ in now.files ^ was.before.files}
     if not changed:
@@ -159,10 +165,6 @@ def _which(was: Expected) -> Which:
     added = [f"--insecure-registry={was.entry}"] if was.action == "restart" else []
     assert sorted(now.arguments) == sorted([*was.before.arguments, *added])
     return "new"
-
-
-def _lost(was: Expected) -> frozenset[str]:
-    return was.before.containers - set(was.node.run("docker ps --format '{{.Names}}'").stdout.split())
 
 
 def _assert_finished(node: LabNode, which: Which) -> None:
@@ -185,7 +187,7 @@ def _assert_no_secret_on(node: LabNode) -> None:
     # Written as a pattern that does not match itself: this command is among the arguments of what runs there.
     secret = f"'{PULLER.password[:-1]}[{PULLER.password[-1]}]'"
     told = node.run(
-        f"grep -rls -D skip -e {secret} /etc /home /root /run /tmp /var/lib /var/tmp; "
+        f"grep -rls -D skip -e {secret} /dev/shm /etc /home /root /run /tmp /var/lib /var/tmp; "
         f"journalctl --no-pager -o cat | grep -e {secret}; "
         f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -e {secret}",
         check=False,

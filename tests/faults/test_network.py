@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -125,3 +126,27 @@ def test_a_slow_node_and_a_dead_one_do_not_hold_up_the_others(site: Site) -> Non
         assert_reported(ended, node.name, "changed")
     assert ended.node(quick.name)["seconds"] < ended.node(slow.name)["seconds"]
     assert assert_invariants(site, expected, ended) == {slow.name: "new", dead.name: "old", quick.name: "new"}
+
+
+def test_an_api_server_that_is_down_takes_nothing_from_the_nodes(site: Site) -> None:
+    node = site.nodes[2]
+    kubeconfig = site.lab.folder / "kubeconfig.down"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "down",
+        "clusters": [{"name": "down", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "down", "user": {"token": "unused"}}],
+        "contexts": [{"name": "down", "context": {"cluster": "down", "user": "down"}}],
+    }
+    kubeconfig.write_text(json.dumps(document))
+    kubeconfig.chmod(0o600)
+    order = Order(site=site, nodes=[node], kubeconfig=kubeconfig)
+    expected = order.expect()
+    ended = order.apply()
+    assert ended.code == 1, ended.stderr
+    assert_reported(ended, node.name, "changed")
+    secret = json.dumps(ended.document["secret"])
+    assert "harbor-pull" in secret
+    assert "cluster-unreachable" in secret
+    assert assert_invariants(site, expected, ended) == {node.name: "new"}

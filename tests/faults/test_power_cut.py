@@ -107,11 +107,7 @@ def disks(site: Site) -> Iterator[list[Disk]]:
 
 @pytest.mark.parametrize(
     "steps",
-    [
-        ("prepared", "armed", "swapping-1"),
-        ("swapped-1", "activating", "swapped-1"),
-        ("health", "committed", "committed"),
-    ],
+    [("preflight", "prepared", "armed"), ("swapping-1", "swapped-1", "activating"), ("health", "committed", "health")],
     ids="-".join,
 )
 def test_whatever_was_not_synced_the_node_boots_old_or_new(
@@ -130,6 +126,7 @@ def test_whatever_was_not_synced_the_node_boots_old_or_new(
         ended = running.end()
     found = assert_invariants(site, expected, ended)
     for point in points:
-        outcome = {"prepared": "refused", "committed": "changed"}.get(point.step, "rolled_back")
-        assert_reported(ended, point.node.name, outcome)
+        outcome = {"preflight": "refused", "prepared": "refused", "committed": "changed"}.get(point.step, "rolled_back")
+        words = f"went down after step {point.step}" * (outcome == "rolled_back")
+        assert_reported(ended, point.node.name, outcome, words)
         assert found[point.node.name] == ("new" if outcome == "changed" else "old")
