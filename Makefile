@@ -2,6 +2,7 @@
 # make demo          the tool at work on freshly booted nodes (as root), else on sample file system trees
 # make lab-packages  Debian packages for booted nodes (as root); make test never installs any
 # make bench         the benchmarks
+# make soak          200 random kills on booted nodes (as root); the printed seed makes them again: make soak SEED=7
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test demo bench lab-packages clean
+.PHONY: test demo bench soak lab-packages clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -27,6 +28,9 @@ demo:
 
 bench: $(INSTALLED)
 	for benchmark in $(basename $(notdir $(wildcard benchmarks/*.py))); do $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.faults.soak $(or $(KILLS),200) $(SEED)
 
 lab-packages:
 	tests/lab/packages.sh

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,23 +58,3 @@ def test_containers_that_nothing_starts_again_are_not_stopped_unasked(fresh_site
     accepted = site.agent(*common, "--accept-restart")
     assert accepted.code == 0, accepted.stderr
     assert site.registry.entry in node.run("docker info").stdout
-
-
-def test_an_api_server_that_is_down_costs_the_secret_and_no_node(fresh_site: Site) -> None:
-    site = fresh_site
-    kubeconfig = site.lab.folder / "dead.kubeconfig"
-    cluster = {"name": "dead", "cluster": {"server": "https://127.0.0.1:9"}}
-    user = {"name": "dead", "user": {"token": "none"}}
-    context = {"name": "dead", "context": {"cluster": "dead", "user": "dead"}}
-    document = {"apiVersion": "v1", "kind": "Config", "current-context": "dead"}
-    document |= {"clusters": [cluster], "users": [user], "contexts": [context]}
-    kubeconfig.write_text(json.dumps(document))  # JSON is YAML
-    inventory = site.lab.write_inventory("proof.ini", nodes=site.nodes[2:])
-    ended = site.agent(
-        "apply", "-i", inventory, "-c", site.settings(None, "demo"), "--secret-name", "harbor-pull",
-        "--kubeconfig", kubeconfig, "--yes", "-o", "json",
-    )  # fmt: skip
-    assert ended.code == 1, ended.stderr
-    assert (ended.node("node3")["outcome"], ended.node("node3")["verified"]) == ("changed", True)
-    assert ended.document["secret"]["status"] == "failed"
-    assert [secret["code"] for secret in ended.document["secret"]["secrets"]] == ["cluster-unreachable"]
