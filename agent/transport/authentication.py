@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
-from agent.transport.library import paramiko
+from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

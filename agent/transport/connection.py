@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent.errors import Problem
 from agent.transport.authentication import authenticate
 from agent.transport.known_hosts import SSH_PORT, Verdict, fingerprint
-from agent.transport.library import paramiko
+from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
     from agent.model.inventory import Node

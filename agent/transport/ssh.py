@@ -17,10 +17,10 @@ from agent.transport.connection import Target, UnreachableError, log_in, negotia
 from agent.transport.deadline import Deadline, OutOfTimeError, Watch
 from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_files, user_files
 from agent.transport.launch import Exchange, on_node, out_of_time
-from agent.transport.library import paramiko
 from agent.transport.local import run_here
 from agent.transport.pool import run_each
 from agent.transport.protocol import Completed, Lost
+from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -356,7 +356,8 @@ def agent_with(folder: Path, key: Path) -> Iterator[str]:
 
 def wait_for(path: Path, *, seconds: float = 10) -> None:
     end = time.monotonic() + seconds
-    while not path.exists() and time.monotonic() < end:
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} does not appear"
         time.sleep(0.02)
 
 
