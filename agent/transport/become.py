@@ -22,7 +22,7 @@ PASSWORD_REQUIRED = Problem(
     message="a password is needed to become root",
     hint="set ansible_become_password, or allow NOPASSWD in sudoers",
 )
-_TERMINAL_REQUIRED = Problem(
+TERMINAL_REQUIRED = Problem(
     code="become-requires-tty",
     message="becoming root is only allowed from a terminal (requiretty)",
     hint="take requiretty out of sudoers, or log in as root",
@@ -42,7 +42,7 @@ _MISSING = Problem(
 # and by su of util-linux, shadow and busybox. A wrong password first: sudo goes on to say that one is required.
 _REFUSALS = (
     (r"incorrect password|Sorry, try again|su: (?:Authentication failure|Sorry)", PASSWORD_WRONG),
-    (r"you must have a tty|must be run from a terminal", _TERMINAL_REQUIRED),
+    (r"you must have a tty|must be run from a terminal", TERMINAL_REQUIRED),
     (r"a password is required|a terminal is required|no password was provided|no askpass program", PASSWORD_REQUIRED),
     (r"not in the sudoers file|not allowed to (?:run|execute)|may not run sudo|su: Permission denied", _NOT_PERMITTED),
     (r"(?:sudo|su): (?:command )?not found", _MISSING),

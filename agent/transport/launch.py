@@ -45,7 +45,7 @@ class Exchange:
         self._prompts = 0
         self._stdout = bytearray()
         self._stderr = bytearray()
-        self._payload = _payload(program)
+        self._payload = payload(program)
         self._payload_due = self._way is None or self._way.prompt is None
         self.pending = memoryview(self._payload if self._payload_due else b"")
         self.begun = False
@@ -133,7 +133,7 @@ def out_of_time(node: Node, exchange: Exchange, deadline: Deadline, *, stopped: 
     return Problem(code=code, message=f"{node.name}: no end within {deadline.timeout:g} s{last}")
 
 
-def _payload(program: Program) -> bytes:
+def payload(program: Program) -> bytes:
     """Put the arguments in front, on the program's first line: line numbers in its messages stay right."""
     if not program.arguments:
         return program.stdin
