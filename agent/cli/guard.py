@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, get_type_hints
 import typer
 
 from agent.cli.options import Format
-from agent.cli.output import problem_lines, tell, write_json
+from agent.cli.output import problem_lines, tell, tell_more, write_json
 from agent.errors import AgentError, ExitCode
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def guarded(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
             own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
             values[name] = group(**own)
         code = _exit_code(lambda: command(**values), output)
+        tell_more()
         if code is not None:
             raise typer.Exit(int(code))
 

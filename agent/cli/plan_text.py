@@ -13,7 +13,7 @@ from agent.planning.diff import unified_diff
 from agent.planning.disruption import comes_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from agent.engine.fleet import PlannedNode
     from agent.engine.plan_files import PlanFile
@@ -101,8 +101,10 @@ def _node(planned: PlannedNode) -> str:
         where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
         title += f"  {where}{_ACTIONS[decision.action]}"
     lines = [title]
-    lines += _indented([planned.reason]) if planned.reason else []
-    lines += problem_lines(planned.problem)[1:] if planned.problem else []
+    if planned.problem:
+        lines += problem_lines(planned.problem)
+    elif planned.reason:
+        lines.append(_indent(planned.reason))
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
             lines.append("  this is what it would take:")
@@ -139,10 +141,6 @@ def _problem(problem: Problem | None) -> list[str]:
         return []
     message, *hint = problem_lines(problem)
     return [f"  note: {message.strip()}", *hint]
-
-
-def _indented(lines: Iterable[str]) -> list[str]:
-    return [_indent(line) for line in lines]
 
 
 def _indent(text: str) -> str:
