@@ -51,17 +51,18 @@ case $USER in
   ttyonly) echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1 ;;
   *)
     case " $* " in *" -n "*) echo "sudo: a password is required" >&2; exit 1 ;; esac
-    while [ "$1" != -p ]; do shift; done
+    prompt=$(printf %s "$*" | sed 's/.* -p \\(.*password:\\) .*/\\1/')
     for try in 1 2 3; do
-      printf %s "$2" >&2
+      printf %s "$prompt" >&2
       IFS= read -r password || {{ echo "sudo: no password was provided" >&2; exit 1; }}
       [ "$password" = "right password" ] && break
       [ $try = 3 ] && {{ echo "sudo: 3 incorrect password attempts" >&2; exit 1; }}
       echo "Sorry, try again." >&2
     done ;;
 esac
-while [ "$1" != -- ]; do shift; done
-shift
+while :; do
+  case $1 in --) shift; break ;; -p | -u) shift 2 ;; -*) shift ;; *) break ;; esac
+done
 AS_ROOT=yes exec "$@"
 """
 # What matters of su: it asks on standard error, once, and reads the password from standard input.
