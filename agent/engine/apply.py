@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent.engine.events import Message, NodeFinished, Phase
 from agent.engine.proof import prove
-from agent.engine.transactions import begin, record_of, roll_back
+from agent.engine.records import record_for
+from agent.engine.surroundings import NoCluster
+from agent.engine.transactions import begin, roll_back
 from agent.model.plan import Action, Plan
 from agent.model.result import NodeResult, Outcome
 from agent.planning.rollout import over_budget, waves
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
     from agent.engine.proof import Proof
+    from agent.engine.surroundings import Surroundings
     from agent.engine.transactions import Transacted
-    from agent.errors import ExitCode
+    from agent.errors import ExitCode, Problem
     from agent.model.policy import Credentials, Rollout
     from agent.transport.protocol import Transport
 
@@ -31,19 +34,21 @@ _GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
 class Applied:
     """The results in the order of the plan, and why the run halted early, if it did.
 
-    `stopped` is the exit code that a signal asked for.
+    `stopped` is the exit code that a signal asked for. `findings` are about the nodes' places in the cluster.
     """
 
     results: tuple[NodeResult, ...]
     halted: str | None = None
     stopped: ExitCode | None = None
+    findings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What one run works with. `credentials` are by registry entry.
 
-    `stop` is asked before every wave, and returns an exit code once the run shall start nothing new.
+    `stop` is asked before every wave, and returns an exit code once the run shall start nothing new. A correction
+    brings back what a person asked for before, and is recorded as that.
     """
 
     run_id: str
@@ -52,15 +57,25 @@ class Run:
     credentials: Mapping[str, Credentials]
     listener: Listener
     note: str = ""
+    is_correction: bool = False
     stop: Callable[[], ExitCode | None] = lambda: None
+    surroundings: Surroundings = field(default_factory=NoCluster)
 
 
 def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
     """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
+    try:
+        return _apply_plans(run, planned)
+    except BaseException:  # a second Ctrl-C, or a bug of ours
+        run.surroundings.leave()
+        raise
+
+
+def _apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
     results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
     halted = None
-    for wave in waves([p.node for p in to_change.values()], run.rollout):
+    for wave in waves([p.node for p in to_change.values()], run.rollout, run.surroundings.not_canary):
         if halted is None and run.stop():
             halted = "it was asked to stop"
         if halted is None:
@@ -77,7 +92,9 @@ def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
     stopped = run.stop()
     unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED and stopped is None]
     results |= {result.node: result for result in prove_unchanged(run, unchanged)}
-    return Applied(results=tuple(results[p.node.name] for p in planned), halted=halted, stopped=stopped)
+    in_order = tuple(results[p.node.name] for p in planned)
+    run.surroundings.end(in_order)
+    return Applied(results=in_order, halted=halted, stopped=stopped, findings=run.surroundings.findings)
 
 
 def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
@@ -94,12 +111,16 @@ def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult
 
 
 def _wave(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+    held = run.surroundings.before(planned)
+    changed = run.surroundings.after(_changed(run, [p for p in planned if p.node.name not in held]))
+    results = {**held, **{result.node: result for result in changed}}
+    return [results[p.node.name] for p in planned]
+
+
+def _changed(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+    """Change nodes, prove them, and take back what the proof denies."""
     by_name = {p.node.name: p for p in planned}
-    plans = [
-        (p.node, p.decision, record_of(p.decision, p.policy, run.run_id, run.note))
-        for p in planned
-        if isinstance(p.decision, Plan)
-    ]
+    plans = [(p.node, p.decision, record_for(p, p.decision, run)) for p in planned if isinstance(p.decision, Plan)]
     ended = begin(run.transport, plans, run.run_id)
     results = {t.node.name: _result(by_name[t.node.name], t, run.run_id) for t in ended}
     changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]

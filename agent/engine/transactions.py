@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent import __version__
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome, TransactionPhase
-from agent.model.state import Record
 from agent.node import wire
-from agent.planning.policy_digest import policy_digest
 from agent.transport.protocol import Completed, Job, Lost
 
 if TYPE_CHECKING:
@@ -20,8 +16,8 @@ if TYPE_CHECKING:
 
     from agent.model.inventory import Node
     from agent.model.plan import Plan
-    from agent.model.policy import Policy
     from agent.model.result import TransactionReport
+    from agent.model.state import Record
     from agent.transport.protocol import Transport
 
 HEALTH_DEADLINE = 120.0
@@ -49,23 +45,6 @@ class Transacted:
     report: TransactionReport | None = None
     problem: Problem | None = None
     seconds: float = 0.0
-
-
-def record_of(plan: Plan, policy: Policy, run_id: str, note: str) -> Record:
-    """Return the record that a committed transaction leaves on the node."""
-    hashes = {
-        change.path: hashlib.sha256(change.after.content).hexdigest() if change.after.content is not None else "absent"
-        for change in plan.changes
-    }
-    return Record(
-        run_id=run_id,
-        note=note,
-        tool=f"harbor-agent {__version__}",
-        policy_digest=policy_digest(policy),
-        entries=plan.owned_entries,
-        created_files=plan.created_files,
-        file_hashes=hashes,
-    )
 
 
 def begin(transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], transaction: str) -> Iterator[Transacted]:

@@ -132,16 +132,22 @@ class Record:
     """What this tool last applied on the node, read from /var/lib/harbor-agent (see docs/architecture.md).
 
     `entries` are the registries that this tool added (and may remove again), `created_files` the files
-    that were absent before it.
+    that were absent before it. `file_hashes` maps each file to its SHA-256 (hex), or to "absent"; `argv` is what
+    dockerd runs with, empty where that was not known. `expected_entries` are in force, `unexpected_entries` are not.
+    `approved_run` is the run in which a person last asked for this policy; a correction keeps it.
     """
 
     run_id: str = ""
+    approved_run: str = ""
     note: str = ""
     tool: str = ""
     policy_digest: str = ""
     entries: tuple[str, ...] = ()
     created_files: tuple[str, ...] = ()
     file_hashes: Mapping[str, str] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    expected_entries: tuple[str, ...] = ()
+    unexpected_entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

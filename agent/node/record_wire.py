@@ -21,12 +21,19 @@ def encode_record(record: Record) -> bytes:
         "entries": list(record.entries),
         "created_files": list(record.created_files),
         "file_hashes": dict(record.file_hashes),
+        "approved_run": record.approved_run,
+        "argv": list(record.argv),
+        "expected_entries": list(record.expected_entries),
+        "unexpected_entries": list(record.unexpected_entries),
     }
     return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def decode_record(content: bytes) -> Record:
-    """Read what `encode_record` wrote. Raises WireError (`record-unreadable`) for anything else."""
+    """Read what `encode_record` wrote. Raises WireError (`record-unreadable`) for anything else.
+
+    Records of earlier versions lack some members; the runs that wrote them were all started by people.
+    """
     try:
         document = json.loads(content)
         known = document["schema"] == _SCHEMA
@@ -38,9 +45,17 @@ def decode_record(content: bytes) -> Record:
             entries=tuple(str(entry) for entry in document["entries"]),
             created_files=tuple(str(path) for path in document["created_files"]),
             file_hashes={str(path): str(digest) for path, digest in document["file_hashes"].items()},
+            approved_run=str(document.get("approved_run", document["run_id"])),
+            argv=_texts(document, "argv"),
+            expected_entries=_texts(document, "expected_entries"),
+            unexpected_entries=_texts(document, "unexpected_entries"),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         known, record = False, Record()
     if not known:
         raise refuse("record-unreadable", "the record of what was applied last is not in a known form")
     return record
+
+
+def _texts(document: dict[str, list[str]], name: str) -> tuple[str, ...]:
+    return tuple(str(text) for text in document.get(name, ()))
