@@ -11,6 +11,7 @@ import msgspec
 from lightkube import ApiError
 from lightkube.core.exceptions import ConfigError, LoadResourceError
 
+from agent.cluster.roles import Rule, role_hint
 from agent.errors import Problem
 
 if TYPE_CHECKING:
@@ -31,20 +32,38 @@ _TROUBLE = (
     msgspec.MsgspecError,
 )
 _LONGEST_DETAIL = 500
+# What a resource is ever asked for, so that one grant suffices.
+_RIGHTS = {
+    "secrets": ("get", "create", "patch"),
+    "serviceaccounts": ("get", "patch"),
+    "nodes": ("get", "list", "patch"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What is asked of the API: a verb and the plural of a resource, as in a Role, on one name."""
+    """What is asked of the API: a verb and the plural of a resource, as in a Role, on one name.
+
+    `name` is "" for many, `namespace` for what has none and for all of them.
+    """
 
     verb: str
     resource: str
-    name: str
-    namespace: str
+    name: str = ""
+    namespace: str = ""
 
     def __str__(self) -> str:
         """Return it as a Role's author would say it."""
-        return f"verb {self.verb} on {self.resource} in namespace {self.namespace}"
+        return f"verb {self.verb} on {self.resource}{self._where}"
+
+    @property
+    def thing(self) -> str:
+        """What it is asked of, by its name."""
+        return f"{self.resource} {self.name}".rstrip() + self._where
+
+    @property
+    def _where(self) -> str:
+        return f" in namespace {self.namespace}" if self.namespace else ""
 
 
 def attempt(intent: Intent, call: Callable[[], _T]) -> _T | Problem:
@@ -71,7 +90,7 @@ def _refused(intent: Intent, error: ApiError) -> Problem:
         case 404:
             return _not_found(intent, error)
         case 409:
-            return Problem(code="cluster-conflict", message=f"somebody else changes {_named(intent)} at the same time")
+            return Problem(code="cluster-conflict", message=f"somebody else changes {intent.thing} at the same time")
         case code:
             return Problem(code="cluster-rejected", message=f"the cluster refused {intent} (HTTP {code}): {message}")
 
@@ -96,13 +115,9 @@ def _forbidden(intent: Intent, error: ApiError, message: str) -> Problem:
 
 
 def _role_hint(intent: Intent, user: str) -> str:
-    verbs = "get,patch" if intent.resource == "serviceaccounts" else "get,create,patch"
-    prefix = f"kubectl -n {intent.namespace} create"
-    role = f"harbor-agent-{intent.resource}"
-    return (
-        f"ask for it: {prefix} role {role} --verb={verbs} --resource={intent.resource}"
-        f" && {prefix} rolebinding {role} --role={role} --user='{user}'"
-    )
+    verbs = tuple(dict.fromkeys([*_RIGHTS.get(intent.resource, ()), intent.verb]))
+    rule = Rule(resource=intent.resource, verbs=verbs)
+    return role_hint(f"harbor-agent-{intent.resource}", (rule,), namespace=intent.namespace, user=user)
 
 
 def _not_found(intent: Intent, error: ApiError) -> Problem:
@@ -119,11 +134,7 @@ def _not_found(intent: Intent, error: ApiError) -> Problem:
             message=f"there is no service account {intent.name} in namespace {intent.namespace}",
             hint=f"kubectl -n {intent.namespace} create serviceaccount {intent.name}, or check both names",
         )
-    return Problem(code="cluster-not-found", message=f"there is no {_named(intent)}")
-
-
-def _named(intent: Intent) -> str:
-    return f"{intent.resource} {intent.name} in namespace {intent.namespace}"
+    return Problem(code="cluster-not-found", message=f"there is no {intent.thing}")
 
 
 def _unreached(error: Exception) -> Problem:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from agent.model.inventory import Node
     from agent.model.policy import Rollout
@@ -21,21 +21,34 @@ def is_control_plane(node: Node) -> bool:
     return not CONTROL_PLANE_GROUPS.isdisjoint(node.groups)
 
 
-def waves(nodes: Sequence[Node], rollout: Rollout) -> tuple[tuple[Node, ...], ...]:
-    """Split nodes into the canary, then batches, then control-plane nodes one at a time; every node once, in order.
+def waves(
+    nodes: Sequence[Node], rollout: Rollout, not_canary: Collection[str] = frozenset()
+) -> tuple[tuple[Node, ...], ...]:
+    """Split nodes into the canary, then batches, then control-plane nodes one at a time; every node once.
 
-    Where there are control-plane nodes only, the first of them is the canary.
+    The order is kept, but for nodes named in `not_canary`: they come behind the others of their kind, so that one
+    of them is the first only where there is no other. Where there are control-plane nodes only, the first of them
+    is the canary.
     """
-    workers = [node for node in nodes if not is_control_plane(node)]
-    control_plane = [node for node in nodes if is_control_plane(node)]
+    workers = _last([node for node in nodes if not is_control_plane(node)], not_canary)
+    control_plane = _last([node for node in nodes if is_control_plane(node)], not_canary)
     size = resolve(rollout.batch, len(workers), up=True) or 1
-    split: list[tuple[Node, ...]] = []
-    if rollout.canary and workers:
-        split.append(tuple(workers[: rollout.canary]))
-    rest = workers[rollout.canary :]
+    canary = _canary(workers, rollout.canary, not_canary)
+    rest = workers[canary:]
+    split = [tuple(workers[:canary])] if canary else []
     split += [tuple(rest[start : start + size]) for start in range(0, len(rest), size)]
     split += [(node,) for node in control_plane]
     return tuple(split)
+
+
+def _last(nodes: Sequence[Node], names: Collection[str]) -> list[Node]:
+    return [*(n for n in nodes if n.name not in names), *(n for n in nodes if n.name in names)]
+
+
+def _canary(workers: Sequence[Node], wanted: int, not_canary: Collection[str]) -> int:
+    """Return how many of the workers, which are in order, are the first wave: fit ones, or else as few of the rest."""
+    fit = sum(1 for node in workers if node.name not in not_canary)
+    return min(wanted, fit or len(workers))
 
 
 def resolve(amount: int | str, total: int, *, up: bool = False) -> int:

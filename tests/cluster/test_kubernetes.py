@@ -320,8 +320,8 @@ class TestRights:
         assert problem
         assert problem.code == "cluster-forbidden"
         assert f"needs verb get on secrets in namespace {namespace}" in problem.message
-        assert "--verb=get,create,patch --resource=secrets" in problem.hint
-        assert "--user='limited'" in problem.hint
+        assert "verbs: [get, create, patch]" in problem.hint
+        assert "name: limited" in problem.hint
         grant("secrets", "get")
         problem = limited.plan_secret(wanted(), namespace).problem
         assert problem

@@ -1,0 +1,87 @@
+"""What happens to nodes in the cluster they belong to, around their change on the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent.engine.apply import Run
+    from agent.engine.fleet import PlannedNode
+    from agent.errors import Problem
+    from agent.model.result import NodeResult
+
+
+class Surroundings(Protocol):
+    """The cluster, as far as a rollout needs it. Nodes go by their names in the inventory."""
+
+    @property
+    def not_canary(self) -> frozenset[str]:
+        """The nodes that must not be the first to change."""
+        ...
+
+    @property
+    def findings(self) -> tuple[Problem, ...]:
+        """What is worth telling at the end."""
+        ...
+
+    def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:
+        """Make room for the change of a wave; return the nodes that must not be changed, with their results."""
+        ...
+
+    def after(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
+        """Put the nodes of the wave back to work; return their results, worse where one did not come back."""
+        ...
+
+    def end(self, results: Sequence[NodeResult]) -> None:
+        """Do what remains to be done once no more node changes."""
+        ...
+
+    def leave(self) -> None:
+        """Tell what is left undone: the run ends at once."""
+        ...
+
+
+class NoCluster:
+    """The surroundings of nodes whose cluster is not known: nothing happens there."""
+
+    not_canary: frozenset[str] = frozenset()
+    findings: tuple[Problem, ...] = ()
+
+    def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:  # noqa: ARG002
+        """Hold nothing back."""
+        return {}
+
+    def after(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
+        """Return the results as they are."""
+        return results
+
+    def end(self, results: Sequence[NodeResult]) -> None:
+        """Do nothing."""
+
+    def leave(self) -> None:
+        """Tell nothing."""
+
+
+def surroundings_of(
+    run: Run, planned: Sequence[PlannedNode], *, kubeconfig: str | None, context: str | None
+) -> Surroundings:
+    """Return the cluster's side of a run: where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
+
+    Raises UsageError for a wrong kubeconfig, and for a drain AgentError where the cluster does not answer or the user
+    lacks a right; nothing was changed then.
+    """
+    if kubeconfig is None and not run.rollout.drain:
+        return NoCluster()
+    from agent.engine.drain import ClusterSide, look_around  # noqa: PLC0415 - lightkube is slow to import
+
+    side = ClusterSide(
+        run_id=run.run_id,
+        kubeconfig=kubeconfig,
+        context=context,
+        drain=run.rollout.drain,
+        listener=run.listener,
+        stop=run.stop,
+    )
+    return look_around(side, planned)
