@@ -7,24 +7,13 @@ import signal
 from typing import TYPE_CHECKING
 
 from agent.cli.output import tell
+from agent.engine.stopping import StopRequest
 from agent.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-
-
-class StopRequest:
-    """Says whether, and by which signal, the run was asked to start nothing new."""
-
-    def __init__(self) -> None:
-        """Nothing was asked yet."""
-        self.code: ExitCode | None = None
-
-    def __call__(self) -> ExitCode | None:
-        """Return the exit code that the run must end with, None while it may go on."""
-        return self.code
 
 
 @contextlib.contextmanager
@@ -35,8 +24,8 @@ def stopping_gently() -> Iterator[StopRequest]:
     def handle(number: int, _frame: object) -> None:
         if request.code is not None:
             raise KeyboardInterrupt
-        request.code = _CODES[signal.Signals(number)]
         tell("stopping: the nodes in flight finish, no other is started; once more leaves at once")
+        request.ask(_CODES[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in _CODES}
     try:

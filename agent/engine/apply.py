@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from agent.engine.events import Message, NodeFinished, Phase
 from agent.engine.proof import prove
 from agent.engine.records import record_for
+from agent.engine.stopping import StopRequest
 from agent.engine.surroundings import NoCluster
-from agent.engine.transactions import begin, roll_back
+from agent.engine.transactions import Following, begin, roll_back
 from agent.model.plan import Action, Plan
 from agent.model.result import NodeResult, Outcome
 from agent.planning.rollout import over_budget, waves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
@@ -58,7 +59,7 @@ class Run:
     listener: Listener
     note: str = ""
     is_correction: bool = False
-    stop: Callable[[], ExitCode | None] = lambda: None
+    stop: StopRequest = field(default_factory=StopRequest)
     surroundings: Surroundings = field(default_factory=NoCluster)
 
 
@@ -121,14 +122,15 @@ def _changed(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     """Change nodes, prove them, and take back what the proof denies."""
     by_name = {p.node.name: p for p in planned}
     plans = [(p.node, p.decision, record_for(p, p.decision, run)) for p in planned if isinstance(p.decision, Plan)]
-    ended = begin(run.transport, plans, run.run_id)
+    following = Following(health_deadline=run.rollout.health_deadline, listener=run.listener, stop=run.stop)
+    ended = begin(run.transport, plans, run.run_id, following)
     results = {t.node.name: _result(by_name[t.node.name], t, run.run_id) for t in ended}
     changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]
     proofs = prove(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
     for name, proof in proofs.items():
         results[name] = _proven(results[name], proof)
     denied = [by_name[name].node for name, proof in proofs.items() if proof.denies_the_change]
-    for undone in roll_back(run.transport, denied, run.run_id) if denied else ():
+    for undone in roll_back(run.transport, denied, run.run_id, following) if denied else ():
         results[undone.node.name] = _taken_back(results[undone.node.name], undone)
     return [results[p.node.name] for p in planned]
 

@@ -10,6 +10,7 @@ from agent.engine.fleet import PlannedNode, load_nodes, open_transport, refused
 from agent.engine.lock import run_lock
 from agent.engine.observe import observe
 from agent.engine.runs import new_run_id, policies_of, report_of
+from agent.engine.surroundings import surroundings_of
 from agent.errors import AgentError, Problem, UsageError
 from agent.model.plan import Refusal
 from agent.model.policy import Policy
@@ -19,13 +20,13 @@ from agent.planning.restoration import objection_to_rollback, plan_restoration
 from agent.transport.protocol import Job, Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from agent.engine.events import Listener
     from agent.engine.observe import Observation
     from agent.engine.request import Asked
     from agent.engine.runs import Report
-    from agent.errors import ExitCode
+    from agent.engine.stopping import StopRequest
     from agent.model.history import History
     from agent.model.inventory import Node
     from agent.transport.protocol import Completed, Transport
@@ -46,21 +47,21 @@ def plan_rollback(asked: Asked, what: str, listener: Listener) -> list[PlannedNo
     return [_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes]
 
 
-def apply_rollback(
-    asked: Asked, planned: Sequence[PlannedNode], listener: Listener, stop: Callable[[], ExitCode | None]
-) -> Report:
+def apply_rollback(asked: Asked, planned: Sequence[PlannedNode], listener: Listener, stop: StopRequest) -> Report:
     """Carry the plans out, wave by wave. Raises LockedError where another run is under way."""
+    policy = policies_of(asked).general()
     run = Run(
         run_id=new_run_id(),
         transport=open_transport(asked.reach),
-        rollout=policies_of(asked).general().rollout,
+        rollout=policy.rollout,
         credentials={},
         listener=listener,
         note=asked.note,
         stop=stop,
     )
     with run_lock(run.run_id):
-        applied = apply_plans(run, planned)
+        surroundings = surroundings_of(run, planned, kubeconfig=policy.kubeconfig, context=asked.flags.context)
+        applied = apply_plans(replace(run, surroundings=surroundings), planned)
     return report_of(run.run_id, applied, note=asked.note)
 
 

@@ -32,12 +32,13 @@ from agent.planning import render
 from agent.planning.disruption import objection_to_restart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
     from agent.engine.request import Asked
     from agent.engine.secrets import SecretsReport, WantedSecret
+    from agent.engine.stopping import StopRequest
     from agent.errors import ExitCode
     from agent.model.policy import Credentials, Policy
 
@@ -93,10 +94,10 @@ def plan_run(asked: Asked, listener: Listener) -> Fleet:
     )
 
 
-def apply_run(fleet: Fleet, listener: Listener, stop: Callable[[], ExitCode | None]) -> Report:
+def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
     """Check the logins, change the nodes wave by wave, then put the secrets into the cluster.
 
-    `stop` returns an exit code once nothing new shall be started. Raises AgentError where a registry rejects a login,
+    Once `stop` is asked for, nothing new is started. Raises AgentError where a registry rejects a login,
     LockedError where another run is under way; then nothing was changed.
     """
     run = replace(_run(fleet, listener), stop=stop)

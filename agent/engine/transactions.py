@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.engine.events import Message
+from agent.engine.stopping import StopAskedError
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome, TransactionPhase
 from agent.node import wire
-from agent.transport.protocol import Completed, Job, Lost
+from agent.transport.protocol import Job, Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from agent.engine.events import Listener
+    from agent.engine.stopping import StopRequest
     from agent.model.inventory import Node
     from agent.model.plan import Plan
     from agent.model.result import TransactionReport
     from agent.model.state import Record
-    from agent.transport.protocol import Transport
+    from agent.transport.protocol import Completed, Transport
 
-HEALTH_DEADLINE = 120.0
-_BEGIN_TIMEOUT = HEALTH_DEADLINE * 2 + 60
 _STATUS_TIMEOUT = 20.0
-_RESOLVE_FOR = HEALTH_DEADLINE * 2
-_RESOLVE_EVERY = 2.0
+_ASK_EVERY = 2.0
+_TELL_EVERY = 15.0
+_NAMED_AT_MOST = 5
 
 _OUTCOMES = {
     TransactionPhase.COMMITTED: Outcome.CHANGED,
@@ -34,6 +38,24 @@ _OUTCOMES = {
     TransactionPhase.RUNNING: Outcome.UNKNOWN,
     TransactionPhase.NONE: Outcome.FAILED,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """How transactions are followed from here: whom to tell, and when to stop asking what became of them.
+
+    `health_deadline` is how many seconds a daemon has to be well. A transaction may need them twice, for the change
+    and for the way back; so long a node is asked whose connection was lost.
+    """
+
+    health_deadline: int
+    listener: Listener
+    stop: StopRequest
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for a whole transaction, connecting included."""
+        return self.health_deadline * 2 + 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,69 +69,108 @@ class Transacted:
     seconds: float = 0.0
 
 
-def begin(transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], transaction: str) -> Iterator[Transacted]:
+def begin(
+    transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], transaction: str, following: Following
+) -> Iterator[Transacted]:
     """Begin the transactions and yield each node's end as it comes; a lost connection is followed up by asking.
 
     The node carries its transaction out by itself: `UNKNOWN` only where it could not be asked any more.
     """
+    deadline = float(following.health_deadline)
     jobs = [
         Job(
             node=node,
             program=wire.begin_program(
-                plan, transaction=transaction, record=wire.encode_record(record), deadline=HEALTH_DEADLINE
+                plan, transaction=transaction, record=wire.encode_record(record), deadline=deadline
             ),
-            timeout=_BEGIN_TIMEOUT,
+            timeout=following.timeout,
         )
         for node, plan, record in plans
     ]
-    return _carry_out(transport, jobs, transaction)
+    return _carry_out(transport, jobs, transaction, following)
 
 
-def roll_back(transport: Transport, nodes: Sequence[Node], transaction: str) -> Iterator[Transacted]:
+def roll_back(
+    transport: Transport, nodes: Sequence[Node], transaction: str, following: Following
+) -> Iterator[Transacted]:
     """Undo a committed transaction on these nodes; yields as `begin` does."""
     program = wire.rollback_program(transaction)
-    jobs = [Job(node=node, program=program, timeout=_BEGIN_TIMEOUT) for node in nodes]
-    return _carry_out(transport, jobs, transaction)
+    jobs = [Job(node=node, program=program, timeout=following.timeout) for node in nodes]
+    return _carry_out(transport, jobs, transaction, following)
 
 
-def _carry_out(transport: Transport, jobs: Sequence[Job], transaction: str) -> Iterator[Transacted]:
+def _carry_out(
+    transport: Transport, jobs: Sequence[Job], transaction: str, following: Following
+) -> Iterator[Transacted]:
     lost: list[Lost] = []
     for result in transport.run(jobs):
         if isinstance(result, Lost) and result.started:
             lost.append(result)
         else:
             yield _transacted(result)
-    yield from _resolve(transport, lost, transaction)
+    if lost:
+        yield from _resolve(transport, lost, transaction, following)
 
 
-def _resolve(transport: Transport, lost: Sequence[Lost], transaction: str) -> Iterator[Transacted]:
-    """Ask the nodes whose connection broke until each has ended or its time is up.
-
-    A node that knows nothing of the transaction is asked once more: the program may still be on its way in.
-    """
+def _resolve(
+    transport: Transport, lost: Sequence[Lost], transaction: str, following: Following
+) -> Iterator[Transacted]:
+    """Ask the nodes whose connection broke until each has ended, the time is up, or the run is asked to stop."""
     open_ = {result.job.node.name: result for result in lost}
-    deadline = time.monotonic() + _RESOLVE_FOR
+    last_heard: dict[str, Transacted] = {}
     program = wire.status_program(transaction)
-    knew_nothing: set[str] = set()
-    while open_ and time.monotonic() < deadline:
+    told, pause = time.monotonic(), 0.0
+    end = told + following.health_deadline * 2
+    following.listener(Message(text=f"{_names(open_)}: the connection was lost; asking how the change ended"))
+    while open_ and not following.stop() and (left := end - time.monotonic()) > 0:
+        if time.monotonic() - told >= _TELL_EVERY:
+            told = time.monotonic()
+            following.listener(Message(text=f"{_names(open_)}: no answer yet, asking for another {left:.0f} s"))
         jobs = [Job(node=result.job.node, program=program, timeout=_STATUS_TIMEOUT) for result in open_.values()]
+        for heard in map(_transacted, _ask(transport, jobs, following.stop, after=pause)):
+            if heard.report is not None and _has_ended(heard.report, last_heard.get(heard.node.name)):
+                del open_[heard.node.name]
+                yield heard
+            elif heard.report is not None:
+                last_heard[heard.node.name] = heard
+        pause = _ASK_EVERY
+    yield from (_unresolved(result, last_heard.get(name)) for name, result in open_.items())
+
+
+def _ask(transport: Transport, jobs: Sequence[Job], stop: StopRequest, *, after: float) -> list[Completed | Lost]:
+    """Ask all, `after` a pause. Where the run is asked to stop meanwhile, what has come is returned at once."""
+    answers: list[Completed | Lost] = []
+    with contextlib.suppress(StopAskedError), stop.waiting():
+        time.sleep(after)
         for answer in transport.run(jobs):
-            transacted = _transacted(answer)
-            name = answer.job.node.name
-            if transacted.report and transacted.report.phase is TransactionPhase.NONE and name not in knew_nothing:
-                knew_nothing.add(name)
-            elif isinstance(answer, Completed) and transacted.outcome is not Outcome.UNKNOWN:
-                del open_[name]
-                yield transacted
-        if open_:
-            time.sleep(min(_RESOLVE_EVERY, max(0.0, deadline - time.monotonic())))
-    for result in open_.values():
-        problem = Problem(
-            code="transaction-unknown",
-            message=f"{result.problem.message}; the node finishes by itself and could not be asked since",
-            hint="run the same command again: it looks at the node first",
-        )
-        yield Transacted(node=result.job.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=result.seconds)
+            answers.append(answer)  # noqa: PERF402 - not lost when waiting is broken off
+    return answers
+
+
+def _has_ended(report: TransactionReport, before: Transacted | None) -> bool:
+    """Whether there is no more to come. Knowing nothing counts the second time: the program may be on its way in."""
+    if report.phase is TransactionPhase.NONE:
+        return before is not None
+    return report.phase is not TransactionPhase.RUNNING
+
+
+def _unresolved(lost: Lost, last_heard: Transacted | None) -> Transacted:
+    if last_heard is not None and last_heard.problem is not None:
+        found = f"what the node said last: {last_heard.problem.message}"
+    else:
+        found = "the node finishes by itself and could not be asked since"
+    problem = Problem(
+        code="transaction-unknown",
+        message=f"{lost.problem.message}; {found}",
+        hint="run the same command again: it looks at the node first",
+    )
+    return Transacted(node=lost.job.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=lost.seconds)
+
+
+def _names(nodes: Iterable[str]) -> str:
+    names = sorted(nodes)
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
 def _transacted(result: Completed | Lost) -> Transacted:
@@ -133,13 +194,22 @@ def _transacted(result: Completed | Lost) -> Transacted:
 
 
 _WORDS = {
-    TransactionPhase.ROLLED_BACK: ("the change failed and was taken back", "the node runs as before; see the reason"),
+    TransactionPhase.ROLLED_BACK: (
+        "the change failed and was taken back",
+        "the node runs as before; harbor-agent explain {code} says what to do about the reason",
+    ),
     TransactionPhase.ROLLBACK_FAILED: (
         "the change failed and so did taking it back",
-        "the node needs a person: see docs/runbooks",
+        "the node needs a person: harbor-agent explain rollback-failed",
     ),
-    TransactionPhase.REFUSED: ("the node refused before anything was changed", "plan again, or see the reason"),
-    TransactionPhase.RUNNING: ("the transaction is still running", "ask again in a moment"),
+    TransactionPhase.REFUSED: (
+        "the node refused before anything was changed",
+        "harbor-agent explain {code} says what to do about the reason; then plan again",
+    ),
+    TransactionPhase.RUNNING: (
+        "the transaction is still running",
+        "run the same command again in a minute: it looks at the node first",
+    ),
     TransactionPhase.NONE: ("the node knows nothing of the transaction, so nothing was changed", "run it again"),
 }
 
@@ -149,4 +219,5 @@ def _problem(report: TransactionReport) -> Problem | None:
         return None
     message, hint = _WORDS[report.phase]
     detail = f": {report.detail}" if report.detail else ""
-    return Problem(code=report.code or report.phase.value.replace("_", "-"), message=message + detail, hint=hint)
+    code = report.code or report.phase.value.replace("_", "-")
+    return Problem(code=code, message=message + detail, hint=hint.format(code=code))

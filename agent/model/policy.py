@@ -68,13 +68,17 @@ class Registry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """How many nodes at a time. A `str` is a percentage such as "10%"."""
+    """How many nodes at a time. A `str` is a percentage such as "10%". `health_deadline` is in seconds.
+
+    So long a daemon has to be well again after its change, and once more where it must be taken back.
+    """
 
     canary: int = 1
     batch: int | str = 1
     max_failed: int | str = 0
     max_unreachable: int | str = "10%"
     drain: bool = False
+    health_deadline: int = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ Place = tuple[Key, ...]
 _WRITTEN_SOURCES = ("password_env", "password_file", "docker_config")
 _PASSWORD_SOURCES = (*_WRITTEN_SOURCES, "password")  # the last comes from --password-stdin only
 _HIGHEST_PERCENT = 100
+_SHORTEST_DEADLINE = 10  # no dockerd of a node with containers is back sooner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +222,7 @@ def _route(reader: _Reader) -> RouteChoice | None:
 
 
 def _rollout(reader: _Reader) -> Mapping[str, object]:
-    entry = reader.mapping("canary", "batch", "max_failed", "max_unreachable", "drain")
+    entry = reader.mapping("canary", "batch", "max_failed", "max_unreachable", "drain", "health_deadline")
     if entry.value is None:
         return {}
     found: dict[str, object] = {}
@@ -229,6 +230,9 @@ def _rollout(reader: _Reader) -> Mapping[str, object]:
         child = entry.child(key)
         if child.value is not None:
             found[key] = _count(child, percent=key != "canary", least=1 if key == "batch" else 0)
+    deadline = entry.child("health_deadline")
+    if deadline.value is not None:
+        found["health_deadline"] = _count(deadline, percent=False, least=_SHORTEST_DEADLINE)
     drain = entry.child("drain")
     if drain.value is not None:
         if not isinstance(drain.value, bool):
