@@ -48,7 +48,7 @@ exec 3>>{home}/sudo.log; echo "$@" >&3
 case $USER in
   nopasswd) ;;
   stranger) echo "stranger is not in the sudoers file." >&2; exit 1 ;;
-  ttyonly) echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1 ;;
+  ttyonly) [ -t 0 ] || {{ echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1; }} ;;
   *)
     case " $* " in *" -n "*) echo "sudo: a password is required" >&2; exit 1 ;; esac
     prompt=$(printf %s "$*" | sed 's/.* -p \\(.*password:\\) .*/\\1/')

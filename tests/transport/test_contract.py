@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 import time
@@ -11,12 +12,15 @@ import pytest
 
 from agent.model.inventory import Node
 from agent.model.program import Program
+from agent.transport.ansible.transport import AnsibleTransport
 from agent.transport.local import LocalTransport
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
+from tests.transport.ansible_inventory import HOSTS, write_inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from agent.transport.protocol import Transport
 
@@ -41,11 +45,18 @@ class Subject:
         return result
 
 
-@pytest.fixture(params=[pytest.param("ssh", marks=pytest.mark.needs("sshd", "root")), "local"])
-def subject(request: pytest.FixtureRequest) -> Subject:
+NEEDS_SSHD = pytest.mark.needs("sshd", "root")
+
+
+@pytest.fixture(params=[pytest.param("ssh", marks=NEEDS_SSHD), "local", pytest.param("ansible", marks=NEEDS_SSHD)])
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
     if request.param == "local":
         return Subject(LocalTransport(forks=4), lambda: Node(name="here", address="127.0.0.1", connection="local"))
     server = request.getfixturevalue("server")
+    if request.param == "ansible":
+        names = itertools.cycle(HOSTS)
+        transport = AnsibleTransport(sources=[str(write_inventory(tmp_path, server))], forks=4)
+        return Subject(transport, lambda: server.node(name=next(names), user="nopasswd"))
     return Subject(SshTransport(forks=4, known_hosts=[server.known_hosts]), lambda: server.node(user="nopasswd"))
 
 
@@ -87,7 +98,7 @@ def test_a_program_without_arguments_has_none(subject: Subject) -> None:
 def test_line_numbers_in_messages_are_those_of_the_program(subject: Subject) -> None:
     result = subject.complete(b"#!/bin/sh\n\nno-such-command\n", "x")
 
-    assert re.search(rb"\b3: no-such-command", result.stderr)
+    assert re.search(rb"\b3: (eval: )?no-such-command", result.stderr)
 
 
 def test_big_streams_in_all_directions_do_not_block_each_other(subject: Subject) -> None:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from agent.transport.protocol import Job
 
+# Ansible's ssh plugin reads nothing before it has written all, so all of the program is read before any of it runs.
 # 255 is what ssh itself ends with: Ansible would take the node for unreachable.
 _RUN = (
     "/bin/sh -c 'LC_ALL=C; export LC_ALL; echo {mark}; echo {mark} >&2; "
-    '/bin/sh -s; rc=$?; [ "$rc" = 255 ] && rc=254; exit "$rc"\''
+    '/bin/sh -c "eval \\"\\$(cat)\\""; rc=$?; [ "$rc" = 255 ] && rc=254; exit "$rc"\''
 )
 _MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own in it, mode 0700
 _MAKE_FOLDER = "/bin/sh -c 'umask 077 && mkdir {folder} && echo {mark}'"
