@@ -45,6 +45,7 @@ def apply(
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     accept_restart: AcceptRestart = False,
+    drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -55,7 +56,7 @@ def apply(
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
     from agent.engine.approved import approved_run
-    from agent.engine.runs import apply_run, hold_back_restarts, plan_run
+    from agent.engine.runs import apply_run, hold_back_restarts, plan_run, with_drain
 
     asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
     progress = Progress(output, verbose)
@@ -66,6 +67,8 @@ def apply(
         fleet = approved_run(plan_file, asked, progress)
     if not accept_restart:
         fleet = hold_back_restarts(fleet)
+    if drain:
+        fleet = with_drain(fleet)
     confirm(fleet.nodes, fleet.secrets, yes=yes)
     with stopping_gently() as stop:
         return finish(apply_run(fleet, progress, stop), output)

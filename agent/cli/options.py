@@ -31,6 +31,7 @@ class TransportName(enum.StrEnum):
     """How nodes are reached."""
 
     SSH = "ssh"
+    ANSIBLE = "ansible"
     LOCAL = "local"
 
 
@@ -71,7 +72,11 @@ Config = Annotated[
     ),
 ]
 TransportOption = Annotated[
-    TransportName, typer.Option("--transport", help="ssh to the nodes, or local: this machine, no inventory.")
+    TransportName,
+    typer.Option(
+        "--transport",
+        help="ssh to the nodes; ansible, with its connection plugins and settings; or local: this machine, no inventory.",
+    ),
 ]
 RouteOption = Annotated[
     RouteChoice | None,
@@ -86,6 +91,10 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="text for people,
 Absent = Annotated[bool, typer.Option("--absent", help="Take the registry out of the nodes again; needs --registry.")]
 Repair = Annotated[
     bool, typer.Option("--repair", help="Mend broken settings as well, which a plan otherwise refuses and shows.")
+]
+Drain = Annotated[
+    bool,
+    typer.Option("--drain", help="Before a restart, cordon the node and evict its pods; uncordon it once it is Ready."),
 ]
 Root = Annotated[
     str | None,
@@ -178,7 +187,7 @@ class NodeOptions:
         return Reach(
             sources=tuple(self.inventory or ()),
             limit=self.limit,
-            transport="local" if self.transport is TransportName.LOCAL else "ssh",
+            transport=self.transport.value,
             forks=self.forks,
         )
 

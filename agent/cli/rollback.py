@@ -31,6 +31,7 @@ def rollback(
     nodes: options.NodeOptions,
     config: options.Config = None,
     accept_restart: AcceptRestart = False,
+    drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -55,7 +56,7 @@ def rollback(
         planned = [without_consent(one) for one in planned]
     confirm(planned, None, yes=yes)
     with stopping_gently() as stop:
-        return finish(apply_rollback(asked, planned, progress, stop), output)
+        return finish(apply_rollback(asked, planned, progress, stop, drain=drain), output)
 
 
 def _what(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:

@@ -47,13 +47,19 @@ def plan_rollback(asked: Asked, what: str, listener: Listener) -> list[PlannedNo
     return [_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes]
 
 
-def apply_rollback(asked: Asked, planned: Sequence[PlannedNode], listener: Listener, stop: StopRequest) -> Report:
-    """Carry the plans out, wave by wave. Raises LockedError where another run is under way."""
+def apply_rollback(
+    asked: Asked, planned: Sequence[PlannedNode], listener: Listener, stop: StopRequest, *, drain: bool
+) -> Report:
+    """Carry the plans out, wave by wave; nodes are drained where that is asked for here or in the settings.
+
+    Raises LockedError where another run is under way, AgentError as `surroundings_of` does.
+    """
     policy = policies_of(asked).general()
+    rollout = replace(policy.rollout, drain=drain or policy.rollout.drain)
     run = Run(
         run_id=new_run_id(),
         transport=open_transport(asked.reach),
-        rollout=policy.rollout,
+        rollout=rollout,
         credentials={},
         listener=listener,
         note=asked.note,

@@ -25,6 +25,7 @@ from agent.engine.secrets import (
     skipped_secrets,
     wanted_secrets,
 )
+from agent.engine.surroundings import surroundings_of
 from agent.errors import Problem, UsageError
 from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
@@ -108,7 +109,9 @@ def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
         if killed:
             listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
         findings = check_logins(_policies(fleet), fleet.credentials)
-        applied = apply_plans(run, fleet.nodes)
+        kubeconfig, context = fleet.general.kubeconfig, fleet.asked.flags.context
+        surroundings = surroundings_of(run, fleet.nodes, kubeconfig=kubeconfig, context=context)
+        applied = apply_plans(replace(run, surroundings=surroundings), fleet.nodes)
         secrets = _finish_secrets(fleet, applied)
     return report_of(run.run_id, applied, secrets=secrets, findings=(*findings, *fleet.findings), note=run.note)
 
@@ -116,6 +119,11 @@ def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
 def hold_back_restarts(fleet: Fleet) -> Fleet:
     """Refuse every node whose restart would stop containers that nobody starts again."""
     return replace(fleet, nodes=tuple(without_consent(planned) for planned in fleet.nodes))
+
+
+def with_drain(fleet: Fleet) -> Fleet:
+    """Have nodes drained before a restart, whatever the settings say."""
+    return replace(fleet, general=replace(fleet.general, rollout=replace(fleet.general.rollout, drain=True)))
 
 
 def without_consent(planned: PlannedNode) -> PlannedNode:
@@ -215,6 +223,6 @@ def report_of(
         secrets=secrets,
         halted=applied.halted,
         exit_code=applied.stopped or run_exit_code(applied.results, secrets, halted=applied.halted is not None),
-        findings=findings,
+        findings=(*findings, *applied.findings),
         note=note,
     )

@@ -67,7 +67,7 @@ class NoCluster:
 def surroundings_of(
     run: Run, planned: Sequence[PlannedNode], *, kubeconfig: str | None, context: str | None
 ) -> Surroundings:
-    """Return the cluster's side of a run: where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
+    """Return the cluster's side of a run where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
 
     Raises UsageError for a wrong kubeconfig, and for a drain AgentError where the cluster does not answer or the user
     lacks a right; nothing was changed then.

@@ -237,8 +237,6 @@ def _rollout(reader: _Reader) -> Mapping[str, object]:
     if drain.value is not None:
         if not isinstance(drain.value, bool):
             raise drain.error("'drain' must be true or false")
-        if drain.value:
-            raise drain.error("nodes are not drained yet", "leave it out, and use kubectl drain before the run")
         found["drain"] = drain.value
     return found
 
