@@ -64,6 +64,10 @@ def open_transport(reach: Reach) -> Transport:
         from agent.transport.local import LocalTransport  # noqa: PLC0415
 
         return LocalTransport()
+    if reach.transport == "ansible":
+        from agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
+
+        return AnsibleTransport(sources=reach.sources, forks=reach.forks)
     from agent.transport.ssh import SshTransport  # noqa: PLC0415 - paramiko is slow to import
 
     return SshTransport(forks=reach.forks)

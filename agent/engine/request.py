@@ -50,7 +50,7 @@ class Reach:
 
     sources: tuple[str, ...] = ()
     limit: str | None = None
-    transport: Literal["ssh", "local"] = "ssh"
+    transport: Literal["ssh", "ansible", "local"] = "ssh"
     forks: int = 10
     timeout: float = 60.0
 

@@ -25,14 +25,14 @@ _POLL = 0.1
 class AnsibleTransport:
     """Runs programs through Ansible on the hosts of an inventory, at most `forks` at once.
 
-    `sources` are absolute paths or host lists, as `load_inventory` takes them; a job's node is the host of its name.
+    `sources` are paths or host lists, as `load_inventory` takes them; a job's node is the host of its name.
     ansible.cfg and the environment's ANSIBLE_ settings count, but for three: host keys are always checked, a program
     is never tried twice, and connections that earlier runs left open are not used.
     """
 
     def __init__(self, *, sources: Sequence[str], forks: int) -> None:
         """Use the inventory `sources`."""
-        self._sources = tuple(sources)
+        self._sources = [_absolute(source) for source in sources]
         self._forks = forks
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
@@ -66,7 +66,7 @@ class AnsibleTransport:
             "private_data_dir": str(folder),
             "project_dir": str(Path.cwd()),
             "playbook": str(resources.playbook("carry.yml")),
-            "inventory": list(self._sources),
+            "inventory": self._sources,
             "limit": f"@{hosts}",
             "forks": self._forks,
             "settings": {"pexpect_timeout": 0.2},
@@ -79,6 +79,11 @@ class AnsibleTransport:
             },
         }
         return Playbook(arguments, folder)
+
+
+def _absolute(source: str) -> str:
+    """Return a host list as it is, and a path made absolute: ansible-runner takes a relative one for content."""
+    return source if "," in source else str(Path(source).expanduser().absolute())
 
 
 def _results(counter: Counter, process: Playbook, count: int) -> Iterator[Completed | Lost]:
