@@ -23,10 +23,10 @@ DOCUMENTS = [
     "docs/architecture.md",
     "docs/development.md",
     "docs/harbor-agent.example.yaml",
-    "docs/runbooks/README.md",
-    "docs/runbooks/README.zh.md",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs/decisions").glob("*.md"))),
 ]
+RUNBOOKS = sorted((ROOT / "docs/runbooks").rglob("*.md"))
+PROGRAM = typer.main.get_command(app)
 
 
 def text_of(name: str) -> str:
@@ -35,8 +35,8 @@ def text_of(name: str) -> str:
 
 def shown(text: str) -> list[list[str]]:
     """The commands in code blocks and in backticks, as words."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"`(harbor-agent [^`]+)`", text)
     lines += re.findall(r"^# +(harbor-agent .+)$", text, re.MULTILINE)
     return [command for line in lines if (command := words(line))]
@@ -60,7 +60,7 @@ def every_command(command: Any) -> Iterator[Any]:  # noqa: ANN401 - whichever cl
 
 def parse(arguments: list[str]) -> None:
     """Read the arguments as the program would, without running anything. Raises click's UsageError."""
-    command = typer.main.get_command(app)
+    command = PROGRAM
     context = command.make_context("harbor-agent", list(arguments))
     while isinstance(command, typer.core.TyperGroup):
         rest = [*context._protected_args, *context.args]  # noqa: SLF001 - where click keeps what a group was given
@@ -78,8 +78,15 @@ def test_every_command_shown_is_taken(name: str) -> None:
         parse(command)
 
 
+@pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_runbook_is_taken(path: Path) -> None:
+    for command in shown(path.read_text(encoding="utf-8")):
+        if command[1:] != ["--help"]:
+            parse(command)
+
+
 def test_every_example_in_a_help_text_is_taken() -> None:
-    texts = [command.epilog for command in every_command(typer.main.get_command(app)) if command.epilog]
+    texts = [command.epilog for command in every_command(PROGRAM) if command.epilog]
     examples = [line for text in texts for line in text.splitlines() if line.startswith("  ")]
     assert len(examples) > len(texts)
     for line in examples:
