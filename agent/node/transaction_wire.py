@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
-_PARTS = ("journal.sh", "files.sh", "daemon.sh", "restore.sh", "transaction.sh")
+_PARTS = ("journal.sh", "files.sh", "daemon.sh", "restore.sh", "begin.sh", "transaction.sh")
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
 _WORD = re.compile(r"[^\0-\x20\x7f]+\Z")

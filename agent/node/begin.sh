@@ -1,0 +1,120 @@
+# shellcheck shell=sh disable=SC2015,SC2154
+# How a transaction begins: who may hold the node, what is put down there, and the unit that carries it out by itself.
+# Functions only; part of the program that transaction.sh ends.
+
+lock_state() {
+  systemctl show "$LOCK" -p ActiveState 2>/dev/null | sed -n 's/^ActiveState=//p'
+}
+
+lock_holder() {
+  systemctl show "$LOCK" -p Description 2>/dev/null | sed -n 's/^Description=harbor-agent transaction //p'
+}
+
+is_locked() {
+  case $(lock_state) in active | activating | deactivating | reloading) return 0 ;; esac
+  return 1
+}
+
+begin() {
+  require_node || return 0
+  # A repeated begin of the same transaction only waits for it.
+  if [ ! -f "$T/journal" ]; then
+    wait_for_lock && require_no_other || return 0
+    unpack || { refuse state-not-writable "$STATE cannot be written: $trouble"; return 0; }
+    load
+    start_unit run || { rm -rf "$T"; return 0; }
+  fi
+  wait_until_final
+  report
+}
+
+# Prints a refusal of what never got a journal, and fails.
+refuse() {
+  frame "$ID" refused preflight "$1" "$(encode "$2")"
+  return 1
+}
+
+require_node() {
+  if [ "$(id -u)" != 0 ]; then
+    refuse not-root "changing a node takes root"
+  elif [ ! -d /run/systemd/system ]; then
+    refuse no-systemd "the node does not run systemd"
+  elif ! command -v systemd-run >/dev/null 2>&1; then
+    refuse no-systemd "the node has no systemd-run"
+  fi
+}
+
+# A holder that has finished is only clearing away; any other is named.
+wait_for_lock() {
+  until_deadline $(($(now) + 5)) is_lock_settled
+  if is_locked; then
+    refuse transaction-running "transaction $(lock_holder) is under way on this node"
+    return 1
+  fi
+}
+
+is_lock_settled() {
+  is_locked || return 0
+  is_final "$STATE/transactions/$(lock_holder)" || return 2
+  return 1
+}
+
+# One that changed files and did not end must be taken back first, or its backup would be of a half-done state.
+require_no_other() {
+  other=$(armed_transaction)
+  if [ -z "$other" ] || is_final "$STATE/transactions/$other"; then return 0; fi
+  refuse transaction-pending "transaction $other was broken off and not yet taken back"
+}
+
+# Sets trouble where it fails.
+unpack() {
+  trouble=$(
+    exec 2>&1
+    mkdir -p "$STATE/transactions" "$STATE/record" && chmod 0700 "$STATE" && mkdir "$T" || exit 1
+    printf '%s' "$PAYLOAD_PLAN" | base64 -d >"$T/plan" &&
+      printf '%s' "$PAYLOAD_PROGRAM" | base64 -d >"$T/transaction.sh" &&
+      printf '%s' "$PAYLOAD_RECORD" | base64 -d >"$T/record" || exit 1
+    content='' number=1
+    while read_change "$number"; do
+      eval "content=\$PAYLOAD_CONTENT_$number"
+      case $after in regular*) printf '%s' "$content" | base64 -d >"$T/after.$number" || exit 1 ;; esac
+      number=$((number + 1))
+    done
+    [ "$(tail -n 1 "$T/plan")" = end ] && cat /proc/sys/kernel/random/boot_id >"$T/boot-id" || exit 1
+    sync "$T"/* && sync "$T" "$STATE/transactions" && journal begun && sync "$T"
+  ) && return 0
+  rm -rf "$T"
+  return 1
+}
+
+# The unit's name is the lock: systemd gives it to one. Older versions lack some of the options.
+start_unit() {
+  version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+  systemctl reset-failed "$LOCK" 2>/dev/null
+  set -- /bin/sh "$T/transaction.sh" "$1" "$ID"
+  if [ "$version" -ge 236 ]; then
+    set -- --collect -p "RuntimeMaxSec=$((patience * 2 + 120))" -p "ExecStopPost=/bin/sh $T/transaction.sh finish $ID" "$@"
+  fi
+  if [ "$version" -ge 240 ]; then set -- --service-type=exec "$@"; fi
+  if ! trouble=$(systemd-run --quiet --unit="$LOCK" --description="harbor-agent transaction $ID" \
+    -p KillMode=mixed -p TimeoutStopSec=300 "$@" 2>&1); then
+    if is_locked; then
+      refuse transaction-running "transaction $(lock_holder) is under way on this node"
+    else
+      refuse transaction-not-started "$trouble"
+    fi
+    return 1
+  fi
+}
+
+wait_until_final() {
+  until_deadline $(($(now) + patience * 2 + 180)) is_final_or_gone
+}
+
+is_final_or_gone() {
+  is_final && return 0
+  is_locked && return 1
+  # The unit may have ended between the two questions.
+  is_final
+  return 0
+}
