@@ -63,11 +63,15 @@ def settings_from_file(document: object, source: Source) -> Settings:
 
 
 def settings_from_variables(variables: Mapping[str, object], host: str) -> Settings:
-    """Read `harbor_registries` and `harbor_route` of a host's inventory variables. Raises UsageError."""
+    """Read `harbor_registries` and `harbor_route` of a host's inventory variables. Raises UsageError.
+
+    Variables that begin with `harbor_agent_` are for playbooks/site.yml.
+    """
     source = Source(name=f"inventory variables of {host}")
     known = {"harbor_registries", "harbor_route", "harbor_skip"}
-    top = _Reader(source, (), {name: value for name, value in variables.items() if name.startswith("harbor_")})
-    top = top.mapping(*known)
+    ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
+    ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
+    top = _Reader(source, (), ours).mapping(*known)
     return Settings(registries=_registries(top.child("harbor_registries")), route=_route(top.child("harbor_route")))
 
 

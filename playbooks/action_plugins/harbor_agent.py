@@ -1,0 +1,51 @@
+"""One step of harbor-agent on the host of the task: what is decided, and what is done, is decided in the package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from agent.engine.playbook import TaskRequest, carry_out
+from agent.errors import AgentError
+from agent.model.inventory import Node
+from agent.transport.ansible.task import TaskTransport
+
+_ARGUMENTS = frozenset({"phase", "config", "run_id", "repair", "accept_restart", "note"})
+
+
+class ActionModule(ActionBase):
+    """Takes `phase`: login, probe, plan, apply, verify or secret; the host's harbor_ variables say what is wanted."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _VALID_ARGS = _ARGUMENTS
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `changed`, `diff` and what else there is to tell of the host."""
+        result = super().run(tmp, task_vars)
+        hostvars = task_vars["hostvars"]
+        request = TaskRequest(
+            node=self._node(task_vars["inventory_hostname"], task_vars),
+            nodes=[self._node(host, hostvars[host]) for host in task_vars["ansible_play_hosts_all"]],
+            check_mode=self._task.check_mode,
+            **{name: value for name, value in self._task.args.items() if value is not None},
+        )
+        try:
+            return result | carry_out(request, TaskTransport(self))
+        except AgentError as error:
+            message = f"{error.problem.message} [{error.problem.code}]"
+            raise AnsibleActionFail(f"{message}; {error.problem.hint}") from None
+
+    def _node(self, name: str, variables: dict[str, Any]) -> Node:
+        templated = {key: self._templar.template(variables[key]) for key in variables if key.startswith("harbor_")}
+        skip = templated.get("harbor_skip")
+        return Node(
+            name=name,
+            address=str(variables.get("ansible_host", name)),
+            user=self._get_remote_user(),
+            groups=tuple(variables.get("group_names", ())),
+            variables=templated,
+            skip_reason=str(skip) if skip else None,
+        )
