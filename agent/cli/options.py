@@ -47,7 +47,8 @@ Inventory = Annotated[
     typer.Option(
         "-i",
         "--inventory",
-        help="Which nodes: an Ansible inventory file or directory, or 'host1,host2,'; repeatable.",
+        help="Which nodes: an Ansible inventory, a KubeKey file, or 'host1,host2,'; repeatable.",
+        show_default="what ansible.cfg names",
         metavar="SOURCE",
     ),
 ]
@@ -57,6 +58,21 @@ Limit = Annotated[
         "--limit", help="Only these of them: Ansible's patterns, such as 'workers:!node7'.", metavar="PATTERN"
     ),
 ]
+VaultIds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vault-id", help="A password of ansible-vault: LABEL@FILE or LABEL@prompt; repeatable.", metavar="ID"
+    ),
+]
+VaultPasswordFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vault-password-file",
+        help="File with a password of ansible-vault, or script that prints it; repeatable.",
+        metavar="FILE",
+    ),
+]
+AskVaultPass = Annotated[bool, typer.Option("--ask-vault-pass", help="Ask for the password of ansible-vault.")]
 Registries = Annotated[
     list[str] | None,
     typer.Option(
@@ -179,16 +195,25 @@ class NodeOptions:
     limit: Limit = None
     transport: TransportOption = TransportName.SSH
     forks: Forks = DEFAULT_FORKS
+    vault_id: VaultIds = None
+    vault_password_file: VaultPasswordFiles = None
+    ask_vault_pass: AskVaultPass = False
 
     def reach(self) -> Reach:
         """Return how nodes are reached."""
         from agent.engine.request import Reach
+        from agent.model.inventory import VaultSources
 
         return Reach(
             sources=tuple(self.inventory or ()),
             limit=self.limit,
             transport=self.transport.value,
             forks=self.forks,
+            vault=VaultSources(
+                ids=tuple(self.vault_id or ()),
+                password_files=tuple(self.vault_password_file or ()),
+                ask=self.ask_vault_pass,
+            ),
         )
 
 

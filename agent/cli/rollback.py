@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -46,10 +47,7 @@ def rollback(
     from agent.engine.runs import without_consent
 
     limit = ",".join(node) if node else nodes.limit
-    reach = options.NodeOptions(
-        inventory=nodes.inventory, limit=limit, transport=nodes.transport, forks=nodes.forks
-    ).reach()
-    asked = Asked(reach=reach, config=config, note=note)
+    asked = Asked(reach=replace(nodes.reach(), limit=limit), config=config, note=note)
     progress = Progress(output, verbose)
     planned = plan_rollback(asked, _what(run, node, nodes.limit, pristine=pristine), progress)
     if not accept_restart:

@@ -7,8 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from agent import resources
+from agent.engine.events import Message
 from agent.engine.observe import observe
-from agent.errors import Problem, UsageError
+from agent.errors import Problem
 from agent.model.inventory import Node
 from agent.model.plan import Refusal
 from agent.model.result import Outcome
@@ -45,17 +46,16 @@ class PlannedNode:
     seconds: float = 0.0
 
 
-def load_nodes(reach: Reach) -> list[Node]:
+def load_nodes(reach: Reach, listener: Listener) -> list[Node]:
     """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
     if reach.transport == "local":
         return [Node(name="localhost", address="localhost", connection="local")]
-    if not reach.sources:
-        raise UsageError.of(
-            "inventory-missing", "which nodes? There is no inventory", "name one with -i, or use --transport local"
-        )
     from agent.transport.inventory import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
 
-    return load_inventory(reach.sources, limit=reach.limit)
+    def tell(problem: Problem) -> None:
+        listener(Message(text=str(problem)))
+
+    return load_inventory(reach.sources, limit=reach.limit, vault=reach.vault, tell=tell)
 
 
 def open_transport(reach: Reach) -> Transport:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent.errors import UsageError
 from agent.model.address import Address
 
 # Plan files are decoded by these types, so they must be there at run time.
+from agent.model.inventory import VaultSources
 from agent.model.policy import KeyForm, RouteChoice  # noqa: TC001
 from agent.model.sensitive import Sensitive  # noqa: TC001
 from agent.planning.settings import Settings, merge, settings_from_variables
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
     from agent.model.inventory import Node
     from agent.model.policy import Policy
+
+
+_FILE_OF_NAMES = re.compile(r"(?<![^,:])@([^,:]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +52,37 @@ class RegistryFlags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How the nodes are found and reached. `sources` empty means this machine (transport local)."""
+    """How the nodes are found and reached. Without `sources`, ansible.cfg says where they are."""
 
     sources: tuple[str, ...] = ()
     limit: str | None = None
     transport: Literal["ssh", "ansible", "local"] = "ssh"
     forks: int = 10
     timeout: float = 60.0
+    vault: VaultSources = field(default_factory=VaultSources)
+
+    def from_anywhere(self) -> Reach:
+        """Return the same with every path absolute, and with the inventory of ansible.cfg named. Raises UsageError."""
+        sources = self.sources
+        if not sources and self.transport != "local":
+            from agent.transport.inventory import default_sources  # noqa: PLC0415 - Ansible is slow to import
+
+            sources = default_sources()
+        limit = self.limit and _FILE_OF_NAMES.sub(lambda found: "@" + _absolute(found[1]), self.limit)
+        vault = replace(
+            self.vault,
+            ids=tuple(_absolute_source(text) for text in self.vault.ids),
+            password_files=tuple(map(_absolute, self.vault.password_files)),
+        )
+        return replace(self, sources=tuple(map(_absolute, sources)), limit=limit, vault=vault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """Everything that a run was asked for. `root` is a tree to work on instead of nodes, `config` a settings file.
 
-    `note` says why, for those who look later: it is kept on the node and in the report.
+    `note` says why, for those who look later: it is kept on the node and in the report. `drain` has nodes drained
+    before a restart, whatever the settings say.
     """
 
     reach: Reach = field(default_factory=Reach)
@@ -69,6 +92,7 @@ class Asked:
     root: str | None = None
     docker_version: str | None = None
     note: str = ""
+    drain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +145,18 @@ class Policies:
             route=flags.route,
             kubeconfig=flags.kubeconfig,
         )
+
+
+def _absolute_source(vault_id: str) -> str:
+    """Return LABEL@FILE with the file's path absolute; `prompt` is no file."""
+    label, separator, source = vault_id.rpartition("@")
+    return f"{label}{separator}{_absolute(source)}"
+
+
+def _absolute(text: str) -> str:
+    """Return the path of a file that is there made absolute, anything else (a list of hosts) as it is."""
+    path = Path(text).expanduser()
+    return str(path.absolute()) if text and path.exists() else text
 
 
 def _given(values: Mapping[str, object | None]) -> dict[str, object] | None:

@@ -41,7 +41,7 @@ def plan_rollback(asked: Asked, what: str, listener: Listener) -> list[PlannedNo
     A node that knows nothing of the run is skipped; one whose files were edited since is refused.
     """
     transport = open_transport(asked.reach)
-    nodes = [node for node in load_nodes(asked.reach) if node.skip_reason is None]
+    nodes = [node for node in load_nodes(asked.reach, listener) if node.skip_reason is None]
     seen = {o.node.name: o for o in observe(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)}
     kept = _histories(transport, [node for node in nodes if seen[node.name].state is not None], what)
     return [_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes]

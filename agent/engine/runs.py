@@ -77,7 +77,7 @@ def plan_run(asked: Asked, listener: Listener) -> Fleet:
     if asked.root is not None:
         _require_registry([general])
         return Fleet(asked=asked, general=general, nodes=(plan_tree(asked.root, policies, asked.docker_version),))
-    nodes = load_nodes(asked.reach)
+    nodes = load_nodes(asked.reach, listener)
     per_node = [policies.for_node(node) for node in nodes if node.skip_reason is None]
     everything = [general, *per_node]
     _require_registry(everything)

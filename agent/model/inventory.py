@@ -10,6 +10,24 @@ if TYPE_CHECKING:
 
     from agent.model.sensitive import Sensitive
 
+# The inventory variables of this tool. Others that start with `harbor_` belong to somebody else.
+REGISTRIES = "harbor_registries"
+ROUTE = "harbor_route"
+SKIP = "harbor_skip"
+OWN_VARIABLES = (REGISTRIES, ROUTE, SKIP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSources:
+    """Where the passwords of ansible-vault come from, beyond what ansible.cfg names.
+
+    `ids` are `LABEL@SOURCE` or `SOURCE`, a source being a file, a script that prints the password, or `prompt`.
+    """
+
+    ids: tuple[str, ...] = ()
+    password_files: tuple[str, ...] = ()
+    ask: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Become:
@@ -25,9 +43,9 @@ class Node:
     """One machine of the inventory.
 
     `name` is the inventory's name, `aliases` other names of the same machine. `address` is what is
-    connected to. `variables` holds the inventory variables that start with `harbor_` (templated);
-    everything about the connection is a field of its own, and `None` leaves it to ssh configuration.
-    `skip_reason` is the value of `harbor_skip`.
+    connected to. `variables` holds this tool's own inventory variables (templated), and what looks like one of
+    them mistyped (as it is); everything about the connection is a field of its own, and `None` leaves it to ssh
+    configuration. `skip_reason` is the value of `harbor_skip`.
     """
 
     name: str

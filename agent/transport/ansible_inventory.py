@@ -6,33 +6,29 @@ import re
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleError
-from ansible.inventory.data import InventoryData
+from ansible.errors import AnsibleError, AnsibleValueOmittedError
 from ansible.inventory.manager import InventoryManager, split_host_pattern
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader, inventory_loader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from agent.errors import UsageError
+from agent.transport import kubekey
+from agent.transport.ansible_failures import location_of, reason_of, unparsable
+from agent.transport.vault import open_vault, vault_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-_WANTED = re.compile(r"ansible_|harbor_")
-_FACTS_OF_ANSIBLE = frozenset({"ansible_facts", "ansible_playbook_python", "ansible_config_file", "ansible_version"})
+    from agent.model.inventory import VaultSources
+
 _SUBSCRIPT = re.compile(r"(.+)\[(?:-?[0-9]+|[0-9]+[:-][0-9]*)\]\Z")
-_YAML_NAME = re.compile(r"\.(?:ya?ml|json)\Z")
-_YAML_START = re.compile(rb"(?:\s*#[^\n]*\n|\s*\n)*(?:---|[\w.-]+:\s*(?:\n|\Z)|\{)")
-_YAML_MARK = re.compile(r',? in "<[^>]*>", line [0-9]+, column ([0-9]+)')
-# The parser quotes the whole line of a host, with the passwords that may be in it.
-_QUOTED_LINE = re.compile(r"(?<=host definition) '.*'(?=:)")
-_EXPECTED_YAML = "expected YAML that maps groups to hosts, vars and children"
 _EXPECTED_VARIABLES = "group_vars and host_vars files are YAML that maps variable names to values"
-_EXPECTED_INI = "expected [group] lines, and below them 'host key=value …'"
+_SHOWN_EXPRESSION = 120
 
 # Behind the plugin loader, the next import of a module of Ansible's reads the long list of renamed ones: 0.07 s. So
 # what reading any inventory imports comes before; a module that is missed here costs that time and nothing else.
@@ -55,11 +51,17 @@ init_plugin_loader([])
 class Inventory:
     """The hosts of one or more sources. Raises UsageError, naming file and line, for a source that cannot be read."""
 
-    def __init__(self, sources: Sequence[str]) -> None:
-        """Read `sources`: absolute paths, or host lists (`a,b,`)."""
+    def __init__(self, sources: Sequence[str], vault: VaultSources) -> None:
+        """Read `sources`: absolute paths, or host lists (`a,b,`); what is encrypted, with the passwords of `vault`."""
         self._loader = DataLoader()
-        self._manager = _Manager(loader=self._loader, sources=list(sources))
-        self._variables = VariableManager(loader=self._loader, inventory=self._manager)
+        open_vault(self._loader, vault)
+        try:
+            self._manager = _Manager(loader=self._loader, sources=list(sources))
+            self._variables = VariableManager(loader=self._loader, inventory=self._manager)
+        except AnsibleError as error:
+            raise _variables_failure(error, "the variables of the inventory") from None
+        # It makes `hostvars` known to templates.
+        HostVars(inventory=self._manager, variable_manager=self._variables, loader=self._loader)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,29 +73,107 @@ class Inventory:
         try:
             return list(self._manager.get_hosts(list(patterns) if patterns is not None else "all"))
         except AnsibleError as error:
-            raise UsageError.of("limit-matches-nothing", _reason(error)) from None
+            raise UsageError.of("limit-matches-nothing", reason_of(error)) from None
 
-    def variables(self, host: Any) -> Mapping[str, object]:  # noqa: ANN401 - Ansible has no types
-        """Return the `ansible_…` and `harbor_…` variables of `host`, with templates filled in."""
+    def variables(self, host: Any) -> HostVariables:  # noqa: ANN401 - Ansible has no types
+        """Return the variables of `host`, from wherever Ansible takes them."""
         try:
-            raw = self._variables.get_vars(host=host, include_hostvars=False)
+            raw = self._variables.get_vars(host=host)
         except AnsibleError as error:
-            where = _location(error) or f"the variables of {host.name}"
-            raise UsageError.of("inventory-unparsable", f"{where}: {_reason(error)}", _EXPECTED_VARIABLES) from None
-        templar = Templar(loader=self._loader, variables=raw)
-        wanted = [name for name in raw if _WANTED.match(name) and name not in _FACTS_OF_ANSIBLE]
-        return {str.__str__(name): _fill_in(templar, host.name, name, raw[name]) for name in wanted}
+            raise _variables_failure(error, f"the variables of {host.name}") from None
+        return HostVariables(host.name, raw, Templar(loader=self._loader, variables=raw))
+
+
+class HostVariables:
+    """The variables of one host; templates are filled in and vaults opened for those that are asked for only."""
+
+    def __init__(self, host: str, raw: Mapping[str, Any], templar: Any) -> None:  # noqa: ANN401 - Ansible has no types
+        """Hold the variables as they were written."""
+        self._host = host
+        self._raw = raw
+        self._templar = templar
+
+    @property
+    def names(self) -> Iterator[str]:
+        """The names of all variables."""
+        return (str.__str__(name) for name in self._raw)
+
+    def as_written(self, name: str) -> object:
+        """Return the value of a variable with nothing filled in."""
+        return _plain(self._raw[name])
+
+    def values(self, names: Collection[str], *, secret: Collection[str] = ()) -> dict[str, object]:
+        """Return those of `names` that are set, filled in; what a template leaves out (`omit`) is not set.
+
+        Raises UsageError naming host, variable and, unless it is one of `secret`, the expression.
+        """
+        found: dict[str, object] = {}
+        for name in names:
+            if name not in self._raw:
+                continue
+            try:
+                found[name] = _plain(self._templar.template(self._raw[name]))
+            except AnsibleValueOmittedError:
+                continue
+            except AnsibleError as error:
+                raise self._failure(error, name, show=name not in secret) from None
+        return found
+
+    def _failure(self, error: AnsibleError, name: str, *, show: bool) -> UsageError:
+        locked = vault_failure(error, f"the variable {name} of host {self._host}")
+        if locked:
+            return locked
+        raw = self._raw[name]
+        written = f" ({str.__str__(raw)[:_SHOWN_EXPRESSION]})" if show and isinstance(raw, str) else ""
+        reason = reason_of(error) if show else "something in it is not defined or fails"
+        message = f"host {self._host}: the variable {name}{written} cannot be filled in: {reason}"
+        return UsageError.of("inventory-variable-invalid", message, "define what is missing, or leave the host out")
 
 
 class _Manager(InventoryManager):  # type: ignore[misc]  # Ansible has no types
-    """Ansible's manager, for which a file that no parser understands is an error and not a warning."""
+    """Ansible's manager, which reads KubeKey's files too, and for which a file that cannot be read is an error."""
 
     def parse_source(self, source: str, cache: bool = False) -> bool:  # noqa: FBT001, FBT002 - Ansible's signature
         """Parse one source; called by Ansible for each file of a directory too."""
+        path = Path(source)
+        if self._parse_kubekey(path):
+            return True
         parsed: bool = super().parse_source(source, cache=cache)
-        if not parsed and not Path(source).is_dir():
-            raise _unparsable(Path(source))
+        if not parsed and not path.is_dir():
+            raise unparsable(path, self._loader)
         return parsed
+
+    def _parse_kubekey(self, path: Path) -> bool:
+        if not path.is_file():
+            return False
+        try:
+            text: str = self._loader.get_text_file_contents(str(path))
+        except AnsibleError:
+            return False  # said where Ansible cannot read it either
+        if not kubekey.is_kubekey(text):
+            return False
+        machines = kubekey.read_machines(str.__str__(text), str(path))
+        self._inventory.current_source = str(path)
+        self._add_all("all", machines.variables)
+        for name, variables in machines.hosts.items():
+            self._inventory.add_host(name)
+            self._add_all(name, variables)
+        for name, group in machines.groups.items():
+            self._inventory.add_group(name)
+            self._add_all(name, group.variables)
+            for host in group.hosts:
+                self._inventory.add_host(host, name)
+        for name, group in machines.groups.items():
+            for child in group.children:
+                self._inventory.add_group(child)
+                self._inventory.add_child(name, child)
+        self._inventory.processed_sources.append(str(path))
+        self._inventory.current_source = None
+        return True
+
+    def _add_all(self, name: str, variables: Mapping[str, object]) -> None:
+        for variable, value in variables.items():
+            self._inventory.set_variable(name, variable, value)
 
 
 def split_patterns(limit: str) -> Iterator[str]:
@@ -118,12 +198,10 @@ def plain_name(pattern: str) -> str | None:
     return None if name.startswith("~") or re.search(r"[*?\[]", name) else name
 
 
-def _fill_in(templar: Any, host: str, name: str, value: object) -> object:  # noqa: ANN401 - Ansible has no types
-    try:
-        return _plain(templar.template(value))
-    except AnsibleError as error:
-        message = f"host {host}: the variable {name} cannot be filled in: {_reason(error)}"
-        raise UsageError.of("inventory-variable-invalid", message) from None
+def _variables_failure(error: AnsibleError, what: str) -> UsageError:
+    where = location_of(error) or what
+    locked = vault_failure(error, where)
+    return locked or UsageError.of("inventory-unparsable", f"{where}: {reason_of(error)}", _EXPECTED_VARIABLES)
 
 
 def _plain(value: object) -> object:
@@ -139,80 +217,3 @@ def _plain(value: object) -> object:
             return value + 0
         case _:
             return value
-
-
-def _unparsable(path: Path) -> UsageError:
-    """Find out where and why a file cannot be parsed: Ansible itself keeps neither for every kind."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return UsageError.of("inventory-unparsable", f"{path}: cannot be read ({error.strerror})")
-    if path.stat().st_mode & 0o111:
-        hint = "it is executable, so it is run: it must print JSON for --list; take away the x bit if it is a text"
-        return UsageError.of("inventory-unparsable", f"{path}: {_failure('script', path)}", hint)
-    if _YAML_NAME.search(path.name) or _YAML_START.match(content):
-        where, reason = _yaml_failure(path)
-        return UsageError.of("inventory-unparsable", f"{where}: {reason}", _EXPECTED_YAML)
-    reason = _failure("ini", path)
-    lines = content.splitlines(keepends=True)
-    number = _ini_line(lines, reason)
-    if b"pass" in lines[number - 1]:
-        reason = reason.partition(", got:")[0]
-    return UsageError.of("inventory-unparsable", f"{path}:{number}: {reason}", _EXPECTED_INI)
-
-
-def _yaml_failure(path: Path) -> tuple[str, str]:
-    try:
-        DataLoader().load_from_file(str(path))
-    except AnsibleError as error:
-        return _location(error) or str(path), _reason(error)
-    return str(path), _failure("yaml", path)
-
-
-def _failure(plugin: str, path: Path) -> str:
-    """Return what `plugin` has against the file, "" for nothing."""
-    try:
-        inventory_loader.get(plugin).parse(InventoryData(), DataLoader(), str(path))
-    except Exception as error:  # noqa: BLE001 - parsers raise whatever they meet
-        return _reason(error)
-    return ""
-
-
-def _ini_line(lines: list[bytes], reason: str) -> int:
-    """Return the number of the line that the INI parser stumbles over: the last one of the shortest bad beginning."""
-    section = re.search(r"Section (\[[^\]]+\])", reason)
-    if section:
-        return next((n for n, line in enumerate(lines, start=1) if line.strip() == section[1].encode()), 1)
-    good, bad = 0, len(lines)
-    with TemporaryDirectory() as folder:
-        beginning = Path(folder) / "hosts"
-        while bad - good > 1:
-            middle = (good + bad) // 2
-            beginning.write_bytes(b"".join(lines[:middle]))
-            failure = _failure("ini", beginning)
-            good, bad = (good, middle) if failure and "undefined group" not in failure else (middle, bad)
-    return bad
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link:
-        yield link
-        link = link.__cause__ or link.__context__
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost reason on one line."""
-    *_, innermost = _chain(error)
-    text = " ".join(str(getattr(innermost, "message", None) or innermost).split())
-    return _QUOTED_LINE.sub("", _YAML_MARK.sub(r" at column \1", text)).rstrip(".")
-
-
-def _location(error: BaseException) -> str:
-    """Return `file:line` of the innermost place that the error knows, "" where it knows none."""
-    where = ""
-    for link in _chain(error):
-        origin: Any = getattr(link, "obj", None)
-        if getattr(origin, "path", None) and getattr(origin, "line_num", None):
-            where = f"{origin.path}:{origin.line_num}"
-    return where
