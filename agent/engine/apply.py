@@ -65,14 +65,6 @@ class Run:
 
 def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
     """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
-    try:
-        return _apply_plans(run, planned)
-    except BaseException:  # a second Ctrl-C, or a bug of ours
-        run.surroundings.leave()
-        raise
-
-
-def _apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
     results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
     halted = None

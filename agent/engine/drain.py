@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from agent.engine.evacuation import empty, objection_to_eviction
 from agent.engine.events import Message
@@ -14,6 +14,7 @@ from agent.model.result import NodeResult, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
 
     from agent.cluster.nodes import ClusterNode, ClusterNodes
     from agent.engine.events import Listener
@@ -107,6 +108,18 @@ class InCluster:
         if isinstance(known, Problem):
             self._note_unseen(known)
 
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the cluster. Where the run was broken off (a second Ctrl-C), tell which nodes stay cordoned."""
+        for name in self._cordoned.values() if kind else ():
+            self._tell(f"node {name} stays cordoned; the next run uncordons it, or: kubectl uncordon {name}")
+        self._nodes.close()
+
     @property
     def not_canary(self) -> frozenset[str]:
         """The nodes that are NotReady or cordoned."""
@@ -158,13 +171,6 @@ class InCluster:
                 self._findings.append(_still_cordoned(node.name, f"run {node.cordoned_by} did it and was killed"))
         for name in self._cordoned.values():
             self._findings.append(_still_cordoned(name, f"run {self._side.run_id} did it, and it may not be well"))
-        self._nodes.close()
-
-    def leave(self) -> None:
-        """Tell which nodes stay cordoned."""
-        for name in self._cordoned.values():
-            self._tell(f"node {name} stays cordoned; the next run uncordons it, or: kubectl uncordon {name}")
-        self._nodes.close()
 
     def _look_again(self, name: str) -> None:
         """Look at the node just before its change, and keep what is seen."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
     from agent.engine.apply import Run
     from agent.engine.fleet import PlannedNode
@@ -14,7 +15,20 @@ if TYPE_CHECKING:
 
 
 class Surroundings(Protocol):
-    """The cluster, as far as a rollout needs it. Nodes go by their names in the inventory."""
+    """The cluster, as far as a rollout needs it. Nodes go by their names in the inventory.
+
+    A context manager: where an exception ends the block, it tells what is left undone.
+    """
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close what is open."""
+        ...
 
     @property
     def not_canary(self) -> frozenset[str]:
@@ -38,16 +52,21 @@ class Surroundings(Protocol):
         """Do what remains to be done once no more node changes."""
         ...
 
-    def leave(self) -> None:
-        """Tell what is left undone: the run ends at once."""
-        ...
-
 
 class NoCluster:
     """The surroundings of nodes whose cluster is not known: nothing happens there."""
 
     not_canary: frozenset[str] = frozenset()
     findings: tuple[Problem, ...] = ()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do nothing."""
 
     def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:  # noqa: ARG002
         """Hold nothing back."""
@@ -59,9 +78,6 @@ class NoCluster:
 
     def end(self, results: Sequence[NodeResult]) -> None:
         """Do nothing."""
-
-    def leave(self) -> None:
-        """Tell nothing."""
 
 
 def surroundings_of(
