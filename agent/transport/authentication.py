@@ -1,65 +1,120 @@
-"""Logging in over SSH with what there is: key files, a password, the agent, the user's default keys (paramiko)."""
+"""Logging in over SSH with what there is: key files, a password, the agent, answers from the terminal (paramiko)."""
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
+from agent.transport.keys import agent_keys, public_part, with_certificates
 from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from agent.model.inventory import Node
     from agent.transport.deadline import Deadline
+    from agent.transport.keys import KeyRing
+    from agent.transport.ssh_settings import Settings
+    from agent.transport.target import Target
+    from agent.transport.terminal import Terminal
 
-_DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-
-
-class KeyRing:
-    """Private keys from files, each read once however many nodes use it; a certificate beside a key goes with it."""
-
-    def __init__(self) -> None:
-        """Start with no key read."""
-        self._lock = Lock()
-        self._loaded: dict[Path, paramiko.PKey | Problem] = {}
-
-    def load(self, path: Path) -> paramiko.PKey | Problem:
-        """Return the key in `path`, or why there is none."""
-        with self._lock:
-            if path not in self._loaded:
-                self._loaded[path] = _load(path)
-            return self._loaded[path]
+_PASSWORD_ATTEMPTS = 3
+_SECONDS_TO_ANSWER = 300.0
 
 
 def authenticate(
-    transport: paramiko.Transport, node: Node, user: str, key_ring: KeyRing, deadline: Deadline
+    transport: paramiko.Transport, target: Target, key_ring: KeyRing, terminal: Terminal, deadline: Deadline
 ) -> Problem | None:
-    """Log in as `user`; None where that worked, otherwise why not.
+    """Log in as the settings' user; None where that worked, otherwise why not.
 
-    In this order: the inventory's key file, the inventory's password, the keys of the agent, the default key files
-    (not where the inventory names a key). What the inventory names comes first because servers count attempts.
+    In this order: the key that the inventory names, its password, the keys of the configuration, those of the agent,
+    encrypted keys that nobody named, and for a bastion what it asks for. What the inventory names comes first because
+    servers count attempts.
     """
-    attempt = _Attempt(transport, user, deadline)
-    unusable: list[Problem] = []
-    for label, key in _keys_of(node, key_ring, unusable):
-        if attempt.with_key(label, key):
+    settings = target.settings
+    attempt = _Attempt(transport, settings.user, deadline)
+    with agent_keys(settings.agent) as agent:
+        keys = _Keys(settings, key_ring, agent, deadline)
+        if any(attempt.with_key(label, key) for label, key in keys.named()):
             return None
-    if node.password is not None and attempt.with_password(node.password.reveal()):
-        return None
-    with _agent_keys() as keys:
-        for number, key in enumerate(keys, start=1):
-            if attempt.with_key(f"key {number} of the agent", key):
-                return None
-    if node.private_key_file is None:
-        for label, key in _default_keys(key_ring, unusable):
-            if attempt.with_key(label, key):
-                return None
-    return attempt.refusal(unusable)
+        if target.password is not None and attempt.with_password(target.password.reveal()):
+            return None
+        if any(attempt.with_key(label, key) for label, key in keys.others()):
+            return None
+        if target.may_ask and _answers(attempt, target, terminal, deadline):
+            return None
+        return attempt.refusal(keys.unusable, target.login_hint)
+
+
+def _answers(attempt: _Attempt, target: Target, terminal: Terminal, deadline: Deadline) -> bool:
+    """Answer what the server asks, with what is typed at the terminal; False where that does not let in."""
+    who = f"{target.settings.user}@{target.settings.host}"
+
+    def ask(question: str, shown: bool) -> str:  # noqa: FBT001 - what paramiko hands over
+        answer = terminal.ask(question, stopping=deadline.stopping, echo=shown)
+        if answer is None:
+            raise paramiko.SSHException("there is no terminal to ask on")
+        return answer.reveal()
+
+    methods = attempt.methods()
+    for _ in range(_PASSWORD_ATTEMPTS):
+        if "keyboard-interactive" in methods:
+            if attempt.with_answers(lambda question, shown: ask(f"({who}) {question}", shown)):
+                return True
+        elif "password" in methods:
+            password = terminal.ask(f"{who}'s password: ", stopping=deadline.stopping)
+            if password is None:
+                return False
+            if attempt.with_password(password.reveal()):
+                return True
+    return False
+
+
+class _Keys:
+    """The keys for one host, in the order in which they are tried; `unusable` fills on the way."""
+
+    def __init__(
+        self, settings: Settings, key_ring: KeyRing, agent: Sequence[paramiko.PKey], deadline: Deadline
+    ) -> None:
+        self._settings = settings
+        self._key_ring = key_ring
+        self._agent = agent
+        self._deadline = deadline
+        self.unusable: list[Problem] = []
+
+    def named(self) -> Iterator[tuple[str, paramiko.PKey]]:
+        """Yield the key that the inventory names."""
+        if self._settings.private_key_file is not None:
+            yield from self._from_file(self._settings.private_key_file)
+
+    def others(self) -> Iterator[tuple[str, paramiko.PKey]]:
+        """Yield the keys of the configuration or the default ones, with the agent's in between."""
+        files = [file for file in self._settings.identity_files if file.exists()]
+        encrypted = [file for file in files if self._is_only_encrypted(file)]
+        for file in files:
+            if file not in encrypted:
+                yield from self._from_file(file)
+        if not self._settings.identities_only:
+            for number, key in enumerate(self._agent, start=1):
+                yield f"key {number} of the agent", key
+        for file in encrypted:
+            yield from self._from_file(file)
+
+    def _is_only_encrypted(self, file: Path) -> bool:
+        return self._in_agent(file) is None and self._key_ring.needs_passphrase(file)
+
+    def _in_agent(self, file: Path) -> paramiko.PKey | None:
+        public = public_part(file) if self._agent else None
+        return next((key for key in self._agent if key.asbytes() == public), None)
+
+    def _from_file(self, file: Path) -> Iterator[tuple[str, paramiko.PKey]]:
+        held = self._in_agent(file)
+        loaded = held if held is not None else self._key_ring.load(file, self._deadline.stopping)
+        if isinstance(loaded, Problem):
+            self.unusable.append(loaded)
+            return
+        for suffix, key in with_certificates(loaded, self._settings.certificate_files):
+            yield f"the key {file}{suffix}", key
 
 
 class _Attempt:
@@ -75,16 +130,37 @@ class _Attempt:
 
     def with_key(self, label: str, key: paramiko.PKey) -> bool:
         """Try a key, once."""
-        if key.asbytes() in self._offered or not self._is_worth_trying("publickey"):
+        offered = key.public_blob.key_blob if key.public_blob else key.asbytes()
+        if offered in self._offered or not self.may_try("publickey"):
             return False
-        self._offered.add(key.asbytes())
+        self._offered.add(offered)
         return self._try(label, lambda: self._transport.auth_publickey(self._user, key))
 
     def with_password(self, password: str) -> bool:
         """Try a password; paramiko answers keyboard-interactive with it where the server wants that instead."""
         return self._try("the password", lambda: self._transport.auth_password(self._user, password))
 
-    def refusal(self, unusable: list[Problem]) -> Problem:
+    def with_answers(self, answer: Callable[[str, bool], str]) -> bool:
+        """Answer whatever the server asks (keyboard-interactive): `answer` gets each question and whether it shows."""
+
+        def handler(_title: str, _instructions: str, questions: list[tuple[str, bool]]) -> list[str]:
+            return [answer(question, shown) for question, shown in questions]
+
+        self._transport.auth_timeout = _SECONDS_TO_ANSWER
+        return self._try("answers from the terminal", lambda: self._transport.auth_interactive(self._user, handler))
+
+    def methods(self) -> tuple[str, ...]:
+        """Return what the server accepts now; none where the connection is gone, or no more is needed."""
+        if self._accepted_methods is None and self._transport.is_active():
+            try:
+                self._transport.auth_none(self._user)
+            except paramiko.BadAuthenticationType as error:
+                self._accepted_methods = tuple(error.allowed_types)
+            except paramiko.SSHException:
+                return ()
+        return self._accepted_methods or ()
+
+    def refusal(self, unusable: Sequence[Problem], hint: str) -> Problem:
         """Say that nothing was accepted, and what was tried."""
         if unusable and not self._tried:
             return unusable[0]
@@ -94,10 +170,11 @@ class _Attempt:
         return Problem(
             code="ssh-auth-failed",
             message=f"the login was refused (tried {tried}{methods}{broken})",
-            hint=unusable[0].hint if unusable else "check ansible_user and ansible_ssh_private_key_file",
+            hint=unusable[0].hint if unusable else hint,
         )
 
-    def _is_worth_trying(self, method: str) -> bool:
+    def may_try(self, method: str) -> bool:
+        """Whether the connection lives and the server has not ruled the method out."""
         return self._transport.is_active() and (self._accepted_methods is None or method in self._accepted_methods)
 
     def _try(self, label: str, attempt: Callable[[], list[str]]) -> bool:
@@ -119,58 +196,3 @@ class _Attempt:
             self._accepted_methods = tuple(further)
             self._tried[-1] = f"{label} (accepted, but not enough)"
         return self._transport.is_authenticated()
-
-
-def _keys_of(node: Node, key_ring: KeyRing, unusable: list[Problem]) -> Iterator[tuple[str, paramiko.PKey]]:
-    if node.private_key_file is not None:
-        yield from _usable(Path(node.private_key_file).expanduser(), key_ring, unusable)
-
-
-def _default_keys(key_ring: KeyRing, unusable: list[Problem]) -> Iterator[tuple[str, paramiko.PKey]]:
-    for name in _DEFAULT_KEYS:
-        path = Path.home() / ".ssh" / name
-        if path.exists():
-            yield from _usable(path, key_ring, unusable)
-
-
-def _usable(path: Path, key_ring: KeyRing, unusable: list[Problem]) -> Iterator[tuple[str, paramiko.PKey]]:
-    loaded = key_ring.load(path)
-    if isinstance(loaded, Problem):
-        unusable.append(loaded)
-    else:
-        yield f"the key {path}", loaded
-
-
-def _load(path: Path) -> paramiko.PKey | Problem:
-    try:
-        return paramiko.PKey.from_path(path)
-    except (TypeError, paramiko.PasswordRequiredException):
-        # cryptography raises TypeError for an encrypted key without a passphrase.
-        return Problem(
-            code="ssh-key-encrypted",
-            message=f"the key {path} is encrypted",
-            hint=f"hand it to an agent first: ssh-add {path}",
-        )
-    except OSError as error:
-        message = f"the key {path} cannot be read ({error.strerror})"
-    except Exception as error:  # noqa: BLE001 - paramiko and cryptography raise many types for a broken file
-        message = f"the key {path} is no private key ({str(error) or type(error).__name__})"
-    return Problem(code="ssh-key-unreadable", message=message, hint="correct ansible_ssh_private_key_file")
-
-
-@contextmanager
-def _agent_keys() -> Iterator[tuple[paramiko.PKey, ...]]:
-    """Open the user's agent for a while; an absent or broken one has no keys."""
-    # Looked for here first: paramiko leaves a socket open where it finds nobody.
-    if not Path(os.environ.get("SSH_AUTH_SOCK", "")).is_socket():
-        yield ()
-        return
-    try:
-        agent = paramiko.Agent()
-    except (paramiko.SSHException, OSError):
-        yield ()
-        return
-    try:
-        yield agent.get_keys()
-    finally:
-        agent.close()

@@ -8,7 +8,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LONGEST_NAP = 0.25
 
@@ -33,25 +33,29 @@ class Closable(Protocol):
 class Deadline:
     """Counts from its creation; `timeout` is in seconds, `seconds` the time the job has had."""
 
-    def __init__(self, timeout: float, stopping: Event) -> None:
-        """Allow `timeout` seconds from now, and less once `stopping` is set."""
-        self._begin = time.monotonic()
+    def __init__(self, timeout: float, stopping: Event, *, uncounted: Callable[[], float] = float) -> None:
+        """Allow `timeout` seconds from now, and less once `stopping` is set.
+
+        `uncounted` tells how many seconds went by so far, ever, that do not count: those a person was asked in.
+        """
+        self._uncounted = uncounted
+        self._begin = time.monotonic() - uncounted()
         self.timeout = timeout
-        self._stopping = stopping
+        self.stopping = stopping
 
     @property
     def seconds(self) -> float:
         """Seconds since the job began."""
-        return time.monotonic() - self._begin
+        return time.monotonic() - self._uncounted() - self._begin
 
     @property
     def is_over(self) -> bool:
         """Whether the time is up or the run is being stopped."""
-        return self._stopping.is_set() or self.seconds >= self.timeout
+        return self.stopping.is_set() or self.seconds >= self.timeout
 
     def remaining(self, most: float = float("inf")) -> float:
         """Return the seconds left, at most `most`. Raises OutOfTimeError where there are none."""
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             raise OutOfTimeError(stopped=True)
         left = self.timeout - self.seconds
         if left <= 0:

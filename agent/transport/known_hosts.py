@@ -10,14 +10,13 @@ import binascii
 import hashlib
 import hmac
 import re
-import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 SSH_PORT = 22
 GLOBAL_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
@@ -80,18 +79,17 @@ class KnownHosts:
         """Read `files`; one that is absent or unreadable is empty, a line that is no entry is passed over."""
         return cls(entry for path in files for entry in _read(path))
 
-    def key_types(self, host: str, port: int) -> tuple[str, ...]:
+    def key_types(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the types of the keys known for the host, to be negotiated first as OpenSSH does."""
-        found = [entry for name in _names(host, port) for entry in self._plain(name)]
+        found = [entry for name in names for entry in self._plain(name)]
         return tuple(dict.fromkeys(entry.key_type for entry in found))
 
-    def check(self, host: str, port: int, key_type: str, key: bytes) -> Verdict:
-        """Judge the key that `host` presented.
+    def check(self, names: Sequence[str], key_type: str, key: bytes) -> Verdict:
+        """Judge the key that the host with these `known_names` presented.
 
         CHANGED only where another key of the same type is known. A line for the bare host also vouches for its
         other ports, but does not contradict them (OpenSSH sshconnect.c, check_host_key).
         """
-        names = _names(host, port)
         if any(entry.marker == "revoked" and entry.key == key for name in names for entry in self._about(name)):
             return Verdict.REVOKED
         if any(entry.key == key for name in names for entry in self._plain(name)):
@@ -100,13 +98,13 @@ class KnownHosts:
             return Verdict.CHANGED
         return Verdict.UNKNOWN
 
-    def sources(self, host: str, port: int, key_type: str) -> tuple[str, ...]:
+    def sources(self, names: Sequence[str], key_type: str) -> tuple[str, ...]:
         """Return where (`file:line`) keys of that type are known for the host."""
-        return tuple(e.source for e in self._plain(_names(host, port)[0]) if e.key_type == key_type)
+        return tuple(e.source for e in self._plain(names[0]) if e.key_type == key_type)
 
-    def has_authority(self, host: str, port: int) -> bool:
+    def has_authority(self, names: Sequence[str]) -> bool:
         """Whether an `@cert-authority` line covers the host; such lines vouch for nothing here."""
-        return any(entry.marker == "cert-authority" for name in _names(host, port) for entry in self._about(name))
+        return any(entry.marker == "cert-authority" for name in names for entry in self._about(name))
 
     def _plain(self, name: str) -> Iterator[Entry]:
         return (entry for entry in self._about(name) if not entry.marker)
@@ -118,10 +116,10 @@ class KnownHosts:
         return self._found[name]
 
 
-def default_files() -> tuple[Path, ...]:
-    """Return the files that OpenSSH reads when nothing else is configured."""
+def default_user_files() -> tuple[Path, ...]:
+    """Return the user's files that OpenSSH reads when nothing else is configured."""
     home = Path.home() / ".ssh"
-    return (home / "known_hosts", home / "known_hosts2", *GLOBAL_FILES)
+    return (home / "known_hosts", home / "known_hosts2")
 
 
 def fingerprint(key: bytes) -> str:
@@ -129,21 +127,10 @@ def fingerprint(key: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 
-def user_files(ssh_arguments: str) -> tuple[Path, ...] | None:
-    """Return the files that `-o UserKnownHostsFile=` names in ssh arguments; None where it is not given.
-
-    Raises ValueError where the quotes of the arguments are not closed.
-    """
-    words = iter(shlex.split(ssh_arguments))
-    for word in words:
-        option = next(words, "") if word == "-o" else word.removeprefix("-o") if word.startswith("-o") else ""
-        name, _, value = option.replace("=", " ", 1).strip().partition(" ")
-        if name.lower() == "userknownhostsfile":
-            return tuple(Path(part).expanduser() for part in shlex.split(value))
-    return None
-
-
-def _names(host: str, port: int) -> tuple[str, ...]:
+def known_names(host: str, port: int, alias: str | None = None) -> tuple[str, ...]:
+    """Return the names under which a host may be known, the one that is its own first (HostKeyAlias has no port)."""
+    if alias is not None:
+        return (alias.lower(),)
     host = host.lower()
     return (host,) if port == SSH_PORT else (f"[{host}]:{port}", host)
 
@@ -164,7 +151,7 @@ def _parse(line: str, source: str) -> Entry | None:
         return None
     marker = ""
     if line.startswith("@"):
-        marker, _, line = line[1:].partition(" ")
+        marker, line = (*line[1:].split(None, 1), "")[:2]
         if marker not in {"revoked", "cert-authority"}:
             return None
     fields = line.split(None, 3)

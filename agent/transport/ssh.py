@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
-import re
 import select
+import weakref
 from contextlib import closing
 from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
-from agent.transport.authentication import KeyRing
-from agent.transport.connection import Target, UnreachableError, log_in, negotiate, open_socket
+from agent.transport.connector import Connector
 from agent.transport.deadline import Deadline, OutOfTimeError, Watch
-from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_files, user_files
 from agent.transport.launch import Exchange, on_node, out_of_time
 from agent.transport.local import run_here
 from agent.transport.pool import run_each
 from agent.transport.protocol import Completed, Lost
+from agent.transport.routes import Routes
 from agent.transport.ssh_library import paramiko
+from agent.transport.target import UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from threading import Event
 
+    from agent.model.inventory import Node
     from agent.transport.protocol import Job
+    from agent.transport.target import Target
 
 # Everything worth telling is in a Problem; paramiko would print the tracebacks of its threads.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 _CHUNK = 65536
 _MILLISECONDS_BETWEEN_WINDOW_CHECKS = 20
-_PROXY = re.compile(r"ProxyJump|ProxyCommand|(?:^|\s)-J", re.IGNORECASE)
 
 
 class SshTransport:
     """Runs programs over SSH; a node with `connection` "local" is this machine.
 
-    Host keys are checked against `known_hosts` (OpenSSH's files by default; a node's own `-o UserKnownHostsFile=`
-    takes the place of the user's files) and never added. `connect_timeout` is in seconds, for each of connecting,
-    agreeing on keys and each login attempt, within the job's timeout.
+    Nodes are reached as OpenSSH would reach them: through its configuration and the node's ssh arguments, with
+    bastions that are logged in to once for all nodes and all runs, until `close` or the end of the process. Host keys
+    are checked against `known_hosts` (OpenSSH's files by default; those that a configuration or a node names take
+    their place) and never added. `connect_timeout` is in seconds, for each of connecting, agreeing on keys and each
+    login attempt, within the job's timeout; ConnectTimeout wins. Time in which somebody is asked for a passphrase
+    does not count.
     """
 
     def __init__(self, *, forks: int, connect_timeout: float = 10, known_hosts: Sequence[Path] | None = None) -> None:
         """Run at most `forks` jobs at once."""
         self._forks = forks
-        self._connect_timeout = connect_timeout
-        self._files = tuple(known_hosts) if known_hosts is not None else default_files()
-        self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
-        self._lock = Lock()
-        self._key_ring = KeyRing()
+        self._routes = Routes()
+        self._connector = Connector(connect_timeout=connect_timeout, known_hosts=known_hosts)
+        self.close = weakref.finalize(self, self._connector.close)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
@@ -62,17 +62,21 @@ class SshTransport:
     def _run_one(self, watch: Watch, job: Job, stopping: Event) -> Completed | Lost:
         if job.node.connection == "local":
             return run_here(job, stopping)
-        deadline = Deadline(job.timeout, stopping)
-        target = Target(job.node, job.node.user or getpass.getuser())
-        exchange = Exchange(job.program, job.node.become, user=target.user)
+        deadline = Deadline(job.timeout, stopping, uncounted=lambda: self._connector.terminal.seconds)
         try:
-            rc = self._talk(watch, target, exchange, deadline)
+            route = self._routes.to(job.node)
+        except UnreachableError as error:
+            return Lost(job=job, problem=error.problem, started=False, seconds=deadline.seconds)
+        exchange = Exchange(job.program, job.node.become, user=route.target.settings.user)
+        try:
+            with self._connector.logged_in(route, watch, deadline) as transport:
+                rc = _execute(transport, exchange, deadline)
         except UnreachableError as error:
             problem = error.problem
         except OutOfTimeError as error:
             problem = out_of_time(job.node, exchange, deadline, stopped=error.stopped)
         except (paramiko.SSHException, EOFError, OSError) as error:
-            problem = _connection_lost(target, exchange, deadline, str(error))
+            problem = _connection_lost(job.node, route.target, exchange, deadline, str(error))
         else:
             if exchange.begun and rc >= 0:
                 stdout, stderr = exchange.streams()
@@ -80,36 +84,8 @@ class SshTransport:
             if exchange.problem or rc >= 0:
                 problem = on_node(job.node, exchange.failure(rc))
                 return Lost(job=job, problem=problem, started=False, seconds=deadline.seconds)
-            problem = _connection_lost(target, exchange, deadline, "")
+            problem = _connection_lost(job.node, route.target, exchange, deadline, "")
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
-
-    def _talk(self, watch: Watch, target: Target, exchange: Exchange, deadline: Deadline) -> int:
-        """Connect, run the exchange's command, and return its exit status, -1 where none came."""
-        known_hosts = self._known_hosts_for(target)
-        with open_socket(target, deadline.remaining(self._connect_timeout)) as sock:
-            transport = paramiko.Transport(sock)
-            with closing(transport), watch.over(transport, deadline):
-                negotiate(transport, target, known_hosts, deadline.remaining(self._connect_timeout))
-                transport.auth_timeout = self._connect_timeout
-                log_in(transport, target, self._key_ring, deadline)
-                return _execute(transport, exchange, deadline)
-
-    def _known_hosts_for(self, target: Target) -> KnownHosts:
-        arguments = target.node.ssh_common_args
-        if _PROXY.search(arguments):
-            hint = "connect without a bastion for now"
-            raise target.error(
-                "ssh-proxy-unsupported", "its ssh arguments ask for a proxy, which is not used yet", hint
-            )
-        try:
-            named = user_files(arguments)
-        except ValueError as error:
-            raise target.error("ssh-arguments-invalid", f"its ssh arguments cannot be read ({error})") from None
-        files = self._files if named is None else (*named, *GLOBAL_FILES)
-        with self._lock:
-            if files not in self._known_hosts:
-                self._known_hosts[files] = KnownHosts.load(files)
-            return self._known_hosts[files]
 
 
 def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadline) -> int:
@@ -156,11 +132,11 @@ def _send(channel: paramiko.Channel, exchange: Exchange) -> None:
         return
 
 
-def _connection_lost(target: Target, exchange: Exchange, deadline: Deadline, reason: str) -> Problem:
+def _connection_lost(node: Node, target: Target, exchange: Exchange, deadline: Deadline, reason: str) -> Problem:
     try:
         deadline.remaining()
     except OutOfTimeError as error:
-        return out_of_time(target.node, exchange, deadline, stopped=error.stopped)
+        return out_of_time(node, exchange, deadline, stopped=error.stopped)
     said = f" ({' '.join(reason.split())})" if reason else ""
     if exchange.started:
         message = f"{target.label}: the connection was lost while the program ran{said}"

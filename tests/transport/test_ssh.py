@@ -308,11 +308,6 @@ class TestNodesThatDoNotAnswer:
         assert result.problem.code == "ssh-algorithms"
         assert "cipher" in result.problem.message
 
-    def test_a_bastion_is_never_silently_left_out(self, server: Server) -> None:
-        result = lost(server.node(ssh_common_args="-o ProxyJump=bastion"), server.known_hosts)
-
-        assert result.problem.code == "ssh-proxy-unsupported"
-
     def test_a_cut_while_the_program_runs_leaves_its_end_unknown(self, server: Server, tmp_path: Path) -> None:
         marker = tmp_path / "running"
         program = Program(stdin=b'touch "$1"; sleep 30', arguments=(str(marker),))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.transport.known_hosts import KnownHosts, Verdict, fingerprint, user_files
+from agent.transport.known_hosts import KnownHosts, Verdict, fingerprint, known_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def load(tmp_path: Path) -> Load:
     ],
 )
 def test_which_hosts_a_line_speaks_of(load: Load, hosts: str, host: str, port: int, verdict: Verdict) -> None:
-    assert load(line(hosts)).check(host, port, TYPE, KEY) is verdict
+    assert load(line(hosts)).check(known_names(host, port), TYPE, KEY) is verdict
 
 
 @pytest.mark.needs("sshd")
@@ -74,72 +74,57 @@ def test_hashed_names(tmp_path: Path, name: str, host: str, port: int) -> None:
 
     known = KnownHosts.load([path])
 
-    assert known.check(host, port, key_type, base64.b64decode(encoded)) is Verdict.KNOWN
-    assert known.check("node2", port, key_type, base64.b64decode(encoded)) is Verdict.UNKNOWN
+    assert known.check(known_names(host, port), key_type, base64.b64decode(encoded)) is Verdict.KNOWN
+    assert known.check(known_names("node2", port), key_type, base64.b64decode(encoded)) is Verdict.UNKNOWN
 
 
 def test_another_key_of_the_same_type_has_changed(load: Load) -> None:
     known = load("# comment", line("node1", OTHER))
 
-    assert known.check("node1", 22, TYPE, KEY) is Verdict.CHANGED
-    assert known.sources("node1", 22, TYPE)[0].endswith("known_hosts:2")
+    assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.CHANGED
+    assert known.sources(known_names("node1", 22), TYPE)[0].endswith("known_hosts:2")
 
 
 def test_one_of_several_keys_is_enough(load: Load) -> None:
-    assert load(line("node1", OTHER), line("node1")).check("node1", 22, TYPE, KEY) is Verdict.KNOWN
+    assert load(line("node1", OTHER), line("node1")).check(known_names("node1", 22), TYPE, KEY) is Verdict.KNOWN
 
 
 def test_a_key_of_another_type_is_unknown_and_its_type_is_told(load: Load) -> None:
     known = load(line("node1", OTHER, "ssh-rsa"))
 
-    assert known.check("node1", 22, TYPE, KEY) is Verdict.UNKNOWN
-    assert known.key_types("node1", 22) == ("ssh-rsa",)
+    assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.UNKNOWN
+    assert known.key_types(known_names("node1", 22)) == ("ssh-rsa",)
 
 
 def test_the_bare_host_does_not_contradict_another_port(load: Load) -> None:
-    assert load(line("node1", OTHER)).check("node1", 2222, TYPE, KEY) is Verdict.UNKNOWN
+    assert load(line("node1", OTHER)).check(known_names("node1", 2222), TYPE, KEY) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("hosts", ["*", "node1", "[node1]:2222"])
 def test_a_revoked_key_is_worse_than_a_known_one(load: Load, hosts: str) -> None:
     known = load(line("[node1]:2222"), "@revoked " + line(hosts))
 
-    assert known.check("node1", 2222, TYPE, KEY) is Verdict.REVOKED
+    assert known.check(known_names("node1", 2222), TYPE, KEY) is Verdict.REVOKED
 
 
 def test_a_key_revoked_for_another_host_is_not_meant(load: Load) -> None:
-    assert load(line("node1"), "@revoked " + line("node2")).check("node1", 22, TYPE, KEY) is Verdict.KNOWN
+    assert load(line("node1"), "@revoked " + line("node2")).check(known_names("node1", 22), TYPE, KEY) is Verdict.KNOWN
 
 
 def test_an_authority_vouches_for_nothing_and_spoils_nothing(load: Load) -> None:
     known = load("@cert-authority " + line("*"), line("node1"))
 
-    assert known.check("node1", 22, TYPE, KEY) is Verdict.KNOWN
-    assert known.check("node2", 22, TYPE, KEY) is Verdict.UNKNOWN
-    assert known.has_authority("node2", 22)
+    assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.KNOWN
+    assert known.check(known_names("node2", 22), TYPE, KEY) is Verdict.UNKNOWN
+    assert known.has_authority(known_names("node2", 22))
 
 
 @pytest.mark.parametrize("broken", ["", "node1", "node1 ssh-ed25519", "node1 ssh-ed25519 !!!", "@new " + line("node1")])
 def test_a_line_that_is_no_entry_is_passed_over(load: Load, broken: str) -> None:
     known = load(broken, line("node2"))
 
-    assert known.check("node1", 22, TYPE, KEY) is Verdict.UNKNOWN
-    assert known.check("node2", 22, TYPE, KEY) is Verdict.KNOWN
-
-
-@pytest.mark.parametrize(
-    ("arguments", "files"),
-    [
-        ("", None),
-        ("-o StrictHostKeyChecking=no -v", None),
-        ("-o UserKnownHostsFile=/a", ("/a",)),
-        ("-oUserKnownHostsFile=/a", ("/a",)),
-        ("-C -o 'userknownhostsfile /a /b'", ("/a", "/b")),
-        ("-o UserKnownHostsFile=/dev/null", ("/dev/null",)),
-    ],
-)
-def test_files_in_ssh_arguments(arguments: str, files: tuple[str, ...] | None) -> None:
-    assert user_files(arguments) == (None if files is None else tuple(map(Path, files)))
+    assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.UNKNOWN
+    assert known.check(known_names("node2", 22), TYPE, KEY) is Verdict.KNOWN
 
 
 @pytest.mark.needs("sshd")
