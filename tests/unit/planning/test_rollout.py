@@ -38,3 +38,23 @@ def test_every_node_is_in_exactly_one_wave(workers: int, masters: int, canary: i
 def test_budgets_are_apart(failed: int, unreachable: int, *, halts: bool) -> None:
     rollout = Rollout(max_failed=0, max_unreachable="10%")
     assert (over_budget(rollout, 10, failed=failed, unreachable=unreachable) is not None) is halts
+
+
+@pytest.mark.parametrize(
+    ("unfit", "expected"),
+    [
+        ({"w1"}, [["w2"], ["w3", "w4"], ["w1"], ["m1"], ["m2"]]),
+        ({"w1", "w2", "w3"}, [["w4"], ["w1", "w2"], ["w3"], ["m1"], ["m2"]]),
+        ({"m1"}, [["w1"], ["w2", "w3"], ["w4"], ["m2"], ["m1"]]),
+        ({"w1", "w2", "w3", "w4"}, [["w1"], ["w2", "w3"], ["w4"], ["m1"], ["m2"]]),
+    ],
+)
+def test_a_sick_node_goes_first_only_where_all_are(unfit: set[str], expected: list[list[str]]) -> None:
+    fleet = [*(node(f"w{n}") for n in range(1, 5)), node("m1", "master"), node("m2", "master")]
+    assert [[n.name for n in wave] for wave in waves(fleet, Rollout(canary=1, batch=2), unfit)] == expected
+
+
+def test_a_canary_of_several_has_no_sick_one_among_them() -> None:
+    fleet = [node(f"w{n}") for n in range(1, 5)]
+    split = waves(fleet, Rollout(canary=3, batch=4), {"w1", "w2"})
+    assert [[n.name for n in wave] for wave in split] == [["w3", "w4"], ["w1", "w2"]]
