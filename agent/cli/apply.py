@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from agent.engine.fleet import PlannedNode
     from agent.engine.request import Asked
-    from agent.engine.runs import Report
+    from agent.engine.runs import Fleet, Report
     from agent.engine.secrets import SecretsReport
 
 
@@ -27,6 +27,15 @@ PlanFilePath = Annotated[
     str | None,
     typer.Argument(
         help="A file that plan --out wrote: just that is done, or refused; it holds the options.", metavar="PLANFILE"
+    ),
+]
+
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        help="Take up a run that halted or was killed, where it stopped; the history has its options.",
+        metavar="RUN",
     ),
 ]
 
@@ -44,6 +53,7 @@ def apply(
     wish: options.WishOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
+    resume: Resume = None,
     accept_restart: AcceptRestart = False,
     drain: options.Drain = False,
     note: options.Note = "",
@@ -55,35 +65,52 @@ def apply(
 
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
-    from agent.engine.approved import approved_run
-    from agent.engine.runs import apply_run, hold_back_restarts, plan_run, with_drain
+    from agent.engine.runs import apply_run, hold_back_restarts, with_drain
 
     asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
     progress = Progress(output, verbose)
-    if plan_file is None:
-        fleet = plan_run(asked, progress)
-    else:
-        _require_nothing_else(asked)
-        fleet = approved_run(plan_file, asked, progress)
+    fleet = _planned(asked, plan_file, resume, progress)
     if not accept_restart:
         fleet = hold_back_restarts(fleet)
     if drain:
         fleet = with_drain(fleet)
     confirm(fleet.nodes, fleet.secrets, yes=yes)
     with stopping_gently() as stop:
-        return finish(apply_run(fleet, progress, stop), output)
+        report = apply_run(fleet, progress, stop)
+    code = finish(report, output)
+    if report.halted:
+        tell(f"harbor-agent apply --resume {report.run_id} takes it up where it halted")
+    return code
+
+
+def _planned(asked: Asked, plan_file: str | None, resume: str | None, progress: Progress) -> Fleet:
+    """Plan what the options say, or the plan file, or the run that is taken up. Raises UsageError."""
+    if plan_file is None and resume is None:
+        from agent.engine.runs import plan_run
+
+        return plan_run(asked, progress)
+    _require_nothing_else(asked)
+    if resume is None:
+        from agent.engine.approved import approved_run
+
+        return approved_run(str(plan_file), asked, progress)
+    if plan_file is not None:
+        raise UsageError.of("flags-ambiguous", "a plan file and a run to take up are two things", "name one of them")
+    from agent.engine.resume import resume_run
+
+    return resume_run(resume, asked, progress)
 
 
 def _require_nothing_else(asked: Asked) -> None:
-    """Raise UsageError where options say again, and maybe otherwise, what the plan file says already."""
+    """Raise UsageError where options say again, and maybe otherwise, what the plan file or the run says already."""
     from agent.engine.request import Asked
 
     rest = replace(asked, flags=replace(asked.flags, password=None), note="")
     if rest != Asked():
         raise UsageError.of(
             "flags-ambiguous",
-            "a plan file says itself what is to be done",
-            "leave the other options out, or plan again",
+            "a plan file, or a run to take up, says itself what is to be done",
+            "leave the other options out, or start anew",
         )
 
 

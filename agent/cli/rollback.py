@@ -47,14 +47,15 @@ def rollback(
     from agent.engine.runs import without_consent
 
     limit = ",".join(node) if node else nodes.limit
-    asked = Asked(reach=replace(nodes.reach(), limit=limit), config=config, note=note)
+    asked = Asked(reach=replace(nodes.reach(), limit=limit), config=config, note=note, drain=drain)
     progress = Progress(output, verbose)
-    planned = plan_rollback(asked, _what(run, node, nodes.limit, pristine=pristine), progress)
+    what = _what(run, node, nodes.limit, pristine=pristine)
+    planned = plan_rollback(asked, what, progress)
     if not accept_restart:
         planned = [without_consent(one) for one in planned]
     confirm(planned, None, yes=yes)
     with stopping_gently() as stop:
-        return finish(apply_rollback(asked, planned, progress, stop, drain=drain), output)
+        return finish(apply_rollback(asked, planned, what, progress, stop), output)
 
 
 def _what(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:

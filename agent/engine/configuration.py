@@ -21,9 +21,9 @@ def load_configuration(path: str | None) -> Settings:
 
     Raises UsageError where a named file is missing, is not YAML (file and line), or says something unknown.
     """
-    file = Path(path or DEFAULT_FILE)
-    if path is None and not file.exists():
+    if configuration_file(path) is None:
         return Settings()
+    file = Path(path or DEFAULT_FILE)
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -31,6 +31,12 @@ def load_configuration(path: str | None) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError.of("configuration-unreadable", f"{file}: {error}", "it must be a UTF-8 text file") from None
     return settings_from_file(*parse_yaml(text, str(file)))
+
+
+def configuration_file(path: str | None) -> Path | None:
+    """Return the file that `load_configuration` reads, None where it reads none."""
+    file = Path(path or DEFAULT_FILE)
+    return file.absolute() if path is not None or file.exists() else None
 
 
 def parse_yaml(text: str, name: str) -> tuple[object, Source]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.engine.history import state_of
 from agent.model.plan import Plan, Refusal
 from agent.model.result import Outcome
 from agent.planning.diff import masked_text, unified_diff
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from agent.engine.runs import Report
     from agent.engine.secrets import SecretsReport
     from agent.errors import AgentError, Problem
+    from agent.model.history import PastNode, PastRun
     from agent.model.plan import FileChange
     from agent.model.result import NodeResult
     from agent.model.state import FileState
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 PLAN_SCHEMA = "harbor-agent/plan/1"
 RUN_SCHEMA = "harbor-agent/run/1"
 SECRET_SCHEMA = "harbor-agent/secret/1"  # noqa: S105 - a name, not a password
+RUNS_SCHEMA = "harbor-agent/runs/1"
 ERROR_SCHEMA = "harbor-agent/error/1"
 
 Json = dict[str, object]
@@ -70,6 +74,11 @@ def secrets_run_document(secrets: SecretsReport, exit_code: int) -> Json:
     }
 
 
+def runs_document(runs: Sequence[PastRun]) -> Json:
+    """Return the object that `history -o json`, `history show -o json` and `history node -o json` print."""
+    return {"schema": RUNS_SCHEMA, "tool": f"harbor-agent {__version__}", "runs": [_past_run(run) for run in runs]}
+
+
 def error_document(error: AgentError) -> Json:
     """Return the object that an early end prints."""
     return {"schema": ERROR_SCHEMA, "error": {**_problem(error.problem), "exit_code": int(error.exit_code)}}
@@ -103,6 +112,41 @@ def secrets_document(secrets: SecretsReport | None) -> Json | None:
             for item in secrets.items
         ],
         "findings": [_problem(problem) for problem in secrets.findings],
+    }
+
+
+def _past_run(run: PastRun) -> Json:
+    return {
+        "run_id": run.run_id,
+        "kind": run.kind.value,
+        "state": state_of(run).value,
+        "started": run.started,
+        "ended": run.ended,
+        "who": run.who,
+        "tool": run.tool,
+        "note": run.note,
+        "resumes": run.resumes,
+        "takes_back": run.takes_back,
+        "options": json.loads(run.options),
+        "config": run.config or None,
+        "config_digest": run.config_digest or None,
+        "exit_code": run.exit_code,
+        "halted": run.halted,
+        "nodes": [_past_node(node) for node in run.nodes],
+    }
+
+
+def _past_node(node: PastNode) -> Json:
+    return {
+        "node": node.node,
+        "outcome": node.outcome.value if node.outcome else None,
+        "action": node.action,
+        "transaction": node.transaction,
+        "verified": node.verified,
+        "reason": node.reason,
+        "code": node.code,
+        "seconds": node.seconds,
+        "policy_digest": node.policy_digest,
     }
 
 

@@ -130,7 +130,9 @@ def _write(handle: int, run_id: str) -> None:
         run_id=run_id,
     )
     os.ftruncate(handle, 0)
-    os.pwrite(handle, msgspec.json.encode(holder) + b"\n", 0)
+    # On a full disk the lock is held without a word who holds it.
+    with contextlib.suppress(OSError):
+        os.pwrite(handle, msgspec.json.encode(holder) + b"\n", 0)
 
 
 def _read(handle: int) -> Holder | None:

@@ -68,19 +68,26 @@ class PlanFile:
 def make_plan(asked: Asked, nodes: Sequence[PlannedNode], *, wish_digest: str, hours: float) -> PlanFile:
     """Return the plan file of these plans, made now and good for `hours`. It holds no password."""
     now = Moment.now()
-    sources = tuple(_absolute(source) for source in asked.reach.sources)
     return PlanFile(
         made=datetime.fromtimestamp(now.clock, UTC).isoformat(timespec="seconds"),
         moment=now,
         hours=hours,
         wish_digest=wish_digest,
-        asked=replace(
-            asked,
-            reach=replace(asked.reach, sources=sources),
-            flags=replace(asked.flags, password=None),
-            config=_absolute(asked.config) if asked.config else None,
-        ),
+        asked=to_keep(asked),
         nodes=tuple(_approvals(nodes)),
+    )
+
+
+def to_keep(asked: Asked) -> Asked:
+    """Return what was asked for as it may be written down: without the password, and good in any directory.
+
+    Raises UsageError where no inventory is named and there is no other.
+    """
+    return replace(
+        asked,
+        reach=asked.reach if asked.root else asked.reach.from_anywhere(),
+        flags=replace(asked.flags, password=None),
+        config=_absolute(asked.config) if asked.config else None,
     )
 
 

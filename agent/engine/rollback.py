@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from agent.engine.apply import Run, apply_plans
 from agent.engine.fleet import PlannedNode, load_nodes, open_transport, refused
+from agent.engine.history import Start, recorded
 from agent.engine.lock import run_lock
 from agent.engine.observe import observe
 from agent.engine.runs import new_run_id, policies_of, report_of
 from agent.engine.surroundings import surroundings_of
 from agent.errors import AgentError, Problem, UsageError
+from agent.model.history import RunKind
 from agent.model.plan import Refusal
 from agent.model.policy import Policy
 from agent.model.result import Outcome
@@ -48,14 +50,15 @@ def plan_rollback(asked: Asked, what: str, listener: Listener) -> list[PlannedNo
 
 
 def apply_rollback(
-    asked: Asked, planned: Sequence[PlannedNode], listener: Listener, stop: StopRequest, *, drain: bool
+    asked: Asked, planned: Sequence[PlannedNode], what: str, listener: Listener, stop: StopRequest
 ) -> Report:
-    """Carry the plans out, wave by wave; nodes are drained where that is asked for here or in the settings.
+    """Carry the plans out, wave by wave; nodes are drained where that is asked for or in the settings.
 
-    Raises LockedError where another run is under way, AgentError as `surroundings_of` does.
+    `what` is what was given to `plan_rollback`, for the history. Raises LockedError where another run is under way,
+    AgentError as `surroundings_of` does.
     """
     policy = policies_of(asked).general()
-    rollout = replace(policy.rollout, drain=drain or policy.rollout.drain)
+    rollout = replace(policy.rollout, drain=asked.drain or policy.rollout.drain)
     run = Run(
         run_id=new_run_id(),
         transport=open_transport(asked.reach),
@@ -65,10 +68,14 @@ def apply_rollback(
         note=asked.note,
         stop=stop,
     )
-    with run_lock(run.run_id):
-        surroundings = surroundings_of(run, planned, kubeconfig=policy.kubeconfig, context=asked.flags.context)
-        applied = apply_plans(replace(run, surroundings=surroundings), planned)
-    return report_of(run.run_id, applied, note=asked.note)
+    start = Start(run_id=run.run_id, kind=RunKind.ROLLBACK, asked=asked, nodes=planned, takes_back=what)
+    with run_lock(run.run_id), recorded(start, listener) as history:
+        run = replace(run, listener=history)
+        with surroundings_of(run, planned, kubeconfig=policy.kubeconfig, context=asked.flags.context) as surroundings:
+            applied = apply_plans(replace(run, surroundings=surroundings), planned)
+        report = report_of(run.run_id, applied, note=asked.note)
+        history.end(report.results, report.exit_code, report.halted)
+    return replace(report, findings=(*report.findings, *history.findings))
 
 
 def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, History | Problem]:

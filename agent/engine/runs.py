@@ -12,6 +12,7 @@ from agent.engine.apply import Applied, Run, apply_plans, prove_unchanged
 from agent.engine.configuration import load_configuration
 from agent.engine.events import Message
 from agent.engine.fleet import load_nodes, open_transport, plan_fleet, refused
+from agent.engine.history import Start, recorded
 from agent.engine.lock import run_lock
 from agent.engine.names import names_pods_miss
 from agent.engine.offline import apply_tree, plan_tree
@@ -27,13 +28,14 @@ from agent.engine.secrets import (
 )
 from agent.engine.surroundings import surroundings_of
 from agent.errors import Problem, UsageError
+from agent.model.history import RunKind
 from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
 from agent.planning import render
 from agent.planning.disruption import objection_to_restart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
@@ -41,12 +43,19 @@ if TYPE_CHECKING:
     from agent.engine.secrets import SecretsReport, WantedSecret
     from agent.engine.stopping import StopRequest
     from agent.errors import ExitCode
+    from agent.model.inventory import Node
     from agent.model.policy import Credentials, Policy
+    from agent.transport.protocol import Transport
+
+    Choice = Callable[[Transport, Sequence[Node]], Sequence[Node]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """What a run is about: its nodes planned, the logins and secrets that go with them."""
+    """What a run is about: its nodes planned, the logins and secrets that go with them.
+
+    `resumes` is the run that it takes up.
+    """
 
     asked: Asked
     general: Policy
@@ -55,6 +64,8 @@ class Fleet:
     wanted_secrets: tuple[WantedSecret, ...] = ()
     secrets: SecretsReport | None = None
     findings: tuple[Problem, ...] = ()
+    kind: RunKind = RunKind.APPLY
+    resumes: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +81,11 @@ class Report:
     note: str = ""
 
 
-def plan_run(asked: Asked, listener: Listener) -> Fleet:
-    """Look at everything and decide; nothing is changed anywhere. Raises UsageError for what is wrong before that."""
+def plan_run(asked: Asked, listener: Listener, choose: Choice = lambda _, nodes: nodes) -> Fleet:
+    """Look at everything and decide; nothing is changed anywhere. Raises UsageError for what is wrong before that.
+
+    `choose` returns the nodes to look at, of those that were asked for.
+    """
     policies = policies_of(asked)
     general = policies.general()
     if asked.root is not None:
@@ -83,7 +97,8 @@ def plan_run(asked: Asked, listener: Listener) -> Fleet:
     _require_registry(everything)
     credentials = credentials_of(everything)
     wanted = wanted_secrets(everything, credentials)
-    planned = plan_fleet(open_transport(asked.reach), nodes, policies, listener)
+    transport = open_transport(asked.reach)
+    planned = plan_fleet(transport, choose(transport, nodes), policies, listener)
     return Fleet(
         asked=asked,
         general=general,
@@ -105,15 +120,20 @@ def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
     if fleet.asked.root is not None:
         results = tuple(apply_tree(fleet.asked.root, planned) for planned in fleet.nodes)
         return report_of(run.run_id, Applied(results=results), note=run.note)
-    with run_lock(run.run_id) as killed:
+    start = Start(run_id=run.run_id, kind=fleet.kind, asked=fleet.asked, nodes=fleet.nodes, resumes=fleet.resumes)
+    with run_lock(run.run_id) as killed, recorded(start, listener) as history:
+        run = replace(run, listener=history)
         if killed:
             listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
         findings = check_logins(_policies(fleet), fleet.credentials)
         kubeconfig, context = fleet.general.kubeconfig, fleet.asked.flags.context
-        surroundings = surroundings_of(run, fleet.nodes, kubeconfig=kubeconfig, context=context)
-        applied = apply_plans(replace(run, surroundings=surroundings), fleet.nodes)
+        with surroundings_of(run, fleet.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
+            applied = apply_plans(replace(run, surroundings=surroundings), fleet.nodes)
         secrets = _finish_secrets(fleet, applied)
-    return report_of(run.run_id, applied, secrets=secrets, findings=(*findings, *fleet.findings), note=run.note)
+        told = (*findings, *fleet.findings)
+        report = report_of(run.run_id, applied, secrets=secrets, findings=told, note=run.note)
+        history.end(report.results, report.exit_code, report.halted)
+    return replace(report, findings=(*report.findings, *history.findings))
 
 
 def hold_back_restarts(fleet: Fleet) -> Fleet:
@@ -123,7 +143,8 @@ def hold_back_restarts(fleet: Fleet) -> Fleet:
 
 def with_drain(fleet: Fleet) -> Fleet:
     """Have nodes drained before a restart, whatever the settings say."""
-    return replace(fleet, general=replace(fleet.general, rollout=replace(fleet.general.rollout, drain=True)))
+    general = replace(fleet.general, rollout=replace(fleet.general.rollout, drain=True))
+    return replace(fleet, general=general, asked=replace(fleet.asked, drain=True))
 
 
 def without_consent(planned: PlannedNode) -> PlannedNode:
@@ -173,6 +194,7 @@ def _run(fleet: Fleet, listener: Listener) -> Run:
         credentials=fleet.credentials,
         listener=listener,
         note=fleet.asked.note,
+        is_correction=fleet.kind is RunKind.CORRECT,
     )
 
 

@@ -1,0 +1,241 @@
+"""A run as it is written down while it goes on. That it cannot be written down is told, and stops nothing."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.engine.configuration import configuration_file
+from agent.engine.events import NodeFinished
+from agent.engine.lock import lock_state
+from agent.engine.plan_files import to_keep
+from agent.errors import AgentError, ExitCode, UsageError
+from agent.model.history import PastNode, PastRun
+from agent.model.result import Outcome
+from agent.planning.diff import masked_text
+from agent.planning.policy_digest import policy_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from agent.engine.events import Event, Listener
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.request import Asked
+    from agent.engine.store import Store
+    from agent.errors import Problem
+    from agent.model.history import RunKind
+    from agent.model.result import NodeResult
+
+_OPEN = frozenset({Outcome.CHANGE, Outcome.UNCHANGED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What is known of a run when it begins."""
+
+    run_id: str
+    kind: RunKind
+    asked: Asked
+    nodes: Sequence[PlannedNode]
+    resumes: str | None = None
+    takes_back: str | None = None
+
+
+class Recorder:
+    """Passes events on, and writes down what becomes of each node as it comes. Never raises for the history's sake."""
+
+    def __init__(self, start: Start, listener: Listener) -> None:
+        """Write down that the run begins."""
+        self.findings: tuple[Problem, ...] = ()
+        self._run_id = start.run_id
+        self._digests = {planned.node.name: policy_digest(planned.policy) for planned in start.nodes}
+        self._listener = listener
+        self._store: Store | None = None
+        try:
+            # SQLite is not needed by commands that change nothing.
+            from agent.engine.store import Store  # noqa: PLC0415
+
+            self._store = Store()
+            self.findings = (self._store.moved_aside,) if self._store.moved_aside else ()
+            self._store.add_run(_begun(start))
+        except AgentError as error:
+            self._give_up(error)
+
+    def __call__(self, event: Event) -> None:
+        """Write down a node's end, and pass the event on."""
+        if isinstance(event, NodeFinished):
+            self._write([event.result])
+        self._listener(event)
+
+    def end(self, results: Sequence[NodeResult], exit_code: ExitCode, halted: str | None) -> None:
+        """Write down how the run ended, with the nodes that no event told of."""
+        self._write(results)
+        if self._store is None:
+            return
+        try:
+            self._store.end_run(self._run_id, exit_code=int(exit_code), halted=_shown(halted) if halted else None)
+        except AgentError as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        """Close the history."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _write(self, results: Sequence[NodeResult]) -> None:
+        if self._store is None or not results:
+            return
+        try:
+            self._store.write_nodes(self._run_id, [_past(r, self._digests.get(r.node, "")) for r in results])
+        except AgentError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: AgentError) -> None:
+        self.findings = (*self.findings, error.problem)
+        self.close()
+
+
+@contextmanager
+def recorded(start: Start, listener: Listener) -> Iterator[Recorder]:
+    """Write a run down while the block lasts, and how it ended where an exception ends it."""
+    recorder = Recorder(start, listener)
+    try:
+        yield recorder
+    except AgentError as error:
+        recorder.end((), error.exit_code, error.problem.message)
+        raise
+    except KeyboardInterrupt:
+        recorder.end((), ExitCode.INTERRUPTED, "it was left at once; nodes that had begun finish by themselves")
+        raise
+    except Exception:
+        recorder.end((), ExitCode.BUG, "it met a bug of harbor-agent")
+        raise
+    finally:
+        recorder.close()
+
+
+def load_runs(node: str | None = None) -> list[PastRun]:
+    """Return the runs, newest first; with `node` those that it was part of, each with that node only.
+
+    Raises HistoryError where the history cannot be used, UsageError (`history-node-unknown`) for an unknown node.
+    """
+    with _opened() as store:
+        if node is None:
+            return store.runs()
+        runs = store.runs_of(node)
+    if not runs:
+        raise UsageError.of(
+            "history-node-unknown", f"no run knows a node {node}", "nodes are named as in the inventory"
+        )
+    return runs
+
+
+def load_run(run_id: str) -> PastRun:
+    """Return one run. Raises HistoryError, and UsageError (`run-unknown`) for one that is not in the history."""
+    with _opened() as store:
+        run = store.run(run_id)
+    if run is None:
+        message = f"the history of this controller knows no run {run_id}"
+        raise UsageError.of("run-unknown", message, "harbor-agent history lists the runs")
+    return run
+
+
+class RunState(StrEnum):
+    """How a run in the history stands."""
+
+    ENDED = "ended"
+    UNDER_WAY = "under-way"
+    BROKEN_OFF = "broken-off"
+
+
+def state_of(run: PastRun) -> RunState:
+    """Return how the run stands: what has no end and does not hold the lock did not end by itself."""
+    if run.ended is not None:
+        return RunState.ENDED
+    lock = lock_state()
+    is_holder = lock.held and lock.holder is not None and lock.holder.run_id == run.run_id
+    return RunState.UNDER_WAY if is_holder else RunState.BROKEN_OFF
+
+
+def _opened() -> Store:
+    from agent.engine.store import Store  # noqa: PLC0415 - SQLite is not needed by commands that do not ask for it
+
+    return Store()
+
+
+def _begun(start: Start) -> PastRun:
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    config = configuration_file(start.asked.config)
+    kept = to_keep(replace(start.asked, config=str(config) if config else None))
+    return PastRun(
+        run_id=start.run_id,
+        kind=start.kind,
+        tool=f"harbor-agent {__version__}",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        who=_who(),
+        options=msgspec.json.encode(kept).decode(),
+        config=str(config) if config else "",
+        config_digest=_digest(config) if config else "",
+        note=_shown(start.asked.note),
+        resumes=start.resumes,
+        takes_back=start.takes_back,
+        nodes=tuple(_planned(planned) for planned in start.nodes),
+    )
+
+
+def _digest(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _planned(planned: PlannedNode) -> PastNode:
+    open_ = planned.outcome in _OPEN
+    return PastNode(
+        node=planned.node.name,
+        policy_digest=policy_digest(planned.policy),
+        outcome=None if open_ else planned.outcome,
+        code=planned.problem.code if planned.problem else None,
+        reason="" if open_ else _shown(planned.reason),
+        seconds=planned.seconds,
+    )
+
+
+def _past(result: NodeResult, digest: str) -> PastNode:
+    return PastNode(
+        node=result.node,
+        policy_digest=digest,
+        outcome=result.outcome,
+        action=result.action.value,
+        transaction=result.transaction,
+        verified=result.verified,
+        code=result.problem.code if result.problem else None,
+        reason=_shown(result.reason),
+        seconds=round(result.seconds, 3),
+    )
+
+
+def _shown(text: str) -> str:
+    return masked_text(text.encode(errors="backslashreplace"))
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    name = f"{behind} as {user}" if behind and behind != user else user
+    return f"{name}@{socket.gethostname()}"

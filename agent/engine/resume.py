@@ -1,0 +1,177 @@
+"""Take up a run that halted or was killed: what it asked for comes from the history, and only what is left is done."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent.engine.events import Message
+from agent.engine.fleet import refused
+from agent.engine.history import RunState, load_run, state_of
+from agent.engine.request import Asked
+from agent.engine.runs import plan_run, with_drain
+from agent.errors import AgentError, LockedError, Problem, UsageError
+from agent.model.history import RunKind
+from agent.model.result import Outcome, TransactionPhase
+from agent.node import wire
+from agent.planning.policy_digest import policy_digest
+from agent.transport.protocol import Completed, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from agent.engine.events import Listener
+    from agent.engine.fleet import PlannedNode
+    from agent.engine.runs import Fleet
+    from agent.model.history import PastNode, PastRun
+    from agent.model.inventory import Node
+    from agent.model.policy import Rollout
+    from agent.transport.protocol import Transport
+
+# Two deadlines of a daemon, which is as long as a node may take to end a transaction by itself.
+_SETTLE_SECONDS = 240.0
+_ASK_EVERY = 2.0
+_STATUS_TIMEOUT = 20.0
+_NO_END = frozenset({None, Outcome.UNKNOWN})
+_AGAIN = {
+    RunKind.ROLLBACK: "run harbor-agent rollback again: what went back already is left alone",
+    RunKind.CORRECT: "run harbor-agent drift --correct again: it looks at the nodes first",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """A node in the newest of the runs that it was part of, from the first to the one that is taken up."""
+
+    run_id: str
+    node: PastNode
+
+
+def resume_run(run_id: str, now_asked: Asked, listener: Listener) -> Fleet:
+    """Look at the nodes that are not done in a run, and plan them as it was asked to.
+
+    Of `now_asked` only the password and the note count. A node for which something else is wanted than then is
+    refused. Raises UsageError for a run that is not known, complete or no apply, LockedError for one under way.
+    """
+    run = load_run(run_id)
+    _require_resumable(run)
+    past = _merged(run)
+    left = {name: one for name, one in past.items() if not one.node.is_done}
+    done = len(past) - len(left)
+    listener(Message(text=f"{done} of the {len(past)} nodes of {run_id} are done and left alone"))
+
+    def choose(transport: Transport, nodes: Sequence[Node]) -> Sequence[Node]:
+        chosen = [node for node in nodes if node.name in left]
+        _settle(transport, chosen, left, listener)
+        return chosen
+
+    fleet = plan_run(_asked(run, now_asked), listener, choose)
+    if fleet.asked.drain:
+        fleet = with_drain(fleet)
+    present = {planned.node.name for planned in fleet.nodes}
+    return replace(
+        fleet,
+        nodes=tuple(_held_to(planned, left[planned.node.name].node) for planned in fleet.nodes),
+        general=replace(fleet.general, rollout=_rollout(fleet.general.rollout, past)),
+        findings=(*fleet.findings, *_gone(name for name in left if name not in present)),
+        resumes=run_id,
+    )
+
+
+def _require_resumable(run: PastRun) -> None:
+    if run.kind is not RunKind.APPLY:
+        message = f"{run.run_id} is no apply but a {run.kind.value}"
+        raise UsageError.of("run-not-resumable", message, _AGAIN[run.kind])
+    if state_of(run) is RunState.UNDER_WAY:
+        message = f"{run.run_id} is under way: {run.who}, since {run.started}"
+        raise LockedError.of("run-locked", message, "wait for its end; harbor-agent lock show tells who holds it")
+    if run.exit_code == 0:
+        message = f"{run.run_id} is complete: nothing of it is left to do"
+        raise UsageError.of("run-complete", message, "harbor-agent drift tells whether the nodes are still so")
+
+
+def _merged(run: PastRun) -> dict[str, _Past]:
+    """Return the nodes of the run and of those that it took up itself; what came later counts."""
+    earlier: dict[str, _Past] = {}
+    if run.resumes:
+        try:
+            earlier = _merged(load_run(run.resumes))
+        except UsageError:
+            # It was too old to be kept; what was left then is in the run itself.
+            earlier = {}
+    return earlier | {node.node: _Past(run_id=run.run_id, node=node) for node in run.nodes}
+
+
+def _asked(run: PastRun, now_asked: Asked) -> Asked:
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    try:
+        then = msgspec.json.decode(run.options, type=Asked)
+    except msgspec.DecodeError as error:
+        message = f"what {run.run_id} was asked for cannot be read: {error}"
+        raise UsageError.of("run-not-resumable", message, "run it again with its options") from None
+    flags = replace(then.flags, password=now_asked.flags.password)
+    return replace(then, flags=flags, note=now_asked.note or then.note)
+
+
+def _settle(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Past], listener: Listener) -> None:
+    """Wait until no transaction of the run is under way any more on nodes whose end is not known."""
+    open_ = [node for node in nodes if past[node.name].node.outcome in _NO_END]
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    told = False
+    while open_:
+        open_ = list(_still_running(transport, open_, past))
+        if not open_ or time.monotonic() >= deadline:
+            return
+        if not told:
+            names = ", ".join(node.name for node in open_)
+            listener(Message(text=f"waiting for what the run began on {names}, which ends by itself"))
+            told = True
+        time.sleep(_ASK_EVERY)
+
+
+def _still_running(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Past]) -> Iterator[Node]:
+    jobs = [
+        Job(node=node, program=wire.status_program(past[node.name].run_id), timeout=_STATUS_TIMEOUT) for node in nodes
+    ]
+    for result in transport.run(jobs):
+        if not isinstance(result, Completed):
+            continue
+        try:
+            report = wire.decode_report(result.stdout)
+        except AgentError:
+            continue
+        # One that was broken off ends at the next boot only; the plan will say so.
+        if report.phase is TransactionPhase.RUNNING and report.code != "transaction-interrupted":
+            yield result.job.node
+
+
+def _held_to(planned: PlannedNode, then: PastNode) -> PlannedNode:
+    """Return the node, refused where something else is wanted of it than in the run."""
+    if planned.outcome not in (Outcome.CHANGE, Outcome.UNCHANGED):
+        return planned
+    if policy_digest(planned.policy) == then.policy_digest:
+        return planned
+    problem = Problem(
+        code="resume-policy-changed",
+        message=f"the settings of {planned.node.name} have changed since the run that is taken up",
+        hint="start a new run with apply, and look at its plan",
+    )
+    return refused(planned, problem)
+
+
+def _rollout(rollout: Rollout, past: Mapping[str, _Past]) -> Rollout:
+    """Return the rollout without a canary where that went well already."""
+    went_well = sum(1 for one in past.values() if one.node.outcome is Outcome.CHANGED and one.node.is_done)
+    return replace(rollout, canary=0) if went_well >= rollout.canary else rollout
+
+
+def _gone(names: Iterator[str]) -> Iterator[Problem]:
+    missing = ", ".join(names)
+    if missing:
+        yield Problem(
+            code="resume-nodes-missing",
+            message=f"the run also had nodes that the inventory does not name any more: {missing}",
+            hint="nothing is done there; put them back into the inventory, or let them be",
+        )
