@@ -1,0 +1,124 @@
+"""apply --drain on real nodes: each is empty while its daemon restarts, and works again afterwards as it did before."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.cluster.nodes import CORDONED_BY
+from tests.lab.kubelet import add_node, add_pod, pods_on, running_kubelet
+
+if TYPE_CHECKING:
+    from tests.e2e.site import Ended, Site
+    from tests.lab.apiserver import RunningApiServer
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("nodes", "apiserver")
+
+_MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What happened: `seen` is how each node looked in the cluster at the moment when its dockerd had ended."""
+
+    site: Site
+    api: RunningApiServer
+    seen: dict[str, tuple[bool, set[str]]]
+    kept: dict[str, set[str]]
+    apply: Ended
+    second: Ended
+
+
+@pytest.fixture(scope="module")
+def story(fresh_site: Site, apiserver: RunningApiServer) -> Story:
+    site = fresh_site
+    apiserver.create_namespace("drain", "default")
+    kept: dict[str, set[str]] = {}
+    seen: dict[str, tuple[bool, set[str]]] = {}
+    with ExitStack() as stack:
+        for node in site.nodes:
+            # node1 is cordoned by somebody, so it must not be the first
+            add_node(apiserver, node.name, address=node.address, boot_id=_boot_id(node), cordoned=node is site.nodes[0])
+            add_pod(apiserver, node.name, f"web-{node.name}", namespace="drain")
+            agent = add_pod(apiserver, node.name, f"agent-{node.name}", namespace="drain", controller="DaemonSet")
+            kept[node.name] = {agent}
+            stack.enter_context(running_kubelet(apiserver, node.name, lease=True))
+        watchers = [threading.Thread(target=_watch, args=(apiserver, node, seen)) for node in site.nodes[:2]]
+        for watcher in watchers:
+            watcher.start()
+        inventory = site.lab.write_inventory("drain.ini", nodes=site.nodes)
+        run = ("-i", inventory, "-c", site.settings(apiserver, "drain"), "--yes", "--drain", "-o", "json")
+        apply = site.agent("apply", *run)
+        for watcher in watchers:
+            watcher.join(timeout=60)
+        # a run that was killed left this behind
+        cordon = {"spec": {"unschedulable": True}, "metadata": {"annotations": {CORDONED_BY: "killed-run"}}}
+        apiserver.ask("PATCH", f"/api/v1/nodes/{site.nodes[1].name}", cordon, kind=_MERGE)
+        second = site.agent("apply", *run)
+    return Story(site=site, api=apiserver, seen=seen, kept=kept, apply=apply, second=second)
+
+
+def _boot_id(node: LabNode) -> str:
+    return node.run("cat /proc/sys/kernel/random/boot_id").stdout.strip()
+
+
+def _main_pid(node: LabNode) -> str:
+    return node.run("systemctl show -p MainPID --value docker").stdout.strip()
+
+
+def _watch(api: RunningApiServer, node: LabNode, seen: dict[str, tuple[bool, set[str]]]) -> None:
+    """Note how the cluster sees the node as soon as dockerd is no longer the process that it was."""
+    waited = node.run(
+        "timeout 100 tail -s 0.05 -f /dev/null --pid=$(systemctl show -p MainPID --value docker)", check=False
+    )
+    if waited.returncode == 0:
+        found = api.ask("GET", f"/api/v1/nodes/{node.name}")
+        seen[node.name] = (bool(found["spec"].get("unschedulable")), pods_on(api, node.name))
+
+
+def _cordoned(story: Story, node: LabNode) -> bool:
+    return bool(story.api.ask("GET", f"/api/v1/nodes/{node.name}")["spec"].get("unschedulable"))
+
+
+def test_every_node_is_changed_and_proved(story: Story) -> None:
+    assert story.apply.code == 0, story.apply.stderr
+    outcomes = {
+        node["node"]: (node["outcome"], node["action"], node["verified"]) for node in story.apply.document["nodes"]
+    }
+    assert outcomes == {
+        "node1": ("changed", "restart", True),
+        "node2": ("changed", "restart", True),
+        "node3": ("changed", "reload", True),
+    }
+    assert story.apply.document["findings"] == []
+
+
+def test_dockerd_restarts_on_a_node_that_is_cordoned_and_empty(story: Story) -> None:
+    assert story.seen == {name: (True, story.kept[name]) for name in ("node1", "node2")}
+
+
+def test_a_node_that_only_reloads_keeps_its_pods(story: Story) -> None:
+    node = story.site.nodes[2]
+    assert pods_on(story.api, node.name) == {*story.kept[node.name], f"drain/web-{node.name}"}
+    assert f"{node.name}: cordoned" not in story.apply.stderr
+
+
+def test_the_node_that_somebody_cordoned_is_not_the_first_and_stays_cordoned(story: Story) -> None:
+    first, *others = story.site.nodes
+    order = [line.split()[1].rstrip(",") for line in story.apply.stderr.splitlines() if line.startswith("change ")]
+    assert order[0] != first.name
+    assert _cordoned(story, first)
+    assert [_cordoned(story, node) for node in others] == [False, False]
+
+
+def test_the_next_run_uncordons_what_a_killed_one_left(story: Story) -> None:
+    assert story.second.code == 0, story.second.stderr
+    assert story.second.document["summary"]["unchanged"] == 3
+    node = story.api.ask("GET", f"/api/v1/nodes/{story.site.nodes[1].name}")
+    assert not node["spec"].get("unschedulable")
+    assert CORDONED_BY not in node["metadata"].get("annotations", {})
