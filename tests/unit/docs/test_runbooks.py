@@ -1,4 +1,4 @@
-"""Every problem code that the program can report has its row in the runbooks, in both languages."""
+"""Every problem code that the program can report has its page in both languages, and its place in both indexes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from agent.model.result import PullVerdict, TransactionPhase
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOKS = ROOT / "docs/runbooks"
-LANGUAGES = ["README.md", "README.zh.md"]
+INDEXES = {"en": "README.md", "zh": "README.zh.md"}
+PAGES = {"en": RUNBOOKS, "zh": RUNBOOKS / "zh"}
+SECTIONS = {
+    "en": ["What you see", "Why it happens", "What to do", "How to see that it is mended", "Related"],
+    "zh": ["现象", "原因", "处理", "确认", "相关"],
+}
+FULL_STOP = {"en": ".", "zh": "。"}
+OPTIONAL = {"How to see that it is mended", "Related", "确认", "相关"}
 
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What takes a code as its first argument.
@@ -68,31 +75,41 @@ def emitted() -> set[str]:
     return found
 
 
-def text_of(name: str) -> str:
-    return (RUNBOOKS / name).read_text(encoding="utf-8")
+def pages(language: str) -> dict[str, str]:
+    found = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PAGES[language].glob("*.md"))}
+    return {code: text for code, text in found.items() if not code.startswith("README")}
 
 
-def rows(name: str) -> list[str]:
-    """The codes of the rows, each with an anchor of its own name."""
-    found: list[str] = []
-    for line in text_of(name).splitlines():
-        if line.startswith("| <a id="):
-            anchors = re.findall(r'<a id="([^"]+)"></a>`([^`]+)`', line.split(" | ")[0])
-            assert all(anchor == code for anchor, code in anchors), line
-            assert len(re.findall(r"(?<!\\)\|", line)) == 4, f"a pipe within a cell is written \\|: {line}"
-            found += [code for _, code in anchors]
+def index(language: str) -> str:
+    return (RUNBOOKS / INDEXES[language]).read_text(encoding="utf-8")
+
+
+def rows(language: str) -> dict[str, str]:
+    """The meaning of each code in the index, in order; each code is linked to its page."""
+    folder = "" if language == "en" else f"{language}/"
+    found: dict[str, str] = {}
+    for line in index(language).splitlines():
+        if line.startswith("| ["):
+            row = re.fullmatch(rf"\| \[([a-z0-9-]+)\]\({folder}\1\.md\) \| (.+) \|", line)
+            assert row, line
+            assert row[1] not in found, f"{row[1]} has two rows"
+            found[row[1]] = row[2].replace("\\|", "|")
     return found
 
 
-def headings(name: str) -> list[int]:
+def headings(text: str) -> list[int]:
     """The levels of the headings, in order."""
-    return [len(match) for match in re.findall(r"^(#+) ", text_of(name), re.MULTILINE)]
+    return [len(match) for match in re.findall(r"^(#+) ", text, re.MULTILINE)]
 
 
-def anchors_of_headings(text: str) -> set[str]:
-    """As GitHub derives them."""
-    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^ *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+
+
+def shape(text: str) -> list[list[str]]:
+    """For each section, how its lines begin: what must be the same in both languages."""
+    sections = re.split(r"^## .+$", text, flags=re.MULTILINE)
+    return [re.findall(r"^(?:- |\d+\. |\[| *```)", section, re.MULTILINE) for section in sections]
 
 
 def test_codes_are_found_wherever_they_stand() -> None:
@@ -116,31 +133,43 @@ def test_codes_are_found_wherever_they_stand() -> None:
     assert known <= emitted()
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
-def test_every_code_has_its_row(name: str) -> None:
-    assert sorted(emitted() - set(rows(name))) == []
+@pytest.mark.parametrize("language", PAGES)
+def test_every_code_has_its_page(language: str) -> None:
+    assert sorted(emitted() - pages(language).keys()) == []
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
-def test_no_row_names_a_code_that_does_not_exist(name: str) -> None:
-    assert sorted(set(rows(name)) - emitted()) == []
+@pytest.mark.parametrize("language", PAGES)
+def test_no_page_is_about_a_code_that_does_not_exist(language: str) -> None:
+    assert sorted(pages(language).keys() - emitted()) == []
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
-def test_no_code_has_two_rows(name: str) -> None:
-    assert len(rows(name)) == len(set(rows(name)))
+@pytest.mark.parametrize("language", PAGES)
+def test_a_page_has_its_code_as_title_and_the_sections_in_order(language: str) -> None:
+    for code, text in pages(language).items():
+        title, empty, meaning, empty_too = text.splitlines()[:4]
+        assert (title, empty, empty_too) == (f"# {code}", "", ""), code
+        assert meaning.endswith(FULL_STOP[language]), f"{code}: {meaning}"
+        found = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        expected = [name for name in SECTIONS[language] if name in found or name not in OPTIONAL]
+        assert found == expected, code
 
 
-def test_both_languages_have_the_same_shape() -> None:
-    assert rows("README.md") == rows("README.zh.md")
-    assert headings("README.md") == headings("README.zh.md")
-    blocks = [re.findall(r"^```\w*\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL) for name in LANGUAGES]
-    assert blocks[0] == blocks[1]
-    assert blocks[0]
+def test_both_languages_show_the_same_commands_and_messages() -> None:
+    english, chinese = pages("en"), pages("zh")
+    for code in sorted(english.keys() & chinese.keys()):
+        texts = english[code], chinese[code]
+        assert blocks(texts[0]) == blocks(texts[1]), code
+        quoted = [sorted(re.findall(r"`([^`\n]+)`", text)) for text in texts]
+        assert quoted[0] == quoted[1], code
+        assert shape(texts[0]) == shape(texts[1]), code
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
-def test_every_link_within_leads_somewhere(name: str) -> None:
-    text = text_of(name)
-    targets = {*re.findall(r'<a id="([^"]+)"', text), *anchors_of_headings(text)}
-    assert [link for link in re.findall(r"\]\(#([^)]+)\)", text) if link not in targets] == []
+@pytest.mark.parametrize("language", PAGES)
+def test_the_index_has_every_page_with_its_meaning(language: str) -> None:
+    assert rows(language) == {code: text.splitlines()[2] for code, text in pages(language).items()}
+
+
+def test_both_indexes_have_the_same_shape() -> None:
+    assert list(rows("en")) == list(rows("zh"))
+    assert headings(index("en")) == headings(index("zh"))
+    assert blocks(index("en")) == blocks(index("zh"))
