@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent import __version__
-from agent.cli import apply, explain, history, lock, plan, render, rollback, secret, verify
+from agent.cli import apply, explain, history, lock, plan, render, rollback, secret, trust_hosts, verify
 from agent.cli.options import examples
 from agent.errors import ExitCode, UsageError
 
@@ -25,7 +25,7 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer hides its base
         """Return their names."""
-        order = ("render", "plan", "apply", "verify", "rollback", "history", "secret", "lock", "explain")
+        order = ("render", "plan", "apply", "verify", "rollback", "history", "secret", "trust-hosts", "lock", "explain")
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -88,6 +88,7 @@ app.command(
 app.add_typer(plan.app, name="plan")
 app.add_typer(history.app, name="history")
 app.add_typer(secret.app, name="secret")
+app.command("trust-hosts", epilog=examples("harbor-agent trust-hosts -i inventory.ini"))(trust_hosts.trust_hosts)
 app.add_typer(lock.app, name="lock")
 app.command("explain", epilog=examples("harbor-agent explain host-key-unknown", "harbor-agent explain"))(
     explain.explain

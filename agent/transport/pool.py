@@ -6,26 +6,20 @@ import time
 from collections import deque
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from agent.transport.protocol import Completed, Job, Lost
-
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 _SECONDS_TO_WIND_UP = 2.0
 
 
-class RunOne(Protocol):
-    """Runs one job to its end or its timeout; gives up soon once `stopping` is set."""
-
-    def __call__(self, job: Job, stopping: Event) -> Completed | Lost:
-        """Run the job."""
-        ...
-
-
-def run_each(run_one: RunOne, jobs: Iterable[Job], *, forks: int) -> Iterator[Completed | Lost]:
+def run_each(run_one: Callable[[_Job, Event], _Result], jobs: Iterable[_Job], *, forks: int) -> Iterator[_Result]:
     """Run `jobs`, at most `forks` at a time, and yield each result as it comes.
+
+    `run_one` runs one job to its end or its timeout, and gives up soon once the event is set.
 
     When the consumer stops early (an exception, Ctrl-C, `close()`), no further job starts and those that run are told
     to give up. The threads are daemons: a job that does not give up never keeps the process from ending. An exception
@@ -34,7 +28,7 @@ def run_each(run_one: RunOne, jobs: Iterable[Job], *, forks: int) -> Iterator[Co
     waiting = deque(jobs)
     count = len(waiting)
     stopping = Event()
-    results: SimpleQueue[Completed | Lost | Exception] = SimpleQueue()
+    results: SimpleQueue[_Result | Exception] = SimpleQueue()
 
     def work() -> None:
         while not stopping.is_set():

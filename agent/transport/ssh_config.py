@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from agent.errors import Problem
 from agent.transport.ssh_arguments import LISTS
-from agent.transport.ssh_settings import Destination, Settings, settings_from
+from agent.transport.ssh_settings import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from agent.transport.ssh_settings import Destination, Settings
 
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 _HINT = "correct the ssh configuration; ssh -G HOST shows what it makes of it"
