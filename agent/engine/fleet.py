@@ -68,9 +68,15 @@ def open_transport(reach: Reach) -> Transport:
         from agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
 
         return AnsibleTransport(sources=reach.sources, forks=reach.forks)
+    return _ssh_transport(reach.forks)
+
+
+@cache
+def _ssh_transport(forks: int) -> Transport:
+    """Return the one of this process: a passphrase is asked for once, and a bastion logged in to once."""
     from agent.transport.ssh import SshTransport  # noqa: PLC0415 - paramiko is slow to import
 
-    return SshTransport(forks=reach.forks)
+    return SshTransport(forks=forks)
 
 
 def plan_fleet(

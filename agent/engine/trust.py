@@ -9,13 +9,14 @@ from agent import __version__
 from agent.engine.events import Phase
 from agent.engine.fleet import load_nodes
 from agent.errors import ExitCode
-from agent.transport.trust import HostKey, HostKeys, KeyStatus, add
+from agent.transport.trust import HostKeys, KeyStatus, add
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agent.engine.events import Listener
     from agent.engine.request import Reach
+    from agent.transport.trust import HostKey
 
 TRUST_SCHEMA = "harbor-agent/trust/1"
 # No exit code of its own: the nodes behind a key that is not known are unreachable.
