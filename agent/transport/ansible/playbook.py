@@ -115,17 +115,3 @@ def _is_alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except (OSError, IndexError):
         return False
-
-
-def close_connections(folder: Path) -> None:
-    """End the ssh processes in the background that keep connections open for the next task."""
-    for master in folder.iterdir():
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603 - the path is ours
-                ["ssh", "-O", "exit", "-o", f"ControlPath={master}", "none"],  # noqa: S607 - whichever Ansible used
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=5,
-                check=False,
-            )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from agent import resources
 from agent.transport.ansible.counter import Counter
 from agent.transport.ansible.exchange import SOCKET_VARIABLE
-from agent.transport.ansible.folder import private_folder
-from agent.transport.ansible.playbook import Playbook, close_connections
+from agent.transport.ansible.folder import CONNECTIONS, private_folder
+from agent.transport.ansible.playbook import Playbook
 from agent.transport.protocol import Lost
 
 if TYPE_CHECKING:
@@ -55,13 +55,10 @@ class AnsibleTransport:
             finally:
                 counter.close()
                 process.end()
-                close_connections(folder / "connections")
 
     def _start(self, folder: Path, socket: Path, jobs: Sequence[Job]) -> Playbook:
         hosts = folder / "hosts"
         hosts.write_text("".join(f"{job.node.name}\n" for job in jobs), encoding="utf-8")
-        connections = folder / "connections"
-        connections.mkdir()
         arguments = {
             "private_data_dir": str(folder),
             "project_dir": str(Path.cwd()),
@@ -73,7 +70,7 @@ class AnsibleTransport:
             "envvars": {
                 "ANSIBLE_HOST_KEY_CHECKING": "True",
                 "ANSIBLE_RETRY_FILES_ENABLED": "False",
-                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(connections),
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / CONNECTIONS),
                 "ANSIBLE_SSH_RETRIES": "0",
                 SOCKET_VARIABLE: str(socket),
             },

@@ -1,0 +1,194 @@
+"""What only the way through Ansible promises: nothing left behind, nothing handed over, nothing run twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.model.program import Program
+from agent.transport.ansible.transport import AnsibleTransport
+from agent.transport.protocol import Completed, Job, Lost
+from tests.transport.ansible_inventory import HOSTS, write_inventory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.transport.sshd import Server
+
+pytestmark = pytest.mark.needs("sshd", "root")
+
+MEMORY = Path("/dev/shm")
+CANARY = "canary-6b1f09"
+_HOLD = """
+import sys
+from agent.model.inventory import Node
+from agent.model.program import Program
+from agent.transport.ansible.transport import AnsibleTransport
+from agent.transport.protocol import Job
+program = Program(stdin=sys.argv[2].encode())
+job = Job(node=Node(name="node1", address="127.0.0.1", user="nopasswd"), program=program)
+for result in AnsibleTransport(sources=[sys.argv[1]], forks=1).run([job]):
+    print(result)
+"""
+
+
+def folders() -> set[Path]:
+    return set(MEMORY.glob("harbor-agent-ansible.*"))
+
+
+def wait_for(what: Callable[[], object], *, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def run(transport: AnsibleTransport, server: Server, *programs: bytes, timeout: float = 30) -> list[Completed | Lost]:
+    jobs = [
+        Job(node=server.node(name=name, user="nopasswd"), program=Program(stdin=program), timeout=timeout)
+        for name, program in zip(HOSTS, programs, strict=False)
+    ]
+    return list(transport.run(jobs))
+
+
+@pytest.fixture
+def transport(server: Server, tmp_path: Path) -> AnsibleTransport:
+    return AnsibleTransport(sources=[str(write_inventory(tmp_path, server))], forks=4)
+
+
+@pytest.fixture
+def held(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose program hangs on the node, once it has begun there."""
+    begun = server.home / "begun"
+    begun.unlink(missing_ok=True)
+    (server.home).chmod(0o777)
+    program = f": {CANARY}; touch {begun}; sleep 30"
+    argv = [sys.executable, "-c", _HOLD, str(write_inventory(tmp_path, server)), program]
+    before = folders()
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(begun.exists)
+    ours = folders() - before
+    yield process
+    process.kill()
+    process.wait()
+    for pid in {pid for folder in ours for pid in _processes_with(folder.name)}:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_run_leaves_no_folder_and_no_process(transport: AnsibleTransport, server: Server) -> None:
+    before = folders()
+
+    (result,) = run(transport, server, b"echo done")
+
+    assert isinstance(result, Completed)
+    assert folders() <= before
+    wait_for(lambda: not _processes_with("harbor-agent-ansible."), seconds=10)
+
+
+def test_what_a_program_holds_is_neither_in_a_file_nor_among_arguments(
+    held: subprocess.Popen[bytes],
+) -> None:
+    files = [path for folder in folders() for path in folder.rglob("*") if path.is_file()]
+
+    assert files
+    assert not [path for path in files if CANARY.encode() in path.read_bytes()]
+    assert _processes_with(CANARY) == [held.pid]  # to which the test itself said it
+    assert {folder.stat().st_mode & 0o777 for folder in folders()} == {0o700}
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next(
+    held: subprocess.Popen[bytes], transport: AnsibleTransport, server: Server
+) -> None:
+    left = folders()
+    held.kill()
+    held.wait()
+    assert left & folders()
+
+    run(transport, server, b"true")
+
+    assert not left & folders()
+    wait_for(lambda: not [pid for folder in left for pid in _processes_with(f"{folder}/connections")])
+
+
+def test_an_interrupt_ends_everything_that_was_started(held: subprocess.Popen[bytes]) -> None:
+    ours = folders()
+    held.send_signal(signal.SIGINT)
+
+    held.wait(15)
+
+    wait_for(lambda: not [pid for folder in ours for pid in _processes_with(folder.name)], seconds=10)
+
+
+def test_a_connection_that_breaks_once_the_program_runs_is_no_failure(
+    transport: AnsibleTransport, server: Server
+) -> None:
+    cut = b"""
+        pid=$$
+        while [ "$(cat /proc/$pid/comm)" != sshd ]; do pid=$(sed 's/.*) . \\([0-9]*\\).*/\\1/' /proc/$pid/stat); done
+        kill -9 $pid $(sed 's/.*) . \\([0-9]*\\).*/\\1/' /proc/$pid/stat); sleep 20
+    """
+
+    broken, whole = sorted(run(transport, server, cut, b"echo whole"), key=lambda result: result.job.node.name)
+
+    assert isinstance(broken, Lost)
+    assert (broken.problem.code, broken.started) == ("connection-lost", True), broken.problem
+    assert isinstance(whole, Completed)
+
+
+def test_a_program_that_ends_with_255_is_neither_unreachable_nor_run_again(
+    transport: AnsibleTransport, server: Server
+) -> None:
+    (server.home).chmod(0o777)
+    runs = server.home / "runs"
+    runs.unlink(missing_ok=True)
+
+    (result,) = run(transport, server, f"echo run >>{runs}; exit 255".encode())
+
+    assert isinstance(result, Completed)
+    assert result.rc != 0
+    assert runs.read_text() == "run\n"
+
+
+def test_what_ansible_itself_cannot_do_is_told_in_its_words(server: Server, tmp_path: Path) -> None:
+    source = write_inventory(tmp_path, server, ansible_connection="no_such_plugin")
+
+    (result,) = run(AnsibleTransport(sources=[str(source)], forks=1), server, b"true")
+
+    assert isinstance(result, Lost)
+    assert (result.problem.code, result.started) == ("ansible-failed", False)
+    assert "no_such_plugin" in result.problem.message
+
+
+def test_secrets_of_the_environment_are_not_handed_to_ansible(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection plugin sees what Ansible sees; here it is the local one, that runs in Ansible's environment."""
+    monkeypatch.setenv("HARBOR_PASSWORD", CANARY)
+    source = tmp_path / "local.ini"
+    source.write_text("node1 ansible_connection=local ansible_become=false\n")
+
+    (result,) = run(AnsibleTransport(sources=[str(source)], forks=1), server, b"env")
+
+    assert isinstance(result, Completed), result.problem
+    assert b"HOME=" in result.stdout
+    assert CANARY.encode() not in result.stdout
+
+
+def _processes_with(text: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) != os.getpid():
+            try:
+                argv = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if text.encode() in argv:
+                found.append(int(folder.name))
+    return found
