@@ -155,14 +155,25 @@ back_up() {
 # The very first state of a file that this tool ever saw is kept for good.
 keep_pristine() {
   mkdir -p "$STATE/pristine" && touch "$STATE/pristine/manifest" || return 1
-  while read -r name b1 b2 b3 b4 b5 known; do
+  while read_pristine; do
     [ "$known" != "$path" ] || return 0
   done <"$STATE/pristine/manifest"
   name=$(($(wc -l <"$STATE/pristine/manifest") + 1))
   if [ -f "$T/before.$number" ]; then
     cp -p "$T/before.$number" "$STATE/pristine/$name" && sync "$STATE/pristine/$name" || return 1
   fi
-  printf '%s %s %s\n' "$name" "$before" "$path" >>"$STATE/pristine/manifest" && sync "$STATE/pristine/manifest"
+  printf '\n%s %s %s .\n' "$name" "$before" "$path" >>"$STATE/pristine/manifest" && sync "$STATE/pristine/manifest"
+}
+
+# Sets name, b1 to b5 (a fingerprint) and known (a path) of the next whole line of the manifest on standard input. As in
+# the journal, a dot at the end tells it from a torn one: that was broken off before the file it names was changed.
+read_pristine() {
+  while read -r name b1 b2 b3 b4 b5 known; do
+    case $known in /*' .') ;; *) continue ;; esac
+    known=${known% .}
+    return 0
+  done
+  return 1
 }
 
 # Whether systemd must read unit files again.

@@ -62,13 +62,12 @@ describe_transaction() {
   done
 }
 
-# A last line without its end was broken off before the file that it names was changed; `read` leaves it out.
 describe_pristine() {
   [ -s "$STATE/pristine/manifest" ] || { fail history-empty "no file was changed on the node yet"; return 1; }
   printf '%s\n' 'transaction pristine' 'phase none' 'unit -' 'config-file -'
   after='- - - - -'
-  while read -r name b1 b2 b3 b4 b5 path; do
-    before="$b1 $b2 $b3 $b4 $b5"
+  while read_pristine; do
+    path=$known before="$b1 $b2 $b3 $b4 $b5"
     describe_file "$STATE/pristine/$name" || return 1
   done <"$STATE/pristine/manifest"
 }

@@ -173,11 +173,18 @@ def test_pristine_is_what_was_there_before_the_first_of_all(world: World) -> Non
 
 
 @pytest.mark.needs("root")
-def test_a_line_of_the_manifest_that_was_broken_off_is_left_out(world: World) -> None:
+@pytest.mark.parametrize("torn", ["9 regular 644 0 0 e3b0c4", f"9 {written(b'{}')} /etc/doc", "\n", "\0" * 9])
+def test_a_line_of_the_manifest_that_was_broken_off_is_left_out_and_spoils_no_other(world: World, torn: str) -> None:
     commit(world, restart_plan(world), "run-1")
     with world.file(f"{STATE}/pristine/manifest").open("a") as manifest:
-        manifest.write("2 regular 644 0 0 e3b0c4")
+        manifest.write(torn)
     assert [backup.path for backup in history(world, "pristine").files] == [DROP_IN]
+    world.file(DAEMON_JSON).write_bytes(b"{}")
+    commit(world, files_only(change(world, DAEMON_JSON, '{"debug":true}')), "run-2")
+    assert [(backup.path, backup.state.content) for backup in history(world, "pristine").files] == [
+        (DROP_IN, None),
+        (DAEMON_JSON, b"{}"),
+    ]
 
 
 @pytest.mark.needs("root")
