@@ -30,6 +30,20 @@ class Route(StrEnum):
     DAEMON_JSON = "daemon-json"
 
 
+class LiveRestore(StrEnum):
+    """How containers fare in a restart of the daemon.
+
+    NONE: those that run stop, and live-restore could not change that; so too where nothing is restarted. ON: the daemon
+    keeps them running by itself. POSSIBLE: they stop, and `--live-restore` would keep them running. PLANNED: it is
+    switched on right before, by a reload.
+    """
+
+    NONE = "none"
+    ON = "on"
+    POSSIBLE = "possible"
+    PLANNED = "planned"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
     """One file, before and after; `after.kind` ABSENT means the file goes. `reason` is one clause."""
@@ -51,9 +65,9 @@ class Plan:
     `changes` are in an order in which every prefix leaves a node that boots. `expected_entries` must be
     in the daemon's live list afterwards, `unexpected_entries` must not. `argv_after` is what dockerd is
     predicted to run with (empty where nothing is restarted and nothing is known), `config_file` the daemon
-    configuration it reads. `containers_bounced` are those a restart would stop. `owned_entries` and
-    `created_files` go into the record: what this tool may later remove. `findings` are worth telling but
-    stop nothing.
+    configuration it reads. `containers_bounced` are those that a restart stops: none where `live_restore` is ON or
+    PLANNED, and then every container must run on. `owned_entries` and `created_files` go into the record: what
+    this tool may later remove. `findings` are worth telling but stop nothing.
     """
 
     node: str
@@ -64,6 +78,7 @@ class Plan:
     route: Route = Route.NONE
     reason: str
     containers_bounced: tuple[Container, ...] = ()
+    live_restore: LiveRestore = LiveRestore.NONE
     expected_entries: tuple[str, ...] = ()
     unexpected_entries: tuple[str, ...] = ()
     argv_after: tuple[str, ...] = ()

@@ -114,7 +114,8 @@ class DockerState:
     `argv` and `environment` are those of the running process (None: not running, or not readable);
     `environment` holds only names that matter to pulls (proxy variables), user information masked.
     `live` is None where the daemon did not answer. `version` is the server's ("" if unknown; the client's
-    or `dockerd --version` where the daemon is down).
+    or `dockerd --version` where the daemon is down). `swarm` is the state of its membership, such as "inactive";
+    "" where it is not known.
     """
 
     unit: UnitState
@@ -124,6 +125,7 @@ class DockerState:
     environment: Mapping[str, str] = field(default_factory=dict)
     live: LiveRegistryConfig | None = None
     live_restore: bool | None = None
+    swarm: str = ""
     containers: tuple[Container, ...] = ()
 
 

@@ -46,12 +46,12 @@ cidr $1
   return 1
 }
 
-# Running containers: "ID POLICY KUBERNETES NAME". A restarting one counts only where $1 is "all".
+# Running containers: "ID POLICY KUBERNETES NAME STARTED RESTARTS". A restarting one counts only where $1 is "all".
 list_containers() {
   identities=$(timeout 10 docker ps -q --no-trunc --filter status=running ${1:+--filter status=restarting} 2>/dev/null) || return 1
   [ -n "$identities" ] || return 0
   # shellcheck disable=SC2086 # one word each
-  timeout 10 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}}' $identities 2>/dev/null
+  timeout 10 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}}' $identities 2>/dev/null
   :
 }
 
@@ -190,20 +190,36 @@ is_live_as_before() {
   done <"$T/plan"
 }
 
-# Containers that must come back by themselves run; sets lost (names). kubelet makes its own anew.
+# Containers that must come back by themselves run; sets lost (names). kubelet makes its own anew. With live-restore
+# all of them run on, and 2 says that one did not.
 are_containers_back() {
-  running=$(list_containers all) || return 1
-  lost=
-  awaited=
-  while read -r identity policy kubernetes name; do
-    case $running in *"$identity"*) continue ;; esac
+  running=$newline$(list_containers all)$newline || return 1
+  lost='' awaited='' bounced=''
+  while read -r identity policy kubernetes name started restarts; do
+    name=${name#/}
+    case $running in
+      *"$newline$identity "*)
+        [ -z "$live_restore" ] || runs_on || bounced="$bounced${bounced:+ }$name"
+        continue
+        ;;
+    esac
     [ "$kubernetes" = no ] || continue
-    case $name in /k8s_*) continue ;; esac
-    lost="$lost${lost:+ }${name#/}"
-    case $policy in always | unless-stopped) awaited="$awaited${awaited:+ }${name#/}" ;; esac
-    [ "$live_restore" = no ] || awaited=$lost
+    case $name in k8s_*) continue ;; esac
+    lost="$lost${lost:+ }$name"
+    case $policy in always | unless-stopped) awaited="$awaited${awaited:+ }$name" ;; esac
+    [ -z "$live_restore" ] || awaited=$lost
   done <"$T/containers.before"
+  [ -z "$bounced" ] || { fail containers-not-running "stopped and started anew, in spite of live-restore: $bounced" || return 2; }
   [ -z "$awaited" ] || { fail containers-not-running "not running again: $awaited"; return 1; }
+}
+
+# Whether it is the same run of the container; one that ended by itself was started again by Docker, which counts that.
+runs_on() {
+  found=${running#*"$newline$identity "}
+  found=${found%%"$newline"*}
+  counted=${found##* }
+  found=${found% *}
+  [ "${found##* }" = "$started" ] || [ "$counted" -gt "$restarts" ]
 }
 
 # dockerd starts them while it starts itself; what is not there soon will not come.

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # What one node is like, read-only, as one framed document (decoded by agent/node/probe_wire.py).
 # Arguments: the registries (host[:port]) whose reachability is wanted. POSIX sh: dash, busybox and bash.
-# Everything is a function and the call is the last line, so that a truncated copy does nothing.
+# reachability.sh stands before this text. Everything is a function and the call is the last line, so that a truncated
+# copy does nothing.
 
 report_system() {
   printf 'privileged %s\n' "$([ "$(id -u)" -eq 0 ] && echo yes || echo no)"
@@ -92,7 +93,7 @@ report_daemon() {
     return 0
   fi
   # shellcheck disable=SC2016 # a Go template
-  facts=$(timeout 5 docker info --format '{{json .RegistryConfig}}{{println}}{{json .LiveRestoreEnabled}}{{println}}{{json .ServerVersion}}')
+  facts=$(timeout 5 docker info --format '{{json .RegistryConfig}}{{println}}{{json .LiveRestoreEnabled}}{{println}}{{json .ServerVersion}}{{println}}{{json .Swarm.LocalNodeState}}')
   case $facts in
     '{'*) ;;
     *)
@@ -260,71 +261,6 @@ is_finished() {
     committed | rolled_back | rollback_failed | refused) return 0 ;;
   esac
   return 1
-}
-
-report_reachability() {
-  for entry in "$@"; do report_entry "$entry" & done
-  wait
-}
-
-# One line, written at once, so that entries asked in parallel do not mix.
-report_entry() {
-  host=$1
-  port=80
-  case $1 in
-    *]) ;;
-    *:*) host=${1%:*} port=${1##*:} ;;
-  esac
-  host=${host#\[}
-  host=${host%]}
-  resolved=$(resolve "$host")
-  if [ "$resolved" = none ]; then
-    printf 'reach %s none 0 the name does not resolve\n' "$1"
-    return 0
-  fi
-  unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY
-  answer=$(ask "$1" 2>&1 | tr -d '\r')
-  status=$(printf '%s\n' "$answer" | sed -n 's,^ *HTTP/[0-9.]* \([0-9][0-9][0-9]\).*,\1,p' | sed -n 1p)
-  if [ "$answer" = unasked ]; then
-    status=- message='nothing on the node can ask'
-  elif [ -n "$status" ] && [ "$status" != 000 ]; then
-    message=
-  else
-    status=0 message=$(printf '%s\n' "$answer" | grep -v '^HTTP/' | grep . | tail -n 1 | cut -c1-200)
-    message=${message:-no answer within 2 s}
-  fi
-  printf 'reach %s %s %s %s\n' "$1" "$resolved" "$status" "$message"
-}
-
-# "-" where there is nothing to resolve or nothing to resolve it with, "none" where no address was found.
-resolve() {
-  case $1 in
-    *:*) printf '%s' - ;;
-    *[!0-9.]*)
-      command -v getent >/dev/null 2>&1 || { printf '%s' - && return 0; }
-      found=$(timeout 2 getent ahosts "$1" | sed 's/[[:space:]].*//' | sort -u | tr '\n' ,)
-      printf '%s' "${found:-none}"
-      ;;
-    *) printf '%s' - ;;
-  esac
-}
-
-# The status line of GET /v2/, or an error; "unasked" where the node has nothing to ask with.
-ask() {
-  url="http://$1/v2/"
-  if command -v curl >/dev/null 2>&1; then
-    curl -qsS -m 2 --noproxy '*' -o /dev/null -w 'HTTP/1 %{http_code}\n' "$url"
-  elif command -v wget >/dev/null 2>&1; then
-    timeout 2 wget -S -O /dev/null "$url"
-  elif command -v busybox >/dev/null 2>&1 && busybox wget --help >/dev/null 2>&1; then
-    timeout 2 busybox wget -S -O /dev/null "$url"
-  elif command -v bash >/dev/null 2>&1; then
-    # shellcheck disable=SC2016 # for bash, which has sockets
-    timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET /v2/ HTTP/1.0\r\nHost: %s\r\n\r\n" "$3" >&3 && head -n 1 <&3' \
-      bash "$host" "$port" "$1"
-  else
-    echo unasked
-  fi
 }
 
 gather() {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SCHEMA = "harbor-agent/probe/1"
+_PARTS = ("reachability.sh", "probe.sh")
 _WANTED_OF_OS_RELEASE = frozenset({"ID", "VERSION_ID", "PRETTY_NAME"})
 _VERSION = re.compile(r"version ([^\s,]+)")
 _UNREADABLE = {
@@ -45,7 +46,7 @@ def probe_program(entries: Sequence[str]) -> Program:
 
     Runs with fewer rights too; what could not be read is then in `NodeState.unreadable`.
     """
-    return Program(stdin=compose([node_program("probe.sh")], {}), arguments=tuple(entries), privileged=True)
+    return Program(stdin=compose([node_program(part) for part in _PARTS], {}), arguments=tuple(entries), privileged=True)
 
 
 def decode_probe(stdout: bytes) -> NodeState:
@@ -198,7 +199,7 @@ def _assignments(text: str) -> dict[str, str]:
 def _docker(document: _Document) -> DockerState:
     facts = dict(line.split("=", 1) for line in document.text("unit").splitlines() if "=" in line)
     argv = document.blocks.get("argv")
-    live, live_restore, version = _daemon(document)
+    live, live_restore, version, swarm = _daemon(document)
     return DockerState(
         unit=UnitState(
             name=document.words["docker"],
@@ -216,20 +217,21 @@ def _docker(document: _Document) -> DockerState:
         environment=dict(line.split("=", 1) for line in document.text("environment").splitlines() if "=" in line),
         live=live,
         live_restore=live_restore,
+        swarm=swarm,
         containers=tuple(_containers(document)),
     )
 
 
-def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None, str]:
-    """Return live configuration, live-restore and version; a daemon with an error of its own answers null."""
+def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None, str, str]:
+    """Return live configuration, live-restore, version and swarm; a daemon with an error of its own answers null."""
     lines = document.text("daemon").splitlines()
     if not lines:
         match = _VERSION.search(document.text("version"))
-        return None, None, match[1] if match else ""
+        return None, None, match[1] if match else "", ""
     try:
-        registry, live_restore, version = (json.loads(line) for line in lines)
+        registry, live_restore, version, swarm = (json.loads(line) for line in lines)
         if not version or not isinstance(registry, dict):
-            return None, None, ""
+            return None, None, "", ""
         indexes: dict[str, dict[str, object]] = registry.get("IndexConfigs") or {}
         live = LiveRegistryConfig(
             insecure_cidrs=tuple(registry.get("InsecureRegistryCIDRs") or ()),
@@ -238,7 +240,7 @@ def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None
         )
     except (ValueError, TypeError, AttributeError):
         raise refuse("node-answer-unknown", "dockerd describes itself in an unknown form") from None
-    return live, bool(live_restore), str(version)
+    return live, bool(live_restore), str(version), str(swarm)
 
 
 def _containers(document: _Document) -> Iterator[Container]:

@@ -22,7 +22,7 @@ restore() {
 
 is_daemon_touched() {
   [ "$action" != none ] || return 1
-  has_step activating || ! is_live_as_before
+  has_step activating || has_step keeping || ! is_live_as_before
 }
 
 finish_restoration() {
@@ -62,12 +62,16 @@ put_back() {
 
 restore_daemon() {
   deadline=$(($(now) + patience))
-  if [ "$action" = reload ] && is_active; then
-    if grep -qs '"insecure-registries"' "$config_file"; then reload_daemon; else revoke; fi
-    until_deadline $(($(now) + 3)) is_live_as_before && return 0
-    fail registry-not-live "the daemon's live list did not go back by a reload" || journal restarting "$CODE" "$DETAIL"
+  # What a reload brought, a reload takes back.
+  if { [ "$action" = reload ] || ! has_step activating; } && is_active; then
+    revoke
+    until_deadline $(($(now) + 3)) is_daemon_as_before && return 0
+    fail registry-not-live "the daemon did not go back by a reload" || journal restarting "$CODE" "$DETAIL"
   fi
-  restart_daemon "$deadline" || return 1
+  if ! restart_keeping_containers; then
+    deadline=$(($(now) + patience))
+    restart_daemon "$deadline" || return 1
+  fi
   until_deadline "$deadline" is_live_as_before ||
     { fail restore-failed "the daemon's live list is not what it was"; return 1; }
   # Containers are told apart from the daemon: what is lost is reported, and no reason to call the files wrong.
@@ -75,26 +79,50 @@ restore_daemon() {
   return 0
 }
 
-# A key that is gone from the file stays in force after SIGHUP (moby#36632): an empty list is shown to the daemon
-# for a moment. The file is an object, or dockerd would not have started with it.
+is_daemon_as_before() {
+  is_live_as_before || return 1
+  ! must_switch_off || is_live_restore_off
+}
+
+# A key that is gone from the file stays in force after SIGHUP (moby#36632): what takes it back is shown to the daemon
+# for a moment. A key that the change did not bring may be a flag, and is not shown beside it.
 revoke() {
-  {
-    printf '{"insecure-registries":[]'
-    if [ -f "$config_file" ]; then
-      tr '\n' ' ' <"$config_file" | sed 's/^[[:space:]]*{[[:space:]]*//; s/^[^}]/,&/'
-    else
-      printf '}'
-    fi
-  } >"$T/revoking"
+  members='' value=''
+  if planned_configuration | grep -q '"insecure-registries"' && ! grep -qs '"insecure-registries"' "$config_file"; then
+    members='"insecure-registries":[]'
+  fi
+  if must_switch_off; then members="$members${members:+,}\"live-restore\":false" value=false; fi
+  if [ -z "$members" ]; then
+    reload_daemon
+    return 0
+  fi
+  conceal && show "$members" "$value" && reload_daemon
+  until_deadline $(($(now) + 3)) is_daemon_as_before
+  reveal
+}
+
+# Sets the daemon's file, as restored, aside. reveal brings it back.
+conceal() {
   known_file=$(fingerprint "$config_file")
-  case $known_file in
-    absent*) shown='regular 600 0 0 -' ;;
-    *) shown=$known_file && cp -p "$config_file" "$T/revoked" || return 1 ;;
-  esac
-  set_file "$config_file" "$shown" "$T/revoking" || return 1
-  reload_daemon
-  until_deadline $(($(now) + 3)) is_live_as_before
-  set_file "$config_file" "$known_file" "$T/revoked"
+  rm -f "$T/concealed"
+  case $known_file in absent*) ;; *) cp -p "$config_file" "$T/concealed" ;; esac
+}
+
+# show MEMBERS VALUE: the daemon's file holds MEMBERS before what was set aside, and there VALUE for live-restore. It
+# is an object, or dockerd would not have started with it.
+show() {
+  script='s/^[[:space:]]*{[[:space:]]*//; s/^[^}]/,&/'
+  [ -z "$2" ] || script="$script; s/\"live-restore\"[[:space:]]*:[[:space:]]*[a-z]*/\"live-restore\":$2/g"
+  {
+    printf '{%s' "$1"
+    if grep -qs '{' "$T/concealed"; then tr '\n' ' ' <"$T/concealed" | sed "$script"; else printf '}'; fi
+  } >"$T/shown"
+  case $known_file in absent*) shown='regular 600 0 0 -' ;; *) shown=$known_file ;; esac
+  set_file "$config_file" "$shown" "$T/shown"
+}
+
+reveal() {
+  set_file "$config_file" "$known_file" "$T/concealed"
   remove_directories "$T/created-directories"
 }
 
@@ -128,6 +156,7 @@ recover() {
   else
     journal rollback_failed restore-failed "$(cat "$T/trouble")"
   fi
+  prune
   sync
   systemctl daemon-reload
 }

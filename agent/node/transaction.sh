@@ -5,7 +5,7 @@
 #   finish ID    in that unit, after `run` ended in whatever way
 #   recover ID   at boot before Docker, where the node went down in the middle
 #   status ID    reports;  rollback ID  takes a committed or broken-off one back;  undo ID  its half in the unit
-# journal.sh, files.sh, daemon.sh, restore.sh and begin.sh stand before this text, the plan follows in variables. Everything is a
+# Its parts (transaction_wire.py has their order) stand before this text, the plan follows in variables. Everything is a
 # function and the call is the last line, so that a truncated copy does nothing. docs/architecture.md has the reasons.
 # (`A && B || fail` is meant as it reads, and variables are shared between the parts, hence the exceptions above.)
 
@@ -14,7 +14,7 @@ load() {
   action=$(plan_value action)
   config_file=$(plan_value config-file)
   patience=$(plan_value deadline)
-  live_restore=$(cat "$T/live-restore" 2>/dev/null || echo no)
+  live_restore=$(plan_value live-restore)
 }
 
 run() {
@@ -55,10 +55,6 @@ prepare() {
   if [ "$action" != none ]; then
     live_list >"$T/live.before" || { fail docker-silent "dockerd does not answer"; return 1; }
     list_containers >"$T/containers.before" || { fail docker-silent "dockerd does not list its containers"; return 1; }
-    case $(timeout 5 docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null) in
-      true) live_restore=yes ;;
-    esac
-    printf '%s\n' "$live_restore" >"$T/live-restore"
   fi
   number=1
   while read_change "$number"; do
@@ -115,6 +111,7 @@ swap_all() {
 
 tell_daemon() {
   [ "$action" != none ] || return 0
+  switch_live_restore_on || return 1
   journal activating
   deadline=$(($(now) + patience))
   if [ "$action" = restart ]; then
@@ -195,6 +192,8 @@ main() {
   DOCKER_HOST=unix:///var/run/docker.sock
   export LC_ALL PATH DOCKER_HOST
   exec </dev/null
+  newline='
+'
   STATE=/var/lib/harbor-agent
   LOCK=harbor-agent-transaction.service
   RECOVERY=/etc/systemd/system/harbor-agent-recovery.service

@@ -7,6 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from agent.model.plan import LiveRestore
 from agent.model.program import Program
 from agent.model.result import TransactionPhase, TransactionReport
 from agent.model.state import FileKind, LiveRegistryConfig
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
-_PARTS = ("journal.sh", "files.sh", "daemon.sh", "restore.sh", "begin.sh", "transaction.sh")
+_PARTS = ("journal.sh", "files.sh", "daemon.sh", "live_restore.sh", "restore.sh", "begin.sh", "transaction.sh")
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
 _WORD = re.compile(r"[^\0-\x20\x7f]+\Z")
@@ -105,6 +106,8 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
         f"deadline {max(1, math.ceil(deadline))}",
         f"config-file {_path(plan.config_file)}",
     ]
+    if plan.live_restore in (LiveRestore.ON, LiveRestore.PLANNED):
+        lines.append(f"live-restore {plan.live_restore}")
     lines += [f"expected {_word(entry)}" for entry in plan.expected_entries]
     lines += [f"unexpected {_word(entry)}" for entry in plan.unexpected_entries]
     arguments = (argument.encode("utf-8", "surrogateescape") for argument in plan.argv_after)

@@ -58,6 +58,8 @@ class World:
         for name in ("lock", "live.flags", "live.file", "containers", "calls"):
             self.set(name, "")
         self.set("active", "active\n")
+        self.set("live-restore", "false\n")
+        self.set("swarm", "inactive\n")
         self.set("system", "running\n")
         self.set("daemon.pid", f"{os.getpid()}\n")
         self.file("/etc/systemd/system/docker.service").write_text("[Service]\nExecStart=/usr/bin/dockerd\n")

@@ -318,6 +318,17 @@ def test_what_went_down_before_it_changed_anything_is_not_kept_for_good(world: W
     assert len(list(world.file("/var/lib/harbor-agent/transactions").iterdir())) <= 6
 
 
+def test_what_was_settled_at_boot_is_not_kept_for_good(world: World) -> None:
+    world.set("no-stop-post", "")
+    for count in range(7):
+        world.set("kill-at", "swapped-1")
+        begin(world, restart_plan(world), f"run-{count}")
+        world.wait_until_unlocked()
+        world.recover(f"run-{count}")
+        assert status(world, f"run-{count}").phase is TransactionPhase.ROLLED_BACK
+    assert len(list(world.file("/var/lib/harbor-agent/transactions").iterdir())) == 5
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_the_node_is_wholly_old_or_wholly_new(world: World, step: str) -> None:
     plan = restart_plan(world, OPTIONS, change(world, DAEMON_JSON, "{}"))
