@@ -72,6 +72,12 @@ VaultPasswordFiles = Annotated[
         metavar="FILE",
     ),
 ]
+AskPass = Annotated[
+    bool, typer.Option("-k", "--ask-pass", help="Ask for the password of the logins, for nodes that have none set.")
+]
+AskBecomePass = Annotated[
+    bool, typer.Option("-K", "--ask-become-pass", help="Ask for the password of sudo or su, likewise.")
+]
 AskVaultPass = Annotated[bool, typer.Option("--ask-vault-pass", help="Ask for the password of ansible-vault.")]
 Registries = Annotated[
     list[str] | None,
@@ -198,6 +204,8 @@ class NodeOptions:
     vault_id: VaultIds = None
     vault_password_file: VaultPasswordFiles = None
     ask_vault_pass: AskVaultPass = False
+    ask_pass: AskPass = False
+    ask_become_pass: AskBecomePass = False
 
     def reach(self) -> Reach:
         """Return how nodes are reached."""
@@ -214,6 +222,8 @@ class NodeOptions:
                 password_files=tuple(self.vault_password_file or ()),
                 ask=self.ask_vault_pass,
             ),
+            ask_password=self.ask_pass,
+            ask_become_password=self.ask_become_pass,
         )
 
 

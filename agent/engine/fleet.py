@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent import resources
 from agent.engine.events import Message
 from agent.engine.observe import observe
+from agent.engine.passwords import with_passwords
 from agent.errors import Problem
 from agent.model.inventory import Node
 from agent.model.plan import Refusal
@@ -49,13 +50,13 @@ class PlannedNode:
 def load_nodes(reach: Reach, listener: Listener) -> list[Node]:
     """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
     if reach.transport == "local":
-        return [Node(name="localhost", address="localhost", connection="local")]
+        return with_passwords([Node(name="localhost", address="localhost", connection="local")], reach)
     from agent.transport.inventory import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
 
     def tell(problem: Problem) -> None:
         listener(Message(text=str(problem)))
 
-    return load_inventory(reach.sources, limit=reach.limit, vault=reach.vault, tell=tell)
+    return with_passwords(load_inventory(reach.sources, limit=reach.limit, vault=reach.vault, tell=tell), reach)
 
 
 def open_transport(reach: Reach) -> Transport:

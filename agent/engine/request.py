@@ -52,7 +52,10 @@ class RegistryFlags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How the nodes are found and reached. Without `sources`, ansible.cfg says where they are."""
+    """How the nodes are found and reached. Without `sources`, ansible.cfg says where they are.
+
+    `ask_password` and `ask_become_password` say to ask for passwords; these themselves are nowhere in here.
+    """
 
     sources: tuple[str, ...] = ()
     limit: str | None = None
@@ -60,6 +63,8 @@ class Reach:
     forks: int = 10
     timeout: float = 60.0
     vault: VaultSources = field(default_factory=VaultSources)
+    ask_password: bool = False
+    ask_become_password: bool = False
 
     def from_anywhere(self) -> Reach:
         """Return the same with every path absolute, and with the inventory of ansible.cfg named. Raises UsageError."""

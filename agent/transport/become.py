@@ -20,7 +20,7 @@ PASSWORD_WRONG = Problem(
 PASSWORD_REQUIRED = Problem(
     code="become-password-required",
     message="a password is needed to become root",
-    hint="set ansible_become_password, or allow NOPASSWD in sudoers",
+    hint="give it with -K (--ask-become-pass) or ansible_become_password, or allow NOPASSWD in sudoers",
 )
 TERMINAL_REQUIRED = Problem(
     code="become-requires-tty",

@@ -61,7 +61,7 @@ def place(settings: Settings) -> str:
 
 def node_target(name: str, settings: Settings, password: Sensitive | None) -> Target:
     """Return the target that a node of the inventory is."""
-    hint = "check ansible_user and ansible_ssh_private_key_file"
+    hint = "check ansible_user and ansible_ssh_private_key_file; -k (--ask-pass) asks for a password"
     return Target(name=name, settings=settings, label=f"{name} ({place(settings)})", login_hint=hint, password=password)
 
 
