@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ def _known(codes: list[str] | None) -> list[str]:
     known = resources.runbook_codes()
     for code in codes or ():
         if code not in known:
+            import difflib
+
             close = difflib.get_close_matches(code, known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else "without a code they are all listed"
             raise typer.BadParameter(f"there is no problem '{code}'; {hint}")

@@ -20,9 +20,11 @@ _COLOURS = {
     Outcome.UNCHANGED: typer.colors.GREEN,
     Outcome.SKIPPED: typer.colors.BRIGHT_BLACK,
 }
-# The codes of the problems that were printed with a way out, in order.
-_hinted: list[str] = []
+# The codes of the problems that were printed, in order.
+_printed: list[str] = []
 _EXPLAINED_AT_ONCE = 4
+# Whoever has just said no knows why nothing was done.
+_NEEDS_NO_WORDS = "declined"
 
 
 def use_colours(stream: object) -> bool:
@@ -63,12 +65,11 @@ def tell(text: str) -> None:
 
 
 def problem_lines(problem: Problem) -> list[str]:
-    """Return a problem and its way out as indented lines; a hint may be a whole block to copy.
+    """Return a problem and its way out as indented lines, to be printed; a hint may be a whole block to copy.
 
-    Where there is a way out, `tell_more` says where there is more about it.
+    `tell_more` then says where there is more about it.
     """
-    if problem.hint:
-        _hinted.append(problem.code)
+    _printed.append(problem.code)
     code = typer.style(f"[{problem.code}]", dim=True)
     first, *more = problem.hint.splitlines() or [""]
     hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
@@ -77,8 +78,8 @@ def problem_lines(problem: Problem) -> list[str]:
 
 def tell_more() -> None:
     """Name the command that explains the problems which were printed, a few of them, each once."""
-    codes = list(dict.fromkeys(_hinted))[:_EXPLAINED_AT_ONCE]
-    _hinted.clear()
+    codes = [code for code in dict.fromkeys(_printed) if code != _NEEDS_NO_WORDS][:_EXPLAINED_AT_ONCE]
+    _printed.clear()
     if codes:
         tell(f"more: harbor-agent explain {' '.join(codes)}")
 

@@ -83,5 +83,26 @@ def test_a_plan_ends_with_it_on_standard_error_and_names_a_code_once(run: Runner
     assert run("apply", "--root", str(tree), "--registry", "192.168.0.99", "--yes").err.count("more: ") == 1
 
 
-def test_what_is_fine_or_has_no_way_out_ends_without_it(run: Runner, tree: Path) -> None:
+def test_what_is_fine_ends_without_it(run: Runner, tree: Path) -> None:
     assert "explain" not in run("plan", "--root", str(tree), "--registry", "192.168.0.99").err
+
+
+def test_whoever_says_no_is_not_told_why(tree: Path) -> None:
+    ours, theirs = os.openpty()
+    try:
+        os.write(ours, b"n\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "agent.cli", "apply", "--root", str(tree), "--registry", "192.168.0.99"],
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(RUNBOOKS.parents[1])},
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 7
+    assert "[declined]" in done.stderr
+    assert "explain" not in done.stderr
