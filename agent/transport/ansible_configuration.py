@@ -25,7 +25,6 @@ _DEFAULT = "default"
 _CONNECTION = {
     "ansible_port": "port",
     "ansible_user": "remote_user",
-    "ansible_private_key_file": "private_key_file",
     "ansible_ssh_args": "ssh_args",
     "ansible_ssh_common_args": "ssh_common_args",
     "ansible_ssh_extra_args": "ssh_extra_args",
@@ -34,6 +33,7 @@ _CONNECTION = {
 _BECOME = {"ansible_become_user": "become_user", "ansible_become_password": "become_pass"}
 _GENERAL = {
     "ansible_connection": "DEFAULT_TRANSPORT",
+    "ansible_private_key_file": "DEFAULT_PRIVATE_KEY_FILE",
     "ansible_become": "DEFAULT_BECOME",
     "ansible_become_method": "DEFAULT_BECOME_METHOD",
 }

@@ -30,8 +30,11 @@ _EXPECTED_PLUGIN = "see what the plugin says: ansible-inventory -vvv --graph -i 
 _RUN = "it is executable, so it is run: it must print JSON for --list; take away the x bit if it is a text"
 
 
-def unparsable(path: Path, loader: Any) -> UsageError:  # noqa: ANN401 - Ansible has no types
-    """Find out where and why a file cannot be parsed: Ansible itself keeps neither for every kind."""
+def unparsable(path: Path, loader: Any, hosts: Any) -> UsageError:  # noqa: ANN401 - Ansible has no types
+    """Find out where and why a file cannot be parsed: Ansible itself keeps neither for every kind.
+
+    `hosts` is what was read before, which plugins may build upon.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -42,9 +45,9 @@ def unparsable(path: Path, loader: Any) -> UsageError:  # noqa: ANN401 - Ansible
     except AnsibleError as error:
         return vault_failure(error, str(path)) or _unparsable(str(path), reason_of(error))
     if path.stat().st_mode & 0o111 and not encrypted:
-        return _unparsable(str(path), _failure("script", path, loader), _RUN)
+        return _unparsable(str(path), _script_failure(path, loader), _RUN)
     if _PLUGIN_KEY.search(content):
-        return _unparsable(str(path), _failure("auto", path, loader), _EXPECTED_PLUGIN)
+        return _unparsable(str(path), _failure("auto", path, loader, hosts), _EXPECTED_PLUGIN)
     if _YAML_NAME.search(path.name) or _YAML_START.match(content):
         where, reason = _yaml_failure(path, loader)
         return _unparsable(where, reason, _EXPECTED_YAML)
@@ -85,10 +88,22 @@ def _yaml_failure(path: Path, loader: Any) -> tuple[str, str]:  # noqa: ANN401 -
     return str(path), _failure("yaml", path, loader)
 
 
-def _failure(plugin: str, path: Path, loader: Any) -> str:  # noqa: ANN401 - Ansible has no types
+def _script_failure(path: Path, loader: Any) -> str:  # noqa: ANN401 - Ansible has no types
+    """Run the script once more, and return what is wrong with it and the last thing that it said."""
+    try:
+        inventory_loader.get("script").parse(InventoryData(), loader, str(path))
+    except AnsibleError as error:
+        said = str(getattr(error, "_help_text", None) or "").strip().splitlines()
+        return str(error.message).rstrip(".") + (f": {said[-1]}" if said else "")
+    except Exception as error:  # noqa: BLE001 - parsers raise whatever they meet
+        return reason_of(error)
+    return "it failed, and ran when it was asked again"
+
+
+def _failure(plugin: str, path: Path, loader: Any, hosts: Any = None) -> str:  # noqa: ANN401 - Ansible has no types
     """Return what `plugin` has against the file, "" for nothing."""
     try:
-        inventory_loader.get(plugin).parse(InventoryData(), loader, str(path))
+        inventory_loader.get(plugin).parse(hosts or InventoryData(), loader, str(path))
     except Exception as error:  # noqa: BLE001 - parsers raise whatever they meet
         return reason_of(error)
     return ""

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleError, AnsibleValueOmittedError
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable, AnsibleValueOmittedError
 from ansible.inventory.manager import InventoryManager, split_host_pattern
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
@@ -53,13 +53,13 @@ class Inventory:
 
     def __init__(self, sources: Sequence[str], vault: VaultSources) -> None:
         """Read `sources`: absolute paths, or host lists (`a,b,`); what is encrypted, with the passwords of `vault`."""
-        self._loader = DataLoader()
+        self._loader = _Loader()
         open_vault(self._loader, vault)
         try:
             self._manager = _Manager(loader=self._loader, sources=list(sources))
             self._variables = VariableManager(loader=self._loader, inventory=self._manager)
         except AnsibleError as error:
-            raise _variables_failure(error, "the variables of the inventory") from None
+            raise _variables_failure(error, "something among the variables of the inventory") from None
         # It makes `hostvars` known to templates.
         HostVars(inventory=self._manager, variable_manager=self._variables, loader=self._loader)
 
@@ -80,7 +80,7 @@ class Inventory:
         try:
             raw = self._variables.get_vars(host=host)
         except AnsibleError as error:
-            raise _variables_failure(error, f"the variables of {host.name}") from None
+            raise _variables_failure(error, f"something among the variables of host {host.name}") from None
         return HostVariables(host.name, raw, Templar(loader=self._loader, variables=raw))
 
 
@@ -125,9 +125,25 @@ class HostVariables:
             return locked
         raw = self._raw[name]
         written = f" ({str.__str__(raw)[:_SHOWN_EXPRESSION]})" if show and isinstance(raw, str) else ""
-        reason = reason_of(error) if show else "something in it is not defined or fails"
+        # What is not defined is no secret; what else goes wrong may quote one.
+        show = show or isinstance(error, AnsibleUndefinedVariable)
+        reason = reason_of(error) if show else "its template fails"
         message = f"host {self._host}: the variable {name}{written} cannot be filled in: {reason}"
         return UsageError.of("inventory-variable-invalid", message, "define what is missing, or leave the host out")
+
+
+class _Loader(DataLoader):  # type: ignore[misc]  # Ansible has no types
+    """Ansible's loader, which names the file where a vault does not open."""
+
+    def get_text_file_contents(self, file_name: str, encoding: str | None = None) -> Any:  # noqa: ANN401 - a tagged text
+        """Return the text of a file, decrypted where it is encrypted."""
+        try:
+            return super().get_text_file_contents(file_name, encoding)
+        except AnsibleError as error:
+            failure = vault_failure(error, file_name)
+            if failure:
+                raise failure from error
+            raise
 
 
 class _Manager(InventoryManager):  # type: ignore[misc]  # Ansible has no types
@@ -140,7 +156,7 @@ class _Manager(InventoryManager):  # type: ignore[misc]  # Ansible has no types
             return True
         parsed: bool = super().parse_source(source, cache=cache)
         if not parsed and not path.is_dir():
-            raise unparsable(path, self._loader)
+            raise unparsable(path, self._loader, self._inventory)
         return parsed
 
     def _parse_kubekey(self, path: Path) -> bool:

@@ -104,10 +104,23 @@ def _ansible_prepared() -> Iterator[None]:
     sink = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace")
     try:
         with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            _import_settings()
             yield
     finally:
         if before is None:
             del os.environ["ANSIBLE_LOCAL_TEMP"]
+
+
+def _import_settings() -> None:
+    """Have Ansible find and read its ansible.cfg. Raises UsageError where that cannot be read."""
+    from ansible.errors import AnsibleError  # noqa: PLC0415 - only an inventory needs Ansible
+
+    try:
+        import ansible.constants  # noqa: F401, PLC0415 - likewise
+    except AnsibleError as error:
+        message = " ".join(str(error).split())
+        hint = "correct it, or name another file: export ANSIBLE_CONFIG=FILE"
+        raise UsageError.of("ansible-cfg-invalid", message, hint) from None
 
 
 def _check_names(names: Iterator[str | None], known: Sequence[str]) -> None:

@@ -39,18 +39,26 @@ def open_vault(loader: Any, sources: VaultSources) -> None:  # noqa: ANN401 - An
 
 
 def vault_failure(error: BaseException, what: str) -> UsageError | None:
-    """Return what to say where `error` comes from a vault that does not open; `what` names the encrypted thing."""
+    """Return what to say where `error` comes from a vault that does not open; `what` names the encrypted thing.
+
+    What was said nearer to the cause counts: plugins put errors of their own around it.
+    """
     link: BaseException | None = error
-    while link and not isinstance(link, AnsibleVaultError):
+    while not _is_of_vault(link):
+        if link is None or isinstance(link, UsageError):
+            return link
         link = link.__cause__ or link.__context__
-    if link is None:
-        return None
     if not VaultSecretsContext.current().secrets:
         message = f"{what} is encrypted with ansible-vault, and there is no password for it"
         return UsageError.of("vault-password-missing", message, _GIVE_ONE)
     labels = ", ".join(label for label, _ in VaultSecretsContext.current().secrets)
     message = f"none of the vault passwords there are ({labels}) opens {what}"
     return UsageError.of("vault-password-wrong", message, "try the password with ansible-vault view")
+
+
+def _is_of_vault(error: BaseException | None) -> bool:
+    # The second is what templates make of the first; Ansible keeps that class to itself.
+    return isinstance(error, AnsibleVaultError) or type(error).__name__ == "UndecryptableVaultError"
 
 
 def _identities(sources: VaultSources) -> Iterator[tuple[str, str]]:
