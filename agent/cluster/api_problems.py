@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
@@ -36,6 +36,7 @@ _LONGEST_DETAIL = 500
 _RIGHTS = {
     "secrets": ("get", "create", "patch"),
     "serviceaccounts": ("get", "patch"),
+    "namespaces": ("list",),
     "nodes": ("get", "list", "patch"),
 }
 
@@ -104,8 +105,10 @@ def _forbidden(intent: Intent, error: ApiError, message: str) -> Problem:
             message=f"namespace {intent.namespace} is being deleted and takes nothing new",
             hint="wait until it is gone and create it again, or leave it out",
         )
-    if f"cannot {intent.verb} resource" not in message:  # a quota, an admission webhook
+    verb = re.search(r"cannot (\w+) resource", message)  # an apply that creates needs two
+    if verb is None:  # a quota, an admission webhook
         return Problem(code="cluster-rejected", message=f"the cluster refused {intent}: {message}")
+    intent = replace(intent, verb=verb[1])
     who = re.search(r'User "([^"]+)"', message)
     return Problem(
         code="cluster-forbidden",

@@ -1,45 +1,38 @@
 """The cluster: planning and applying the pull secret, one namespace at a time.
 
-Nothing more is asked of it than get, create and patch on secrets in that namespace, and get and patch on the
-service accounts named; nothing is listed and no namespace is read. Import this module where it is needed: lightkube
-costs a quarter of a second.
+To plan and apply where namespaces are named, nothing more is asked of it than get, create and patch on secrets there,
+and get and patch on the service accounts named; what else is listed is left out where it may not be. Import this module
+where it is needed: lightkube costs a quarter of a second.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
-from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
-from lightkube.resources.core_v1 import Secret
-from lightkube.types import PatchType
 
 from agent.cluster.api_problems import Intent, attempt
 from agent.cluster.kubeconfig import open_client
-from agent.cluster.secrets import (
-    PAYLOAD_KEY,
-    ObservedSecret,
-    masked,
-    name_problem,
-    plan_for,
-    secret_manifest,
-    secret_patch,
-)
-from agent.cluster.service_accounts import attach, plan_attachment
+from agent.cluster.namespaces import chosen_namespaces
+from agent.cluster.older_pods import pods_to_recreate
+from agent.cluster.secret_objects import delete_secret, list_ours, read_secret, write_secret
+from agent.cluster.secrets import name_problem, not_ours, plan_for
+from agent.cluster.service_accounts import attach, attached_accounts, detach, plan_attachment
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome
-from agent.model.secret import SecretAction, SecretPlan, SecretResult
+from agent.model.secret import SecretAction, SecretPlan, SecretResult, ServiceAccountResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from lightkube import Client
 
-    from agent.model.secret import SecretSpec
+    from agent.cluster.secret_objects import NamedSecret
+    from agent.cluster.secrets import ObservedSecret
+    from agent.model.secret import Namespaces, SecretSpec
 
 _ATTEMPTS = 10
 _NOT_REACHED = frozenset(
@@ -96,21 +89,33 @@ class Cluster:
         """Close the connections."""
         self._client.close()
 
+    def namespaces(self, wanted: Namespaces) -> tuple[str, ...] | Problem:
+        """Return the namespaces that are meant; asks the cluster only where names alone do not tell."""
+        return chosen_namespaces(self._client, wanted)
+
+    def ours(self, namespace: str) -> tuple[NamedSecret, ...] | Problem:
+        """Return the secrets that this tool made in a namespace, "*" for all of them; takes the right to list."""
+        return list_ours(self._client, namespace)
+
+    def attached(self, namespace: str, secret: str) -> tuple[str, ...] | Problem:
+        """Return the service accounts that this tool attached the secret to; takes the right to list them."""
+        return attached_accounts(self._client, namespace, secret)
+
     def plan_secret(self, spec: SecretSpec, namespace: str) -> SecretPlan:
         """Return what `apply_secret` would do, tried on the server as a dry run: nothing is changed.
 
-        So a missing namespace, one that is being deleted, a missing right or a quota shows in the plan. Dry runs
-        need Kubernetes 1.13 or later.
+        So a missing namespace, one that is being deleted, a missing right, a quota or a conflict shows in the plan. Dry
+        runs need Kubernetes 1.13 or later.
         """
         plan, observed = self._decide(spec, namespace)
         if plan.outcome is Outcome.CHANGE:
-            problem = self._write(spec, plan, observed, dry_run=True)
+            problem = write_secret(self._client, spec, namespace, observed, dry_run=True)
             if problem and problem.code != "cluster-conflict" and not _knows_no_dry_run(problem):
                 plan = _failed(plan, problem)
         if plan.outcome not in {Outcome.CHANGE, Outcome.UNCHANGED}:
             return plan
         accounts = [plan_attachment(self._client, namespace, name, spec.name) for name in spec.service_accounts]
-        return replace(plan, service_accounts=tuple(accounts))
+        return replace(plan, service_accounts=tuple(accounts), findings=self._older_pods(spec, namespace, accounts))
 
     def apply_secret(self, spec: SecretSpec, namespace: str) -> SecretResult:
         """Create or update the secret, or leave it alone; then attach it to the service accounts.
@@ -128,13 +133,56 @@ class Cluster:
         if plan.outcome not in {Outcome.CHANGED, Outcome.UNCHANGED}:
             return result
         accounts = [attach(self._client, namespace, name, spec.name) for name in spec.service_accounts]
-        return replace(result, service_accounts=tuple(accounts))
+        return replace(result, service_accounts=tuple(accounts), findings=self._older_pods(spec, namespace, accounts))
+
+    def plan_removal(self, name: str, namespace: str) -> SecretPlan:
+        """Return what `remove_secret` would do; nothing is changed."""
+        plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.CHANGE, action=SecretAction.REMOVE)
+        observed = read_secret(self._client, namespace, name)
+        accounts = attached_accounts(self._client, namespace, name)
+        if isinstance(observed, Problem):
+            return _failed(plan, observed)
+        if isinstance(accounts, Problem):
+            return _failed(plan, accounts)
+        would = tuple(ServiceAccountResult(name=account, outcome=Outcome.CHANGE) for account in accounts)
+        plan = replace(plan, service_accounts=would, reason="the secret goes")
+        if observed is None:
+            return replace(plan, outcome=Outcome.UNCHANGED, action=SecretAction.NONE, reason="there is no such secret")
+        if not observed.is_ours:
+            problem = not_ours(name, namespace)
+            return replace(
+                plan, outcome=Outcome.SKIPPED, action=SecretAction.NONE, reason=problem.message, problem=problem
+            )
+        return plan
+
+    def remove_secret(self, name: str, namespace: str) -> SecretResult:
+        """Take the secret out of the service accounts that we put it into, then delete it if we made it."""
+        plan = self.plan_removal(name, namespace)
+        result = SecretResult(
+            namespace=namespace, name=name, outcome=plan.outcome, action=plan.action, problem=plan.problem
+        )
+        accounts = tuple(detach(self._client, namespace, account.name, name) for account in plan.service_accounts)
+        result = replace(result, service_accounts=accounts)
+        if plan.outcome is not Outcome.CHANGE:
+            return result
+        kept = next((account.problem for account in accounts if account.problem), None)
+        problem = kept or delete_secret(self._client, namespace, name)
+        if problem:
+            return replace(result, outcome=Outcome.FAILED, action=SecretAction.NONE, problem=problem)
+        return replace(result, outcome=Outcome.CHANGED)
+
+    def _older_pods(
+        self, spec: SecretSpec, namespace: str, accounts: Sequence[ServiceAccountResult]
+    ) -> tuple[Problem, ...]:
+        names = {account.name for account in accounts if account.problem is None}
+        finding = pods_to_recreate(self._client, spec, namespace, names) if names else None
+        return (finding,) if finding else ()
 
     def _apply_once(self, spec: SecretSpec, namespace: str) -> SecretPlan:
         plan, observed = self._decide(spec, namespace)
         if plan.outcome is not Outcome.CHANGE:
             return plan
-        problem = self._write(spec, plan, observed, dry_run=False)
+        problem = write_secret(self._client, spec, namespace, observed, dry_run=False)
         return _failed(plan, problem) if problem else replace(plan, outcome=Outcome.CHANGED)
 
     def _decide(self, spec: SecretSpec, namespace: str) -> tuple[SecretPlan, ObservedSecret | None]:
@@ -142,61 +190,25 @@ class Cluster:
         problem = name_problem(spec, namespace)
         if problem:
             return replace(plan, outcome=Outcome.REFUSED, reason=problem.message, problem=problem), None
-        intent = Intent(verb="get", resource="secrets", name=spec.name, namespace=namespace)
-        found = attempt(intent, lambda: self._client.get(Secret, spec.name, namespace=namespace))
-        if isinstance(found, Problem) and found.code != "cluster-not-found":
-            return _failed(plan, found), None
-        observed = None if isinstance(found, Problem) else _observed(found)
+        observed = read_secret(self._client, namespace, spec.name)
+        if isinstance(observed, Problem):
+            return _failed(plan, observed), None
         return plan_for(spec, namespace, observed), observed
-
-    def _write(
-        self, spec: SecretSpec, plan: SecretPlan, observed: ObservedSecret | None, *, dry_run: bool
-    ) -> Problem | None:
-        done: Secret | Problem
-        if observed is None:
-            intent = Intent(verb="create", resource="secrets", name=spec.name, namespace=plan.namespace)
-            wanted = cast("Secret", Secret.from_dict(secret_manifest(spec, plan.namespace)))
-            done = attempt(intent, lambda: self._client.create(wanted, dry_run=dry_run))
-        else:
-            intent = Intent(verb="patch", resource="secrets", name=spec.name, namespace=plan.namespace)
-            patch = secret_patch(spec, observed)
-            done = attempt(
-                intent,
-                lambda: self._client.patch(
-                    Secret,
-                    spec.name,
-                    patch,
-                    namespace=plan.namespace,
-                    patch_type=PatchType.MERGE,
-                    dry_run=dry_run,
-                ),
-            )
-        return replace(done, message=masked(done.message, spec)) if isinstance(done, Problem) else None
 
 
 def _failed(plan: SecretPlan, problem: Problem) -> SecretPlan:
+    outcome = Outcome.REFUSED if problem.code == "secret-conflict" else Outcome.FAILED
+    differences = plan.differences if problem.code == "secret-conflict" else ()
     return replace(
-        plan, outcome=Outcome.FAILED, action=SecretAction.NONE, reason=problem.message, problem=problem, differences=()
+        plan,
+        outcome=outcome,
+        action=SecretAction.NONE,
+        reason=problem.message,
+        problem=problem,
+        differences=differences,
     )
 
 
 def _knows_no_dry_run(problem: Problem) -> bool:
     """Whether an admission webhook that does not support dry runs stood in the way; it says nothing of the real one."""
     return problem.code == "cluster-rejected" and "dry run" in problem.message
-
-
-def _observed(secret: Secret) -> ObservedSecret:
-    metadata = secret.metadata or ObjectMeta()
-    encoded = (secret.data or {}).get(PAYLOAD_KEY)
-    try:
-        payload = base64.b64decode(encoded) if encoded is not None else None
-    except binascii.Error:
-        payload = None
-    return ObservedSecret(
-        type=secret.type or "Opaque",
-        payload=payload,
-        labels=metadata.labels or {},
-        annotations=metadata.annotations or {},
-        immutable=bool(secret.immutable),
-        resource_version=metadata.resourceVersion or "",
-    )

@@ -11,7 +11,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from agent.cluster.login import encoded_login
 from agent.errors import Problem
@@ -102,6 +102,15 @@ def secret_manifest(spec: SecretSpec, namespace: str | None = None, *, redact: b
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": SECRET_TYPE} | content
 
 
+def applied_manifest(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> dict[str, object]:
+    """Return the manifest for server-side apply: what it names becomes ours, so a secret of others gets no label."""
+    manifest = secret_manifest(spec, namespace)
+    if observed is not None and not observed.is_ours:
+        metadata = cast("dict[str, object]", manifest["metadata"])
+        manifest = manifest | {"metadata": {key: value for key, value in metadata.items() if key != "labels"}}
+    return manifest
+
+
 def secret_manifest_text(spec: SecretSpec, namespace: str | None = None, *, redact: bool = False) -> str:
     """Return the manifest as a YAML document that starts with `---`."""
     import yaml  # noqa: PLC0415  (kept out of start-up)
@@ -154,6 +163,29 @@ def name_problem(spec: SecretSpec, namespace: str) -> Problem | None:
         code="kubernetes-name-invalid",
         message=f"{wrong[0]} is not a name that Kubernetes takes",
         hint="use lower-case letters, digits and dashes, such as harbor-pull",
+    )
+
+
+def registry_hosts(observed: ObservedSecret) -> set[str]:
+    """Return the registries that the secret holds logins for, as `host[:port]`; Docker Hub's is `docker.io`."""
+    return {_bare(key) for key in _keys(observed.payload)}
+
+
+def username_of(observed: ObservedSecret) -> str:
+    """Return the user of the first login, "" where there is none that can be read."""
+    document = _document(observed.payload)
+    auths = document.get("auths") if isinstance(document, dict) else None
+    first = next(iter(auths.values()), None) if isinstance(auths, dict) else None
+    user = first.get("username") if isinstance(first, dict) else None
+    return user if isinstance(user, str) else ""
+
+
+def not_ours(name: str, namespace: str) -> Problem:
+    """Return why a secret is not removed."""
+    return Problem(
+        code="secret-not-ours",
+        message=f"secret {name} in namespace {namespace} was made by somebody else and stays",
+        hint=f"if nobody needs it: kubectl -n {namespace} delete secret {name}",
     )
 
 

@@ -1,7 +1,8 @@
 """Attaching the pull secret to service accounts without losing what is attached already.
 
 `ServiceAccount.imagePullSecrets` is an atomic list: every kind of merge replaces it. So: read, append with a JSON
-patch that tests the resource version, and again where somebody wrote in between.
+patch that tests the resource version, and again where somebody wrote in between. The annotation harbor-agent/attached
+names what was attached so, for an undo that takes nothing else away.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import shlex
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lightkube.resources.core_v1 import ServiceAccount
 from lightkube.types import PatchType
@@ -21,8 +22,11 @@ from agent.model.result import Outcome
 from agent.model.secret import ServiceAccountResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lightkube import Client
 
+ATTACHED: Final = "harbor-agent/attached"
 _DEADLINE = 30.0
 _LONGEST_PAUSE = 0.5
 
@@ -39,8 +43,32 @@ def plan_attachment(client: Client, namespace: str, account: str, secret: str) -
 def attach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
     """Append the secret to the account's `imagePullSecrets` unless it is there; needs get and patch on it.
 
-    Tries for 30 s against concurrent writers.
+    An annotation notes that we did, in the same patch. Tries for 30 s against concurrent writers.
     """
+    return _change(client, namespace, account, secret, _attachment)
+
+
+def detach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
+    """Take the secret out of the account's `imagePullSecrets` again if we put it there, and nothing else."""
+    return _change(client, namespace, account, secret, _detachment)
+
+
+def attached_accounts(client: Client, namespace: str, secret: str) -> tuple[str, ...] | Problem:
+    """Return the service accounts of a namespace that we attached the secret to; needs the right to list them."""
+    intent = Intent(verb="list", resource="serviceaccounts", namespace=namespace)
+    found = attempt(intent, lambda: tuple(client.list(ServiceAccount, namespace=namespace)))
+    if isinstance(found, Problem):
+        return found
+    return tuple((one.metadata and one.metadata.name) or "" for one in found if secret in _ours(one))
+
+
+def _change(
+    client: Client,
+    namespace: str,
+    account: str,
+    secret: str,
+    steps: Callable[[ServiceAccount, str], list[dict[str, object]]],
+) -> ServiceAccountResult:
     intent = Intent(verb="patch", resource="serviceaccounts", name=account, namespace=namespace)
     end = time.monotonic() + _DEADLINE
     pause = 0.01
@@ -49,13 +77,14 @@ def attach(client: Client, namespace: str, account: str, secret: str) -> Service
         found = _read(client, namespace, account)
         if isinstance(found, Problem):
             return _not_done(found, namespace, account, secret, None)
-        if secret in _attached(found):
+        wanted = steps(found, secret)
+        if not wanted:
             return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED)
         version = _version(found)
         if refused and (refused[0] == version or time.monotonic() > end):
             # nobody wrote in between, so it was not the test that failed; or others write without end
             return _not_done(refused[1], namespace, account, secret, found)
-        patch = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *_append(found, secret)]
+        patch = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *wanted]
         done = attempt(
             intent,
             lambda patch=patch: client.patch(  # type: ignore[misc]
@@ -69,6 +98,37 @@ def attach(client: Client, namespace: str, account: str, secret: str) -> Service
         refused = (version, done)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _attachment(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
+    if secret in _attached(account):
+        return []
+    return [*_append(account, secret), *_note(account, sorted({*_ours(account), secret}))]
+
+
+def _detachment(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
+    if secret not in _ours(account):
+        return []
+    places = [place for place, name in enumerate(_attached(account)) if name == secret]
+    gone: list[dict[str, object]] = [{"op": "remove", "path": f"/imagePullSecrets/{place}"} for place in places[-1:]]
+    return [*gone, *_note(account, sorted(_ours(account) - {secret}))]
+
+
+def _note(account: ServiceAccount, secrets: list[str]) -> list[dict[str, object]]:
+    """Return the steps that make the annotation name these secrets, or go."""
+    annotations = (account.metadata and account.metadata.annotations) or {}
+    path = f"/metadata/annotations/{ATTACHED.replace('/', '~1')}"
+    if not secrets:
+        return [{"op": "remove", "path": path}]
+    value = ",".join(secrets)
+    if annotations:
+        return [{"op": "add", "path": path, "value": value}]
+    return [{"op": "add", "path": "/metadata/annotations", "value": {ATTACHED: value}}]
+
+
+def _ours(account: ServiceAccount) -> set[str]:
+    annotations = (account.metadata and account.metadata.annotations) or {}
+    return set(filter(None, annotations.get(ATTACHED, "").split(",")))
 
 
 def _read(client: Client, namespace: str, account: str) -> ServiceAccount | Problem:

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.engine.secrets import (
+    SecretItem,
     SecretsReport,
     apply_secrets,
     check_logins,
     credentials_of,
+    namespaces_of,
     wanted_secrets,
 )
-from agent.errors import ExitCode, UsageError
+from agent.errors import AgentError, ExitCode, Problem, UsageError
 from agent.model.policy import SecretPolicy
+from agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agent.cluster.kubernetes import Cluster
     from agent.engine.request import Policies
     from agent.engine.secrets import WantedSecret
-    from agent.errors import Problem
     from agent.model.policy import Policy
+    from agent.model.secret import SecretPlan, SecretResult
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSecret:
+    """A secret that this tool made, without its password. `service_accounts` are those that it attached it to."""
+
+    namespace: str
+    name: str
+    registry: str
+    username: str
+    service_accounts: tuple[str, ...] = ()
 
 
 def apply_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
     """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
     policy = _with_secrets(policies)
     credentials = credentials_of([policy])
-    wanted = wanted_secrets([policy], credentials)
+    wanted = wanted_secrets([policy], credentials, force_conflicts=policies.flags.force_conflicts)
     findings = check_logins([policy], credentials)
     report = apply_secrets(wanted, policy.kubeconfig, policies.flags.context) or SecretsReport()
     report = replace(report, findings=(*findings, *report.findings))
@@ -34,12 +53,59 @@ def apply_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
 
 
 def render_pull_secrets(policies: Policies) -> str:
-    """Return the manifests as YAML documents, passwords included."""
+    """Return the manifests as YAML documents, passwords included.
+
+    Raises UsageError where only the cluster could tell the namespaces.
+    """
     from agent.cluster.secrets import secret_manifest_text  # noqa: PLC0415 - YAML is not needed for --help
 
+    wanted = _wanted(policies)
+    for secret in wanted:
+        if secret.namespaces.needs_the_cluster:
+            raise UsageError.of(
+                "namespaces-unknown",
+                f"only the cluster could tell which namespaces are meant by {secret.namespaces}, and it is not asked",
+                "name them with -n",
+            )
     return "".join(
-        secret_manifest_text(wanted.spec, namespace) for wanted in _wanted(policies) for namespace in wanted.namespaces
+        secret_manifest_text(secret.spec, namespace) for secret in wanted for namespace in secret.namespaces.names
     )
+
+
+def plan_secret_removal(policies: Policies) -> SecretsReport:
+    """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
+    return _for_removal(policies, lambda cluster, name, namespace: cluster.plan_removal(name, namespace))
+
+
+def remove_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
+    """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
+    report = _for_removal(policies, lambda cluster, name, namespace: cluster.remove_secret(name, namespace))
+    return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
+
+
+def shown_secrets(policies: Policies) -> list[ShownSecret]:
+    """Return the secrets that this tool made, in the namespaces named or in all.
+
+    Raises AgentError where the cluster does not answer or they may not be listed.
+    """
+    from agent.cluster.kubernetes import open_cluster  # noqa: PLC0415 - lightkube is slow to import
+    from agent.cluster.secrets import registry_hosts, username_of  # noqa: PLC0415
+
+    shown = []
+    with open_cluster(policies.general().kubeconfig, policies.flags.context) as cluster:
+        for namespace in policies.flags.namespaces or (ALL_NAMESPACES,):
+            for one in _or_raise(cluster.ours(namespace)):
+                accounts = cluster.attached(one.namespace, one.name)
+                shown.append(
+                    ShownSecret(
+                        namespace=one.namespace,
+                        name=one.name,
+                        registry=", ".join(sorted(registry_hosts(one.observed))),
+                        username=username_of(one.observed),
+                        service_accounts=() if isinstance(accounts, Problem) else accounts,
+                    )
+                )
+    return shown
 
 
 def validate_logins(policies: Policies) -> list[Problem]:
@@ -51,6 +117,36 @@ def validate_logins(policies: Policies) -> list[Problem]:
             "credentials-missing", "there is no login to validate", "give --username and --password-stdin"
         )
     return check_logins([policy], credentials, must_answer=True)
+
+
+def _for_removal(policies: Policies, act: Callable[[Cluster, str, str], SecretPlan | SecretResult]) -> SecretsReport:
+    from agent.cluster.kubernetes import open_cluster  # noqa: PLC0415 - lightkube is slow to import
+
+    policy = _with_secrets(policies)
+    with open_cluster(policy.kubeconfig, policies.flags.context) as cluster:
+        items = tuple(
+            SecretItem(registry=registry.address.entry, result=act(cluster, registry.secret.name, namespace))
+            for registry in policy.registries
+            if registry.secret is not None
+            for namespace in _where_ours(cluster, registry.secret)
+        )
+    return SecretsReport(items=items)
+
+
+def _where_ours(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:
+    """Return the namespaces named; of all or of some by label, those that hold a secret of ours by that name."""
+    meant = namespaces_of(secret)
+    chosen = _or_raise(cluster.namespaces(meant))
+    if not meant.needs_the_cluster:
+        return chosen
+    ours = {one.namespace for one in _or_raise(cluster.ours(ALL_NAMESPACES)) if one.name == secret.name}
+    return [namespace for namespace in chosen if namespace in ours]
+
+
+def _or_raise(answer: _T | Problem) -> _T:
+    if isinstance(answer, Problem):
+        raise AgentError(answer)
+    return answer
 
 
 def _wanted(policies: Policies) -> list[WantedSecret]:

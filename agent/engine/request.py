@@ -39,6 +39,7 @@ class RegistryFlags:
     password_file: str | None = None
     secret_name: str | None = None
     namespaces: tuple[str, ...] = ()
+    force_conflicts: bool = False
     service_accounts: tuple[str, ...] = ()
     key_form: KeyForm | None = None
     verify_image: str | None = None
@@ -87,7 +88,7 @@ class Asked:
     """Everything that a run was asked for. `root` is a tree to work on instead of nodes, `config` a settings file.
 
     `note` says why, for those who look later: it is kept on the node and in the report. `drain` has nodes drained
-    before a restart, whatever the settings say.
+    before a restart, whatever the settings say. `live_restore` has containers kept running through it.
     """
 
     reach: Reach = field(default_factory=Reach)
@@ -98,6 +99,7 @@ class Asked:
     docker_version: str | None = None
     note: str = ""
     drain: bool = False
+    live_restore: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class Policies:
     file: Settings
     flags: RegistryFlags
     repair: bool = False
+    live_restore: bool = False
 
     def general(self) -> Policy:
         """Return the policy without any node's variables. Raises UsageError."""
@@ -134,6 +137,8 @@ class Policies:
         secret = {
             "name": flags.secret_name,
             "namespaces": flags.namespaces or None,
+            "namespace_selector": "" if flags.namespaces else None,  # what is named here is all that is meant
+            "exclude_namespaces": () if flags.namespaces else None,
             "service_accounts": flags.service_accounts or None,
             "key_form": flags.key_form,
         }

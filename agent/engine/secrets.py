@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.engine.credentials import resolve_credentials
-from agent.errors import AgentError, UsageError
+from agent.errors import AgentError, Problem, UsageError
 from agent.model.result import Outcome
-from agent.model.secret import SecretResult, SecretSpec
+from agent.model.secret import ALL_NAMESPACES, Namespaces, SecretResult, SecretSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.cluster.kubernetes import Cluster
-    from agent.errors import Problem
-    from agent.model.policy import Credentials, Policy, Registry
+    from agent.model.policy import Credentials, Policy, Registry, SecretPolicy
     from agent.model.secret import SecretPlan
 
 # What says that the login itself is wrong. Anything else (a registry that is down or does not answer this machine,
@@ -38,7 +37,7 @@ class WantedSecret:
     """One secret in its namespaces."""
 
     spec: SecretSpec
-    namespaces: tuple[str, ...]
+    namespaces: Namespaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +78,13 @@ def credentials_of(policies: Iterable[Policy]) -> dict[str, Credentials]:
     return found
 
 
-def wanted_secrets(policies: Iterable[Policy], credentials: Mapping[str, Credentials]) -> list[WantedSecret]:
-    """Return the secrets that are wanted, each once. Raises UsageError for one without credentials."""
+def wanted_secrets(
+    policies: Iterable[Policy], credentials: Mapping[str, Credentials], *, force_conflicts: bool = False
+) -> list[WantedSecret]:
+    """Return the secrets that are wanted, each once.
+
+    Raises UsageError for one without credentials, and for two registries in one secret.
+    """
     found: dict[str, WantedSecret] = {}
     for registry in _wanted(policies):
         if registry.secret is None:
@@ -97,9 +101,27 @@ def wanted_secrets(policies: Iterable[Policy], credentials: Mapping[str, Credent
             credentials=credentials[registry.address.entry],
             key_form=registry.secret.key_form,
             service_accounts=registry.secret.service_accounts,
+            force_conflicts=force_conflicts,
         )
-        found.setdefault(registry.address.entry, WantedSecret(spec=spec, namespaces=registry.secret.namespaces))
+        found.setdefault(registry.address.entry, WantedSecret(spec=spec, namespaces=namespaces_of(registry.secret)))
+    _require_one_registry_each(list(found.values()))
     return list(found.values())
+
+
+def namespaces_of(secret: SecretPolicy) -> Namespaces:
+    """Return where the secret is wanted."""
+    return Namespaces(names=secret.namespaces, selector=secret.namespace_selector, excluded=secret.exclude_namespaces)
+
+
+def _require_one_registry_each(secrets: Sequence[WantedSecret]) -> None:
+    for place, one in enumerate(secrets):
+        for other in secrets[place + 1 :]:
+            if one.spec.name == other.spec.name and one.namespaces.may_meet(other.namespaces):
+                raise UsageError.of(
+                    "secret-name-shared",
+                    f"{one.spec.address} and {other.spec.address} want the same secret {one.spec.name}",
+                    "a secret is for one registry: give each its own `secret: {name: …}`",
+                )
 
 
 def check_logins(
@@ -157,24 +179,70 @@ def _each(
     except AgentError as error:
         return _all_with(secrets, Outcome.FAILED, error.problem)
     with cluster:
-        items = [
-            SecretItem(registry=wanted.spec.address.entry, result=act(cluster, wanted.spec, namespace))
-            for wanted in secrets
-            for namespace in wanted.namespaces
-        ]
-    return SecretsReport(items=tuple(items))
+        parts = [_in_its_namespaces(cluster, wanted, act) for wanted in secrets]
+        items = tuple(item for part, _ in parts for item in part)
+        findings = [finding for _, told in parts for finding in told]
+        findings += [finding for item in items for finding in item.result.findings]
+        findings += _no_longer_wanted(cluster, secrets, items)
+    return SecretsReport(items=items, findings=tuple(findings))
+
+
+def _in_its_namespaces(
+    cluster: Cluster, wanted: WantedSecret, act: Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult]
+) -> tuple[list[SecretItem], list[Problem]]:
+    namespaces = cluster.namespaces(wanted.namespaces)
+    if isinstance(namespaces, Problem):
+        return _with_problem(wanted, Outcome.FAILED, namespaces), []
+    registry = wanted.spec.address.entry
+    items = [SecretItem(registry=registry, result=act(cluster, wanted.spec, namespace)) for namespace in namespaces]
+    return items, [] if namespaces else [none_match(wanted.namespaces)]
+
+
+def none_match(namespaces: Namespaces) -> Problem:
+    """Return what to tell where no namespace is meant."""
+    return Problem(
+        code="namespaces-none-match",
+        message=f"no namespace is meant by {namespaces}",
+        hint="kubectl get namespaces --show-labels",
+    )
+
+
+def _no_longer_wanted(cluster: Cluster, secrets: Sequence[WantedSecret], items: Sequence[SecretItem]) -> list[Problem]:
+    """Tell which secrets of ours for these registries are elsewhere, as far as the user may list them."""
+    from agent.cluster.secrets import registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
+
+    ours = cluster.ours(ALL_NAMESPACES)
+    if isinstance(ours, Problem) or any(item.result.outcome is Outcome.FAILED for item in items):
+        return []
+    known = {(item.result.namespace, item.result.name) for item in items}
+    entries = {wanted.spec.address.entry for wanted in secrets}
+    return [
+        Problem(
+            code="secret-no-longer-wanted",
+            message=f"secret {one.namespace}/{one.name} is ours and no longer asked for; it is not updated",
+            hint=f"harbor-agent secret remove --registry {entry} --secret-name {one.name} -n {one.namespace}",
+        )
+        for one in ours
+        if (one.namespace, one.name) not in known
+        for entry in sorted(registry_hosts(one.observed) & entries)
+    ]
 
 
 def _all_with(secrets: Sequence[WantedSecret], outcome: Outcome, problem: Problem) -> SecretsReport | None:
-    items = [
+    items = [item for wanted in secrets for item in _with_problem(wanted, outcome, problem)]
+    return SecretsReport(items=tuple(items)) if items else None
+
+
+def _with_problem(wanted: WantedSecret, outcome: Outcome, problem: Problem) -> list[SecretItem]:
+    """Return an item a namespace, or one for all where only the cluster could tell which those are."""
+    places = (str(wanted.namespaces),) if wanted.namespaces.needs_the_cluster else wanted.namespaces.names
+    return [
         SecretItem(
             registry=wanted.spec.address.entry,
-            result=SecretResult(namespace=namespace, name=wanted.spec.name, outcome=outcome, problem=problem),
+            result=SecretResult(namespace=place, name=wanted.spec.name, outcome=outcome, problem=problem),
         )
-        for wanted in secrets
-        for namespace in wanted.namespaces
+        for place in places
     ]
-    return SecretsReport(items=tuple(items)) if items else None
 
 
 def _wanted(policies: Iterable[Policy]) -> list[Registry]:

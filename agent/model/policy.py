@@ -47,10 +47,15 @@ class CredentialsSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretPolicy:
-    """The pull secret of one registry: its name, where it is wanted and who gets it attached."""
+    """The pull secret of one registry: its name, where it is wanted and who gets it attached.
+
+    The namespaces are those of `agent.model.secret.Namespaces`.
+    """
 
     name: str = "harbor-pull"
     namespaces: tuple[str, ...] = ("default",)
+    namespace_selector: str = ""
+    exclude_namespaces: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()
     key_form: KeyForm = "kubesphere"
 

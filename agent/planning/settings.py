@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from agent.errors import AgentError, UsageError
 from agent.model.address import Address
 from agent.model.policy import CredentialsSource, Policy, Registry, Rollout, RouteChoice, SecretPolicy
+from agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,12 +210,14 @@ def _credentials(reader: _Reader) -> Mapping[str, object] | None:
 def _secret(reader: _Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
-    entry = reader.mapping("name", "namespaces", "service_accounts", "key_form")
+    lists = ("namespaces", "exclude_namespaces", "service_accounts")
+    entry = reader.mapping("name", "namespace_selector", "key_form", *lists)
     values: dict[str, object | None] = {
         "name": entry.child("name").text(),
+        "namespace_selector": entry.child("namespace_selector").text(),
         "key_form": entry.child("key_form").choice("kubesphere", "plain"),
     }
-    for key in ("namespaces", "service_accounts"):
+    for key in lists:
         if entry.child(key).value is not None:
             values[key] = entry.child(key).texts()
     return {key: value for key, value in values.items() if value is not None}
@@ -304,7 +307,13 @@ def _build_credentials(address: Address, value: Mapping[str, object] | None) -> 
 def _build_secret(value: Mapping[str, object] | None) -> SecretPolicy | None:
     if value is None:
         return None
-    return SecretPolicy(**value)  # type: ignore[arg-type]  # checked key by key in _secret
+    # All but some need not be said twice; a selector stands in place of the default namespace.
+    somewhere: dict[str, object] = {}
+    if "namespace_selector" in value:
+        somewhere = {"namespaces": ()}
+    elif "exclude_namespaces" in value:
+        somewhere = {"namespaces": (ALL_NAMESPACES,)}
+    return SecretPolicy(**{**somewhere, **value})  # type: ignore[arg-type]  # checked key by key in _secret
 
 
 def _build_rollout(value: Mapping[str, object]) -> Rollout:

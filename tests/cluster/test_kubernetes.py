@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,13 +121,24 @@ class TestSecret:
         assert "annotations" not in secret_of(apiserver, namespace)["metadata"]
         assert cluster.plan_secret(moved, namespace).is_empty
 
-    def test_update_leaves_what_others_put_there(
+    def test_what_others_wrote_is_taken_over_only_by_force_and_stays_theirs(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
     ) -> None:
         theirs = {"labels": {"team": "shop"}, "annotations": {"kubesphere.io/creator": "ann"}}
         made = {"type": "kubernetes.io/dockerconfigjson", "data": payload({"192.168.0.99": {"auth": "eDp5"}})}
         make_secret(apiserver, namespace, metadata=theirs, **made)
-        result = cluster.apply_secret(wanted(), namespace)
+        before = secret_of(apiserver, namespace)
+        for refused in (cluster.plan_secret(wanted(), namespace), cluster.apply_secret(wanted(), namespace)):
+            assert refused.outcome is Outcome.REFUSED
+            assert refused.problem
+            assert refused.problem.code == "secret-conflict"
+            assert "Python-urllib" in refused.problem.message
+            assert "data" in refused.problem.message
+            assert "--force-conflicts" in refused.problem.hint
+        assert secret_of(apiserver, namespace) == before
+
+        forced = replace(wanted(), force_conflicts=True)
+        result = cluster.apply_secret(forced, namespace)
         assert (result.outcome, result.action) == (Outcome.CHANGED, SecretAction.UPDATE)
         metadata = secret_of(apiserver, namespace)["metadata"]
         assert metadata["labels"] == {"team": "shop"}
@@ -224,7 +236,7 @@ class TestServiceAccount:
         result = cluster.apply_secret(wanted(accounts=("default",)), namespace)
         assert [account.outcome for account in result.service_accounts] == [Outcome.CHANGED]
         assert pull_secrets_of(apiserver, namespace) == ["theirs", "pull"]
-        assert apiserver.ask("GET", path)["metadata"]["annotations"] == {"a": "b"}
+        assert apiserver.ask("GET", path)["metadata"]["annotations"] == {"a": "b", "harbor-agent/attached": "pull"}
 
         again = cluster.apply_secret(wanted(accounts=("default",)), namespace)
         assert [account.outcome for account in again.service_accounts] == [Outcome.UNCHANGED]
@@ -322,7 +334,7 @@ class TestRights:
         assert f"needs verb get on secrets in namespace {namespace}" in problem.message
         assert "verbs: [get, create, patch]" in problem.hint
         assert "name: limited" in problem.hint
-        grant("secrets", "get")
+        grant("secrets", "get", "patch")
         problem = limited.plan_secret(wanted(), namespace).problem
         assert problem
         assert f"needs verb create on secrets in namespace {namespace}" in problem.message
