@@ -46,6 +46,8 @@ _REMOVE_FOLDER = "/bin/sh -c 'rm -rf {folder}'"
 class Action(Protocol):
     """What is used of Ansible's ActionBase: the connection's own exec, and its way to put a file somewhere."""
 
+    _connection: Any
+
     def _low_level_execute_command(
         self, cmd: str, *, sudoable: bool, in_data: bytes | None = None
     ) -> dict[str, Any]: ...
@@ -69,6 +71,7 @@ class TaskTransport:
     def __init__(self, action: Action) -> None:
         """Work through `action`, an instance of Ansible's ActionBase whose task runs now."""
         self._action = action
+        _keep_alive(action._connection)  # noqa: SLF001 - Ansible's own name for action plugins
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, one after the other."""
@@ -135,6 +138,13 @@ class TaskTransport:
 
     def _execute(self, command: str, *, as_root: bool) -> dict[str, Any]:
         return self._action._low_level_execute_command(command, sudoable=as_root)  # noqa: SLF001
+
+
+def _keep_alive(connection: Any) -> None:  # noqa: ANN401 - a connection plugin of Ansible
+    """Let ssh notice a network that is gone: without, a task waits for an answer as long as TCP does."""
+    if connection.transport.rpartition(".")[2] == "ssh":
+        extra = connection.get_option("ssh_extra_args") or ""
+        connection.set_option("ssh_extra_args", f"{extra} -o ServerAliveInterval=15".strip())
 
 
 def _from_terminal(text: str, mark: str) -> _Ended | None:
