@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback, with users that exist for it alone."""
+"""A real OpenSSH server on loopback or in a network namespace, with users that exist for it alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 from agent.model.inventory import Become, Node
 from agent.model.sensitive import Sensitive
@@ -27,8 +27,9 @@ mkdir -p /run/sshd
 exec /usr/sbin/sshd -D -e -f {home}/sshd_config
 """
 _CONFIG = """
+{extra}
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 PidFile none
 UsePAM no
 StrictModes no
@@ -40,7 +41,6 @@ PermitRootLogin yes
 PasswordAuthentication yes
 SetEnv PATH={home}/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LogLevel ERROR
-{extra}
 """
 # What matters of sudo 1.9: -n fails where a password is needed, -S asks on standard error and reads one line.
 _SUDO = """#!/bin/bash
@@ -94,6 +94,16 @@ class Server:
 
     home: Path
     port: int
+    address: str = "127.0.0.1"
+
+    @property
+    def key(self) -> Path:
+        """The key that every user of the server may log in with."""
+        return self.home / "client_ed25519"
+
+    @property
+    def known_as(self) -> str:
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
 
     @property
     def known_hosts(self) -> Path:
@@ -106,10 +116,10 @@ class Server:
     def node(self, **changes: object) -> Node:
         values: dict[str, object] = {
             "name": "node1",
-            "address": "127.0.0.1",
+            "address": self.address,
             "port": self.port,
             "user": "root",
-            "private_key_file": str(self.home / "client_ed25519"),
+            "private_key_file": str(self.key),
         }
         return Node(**{**values, **changes})
 
@@ -125,27 +135,32 @@ def free_port() -> int:
 
 
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> None:
-    command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)]
+    size = ("-b", "2048") if kind == "rsa" else ()
+    command = ["ssh-keygen", "-q", "-t", kind, *size, "-N", passphrase, "-C", "", "-f", str(path)]
     subprocess.run(command, check=True)
 
 
 def wait_until_listening(port: int, process: subprocess.Popen[bytes], *, seconds: float = 20) -> None:
+    """Wait until the process' network namespace has a listener on `port`."""
     end = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert process.poll() is None, f"sshd ended with {process.returncode}"
-            assert time.monotonic() < end, "sshd does not listen"
-            time.sleep(0.05)
-        else:
-            return
+    while not _listens(process.pid, port):
+        assert process.poll() is None, f"sshd ended with {process.returncode}"
+        assert time.monotonic() < end, "sshd does not listen"
+        time.sleep(0.05)
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Look at the table of TCP sockets that the process sees (proc(5), /proc/net/tcp; 0A is LISTEN)."""
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
 
 
 @contextmanager
-def serving(home: Path, *, extra: str = "") -> Iterator[Server]:
-    """Run an sshd whose files are in `home`; `extra` goes into its configuration."""
-    port = free_port()
+def serving(
+    home: Path, *, extra: str = "", address: str = "127.0.0.1", port: int | None = None, prefix: Sequence[str] = ()
+) -> Iterator[Server]:
+    """Run an sshd whose files are in `home`; `extra` goes into its configuration, `prefix` in front of its command."""
+    port = port or free_port()
     for name, kind in (("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("client_ed25519", "ed25519")):
         make_key(home / name, kind=kind)
     shutil.copy(home / "client_ed25519.pub", home / "authorized_keys")
@@ -156,12 +171,13 @@ def serving(home: Path, *, extra: str = "") -> Iterator[Server]:
         (home / "bin" / name).chmod(0o755)
     (home / "sudo.log").touch()
     (home / "sudo.log").chmod(0o666)
-    (home / "sshd_config").write_text(_CONFIG.format(home=home, port=port, extra=extra))
-    server = Server(home=home, port=port)
-    server.known_hosts.write_text(f"[127.0.0.1]:{port} {server.host_key()}\n")
+    config = _CONFIG.format(home=home, port=port, address=address, extra=extra)
+    (home / "sshd_config").write_text(config)
+    server = Server(home=home, port=port, address=address)
+    server.known_hosts.write_text(f"{server.known_as} {server.host_key()}\n")
     log = (home / "sshd.log").open("wb")
     with log:
-        start = ["unshare", "--mount", "/bin/sh", "-c", _START.format(home=home)]
+        start = [*prefix, "unshare", "--mount", "/bin/sh", "-c", _START.format(home=home)]
         process = subprocess.Popen(start, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         wait_until_listening(port, process)

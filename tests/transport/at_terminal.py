@@ -1,0 +1,56 @@
+"""A program with a terminal of its own, and somebody who answers its questions."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What was shown on the terminal, and how the program ended."""
+
+    code: int
+    shown: str
+
+
+def at_terminal(
+    argv: Sequence[str],
+    answers: Sequence[tuple[str, str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    seconds: float = 90,
+) -> Session:
+    """Run `argv` and type each answer as its question (a regular expression) appears, in this order."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], list(argv), {**os.environ, **(env or {})})
+    shown, seen, left = "", 0, list(answers)
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            assert time.monotonic() < end, f"no end within {seconds:g} s: {shown}"
+            if not select.select([terminal], [], [], 0.5)[0]:
+                continue
+            try:
+                data = os.read(terminal, 65536)
+            except OSError:  # what Linux says once the other side is closed
+                break
+            shown += data.decode(errors="replace")
+            question = re.compile(left[0][0]).search(shown, seen) if left else None
+            if question:
+                seen = question.end()
+                os.write(terminal, f"{left.pop(0)[1]}\n".encode())
+    finally:
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+    assert not left, f"never asked: {left[0][0]}; shown: {shown}"
+    return Session(code=os.waitstatus_to_exitcode(status), shown=shown)
