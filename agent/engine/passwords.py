@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 def with_passwords(nodes: Sequence[Node], reach: Reach) -> list[Node]:
     """Return the nodes with the passwords that `reach` says to ask for, where the inventory has none of their own.
 
-    Each is asked for once a process, on the terminal. Raises UsageError where there is none, or where nodes are
-    reached through Ansible, which takes its passwords from the inventory.
+    Each is asked for once a process, on the terminal. Raises UsageError where there is none.
     """
-    if not (reach.ask_password or reach.ask_become_password):
-        return list(nodes)
-    if reach.transport == "ansible":
-        message = "--ask-pass and --ask-become-pass are not handed on to Ansible"
-        raise UsageError.of("flags-ambiguous", message, "keep passwords in a vault, or use --transport ssh")
+    login, become = asked_passwords(reach)
+    return [_with(node, login, become) for node in nodes]
+
+
+def asked_passwords(reach: Reach) -> tuple[Sensitive | None, Sensitive | None]:
+    """Return the password to log in with and the one to become root with, None where none is asked for."""
     login = _asked("SSH password: ") if reach.ask_password else None
     become = None
     if reach.ask_become_password:
         default = "[defaults to SSH password]" if login else ""
         become = _asked(f"BECOME password{default}: ")
         become = become if become.reveal() or login is None else login
-    return [_with(node, login, become) for node in nodes]
+    return login, become
 
 
 def _with(node: Node, login: Sensitive | None, become: Sensitive | None) -> Node:

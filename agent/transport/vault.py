@@ -11,6 +11,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import AnsibleVaultError, VaultSecret, VaultSecretsContext, get_file_vault_secret
 
 from agent.errors import UsageError
+from agent.model.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,13 @@ def open_vault(loader: Any, sources: VaultSources) -> None:  # noqa: ANN401 - An
         VaultSecretsContext.initialize(VaultSecretsContext(secrets))
     else:
         known.secrets = secrets
+
+
+def opened_with() -> list[tuple[str, Sensitive]]:
+    """Return label and password of every vault password that this process has."""
+    context = VaultSecretsContext.current(optional=True)
+    secrets = context.secrets if context else []
+    return [(label, Sensitive(secret.bytes.decode("utf-8", "surrogateescape"))) for label, secret in secrets]
 
 
 def vault_failure(error: BaseException, what: str) -> UsageError | None:

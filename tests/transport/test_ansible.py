@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.errors import UsageError
+from agent.model.inventory import VaultSources
 from agent.model.program import Program
+from agent.model.sensitive import Sensitive
 from agent.transport.ansible.transport import AnsibleTransport
+from agent.transport.inventory import load_inventory
 from agent.transport.protocol import Completed, Job, Lost
 from tests.transport.ansible_inventory import HOSTS, write_inventory
 
@@ -29,7 +34,10 @@ CANARY = "canary-6b1f09"
 _HOLD = """
 import sys
 from agent.model.inventory import Node
+from agent.errors import UsageError
+from agent.model.inventory import VaultSources
 from agent.model.program import Program
+from agent.model.sensitive import Sensitive
 from agent.transport.ansible.transport import AnsibleTransport
 from agent.transport.protocol import Job
 program = Program(stdin=sys.argv[2].encode())
@@ -50,9 +58,11 @@ def wait_for(what: Callable[[], object], *, seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def run(transport: AnsibleTransport, server: Server, *programs: bytes, timeout: float = 30) -> list[Completed | Lost]:
+def run(
+    transport: AnsibleTransport, server: Server, *programs: bytes, user: str = "nopasswd"
+) -> list[Completed | Lost]:
     jobs = [
-        Job(node=server.node(name=name, user="nopasswd"), program=Program(stdin=program), timeout=timeout)
+        Job(node=server.node(name=name, user=user), program=Program(stdin=program), timeout=30)
         for name, program in zip(HOSTS, programs, strict=False)
     ]
     return list(transport.run(jobs))
@@ -179,6 +189,51 @@ def test_secrets_of_the_environment_are_not_handed_to_ansible(
     assert isinstance(result, Completed), result.problem
     assert b"HOME=" in result.stdout
     assert CANARY.encode() not in result.stdout
+
+
+def test_passwords_that_were_asked_for_reach_ansible_and_no_file(server: Server, tmp_path: Path) -> None:
+    source = write_inventory(tmp_path, server, ansible_user="operator")
+    right = AnsibleTransport(sources=[str(source)], forks=1, become_password=Sensitive("right password"))
+    wrong = AnsibleTransport(sources=[str(source)], forks=1, become_password=Sensitive("wrong password"))
+
+    (accepted,) = run(right, server, b"echo ${AS_ROOT-}", user="operator")
+    (refused,) = run(wrong, server, b"echo ${AS_ROOT-}", user="operator")
+
+    assert isinstance(accepted, Completed), accepted.problem
+    assert accepted.stdout == b"yes\n"
+    assert isinstance(refused, Lost)
+    assert refused.problem.code == "become-password-wrong"
+
+
+def test_a_vault_that_was_opened_for_the_inventory_is_open_for_ansible(server: Server, tmp_path: Path) -> None:
+    password = tmp_path / "vault-password"
+    password.write_text("open the vault\n")
+    vault = shutil.which("ansible-vault", path=str(Path(sys.executable).parent))
+    assert vault
+    argv = [vault, "encrypt_string", "--vault-id", f"site@{password}", "right password"]
+    hidden = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    write_inventory(tmp_path, server, ansible_user="operator")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text(f"ansible_become_password: {hidden}")
+    source = str(tmp_path / "inventory.ini")
+
+    node = load_inventory([source], limit="node1", vault=VaultSources(ids=(f"site@{password}",)))[0]
+    job = Job(node=node, program=Program(stdin=b"echo ${AS_ROOT-}"), timeout=30)
+    (result,) = AnsibleTransport(sources=[source], forks=1).run([job])
+
+    assert isinstance(result, Completed), result.problem
+    assert result.stdout == b"yes\n"
+
+
+def test_a_file_of_kubekey_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("apiVersion: kubekey.kubesphere.io/v1alpha2\nkind: Cluster\n")
+
+    with pytest.raises(UsageError) as refused:
+        AnsibleTransport(sources=[str(path)], forks=1)
+
+    assert refused.value.problem.code == "inventory-not-ansible"
+    assert "--transport ssh" in refused.value.problem.hint
 
 
 def _processes_with(text: str) -> list[int]:

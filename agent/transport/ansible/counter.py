@@ -15,9 +15,10 @@ from agent.transport.launch import on_node
 from agent.transport.protocol import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from agent.model.sensitive import Sensitive
     from agent.transport.ansible.exchange import Stream
     from agent.transport.protocol import Completed, Job
 
@@ -28,9 +29,10 @@ _SECONDS_OF_GRACE = 2.0
 class Counter:
     """Serves jobs over a socket until it is closed; results arrive in `results`, one a job that was fetched."""
 
-    def __init__(self, path: Path, jobs: Iterable[Job]) -> None:
-        """Serve `jobs`, at most one a node, at the socket `path`."""
+    def __init__(self, path: Path, jobs: Iterable[Job], passwords: Mapping[str, Sensitive]) -> None:
+        """Serve `jobs`, at most one a node, and `passwords` by their names, at the socket `path`."""
         self.results: SimpleQueue[Completed | Lost] = SimpleQueue()
+        self.passwords = passwords
         self._waiting = {job.node.name: job for job in jobs}
         self._lock = threading.Lock()
         self._server = _Server(str(path), _Handler)
@@ -67,8 +69,11 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         counter = cast("_Server", self.server).counter
         with contextlib.suppress(EOFError, OSError):
-            job = counter.take(Message.read(cast("Stream", self.rfile)).head["host"])
-            if job is not None:
+            asked = Message.read(cast("Stream", self.rfile)).head
+            if password := counter.passwords.get(asked.get("secret", "")):
+                secret = password.reveal().encode("utf-8", "surrogateescape")
+                Message(head={}, parts=(secret,)).write(cast("Stream", self.wfile))
+            elif job := counter.take(asked.get("host", "")):
                 counter.results.put(self._carried(job))
 
     def _carried(self, job: Job) -> Completed | Lost:

@@ -2,7 +2,8 @@
 
 So nothing secret stands in variables, arguments or artifacts, and no result is too large for an event. The socket lies
 in a folder of mode 0700. A task says which host it is for; the answer is a job; the task answers with its end.
-A message is one line of JSON and the bytes whose lengths are in it.
+A password that Ansible has to know, of a vault or one that was asked for, takes the same way: it is printed by a
+program of ours that Ansible runs. A message is one line of JSON and the bytes whose lengths are in it.
 """
 
 from __future__ import annotations
@@ -123,6 +124,11 @@ class Errand:
         head = message.head
         program = Program(stdin=message.parts[0], arguments=tuple(head["arguments"]), privileged=head["privileged"])
         return Job(node=Node(name=host, address=host, user=head["user"]), program=program, timeout=head["timeout"])
+
+    def ask(self, name: str) -> bytes:
+        """Return the password that is known by `name`. Raises EOFError where there is none."""
+        Message(head={"secret": name}).write(self._stream)
+        return Message.read(self._stream).parts[0]
 
     def hand_back(self, result: Completed | Lost) -> None:
         """Say how the job ended. Raises OSError where nobody waits for it any more."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING
 
 from agent import resources
+from agent.errors import UsageError
 from agent.transport.ansible.counter import Counter
 from agent.transport.ansible.exchange import SOCKET_VARIABLE
 from agent.transport.ansible.folder import CONNECTIONS, private_folder
 from agent.transport.ansible.playbook import Playbook
+from agent.transport.kubekey import is_kubekey
 from agent.transport.protocol import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from agent.model.sensitive import Sensitive
     from agent.transport.protocol import Completed, Job
 
 _POLL = 0.1
@@ -30,10 +35,22 @@ class AnsibleTransport:
     is never tried twice, and connections that earlier runs left open are not used.
     """
 
-    def __init__(self, *, sources: Sequence[str], forks: int) -> None:
-        """Use the inventory `sources`."""
-        self._sources = [_absolute(source) for source in sources]
+    def __init__(
+        self,
+        *,
+        sources: Sequence[str],
+        forks: int,
+        login_password: Sensitive | None = None,
+        become_password: Sensitive | None = None,
+    ) -> None:
+        """Use the inventory `sources`, and the passwords for hosts that have none of their own.
+
+        Raises UsageError for a source that Ansible does not understand.
+        """
+        self._sources = [_for_ansible(source) for source in sources]
         self._forks = forks
+        self._login_password = login_password
+        self._become_password = become_password
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
@@ -48,15 +65,28 @@ class AnsibleTransport:
     def _play(self, jobs: Sequence[Job]) -> Iterator[Completed | Lost]:
         with private_folder() as folder:
             socket = folder / "socket"
-            counter = Counter(socket, jobs)
-            process = self._start(folder, socket, jobs)
+            passwords = list(self._passwords())
+            counter = Counter(socket, jobs, {str(number): known for number, (_, known) in enumerate(passwords)})
+            process = self._start(folder, socket, jobs, [option for option, _ in passwords])
             try:
                 yield from _results(counter, process, len(jobs))
             finally:
                 counter.close()
                 process.end()
 
-    def _start(self, folder: Path, socket: Path, jobs: Sequence[Job]) -> Playbook:
+    def _passwords(self) -> Iterator[tuple[str, Sensitive]]:
+        """Yield what Ansible has to know, by the option that names it a file to read from."""
+        if self._login_password:
+            yield "--connection-password-file ", self._login_password
+        if self._become_password:
+            yield "--become-password-file ", self._become_password
+        if "ansible.parsing.vault" in sys.modules:
+            from agent.transport.vault import opened_with  # noqa: PLC0415 - Ansible's library is slow to import
+
+            for label, password in opened_with():
+                yield f"--vault-id {shlex.quote(label)}@", password
+
+    def _start(self, folder: Path, socket: Path, jobs: Sequence[Job], options: Sequence[str]) -> Playbook:
         hosts = folder / "hosts"
         hosts.write_text("".join(f"{job.node.name}\n" for job in jobs), encoding="utf-8")
         arguments = {
@@ -65,6 +95,7 @@ class AnsibleTransport:
             "playbook": str(resources.playbook("carry.yml")),
             "inventory": self._sources,
             "limit": f"@{hosts}",
+            "cmdline": " ".join(_password_files(folder, options)),
             "forks": self._forks,
             "settings": {"pexpect_timeout": 0.2},
             "envvars": {
@@ -78,9 +109,27 @@ class AnsibleTransport:
         return Playbook(arguments, folder)
 
 
-def _absolute(source: str) -> str:
+def _password_files(folder: Path, options: Sequence[str]) -> Iterator[str]:
+    """Make a program for each password that prints it, and yield the options that name them."""
+    for number, option in enumerate(options):
+        program = folder / f"password-{number}"
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} -m agent.transport.ansible.password {number}\n")
+        program.chmod(0o700)
+        yield f"{option}{shlex.quote(str(program))}"
+
+
+def _for_ansible(source: str) -> str:
     """Return a host list as it is, and a path made absolute: ansible-runner takes a relative one for content."""
-    return source if "," in source else str(Path(source).expanduser().absolute())
+    if "," in source:
+        return source
+    path = Path(source).expanduser().absolute()
+    if path.is_file() and is_kubekey(path.read_text(encoding="utf-8", errors="replace")):
+        raise UsageError.of(
+            "inventory-not-ansible",
+            f"{path} is a file of KubeKey's, which Ansible does not understand",
+            "reach these nodes with --transport ssh, or write an Ansible inventory",
+        )
+    return str(path)
 
 
 def _results(counter: Counter, process: Playbook, count: int) -> Iterator[Completed | Lost]:
