@@ -61,7 +61,7 @@ class Inventory:
         except AnsibleError as error:
             raise _variables_failure(error, "something among the variables of the inventory") from None
         # It makes `hostvars` known to templates.
-        HostVars(inventory=self._manager, variable_manager=self._variables, loader=self._loader)
+        _HostVars(inventory=self._manager, variable_manager=self._variables, loader=self._loader)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,6 +130,21 @@ class HostVariables:
         reason = reason_of(error) if show else "its template fails"
         message = f"host {self._host}: the variable {name}{written} cannot be filled in: {reason}"
         return UsageError.of("inventory-variable-invalid", message, "define what is missing, or leave the host out")
+
+
+class _HostVars(HostVars):  # type: ignore[misc]  # Ansible has no types
+    """Ansible's `hostvars`, with the variables of each host collected once: a thousand hosts ask for one bastion's."""
+
+    def __init__(self, **parts: Any) -> None:  # noqa: ANN401 - Ansible has no types
+        """Make itself known to the variable manager in `parts`."""
+        super().__init__(**parts)
+        self._collected: dict[str, Any] = {}
+
+    def raw_get(self, host_name: str) -> Any:  # noqa: ANN401 - Ansible has no types
+        """Return the variables of a host as written, or Ansible's mark that there is none."""
+        if host_name not in self._collected:
+            self._collected[host_name] = super().raw_get(host_name)
+        return self._collected[host_name]
 
 
 class _Loader(DataLoader):  # type: ignore[misc]  # Ansible has no types
