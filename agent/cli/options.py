@@ -118,6 +118,13 @@ Drain = Annotated[
     bool,
     typer.Option("--drain", help="Before a restart, cordon the node and evict its pods; uncordon it once it is Ready."),
 ]
+LiveRestore = Annotated[
+    bool,
+    typer.Option(
+        "--live-restore",
+        help="Where a restart would stop containers, switch Docker's live-restore on first, so that they run on.",
+    ),
+]
 Root = Annotated[
     str | None,
     typer.Option("--root", help="An unpacked image instead of nodes: only its files are changed.", metavar="DIR"),
@@ -154,7 +161,7 @@ Namespaces = Annotated[
     typer.Option(
         "-n",
         "--namespace",
-        help="Namespace (in KubeSphere: project) that gets the secret; repeatable.",
+        help="Namespace (in KubeSphere: project) of the secret, '*' for all; repeatable.",
         show_default="default",
         metavar="NAME",
     ),
@@ -168,6 +175,9 @@ ServiceAccounts = Annotated[
 SecretName = Annotated[
     str | None,
     typer.Option("--secret-name", help="Name of the pull secret.", show_default="harbor-pull", metavar="NAME"),
+]
+ForceConflicts = Annotated[
+    bool, typer.Option("--force-conflicts", help="Take over what other programs wrote in the secret.")
 ]
 Username = Annotated[
     str | None,
@@ -271,6 +281,7 @@ class SecretOptions:
     email: Email = None
     kubeconfig: Kubeconfig = None
     context: Context = None
+    force_conflicts: ForceConflicts = False
 
     def added_to(self, flags: RegistryFlags) -> RegistryFlags:
         """Return `flags` with the secret's."""
@@ -283,6 +294,7 @@ class SecretOptions:
             email=self.email,
             kubeconfig=self.kubeconfig,
             context=self.context,
+            force_conflicts=self.force_conflicts,
         )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.cli.output import coloured_diff, coloured_outcome, problem_lines
-from agent.model.plan import Action, Plan, Refusal, Route
+from agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from agent.model.result import NodeResult, Outcome
 from agent.model.secret import SecretPlan
 from agent.planning.diff import unified_diff
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent.engine.fleet import PlannedNode
     from agent.engine.plan_files import PlanFile
+    from agent.engine.pull_secrets import ShownSecret
     from agent.engine.secrets import SecretsReport
     from agent.errors import Problem
     from agent.model.state import Container, NodeState
@@ -76,6 +77,17 @@ def secrets_text(secrets: SecretsReport) -> str:
     return "\n".join(lines)
 
 
+def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
+    """Return a line a secret."""
+    if not secrets:
+        return "there is no secret of harbor-agent"
+    return "\n".join(
+        f"{secret.namespace}/{secret.name}  {secret.username} at {secret.registry}"
+        + (f"  attached to {', '.join(secret.service_accounts)}" if secret.service_accounts else "")
+        for secret in secrets
+    )
+
+
 def plan_file_text(plan: PlanFile) -> str:
     """Return what a plan file holds."""
     lines = [f"made {plan.made} by {plan.tool}, good for {plan.hours:g} hours"]
@@ -111,16 +123,20 @@ def _node(planned: PlannedNode) -> str:
         lines += [_indent(coloured_diff(unified_diff(change))) for change in decision.changes]
         lines += [line for finding in decision.findings for line in _problem(finding)]
     if isinstance(decision, Plan) and decision.action is Action.RESTART:
-        lines += _bounced(decision.containers_bounced, planned.state)
+        lines += _disruption(decision, planned.state)
     return "\n".join(lines)
 
 
 _ACTIONS = {Action.NONE: "files only", Action.RELOAD: "reload, nothing stops", Action.RESTART: "restart"}
 
 
-def _bounced(containers: Sequence[Container], state: NodeState | None) -> list[str]:
+def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
     if state is None or state.offline:
         return []
+    containers = plan.containers_bounced
+    if plan.live_restore is LiveRestore.PLANNED and state.docker:
+        names = ", ".join(container.name for container in state.docker.containers)
+        return [f"  live-restore is switched on before the restart and stays on, so containers run on: {names}"]
     if not containers:
         seen = state.docker is not None and state.docker.live is not None
         return ["  the restart stops no container" if seen else "  which containers the restart stops was not seen"]

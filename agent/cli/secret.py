@@ -1,17 +1,27 @@
-"""harbor-agent secret apply | render | validate."""
+"""harbor-agent secret apply | show | render | validate | remove."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import problem_lines, tell, write, write_json
-from agent.errors import ExitCode
+from agent.errors import ExitCode, StoppedError
+
+if TYPE_CHECKING:
+    from agent.engine.secrets import SecretsReport
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The cluster's pull secret; touches no node.")
+
+OnlyIn = Annotated[
+    list[str] | None,
+    typer.Option("-n", "--namespace", help="Only in this one; repeatable.", show_default="all", metavar="NAME"),
+]
 
 
 @app.command(
@@ -76,3 +86,81 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
         tell("\n".join(problem_lines(finding)))
     write("the login is right")
     return ExitCode.DONE
+
+
+@app.command("show", epilog=options.examples("harbor-agent secret show", "harbor-agent secret show -n demo -o json"))
+@guarded
+def show(
+    *,
+    config: options.Config = None,
+    namespace: OnlyIn = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = options.Format.TEXT,
+) -> ExitCode:
+    """List the secrets that harbor-agent made, in all namespaces or those named; without passwords."""
+    from agent.cli.plan_text import shown_secrets_text
+    from agent.engine.documents import shown_secrets_document
+    from agent.engine.pull_secrets import shown_secrets
+    from agent.engine.request import Asked, RegistryFlags
+    from agent.engine.runs import policies_of
+
+    flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
+    shown = shown_secrets(policies_of(Asked(flags=flags, config=config)), namespace or ())
+    if output is options.Format.JSON:
+        write_json(shown_secrets_document(shown))
+    else:
+        write(shown_secrets_text(shown))
+    return ExitCode.DONE
+
+
+@app.command("remove", epilog=options.examples("harbor-agent secret remove --registry 192.168.0.99 -n demo"))
+@guarded
+def remove(
+    *,
+    registry: options.Registries = None,
+    config: options.Config = None,
+    secret_name: options.SecretName = None,
+    namespace: options.Namespaces = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    yes: options.Yes = False,
+    output: options.Output = options.Format.TEXT,
+) -> ExitCode:
+    """Take out just what harbor-agent made: the secret, and its place in service accounts. Shows it and asks first."""
+    from agent.cli.plan_text import secrets_text
+    from agent.engine.documents import secrets_run_document
+    from agent.engine.pull_secrets import plan_secret_removal, remove_pull_secrets
+    from agent.engine.request import Asked, RegistryFlags
+    from agent.engine.runs import policies_of
+
+    flags = RegistryFlags(
+        addresses=tuple(registry or ()),
+        secret_name=secret_name,
+        namespaces=tuple(namespace or ()),
+        kubeconfig=kubeconfig,
+        context=context,
+    )
+    policies = policies_of(Asked(flags=flags, config=config))
+    _confirm(plan_secret_removal(policies), yes=yes)
+    report, exit_code = remove_pull_secrets(policies)
+    if output is options.Format.JSON:
+        write_json(secrets_run_document(report, exit_code))
+    else:
+        write(secrets_text(report))
+    return exit_code
+
+
+def _confirm(plan: SecretsReport, *, yes: bool) -> None:
+    """Show what goes on standard error and ask. Raises StoppedError for a no."""
+    from agent.cli.plan_text import secrets_text
+
+    tell(secrets_text(plan))
+    if yes or plan.status != "change":
+        return
+    if not sys.stdin.isatty():
+        raise StoppedError.of(
+            "not-confirmed", "there is no terminal to ask on, so nothing was changed", "run it with --yes"
+        )
+    if not typer.confirm("Remove this?", err=True):
+        raise StoppedError.of("declined", "nothing was changed", "")

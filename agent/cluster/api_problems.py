@@ -106,9 +106,10 @@ def _forbidden(intent: Intent, error: ApiError, message: str) -> Problem:
             hint="wait until it is gone and create it again, or leave it out",
         )
     verb = re.search(r"cannot (\w+) resource", message)  # an apply that creates needs two
-    if verb is None:  # a quota, an admission webhook
+    speechless = message.endswith("is forbidden: ")  # what 1.20 says where it is the second, create, that is missing
+    if verb is None and not speechless:  # a quota, an admission webhook
         return Problem(code="cluster-rejected", message=f"the cluster refused {intent}: {message}")
-    intent = replace(intent, verb=verb[1])
+    intent = replace(intent, verb=verb[1]) if verb else intent
     who = re.search(r'User "([^"]+)"', message)
     return Problem(
         code="cluster-forbidden",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agent.engine.fleet import PlannedNode
+    from agent.engine.pull_secrets import ShownSecret
     from agent.engine.runs import Report
     from agent.engine.secrets import SecretsReport
     from agent.errors import AgentError, Problem
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PLAN_SCHEMA = "harbor-agent/plan/1"
 RUN_SCHEMA = "harbor-agent/run/1"
 SECRET_SCHEMA = "harbor-agent/secret/1"  # noqa: S105 - a name, not a password
+SECRETS_SCHEMA = "harbor-agent/secrets/1"
 RUNS_SCHEMA = "harbor-agent/runs/1"
 ERROR_SCHEMA = "harbor-agent/error/1"
 
@@ -65,7 +67,7 @@ def run_document(report: Report) -> Json:
 
 
 def secrets_run_document(secrets: SecretsReport, exit_code: int) -> Json:
-    """Return the object that `secret apply -o json` prints."""
+    """Return the object that `secret apply -o json` and `secret remove -o json` print."""
     return {
         "schema": SECRET_SCHEMA,
         "tool": f"harbor-agent {__version__}",
@@ -77,6 +79,24 @@ def secrets_run_document(secrets: SecretsReport, exit_code: int) -> Json:
 def runs_document(runs: Sequence[PastRun]) -> Json:
     """Return the object that `history -o json`, `history show -o json` and `history node -o json` print."""
     return {"schema": RUNS_SCHEMA, "tool": f"harbor-agent {__version__}", "runs": [_past_run(run) for run in runs]}
+
+
+def shown_secrets_document(secrets: Sequence[ShownSecret]) -> Json:
+    """Return the object that `secret show -o json` prints."""
+    return {
+        "schema": SECRETS_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "secrets": [
+            {
+                "namespace": secret.namespace,
+                "name": secret.name,
+                "registry": secret.registry,
+                "username": secret.username,
+                "service_accounts": list(secret.service_accounts),
+            }
+            for secret in secrets
+        ],
+    }
 
 
 def error_document(error: AgentError) -> Json:
@@ -167,6 +187,7 @@ def _planned(planned: PlannedNode) -> Json:
             {"name": c.name, "image": c.image, "restart_policy": c.restart_policy, "kubernetes": c.kubernetes}
             for c in (plan.containers_bounced if plan else ())
         ],
+        "live_restore": plan.live_restore.value if plan else "none",
         "findings": [_problem(problem) for problem in (decision.findings if decision else ())],
         "would_be": isinstance(decision, Refusal) and bool(decision.changes),
         "seconds": round(planned.seconds, 3),

@@ -83,7 +83,7 @@ def remove_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def shown_secrets(policies: Policies) -> list[ShownSecret]:
+def shown_secrets(policies: Policies, namespaces: Sequence[str]) -> list[ShownSecret]:
     """Return the secrets that this tool made, in the namespaces named or in all.
 
     Raises AgentError where the cluster does not answer or they may not be listed.
@@ -93,7 +93,7 @@ def shown_secrets(policies: Policies) -> list[ShownSecret]:
 
     shown = []
     with open_cluster(policies.general().kubeconfig, policies.flags.context) as cluster:
-        for namespace in policies.flags.namespaces or (ALL_NAMESPACES,):
+        for namespace in namespaces or (ALL_NAMESPACES,):
             for one in _or_raise(cluster.ours(namespace)):
                 accounts = cluster.attached(one.namespace, one.name)
                 shown.append(
