@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
@@ -12,6 +11,7 @@ from ansible.parsing.vault import AnsibleVaultError, VaultSecret, VaultSecretsCo
 
 from agent.errors import UsageError
 from agent.model.sensitive import Sensitive
+from agent.transport.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,21 +96,14 @@ def _secret(loader: Any, label: str, source: str) -> VaultSecret:  # noqa: ANN40
     return secret
 
 
+@cache
 def _ask(label: str) -> bytes:
-    """Ask on the terminal, whatever the standard streams are."""
-    if not _has_terminal():
+    """Ask on the terminal, whatever the standard streams are; once a process."""
+    answer = Terminal().ask(f"Vault password ({label}): ")
+    if answer is None:
         message = f"there is no terminal to ask for the vault password {label} on"
         raise UsageError.of("vault-password-missing", message, "name a file with --vault-password-file instead")
-    answer = getpass.getpass(f"Vault password ({label}): ").strip()
-    if not answer:
-        message = f"no vault password {label} was entered"
-        raise UsageError.of("vault-password-missing", message, _GIVE_ONE)
-    return answer.encode()
-
-
-def _has_terminal() -> bool:
-    try:
-        with Path("/dev/tty").open("rb"):
-            return True
-    except OSError:
-        return False
+    password = answer.reveal().strip()
+    if not password:
+        raise UsageError.of("vault-password-missing", f"no vault password {label} was entered", _GIVE_ONE)
+    return password.encode("utf-8", "surrogateescape")
