@@ -131,10 +131,11 @@ is_prepared() {
   has_step prepared || is_armed
 }
 
+# Before recovery is armed no file was changed, and in a shutdown nobody would take up a restoration.
 finish() {
   if is_final; then
     [ "$step" = rollback_failed ] || disarm
-  elif is_prepared; then
+  elif is_armed || { is_prepared && ! is_stopping; }; then
     restore transaction-interrupted "the transaction's process ended after step $(last_progress)"
   else
     journal refused transaction-interrupted "the transaction's process ended after step $(last_progress)"

@@ -167,9 +167,11 @@ remove_emptied_directories() {
 
 # The last five that hold a backup stay, the last five refusals, and any that is not finished.
 prune() {
-  with_backup=0 without=0
+  # This one counts first, also where the clock was set back and it does not look like the newest.
+  if has_step prepared; then with_backup=1 without=0; else with_backup=0 without=1; fi
   # shellcheck disable=SC2012 # the names are ours
   ls -1dt "$STATE"/transactions/*/ 2>/dev/null | while read -r old; do
+    [ "$old" != "$T/" ] || continue
     if has_step prepared "$old"; then
       with_backup=$((with_backup + 1))
       if [ "$with_backup" -gt 5 ] && is_over "$old"; then rm -rf "$old"; fi
