@@ -54,6 +54,7 @@ def apply(
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     resume: Resume = None,
+    live_restore: options.LiveRestore = False,
     accept_restart: AcceptRestart = False,
     drain: options.Drain = False,
     note: options.Note = "",
@@ -67,7 +68,7 @@ def apply(
     """
     from agent.engine.runs import apply_run, hold_back_restarts, with_drain
 
-    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
+    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore)
     progress = Progress(output, verbose)
     fleet = _planned(asked, plan_file, resume, progress)
     if not accept_restart:

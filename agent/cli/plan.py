@@ -43,6 +43,7 @@ def plan(
     wish: options.WishOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
+    live_restore: options.LiveRestore = False,
     out: Out = None,
     valid_hours: ValidHours = 24.0,
     note: options.Note = "",
@@ -61,7 +62,7 @@ def plan(
     from agent.engine.runs import plan_run
     from agent.engine.scoring import plan_exit_code
 
-    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
+    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore)
     fleet = plan_run(asked, Progress(output, verbose))
     if output is options.Format.JSON:
         write_json(plan_document(fleet.nodes, fleet.secrets, fleet.findings))

@@ -135,8 +135,8 @@ def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
         return []
     containers = plan.containers_bounced
     if plan.live_restore is LiveRestore.PLANNED and state.docker:
-        names = ", ".join(container.name for container in state.docker.containers)
-        return [f"  live-restore is switched on before the restart and stays on, so containers run on: {names}"]
+        kept = ", ".join(container.name for container in state.docker.containers)
+        return [f"  live-restore is switched on before the restart and stays on, so containers run on: {kept}"]
     if not containers:
         seen = state.docker is not None and state.docker.live is not None
         return ["  the restart stops no container" if seen else "  which containers the restart stops was not seen"]

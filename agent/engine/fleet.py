@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent import resources
 from agent.engine.events import Message
 from agent.engine.observe import observe
-from agent.engine.passwords import with_passwords
+from agent.engine.passwords import asked_passwords, with_passwords
 from agent.errors import Problem
 from agent.model.inventory import Node
 from agent.model.plan import Refusal
@@ -68,7 +68,8 @@ def open_transport(reach: Reach) -> Transport:
     if reach.transport == "ansible":
         from agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
 
-        return AnsibleTransport(sources=reach.sources, forks=reach.forks)
+        login, become = asked_passwords(reach)
+        return AnsibleTransport(sources=reach.sources, forks=reach.forks, login_password=login, become_password=become)
     return _ssh_transport(reach.forks)
 
 
@@ -87,16 +88,17 @@ def plan_fleet(
     wanted = [(node, policies.for_node(node)) for node in nodes]
     targets = [(node, _entries(policy)) for node, policy in wanted if node.skip_reason is None]
     seen = {o.node.name: o for o in observe(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)}
-    return [_planned(node, policy, seen.get(node.name), repair=policies.repair) for node, policy in wanted]
+    return [_planned(node, policy, seen.get(node.name), policies) for node, policy in wanted]
 
 
-def plan_state(node: Node, policy: Policy, state: NodeState, *, repair: bool) -> PlannedNode:
-    """Plan one node from what was seen of it."""
+def plan_state(node: Node, policy: Policy, state: NodeState, policies: Policies) -> PlannedNode:
+    """Plan one node from what was seen of it; of `policies` only how far the planner may go."""
     wanted = Wanted(
         present=tuple(r.address for r in policy.registries if r.state == "present" and r.address.needs_node_change),
         absent=tuple(r.address for r in policy.registries if r.state == "absent" and r.address.needs_node_change),
         route=policy.route,
-        repair=repair,
+        repair=policies.repair,
+        live_restore=policies.live_restore,
     )
     decision = plan_docker(node.name, state, wanted, load_templates())
     decision = replace(decision, findings=(*decision.findings, *state.unreadable))
@@ -141,7 +143,7 @@ def _entries(policy: Policy) -> tuple[str, ...]:
     return tuple(r.address.entry for r in policy.registries if r.state == "present" and r.address.scheme == "http")
 
 
-def _planned(node: Node, policy: Policy, seen: Observation | None, *, repair: bool) -> PlannedNode:
+def _planned(node: Node, policy: Policy, seen: Observation | None, policies: Policies) -> PlannedNode:
     if seen is None:
         reason = f"harbor_skip: {node.skip_reason}"
         return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=reason)
@@ -151,7 +153,7 @@ def _planned(node: Node, policy: Policy, seen: Observation | None, *, repair: bo
         return PlannedNode(
             node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
         )
-    planned = replace(plan_state(node, policy, seen.state, repair=repair), seconds=seen.seconds)
+    planned = replace(plan_state(node, policy, seen.state, policies), seconds=seen.seconds)
     if seen.problem is None or planned.decision is None:
         return planned
     seen_as_user = Problem(

@@ -36,7 +36,7 @@ def plan_tree(root: str, policies: Policies, docker_version: str | None) -> Plan
     tree = Tree(root)
     node = Node(name=root, address=root, connection="local")
     state = observe_tree(tree, docker_version or DEFAULT_VERSION)
-    return plan_state(node, policies.general(), state, repair=policies.repair)
+    return plan_state(node, policies.general(), state, policies)
 
 
 def apply_tree(root: str, planned: PlannedNode) -> NodeResult:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INSECURE_REGISTRIES = "insecure-registries"
 REGISTRY_MIRRORS = "registry-mirrors"
+LIVE_RESTORE = "live-restore"
 # The flag's name: dockerd accepts it as a key and does nothing with it.
 DEAD_KEY = "insecure-registry"
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"
@@ -64,6 +65,11 @@ class DaemonJson:
             raise FormatError(line_number(self.text, value.start), reason)
         return tuple(one.string for one in value.elements)
 
+    def written(self, key: str) -> str | None:
+        """Return the value of a key as it is written, such as `true`; None where the key is absent."""
+        member = self.member(key)
+        return self.text[member.value.start : member.value.end] if member else None
+
     def line(self, member: JsonMember) -> int:
         """Return the line, from 1, of a member."""
         return line_number(self.text, member.start)
@@ -92,7 +98,8 @@ def add_strings(document: DaemonJson, key: str, strings: list[str]) -> str:
     member = document.member(key)
     quoted = [json.dumps(string) for string in strings]
     if member is None:
-        return _with_member(document, f"{json.dumps(key)}", quoted)
+        separator = "," if document.members and _is_compact(document.text, document.members[-1]) else ", "
+        return _with_member(document, key, f"[{separator.join(quoted)}]")
     value = member.value
     if value.kind is not JsonKind.ARRAY or not value.elements:
         separator = "," if _is_compact(document.text, member) else ", "
@@ -106,11 +113,17 @@ def add_strings(document: DaemonJson, key: str, strings: list[str]) -> str:
 
 def replace_strings(document: DaemonJson, key: str, strings: list[str]) -> str:
     """Return the text with the value of `key`, whatever it is, replaced by a list of one line."""
+    if document.member(key) is None:
+        return add_strings(document, key, strings)
+    return set_value(document, key, "[" + ", ".join(json.dumps(string) for string in strings) + "]")
+
+
+def set_value(document: DaemonJson, key: str, value: str) -> str:
+    """Return the text with `value`, which is JSON, for `key`: in place of the value that counts, else at the end."""
     member = document.member(key)
     if member is None:
-        return add_strings(document, key, strings)
-    text = "[" + ", ".join(json.dumps(string) for string in strings) + "]"
-    return apply_edits(document.text, [Edit(start=member.value.start, end=member.value.end, text=text)])
+        return _with_member(document, key, value)
+    return apply_edits(document.text, [Edit(start=member.value.start, end=member.value.end, text=value)])
 
 
 def remove_strings(document: DaemonJson, key: str, strings: set[str]) -> str:
@@ -154,13 +167,13 @@ def remove_key(document: DaemonJson, key: str) -> str:
     return apply_edits(document.text, edits)
 
 
-def _with_member(document: DaemonJson, key: str, quoted: list[str]) -> str:
-    text, root = document.text, document.root
+def _with_member(document: DaemonJson, key: str, value: str) -> str:
+    text, root, name = document.text, document.root, json.dumps(key)
     if root is None:
         raise FormatError(1, "an empty file is written from the template")
     if not root.members:
         # the blanks tell an object that was empty from one that held an empty list, when it is taken out again
-        inner = f" {key}: [{', '.join(quoted)}] "
+        inner = f" {name}: {value} "
         return apply_edits(text, [Edit(start=root.start + 1, end=root.start + 1, text=inner)])
     last = root.members[-1]
     compact = _is_compact(text, last)
@@ -168,7 +181,7 @@ def _with_member(document: DaemonJson, key: str, quoted: list[str]) -> str:
     before = text[(root.members[-2].value.end if len(root.members) > 1 else root.start + 1) : last.start]
     lines = re.search(r"(\r\n|\n|\r)[ \t]*\Z", before)
     gap = "," + lines.group() if lines else comma
-    inner = f"{gap}{key}{colon}[{comma.join(quoted) if compact else ', '.join(quoted)}]"
+    inner = f"{gap}{name}{colon}{value}"
     return apply_edits(text, [Edit(start=last.value.end, end=last.value.end, text=inner)])
 
 

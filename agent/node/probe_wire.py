@@ -46,7 +46,8 @@ def probe_program(entries: Sequence[str]) -> Program:
 
     Runs with fewer rights too; what could not be read is then in `NodeState.unreadable`.
     """
-    return Program(stdin=compose([node_program(part) for part in _PARTS], {}), arguments=tuple(entries), privileged=True)
+    texts = [node_program(part) for part in _PARTS]
+    return Program(stdin=compose(texts, {}), arguments=tuple(entries), privileged=True)
 
 
 def decode_probe(stdout: bytes) -> NodeState:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
-from agent.model.plan import Action
+from agent.model.plan import Action, LiveRestore
+from agent.planning.live_restore import containers_outlive
 
 if TYPE_CHECKING:
     from agent.model.plan import Plan
-    from agent.model.state import Container
+    from agent.model.state import Container, NodeState
+    from agent.planning.effective import Effective
 
 # docs.docker.com "Start containers automatically": on-failure "doesn't restart the container if the daemon restarts".
 _RESTARTED_BY_DOCKER = frozenset({"always", "unless-stopped"})
@@ -20,6 +22,15 @@ def comes_back(container: Container) -> bool:
     return container.kubernetes or container.restart_policy in _RESTARTED_BY_DOCKER
 
 
+def disruption(state: NodeState, action: Action, after: Effective) -> tuple[LiveRestore, tuple[Container, ...]]:
+    """Return how containers fare in a restart into `after`, and those that it stops."""
+    if action is not Action.RESTART:
+        return LiveRestore.NONE, ()
+    if containers_outlive(state, after):
+        return LiveRestore.ON, ()
+    return LiveRestore.NONE, state.docker.containers if state.docker else ()
+
+
 def objection_to_restart(plan: Plan) -> Problem | None:
     """Return why the restart wants consent: the containers that nobody would start again; None where there are none."""
     if plan.action is not Action.RESTART:
@@ -27,8 +38,9 @@ def objection_to_restart(plan: Plan) -> Problem | None:
     gone = [container.name for container in plan.containers_bounced if not comes_back(container)]
     if not gone:
         return None
+    keep = "--live-restore keeps them running; or " if plan.live_restore is LiveRestore.POSSIBLE else ""
     return Problem(
         code="containers-would-stop",
         message=f"the restart would stop what nothing starts again: {', '.join(gone)}",
-        hint="--accept-restart, or first give a restart policy: docker update --restart unless-stopped NAME",
+        hint=f"{keep}--accept-restart, or first give a restart policy: docker update --restart unless-stopped NAME",
     )

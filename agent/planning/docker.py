@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.model.plan import Action, Plan, Refusal, Route
+from agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from agent.model.state import FileKind
 from agent.planning.action import action_for, can_reload, is_running, reload_suffices
+from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate, predicted_argv
 from agent.planning.findings import findings
 from agent.planning.health import FaultKind, docker_version, start_faults
+from agent.planning.live_restore import switch_on
 from agent.planning.ownership import managed_findings, require_unmanaged
 from agent.planning.reachability import reachability_findings
 from agent.planning.refused import RefusedError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from agent.errors import Problem
     from agent.model.address import Address
     from agent.model.plan import FileChange
-    from agent.model.state import NodeState
+    from agent.model.state import Container, NodeState
     from agent.planning.effective import Effective
 
 __all__ = ["Templates", "Wanted", "plan_docker"]
@@ -86,7 +88,7 @@ class _Planner:
             for fault in start_faults(self.state, self.before)
         )
         if not missing and not removable and not (own_fault and (self.present or self.absent)):
-            return self.without_changes()
+            return self.without_changes(workspace)
         mended = mend(workspace)
         workspace = mended.workspace
         if removable:
@@ -158,7 +160,7 @@ class _Planner:
         )
         return Refusal(node=self.node, problem=error.problem, changes=changes, findings=tuple(self.notes))
 
-    def without_changes(self) -> Plan:
+    def without_changes(self, workspace: Workspace) -> Plan:
         """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
         for fault in start_faults(self.state, self.before):
             self.notes.append(fault.problem)
@@ -167,7 +169,7 @@ class _Planner:
         if known and not self.live_is_right() and not start_faults(self.state, self.before):
             action = Action.RELOAD if can_reload(self.state, self.before) else Action.RESTART
             reason = f"the files are right, but dockerd has not read them: a {action} brings them into force"
-        return self.result((), action, Route.NONE, reason, self.before)
+        return self.result(workspace, action, Route.NONE, reason, self.before)
 
     def unchanged_reason(self) -> str:
         covers = [(address, self.cover(address, self.before.entries)) for address in self.present]
@@ -179,16 +181,32 @@ class _Planner:
         return "; ".join(sentences) or _NOTHING
 
     def with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
+        action = action_for(self.state, self.before, after, live_is_right=self.live_is_right())
+        return self.result(workspace, action, route, reason, after)
+
+    def disturbed(
+        self, workspace: Workspace, action: Action, after: Effective
+    ) -> tuple[Workspace, LiveRestore, tuple[Container, ...]]:
+        """Return how containers fare and which of them stop; the workspace has live-restore on where that is wanted."""
+        live_restore, stopped = disruption(self.state, action, after)
+        if not stopped:
+            return workspace, live_restore, ()
+        try:
+            switched_on = switch_on(workspace, after)
+        except RefusedError:
+            if self.wanted.live_restore:
+                raise
+            return workspace, LiveRestore.NONE, stopped
+        if self.wanted.live_restore:
+            return switched_on, LiveRestore.PLANNED, ()
+        return workspace, LiveRestore.POSSIBLE, stopped
+
+    def result(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
+        docker, record = self.state.docker, self.state.record
+        workspace, live_restore, bounced = self.disturbed(workspace, action, after)
         changes = workspace.changes()
         require_unmanaged(changes)
         self.notes.extend(managed_findings(changes))
-        action = action_for(self.state, self.before, after, live_is_right=self.live_is_right())
-        return self.result(changes, action, route, reason, after)
-
-    def result(
-        self, changes: tuple[FileChange, ...], action: Action, route: Route, reason: str, after: Effective
-    ) -> Plan:
-        docker, record = self.state.docker, self.state.record
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
@@ -197,7 +215,6 @@ class _Planner:
         created = list(record.created_files if record else ())
         created += [change.path for change in changes if not change.before.exists]
         gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
-        bounced = docker.containers if docker and action is Action.RESTART and not docker.live_restore else ()
         return Plan(
             node=self.node,
             unit=after.unit.name,
@@ -206,6 +223,7 @@ class _Planner:
             route=route,
             reason=reason,
             containers_bounced=bounced,
+            live_restore=live_restore,
             expected_entries=tuple(dict.fromkeys(filter(None, (self.cover(a, after.entries) for a in self.present)))),
             unexpected_entries=tuple(address.entry for address in self.absent),
             argv_after=predicted_argv(after, self.before, docker.argv if docker else None),

@@ -10,9 +10,8 @@ from agent.formats.dockerd_arguments import INSECURE_REGISTRY
 from agent.formats.systemd_service import Variable, evaluate_service
 from agent.formats.systemd_unit import append_to_service, parse_unit
 from agent.formats.text import FormatError, apply_edits, decode, encode
-from agent.planning.effective import refused_file
 from agent.planning.health import bears_blank_config
-from agent.planning.refused import RefusedError
+from agent.planning.refused import RefusedError, refused_file
 from agent.planning.render import flags_of, render_daemon_json, render_exec_start, render_variable
 from agent.planning.workspace import require_writable
 

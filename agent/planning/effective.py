@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,17 +9,13 @@ from typing import TYPE_CHECKING
 from agent.formats.argument_text import split_value
 from agent.formats.daemon_json import INSECURE_REGISTRIES, parse_daemon_json
 from agent.formats.dockerd_arguments import INSECURE_REGISTRY, parse_arguments
-from agent.formats.environment_file import (
-    COMMENT_CONTINUES_BEFORE,
-    parse_environment_file,
-)
 from agent.formats.systemd_service import ServiceError, Variable, evaluate_service, surviving_environment
 from agent.formats.systemd_syntax import expand_specifiers, replace_variables, whole_variable
 from agent.formats.systemd_unit import parse_unit
 from agent.formats.text import CACHED_FILES, FormatError, readable
-from agent.model.state import FileKind
-from agent.planning.refused import RefusedError
-from agent.planning.unit_files import find_unit_files, is_masked
+from agent.planning.environment import read_environment_files
+from agent.planning.refused import RefusedError, refused_file
+from agent.planning.unit_files import find_unit_files
 from agent.planning.workspace import content_of
 
 if TYPE_CHECKING:
@@ -30,10 +24,7 @@ if TYPE_CHECKING:
     from agent.formats.argument_text import PlacedWord
     from agent.formats.daemon_json import DaemonJson
     from agent.formats.dockerd_arguments import DaemonArguments
-    from agent.formats.environment_file import (
-        EnvironmentFile,
-        VariableLine,
-    )
+    from agent.formats.environment_file import EnvironmentFile, VariableLine
     from agent.formats.systemd_command import Command
     from agent.formats.systemd_service import Service
     from agent.formats.systemd_unit import UnitFile
@@ -42,7 +33,6 @@ if TYPE_CHECKING:
     from agent.planning.unit_files import UnitFiles
 
 _SEE_UNIT = "mend the unit; 'systemctl cat docker' shows all of it"
-_GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +100,21 @@ class Effective:
     @property
     def flag_arguments(self) -> list[tuple[str, Argument, Argument]]:
         """Each registry that a flag names, with the first and the last argument of that flag."""
+        return self.arguments_of(INSECURE_REGISTRY)
+
+    def arguments_of(self, name: str) -> list[tuple[str, Argument, Argument]]:
+        """Return the value of each flag `name` on the command line, with its first and its last argument."""
         written = parse_arguments([argument.text for argument in self.arguments])
         return [
             (flag.value, self.arguments[flag.first + written.skipped], self.arguments[flag.last + written.skipped])
             for flag in written.flags
-            if flag.name == INSECURE_REGISTRY
+            if flag.name == name
         ]
+
+    def place_of(self, argument: Argument) -> str:
+        """Return where an argument is written, in words: a variable and its file, or ExecStart= and its unit."""
+        winner = self.winners.get(argument.variable)
+        return f"{argument.variable} in {winner.path}" if winner else f"ExecStart= in {self.command.path}"
 
     def variables_in_command(self) -> list[str]:
         """Return the names of the variables that split into arguments, in the order of ExecStart=."""
@@ -131,7 +130,7 @@ def evaluate(state: NodeState) -> Effective:
     texts = tuple((path, content_of(state.files[path]) or b"") for path in (unit.fragment, *unit.drop_ins))
     parsed, service = _read_service(texts, unit.name)
     command = _single_command(unit, service)
-    files, faults = _environment_files(state, service)
+    files, faults = read_environment_files(state, service)
     winners = _winners(service, files)
     values = {name: _meaning(winner) for name, winner in winners.items()}
     environment = surviving_environment(service, values)
@@ -179,11 +178,6 @@ def predicted_argv(after: Effective, before: Effective, live: tuple[str, ...] | 
     return tuple(known.get(argument, argument) for argument in after.argv)
 
 
-def refused_file(path: str, error: FormatError) -> RefusedError:
-    """Return the refusal for a file that its reader cannot use."""
-    return RefusedError("file-invalid", f"{path} line {error.line}: {error.reason}", "mend the file by hand")
-
-
 @lru_cache(maxsize=CACHED_FILES)
 def _read_service(texts: tuple[tuple[str, bytes], ...], name: str) -> tuple[Mapping[str, UnitFile], Service]:
     parsed = {path: _parse_unit(path, content) for path, content in texts}
@@ -206,58 +200,6 @@ def _single_command(unit: UnitFiles, service: Service) -> Command:
         message = f"{unit.fragment} and its drop-ins leave {found} in force, where a daemon has exactly one"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
     return service.commands[0]
-
-
-def _environment_files(
-    state: NodeState, service: Service
-) -> tuple[dict[str, EnvironmentFile], list[tuple[str, Fault]]]:
-    """Read the environment files in order; a path named twice counts at its last place."""
-    version = re.match(r"\d+", state.system.systemd_version)
-    continues = version is None or int(version.group()) < COMMENT_CONTINUES_BEFORE
-    files: dict[str, EnvironmentFile] = {}
-    faults: list[tuple[str, Fault]] = []
-    for setting in service.environment_files:
-        pattern, is_optional = setting.removeprefix("-"), setting.startswith("-")
-        contents = {path: _content_for_unit(state, path, is_optional=is_optional) for path in _matching(state, pattern)}
-        # rule SD-11, SD-12
-        if not is_optional and (not contents or None in contents.values()):
-            message = f"the unit needs {pattern}, which is not there: docker would not start again"
-            raise RefusedError("environment-file-missing", message, f"create it, or write EnvironmentFile=-{pattern}")
-        for path, content in contents.items():
-            if content is None:
-                continue
-            # rule SD-10: a file that is named twice counts at its last place
-            files.pop(path, None)
-            try:
-                files[path] = parse_environment_file(content, comment_continues=continues)
-            except FormatError as error:
-                raise refused_file(path, error) from None
-            faults.extend((path, fault) for fault in files[path].faults)
-    return files, faults
-
-
-def _matching(state: NodeState, pattern: str) -> list[str]:
-    """Return the path itself, or the files that it matches as glob(7) does: name by name, no hidden ones."""
-    if not _GLOB.search(pattern):
-        return [pattern]
-    names = pattern.split("/")
-    return sorted(
-        path
-        for path, file in state.files.items()
-        if file.exists and path.count("/") == pattern.count("/") and all(map(_matches, path.split("/"), names))
-    )
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(name, pattern) and (name.startswith(".") <= pattern.startswith("."))
-
-
-def _content_for_unit(state: NodeState, path: str, *, is_optional: bool) -> bytes | None:
-    """Return what systemd reads; a directory is no file to it, and `-` forgives that too."""
-    file = state.files.get(path)
-    if file is None or (is_optional and file.kind is FileKind.DIRECTORY):
-        return None
-    return b"" if is_masked(file) else content_of(file)
 
 
 def _winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str, Variable | FileVariable]:

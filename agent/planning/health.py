@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
-from agent.formats.daemon_json import INSECURE_REGISTRIES
+from agent.formats.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from agent.formats.dockerd_arguments import conflicts, parse_arguments
+from agent.formats.text import line_number
 from agent.planning.registries import parse_version
 
 if TYPE_CHECKING:
+    from agent.formats.daemon_json import DaemonJson
     from agent.model.state import NodeState
     from agent.planning.effective import Effective
     from agent.planning.registries import Version
 
 # moby#43739: before, a configuration file of 0 bytes or with a byte order mark ends dockerd.
 _BLANK_CONFIG_SINCE = (23, 0, 0)
+# moby#46594, moby#46944: before, a mirror has no path.
+_MIRROR_PATH_SINCE = (24, 0, 8)
+_MIRROR = re.compile(r"https?://(?:\[[^\s\[\]]*\]|[^\s/?#@:\[\]]*)(?::\d*)?(?P<path>/[^\s?#]*)?\Z", re.IGNORECASE)
 # Before, dockerd does not know the key and refuses the file.
 _CONFIG_KEY_SINCE = (1, 12, 0)
 
@@ -74,9 +80,7 @@ def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]
 
 
 def _source(effective: Effective, operand: str) -> str:
-    argument = next(argument for argument in reversed(effective.arguments) if argument.text == operand)
-    winner = effective.winners.get(argument.variable)
-    return f"{argument.variable} in {winner.path}" if winner else f"ExecStart= in {effective.command.path}"
+    return effective.place_of(next(one for one in reversed(effective.arguments) if one.text == operand))
 
 
 def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
@@ -100,6 +104,27 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
         found.append(StartFault(kind=FaultKind.BLANK, problem=Problem(code="config-blank", message=message)))
     if config.member(INSECURE_REGISTRIES) and not knows_config_key(state):
         found.append(_foreign("config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"))
+    return [*found, *_mirror_faults(state, path, config)]
+
+
+def _mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:
+    """Return the mirrors that dockerd does not start with; before 23.0 a reload takes the rest of such a file."""
+    member = config.member(REGISTRY_MIRRORS)
+    version = docker_version(state)
+    has_paths = version is None or version >= _MIRROR_PATH_SINCE
+    found = []
+    for value in member.value.elements if member else ():
+        match = _MIRROR.match(value.string)
+        # rule DD-24
+        if match and (has_paths or match["path"] in (None, "/")):
+            continue
+        # an address that is no address may hold a password
+        shown = value.string if "@" not in value.string else "one with a user"
+        message = (
+            f"{path} line {line_number(config.text, value.start)}: dockerd does not start with the mirror '{shown}',"
+            " which is not http:// or https:// with a host" + (" and nothing else" if not has_paths else "")
+        )
+        found.append(_foreign("mirror-invalid", message, f"mend it in {path}, or take it out"))
     return found
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agent.errors import Problem
+
+if TYPE_CHECKING:
+    from agent.formats.text import FormatError
 
 
 class RefusedError(Exception):
@@ -12,3 +17,8 @@ class RefusedError(Exception):
         """Keep the problem."""
         super().__init__(message)
         self.problem = Problem(code=code, message=message, hint=hint)
+
+
+def refused_file(path: str, error: FormatError) -> RefusedError:
+    """Return the refusal for a file that its reader cannot use."""
+    return RefusedError("file-invalid", f"{path} line {error.line}: {error.reason}", "mend the file by hand")

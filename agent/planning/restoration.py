@@ -9,6 +9,7 @@ from agent.errors import Problem
 from agent.model.plan import Action, FileChange, Plan, Refusal, Route
 from agent.model.state import FileState
 from agent.planning.action import action_for
+from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate
 from agent.planning.health import start_faults
 from agent.planning.refused import RefusedError
@@ -74,9 +75,9 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
     action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
     gone = [entry for entry in before.entries if entry not in after.entries]
-    docker, record = state.docker, state.record
+    record = state.record
     absent = {change.path for change in changes if not change.after.exists}
-    bounced = docker.containers if docker and action is Action.RESTART and not docker.live_restore else ()
+    live_restore, bounced = disruption(state, action, after)
     return Plan(
         node=node,
         unit=after.unit.name,
@@ -85,6 +86,7 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         route=Route.NONE,
         reason=reason,
         containers_bounced=bounced,
+        live_restore=live_restore,
         expected_entries=after.entries,
         unexpected_entries=tuple(gone),
         argv_after=after.argv,

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 class Wanted:
     """The registries that must be trusted and those that must not, and how far the planner may go.
 
-    `repair` allows what revives dead settings or deletes somebody's key.
+    `repair` allows what revives dead settings or deletes somebody's key. `live_restore` asks that containers outlive a
+    restart, for which it may be switched on.
     """
 
     present: tuple[Address, ...] = ()
     absent: tuple[Address, ...] = ()
     route: RouteChoice = RouteChoice.AUTO
     repair: bool = False
+    live_restore: bool = False

@@ -27,6 +27,7 @@ RULES: dict[str, dict[str, str]] = {
 UNITS = ("tests/unit/planning/test_kept_units.py", "tests/unit/planning/test_effective.py")
 PLANS = (
     "tests/unit/planning/test_docker.py",
+    "tests/unit/planning/test_live_restore.py",
     "tests/unit/planning/test_cases.py",
     "tests/unit/formats/test_dockerd_arguments.py",
 )

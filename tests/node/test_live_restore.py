@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.plan import Action, LiveRestore, Plan
+from agent.model.plan import Action, LiveRestore
 from agent.model.result import TransactionPhase
 from tests.node.test_transaction import (
     DAEMON_JSON,
@@ -24,6 +24,7 @@ from tests.node.test_transaction import (
 )
 
 if TYPE_CHECKING:
+    from agent.model.plan import Plan
     from tests.node.conftest import World
 
 pytestmark = pytest.mark.needs("root")

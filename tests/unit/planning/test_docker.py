@@ -85,9 +85,35 @@ def test_several_registries_are_one_change_and_one_restart() -> None:
     assert decision.changes[0].after.mode == 0o644
 
 
-def test_live_restore_bounces_nothing() -> None:
-    state = running(node({FRAGMENT: DEBIAN_UNIT}), DEBIAN_ARGV, live_restore=True)
-    assert plan(state).containers_bounced == ()
+@pytest.mark.parametrize(
+    ("version", "mirror", "starts"),
+    [
+        ("20.10.24", "http://m.lan", True),
+        ("20.10.24", "HTTP://m.lan:5000/", True),
+        ("20.10.24", "https://[::1]:5000", True),
+        ("20.10.24", "http://m.lan/hub", False),
+        ("24.0.7", "http://m.lan/hub", False),
+        ("24.0.8", "http://m.lan/hub", True),
+        ("26.1.5", "http://m.lan?x", False),
+        ("26.1.5", "http://m.lan#x", False),
+        ("26.1.5", "m.lan:5000", False),
+        ("26.1.5", "", False),
+        ("26.1.5", " http://m.lan", False),
+        ("26.1.5", "https://m.lan:x", False),
+        ("26.1.5", "http://joe:s3cret@m.lan", False),
+    ],
+)
+def test_a_mirror_that_dockerd_does_not_start_with_is_refused(version: str, mirror: str, *, starts: bool) -> None:
+    """Before 23.0 a reload takes the rest of such a file, so no answer of the daemon would show it."""
+    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{\n  "registry-mirrors": ["{mirror}"]\n}}'}, version)
+    decision = plan_docker("n", state, want(HARBOR), TEMPLATES)
+    if starts:
+        assert isinstance(decision, Plan), decision.problem
+        return
+    assert isinstance(decision, Refusal)
+    assert decision.problem.code == "mirror-invalid"
+    assert f"{DAEMON_JSON} line 2" in decision.problem.message
+    assert "s3cret" not in str(decision.problem)
 
 
 def test_edits_keep_mode_and_owner() -> None:
