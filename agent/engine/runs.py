@@ -167,7 +167,12 @@ def verify_run(fleet: Fleet, listener: Listener) -> Report:
 
 def policies_of(asked: Asked) -> Policies:
     """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
-    return Policies(file=load_configuration(asked.config), flags=asked.flags, repair=asked.repair)
+    return Policies(
+        file=load_configuration(asked.config),
+        flags=asked.flags,
+        repair=asked.repair,
+        live_restore=asked.live_restore,
+    )
 
 
 def render_drop_in(policies: Policies) -> str:
