@@ -70,6 +70,10 @@ require_no_other() {
 unpack() {
   trouble=$(
     exec 2>&1
+    # Behind a link, recovery might look at boot where nothing is mounted yet.
+    for place in "$STATE" "$STATE/transactions" "$STATE/record" "$STATE/pristine"; do
+      [ ! -L "$place" ] || { echo "$place is a symbolic link" && exit 1; }
+    done
     mkdir -p "$STATE/transactions" "$STATE/record" && chmod 0700 "$STATE" && mkdir "$T" || exit 1
     printf '%s' "$PAYLOAD_PLAN" | base64 -d >"$T/plan" &&
       printf '%s' "$PAYLOAD_PROGRAM" | base64 -d >"$T/transaction.sh" &&
