@@ -3,6 +3,7 @@
 # make lab-packages  Debian packages for booted nodes (as root); make test never installs any
 # make bench         the benchmarks
 # make soak          200 random kills on booted nodes (as root); the printed seed makes them again: make soak SEED=7
+# make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test demo bench soak lab-packages clean
+.PHONY: test demo bench soak lab-packages bundle clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -35,6 +36,9 @@ soak: $(INSTALLED)
 
 lab-packages:
 	tests/lab/packages.sh
+
+bundle: $(INSTALLED)
+	$(BIN)/python .ci/bundle/build.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
