@@ -1,4 +1,4 @@
-"""A small stand-in for an API server of today, for what the real one here is too old for: policy/v1.
+"""A small stand-in for API servers that cannot run here: one of today has policy/v1, one before 1.16 knows no apply.
 
 It keeps what it is given under its path and knows nothing of most resources; the contract suite in test_nodes.py
 runs over it and over the real one.
@@ -72,7 +72,9 @@ class _Store:
         self.versions = itertools.count(1)
         self.lock = threading.Lock()
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Json) -> Json:
+    def answer(self, method: str, media: str, path: str, query: dict[str, list[str]], body: Json) -> Json:
+        if media == "application/apply-patch+yaml":
+            raise _RefusedError(415, "the body of the request was in an unknown format")
         if path == "/api/v1":
             return {"kind": "APIResourceList", "resources": _CORE}
         if path.endswith("selfsubjectaccessreviews"):
@@ -157,10 +159,10 @@ def standing_in(directory: Path) -> Iterator[StandIn]:
         def do_GET(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else {}
-            url = urlsplit(self.path)
+            url, media = urlsplit(self.path), self.headers.get("Content-Type", "")
             try:
                 with store.lock:
-                    code, answer = 200, store.answer(self.command, url.path, parse_qs(url.query), body)
+                    code, answer = 200, store.answer(self.command, media, url.path, parse_qs(url.query), body)
             except _RefusedError as refusal:
                 code, answer = refusal.status["code"], refusal.status
             data = json.dumps(answer).encode()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.cluster.kubeconfig import open_client
 from agent.cluster.kubernetes import open_cluster
 from agent.cluster.secrets import dockerconfigjson
+from agent.cluster.service_accounts import attach, detach
 from agent.model.address import Address
 from agent.model.policy import Credentials
 from agent.model.result import Outcome
@@ -280,6 +282,30 @@ class TestServiceAccount:
         assert failed == []
         names = pull_secrets_of(apiserver, namespace)
         assert sorted(names) == sorted(f"{letter}{number}" for letter in "abc" for number in range(40))
+
+    def test_two_writers_of_a_thousand_rounds_lose_nothing(self, apiserver: RunningApiServer, namespace: str) -> None:
+        def write(name: str) -> None:
+            with open_client(str(apiserver.kubeconfig()), None, timeout=30) as mine:
+                for number in range(500):
+                    act = attach if number % 2 == 0 else detach
+                    result = act(mine, namespace, "default", name)
+                    if result.outcome is not Outcome.CHANGED:
+                        failed.append(result)
+
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+        theirs = {"imagePullSecrets": [{"name": "theirs"}], "metadata": {"annotations": {"a": "b"}}}
+        apiserver.ask("PATCH", path, theirs, kind="application/merge-patch+json")
+        failed: list[object] = []
+        threads = [threading.Thread(target=write, args=(name,)) for name in ("one", "two")]
+        for thread in threads:
+            thread.start()
+        with open_client(str(apiserver.kubeconfig()), None, timeout=30) as client:
+            assert attach(client, namespace, "default", "ours").outcome is Outcome.CHANGED
+        for thread in threads:
+            thread.join(timeout=170)
+        assert failed == []
+        assert pull_secrets_of(apiserver, namespace) == ["theirs", "ours"]
+        assert apiserver.ask("GET", path)["metadata"]["annotations"] == {"a": "b", "harbor-agent/attached": "ours"}
 
 
 class TestRights:

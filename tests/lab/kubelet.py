@@ -74,13 +74,18 @@ def add_pod(
     controller: str | None = "ReplicaSet",
     phase: str = "Running",
     annotations: Mapping[str, str] | None = None,
+    image: str = "example.org/none",
+    pull_secret: str = "",
+    account: str = "default",
 ) -> str:
     """Create a pod on a node, labelled `app: NAME`; return NAMESPACE/NAME."""
     metadata: dict[str, object] = {"name": name, "labels": {"app": name}, "annotations": dict(annotations or {})}
     if controller:
         owner = {"apiVersion": _CONTROLLERS[controller], "kind": controller, "name": "owner", "uid": "1"}
         metadata["ownerReferences"] = [owner | {"controller": True}]
-    spec = {"nodeName": node, "containers": [{"name": "main", "image": "example.org/none"}]}
+    spec = {"nodeName": node, "serviceAccountName": account, "containers": [{"name": "main", "image": image}]}
+    if pull_secret:
+        spec["imagePullSecrets"] = [{"name": pull_secret}]
     pods = f"/api/v1/namespaces/{namespace}/pods"
     api.ask("POST", pods, {"metadata": metadata, "spec": spec})
     # a budget guards pods that are ready, no others
