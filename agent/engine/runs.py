@@ -33,6 +33,7 @@ from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
 from agent.planning import render
 from agent.planning.disruption import objection_to_restart
+from agent.planning.reachability import ABOUT_REACHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +97,7 @@ def plan_run(asked: Asked, listener: Listener, choose: Choice = lambda _, nodes:
     everything = [general, *per_node]
     _require_registry(everything)
     credentials = credentials_of(everything)
-    wanted = wanted_secrets(everything, credentials)
+    wanted = wanted_secrets(everything, credentials, force_conflicts=asked.flags.force_conflicts)
     transport = open_transport(asked.reach)
     planned = plan_fleet(transport, choose(transport, nodes), policies, listener)
     return Fleet(
@@ -157,12 +158,26 @@ def without_consent(planned: PlannedNode) -> PlannedNode:
 def verify_run(fleet: Fleet, listener: Listener) -> Report:
     """Prove every node: its live configuration is as wanted, and a real pull works. Nothing is changed.
 
-    A node whose configuration is not as wanted is FAILED, with what is missing as the reason.
+    A node whose configuration is not as wanted is FAILED, with what is missing as the reason. Raises AgentError where a
+    registry rejects a login: so many nodes that try it would lock the account.
     """
+    findings = check_logins(_policies(fleet), fleet.credentials)
     run = _run(fleet, listener)
     proven = {r.node: r for r in prove_unchanged(run, [p for p in fleet.nodes if p.outcome is Outcome.UNCHANGED])}
     results = [proven.get(p.node.name) or _not_as_wanted(p) for p in fleet.nodes]
-    return report_of(run.run_id, Applied(results=tuple(results)), secrets=fleet.secrets)
+    told = (*findings, *_seen_from_nodes(fleet.nodes), *fleet.findings)
+    return report_of(run.run_id, Applied(results=tuple(results)), secrets=fleet.secrets, findings=told)
+
+
+def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
+    """Return what stands between each node and its registries."""
+    return [
+        replace(finding, message=f"{planned.node.name}: {finding.message}")
+        for planned in nodes
+        if planned.decision
+        for finding in planned.decision.findings
+        if finding.code in ABOUT_REACHING
+    ]
 
 
 def policies_of(asked: Asked) -> Policies:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from agent.planning.wanted import Wanted
 
 
+ABOUT_REACHING = frozenset({"name-not-resolved", "registry-not-answering", "registry-behind-proxy"})
+
+
 def reachability_findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
     """Return what stands between the node and each wanted registry; nothing where nothing was asked."""
     seen = {one.entry: one for one in state.reachability}
