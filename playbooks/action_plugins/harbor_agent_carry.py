@@ -8,7 +8,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from agent.transport.ansible.exchange import SOCKET_VARIABLE, Errand
-from agent.transport.ansible.task import TaskTransport
+from agent.transport.ansible.task import TaskTransport, connect_anew
 
 
 class ActionModule(ActionBase):
@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return nothing of the result: harbor-agent has it from the socket."""
         super().run(tmp, task_vars)
+        connect_anew(self)
         with Errand(os.environ[SOCKET_VARIABLE]) as errand:
             job = errand.fetch(task_vars["inventory_hostname"])
             for result in TaskTransport(self).run([job]):

@@ -124,7 +124,6 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
     run(transport, server, b"true")
 
     assert not left & folders()
-    wait_for(lambda: not [pid for folder in left for pid in _processes_with(f"{folder}/connections")])
 
 
 def test_an_interrupt_ends_everything_that_was_started(held: subprocess.Popen[bytes]) -> None:
@@ -150,6 +149,29 @@ def test_a_connection_that_breaks_once_the_program_runs_is_no_failure(
     assert isinstance(broken, Lost)
     assert (broken.problem.code, broken.started) == ("connection-lost", True), broken.problem
     assert isinstance(whole, Completed)
+
+
+def test_a_connection_that_somebody_kept_open_is_not_used(server: Server, tmp_path: Path) -> None:
+    """It would get round the check of the host key."""
+    open_one = tmp_path / "master"
+    (tmp_path / "unknown").write_text("")
+    identity = ["-i", str(server.home / "client_ed25519"), "-p", str(server.port)]
+    trusted = ["-o", f"UserKnownHostsFile={server.known_hosts}", "-o", f"ControlPath={open_one}"]
+    master = subprocess.Popen(
+        ["ssh", "-M", "-N", *identity, *trusted, "nopasswd@127.0.0.1"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(open_one.exists)
+    arguments = f"-o ControlPath={open_one} -o UserKnownHostsFile={tmp_path / 'unknown'}"
+    source = write_inventory(tmp_path, server, ansible_ssh_common_args=arguments)
+
+    (result,) = run(AnsibleTransport(sources=[str(source)], forks=1), server, b"true")
+
+    master.terminate()
+    master.wait()
+    assert isinstance(result, Lost)
+    assert result.problem.code == "host-key-unknown"
 
 
 def test_a_program_that_ends_with_255_is_neither_unreachable_nor_run_again(

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,27 +13,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECTIONS = "connections"
 _PREFIX = "harbor-agent-ansible."
 _LOCK = "lock"
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """Make a folder of mode 0700 in memory and remove it at the end; remove those that a killed run left, too.
-
-    The sockets of ssh connections that are kept open belong into its folder CONNECTIONS; they are closed at the end.
-    """
+    """Make a folder of mode 0700 in memory and remove it at the end; remove those that a killed run left, too."""
     base = _memory()
     _sweep(base)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    (folder / CONNECTIONS).mkdir()
     try:
         with (folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
     finally:
-        _remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _memory() -> Path:
@@ -49,7 +43,7 @@ def _sweep(base: Path) -> None:
     for folder in base.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.stat().st_uid == os.geteuid() and not folder.is_symlink() and _is_abandoned(folder):
-                _remove(folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_abandoned(folder: Path) -> bool:
@@ -59,18 +53,3 @@ def _is_abandoned(folder: Path) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, and end the ssh processes in the background that kept connections open for the next task."""
-    for master in (folder / CONNECTIONS).glob("*"):
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603 - the path is ours
-                ["ssh", "-O", "exit", "-o", f"ControlPath={master}", "none"],  # noqa: S607 - whichever Ansible used
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=5,
-                check=False,
-            )
-    shutil.rmtree(folder, ignore_errors=True)

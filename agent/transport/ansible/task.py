@@ -69,9 +69,12 @@ class TaskTransport:
     """Runs programs on the one host of a task, with the promises of every transport."""
 
     def __init__(self, action: Action) -> None:
-        """Work through `action`, an instance of Ansible's ActionBase whose task runs now."""
+        """Work through `action`, an instance of Ansible's ActionBase whose task runs now.
+
+        ssh is made to notice a network that is gone; without, a task waits for an answer as long as TCP does.
+        """
         self._action = action
-        _keep_alive(action._connection)  # noqa: SLF001 - Ansible's own name for action plugins
+        _put_first(action._connection, "-o ServerAliveInterval=15")  # noqa: SLF001 - Ansible's own name
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, one after the other."""
@@ -140,11 +143,18 @@ class TaskTransport:
         return self._action._low_level_execute_command(command, sudoable=as_root)  # noqa: SLF001
 
 
-def _keep_alive(connection: Any) -> None:  # noqa: ANN401 - a connection plugin of Ansible
-    """Let ssh notice a network that is gone: without, a task waits for an answer as long as TCP does."""
+def connect_anew(action: Action) -> None:
+    """Let the task's connection be one of its own, that nothing before it left open and nothing after it finds.
+
+    A connection that is kept open gets round the check of the host key, and would outlive the run.
+    """
+    _put_first(action._connection, "-o ControlMaster=no -o ControlPath=none")  # noqa: SLF001
+
+
+def _put_first(connection: Any, options: str) -> None:  # noqa: ANN401 - a connection plugin of Ansible
+    """Give ssh these options before all others: of several, the first counts (ssh_config(5))."""
     if connection.transport.rpartition(".")[2] == "ssh":
-        extra = connection.get_option("ssh_extra_args") or ""
-        connection.set_option("ssh_extra_args", f"{extra} -o ServerAliveInterval=15".strip())
+        connection.set_option("ssh_args", f"{options} {connection.get_option('ssh_args') or ''}".strip())
 
 
 def _from_terminal(text: str, mark: str) -> _Ended | None:

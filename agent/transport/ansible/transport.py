@@ -13,7 +13,7 @@ from agent import resources
 from agent.errors import UsageError
 from agent.transport.ansible.counter import Counter
 from agent.transport.ansible.exchange import SOCKET_VARIABLE
-from agent.transport.ansible.folder import CONNECTIONS, private_folder
+from agent.transport.ansible.folder import private_folder
 from agent.transport.ansible.playbook import Playbook
 from agent.transport.kubekey import is_kubekey
 from agent.transport.protocol import Lost
@@ -101,7 +101,6 @@ class AnsibleTransport:
             "envvars": {
                 "ANSIBLE_HOST_KEY_CHECKING": "True",
                 "ANSIBLE_RETRY_FILES_ENABLED": "False",
-                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / CONNECTIONS),
                 "ANSIBLE_SSH_RETRIES": "0",
                 SOCKET_VARIABLE: str(socket),
             },
