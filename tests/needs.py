@@ -19,10 +19,11 @@ _PROGRAMS = {
     "busybox": ("busybox", ("busybox",)),
     "shellcheck": ("shellcheck", ("shellcheck",)),
     "kubectl": ("kubernetes-client", ("kubectl",)),
+    "faketime": ("faketime", ("faketime",)),
 }
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
-IMPLIED = {"nodes": ("root", "sshd", "registry", "busybox", "shellcheck")}
+IMPLIED = {"nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "faketime")}
 
 
 def required() -> frozenset[str]:

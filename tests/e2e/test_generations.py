@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(600)]
 def test_debian_13_nodes_are_changed_and_left_alone_the_second_time(tmp_path: Path) -> None:
     shapes = ("docker.io", "docker-ce", "kubekey")
     with (
-        Lab(shapes=shapes, suite="trixie") as lab,
+        Lab(shapes=shapes, suites=("trixie",)) as lab,
         running_registry(tmp_path, host=lab.address, port=5000, prefix=lab.network.inside(())) as registry,
     ):
         registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))

@@ -7,12 +7,13 @@ import shlex
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import cgroups
-from tests.lab.network import address_of, end_processes_in
+from tests.lab.network import address_of, end_processes_in, ip
 from tests.lab.shapes import write_shape
 from tests.lab.waiting import wait_until
 
@@ -160,6 +161,22 @@ class LabNode:
         if not cgroups.host_has_systemd():
             cgroups.remove(self.machine)
 
+    def end_connections(self) -> None:
+        """Kill every sshd, those that serve connections too; systemd starts the one that listens again."""
+        for pid in map(int, ip("netns", "pids", self.machine).split()):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
+                    os.kill(pid, signal.SIGKILL)
+
+    def reboot(self) -> None:
+        """Boot it anew as its administrator does, with everything told to stop. Returns at once, as `start` does."""
+        pid = int((self.folder / "pid").read_text())
+        self.run("systemctl --no-block reboot")
+        # Without a service of its own systemd-nspawn leaves the second half of a reboot to whoever started it.
+        wait_until(lambda: not self._is_supervisor(pid), f"{self.name} has gone down", seconds=_BOOT_SECONDS)
+        self.power_off()
+        self.start()
+
     def renew(self) -> None:
         """Cut the power and start over with a file system as at the beginning. `wait_ready` waits."""
         self.remove()
@@ -180,17 +197,15 @@ class LabNode:
         if not file.exists():
             return
         pid = int(file.read_text())
-
-        def gone() -> bool:
-            command = Path(f"/proc/{pid}/cmdline")
-            try:
-                return self.machine.encode() not in command.read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                return True
-
         try:
-            wait_until(gone, "systemd-nspawn has ended", seconds=5)
+            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=5)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            wait_until(gone, "systemd-nspawn has ended", seconds=10)
+            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=10)
         file.unlink()
+
+    def _is_supervisor(self, pid: int) -> bool:
+        try:
+            return self.machine.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 class Lab:
     """Nodes and a controller in a network of their own. Needs root; see tests/needs.py for the programs.
 
-    `shapes` is how Docker is set up on each node, repeated up to `nodes` of them (one each if that is not given).
-    `packages` are installed beside the usual ones. `prepare` is called for each node before it boots.
+    `shapes` is how Docker is set up on each node, repeated up to `nodes` of them (one each if that is not given), and
+    `suites` the Debian that each of them is, repeated likewise. `packages` are installed beside the usual ones.
+    `prepare` is called for each node before it boots.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Lab:
         *,
         nodes: int | None = None,
         shapes: Sequence[Shape] = ("docker.io",),
-        suite: str = "bookworm",
+        suites: Sequence[str] = ("bookworm",),
         packages: tuple[str, ...] = (),
         prepare: Callable[[LabNode], None] | None = None,
     ) -> None:
@@ -53,18 +54,19 @@ class Lab:
         self.folder = _labs() / self.name
         self.nodes: tuple[LabNode, ...] = ()
         self._shapes = tuple(islice(cycle(shapes), nodes or len(shapes)))
-        self._suite, self._packages, self._prepare = suite, packages, prepare
+        self._suites = tuple(islice(cycle(suites), len(self._shapes)))
+        self._packages, self._prepare = packages, prepare
 
     def __enter__(self) -> Self:
         """Boot the nodes; return when all of them are ready. On any failure everything is taken down again."""
-        base = base_root(self._suite, self._packages)
+        bases = [base_root(suite, self._packages) for suite in self._suites]
         sweep()
         with ExitStack() as undo:
             undo.callback(self.close)
             with locked(_labs() / "lock"):
                 self.folder.mkdir(mode=0o700)
                 (self.folder / "owner").write_text(json.dumps(_identity(os.getpid())))
-            self._boot(base)
+            self._boot(bases)
             undo.pop_all()
         return self
 
@@ -74,7 +76,7 @@ class Lab:
         """Take everything down."""
         self.close()
 
-    def _boot(self, base: Path) -> None:
+    def _boot(self, bases: Sequence[Path]) -> None:
         self._create_keys()
         self.network.create(len(self._shapes))
         self.nodes = tuple(
@@ -86,7 +88,7 @@ class Lab:
                 keys=self.folder,
                 base=base,
             )
-            for number, shape in enumerate(self._shapes, 1)
+            for number, (shape, base) in enumerate(zip(self._shapes, bases, strict=True), 1)
         )
         host_key = " ".join((self.folder / "hostkey.pub").read_text().split()[:2])
         self.known_hosts.write_text("".join(f"{node.address} {host_key}\n" for node in self.nodes))

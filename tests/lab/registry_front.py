@@ -130,8 +130,12 @@ class Front(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         upstream = http.client.HTTPConnection("127.0.0.1", int(Path(self.orders["upstream"]).read_text()), timeout=30)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-            upstream.request(self.command, self.path, body, headers)
+            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            # One by one: newer Docker says Accept once for each kind of manifest.
+            for name, value in self.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    upstream.putheader(name, value)
+            upstream.endheaders(body)
             answer = upstream.getresponse()
             content = answer.read()
             self.send_response(answer.status)

@@ -36,7 +36,7 @@ MOST_ROUNDS = 40
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def systemd(request: pytest.FixtureRequest) -> Iterator[Systemd]:
-    with Lab(shapes=("no-docker",), suite=request.param) as lab:
+    with Lab(shapes=("no-docker",), suites=(request.param,)) as lab:
         yield Systemd(lab.nodes[0])
 
 
