@@ -49,24 +49,31 @@ def authenticate(
 def _answers(attempt: _Attempt, target: Target, terminal: Terminal, deadline: Deadline) -> bool:
     """Answer what the server asks, with what is typed at the terminal; False where that does not let in."""
     who = f"{target.settings.user}@{target.settings.host}"
+    asked = 0
 
     def ask(question: str, shown: bool) -> str:  # noqa: FBT001 - what paramiko hands over
-        answer = terminal.ask(question, stopping=deadline.stopping, echo=shown)
+        nonlocal asked
+        asked += 1
+        answer = terminal.ask(f"({who}) {question}", stopping=deadline.stopping, echo=shown)
         if answer is None:
             raise paramiko.SSHException("there is no terminal to ask on")
         return answer.reveal()
 
-    methods = attempt.methods()
     for _ in range(_PASSWORD_ATTEMPTS):
-        if "keyboard-interactive" in methods:
-            if attempt.with_answers(lambda question, shown: ask(f"({who}) {question}", shown)):
+        if attempt.accepts("keyboard-interactive"):
+            before = asked
+            if attempt.with_answers(ask):
                 return True
-        elif "password" in methods:
-            password = terminal.ask(f"{who}'s password: ", stopping=deadline.stopping)
-            if password is None:
-                return False
-            if attempt.with_password(password.reveal()):
-                return True
+            if asked > before:
+                continue
+        # A server may offer to ask, and have nothing to ask: then it is the password that it wants.
+        if not attempt.accepts("password"):
+            return False
+        password = terminal.ask(f"{who}'s password: ", stopping=deadline.stopping)
+        if password is None:
+            return False
+        if attempt.with_password(password.reveal()):
+            return True
     return False
 
 
@@ -149,16 +156,16 @@ class _Attempt:
         self._transport.auth_timeout = _SECONDS_TO_ANSWER
         return self._try("answers from the terminal", lambda: self._transport.auth_interactive(self._user, handler))
 
-    def methods(self) -> tuple[str, ...]:
-        """Return what the server accepts now; none where the connection is gone, or no more is needed."""
+    def accepts(self, method: str) -> bool:
+        """Whether the server says that it accepts `method` now; it is asked where it has not said yet."""
         if self._accepted_methods is None and self._transport.is_active():
             try:
                 self._transport.auth_none(self._user)
             except paramiko.BadAuthenticationType as error:
                 self._accepted_methods = tuple(error.allowed_types)
             except paramiko.SSHException:
-                return ()
-        return self._accepted_methods or ()
+                return False
+        return self._accepted_methods is not None and self.may_try(method)
 
     def refusal(self, unusable: Sequence[Problem], hint: str) -> Problem:
         """Say that nothing was accepted, and what was tried."""

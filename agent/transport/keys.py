@@ -7,9 +7,14 @@ import binascii
 import copy
 import socket
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import PrivateFormat
 
 from agent.errors import Problem
 from agent.transport.ssh_library import paramiko
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from agent.transport.ssh_settings import Settings
     from agent.transport.terminal import Terminal
 
+_TRADITIONAL, _OPENSSH = PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 _ATTEMPTS = 3
 _SECONDS_FOR_AGENT = 10.0
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
@@ -84,7 +90,13 @@ class KeyRing:
 
 
 def with_certificates(key: paramiko.PKey, files: Sequence[Path]) -> Iterator[tuple[str, paramiko.PKey]]:
-    """Yield the key once for each certificate that goes with it, then alone; each with what to add to its name."""
+    """Yield the key once for each certificate that goes with it, then alone; each with what to add to its name.
+
+    A key of an agent comes alone: the agent has its certificates as keys of their own.
+    """
+    if isinstance(key, paramiko.AgentKey):
+        yield "", key
+        return
     if key.public_blob is not None:
         yield " with its certificate", key
     plain = copy.copy(key)
@@ -131,17 +143,49 @@ def _public_part_of_openssh(path: Path) -> bytes | None:
 def _read(path: Path, passphrase: str | None) -> paramiko.PKey | Problem | None:
     """Return the key, or why there is none; None where it takes another passphrase."""
     try:
-        return paramiko.PKey.from_path(path, passphrase.encode() if passphrase is not None else None)  # type: ignore[arg-type]  # text fails in cryptography
-    except (TypeError, paramiko.PasswordRequiredException):
-        # cryptography raises TypeError for an encrypted key without a passphrase.
-        return None
+        return _parse(path, passphrase.encode() if passphrase is not None else None)
     except OSError as error:
         message = f"the key {path} cannot be read ({error.strerror})"
-    except Exception as error:  # noqa: BLE001 - paramiko and cryptography raise many types for a broken file
+    except TypeError:
+        # What cryptography raises for an encrypted key without a passphrase.
+        return None
+    except Exception as error:  # noqa: BLE001 - cryptography and paramiko raise many types for a broken file
         if passphrase is not None:
             return None
         message = f"the key {path} is no private key ({str(error) or type(error).__name__})"
     return Problem(code="ssh-key-unreadable", message=message, hint="correct ansible_ssh_private_key_file")
+
+
+def _parse(path: Path, passphrase: bytes | None) -> paramiko.PKey:
+    """Read a key in any form, OpenSSH's, PEM or PKCS#8, with the certificate beside it.
+
+    paramiko's own reader knows no PKCS#8, and loses keys whose comment is empty where that needs no padding.
+    """
+    data = path.read_bytes()
+    try:
+        loaded: object = serialization.load_ssh_private_key(data, passphrase)
+    except ValueError:
+        loaded = serialization.load_pem_private_key(data, passphrase)
+    match loaded:
+        case rsa.RSAPrivateKey():
+            key: paramiko.PKey = paramiko.RSAKey.from_private_key(_text(loaded, _TRADITIONAL))
+        case ec.EllipticCurvePrivateKey():
+            key = paramiko.ECDSAKey.from_private_key(_text(loaded, _TRADITIONAL))
+        case ed25519.Ed25519PrivateKey():
+            key = paramiko.Ed25519Key.from_private_key(_text(loaded, _OPENSSH))
+        case _:
+            raise ValueError(f"keys of the kind {type(loaded).__name__} are not used")
+    certificate = path.with_name(f"{path.name}-cert.pub")
+    if certificate.exists():
+        key.load_certificate(str(certificate))
+    return key
+
+
+def _text(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, form: PrivateFormat
+) -> StringIO:
+    """Write an open key in memory, in a form that paramiko reads without fail."""
+    return StringIO(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode())
 
 
 def _encrypted(path: Path) -> Problem:
