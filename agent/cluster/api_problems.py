@@ -37,7 +37,7 @@ _RIGHTS = {
     "secrets": ("get", "create", "patch"),
     "serviceaccounts": ("get", "patch"),
     "namespaces": ("list",),
-    "nodes": ("get", "list", "patch"),
+    "nodes": ("get", "list"),
 }
 
 

@@ -138,6 +138,9 @@ class InCluster:
             self._look_again(name)
         if not self._side.drain:
             return {}
+        for planned in wave:
+            if isinstance(planned.decision, Plan) and planned.decision.action is Action.RELOAD:
+                self._tell(f"{planned.node.name}: not drained, for it only reloads")
         problems = {name: self._cordon(name) for name in restarting}
         held = {name: _refused(name, problem) for name, problem in problems.items() if problem}
         to_empty = {name: self._before[name].name for name, problem in problems.items() if problem is None}

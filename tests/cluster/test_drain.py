@@ -121,8 +121,10 @@ class TestDrain:
         add_node(apiserver, name)
         pod = add_pod(apiserver, name, f"{name}-web")
         reload = planned(name, action=Action.RELOAD)
-        side = around(reload)
+        told: list[Event] = []
+        side = around(reload, told=told)
         assert side.before([reload]) == {}
+        assert told == [Message(text=f"{name}: not drained, for it only reloads")]
         assert cordon_of(apiserver, name) == (False, None)
         assert pods_on(apiserver, name) == {pod}
 
