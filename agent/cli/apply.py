@@ -39,6 +39,11 @@ Resume = Annotated[
     ),
 ]
 
+OnlyUnmanaged = Annotated[
+    bool,
+    typer.Option("--only-unmanaged", help="Only nodes without a record of an earlier run: new or reinstalled ones."),
+]
+
 AcceptRestart = Annotated[
     bool, typer.Option("--accept-restart", help="Also stop containers that nothing starts again.")
 ]
@@ -54,6 +59,7 @@ def apply(
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     resume: Resume = None,
+    only_unmanaged: OnlyUnmanaged = False,
     live_restore: options.LiveRestore = False,
     accept_restart: AcceptRestart = False,
     drain: options.Drain = False,
@@ -68,7 +74,8 @@ def apply(
     """
     from agent.engine.runs import apply_run, hold_back_restarts, with_drain
 
-    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore)
+    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
+    asked = replace(asked, live_restore=live_restore, only_unmanaged=only_unmanaged)
     progress = Progress(output, verbose)
     fleet = _planned(asked, plan_file, resume, progress)
     if not accept_restart:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent import __version__
-from agent.cli import apply, explain, history, lock, plan, render, rollback, secret, trust_hosts, verify
+from agent.cli import apply, drift, explain, history, lock, plan, render, rollback, secret, trust_hosts, verify
 from agent.cli.options import examples
 from agent.errors import ExitCode, UsageError
 
@@ -25,7 +25,19 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer hides its base
         """Return their names."""
-        order = ("render", "plan", "apply", "verify", "rollback", "history", "secret", "trust-hosts", "lock", "explain")
+        order = (
+            "render",
+            "plan",
+            "apply",
+            "verify",
+            "drift",
+            "rollback",
+            "history",
+            "secret",
+            "trust-hosts",
+            "lock",
+            "explain",
+        )
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -86,6 +98,7 @@ app.command(
     ),
 )(rollback.rollback)
 app.add_typer(plan.app, name="plan")
+app.add_typer(drift.app, name="drift")
 app.add_typer(history.app, name="history")
 app.add_typer(secret.app, name="secret")
 app.command("trust-hosts", epilog=examples("harbor-agent trust-hosts -i inventory.ini"))(trust_hosts.trust_hosts)

@@ -11,10 +11,12 @@ from agent.engine.history import state_of
 from agent.model.plan import Plan, Refusal
 from agent.model.result import Outcome
 from agent.planning.diff import masked_text, unified_diff
+from agent.planning.drift import DriftStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agent.engine.drift import DriftedNode, DriftReport
     from agent.engine.fleet import PlannedNode
     from agent.engine.pull_secrets import ShownSecret
     from agent.engine.runs import Report
@@ -29,6 +31,7 @@ PLAN_SCHEMA = "harbor-agent/plan/1"
 RUN_SCHEMA = "harbor-agent/run/1"
 SECRET_SCHEMA = "harbor-agent/secret/1"  # noqa: S105 - a name, not a password
 SECRETS_SCHEMA = "harbor-agent/secrets/1"
+DRIFT_SCHEMA = "harbor-agent/drift/1"
 RUNS_SCHEMA = "harbor-agent/runs/1"
 ERROR_SCHEMA = "harbor-agent/error/1"
 
@@ -99,6 +102,23 @@ def shown_secrets_document(secrets: Sequence[ShownSecret]) -> Json:
     }
 
 
+def drift_document(report: DriftReport, exit_code: int, ended: Report | None, stopped: Problem | None) -> Json:
+    """Return the object that `drift -o json` prints.
+
+    `ended` is the run that corrected nodes, `stopped` why none did although it was asked for.
+    """
+    return {
+        "schema": DRIFT_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "exit_code": exit_code,
+        "summary": {status.value: sum(node.status is status for node in report.nodes) for status in DriftStatus},
+        "nodes": [_drifted(node) for node in report.nodes],
+        "run": run_document(ended) if ended else None,
+        "stopped": _problem(stopped) if stopped else None,
+        "findings": [_problem(problem) for problem in report.findings],
+    }
+
+
 def error_document(error: AgentError) -> Json:
     """Return the object that an early end prints."""
     return {"schema": ERROR_SCHEMA, "error": {**_problem(error.problem), "exit_code": int(error.exit_code)}}
@@ -133,6 +153,40 @@ def secrets_document(secrets: SecretsReport | None) -> Json | None:
         ],
         "findings": [_problem(problem) for problem in secrets.findings],
     }
+
+
+def _drifted(node: DriftedNode) -> Json:
+    drift, quarantine = node.drift, node.quarantine
+    record = node.planned.state.record if node.planned.state else None
+    return {
+        "node": node.name,
+        "status": node.status.value,
+        "in_files": bool(drift and drift.in_files),
+        "at_runtime": bool(drift and drift.at_runtime),
+        "files": [
+            {"path": file.path, "recorded": file.recorded, "found": file.found, "owner": _masked(file.owner)}
+            for file in (drift.files if drift else ())
+        ],
+        "entries": [
+            {"entry": entry.entry, "where": entry.where, "wanted": entry.wanted}
+            for entry in (drift.entries if drift else ())
+        ],
+        "arguments": {
+            "missing": [_masked(argument) for argument in (drift.missing_arguments if drift else ())],
+            "added": [_masked(argument) for argument in (drift.added_arguments if drift else ())],
+        },
+        "recorded_by": record.run_id if record else None,
+        "quarantined_since": quarantine.since if quarantine else None,
+        "reason": node.reason,
+        "code": node.problem.code if node.problem else None,
+        "message": node.problem.message if node.problem else None,
+        "hint": node.problem.hint if node.problem else None,
+        "seconds": round(node.planned.seconds, 3),
+    }
+
+
+def _masked(text: str | None) -> str | None:
+    return None if text is None else masked_text(text.encode(errors="backslashreplace"))
 
 
 def _past_run(run: PastRun) -> Json:

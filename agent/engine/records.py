@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.model.plan import Action
+from agent.errors import AgentError, Problem
+from agent.model.plan import Action, Plan
+from agent.model.result import Outcome
 from agent.model.state import NodeState, Record, System
+from agent.node import wire
+from agent.planning.drift import digest_of
 from agent.planning.policy_digest import policy_digest
+from agent.transport.protocol import Job, Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agent.engine.apply import Run
     from agent.engine.fleet import PlannedNode
-    from agent.model.plan import Plan
     from agent.model.policy import Policy
-    from agent.model.state import FileState
+    from agent.model.result import NodeResult
+    from agent.transport.protocol import Completed
 
-ABSENT = "absent"
+_TIMEOUT = 45.0
 
 
 def record_for(planned: PlannedNode, plan: Plan, run: Run) -> Record:
@@ -68,9 +72,43 @@ def record_of_correction(plan: Plan, before: Record, run_id: str, note: str) -> 
     )
 
 
-def digest_of(state: FileState) -> str:
-    """Return the SHA-256 (hex) of a file's content, "absent" where there is no file."""
-    return hashlib.sha256(state.content or b"").hexdigest() if state.exists else ABSENT
+def take_in(run: Run, planned: Sequence[PlannedNode], results: Sequence[NodeResult]) -> Iterator[Problem]:
+    """Write the record of nodes on which nothing had to be changed and that remember something else, or nothing.
+
+    So they are no longer unmanaged, and an edit that left the registry trusted is no drift any more: a person has seen
+    the plan. Yields what went wrong; it changes nothing about the run. Where nobody may become root nothing is done.
+    """
+    fine = {r.node for r in results if r.outcome is Outcome.UNCHANGED and r.verified is not False}
+    jobs = []
+    for one in planned:
+        if one.node.name not in fine or one.state is None or not isinstance(one.decision, Plan):
+            continue
+        if not one.state.system.privileged:
+            continue
+        record = record_of(one.decision, one.policy, one.state, run.run_id, run.note)
+        if one.state.record is None or _facts(record) != _facts(one.state.record):
+            jobs.append(Job(node=one.node, program=wire.record_program(record), timeout=_TIMEOUT))
+    for result in run.transport.run(jobs):
+        if problem := _not_written(result):
+            yield Problem(
+                code="record-not-written",
+                message=f"{result.job.node.name} is as wanted, but keeps no record of it: {problem.message}",
+                hint="apply it again; until then drift reports what the node remembered before",
+            )
+
+
+def _facts(record: Record) -> Record:
+    """Return what the record says of the node, without the run that wrote it."""
+    return replace(record, run_id="", approved_run="", note="", tool="")
+
+
+def _not_written(result: Completed | Lost) -> Problem | None:
+    if isinstance(result, Lost):
+        return result.problem
+    try:
+        return wire.decode_recorded(result.stdout)
+    except AgentError as error:
+        return error.problem
 
 
 def _hashes_of(plan: Plan) -> dict[str, str]:

@@ -89,6 +89,7 @@ class Asked:
 
     `note` says why, for those who look later: it is kept on the node and in the report. `drain` has nodes drained
     before a restart, whatever the settings say. `live_restore` has containers kept running through it.
+    With `only_unmanaged` nodes that have a record of an earlier run are left alone.
     """
 
     reach: Reach = field(default_factory=Reach)
@@ -100,6 +101,7 @@ class Asked:
     note: str = ""
     drain: bool = False
     live_restore: bool = False
+    only_unmanaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from agent.model.history import PastNode, PastRun
     from agent.model.inventory import Node
     from agent.model.policy import Rollout
+    from agent.model.result import TransactionReport
     from agent.transport.protocol import Transport
 
 # Two deadlines of a daemon, which is as long as a node may take to end a transaction by itself.
 _SETTLE_SECONDS = 240.0
 _ASK_EVERY = 2.0
 _STATUS_TIMEOUT = 20.0
+_NOTHING_CHANGED = frozenset({"begun", "preflight", "prepared"})
 _NO_END = frozenset({None, Outcome.UNKNOWN})
 _AGAIN = {
     RunKind.ROLLBACK: "run harbor-agent rollback again: what went back already is left alone",
@@ -116,35 +119,45 @@ def _asked(run: PastRun, now_asked: Asked) -> Asked:
 
 
 def _settle(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Past], listener: Listener) -> None:
-    """Wait until no transaction of the run is under way any more on nodes whose end is not known."""
-    open_ = [node for node in nodes if past[node.name].node.outcome in _NO_END]
+    """Wait until the run's transactions are over on nodes whose end is not known.
+
+    A node that knows nothing of it is asked once more: the program may still be on its way in.
+    """
+    open_ = {node.name: node for node in nodes if past[node.name].node.outcome in _NO_END}
     deadline = time.monotonic() + _SETTLE_SECONDS
-    told = False
-    while open_:
-        open_ = list(_still_running(transport, open_, past))
-        if not open_ or time.monotonic() >= deadline:
-            return
-        if not told:
-            names = ", ".join(node.name for node in open_)
-            listener(Message(text=f"waiting for what the run began on {names}, which ends by itself"))
-            told = True
-        time.sleep(_ASK_EVERY)
+    knew_nothing: set[str] = set()
+    told: set[str] = set()
+    while open_ and time.monotonic() < deadline:
+        reports = _reports(transport, list(open_.values()), past)
+        busy = {name for name, report in reports.items() if _is_under_way(report)}
+        silent = {name for name, report in reports.items() if report.phase is TransactionPhase.NONE}
+        open_ = {name: node for name, node in open_.items() if name in busy | (silent - knew_nothing)}
+        knew_nothing |= silent
+        if busy - told:
+            told |= busy
+            listener(Message(text=f"waiting for what the run began on {', '.join(sorted(busy))}; it ends by itself"))
+        if open_:
+            time.sleep(_ASK_EVERY)
 
 
-def _still_running(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Past]) -> Iterator[Node]:
+def _reports(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Past]) -> dict[str, TransactionReport]:
     jobs = [
         Job(node=node, program=wire.status_program(past[node.name].run_id), timeout=_STATUS_TIMEOUT) for node in nodes
     ]
+    reports = {}
     for result in transport.run(jobs):
-        if not isinstance(result, Completed):
-            continue
-        try:
-            report = wire.decode_report(result.stdout)
-        except AgentError:
-            continue
-        # One that was broken off ends at the next boot only; the plan will say so.
-        if report.phase is TransactionPhase.RUNNING and report.code != "transaction-interrupted":
-            yield result.job.node
+        # What cannot be asked now shows in the plan.
+        with suppress(AgentError):
+            if isinstance(result, Completed):
+                reports[result.job.node.name] = wire.decode_report(result.stdout)
+    return reports
+
+
+def _is_under_way(report: TransactionReport) -> bool:
+    """Whether it will end soon: one that was broken off with files changed ends at the next boot only."""
+    if report.phase is not TransactionPhase.RUNNING:
+        return False
+    return report.code != "transaction-interrupted" or report.step in _NOTHING_CHANGED
 
 
 def _held_to(planned: PlannedNode, then: PastNode) -> PlannedNode:

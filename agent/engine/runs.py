@@ -16,6 +16,7 @@ from agent.engine.history import Start, recorded
 from agent.engine.lock import run_lock
 from agent.engine.names import names_pods_miss
 from agent.engine.offline import apply_tree, plan_tree
+from agent.engine.records import take_in
 from agent.engine.request import Policies
 from agent.engine.scoring import run_exit_code
 from agent.engine.secrets import (
@@ -100,6 +101,8 @@ def plan_run(asked: Asked, listener: Listener, choose: Choice = lambda _, nodes:
     wanted = wanted_secrets(everything, credentials, force_conflicts=asked.flags.force_conflicts)
     transport = open_transport(asked.reach)
     planned = plan_fleet(transport, choose(transport, nodes), policies, listener)
+    if asked.only_unmanaged:
+        planned = [_left_alone_if_managed(one) for one in planned]
     return Fleet(
         asked=asked,
         general=general,
@@ -131,7 +134,7 @@ def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
         with surroundings_of(run, fleet.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
             applied = apply_plans(replace(run, surroundings=surroundings), fleet.nodes)
         secrets = _finish_secrets(fleet, applied)
-        told = (*findings, *fleet.findings)
+        told = (*findings, *fleet.findings, *_taken_in(fleet, run, applied))
         report = report_of(run.run_id, applied, secrets=secrets, findings=told, note=run.note)
         history.end(report.results, report.exit_code, report.halted)
     return replace(report, findings=(*report.findings, *history.findings))
@@ -225,6 +228,14 @@ def _require_registry(policies: list[Policy]) -> None:
         )
 
 
+def _left_alone_if_managed(planned: PlannedNode) -> PlannedNode:
+    record = planned.state.record if planned.state else None
+    if record is None:
+        return planned
+    reason = f"managed already: run {record.run_id} left its record"
+    return replace(planned, outcome=Outcome.SKIPPED, decision=None, problem=None, reason=reason)
+
+
 def _policies(fleet: Fleet) -> list[Policy]:
     return [fleet.general, *(planned.policy for planned in fleet.nodes)]
 
@@ -236,6 +247,13 @@ def _finish_secrets(fleet: Fleet, applied: Applied) -> SecretsReport | None:
         )
         return skipped_secrets(fleet.wanted_secrets, problem)
     return apply_secrets(fleet.wanted_secrets, fleet.general.kubeconfig, fleet.asked.flags.context)
+
+
+def _taken_in(fleet: Fleet, run: Run, applied: Applied) -> tuple[Problem, ...]:
+    """Have nodes remember that they are as wanted, after a run that a person asked for went to its end."""
+    if run.is_correction or applied.halted or applied.stopped:
+        return ()
+    return tuple(take_in(run, fleet.nodes, applied.results))
 
 
 def _not_as_wanted(planned: PlannedNode) -> NodeResult:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.errors import ExitCode
 from agent.model.result import Outcome
+from agent.planning.drift import DriftStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,6 +33,21 @@ _BY_OUTCOME = {
     Outcome.UNREACHABLE: ExitCode.UNREACHABLE,
     Outcome.CHANGE: ExitCode.PENDING,
 }
+
+
+_BY_DRIFT = {
+    DriftStatus.DRIFT: ExitCode.PENDING,
+    DriftStatus.PENDING: ExitCode.PENDING,
+    DriftStatus.UNMANAGED: ExitCode.PENDING,
+    DriftStatus.BUSY: ExitCode.REFUSED,
+    DriftStatus.UNREACHABLE: ExitCode.UNREACHABLE,
+    DriftStatus.FAILED: ExitCode.FAILED,
+}
+
+
+def drift_exit_code(statuses: Iterable[DriftStatus]) -> ExitCode:
+    """Return the exit code of a look for drift: 3 where something is to be done."""
+    return worst(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
 
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:

@@ -96,3 +96,30 @@ class PastRun:
     exit_code: int | None = None
     halted: str | None = None
     nodes: tuple[PastNode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCorrection:
+    """A file as it was found when it was last corrected, and how long ago.
+
+    `found` is its SHA-256 (hex) or "absent"; both it and `path` are "" where only the daemon was told again.
+    """
+
+    path: str
+    found: str
+    seconds_ago: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """A node on which somebody else keeps undoing what is corrected, so that it is only reported.
+
+    `since` is ISO 8601 in UTC; `path` is the file, "" where it is the daemon; `owner` is what the file says of who
+    writes it, None where it says nothing.
+    """
+
+    node: str
+    since: str
+    path: str
+    reason: str
+    owner: str | None = None

@@ -87,6 +87,17 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftLimits:
+    """How much a correction may do by itself: nodes a run, and how many may have drifted at once.
+
+    A `str` is a percentage of the nodes that have a record.
+    """
+
+    max_nodes: int = 3
+    max_drifted: int | str = "30%"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Everything that was asked for, merged from defaults, file, inventory variables and flags."""
 
@@ -94,4 +105,5 @@ class Policy:
     route: RouteChoice = RouteChoice.AUTO
     repair: bool = False
     rollout: Rollout = field(default_factory=Rollout)
+    drift: DriftLimits = field(default_factory=DriftLimits)
     kubeconfig: str | None = None

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 
+from agent.errors import Problem
+from agent.model.program import Program
 from agent.model.state import Record
-from agent.node.framing import refuse
+from agent.node.framing import compose, decode_text, refuse, unframe
+from agent.resources import node_program
 
 _SCHEMA = "harbor-agent/record/1"
+_ANSWER = "harbor-agent/recorded/1"
+_PARTS = ("journal.sh", "files.sh", "record.sh")
 
 
 def encode_record(record: Record) -> bytes:
@@ -55,6 +60,28 @@ def decode_record(content: bytes) -> Record:
     if not known:
         raise refuse("record-unreadable", "the record of what was applied last is not in a known form")
     return record
+
+
+def record_program(record: Record) -> Program:
+    """Build the program that writes the record of a node on which nothing had to be changed; safe to repeat."""
+    payload = {"PAYLOAD_RECORD": encode_record(record)}
+    return Program(stdin=compose([node_program(part) for part in _PARTS], payload), privileged=True)
+
+
+def decode_recorded(stdout: bytes) -> Problem | None:
+    """Read what `record_program` printed: None, or why the record was not written.
+
+    Raises WireError where the answer is truncated or something else.
+    """
+    for line in unframe(stdout, _ANSWER):
+        word, _, rest = line.partition(" ")
+        code, _, detail = rest.partition(" ")
+        if word == "written":
+            return None
+        if word == "problem":
+            said = decode_text(detail).decode(errors="replace")
+            return Problem(code=code, message=f"the record was not written: {said}", hint="run it again")
+    raise refuse("node-answer-unknown", "the node does not say whether the record was written")
 
 
 def _texts(document: dict[str, list[str]], name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from agent.node.framing import WireError
 from agent.node.history_wire import decode_history, history_program
 from agent.node.probe_wire import decode_probe, probe_program
 from agent.node.pull_wire import decode_pull, pull_program
-from agent.node.record_wire import decode_record, encode_record
+from agent.node.record_wire import decode_record, decode_recorded, encode_record, record_program
 from agent.node.transaction_wire import begin_program, decode_report, rollback_program, status_program
 
 __all__ = [
@@ -18,11 +18,13 @@ __all__ = [
     "decode_probe",
     "decode_pull",
     "decode_record",
+    "decode_recorded",
     "decode_report",
     "encode_record",
     "history_program",
     "probe_program",
     "pull_program",
+    "record_program",
     "rollback_program",
     "status_program",
 ]

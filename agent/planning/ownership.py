@@ -24,10 +24,15 @@ _MANAGED = re.compile(r"\b(?:managed|generated|maintained)\s+by\b", re.IGNORECAS
 _LONGEST_HEADER = 4096
 
 
+def announced_owner(content: bytes) -> str | None:
+    """Return the comment in which a file names who writes it, None where it has none."""
+    return next((line for _, line in _header(content) if _REWRITTEN.search(line) or _MANAGED.search(line)), None)
+
+
 def require_unmanaged(changes: Iterable[FileChange]) -> None:
     """Raise RefusedError where a file to be changed announces that it is written anew."""
     for change in changes:
-        for number, line in _header(change):
+        for number, line in _header(change.before.content or b""):
             if _REWRITTEN.search(line):
                 raise RefusedError(
                     "file-managed",
@@ -39,7 +44,7 @@ def require_unmanaged(changes: Iterable[FileChange]) -> None:
 def managed_findings(changes: Iterable[FileChange]) -> Iterator[Problem]:
     """Yield the files to be changed that name somebody who looks after them, which may be a person or a program."""
     for change in changes:
-        for number, line in _header(change):
+        for number, line in _header(change.before.content or b""):
             if _MANAGED.search(line):
                 yield Problem(
                     code="file-may-be-managed",
@@ -49,9 +54,9 @@ def managed_findings(changes: Iterable[FileChange]) -> Iterator[Problem]:
                 break
 
 
-def _header(change: FileChange) -> Iterator[tuple[int, str]]:
+def _header(content: bytes) -> Iterator[tuple[int, str]]:
     """Yield the comments before the first line that is none, with their numbers."""
-    text = decode((change.before.content or b"")[:_LONGEST_HEADER])
+    text = decode(content[:_LONGEST_HEADER])
     for number, line in enumerate(LINE_END.split(text), 1):
         stripped = line.strip()
         if stripped and not stripped.startswith(("#", ";")):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from agent.errors import AgentError, UsageError
 from agent.model.address import Address
-from agent.model.policy import CredentialsSource, Policy, Registry, Rollout, RouteChoice, SecretPolicy
+from agent.model.policy import CredentialsSource, DriftLimits, Policy, Registry, Rollout, RouteChoice, SecretPolicy
 from agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -49,16 +49,18 @@ class Settings:
     registries: tuple[Mapping[str, object], ...] = ()
     route: RouteChoice | None = None
     rollout: Mapping[str, object] = field(default_factory=dict)
+    drift: Mapping[str, object] = field(default_factory=dict)
     kubeconfig: str | None = None
 
 
 def settings_from_file(document: object, source: Source) -> Settings:
     """Read the top level of harbor-agent.yaml. Raises UsageError naming file, line and what was expected."""
-    top = _Reader(source, (), document).mapping("registries", "route", "rollout", "kubeconfig")
+    top = _Reader(source, (), document).mapping("registries", "route", "rollout", "drift", "kubeconfig")
     return Settings(
         registries=_registries(top.child("registries")),
         route=_route(top.child("route")),
         rollout=_rollout(top.child("rollout")),
+        drift=_drift(top.child("drift")),
         kubeconfig=top.child("kubeconfig").text(),
     )
 
@@ -84,10 +86,12 @@ def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Poli
     merged: dict[str, dict[str, object]] = {}
     route, kubeconfig = RouteChoice.AUTO, None
     rollout: dict[str, object] = {}
+    drift: dict[str, object] = {}
     for layer in layers:
         route = layer.route or route
         kubeconfig = layer.kubeconfig or kubeconfig
         rollout |= layer.rollout
+        drift |= layer.drift
         for registry in layer.registries:
             address = cast("Address", registry["address"])
             merged[address.entry] = _deep_merge(merged.get(address.entry, {}), registry)
@@ -97,6 +101,7 @@ def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Poli
         registries=tuple(_build_registry(value) for value in merged.values()),
         route=route,
         rollout=_build_rollout(rollout),
+        drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _drift
         kubeconfig=kubeconfig,
     )
 
@@ -246,6 +251,16 @@ def _rollout(reader: _Reader) -> Mapping[str, object]:
             raise drain.error("'drain' must be true or false")
         found["drain"] = drain.value
     return found
+
+
+def _drift(reader: _Reader) -> Mapping[str, object]:
+    entry = reader.mapping("max_nodes", "max_drifted")
+    children = {key: entry.child(key) for key in ("max_nodes", "max_drifted")}
+    return {
+        key: _count(child, percent=key == "max_drifted", least=1 if key == "max_nodes" else 0)
+        for key, child in children.items()
+        if child.value is not None
+    }
 
 
 def _count(reader: _Reader, *, percent: bool, least: int) -> int | str:

@@ -1,4 +1,4 @@
-"""The controller goes away in the middle: nodes end by themselves, and the same command again finishes the job."""
+"""The controller goes away in the middle: nodes end by themselves, and the run is taken up by its name."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.site import PULLER
-from tests.faults.controller import Order
+from tests.faults.controller import Applying, Order
 from tests.faults.failpoint import PULLING, Failpoint, held, is_final
 from tests.faults.invariants import assert_backed_up, assert_invariants, assert_reported
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tests.e2e.site import Site
 
 pytestmark = pytest.mark.needs("nodes")
 
 
-def test_a_killed_controller_leaves_whole_nodes_and_the_same_command_finishes(site: Site) -> None:
-    steps = ("begun", "swapped-1", "activating")
+def taking_up(site: Site, run_id: str) -> AbstractContextManager[Applying]:
+    """Take a run up while the block lasts."""
+    return Applying(site, ["apply", "--resume", run_id, "--yes", "-o", "json"], {})
+
+
+@pytest.mark.parametrize("steps", [("begun", "swapped-1", "activating"), ("armed", "preflight", "health")])
+def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: tuple[str, ...]) -> None:
     order = Order(site=site, nodes=site.nodes)
     expected = order.expect()
     points = [Failpoint(node, step) for node, step in zip(site.nodes, steps, strict=True)]
@@ -27,19 +34,26 @@ def test_a_killed_controller_leaves_whole_nodes_and_the_same_command_finishes(si
         transactions = [point.wait() for point in points]
         assert PULLER.password.encode() not in running.argv_shows
         running.kill()
-        for point, transaction in zip(points[1:], transactions[1:], strict=True):
-            assert_backed_up(transaction, expected[point.node.name])
-        stale = site.agent("lock", "show").stdout
-    assert str(running.process.pid) in stale
-    first, *others = site.nodes
-    found = assert_invariants(site, expected)
-    # What was on its way in may have been taken up or not; what had begun is finished.
-    assert all(found[node.name] == "new" for node in others)
-    again = order.apply()
-    assert again.code == 0, again.stderr
-    assert "an earlier run was killed" in again.stderr
-    assert again.node(first.name)["outcome"] == ("unchanged" if found[first.name] == "new" else "changed")
-    assert assert_invariants(site, expected, again) == dict.fromkeys(expected, "new")
+        for point, transaction in zip(points, transactions, strict=True):
+            if point.step not in {"begun", "preflight"}:
+                assert_backed_up(transaction, expected[point.node.name])
+        assert str(running.process.pid) in site.agent("lock", "show").stdout
+        killed = site.agent("history", "-o", "json").document["runs"][0]
+        assert (killed["state"], {node["outcome"] for node in killed["nodes"]}) == ("broken-off", {None})
+        assert "did not end by itself" in site.agent("history").stdout.splitlines()[1]
+        with taking_up(site, killed["run_id"]) as again:
+            # The nodes are still at it, and nothing that they began is disturbed.
+            wait_until(lambda: "waiting for what the run began" in again.said(), "it waits for the nodes", seconds=60)
+            for point in points:
+                point.release()
+            ended = again.end()
+    assert ended.code == 0, ended.stderr
+    assert "an earlier run was killed" in ended.stderr
+    assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
+    assert {node["outcome"] for node in ended.document["nodes"]} <= {"changed", "unchanged"}
+    assert {node["verified"] for node in ended.document["nodes"]} == {True}
+    complete = site.agent("apply", "--resume", ended.document["run_id"], "--yes", "-o", "json")
+    assert complete.document["error"]["code"] == "run-complete"
 
 
 def test_a_controller_killed_during_the_pull_leaves_neither_login_nor_image(site: Site) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.store import Bounds, HistoryError, Store, history_file
+from agent.engine.database import HistoryError, history_file
+from agent.engine.store import Bounds, Store
 from agent.model.history import PastNode, PastRun, RunKind
 from agent.model.result import Outcome
 

@@ -1,0 +1,147 @@
+"""harbor-agent drift, and drift release."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli import options
+from agent.cli.apply import AcceptRestart, confirm
+from agent.cli.guard import guarded
+from agent.cli.interrupts import stopping_gently
+from agent.cli.output import Progress, write, write_json
+from agent.errors import ExitCode
+
+if TYPE_CHECKING:
+    from agent.engine.drift import DriftReport
+    from agent.engine.runs import Report
+    from agent.errors import Problem
+
+app = typer.Typer(rich_markup_mode=None)
+
+Correct = Annotated[
+    bool, typer.Option("--correct", help="Bring nodes back to what a person applied before; asks first.")
+]
+MaxNodes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-nodes",
+        min=1,
+        help="How many nodes one run corrects at most.",
+        show_default="drift.max_nodes, or 3",
+        metavar="N",
+    ),
+]
+
+
+def _amount(text: str) -> int | str:
+    """Read a number, or a percentage."""
+    digits = text.removesuffix("%")
+    if not (digits.isascii() and digits.isdecimal()):
+        raise typer.BadParameter(f"'{text}' is neither a number nor a percentage such as 30%")
+    return text if text.endswith("%") else int(text)
+
+
+MaxDrifted = Annotated[
+    str | None,
+    typer.Option(
+        "--max-drifted",
+        help="Where more drifted at once, nothing is corrected: a number or a percentage.",
+        show_default="drift.max_drifted, or 30%",
+        metavar="N|P%",
+    ),
+]
+NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names it.", metavar="NODE")]
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=options.examples(
+        "harbor-agent drift -i inventory.ini",
+        "harbor-agent drift -i inventory.ini --correct --yes",
+        "harbor-agent drift release node7",
+    ),
+)
+@guarded
+def drift(
+    *,
+    subcommand: typer.Context,
+    nodes: options.NodeOptions,
+    login: options.LoginOptions,
+    route: options.RouteOption = None,
+    verify_image: options.VerifyImage = None,
+    correct: Correct = False,
+    max_nodes: MaxNodes = None,
+    max_drifted: MaxDrifted = None,
+    accept_restart: AcceptRestart = False,
+    note: options.Note = "",
+    yes: options.Yes = False,
+    output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
+) -> ExitCode | None:
+    """Tell whether nodes are still as runs of this tool left them, and name each file and registry that is not.
+
+    What is on a node is held against the record that the node keeps, and that against what is wanted today. A node
+    without a record is unmanaged. Ends with 3 where something is to be done.
+    """
+    if subcommand.invoked_subcommand:
+        return None
+    from agent.engine.drift import look_for_drift
+    from agent.engine.request import Asked
+
+    limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
+    flags = replace(login.flags(), route=route, verify_image=verify_image)
+    progress = Progress(output, verbose)
+    report = look_for_drift(Asked(reach=nodes.reach(), flags=flags, config=login.config, note=note), progress)
+    if not correct:
+        return _finish(report, report.exit_code, None, None, output)
+    given = {name: value for name, value in limits.items() if value is not None}
+    return _correct(report, given, progress, output, accept_restart=accept_restart, yes=yes)
+
+
+@app.command("release", epilog=options.examples("harbor-agent drift release node7"))
+@guarded
+def release(node: NodeName) -> ExitCode:
+    """Let a node out of quarantine: it is corrected again, and what was corrected there before is forgotten."""
+    from agent.engine.correction import release as let_out
+
+    found = let_out(node)
+    write(f"released {node}, in quarantine since {found.since}: {found.reason}")
+    return ExitCode.DONE
+
+
+def _correct(
+    report: DriftReport,
+    limits: dict[str, int | str],
+    progress: Progress,
+    output: options.Format,
+    *,
+    accept_restart: bool,
+    yes: bool,
+) -> ExitCode:
+    from agent.engine.correction import choose_corrections, correct, correction_exit_code
+
+    allowed = replace(report.general.drift, **limits)  # type: ignore[arg-type]  # each is of its option's type
+    corrections = choose_corrections(report, allowed, accept_restart=accept_restart)
+    ended = None
+    if corrections.chosen:
+        confirm([node.planned for node in corrections.chosen], None, yes=yes)
+        with stopping_gently() as stop:
+            ended = correct(corrections, progress, stop)
+    code = correction_exit_code(corrections, ended)
+    return _finish(corrections.report, code, ended, corrections.stopped, output)
+
+
+def _finish(
+    report: DriftReport, code: ExitCode, ended: Report | None, stopped: Problem | None, output: options.Format
+) -> ExitCode:
+    from agent.cli.drift_text import drift_text
+    from agent.engine.documents import drift_document
+
+    if output is options.Format.JSON:
+        write_json(drift_document(report, int(code), ended, stopped))
+    else:
+        write(drift_text(report, ended, stopped))
+    return code

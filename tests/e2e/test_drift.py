@@ -1,0 +1,200 @@
+"""What others do to nodes is found and named, and undone as far as a person once asked for it and nobody fights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from tests.e2e.site import Ended, Site
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("nodes")
+
+_SCHEMAS = Path(__file__).resolve().parents[2] / "docs/schemas"
+_DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
+_DAEMON_JSON = "/etc/docker/daemon.json"
+# What kubespray's next run does to its own file: it knows nothing of the registry.
+_KUBESPRAY = '[Service]\nEnvironment="DOCKER_OPTS=--data-root=/var/lib/docker --log-opt max-size=50m"\n'
+
+
+class Fleet:
+    """The site's nodes with a settings file, looked at and corrected as a timer would."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.inventory = site.lab.write_inventory("drift.ini", nodes=site.nodes)
+        self.settings = site.lab.folder / "drift.yaml"
+        self.settings.write_text(json.dumps({"registries": [site.registry.entry], "rollout": {"batch": 3}}))
+
+    def agent(self, command: str, *further: str) -> Ended:
+        return self.site.agent(command, "-i", self.inventory, "-c", self.settings, "-o", "json", *further)
+
+    def apply(self, *further: str) -> Ended:
+        return self.agent("apply", "--yes", *further)
+
+    def drift(self, *further: str) -> Ended:
+        ended = self.agent("drift", *further)
+        schema = json.loads((_SCHEMAS / "drift-1.json").read_text(encoding="utf-8"))
+        Draft202012Validator(schema).validate(ended.document)
+        return ended
+
+    def correct(self, *further: str) -> Ended:
+        return self.drift("--correct", "--yes", *further)
+
+    def trusts(self, node: LabNode) -> bool:
+        return node.succeeds(
+            f"docker info --format '{{{{json .RegistryConfig}}}}' | grep -q {self.site.registry.entry}"
+        )
+
+
+@pytest.fixture(scope="module")
+def fleet(fresh_site: Site) -> Fleet:
+    fleet = Fleet(fresh_site)
+    before = fleet.drift()
+    assert (before.code, before.document["summary"]["unmanaged"]) == (3, 3), before.stderr
+    applied = fleet.apply()
+    assert applied.code == 0, applied.stderr
+    return fleet
+
+
+def _files(ended: Ended, node: LabNode) -> list[str]:
+    return [file["path"] for file in ended.node(node.name)["files"]]
+
+
+def _history(site: Site) -> dict[str, Any]:
+    newest: dict[str, Any] = site.agent("history", "-o", "json").document["runs"][0]
+    return newest
+
+
+def test_what_was_applied_is_no_drift_with_or_without_a_registry_named(fleet: Fleet) -> None:
+    for ended in (fleet.drift(), fleet.site.agent("drift", "-i", fleet.inventory, "-o", "json")):
+        assert ended.code == 0, ended.document
+        assert ended.document["summary"]["in_sync"] == 3
+    assert fleet.site.agent("drift", "-i", fleet.inventory).stdout.splitlines()[-1] == "Drift: 3 in sync"
+
+
+def test_another_wish_is_pending_and_never_corrected(fleet: Fleet) -> None:
+    other = fleet.site.agent("drift", "-i", fleet.inventory, "--registry", "other.lan", "-o", "json")
+    assert (other.code, other.document["summary"]["pending"]) == (3, 3)
+    before = [fleet.site.files(node) for node in fleet.site.nodes]
+    corrected = fleet.correct("--registry", "other.lan")
+    assert (corrected.code, corrected.document["run"]) == (3, None)
+    assert [fleet.site.files(node) for node in fleet.site.nodes] == before
+
+
+def test_a_hand_edit_and_a_rewritten_file_are_named_and_undone(fleet: Fleet) -> None:
+    by_hand, by_kubespray = fleet.site.nodes[0], fleet.site.nodes[1]
+    by_hand.run(f"rm {_DROP_IN} && systemctl daemon-reload && systemctl restart docker")
+    by_kubespray.run(
+        f"cat >{_DROP_IN} && systemctl daemon-reload && systemctl restart docker", stdin=_KUBESPRAY.encode()
+    )
+
+    found = fleet.drift()
+    assert (found.code, found.document["summary"]["drift"]) == (3, 2), found.document
+    for node in (by_hand, by_kubespray):
+        assert _files(found, node) == [_DROP_IN]
+        assert found.node(node.name)["in_files"]
+        assert {"entry": fleet.site.registry.entry, "where": "file", "wanted": True} in found.node(node.name)["entries"]
+    assert found.node(by_hand.name)["files"][0]["found"] == "absent"
+    assert f"{_DROP_IN} is gone" in fleet.site.agent("drift", "-i", fleet.inventory).stdout
+
+    one = fleet.correct("--max-nodes", "1", "--note", "by timer")
+    assert one.code == 3, one.stderr
+    assert [node["outcome"] for node in one.document["run"]["nodes"]] == ["changed"]
+    assert one.node(by_kubespray.name)["code"] == "drift-left-over"
+    run = _history(fleet.site)
+    assert (run["kind"], run["note"], [node["node"] for node in run["nodes"]]) == (
+        "correct",
+        "by timer",
+        [by_hand.name],
+    )
+
+    rest = fleet.correct()
+    assert rest.code == 0, rest.document
+    assert all(fleet.trusts(node) for node in fleet.site.nodes)
+    # What kubespray set stays; only ours was brought back.
+    assert "max-size=50m" in by_kubespray.run(f"cat {_DROP_IN}").stdout
+
+
+def test_a_daemon_that_has_not_read_its_files_is_told_again(fleet: Fleet) -> None:
+    fleet.apply()
+    node = fleet.site.nodes[2]
+    content = node.run(f"cat {_DAEMON_JSON}").stdout
+    node.run(f"echo '{{\"insecure-registries\":[]}}' >{_DAEMON_JSON} && systemctl reload docker")
+    node.run(f"cat >{_DAEMON_JSON}", stdin=content.encode())
+    found = fleet.drift()
+    stale = found.node(node.name)
+    assert (found.code, stale["status"], stale["files"], stale["in_files"]) == (3, "drift", [], False), stale
+    assert stale["entries"] == [{"entry": fleet.site.registry.entry, "where": "runtime", "wanted": True}]
+    corrected = fleet.correct()
+    assert corrected.code == 0, corrected.document
+    assert corrected.document["run"]["nodes"][0]["action"] == "reload"
+    assert fleet.trusts(node)
+
+
+def test_an_edit_that_leaves_the_registry_trusted_is_told_until_a_person_takes_it_in(fleet: Fleet) -> None:
+    node = fleet.site.nodes[0]
+    node.run(f"sed -i '1i # looked at by ops' {_DROP_IN} && systemctl daemon-reload")
+    before = fleet.site.files(node)
+    corrected = fleet.correct()
+    assert (corrected.code, corrected.node(node.name)["code"]) == (3, "drift-edit-kept"), corrected.document
+    assert fleet.site.files(node) == before
+    applied = fleet.apply()
+    assert (applied.code, applied.node(node.name)["outcome"]) == (0, "unchanged")
+    assert fleet.drift().code == 0
+    assert fleet.site.files(node) == before
+
+
+def test_many_at_once_are_no_drift_but_a_suspect_input(fleet: Fleet) -> None:
+    for node in fleet.site.nodes[:2]:
+        node.run(f"echo >{_DROP_IN}")
+    before = [fleet.site.files(node) for node in fleet.site.nodes]
+    corrected = fleet.correct("--max-drifted", "1")
+    assert (corrected.code, corrected.document["stopped"]["code"]) == (7, "drift-suspect")
+    assert [fleet.site.files(node) for node in fleet.site.nodes] == before
+    assert fleet.correct().code == 0
+
+
+def test_a_node_that_is_set_back_to_the_same_is_quarantined_until_it_is_released(fleet: Fleet) -> None:
+    node = fleet.site.nodes[0]
+    owned = "# this file is managed by salt\n[Service]\nEnvironment=DOCKER_OPTS=--mtu=1400\n"
+    for _ in range(2):
+        node.run(f"cat >{_DROP_IN} && systemctl daemon-reload && systemctl restart docker", stdin=owned.encode())
+        last = fleet.correct()
+    assert (last.code, last.node(node.name)["code"]) == (5, "drift-quarantined"), last.document
+    assert "managed by salt" in last.node(node.name)["message"]
+    assert _DROP_IN in last.node(node.name)["message"]
+    assert not fleet.trusts(node)
+    assert fleet.drift().node(node.name)["quarantined_since"]
+    assert (fleet.correct().code, fleet.trusts(node)) == (5, False)
+    assert fleet.site.agent("drift", "release", node.name).code == 0
+    assert fleet.site.agent("drift", "release", node.name).code == 2
+    assert fleet.correct().code == 0
+    assert fleet.trusts(node)
+
+
+def test_a_reinstalled_node_is_unmanaged_and_taken_in(fleet: Fleet) -> None:
+    node = fleet.site.nodes[0]
+    node.renew()
+    node.wait_ready()
+    found = fleet.drift()
+    assert (found.code, found.node(node.name)["status"]) == (3, "unmanaged")
+    assert fleet.correct().document["run"] is None
+    applied = fleet.apply("--only-unmanaged")
+    assert applied.code == 0, applied.stderr
+    outcomes = {result["node"]: result["outcome"] for result in applied.document["nodes"]}
+    assert outcomes == {"node1": "changed", "node2": "skipped", "node3": "skipped"}
+    assert fleet.drift().code == 0
+
+
+def test_a_node_without_a_way_to_root_is_not_called_unmanaged(fleet: Fleet) -> None:
+    inventory = fleet.site.lab.write_inventory(
+        "plain.ini", nodes=fleet.site.nodes[:1], variables={"ansible_become": "false"}
+    )
+    ended = fleet.site.agent("drift", "-i", inventory, "-o", "json")
+    assert (ended.code, ended.node("node1")["status"]) == (4, "unreachable"), ended.document
