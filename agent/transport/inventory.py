@@ -47,8 +47,9 @@ def load_inventory(
         from agent.transport import ansible_configuration, ansible_inventory  # noqa: PLC0415 - 0.3 s, for inventories
 
         ignored = ansible_configuration.ignored_file()
-        if ignored and tell:
-            tell(ignored)
+    if ignored and tell:
+        tell(ignored)
+    with _ansible_prepared():
         sources = sources or ansible_configuration.default_sources()
         if not sources:
             raise UsageError.of("inventory-missing", "which nodes? There is no inventory", _NAME_ONE)
