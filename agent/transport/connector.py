@@ -18,6 +18,7 @@ from agent.transport.target import UnreachableError, place
 from agent.transport.terminal import Terminal
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -117,7 +118,7 @@ class Connector:
         """Agree on keys with a target behind `bastions`; what is opened is closed by `stack`."""
         timeout = target.settings.connect_timeout or self._connect_timeout
         proxy: ProxyProcess | None = None
-        connection: object
+        connection: socket.socket | paramiko.Channel
         if bastions:
             connection = _channel(self._bastion(bastions, watch, deadline), bastions[-1], target, deadline, timeout)
         elif target.settings.proxy_command is not None:
@@ -126,6 +127,8 @@ class Connector:
             connection = proxy.socket
         else:
             connection = open_socket(target, deadline.remaining(timeout))
+        # Of its own: a transport that has ended by itself closes nothing any more.
+        stack.callback(connection.close)
         transport = Transport(connection)
         stack.callback(transport.close)
         try:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # A program killed by a signal ends as 128 + n only where a shell waits for it: an SSH server would report the signal
 # in a message of its own, which paramiko does not hand on. LC_ALL: messages of sudo and of the program are compared.
-_BEGIN = 'LC_ALL=C; export LC_ALL; run="echo {mark}; echo {mark} >&2; exec /bin/sh -s"; '
+_BEGIN = "LC_ALL=C; export LC_ALL; "
+_RUN = 'run="echo {nonce}-begin; echo {nonce}-begin >&2; exec /bin/sh -s"; '
 _AS_LOGIN_USER = '/bin/sh -c "$run"; exit $?'
 _AS_ROOT = 'if [ "$(id -u)" = 0 ]; then /bin/sh -c "$run"; else {become}; fi; exit $?'
 _LONGEST_QUOTE = 200
@@ -39,9 +40,9 @@ class Exchange:
 
     def __init__(self, program: Program, become: Become | None, *, user: str) -> None:
         """Prepare the start of `program` for the login user `user`, with `become` as the way to root."""
-        nonce = secrets.token_hex(8)
-        self._mark = f"{nonce}-begin\n".encode()
-        self._way = way_to_root(become, nonce) if program.privileged and user != "root" else None
+        self._nonce = secrets.token_hex(8)
+        self._mark = f"{self._nonce}-begin\n".encode()
+        self._way = way_to_root(become, self._nonce) if program.privileged and user != "root" else None
         self._prompts = 0
         self._stdout = bytearray()
         self._stderr = bytearray()
@@ -52,7 +53,11 @@ class Exchange:
         self.started = False
         self.problem: Problem | None = None
         run = _AS_ROOT.format(become=self._way.command) if self._way else _AS_LOGIN_USER
-        self.command = f"exec /bin/sh -c '{_BEGIN.format(mark=f'{nonce}-begin')}{run}'"
+        self.command = f"exec /bin/sh -c '{_BEGIN}{self._run_assignment()}{run}'"
+
+    def _run_assignment(self) -> str:
+        """Return the shell text that puts what is run as root into `$run`, without a quote in it."""
+        return _RUN.format(nonce=self._nonce)
 
     @property
     def input_done(self) -> bool:
@@ -88,6 +93,10 @@ class Exchange:
             self.problem = PASSWORD_WRONG
         else:
             self.pending = memoryview(password.reveal().encode() + b"\n")
+
+    def status(self, rc: int) -> int:
+        """Return the exit status of the program, with `rc` as that of the command; -1 where it is not known."""
+        return rc
 
     def streams(self) -> tuple[bytes, bytes]:
         """Return the program's own part of standard output and standard error."""

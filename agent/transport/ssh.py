@@ -10,9 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
+from agent.transport.become import TERMINAL_REQUIRED
 from agent.transport.connector import Connector
 from agent.transport.deadline import Deadline, OutOfTimeError, Watch
 from agent.transport.launch import Exchange, on_node, out_of_time
+from agent.transport.launch_on_terminal import TerminalExchange
 from agent.transport.local import run_here
 from agent.transport.pool import run_each
 from agent.transport.protocol import Completed, Lost
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from agent.model.inventory import Node
     from agent.transport.protocol import Job
+    from agent.transport.routes import Route
     from agent.transport.target import Target
 
 # Everything worth telling is in a Problem; paramiko would print the tracebacks of its threads.
@@ -51,6 +54,7 @@ class SshTransport:
         """Run at most `forks` jobs at once."""
         self._forks = forks
         self._routes = Routes()
+        self._on_terminal: set[str] = set()
         self._connector = Connector(connect_timeout=connect_timeout, known_hosts=known_hosts)
         self.close = weakref.finalize(self, self._connector.close)
 
@@ -67,10 +71,14 @@ class SshTransport:
             route = self._routes.to(job.node)
         except UnreachableError as error:
             return Lost(job=job, problem=error.problem, started=False, seconds=deadline.seconds)
-        exchange = Exchange(job.program, job.node.become, user=route.target.settings.user)
+        exchange = self._exchange(job, route)
         try:
             with self._connector.logged_in(route, watch, deadline) as transport:
                 rc = _execute(transport, exchange, deadline)
+                if not exchange.begun and exchange.failure(rc) == TERMINAL_REQUIRED:
+                    self._on_terminal.add(job.node.name)
+                    exchange = self._exchange(job, route)
+                    rc = _execute(transport, exchange, deadline)
         except UnreachableError as error:
             problem = error.problem
         except OutOfTimeError as error:
@@ -87,16 +95,23 @@ class SshTransport:
             problem = _connection_lost(job.node, route.target, exchange, deadline, "")
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
 
+    def _exchange(self, job: Job, route: Route) -> Exchange:
+        kind = TerminalExchange if job.node.name in self._on_terminal else Exchange
+        return kind(job.program, job.node.become, user=route.target.settings.user)
+
 
 def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadline) -> int:
     channel = transport.open_session(timeout=deadline.remaining())
-    channel.exec_command(exchange.command)
-    _converse(channel, exchange, deadline)
-    if exchange.problem:
-        return -1
-    while not channel.status_event.wait(deadline.nap()):
-        pass
-    return channel.recv_exit_status()
+    with closing(channel):
+        if isinstance(exchange, TerminalExchange):
+            channel.get_pty()
+        channel.exec_command(exchange.command)
+        _converse(channel, exchange, deadline)
+        if exchange.problem:
+            return -1
+        while not channel.status_event.wait(deadline.nap()):
+            pass
+        return exchange.status(channel.recv_exit_status())
 
 
 def _converse(channel: paramiko.Channel, exchange: Exchange, deadline: Deadline) -> None:

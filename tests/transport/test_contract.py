@@ -48,7 +48,12 @@ class Subject:
 NEEDS_SSHD = pytest.mark.needs("sshd", "root")
 
 
-@pytest.fixture(params=[pytest.param("ssh", marks=NEEDS_SSHD), "local", pytest.param("ansible", marks=NEEDS_SSHD)])
+@pytest.fixture(
+    params=[
+        "local",
+        *(pytest.param(name, marks=NEEDS_SSHD) for name in ("ssh", "terminal", "ansible")),
+    ]
+)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
     if request.param == "local":
         return Subject(LocalTransport(forks=4), lambda: Node(name="here", address="127.0.0.1", connection="local"))
@@ -57,7 +62,8 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
         names = itertools.cycle(HOSTS)
         transport = AnsibleTransport(sources=[str(write_inventory(tmp_path, server))], forks=4)
         return Subject(transport, lambda: server.node(name=next(names), user="nopasswd"))
-    return Subject(SshTransport(forks=4, known_hosts=[server.known_hosts]), lambda: server.node(user="nopasswd"))
+    user = "ttyonly" if request.param == "terminal" else "nopasswd"
+    return Subject(SshTransport(forks=4, known_hosts=[server.known_hosts]), lambda: server.node(user=user))
 
 
 def test_exit_status_and_both_streams_come_back_apart(subject: Subject) -> None:
