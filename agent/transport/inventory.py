@@ -10,18 +10,19 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import UsageError
 from agent.model.inventory import VaultSources
 from agent.transport.known_hosts import SSH_PORT
-from agent.transport.node_variables import node_of
+from agent.transport.node_variables import bystander_of, node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.errors import Problem
     from agent.model.inventory import Node
+    from agent.transport.ansible_inventory import Inventory
 
 _NAME_ONE = "name one with -i, or as inventory= in ansible.cfg; --transport local is for this machine alone"
 
@@ -37,7 +38,7 @@ def load_inventory(
 
     Without sources, those that ansible.cfg or $ANSIBLE_INVENTORY name. What is encrypted is opened with the passwords
     of `vault` and those that ansible.cfg names. Hosts with the same address and port are one node: the first name
-    counts, the others become aliases.
+    counts, the others become aliases, those that `limit` leaves out included: the machine is in the groups of all.
 
     Raises UsageError for what Ansible only warns about: a source that is missing or cannot be parsed (with file and
     line), no hosts at all, a name in `limit` that is neither host nor group, a `limit` that selects nothing; and for
@@ -63,18 +64,32 @@ def load_inventory(
         hosts = inventory.select(patterns)
         if not hosts:
             raise UsageError.of("limit-matches-nothing", f"--limit {limit} selects none of the inventory's hosts")
-        groups = {host.name: tuple(group.name for group in host.get_groups()) for host in hosts}
+        defaults = ansible_configuration.connection_defaults()
         nodes = [
             node_of(
                 host.name,
-                groups[host.name],
+                [group.name for group in host.get_groups()],
                 inventory.variables(host),
-                defaults=ansible_configuration.connection_defaults(),
+                defaults=defaults,
                 become_defaults=ansible_configuration.become_defaults,
             )
             for host in hosts
         ]
-    return _merge_same_machines(nodes)
+        others = list(_bystanders(inventory, hosts, defaults)) if patterns else []
+    return _merge_same_machines(nodes, others)
+
+
+def _bystanders(inventory: Inventory, selected: Sequence[Any], defaults: Mapping[str, object]) -> Iterator[Node]:
+    """Yield the hosts that `--limit` leaves out: a machine keeps its groups and reasons under any of its names."""
+    names = {host.name for host in selected}
+    for host in inventory.select(None):
+        if host.name in names:
+            continue
+        groups = [group.name for group in host.get_groups()]
+        with contextlib.suppress(UsageError):
+            bystander = bystander_of(host.name, groups, inventory.variables(host), defaults=defaults)
+            if bystander:
+                yield bystander
 
 
 def default_sources() -> tuple[str, ...]:
@@ -132,12 +147,17 @@ def _check_names(names: Iterator[str | None], known: Sequence[str]) -> None:
             raise UsageError.of("limit-unknown-name", f"--limit: there is no host or group {name}", hint)
 
 
-def _merge_same_machines(nodes: Sequence[Node]) -> list[Node]:
+def _merge_same_machines(nodes: Sequence[Node], others: Sequence[Node]) -> list[Node]:
+    """Return a node for each machine of `nodes`, with what `others` say of the same machine."""
     merged: dict[tuple[str, int, str], Node] = {}
     for node in nodes:
         place = _place(node)
         first = merged.get(place)
         merged[place] = _merge(first, node) if first else node
+    for node in others:
+        place = _place(node)
+        if place in merged:
+            merged[place] = _merge(merged[place], node)
     return list(merged.values())
 
 

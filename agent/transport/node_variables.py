@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 # Names of one setting, as Ansible's ssh, sudo and su plugins list them: of several that are set, the last counts.
+_CONNECTION = ("ansible_connection",)
 _ADDRESS = ("ansible_host", "ansible_ssh_host")
 _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
 _PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
 _KEY = ("ansible_private_key_file", "ansible_ssh_private_key_file")
 _ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
-_CONNECTION = ("ansible_connection",)
 _BECOME = ("ansible_become",)
 _BECOME_METHOD = ("ansible_become_method",)
 _BECOME_USER = {
@@ -49,7 +49,8 @@ _BECOME_PASSWORD = {
     "sudo": ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
     "su": ("ansible_become_password", "ansible_become_pass", "ansible_su_pass"),
 }
-_REACHED_BY = (*_ADDRESS, *_PORT, *_USER, *_PASSWORD, *_KEY, *_ARGUMENTS)
+_WHERE = (*_CONNECTION, *_ADDRESS, *_PORT, *_ARGUMENTS)
+_LOGIN = (*_USER, *_PASSWORD, *_KEY)
 _SECRET = frozenset((*_PASSWORD, *_BECOME_PASSWORD["sudo"], *_BECOME_PASSWORD["su"]))
 _SSH_CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _IMPLIED_GROUPS = frozenset({"all", "ungrouped"})
@@ -61,7 +62,7 @@ _FALSE = frozenset({"", "false", "no", "off", "0", "n", "f"})
 
 def node_of(
     name: str,
-    groups: Iterable[str],
+    groups: Sequence[str],
     variables: Variables,
     *,
     defaults: Mapping[str, object],
@@ -71,26 +72,58 @@ def node_of(
 
     Of a host that is skipped nothing is looked at but where it is. Raises UsageError naming host and variable.
     """
-    groups = tuple(group for group in groups if group not in _IMPLIED_GROUPS)
     skip_reason = _skip_reason(variables.values([SKIP]).get(SKIP))
     if skip_reason is not None:
-        return _skipped(name, groups, variables, skip_reason)
-    connection = _connection(name, {**defaults, **variables.values(_CONNECTION)})
-    values = {**defaults, **variables.values(_REACHED_BY, secret=_SECRET)}
+        return _skipped(name, groups, variables, defaults, skip_reason)
+    values = {**defaults, **variables.values(_LOGIN, secret=_SECRET)}
     password = _text(values, _PASSWORD)
-    return Node(
-        name=name,
-        address=_text(values, _ADDRESS) or name,
-        port=_port(name, values),
+    return replace(
+        _whereabouts(name, groups, variables, defaults),
         user=_text(values, _USER),
         private_key_file=_text(values, _KEY),
         password=Sensitive(password) if password else None,
         become=_become(name, variables, defaults, become_defaults),
-        connection=connection,
-        ssh_common_args=_arguments(values),
-        groups=groups,
         variables={**_mistyped(variables), **variables.values(OWN_VARIABLES)},
     )
+
+
+def bystander_of(
+    name: str, groups: Iterable[str], variables: Variables, *, defaults: Mapping[str, object]
+) -> Node | None:
+    """Return where a host is that was not asked for, and what is wanted of it: it may be another name of one that was.
+
+    None where that cannot be told; what is wrong with such a host is not minded.
+    """
+    try:
+        own = variables.values(OWN_VARIABLES)
+        return replace(
+            _whereabouts(name, groups, variables, defaults), variables=own, skip_reason=_skip_reason(own.get(SKIP))
+        )
+    except UsageError:
+        return None
+
+
+def _whereabouts(name: str, groups: Iterable[str], variables: Variables, defaults: Mapping[str, object]) -> Node:
+    values = {**defaults, **variables.values(_WHERE)}
+    return Node(
+        name=name,
+        address=_text(values, _ADDRESS) or name,
+        port=_port(name, values),
+        connection=_connection(name, values),
+        ssh_common_args=_arguments(values),
+        groups=tuple(group for group in groups if group not in _IMPLIED_GROUPS),
+    )
+
+
+def _skipped(
+    name: str, groups: Sequence[str], variables: Variables, defaults: Mapping[str, object], reason: str
+) -> Node:
+    """Return a node that is left alone. Where it is shows other names of it; what is wrong there is not minded."""
+    try:
+        return replace(_whereabouts(name, groups, variables, defaults), skip_reason=reason)
+    except UsageError:
+        named = tuple(group for group in groups if group not in _IMPLIED_GROUPS)
+        return Node(name=name, address=name, groups=named, skip_reason=reason)
 
 
 def _text(variables: Mapping[str, object], names: Sequence[str]) -> str | None:
@@ -102,17 +135,6 @@ def _arguments(variables: Mapping[str, object]) -> str:
     """Return ssh's arguments in the order in which Ansible puts them on its command line."""
     arguments = (_text(variables, (name,)) for name in _ARGUMENTS)
     return " ".join(argument for argument in arguments if argument)
-
-
-def _skipped(name: str, groups: tuple[str, ...], variables: Variables, reason: str) -> Node:
-    """Return a node that is left alone. Where it is shows other names of it; what is wrong there is not minded."""
-    node = Node(name=name, address=name, groups=groups, skip_reason=reason)
-    try:
-        values = variables.values((*_ADDRESS, *_PORT, *_ARGUMENTS))
-        address = _text(values, _ADDRESS) or name
-        return replace(node, address=address, port=_port(name, values), ssh_common_args=_arguments(values))
-    except UsageError:
-        return node
 
 
 def _port(name: str, variables: Mapping[str, object]) -> int | None:

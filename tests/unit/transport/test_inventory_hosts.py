@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.errors import UsageError
+from agent.planning.rollout import is_control_plane
 from agent.transport.inventory import load_inventory
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ class TestMachines:
         assert len(nodes) == count
         assert [name for node in nodes for name in (node.name, *node.aliases)] == ["a", "b"]
         assert not ("skip" in one and nodes[0].skip_reason is None)
+
+    def test_a_limit_does_not_hide_what_a_machine_is_under_its_other_name(self, tmp_path: Path) -> None:
+        file = tmp_path / "hosts"
+        file.write_text(
+            "[kube_control_plane]\nc1 ansible_host=10.0.0.1\nc2 ansible_host=10.0.0.2 harbor_skip=rebuilt\n"
+            "c3 ansible_host='{{ nowhere }}'\n"
+            "[kube_node]\nw1 ansible_host=10.0.0.1\nw2 ansible_host=10.0.0.2\nw3 ansible_host=10.0.0.3\n",
+            encoding="utf-8",
+        )
+
+        nodes = load_inventory([str(file)], limit="kube_node")
+
+        assert [node.name for node in nodes] == ["w1", "w2", "w3"]
+        assert [node.aliases for node in nodes] == [("c1",), ("c2",), ()]
+        assert [is_control_plane(node) for node in nodes] == [True, True, False]
+        assert [node.skip_reason for node in nodes] == [None, "rebuilt", None]
 
 
 class TestVariables:
