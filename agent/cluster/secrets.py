@@ -173,9 +173,7 @@ def registry_hosts(observed: ObservedSecret) -> set[str]:
 
 def username_of(observed: ObservedSecret) -> str:
     """Return the user of the first login, "" where there is none that can be read."""
-    document = _document(observed.payload)
-    auths = document.get("auths") if isinstance(document, dict) else None
-    first = next(iter(auths.values()), None) if isinstance(auths, dict) else None
+    first = next(iter(_logins(observed.payload).values()), None)
     user = first.get("username") if isinstance(first, dict) else None
     return user if isinstance(user, str) else ""
 
@@ -215,9 +213,10 @@ def _differences(spec: SecretSpec, observed: ObservedSecret) -> tuple[str, ...]:
     if observed.type != SECRET_TYPE:
         found.append(f"its type is {observed.type}")
     elif _document(observed.payload) != wanted:
-        keys = _keys(observed.payload)
         key = registry_key(spec.address, spec.key_form)
-        found.append("login changed" if keys == {key} else f"registry key becomes {key}")
+        same_key = _keys(observed.payload) == {key}
+        found += _changed_fields(_logins(observed.payload)[key], wanted["auths"][key]) if same_key else []
+        found += [] if same_key else [f"registry key becomes {key}"]
     insecure = secret_annotations(spec).get(FORCE_INSECURE)
     if observed.annotations.get(FORCE_INSECURE) != insecure:
         found.append(f"annotation {FORCE_INSECURE} {'set' if insecure else 'removed'}")
@@ -251,10 +250,21 @@ def _document(payload: bytes | None) -> object:
         return None
 
 
-def _keys(payload: bytes | None) -> set[str]:
+def _logins(payload: bytes | None) -> dict[str, object]:
     document = _document(payload)
     auths = document.get("auths") if isinstance(document, dict) else None
-    return set(auths) if isinstance(auths, dict) else set()
+    return auths if isinstance(auths, dict) else {}
+
+
+def _keys(payload: bytes | None) -> set[str]:
+    return set(_logins(payload))
+
+
+def _changed_fields(observed: object, wanted: dict[str, str]) -> list[str]:
+    """Name what differs in a login, without values."""
+    login = observed if isinstance(observed, dict) else {}
+    fields = [field for field in ("username", "password", "email") if login.get(field) != wanted[field]]
+    return [f"{field} changed" for field in fields] or ["login changed"]
 
 
 def _bare(key: str) -> str:

@@ -10,6 +10,7 @@ from agent import __version__
 from agent.engine.history import state_of
 from agent.model.plan import Plan, Refusal
 from agent.model.result import Outcome
+from agent.model.secret import SecretPlan
 from agent.planning.diff import masked_text, unified_diff
 from agent.planning.drift import DriftStatus
 
@@ -143,6 +144,7 @@ def secrets_document(secrets: SecretsReport | None) -> Json | None:
                 "registry": item.registry,
                 "status": item.result.outcome.value,
                 "action": item.result.action.value,
+                "differences": list(item.result.differences) if isinstance(item.result, SecretPlan) else [],
                 "service_accounts": [
                     {"name": account.name, "status": account.outcome.value, **_optional(account.problem)}
                     for account in item.result.service_accounts

@@ -109,7 +109,7 @@ class TestSecret:
     def test_new_password_updates(self, cluster: Cluster, namespace: str) -> None:
         cluster.apply_secret(wanted(password="old"), namespace)
         plan = cluster.plan_secret(wanted(password="canary-new"), namespace)
-        assert (plan.action, plan.differences) == (SecretAction.UPDATE, ("login changed",))
+        assert (plan.action, plan.differences) == (SecretAction.UPDATE, ("password changed",))
         assert "canary-new" not in repr(plan)
         assert cluster.apply_secret(wanted(password="canary-new"), namespace).action is SecretAction.UPDATE
         assert cluster.plan_secret(wanted(password="canary-new"), namespace).is_empty

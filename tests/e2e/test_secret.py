@@ -1,4 +1,4 @@
-"""From the login to the pull of a pod: validated, nodes changed, the secret made, and what it holds lets a node pull."""
+"""From a login to the pull of a pod: validated, nodes changed, the secret made, and what it holds lets a node pull."""
 
 from __future__ import annotations
 

@@ -142,3 +142,20 @@ def test_what_a_server_echoes_is_masked() -> None:
     wanted = spec(password="canary")
     echo = f"denied: {base64.b64encode(payload_of(wanted)).decode()} canary cm9ib3QkazhzOmNhbmFyeQ=="
     assert masked(echo, wanted) == "denied: *** *** ***"
+
+
+@pytest.mark.parametrize(
+    ("held", "differences"),
+    [
+        ({"password": "canary-old"}, ("password changed",)),
+        ({"username": "canary", "email": "canary@example.org"}, ("username changed", "email changed")),
+        ({"auth": "Y2FuYXJ5"}, ("login changed",)),
+    ],
+)
+def test_what_changed_is_named_without_its_values(held: dict[str, str], differences: tuple[str, ...]) -> None:
+    document = json.loads(payload_of(spec()))
+    document["auths"]["http://192.168.0.99"] |= held
+    observed = ObservedSecret(type=TYPE, payload=json.dumps(document).encode(), labels=OURS, annotations=INSECURE)
+    plan = plan_for(spec(), "demo", observed)
+    assert plan.differences == differences
+    assert "canary" not in repr(plan)
