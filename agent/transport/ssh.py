@@ -103,8 +103,9 @@ class SshTransport:
 def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadline) -> int:
     channel = transport.open_session(timeout=deadline.remaining())
     with closing(channel):
-        if isinstance(exchange, TerminalExchange):
-            channel.get_pty()
+        if isinstance(exchange, TerminalExchange) and not _get_terminal(channel):
+            exchange.problem = TERMINAL_REQUIRED
+            return -1
         channel.exec_command(exchange.command)
         _converse(channel, exchange, deadline)
         if exchange.problem:
@@ -112,6 +113,14 @@ def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadli
         while not channel.status_event.wait(deadline.nap()):
             pass
         return exchange.status(channel.recv_exit_status())
+
+
+def _get_terminal(channel: paramiko.Channel) -> bool:
+    try:
+        channel.get_pty()
+    except paramiko.SSHException:
+        return False
+    return True
 
 
 def _converse(channel: paramiko.Channel, exchange: Exchange, deadline: Deadline) -> None:

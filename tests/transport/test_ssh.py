@@ -224,7 +224,6 @@ class TestRoot:
             ("operator", None, "become-password-required"),
             ("stranger", None, "become-not-permitted"),
             ("stranger", "right password", "become-not-permitted"),
-            ("ttyonly", None, "become-requires-tty"),
         ],
     )
     def test_each_way_to_fail_has_its_name(self, server: Server, user: str, password: str | None, code: str) -> None:
@@ -250,6 +249,20 @@ class TestRoot:
         result = lost(node, server.known_hosts)
 
         assert (result.problem.code, result.started) == (code, False)
+
+    def test_a_terminal_is_used_where_sudo_insists_on_one(self, server: Server) -> None:
+        program = Program(stdin=b'[ -t 0 ] || echo "$USER $AS_ROOT"; printf "\\r\\n\\0\\377"; exit 3')
+
+        result = run(server.node(user="ttyonly"), server.known_hosts, program=program)
+
+        assert isinstance(result, Completed), result.problem
+        assert (result.rc, result.stdout, result.stderr) == (3, b"ttyonly yes\n\r\n\0\xff", b"")
+
+    def test_where_there_is_no_terminal_to_be_had_sudo_is_to_be_changed(self) -> None:
+        with public_folder() as home, serving(home, extra="PermitTTY no") as strict:
+            result = lost(strict.node(user="ttyonly"), strict.known_hosts)
+
+        assert (result.problem.code, result.started) == ("become-requires-tty", False)
 
     def test_an_unprivileged_program_asks_for_nothing(self, server: Server) -> None:
         program = Program(stdin=WHO.stdin, privileged=False)
