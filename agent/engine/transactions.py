@@ -102,31 +102,32 @@ def roll_back(
 def _carry_out(
     transport: Transport, jobs: Sequence[Job], transaction: str, following: Following
 ) -> Iterator[Transacted]:
-    lost: list[Lost] = []
+    open_: dict[str, Transacted] = {}
     for result in transport.run(jobs):
-        if isinstance(result, Lost) and result.started:
-            lost.append(result)
+        transacted = _transacted(result)
+        # Also of one that answers while it goes down: its next boot ends what was begun.
+        if transacted.outcome is Outcome.UNKNOWN or (isinstance(result, Lost) and result.started):
+            open_[transacted.node.name] = transacted
         else:
-            yield _transacted(result)
-    if lost:
-        yield from _resolve(transport, lost, transaction, following)
+            yield transacted
+    if open_:
+        yield from _resolve(transport, open_, transaction, following)
 
 
 def _resolve(
-    transport: Transport, lost: Sequence[Lost], transaction: str, following: Following
+    transport: Transport, open_: dict[str, Transacted], transaction: str, following: Following
 ) -> Iterator[Transacted]:
-    """Ask the nodes whose connection broke until each has ended, the time is up, or the run is asked to stop."""
-    open_ = {result.job.node.name: result for result in lost}
+    """Ask nodes whose end was not seen until each has ended, the time is up, or the run is asked to stop."""
     last_heard: dict[str, Transacted] = {}
     program = wire.status_program(transaction)
     told, pause = time.monotonic(), 0.0
     end = told + following.health_deadline * 2
-    following.listener(Message(text=f"{_names(open_)}: the connection was lost; asking how the change ended"))
+    following.listener(Message(text=f"{_names(open_)}: the end of the change was not seen, asking how it ended"))
     while open_ and not following.stop() and (left := end - time.monotonic()) > 0:
         if time.monotonic() - told >= _TELL_EVERY:
             told = time.monotonic()
             following.listener(Message(text=f"{_names(open_)}: no answer yet, asking for another {left:.0f} s"))
-        jobs = [Job(node=result.job.node, program=program, timeout=_STATUS_TIMEOUT) for result in open_.values()]
+        jobs = [Job(node=begun.node, program=program, timeout=_STATUS_TIMEOUT) for begun in open_.values()]
         for heard in map(_transacted, _ask(transport, jobs, following.stop, after=pause)):
             if heard.report is not None and _has_ended(heard.report, last_heard.get(heard.node.name)):
                 del open_[heard.node.name]
@@ -134,7 +135,7 @@ def _resolve(
             elif heard.report is not None:
                 last_heard[heard.node.name] = heard
         pause = _ASK_EVERY
-    yield from (_unresolved(result, last_heard.get(name)) for name, result in open_.items())
+    yield from (_unresolved(begun, last_heard.get(name)) for name, begun in open_.items())
 
 
 def _ask(transport: Transport, jobs: Sequence[Job], stop: StopRequest, *, after: float) -> list[Completed | Lost]:
@@ -154,17 +155,18 @@ def _has_ended(report: TransactionReport, before: Transacted | None) -> bool:
     return report.phase is not TransactionPhase.RUNNING
 
 
-def _unresolved(lost: Lost, last_heard: Transacted | None) -> Transacted:
+def _unresolved(begun: Transacted, last_heard: Transacted | None) -> Transacted:
+    lost = begun.problem.message if begun.problem else "its end was not seen"
     if last_heard is not None and last_heard.problem is not None:
         found = f"what the node said last: {last_heard.problem.message}"
     else:
         found = "the node finishes by itself and could not be asked since"
     problem = Problem(
         code="transaction-unknown",
-        message=f"{lost.problem.message}; {found}",
+        message=f"{lost}; {found}",
         hint="run the same command again: it looks at the node first",
     )
-    return Transacted(node=lost.job.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=lost.seconds)
+    return Transacted(node=begun.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=begun.seconds)
 
 
 def _names(nodes: Iterable[str]) -> str:

@@ -11,10 +11,10 @@ from tests.faults.place import booted_site
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.site import Site
+    from tests.faults.place import FaultSite
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
+def site() -> Iterator[FaultSite]:
     with booted_site() as site:
         yield site

@@ -31,12 +31,14 @@ class Order:
     """One more registry for some nodes, beside the one whose login and image prove every run.
 
     With `kubeconfig` the latter's pull secret is wanted in that cluster. `own` are inventory variables by node names.
+    `health_deadline` is a setting of harbor-agent.yaml, in seconds.
     """
 
     site: Site
     nodes: Sequence[LabNode]
     kubeconfig: Path | None = None
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    health_deadline: int = 120
     entry: str = field(default_factory=lambda: f"10.99.0.1:{next(_ENTRIES)}")
 
     def arguments(self, command: str, *further: str) -> list[str]:
@@ -51,6 +53,7 @@ class Order:
             proven["secret"] = {"name": "harbor-pull", "namespaces": ["demo"]}
         count = len(self.nodes)
         rollout = {"canary": count, "batch": count, "max_failed": count, "max_unreachable": count}
+        rollout["health_deadline"] = self.health_deadline
         settings = folder / f"{name}.yaml"
         settings.write_text(json.dumps({"registries": [proven, self.entry], "rollout": rollout, **cluster}))
         inventory = self.site.lab.write_inventory(f"{name}.ini", nodes=self.nodes, host_variables=self.own)
@@ -70,18 +73,17 @@ class Order:
         return self.site.agent(*self.arguments("apply", *further))
 
     @contextmanager
-    def applying(self, *further: str, state: Path | None = None) -> Iterator[Applying]:
-        """Apply it while the block runs; `state` takes the place of the user's XDG_STATE_HOME."""
-        with Applying(self.site, self.arguments("apply", *further), state) as running:
+    def applying(self, *further: str, environment: Mapping[str, str] | None = None) -> Iterator[Applying]:
+        """Apply it while the block runs, with `environment` added to that of the command."""
+        with Applying(self.site, self.arguments("apply", *further), environment or {}) as running:
             yield running
 
 
 class Applying:
     """A run under way."""
 
-    def __init__(self, site: Site, arguments: Sequence[str], state: Path | None) -> None:
+    def __init__(self, site: Site, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         program = str(Path(sys.executable).with_name("harbor-agent"))
-        own = {"HARBOR_PASSWORD": PULLER.password, **({"XDG_STATE_HOME": str(state)} if state else {})}
         self._streams = tuple(
             (site.lab.folder / f"applying-{secrets.token_hex(3)}.{name}").open("w+") for name in ("out", "err")
         )
@@ -91,7 +93,7 @@ class Applying:
             stdout=self._streams[0],
             stderr=self._streams[1],
             cwd=site.lab.home,
-            env={**site.lab.environment, **own},
+            env={**site.lab.environment, "HARBOR_PASSWORD": PULLER.password, **environment},
         )
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Which = Literal["old", "new"]
 
 _STATE = "/var/lib/harbor-agent"
+_KEPT = 10
 _LOOK = """\
 echo "state $(systemctl show -p ActiveState --value docker)"
 tr '\\0' '\\n' <"/proc/$(systemctl show -p MainPID --value docker)/cmdline" | sed 's/^/argument /'
@@ -54,6 +55,7 @@ class Expected:
     action: str
     files: Mapping[str, str]
     announced: frozenset[str]
+    kept: int
 
 
 def look(node: LabNode) -> Configuration:
@@ -86,6 +88,7 @@ def expect(plan: Ended, entry: str, nodes: Iterable[LabNode]) -> dict[str, Expec
             action=planned["action"],
             files={file["path"]: file["after"]["sha256"] for file in planned["files"]},
             announced=frozenset(container["name"] for container in planned["containers_bounced"]),
+            kept=len(_last_words(node)),
         )
 
     with ThreadPoolExecutor() as pool:
@@ -103,7 +106,7 @@ def assert_invariants(
     def found(was: Expected) -> Which:
         _assert_at_rest(was.node, settle)
         which = _which(was)
-        _assert_finished(was.node, which)
+        _assert_finished(was, which)
         _assert_no_secret_on(was.node)
         return which
 
@@ -167,19 +170,23 @@ def _which(was: Expected) -> Which:
     return "new"
 
 
-def _assert_finished(node: LabNode, which: Which) -> None:
+def _assert_finished(was: Expected, which: Which) -> None:
     """What the node keeps is bounded, says how each transaction ended, and no staged file lies about."""
-    steps = node.run(
-        f"for j in {_STATE}/transactions/*/journal; do [ ! -e $j ] || tail -n 1 $j; done; "
-        "find /etc -xdev -name '.*harbor-agent*'; stat -c %a /var/lib/harbor-agent 2>/dev/null"
-    ).stdout.split("\n")
-    words = [line.split()[0] for line in steps if line]
+    words = _last_words(was.node)
     # One that went down before it changed anything keeps its last word; nothing is to be done about it.
     unharmed = {"begun", "preflight", "prepared"}
-    assert set(words) <= {"committed", "rolled_back", "refused", "700", *unharmed}, words
-    # Five that hold a backup, five that do not, and one that was settled at boot, where nothing is cleared away.
-    assert len(words) - 1 <= 11
+    assert set(words) <= {"committed", "rolled_back", "refused", *unharmed}, words
+    # Five that hold a backup and five that do not; one that was broken off is cleared away after by the next.
+    assert len(words) <= max(_KEPT, was.kept + 1)
     assert which == "old" or "committed" in words
+    left = "find /etc -xdev -name '.*harbor-agent*'; [ ! -e {0} ] || stat -c %a {0}"
+    assert was.node.run(left.format(_STATE)).stdout in {"", "700\n"}
+
+
+def _last_words(node: LabNode) -> list[str]:
+    """The last word of each transaction that the node keeps."""
+    every = f"for j in {_STATE}/transactions/*/journal; do [ ! -e $j ] || tail -n 1 $j; done"
+    return [line.split()[0] for line in node.run(every).stdout.splitlines() if line]
 
 
 def _assert_no_secret_on(node: LabNode) -> None:

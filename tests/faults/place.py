@@ -1,8 +1,9 @@
-"""Three nodes that are changed by a restart, a restart and a reload, and the registry that proves every run."""
+"""Nodes of two generations, changed by a restart, a restart and a reload, and the registry that proves every run."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.e2e.site import IMAGE, PULLER, Site
@@ -14,12 +15,32 @@ from tests.lab.registry import running_registry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.lab.node import LabNode
+
+_SHAPES = ("docker.io", "kubespray", "docker-ce")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSite(Site):
+    """`nodes` are Debian 12 (systemd 252, dockerd 20.10), `later` the same shapes on Debian 13 (257, 26.1)."""
+
+    @property
+    def later(self) -> tuple[LabNode, ...]:
+        """The nodes of the later generation: docker.io, kubespray, docker-ce."""
+        return self.lab.nodes[len(_SHAPES) :]
+
+    @property
+    def all_nodes(self) -> tuple[LabNode, ...]:
+        """Both generations."""
+        return self.lab.nodes
+
 
 @contextmanager
-def booted_site() -> Iterator[Site]:
+def booted_site() -> Iterator[FaultSite]:
     """Boot everything; on each node a container runs and the proving registry is configured, as tests start from."""
+    suites = (*["bookworm"] * len(_SHAPES), *["trixie"] * len(_SHAPES))
     with ExitStack() as stack:
-        lab = stack.enter_context(Lab(shapes=("docker.io", "kubespray", "docker-ce")))
+        lab = stack.enter_context(Lab(shapes=_SHAPES * 2, suites=suites))
         registry = stack.enter_context(
             running_registry(
                 lab.folder / "registry",
@@ -30,14 +51,13 @@ def booted_site() -> Iterator[Site]:
                 prefix=lab.network.inside(()),
             )
         )
-        image = busybox_root(lab.nodes[0].base)
-        registry.push(*IMAGE.split(":"), root=image)
+        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+        images = {base: busybox_root(base) for base in {node.base for node in lab.nodes}}
         for node in lab.nodes:
             install(node)
-            node.load_image("busybox:lab", image)
+            node.load_image("busybox:lab", images[node.base])
             node.start_container("web", "busybox:lab", restart="always")
-        site = Site(lab=lab, registry=registry)
-        inventory = lab.write_inventory("booted.ini")
-        ended = site.agent("apply", "-i", inventory, "--registry", registry.entry, "--yes")
+        site = FaultSite(lab=lab, registry=registry)
+        ended = site.agent("apply", "-i", lab.write_inventory("booted.ini"), "--registry", registry.entry, "--yes")
         assert ended.code == 0, ended.stdout + ended.stderr
         yield site

@@ -1,6 +1,6 @@
 """Kill something at a random step of a random node, over and over: `python -m tests.faults.soak [KILLS] [SEED]`.
 
-Three nodes at a time; each is killed in its own way behind a step of its own, or not at all. Every node must be wholly
+Six nodes of two generations at a time; each is hit in its own way behind a step of its own. Every node must be wholly
 old or wholly new after it. The seed is printed, and the same one makes the same choices again.
 """
 
@@ -18,10 +18,10 @@ from tests.faults.invariants import assert_invariants
 from tests.faults.place import booted_site
 
 if TYPE_CHECKING:
-    from tests.e2e.site import Site
+    from tests.faults.place import FaultSite
 
 _STEPS = ("preflight", "prepared", "armed", "swapping-1", "swapped-1", "activating", "health", "committed")
-_FAULTS = ("process", "power", "sshd")
+_FAULTS = ("process", "power", "reboot", "sshd")
 
 
 def _fire(fault: str, point: Failpoint) -> None:
@@ -34,15 +34,18 @@ def _fire(fault: str, point: Failpoint) -> None:
             node.power_off()
             point.release()
             node.start()
+        case "reboot":
+            node.reboot()
+            point.release()
         case "sshd":
-            node.run("exec >/dev/null 2>&1; kill -KILL $(pidof sshd)", check=False)
+            node.end_connections()
             point.release()
 
 
-def _round(site: Site, choice: random.Random) -> Counter[str]:
-    order = Order(site=site, nodes=site.nodes)
+def _round(site: FaultSite, choice: random.Random) -> Counter[str]:
+    order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
-    points = [Failpoint(node, choice.choice(_STEPS)) for node in site.nodes]
+    points = [Failpoint(node, choice.choice(_STEPS)) for node in site.all_nodes]
     faults = [choice.choice(_FAULTS) for _ in points]
     kills_controller = choice.random() < 0.25
     words = ", ".join(f"{p.node.name} {fault} at {p.step}" for p, fault in zip(points, faults, strict=True))

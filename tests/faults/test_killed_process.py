@@ -11,23 +11,24 @@ from tests.faults.failpoint import Failpoint, held
 from tests.faults.invariants import assert_backed_up, assert_invariants, assert_reported
 
 if TYPE_CHECKING:
-    from tests.e2e.site import Site
+    from tests.faults.place import FaultSite
 
 pytestmark = pytest.mark.needs("nodes")
 
-# Three nodes are stopped at once, each behind another step; the third is changed by a reload.
+# Six nodes are stopped at once, each behind another step: every step on the earlier and on the later generation. The
+# third of each is changed by a reload.
 _TOGETHER = [
-    ("preflight", "prepared", "armed"),
-    ("swapping-1", "activating", "swapped-1"),
-    ("health", "committed", "health"),
+    ("preflight", "prepared", "armed", "swapping-1", "activating", "swapped-1"),
+    ("swapping-1", "activating", "swapped-1", "health", "committed", "health"),
+    ("health", "committed", "health", "preflight", "prepared", "armed"),
 ]
 
 
 @pytest.mark.parametrize("steps", _TOGETHER, ids="-".join)
-def test_a_killed_process_is_followed_by_the_way_back(site: Site, steps: tuple[str, ...]) -> None:
-    order = Order(site=site, nodes=site.nodes)
+def test_a_killed_process_is_followed_by_the_way_back(site: FaultSite, steps: tuple[str, ...]) -> None:
+    order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
-    points = [Failpoint(node, step) for node, step in zip(site.nodes, steps, strict=True)]
+    points = [Failpoint(node, step) for node, step in zip(site.all_nodes, steps, strict=True)]
     with held(*points), order.applying() as running:
         for point in points:
             transaction = point.wait()

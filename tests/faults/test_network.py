@@ -20,23 +20,22 @@ from tests.lab.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.e2e.site import Site
+    from tests.faults.place import FaultSite
     from tests.lab.node import LabNode
 
 pytestmark = pytest.mark.needs("nodes")
 
-# For each of three nodes: which connection is reset, and after how many bytes. The first one looks at the node, the
-# second carries the change: some 3 kB of agreeing on keys and logging in, then the program.
+# For each of six nodes: which connection is reset, and after how many bytes. The first one looks at the node, the
+# second carries the change: some 3 kB of agreeing on keys and logging in, then the program; the third carries the pull.
 _CUTS = [
-    ((1, 1500), (1, 9000), (2, 10)),
-    ((2, 1500), (2, 2500), (2, 3500)),
-    ((2, 5000), (2, 9000), (2, 15000)),
-    ((2, 20000), (2, 30000), (2, 40000)),
+    ((1, 10), (1, 1500), (1, 9000), (2, 10), (2, 1500), (2, 2500)),
+    ((2, 3500), (2, 4000), (2, 5000), (2, 9000), (2, 15000), (2, 20000)),
+    ((2, 25000), (2, 30000), (2, 35000), (2, 40000), (3, 1500), (3, 5000)),
 ]
 
 
 @contextmanager
-def _cutting(site: Site, node: LabNode, which: int, limit: int, report: Path) -> Iterator[dict[str, str]]:
+def _cutting(site: FaultSite, node: LabNode, which: int, limit: int, report: Path) -> Iterator[dict[str, str]]:
     """Run the proxy before `node`; yields the inventory variables that lead through it."""
     words = (node.address, "22", str(which), str(limit), str(report))
     script = [sys.executable, str(Path(cutting_proxy.__file__)), *words]
@@ -58,58 +57,64 @@ def _cutting(site: Site, node: LabNode, which: int, limit: int, report: Path) ->
 
 @pytest.mark.parametrize("cuts", _CUTS, ids=lambda cuts: ",".join(f"{which}:{limit}" for which, limit in cuts))
 def test_connections_that_are_reset_leave_old_or_new(
-    site: Site, cuts: Sequence[tuple[int, int]], tmp_path: Path
+    site: FaultSite, cuts: Sequence[tuple[int, int]], tmp_path: Path
 ) -> None:
-    direct = Order(site=site, nodes=site.nodes)
+    nodes = site.all_nodes
+    direct = Order(site=site, nodes=nodes)
     expected = direct.expect()
     with ExitStack() as stack:
         own = {
             node.name: stack.enter_context(_cutting(site, node, which, limit, tmp_path / node.name))
-            for node, (which, limit) in zip(site.nodes, cuts, strict=True)
+            for node, (which, limit) in zip(nodes, cuts, strict=True)
         }
-        ended = Order(site=site, nodes=site.nodes, entry=direct.entry, own=own).apply()
-    assert [(tmp_path / node.name).read_text() for node in site.nodes] == ["cut\n"] * 3
+        ended = Order(site=site, nodes=nodes, entry=direct.entry, own=own).apply()
+    assert [(tmp_path / node.name).read_text() for node in nodes] == ["cut\n"] * len(nodes)
     found = assert_invariants(site, expected, ended)
-    for name, which_one in found.items():
-        outcome = ended.node(name)["outcome"]
-        assert outcome in {"unreachable", "failed", "changed"}, ended.stdout
-        assert_reported(ended, name, outcome)
-        assert which_one == ("new" if outcome == "changed" else "old")
+    for node, (which, _) in zip(nodes, cuts, strict=True):
+        result = ended.node(node.name)
+        outcome = result["outcome"]
+        assert outcome in ({"changed"} if which == 3 else {"unreachable", "failed", "changed"}), ended.stdout
+        assert_reported(ended, node.name, outcome)
+        assert found[node.name] == ("new" if outcome == "changed" else "old")
+        if which == 3:
+            assert (result["verified"], result["code"]) == (False, "pull-failed")
 
 
-def test_a_node_that_falls_silent_during_the_restart_ends_by_itself(site: Site) -> None:
-    node = site.nodes[0]
-    order = Order(site=site, nodes=[node])
+def test_nodes_that_fall_silent_during_the_restart_end_by_themselves(site: FaultSite) -> None:
+    nodes = (site.nodes[0], site.later[0])
+    order = Order(site=site, nodes=nodes)
     expected = order.expect()
-    point = Failpoint(node, "activating")
-    with held(point), order.applying() as running:
-        transaction = point.wait()
-        with site.lab.silenced(node):
-            point.release()
-            wait_until(lambda: is_final(transaction), "the node has ended by itself", seconds=60)
-            assert journalled(transaction)[-1] == "committed"
+    points = [Failpoint(node, "activating") for node in nodes]
+    with held(*points), order.applying() as running:
+        transactions = [point.wait() for point in points]
+        with site.lab.silenced(nodes[0]), site.lab.silenced(nodes[1]):
+            for point in points:
+                point.release()
+            for transaction in transactions:
+                wait_until(lambda: is_final(transaction), "the node has ended by itself", seconds=60)  # noqa: B023
+                assert journalled(transaction)[-1] == "committed"
             assert running.process.poll() is None
         ended = running.end()
-    assert_reported(ended, node.name, "changed")
-    assert assert_invariants(site, expected, ended) == {node.name: "new"}
+    for node in nodes:
+        assert_reported(ended, node.name, "changed")
+    assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
 
 
-def test_killed_sshds_lose_the_connection_and_not_the_outcome(site: Site) -> None:
-    order = Order(site=site, nodes=site.nodes)
+def test_killed_sshds_lose_the_connection_and_not_the_outcome(site: FaultSite) -> None:
+    order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
-    points = [Failpoint(node, "activating") for node in site.nodes]
+    points = [Failpoint(node, "activating") for node in site.all_nodes]
     with held(*points), order.applying() as running:
         for point in points:
             point.wait()
-            # Every sshd, those that serve connections included; systemd starts the one that listens again.
-            point.node.run("exec >/dev/null 2>&1; kill -KILL $(pidof sshd)", check=False)
+            point.node.end_connections()
             point.release()
         ended = running.end()
     assert ended.code == 0, ended.stdout + ended.stderr
     assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
 
 
-def test_a_slow_node_and_a_dead_one_do_not_hold_up_the_others(site: Site) -> None:
+def test_a_slow_node_and_a_dead_one_do_not_hold_up_the_others(site: FaultSite) -> None:
     slow, dead, quick = site.nodes
     order = Order(site=site, nodes=site.nodes)
     expected = order.expect()
@@ -128,7 +133,7 @@ def test_a_slow_node_and_a_dead_one_do_not_hold_up_the_others(site: Site) -> Non
     assert assert_invariants(site, expected, ended) == {slow.name: "new", dead.name: "old", quick.name: "new"}
 
 
-def test_an_api_server_that_is_down_takes_nothing_from_the_nodes(site: Site) -> None:
+def test_an_api_server_that_is_down_takes_nothing_from_the_nodes(site: FaultSite) -> None:
     node = site.nodes[2]
     kubeconfig = site.lab.folder / "kubeconfig.down"
     document = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.site import Site
+    from tests.faults.place import FaultSite
     from tests.lab.node import LabNode
 
 pytestmark = pytest.mark.needs("nodes")
@@ -86,8 +86,8 @@ class Disk:
 
 
 @pytest.fixture(scope="module")
-def disks(site: Site) -> Iterator[list[Disk]]:
-    disks = [Disk(node=node) for node in site.nodes]
+def disks(site: FaultSite) -> Iterator[list[Disk]]:
+    disks = [Disk(node=node) for node in site.all_nodes]
     with ExitStack() as stack:
         for disk in disks:
             disk.node.power_off()
@@ -105,17 +105,21 @@ def disks(site: Site) -> Iterator[list[Disk]]:
         disk.node.wait_ready()
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [("preflight", "prepared", "armed"), ("swapping-1", "swapped-1", "activating"), ("health", "committed", "health")],
-    ids="-".join,
-)
+# Six nodes at once, so that every step is met on both generations.
+_TOGETHER = [
+    ("begun", "preflight", "prepared", "armed", "swapping-1", "swapped-1"),
+    ("armed", "swapping-1", "swapped-1", "activating", "health", "committed"),
+    ("activating", "health", "committed", "begun", "preflight", "prepared"),
+]
+
+
+@pytest.mark.parametrize("steps", _TOGETHER, ids="-".join)
 def test_whatever_was_not_synced_the_node_boots_old_or_new(
-    site: Site, disks: list[Disk], steps: tuple[str, ...]
+    site: FaultSite, disks: list[Disk], steps: tuple[str, ...]
 ) -> None:
-    order = Order(site=site, nodes=site.nodes)
+    order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
-    points = [Failpoint(node, step) for node, step in zip(site.nodes, steps, strict=True)]
+    points = [Failpoint(node, step) for node, step in zip(site.all_nodes, steps, strict=True)]
     with held(*points), order.applying() as running:
         for disk, point in zip(disks, points, strict=True):
             point.wait()
@@ -126,7 +130,30 @@ def test_whatever_was_not_synced_the_node_boots_old_or_new(
         ended = running.end()
     found = assert_invariants(site, expected, ended)
     for point in points:
-        outcome = {"preflight": "refused", "prepared": "refused", "committed": "changed"}.get(point.step, "rolled_back")
+        before_any_change = dict.fromkeys(("begun", "preflight", "prepared"), "refused")
+        outcome = {**before_any_change, "committed": "changed"}.get(point.step, "rolled_back")
         words = f"went down after step {point.step}" * (outcome == "rolled_back")
         assert_reported(ended, point.node.name, outcome, words)
         assert found[point.node.name] == ("new" if outcome == "changed" else "old")
+
+
+def test_an_immutable_file_is_refused(site: FaultSite, disks: list[Disk]) -> None:
+    # Only on a disk of their own have these files attributes: an overlay keeps none.
+    concerned = (disks[1], disks[4])
+    order = Order(site=site, nodes=[disk.node for disk in concerned])
+    expected = order.expect()
+    files = [disk.place / file.lstrip("/") for disk in concerned for file in expected[disk.node.name].files]
+    try:
+        for file in files:
+            _do("chattr", "+i", file)
+            with pytest.raises(PermissionError):
+                file.write_text("")
+        ended = order.apply()
+    finally:
+        for file in files:
+            _do("chattr", "-i", file)
+    assert ended.code == 5, ended.stdout
+    for name in expected:
+        assert_reported(ended, name, "refused")
+        assert ended.node(name)["code"] == "file-not-writable"
+    assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "old")
