@@ -3,7 +3,7 @@
 # docker-registry and sshd are run by the lab itself, inside its own network.
 set -eu
 
-packages="busybox docker-registry faketime gpg iproute2 iptables mmdebstrap openssh-client openssh-server shellcheck systemd-container"
+packages="busybox docker-registry faketime fish gpg iproute2 iptables mmdebstrap openssh-client openssh-server shellcheck systemd-container tcsh"
 missing=
 for package in $packages; do
 	dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"

@@ -84,6 +84,9 @@ _SHELLS = {
     "ttyonly": "/bin/sh",
     "noisy": "{home}/bin/noisy",
     "nologin": "/usr/sbin/nologin",
+    "restricted": "/bin/rbash",
+    "fishy": "/usr/bin/fish",
+    "seashell": "/bin/tcsh",
 }
 LOGIN_PASSWORD = "open sesame"
 

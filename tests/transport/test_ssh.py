@@ -186,6 +186,25 @@ class TestLoginShells:
         assert isinstance(result, Completed)
         assert (result.stdout, result.stderr) == (b"out\n", b"err\n")
 
+    @pytest.mark.parametrize(("user", "shell"), [("fishy", "fish"), ("seashell", "tcsh")])
+    def test_a_shell_that_is_no_bourne_shell_starts_the_program_too(
+        self, server: Server, user: str, shell: str
+    ) -> None:
+        if shutil.which(shell) is None:
+            pytest.skip(f"needs {shell}: apt-get install {shell}")
+        program = Program(stdin=b"echo out; echo err >&2; exit 5", privileged=False)
+
+        result = run(server.node(user=user), server.known_hosts, program=program)
+
+        assert isinstance(result, Completed), result.problem
+        assert (result.rc, result.stdout, result.stderr) == (5, b"out\n", b"err\n")
+
+    def test_a_restricted_shell_is_named(self, server: Server) -> None:
+        result = lost(server.node(user="restricted"), server.known_hosts)
+
+        assert (result.problem.code, result.started) == ("login-shell-refused", False)
+        assert "restricted" in result.problem.message
+
     def test_an_account_without_a_shell_is_named(self, server: Server) -> None:
         result = lost(server.node(user="nologin"), server.known_hosts)
 
@@ -319,7 +338,8 @@ class TestNodesThatDoNotAnswer:
             result = lost(old.node(), old.known_hosts)
 
         assert result.problem.code == "ssh-algorithms"
-        assert "cipher" in result.problem.message
+        assert "cipher: it offers only aes128-cbc, 3des-cbc" in result.problem.message
+        assert "OpenSSH_" in result.problem.message
 
     def test_a_cut_while_the_program_runs_leaves_its_end_unknown(self, server: Server, tmp_path: Path) -> None:
         marker = tmp_path / "running"

@@ -12,6 +12,7 @@ from agent.model.inventory import Become
 from agent.model.program import Program
 from agent.model.sensitive import Sensitive
 from agent.transport.launch import Exchange
+from agent.transport.launch_on_terminal import TerminalExchange
 
 LOGIN_SHELLS = [shell for shell in ("sh", "bash", "dash", "ksh", "zsh", "tcsh", "csh", "fish") if shutil.which(shell)]
 PROGRAM = Program(stdin=b"echo hello", arguments=("it's", "$x"))
@@ -34,6 +35,16 @@ def test_the_command_means_the_same_to_every_login_shell(user: str, password: st
     command = exchange(user=user, password=password).command
 
     # One word in single quotes: nothing in it that csh, fish or sh would read differently.
+    assert re.fullmatch(r"exec /bin/sh -c '[^'!\\\n]*'", command)
+    assert "p'w" not in command
+
+
+@pytest.mark.parametrize("password", [None, "p'w"])
+def test_so_does_the_one_that_uses_a_terminal(password: str | None) -> None:
+    become = Become(password=Sensitive(password)) if password else None
+
+    command = TerminalExchange(PROGRAM, become, user="ops").command
+
     assert re.fullmatch(r"exec /bin/sh -c '[^'!\\\n]*'", command)
     assert "p'w" not in command
 
