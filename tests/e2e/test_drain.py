@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.cluster.nodes import CORDONED_BY
-from tests.lab.kubelet import add_node, add_pod, pods_on, running_kubelet
+from tests.e2e.site import PULLER
+from tests.lab.kubelet import add_budget, add_node, add_pod, pods_on, running_kubelet
 
 if TYPE_CHECKING:
     from tests.e2e.site import Ended, Site
@@ -32,6 +39,7 @@ class Story:
     kept: dict[str, set[str]]
     apply: Ended
     second: Ended
+    rollback: Ended
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,8 @@ def story(fresh_site: Site, apiserver: RunningApiServer) -> Story:
         cordon = {"spec": {"unschedulable": True}, "metadata": {"annotations": {CORDONED_BY: "killed-run"}}}
         apiserver.ask("PATCH", f"/api/v1/nodes/{site.nodes[1].name}", cordon, kind=_MERGE)
         second = site.agent("apply", *run)
-    return Story(site=site, api=apiserver, seen=seen, kept=kept, apply=apply, second=second)
+        rollback = site.agent("rollback", "--node", site.nodes[1].name, *run)
+    return Story(site=site, api=apiserver, seen=seen, kept=kept, apply=apply, second=second, rollback=rollback)
 
 
 def _boot_id(node: LabNode) -> str:
@@ -122,3 +131,46 @@ def test_the_next_run_uncordons_what_a_killed_one_left(story: Story) -> None:
     node = story.api.ask("GET", f"/api/v1/nodes/{story.site.nodes[1].name}")
     assert not node["spec"].get("unschedulable")
     assert CORDONED_BY not in node["metadata"].get("annotations", {})
+
+
+def test_the_way_back_is_drained_too(story: Story) -> None:
+    node = story.site.nodes[1]
+    assert story.rollback.code == 0, story.rollback.stderr
+    assert story.rollback.node(node.name)["outcome"] == "changed"
+    assert f"{node.name}: cordoned" in story.rollback.stderr
+    assert not _cordoned(story, node)
+
+
+def test_an_interrupt_while_pods_are_waited_for_leaves_the_node_as_it_was(story: Story) -> None:
+    site, node = story.site, story.site.nodes[1]
+    add_pod(story.api, node.name, "kept", namespace="drain")
+    add_budget(story.api, "kept", allowed=0, namespace="drain")
+    dockerd = _main_pid(node)
+    inventory = site.lab.write_inventory("interrupt.ini", nodes=[node])
+    settings = site.settings(story.api, "drain")
+    running = subprocess.Popen(
+        site.lab.network.inside(
+            (
+                str(Path(sys.executable).with_name("harbor-agent")),
+                *("apply", "-i", str(inventory), "-c", str(settings), "--yes", "--drain", "-o", "json"),
+            )
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=site.lab.home,
+        env={**os.environ, **site.lab.environment, "HARBOR_PASSWORD": PULLER.password},
+    )
+    assert running.stderr
+    told: list[str] = []
+    while not any("cordoned, 1 pods to evict" in line for line in told):
+        told.append(running.stderr.readline().decode())
+        assert told[-1], f"it ended before the node was cordoned: {told}"
+    assert _cordoned(story, node)
+    running.send_signal(signal.SIGINT)
+    stdout, _ = running.communicate(timeout=120)
+    document = json.loads(stdout)
+    assert running.returncode == document["exit_code"] == 130
+    assert [(one["node"], one["outcome"]) for one in document["nodes"]] == [(node.name, "skipped")]
+    assert not _cordoned(story, node)
+    assert _main_pid(node) == dockerd
+    assert "drain/kept" in pods_on(story.api, node.name)
