@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from agent.engine.evacuation import empty, objection_to_eviction
 from agent.engine.events import Message
+from agent.engine.surroundings import NoCluster
 from agent.errors import AgentError, Problem
 from agent.model.plan import Action, Plan
 from agent.model.result import NodeResult, Outcome
@@ -51,18 +52,27 @@ class ClusterSide:
 def look_around(side: ClusterSide, planned: Sequence[PlannedNode]) -> Surroundings:
     """Find the nodes in their cluster; nothing is changed there yet.
 
-    Raises UsageError for a wrong kubeconfig. With `drain`, raises AgentError where the cluster does not answer or
-    the user lacks a right. Without it the rollout goes on and a finding says that it is blind.
+    With `drain`, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
+    lacks a right. Without it the rollout goes on and a finding says that it is blind.
     """
+    try:
+        return _in_cluster(side, planned)
+    except AgentError as error:
+        if side.drain:
+            raise
+        return NoCluster(findings=(_unseen(error.problem),))
+
+
+def _in_cluster(side: ClusterSide, planned: Sequence[PlannedNode]) -> InCluster:
     from agent.cluster.nodes import open_cluster_nodes  # noqa: PLC0415 - lightkube is slow to import
 
     nodes = open_cluster_nodes(side.kubeconfig, side.context)
     problem = nodes.missing_right() if side.drain else None
     known = problem or nodes.all()
-    if isinstance(known, Problem) and side.drain:
+    if isinstance(known, Problem):
         nodes.close()
         raise AgentError(known)
-    return InCluster(side, nodes, planned, known)
+    return InCluster(side, nodes, {one.node.name: find_node(one, known) for one in planned})
 
 
 def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode | Problem:
@@ -92,21 +102,12 @@ def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode
 class InCluster:
     """The surroundings of nodes whose cluster is known (see `Surroundings`)."""
 
-    def __init__(
-        self,
-        side: ClusterSide,
-        nodes: ClusterNodes,
-        planned: Sequence[PlannedNode],
-        known: Sequence[ClusterNode] | Problem,
-    ) -> None:
-        """Take over the open cluster. `known` is what it has, or why that cannot be seen."""
-        self._side, self._nodes = side, nodes
+    def __init__(self, side: ClusterSide, nodes: ClusterNodes, found: dict[str, ClusterNode | Problem]) -> None:
+        """Take over the open cluster. `found` is each node of the run there, or why it is not known."""
+        self._side, self._nodes, self._found = side, nodes, found
         self._findings: list[Problem] = []
-        self._found = {p.node.name: known if isinstance(known, Problem) else find_node(p, known) for p in planned}
         self._before: dict[str, ClusterNode] = {}
         self._cordoned: dict[str, str] = {}  # by us and not yet uncordoned: inventory name, cluster name
-        if isinstance(known, Problem):
-            self._note_unseen(known)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -182,7 +183,7 @@ class InCluster:
         if not isinstance(now, Problem):
             self._before[name] = now
         elif not isinstance(found, Problem) and not self._side.drain:
-            self._note_unseen(now)
+            self._findings.append(_unseen(now))
         self._found[name] = now
 
     def _cordon(self, name: str) -> Problem | None:
@@ -242,12 +243,13 @@ class InCluster:
             return replace(result, verified=False)
         return replace(result, verified=False, problem=problem, reason=problem.message)
 
-    def _note_unseen(self, problem: Problem) -> None:
-        message = f"whether the nodes are Ready is not known: {problem.message}"
-        self._findings.append(Problem(code="cluster-nodes-unseen", message=message, hint=problem.hint))
-
     def _tell(self, text: str) -> None:
         self._side.listener(Message(text=text))
+
+
+def _unseen(problem: Problem) -> Problem:
+    message = f"whether the nodes are Ready is not known: {problem.message}"
+    return Problem(code="cluster-nodes-unseen", message=message, hint=problem.hint)
 
 
 def _refused(name: str, problem: Problem) -> NodeResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class Surroundings(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoCluster:
-    """The surroundings of nodes whose cluster is not known: nothing happens there."""
+    """The surroundings of nodes whose cluster is not known: nothing happens there. `findings` may say why."""
 
     not_canary: frozenset[str] = frozenset()
     findings: tuple[Problem, ...] = ()
@@ -85,7 +87,7 @@ def surroundings_of(
 ) -> Surroundings:
     """Return the cluster's side of a run where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
 
-    Raises UsageError for a wrong kubeconfig, and for a drain AgentError where the cluster does not answer or the user
+    For a drain, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
     lacks a right; nothing was changed then.
     """
     if kubeconfig is None and not run.rollout.drain:

@@ -427,7 +427,14 @@ class TestNoCluster:
             assert side.before([planned("worker")]) == {}
             assert [finding.code for finding in side.findings] == ["cluster-nodes-unseen"]
 
-    def test_a_kubeconfig_that_is_not_there_is_a_wrong_command_line(self, tmp_path: Path) -> None:
+    def test_a_kubeconfig_that_is_not_there_blinds_a_rollout_too(self, tmp_path: Path) -> None:
+        nowhere = str(tmp_path / "none")
+        wish = ClusterSide(run_id=RUN, kubeconfig=nowhere, context=None, drain=False, listener=[].append)
+        (finding,) = look_around(wish, [planned("worker")]).findings
+        assert finding.code == "cluster-nodes-unseen"
+        assert nowhere in finding.message
+
+    def test_a_kubeconfig_that_is_not_there_ends_a_drain(self, tmp_path: Path) -> None:
         wish = ClusterSide(run_id=RUN, kubeconfig=str(tmp_path / "none"), context=None, drain=True, listener=[].append)
         with pytest.raises(UsageError):
             look_around(wish, [planned("worker")])
