@@ -67,9 +67,11 @@ def open_transport(reach: Reach) -> Transport:
         return LocalTransport()
     if reach.transport == "ansible":
         from agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
+        from agent.transport.inventory import default_sources  # noqa: PLC0415 - Ansible's library is slow to import
 
         login, become = asked_passwords(reach)
-        return AnsibleTransport(sources=reach.sources, forks=reach.forks, login_password=login, become_password=become)
+        sources = reach.sources or default_sources()
+        return AnsibleTransport(sources=sources, forks=reach.forks, login_password=login, become_password=become)
     return _ssh_transport(reach.forks)
 
 
