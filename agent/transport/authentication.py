@@ -133,6 +133,7 @@ class _Attempt:
         self._deadline = deadline
         self._tried: list[str] = []
         self._offered: set[bytes] = set()
+        self._answered = False
         self._accepted_methods: tuple[str, ...] | None = None
 
     def with_key(self, label: str, key: paramiko.PKey) -> bool:
@@ -171,6 +172,9 @@ class _Attempt:
         """Say that nothing was accepted, and what was tried."""
         if unusable and not self._tried:
             return unusable[0]
+        if self._tried and not self._answered:
+            hint = "look at journalctl -u ssh there: MaxStartups, LoginGraceTime, PAM"
+            return Problem(code="ssh-closed", message="it ended the connection during the login", hint=hint)
         tried = ", ".join(self._tried) or "nothing: there is no key, no agent and no password"
         methods = f"; it accepts {', '.join(self._accepted_methods)}" if self._accepted_methods else ""
         broken = "".join(f"; {problem.message}" for problem in unusable)
@@ -192,13 +196,16 @@ class _Attempt:
         try:
             further = attempt()
         except paramiko.BadAuthenticationType as error:
-            self._accepted_methods = tuple(error.allowed_types)
+            self._accepted_methods, self._answered = tuple(error.allowed_types), True
             return False
         except paramiko.AuthenticationException:
+            # The same is raised where the connection is gone: then this was no answer.
+            self._answered = self._answered or self._transport.is_active()
             return False
         except paramiko.SSHException as error:
             self._tried[-1] = f"{label} ({error})"
             return False
+        self._answered = True
         if further:
             self._accepted_methods = tuple(further)
             self._tried[-1] = f"{label} (accepted, but not enough)"

@@ -15,8 +15,8 @@ from agent.model.program import Program
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
 from tests.transport.at_terminal import at_terminal
+from tests.transport.running import agent_with
 from tests.transport.sshd import LOGIN_PASSWORD, make_key, public_folder, serving
-from tests.transport.test_ssh import agent_with
 
 if TYPE_CHECKING:
     from agent.model.inventory import Node

@@ -1,55 +1,29 @@
-"""What only SSH promises: host keys, logins, sudo, and nodes that do not answer as they should."""
+"""What only SSH promises: host keys, logins, login shells and ways to root."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.model.program import Program
 from agent.model.sensitive import Sensitive
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
-from tests.transport.sshd import LOGIN_PASSWORD, become, free_port, make_key, public_folder, serving
+from agent.transport.protocol import Completed
+from tests.transport.running import WHO, agent_with, completed, lost, run
+from tests.transport.sshd import LOGIN_PASSWORD, become, make_key, public_folder, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from agent.model.inventory import Node
     from tests.transport.sshd import Server
 
     Write = Callable[..., Path]
 
 pytestmark = pytest.mark.needs("sshd", "root")
-
-WHO = Program(stdin=b'echo "$USER ${AS_ROOT-}"')
-
-
-def run(node: Node, *known_hosts: Path, program: Program = WHO, timeout: float = 20) -> Completed | Lost:
-    transport = SshTransport(forks=1, connect_timeout=2, known_hosts=known_hosts)
-    (result,) = transport.run([Job(node=node, program=program, timeout=timeout)])
-    return result
-
-
-def lost(node: Node, *known_hosts: Path, timeout: float = 20) -> Lost:
-    result = run(node, *known_hosts, timeout=timeout)
-    assert isinstance(result, Lost), result
-    assert node.name in result.problem.message
-    return result
-
-
-def completed(node: Node, *known_hosts: Path) -> Completed:
-    result = run(node, *known_hosts)
-    assert isinstance(result, Completed), result.problem
-    return result
 
 
 @pytest.fixture
@@ -290,162 +264,3 @@ class TestRoot:
 
         assert isinstance(result, Completed)
         assert result.stdout == b"stranger \n"
-
-
-class TestNodesThatDoNotAnswer:
-    def test_a_closed_port(self, server: Server) -> None:
-        assert lost(server.node(port=free_port()), server.known_hosts).problem.code == "ssh-refused"
-
-    def test_a_name_that_does_not_resolve(self, server: Server) -> None:
-        assert lost(server.node(address="node.invalid"), server.known_hosts).problem.code == "ssh-name-unknown"
-
-    def test_every_address_of_a_name_is_tried(self, server: Server, write: Write) -> None:
-        known_hosts = write(f"[localhost]:{server.port} {server.host_key()}")
-
-        completed(server.node(address="localhost"), known_hosts)
-
-    def test_a_listener_that_says_nothing_costs_its_timeout_and_nobody_elses(self, server: Server) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            dead = Job(node=server.node(name="dead", port=silent.getsockname()[1]), program=WHO)
-            alive = [Job(node=server.node(), program=WHO) for _ in range(3)]
-            transport = SshTransport(forks=2, connect_timeout=3, known_hosts=[server.known_hosts])
-            begin = time.monotonic()
-            results = list(transport.run([dead, *alive]))
-
-        assert [type(result) for result in results] == [Completed, Completed, Completed, Lost]
-        assert results[3].problem.code == "ssh-timeout"
-        assert time.monotonic() - begin < 6
-
-    @pytest.mark.parametrize(
-        "said",
-        [
-            b"",
-            b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            b"SSH-2.0-x\r\n",
-            b"SSH-2.0-x\r\n" + b"\0\0\0\x0c\x0a\x14" + b"\xff" * 60,
-            b"SSH-2.0-x\r\n" + b"\xff" * 4000,
-            b"SSH-2.0-x\r\n" + b"\0\0\0\x1c\x0a\x14" + b"\0" * 26,
-        ],
-    )
-    def test_a_server_that_is_no_sshd(self, server: Server, said: bytes) -> None:
-        with answering(said) as port:
-            result = lost(server.node(port=port), server.known_hosts)
-
-        assert (result.problem.code, result.started) in {("ssh-closed", False), ("ssh-algorithms", False)}
-
-    def test_a_server_with_only_weak_algorithms(self) -> None:
-        with public_folder() as home, serving(home, extra="Ciphers aes128-cbc,3des-cbc") as old:
-            result = lost(old.node(), old.known_hosts)
-
-        assert result.problem.code == "ssh-algorithms"
-        assert "cipher: it offers only aes128-cbc, 3des-cbc" in result.problem.message
-        assert "OpenSSH_" in result.problem.message
-
-    def test_a_cut_while_the_program_runs_leaves_its_end_unknown(self, server: Server, tmp_path: Path) -> None:
-        marker = tmp_path / "running"
-        program = Program(stdin=b'touch "$1"; sleep 30', arguments=(str(marker),))
-        with relay(server.port) as (port, cut):
-            known = tmp_path / "known_hosts"
-            known.write_text(f"[127.0.0.1]:{port} {server.host_key()}\n")
-            watcher = threading.Thread(target=lambda: (wait_for(marker), cut()))
-            watcher.start()
-            result = run(server.node(port=port), known, program=program)
-            watcher.join()
-
-        assert isinstance(result, Lost)
-        assert (result.problem.code, result.started) == ("connection-lost", True)
-
-    @pytest.mark.parametrize("after", [0, 30, 1200, 2200, 3000])
-    def test_a_cut_at_any_moment_is_a_result(self, server: Server, tmp_path: Path, after: int) -> None:
-        with relay(server.port, after=after) as (port, _):
-            known = tmp_path / "known_hosts"
-            known.write_text(f"[127.0.0.1]:{port} {server.host_key()}\n")
-            begin = time.monotonic()
-            result = run(server.node(port=port), known, timeout=8)
-
-        assert isinstance(result, Completed | Lost)
-        assert time.monotonic() - begin < 9
-
-
-@contextmanager
-def agent_with(folder: Path, key: Path) -> Iterator[str]:
-    """Run an ssh-agent that holds `key`, and yield its address."""
-    address = folder / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL)
-    try:
-        wait_for(address)
-        environment = {**os.environ, "SSH_AUTH_SOCK": str(address)}
-        subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True)
-        yield str(address)
-    finally:
-        agent.terminate()
-        agent.wait(10)
-
-
-def wait_for(path: Path, *, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} does not appear"
-        time.sleep(0.02)
-
-
-@contextmanager
-def answering(data: bytes) -> Iterator[int]:
-    """Listen, and answer the first connection with `data` and the end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.sendall(data)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join()
-
-
-@contextmanager
-def relay(port: int, *, after: int | None = None) -> Iterator[tuple[int, object]]:
-    """Relay one connection to `port`; cut it when told, or once the server has sent `after` bytes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as there:
-        ends: list[socket.socket] = [there]
-
-        def cut() -> None:
-            for end in ends:
-                with_shutdown(end)
-
-        def pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
-            passed = 0
-            while limit is None or passed < limit:
-                try:
-                    data = source.recv(65536 if limit is None else min(65536, limit - passed))
-                    target.sendall(data)
-                except OSError:
-                    break
-                if not data:
-                    break
-                passed += len(data)
-            cut()
-
-        def serve() -> None:
-            here, _ = listener.accept()
-            with here:
-                ends.append(here)
-                there.connect(("127.0.0.1", port))
-                back = threading.Thread(target=pump, args=(there, here, after))
-                back.start()
-                pump(here, there, None)
-                back.join()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1], cut
-        thread.join()
-
-
-def with_shutdown(end: socket.socket) -> None:
-    try:
-        end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
