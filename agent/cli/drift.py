@@ -12,7 +12,7 @@ from agent.cli.apply import AcceptRestart, confirm
 from agent.cli.guard import guarded
 from agent.cli.interrupts import stopping_gently
 from agent.cli.output import Progress, write, write_json
-from agent.errors import ExitCode
+from agent.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from agent.engine.drift import DriftReport
@@ -34,14 +34,6 @@ MaxNodes = Annotated[
         metavar="N",
     ),
 ]
-
-
-def _amount(text: str) -> int | str:
-    """Read a number, or a percentage."""
-    digits = text.removesuffix("%")
-    if not (digits.isascii() and digits.isdecimal()):
-        raise typer.BadParameter(f"'{text}' is neither a number nor a percentage such as 30%")
-    return text if text.endswith("%") else int(text)
 
 
 MaxDrifted = Annotated[
@@ -110,6 +102,15 @@ def release(node: NodeName) -> ExitCode:
     found = let_out(node)
     write(f"released {node}, in quarantine since {found.since}: {found.reason}")
     return ExitCode.DONE
+
+
+def _amount(text: str) -> int | str:
+    """Read a number, or a percentage. Raises UsageError."""
+    digits = text.removesuffix("%")
+    if not (digits.isascii() and digits.isdecimal()):
+        message = f"--max-drifted: '{text}' is neither a number nor a percentage"
+        raise UsageError.of("usage", message, "write a number such as 5, or a percentage such as 30%")
+    return text if text.endswith("%") else int(text)
 
 
 def _correct(

@@ -31,7 +31,7 @@ def record_for(planned: PlannedNode, plan: Plan, run: Run) -> Record:
     """Return the record that the node's transaction leaves when it commits."""
     state = planned.state or NodeState(system=System())
     if run.is_correction and state.record:
-        return record_of_correction(plan, state.record, run.run_id, run.note)
+        return record_of_correction(plan, state, state.record, run.run_id, run.note)
     return record_of(plan, planned.policy, state, run.run_id, run.note)
 
 
@@ -59,7 +59,7 @@ def record_of(plan: Plan, policy: Policy, state: NodeState, run_id: str, note: s
     )
 
 
-def record_of_correction(plan: Plan, before: Record, run_id: str, note: str) -> Record:
+def record_of_correction(plan: Plan, state: NodeState, before: Record, run_id: str, note: str) -> Record:
     """Return the record of a correction: as it was but for what the plan changes; no other edit is taken in."""
     return replace(
         before,
@@ -69,6 +69,7 @@ def record_of_correction(plan: Plan, before: Record, run_id: str, note: str) -> 
         entries=plan.owned_entries,
         created_files=plan.created_files,
         file_hashes={**before.file_hashes, **_hashes_of(plan)},
+        argv=_argv(plan, state) if plan.action is Action.RESTART else before.argv,
     )
 
 

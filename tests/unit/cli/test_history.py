@@ -1,0 +1,110 @@
+"""What is asked of the history is answered clearly, whatever is in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.engine.store import Store
+from agent.model.history import PastNode, PastRun, RunKind
+from agent.model.result import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Runner
+
+OPTIONS = '{"reach": {"sources": ["node1,"]}, "flags": {"addresses": ["h.lan"]}, "config": null, "repair": false, '
+OPTIONS += '"root": null, "docker_version": null, "note": ""}'
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The history that the commands of the test see too."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with Store() as store:
+        yield store
+
+
+def add(store: Store, run_id: str, kind: RunKind = RunKind.APPLY, options: str = OPTIONS) -> None:
+    node = PastNode(node="node1", policy_digest="d", outcome=Outcome.FAILED, reason="it broke", code="x")
+    run = PastRun(
+        run_id=run_id,
+        kind=kind,
+        tool="harbor-agent 0",
+        started="2026-11-24T06:09:06+00:00",
+        who="ops@ctl",
+        options=options,
+        note="ticket 7",
+        nodes=(node,),
+    )
+    store.add_run(run)
+
+
+def test_an_empty_history_is_no_error(run: Runner, store: Store) -> None:
+    assert store.runs() == []
+    assert run("history").out == "no run is known on this controller\n"
+    assert run("history", "-o", "json").document()["runs"] == []
+
+
+def test_runs_are_listed_newest_first_with_their_end(run: Runner, store: Store) -> None:
+    for number in range(25):
+        add(store, f"run-{number}")
+    store.end_run("run-24", exit_code=1, halted="1 failed")
+    out = run("history").out.splitlines()
+    assert out[1].split()[:2] == ["run-24", "apply"]
+    assert "exit code 1" in out[1]
+    assert "did not end by itself" in out[2]
+    assert out[-1] == "and 5 earlier: harbor-agent history -o json has them all"
+    assert len(run("history", "-o", "json").document()["runs"]) == 25  # type: ignore[arg-type]
+
+
+def test_one_run_and_one_node_are_shown(run: Runner, store: Store) -> None:
+    add(store, "run-1")
+    shown = run("history", "show", "run-1").out
+    assert "it broke" in shown
+    assert "ticket 7" in shown
+    assert "ops@ctl" in shown
+    assert "failed" in run("history", "node", "node1").out
+    assert run("history", "node", "node1", "-o", "json").document()["runs"][0]["nodes"][0]["code"] == "x"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("history", "show", "nope"), "run-unknown"),
+        (("history", "node", "nope"), "history-node-unknown"),
+        (("apply", "--resume", "nope", "--yes"), "run-unknown"),
+        (("apply", "--resume", "done", "--yes"), "run-complete"),
+        (("apply", "--resume", "back", "--yes"), "run-not-resumable"),
+        (("apply", "--resume", "odd", "--yes"), "run-not-resumable"),
+        (("apply", "--resume", "done", "--registry", "h.lan", "--yes"), "flags-ambiguous"),
+        (("apply", "x.plan", "--resume", "done", "--yes"), "flags-ambiguous"),
+    ],
+)
+def test_what_cannot_be_is_said(run: Runner, store: Store, arguments: tuple[str, ...], code: str) -> None:
+    add(store, "done")
+    store.end_run("done", exit_code=0, halted=None)
+    add(store, "back", RunKind.ROLLBACK)
+    add(store, "odd", options="[1]")
+    ran = run(*arguments, "-o", "json")
+    assert (ran.rc, ran.document()["error"]["code"]) == (2, code), ran.err  # type: ignore[index]
+
+
+def test_a_history_that_cannot_be_used_is_said(run: Runner, store: Store, tmp_path: Path) -> None:
+    store.close()
+    for file in (tmp_path / "harbor-agent").glob("history*"):
+        file.unlink()
+    (tmp_path / "harbor-agent/history.sqlite3").mkdir()
+    ran = run("history", "-o", "json")
+    assert (ran.rc, ran.document()["error"]["code"]) == (2, "history-unusable")  # type: ignore[index]
+    assert run("drift", "release", "node1").rc == 2
+
+
+@pytest.mark.parametrize("amount", ["x", "-1", "30 %", "%", "٣"])
+def test_an_amount_that_is_none_is_a_wrong_command_line(run: Runner, amount: str) -> None:
+    ran = run("drift", "-i", "node1,", "--max-drifted", amount)
+    assert ran.rc == 2
+    assert "neither a number nor a percentage" in ran.err
