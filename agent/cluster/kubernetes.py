@@ -22,7 +22,7 @@ from agent.cluster.secrets import name_problem, not_ours, plan_for
 from agent.cluster.service_accounts import attach, attached_accounts, detach, plan_attachment
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome
-from agent.model.secret import SecretAction, SecretPlan, SecretResult, ServiceAccountResult
+from agent.model.secret import ALL_NAMESPACES, SecretAction, SecretPlan, SecretResult, ServiceAccountResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,8 @@ class Cluster:
 
     def ours(self, namespace: str) -> tuple[NamedSecret, ...] | Problem:
         """Return the secrets that this tool made in a namespace, "*" for all of them; takes the right to list."""
-        return list_ours(self._client, namespace)
+        wrong = None if namespace == ALL_NAMESPACES else name_problem(namespace)
+        return wrong or list_ours(self._client, namespace)
 
     def attached(self, namespace: str, secret: str) -> tuple[str, ...] | Problem:
         """Return the service accounts that this tool attached the secret to; takes the right to list them."""
@@ -138,6 +139,9 @@ class Cluster:
     def plan_removal(self, name: str, namespace: str) -> SecretPlan:
         """Return what `remove_secret` would do; nothing is changed."""
         plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.CHANGE, action=SecretAction.REMOVE)
+        wrong = name_problem(namespace, name)
+        if wrong:
+            return replace(_failed(plan, wrong), outcome=Outcome.REFUSED)
         observed = read_secret(self._client, namespace, name)
         accounts = attached_accounts(self._client, namespace, name)
         if isinstance(observed, Problem):
@@ -187,7 +191,7 @@ class Cluster:
 
     def _decide(self, spec: SecretSpec, namespace: str) -> tuple[SecretPlan, ObservedSecret | None]:
         plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.CHANGE)
-        problem = name_problem(spec, namespace)
+        problem = name_problem(namespace, spec.name, spec.service_accounts)
         if problem:
             return replace(plan, outcome=Outcome.REFUSED, reason=problem.message, problem=problem), None
         observed = read_secret(self._client, namespace, spec.name)

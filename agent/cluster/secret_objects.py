@@ -26,6 +26,7 @@ from agent.cluster.secrets import (
     secret_patch,
 )
 from agent.errors import Problem
+from agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
     from lightkube import Client
@@ -57,7 +58,7 @@ def read_secret(client: Client, namespace: str, name: str) -> ObservedSecret | P
 
 def list_ours(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Problem:
     """Return the secrets that this tool made in a namespace, "*" for all."""
-    where = "" if namespace == "*" else namespace
+    where = "" if namespace == ALL_NAMESPACES else namespace
     intent = Intent(verb="list", resource="secrets", namespace=where)
     found = attempt(intent, lambda: tuple(client.list(Secret, namespace=namespace, labels={MANAGED_LABEL: MANAGER})))
     if isinstance(found, Problem):

@@ -151,9 +151,9 @@ def secret_patch(spec: SecretSpec, observed: ObservedSecret) -> dict[str, object
     return {"metadata": metadata, "data": {PAYLOAD_KEY: base64.b64encode(payload).decode("ascii")}}
 
 
-def name_problem(spec: SecretSpec, namespace: str) -> Problem | None:
-    """Return why one of the names cannot be one in Kubernetes (RFC 1123), None where all can."""
-    named = [("secret", spec.name), *(("service account", account) for account in spec.service_accounts)]
+def name_problem(namespace: str, secret: str = "", accounts: tuple[str, ...] = ()) -> Problem | None:
+    """Return why one of the names cannot be one in Kubernetes (RFC 1123), None where all can; "" is not judged."""
+    named = [*([("secret", secret)] if secret else []), *(("service account", account) for account in accounts)]
     wrong = [f"the {kind} name '{name}'" for kind, name in named if not _NAME.match(name)]
     if not _NAMESPACE.match(namespace):
         wrong.append(f"the namespace '{namespace}'")

@@ -45,12 +45,16 @@ def attach(client: Client, namespace: str, account: str, secret: str) -> Service
 
     An annotation notes that we did, in the same patch. Tries for 30 s against concurrent writers.
     """
-    return _change(client, namespace, account, secret, _attachment)
+    outcome, problem, found = _change(client, namespace, account, _attachment, secret)
+    if problem is None:
+        return ServiceAccountResult(name=account, outcome=outcome)
+    return _not_done(problem, namespace, account, secret, found)
 
 
 def detach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
     """Take the secret out of the account's `imagePullSecrets` again if we put it there, and nothing else."""
-    return _change(client, namespace, account, secret, _detachment)
+    outcome, problem, _ = _change(client, namespace, account, _detachment, secret)
+    return ServiceAccountResult(name=account, outcome=outcome, problem=problem)
 
 
 def attached_accounts(client: Client, namespace: str, secret: str) -> tuple[str, ...] | Problem:
@@ -66,9 +70,10 @@ def _change(
     client: Client,
     namespace: str,
     account: str,
-    secret: str,
     steps: Callable[[ServiceAccount, str], list[dict[str, object]]],
-) -> ServiceAccountResult:
+    secret: str,
+) -> tuple[Outcome, Problem | None, ServiceAccount | None]:
+    """Carry out the steps that the account takes as it is; return how it went, and what was seen last."""
     intent = Intent(verb="patch", resource="serviceaccounts", name=account, namespace=namespace)
     end = time.monotonic() + _DEADLINE
     pause = 0.01
@@ -76,14 +81,14 @@ def _change(
     while True:
         found = _read(client, namespace, account)
         if isinstance(found, Problem):
-            return _not_done(found, namespace, account, secret, None)
+            return Outcome.FAILED, found, None
         wanted = steps(found, secret)
         if not wanted:
-            return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED)
+            return Outcome.UNCHANGED, None, found
         version = _version(found)
         if refused and (refused[0] == version or time.monotonic() > end):
             # nobody wrote in between, so it was not the test that failed; or others write without end
-            return _not_done(refused[1], namespace, account, secret, found)
+            return Outcome.FAILED, refused[1], found
         patch = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *wanted]
         done = attempt(
             intent,
@@ -92,9 +97,9 @@ def _change(
             ),
         )
         if not isinstance(done, Problem):
-            return ServiceAccountResult(name=account, outcome=Outcome.CHANGED)
+            return Outcome.CHANGED, None, found
         if done.code not in {"cluster-conflict", "cluster-rejected"}:
-            return _not_done(done, namespace, account, secret, found)
+            return Outcome.FAILED, done, found
         refused = (version, done)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

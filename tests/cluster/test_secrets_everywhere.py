@@ -233,6 +233,32 @@ class TestRemoval:
             f"{team}-1": Outcome.CHANGE,
         }
 
+    @pytest.mark.parametrize("rights", [("get", "list"), ("get",)])
+    def test_who_may_not_detach_deletes_nothing(
+        self, apiserver: RunningApiServer, team: str, rights: tuple[str, ...]
+    ) -> None:
+        space = make_namespace(apiserver, f"{team}-shop", team)
+        apply(apiserver, {"namespaces": [space], "service_accounts": ["default"]})
+        apiserver.grant(space, "secrets", ["get", "list", "delete"])
+        apiserver.grant(space, "serviceaccounts", rights)
+        with open_cluster(str(apiserver.kubeconfig("limited"))) as limited:
+            result = limited.remove_secret("harbor-pull", space)
+        assert result.outcome is Outcome.FAILED
+        assert result.problem
+        assert f"needs verb {'patch' if 'list' in rights else 'list'} on serviceaccounts" in result.problem.message
+        assert "kind: Role\n" in result.problem.hint
+        assert password_in(apiserver, space) == "one"
+
+    @pytest.mark.parametrize("name", ["../kube-system", "Team", ""])
+    def test_a_name_that_is_none_is_never_asked_for(self, apiserver: RunningApiServer, name: str) -> None:
+        with open_cluster(str(apiserver.kubeconfig())) as cluster:
+            found = cluster.ours(name)
+            plan = cluster.plan_removal("harbor-pull", name)
+        assert isinstance(found, Problem)
+        assert plan.problem
+        assert {found.code, plan.problem.code} == {"kubernetes-name-invalid"}
+        assert plan.outcome is Outcome.REFUSED
+
 
 class TestOlderPods:
     def test_pods_that_would_need_to_be_created_anew_are_listed(self, apiserver: RunningApiServer, team: str) -> None:
