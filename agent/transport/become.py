@@ -32,7 +32,7 @@ _NOT_PERMITTED = Problem(
     message="the login user may not become root",
     hint="allow the user to run /bin/sh as root in sudoers, or log in as root",
 )
-_MISSING = Problem(
+MISSING = Problem(
     code="become-missing",
     message="the program to become root with is not installed",
     hint="install sudo, set ansible_become_method=su, or log in as root",
@@ -45,7 +45,7 @@ _REFUSALS = (
     (r"you must have a tty|must be run from a terminal", TERMINAL_REQUIRED),
     (r"a password is required|a terminal is required|no password was provided|no askpass program", PASSWORD_REQUIRED),
     (r"not in the sudoers file|not allowed to (?:run|execute)|may not run sudo|su: Permission denied", _NOT_PERMITTED),
-    (r"(?:sudo|su): (?:command )?not found", _MISSING),
+    (r"(?:sudo|su): (?:command )?not found", MISSING),
 )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import getpass
 import secrets
 import time
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agent.errors import Problem
 from agent.transport.ansible.problems import connection_problem, refusal_by_ansible, words_of
 from agent.transport.ansible.time_limit import TimeIsUpError, time_limit
-from agent.transport.become import TERMINAL_REQUIRED, refusal
+from agent.transport.become import MISSING, TERMINAL_REQUIRED, refusal
 from agent.transport.launch import on_node, payload
 from agent.transport.protocol import Completed, Lost
 
@@ -105,7 +104,13 @@ class TaskTransport:
         return Lost(job=job, problem=on_node(job.node, problem), started=started, seconds=time.monotonic() - begin)
 
     def _start(self, job: Job, mark: str) -> _Ended:
-        as_root = job.program.privileged and (job.node.user or getpass.getuser()) != "root"
+        ended = self._start_as(job, mark, as_root=job.program.privileged and job.node.user != "root")
+        if ended.problem is MISSING and job.node.user is None:
+            # The configuration of ssh may log in as root, where nobody needs sudo.
+            return self._start_as(job, mark, as_root=False)
+        return ended
+
+    def _start_as(self, job: Job, mark: str, *, as_root: bool) -> _Ended:
         answer = self._action._low_level_execute_command(  # noqa: SLF001 - Ansible's own name for action plugins
             _RUN.format(mark=mark), sudoable=as_root, in_data=payload(job.program)
         )
