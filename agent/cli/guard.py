@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import os
@@ -14,7 +15,7 @@ import typer
 
 from agent.cli.options import Format
 from agent.cli.output import problem_lines, tell, tell_more, write_json
-from agent.errors import AgentError, ExitCode
+from agent.errors import AgentError, ExitCode, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,8 @@ def guarded(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
     groups = {name: hint for name, hint in _hints(command).items() if dataclasses.is_dataclass(hint)}
 
     def run(**values: object) -> None:
-        signal.signal(signal.SIGTERM, _terminate)
         output = values.get("output")
+        signal.signal(signal.SIGTERM, lambda *_: _terminate(output))
         for name, group in groups.items():
             own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
             values[name] = group(**own)
@@ -77,36 +78,55 @@ def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCo
         return error.exit_code
     except typer.Abort:
         tell("\nnothing was changed")
-        return ExitCode.INTERRUPTED
+        return _ended(ExitCode.INTERRUPTED, _interrupted("interrupted at the question; nothing was changed"), output)
     except KeyboardInterrupt:
         tell("interrupted; nodes that had begun finish by themselves, run the same command again to see them")
-        return ExitCode.INTERRUPTED
+        return _ended(ExitCode.INTERRUPTED, _interrupted("interrupted"), output)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001 - the last resort: say it is our bug, and keep secrets out
-        _bug(error)
-        return ExitCode.BUG
+        return _ended(ExitCode.BUG, _bug(error), output)
 
 
 def _report(error: AgentError, output: object) -> None:
-    if output is Format.JSON:
-        from agent.engine.documents import error_document
-
-        write_json(error_document(error))
+    _ended(error.exit_code, error.problem, output)
     message, *hint = problem_lines(error.problem)
     tell(typer.style("error: ", fg=typer.colors.RED, bold=True) + message.strip())
     for line in hint:
         tell(line)
 
 
-def _bug(error: Exception) -> None:
+def _ended(code: ExitCode, problem: Problem, output: object) -> ExitCode:
+    """Print the document of an early end where JSON is wanted; returns `code`."""
+    if output is Format.JSON:
+        from agent.engine.documents import error_document
+
+        # Where standard output itself is what is broken, the exit code still tells.
+        with contextlib.suppress(OSError, ValueError):
+            write_json(error_document(problem, code))
+    return code
+
+
+def _bug(error: Exception) -> Problem:
     tell("this is a bug of harbor-agent; please report the lines below")
-    for frame in traceback.extract_tb(error.__traceback__):
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in frames:
         tell(f"  {frame.filename}:{frame.lineno} in {frame.name}")
-    tell(f"  {type(error).__name__}")
+    kind = type(error).__name__
+    tell(f"  {kind}")
+    return Problem(
+        code="bug",
+        message=f"a bug of harbor-agent: {kind} in {frames[-1].name}, line {frames[-1].lineno}",
+        hint="report what stands on standard error; run the same command again to see the nodes",
+    )
 
 
-def _terminate(_signal: int, _frame: object) -> NoReturn:
+def _interrupted(how: str) -> Problem:
+    hint = "nodes that had begun finish by themselves; run the same command again to see them"
+    return Problem(code="interrupted", message=how, hint=hint)
+
+
+def _terminate(output: object) -> NoReturn:
     tell("terminated; nodes that had begun finish by themselves")
-    raise SystemExit(int(ExitCode.TERMINATED))
+    raise SystemExit(int(_ended(ExitCode.TERMINATED, _interrupted("terminated"), output)))

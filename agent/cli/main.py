@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from agent import __version__
 from agent.cli import apply, drift, explain, history, lock, plan, render, rollback, secret, trust_hosts, verify
 from agent.cli.options import examples
-from agent.errors import ExitCode, UsageError
+from agent.errors import ExitCode, Problem
 
 # Where this class lives differs between the versions of typer; BadParameter is one of its kinds in all of them.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -132,4 +132,5 @@ def _print_usage_error(message: str) -> None:
     from agent.cli.output import write_json
     from agent.engine.documents import error_document
 
-    write_json(error_document(UsageError.of("usage", message, "--help lists what there is")))
+    problem = Problem(code="usage", message=message, hint="--help lists what there is")
+    write_json(error_document(problem, ExitCode.USAGE))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.engine.pull_secrets import ShownSecret
     from agent.engine.runs import Report
     from agent.engine.secrets import SecretsReport
-    from agent.errors import AgentError, Problem
+    from agent.errors import ExitCode, Problem
     from agent.model.history import PastNode, PastRun
     from agent.model.plan import FileChange
     from agent.model.result import NodeResult
@@ -120,9 +120,9 @@ def drift_document(report: DriftReport, exit_code: int, ended: Report | None, st
     }
 
 
-def error_document(error: AgentError) -> Json:
+def error_document(problem: Problem, code: ExitCode) -> Json:
     """Return the object that an early end prints."""
-    return {"schema": ERROR_SCHEMA, "error": {**_problem(error.problem), "exit_code": int(error.exit_code)}}
+    return {"schema": ERROR_SCHEMA, "error": {**_problem(problem), "exit_code": int(code)}}
 
 
 def counts(outcomes: Iterable[Outcome], names: Sequence[str]) -> dict[str, int]:

@@ -61,6 +61,7 @@ def test_a_traceback_tells_the_place_and_no_secret(
     assert "this is a bug of harbor-agent" in ended.stderr
     assert place in ended.stderr
     assert "  ZeroDivisionError\n" in ended.stderr
+    assert ended.document["error"]["code"] == "bug"
     for secret in (PULLER.password, _LOGIN):
         assert secret not in ended.stdout + ended.stderr
         assert not any(secret.encode() in argv for argv in seen)
