@@ -59,7 +59,8 @@ class TerminalExchange(Exchange):
 
     def status(self, rc: int) -> int:
         """Return the exit status that stands behind the streams; -1 where the end of them is missing."""
-        del rc
+        if not self.begun:
+            return rc
         found = re.search(rf"{self._nonce}-status (\d+)\n".encode(), self._behind())
         return int(found[1]) if found else -1
 

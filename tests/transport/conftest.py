@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.nodes import Lab
 from tests.transport.sshd import public_folder, serving
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 def server() -> Iterator[Server]:
     with public_folder() as home, serving(home) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def generations() -> Iterator[Lab]:
+    """A lab of two nodes without Docker: Debian 12 and 13."""
+    with Lab(shapes=("no-docker", "no-docker"), suites=("bookworm", "trixie")) as lab:
+        yield lab
 
 
 @pytest.fixture(autouse=True)

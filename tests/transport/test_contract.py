@@ -16,13 +16,17 @@ from agent.transport.ansible.transport import AnsibleTransport
 from agent.transport.local import LocalTransport
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
+from tests.lab.inside import inside
 from tests.transport.ansible_inventory import HOSTS, write_inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from agent.transport.protocol import Transport
+    from tests.lab.node import LabNode
+    from tests.lab.nodes import Lab
+    from tests.transport.sshd import Server
 
 FIVE_MEGABYTES = 5_000_000
 
@@ -52,18 +56,32 @@ NEEDS_SSHD = pytest.mark.needs("sshd", "root")
     params=[
         "local",
         *(pytest.param(name, marks=NEEDS_SSHD) for name in ("ssh", "terminal", "ansible")),
+        *(pytest.param(name, marks=pytest.mark.needs("nodes")) for name in ("bookworm", "trixie")),
     ]
 )
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
-    if request.param == "local":
-        return Subject(LocalTransport(forks=4), lambda: Node(name="here", address="127.0.0.1", connection="local"))
-    server = request.getfixturevalue("server")
-    if request.param == "ansible":
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    if request.param in {"bookworm", "trixie"}:
+        lab = request.getfixturevalue("generations")
+        with inside(lab.name):
+            yield _on_a_node(lab, lab.nodes[["bookworm", "trixie"].index(request.param)])
+    elif request.param == "local":
+        yield Subject(LocalTransport(forks=4), lambda: Node(name="here", address="127.0.0.1", connection="local"))
+    else:
+        yield _on_loopback(request.param, request.getfixturevalue("server"), tmp_path)
+
+
+def _on_loopback(name: str, server: Server, tmp_path: Path) -> Subject:
+    if name == "ansible":
         names = itertools.cycle(HOSTS)
         transport = AnsibleTransport(sources=[str(write_inventory(tmp_path, server))], forks=4)
         return Subject(transport, lambda: server.node(name=next(names), user="nopasswd"))
-    user = "ttyonly" if request.param == "terminal" else "nopasswd"
+    user = "ttyonly" if name == "terminal" else "nopasswd"
     return Subject(SshTransport(forks=4, known_hosts=[server.known_hosts]), lambda: server.node(user=user))
+
+
+def _on_a_node(lab: Lab, node: LabNode) -> Subject:
+    there = Node(name=node.name, address=node.address, user="ops", private_key_file=str(lab.private_key))
+    return Subject(SshTransport(forks=4, known_hosts=[lab.known_hosts]), lambda: there)
 
 
 def test_exit_status_and_both_streams_come_back_apart(subject: Subject) -> None:

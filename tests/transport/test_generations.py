@@ -1,0 +1,119 @@
+"""Nodes of two generations as they come: their own sshd, sudo and su, with and without a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.model.inventory import Become, Node
+from agent.model.program import Program
+from agent.model.sensitive import Sensitive
+from agent.transport.protocol import Completed, Job, Lost
+from agent.transport.ssh import SshTransport
+from tests.lab.base import SUDO_PASSWORD
+from tests.lab.inside import inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.node import LabNode
+    from tests.lab.nodes import Lab
+
+pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(300)]
+
+ROOT_PASSWORD = "let root in"
+# Every byte on both streams, a line longer than a terminal's, and an exit status.
+PROGRAM = Program(
+    stdin=b"# " + b"x" * 10_000 + b'\nid -u; printf "%s" "$1"; printf "\\r\\n\\0\\377" >&2; exit 7\n',
+    arguments=("one\ntwo\t'three'",),
+)
+SUDOERS = {
+    "plain": "ops ALL=(ALL) NOPASSWD:ALL\nopspw ALL=(ALL) ALL\n",
+    "requiretty": "Defaults requiretty\nops ALL=(ALL) NOPASSWD:ALL\nopspw ALL=(ALL) ALL\n",
+    "requiretty, no pty of its own": (
+        "Defaults requiretty, !use_pty\nops ALL=(ALL) NOPASSWD:ALL\nopspw ALL=(ALL) ALL\n"
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def node(request: pytest.FixtureRequest, generations: Lab) -> LabNode:
+    node = generations.nodes[["bookworm", "trixie"].index(request.param)]
+    node.run(f"echo 'root:{ROOT_PASSWORD}' | chpasswd")
+    return node
+
+
+@pytest.fixture
+def network(generations: Lab) -> Iterator[None]:
+    with inside(generations.name):
+        yield
+
+
+def run(lab: Lab, node: LabNode, *, become: Become | None, user: str = "ops") -> Completed | Lost:
+    transport = SshTransport(forks=1, known_hosts=[lab.known_hosts])
+    there = Node(name=node.name, address=node.address, user=user, private_key_file=str(lab.private_key), become=become)
+    (result,) = transport.run([Job(node=there, program=PROGRAM, timeout=60)])
+    transport.close()
+    return result
+
+
+def write_sudoers(node: LabNode, text: str) -> None:
+    file = node.root / "etc/sudoers.d/ops"
+    (node.root / "etc/sudoers.d/opspw").unlink(missing_ok=True)
+    file.write_text(text)
+    file.chmod(0o440)
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("sudoers", SUDOERS)
+@pytest.mark.parametrize(("user", "password"), [("ops", None), ("opspw", SUDO_PASSWORD)])
+def test_sudo_in_every_setting(generations: Lab, node: LabNode, sudoers: str, user: str, password: str | None) -> None:
+    write_sudoers(node, SUDOERS[sudoers])
+    become = Become(password=Sensitive(password) if password else None)
+
+    result = run(generations, node, become=become, user=user)
+
+    assert isinstance(result, Completed), result.problem
+    assert (result.rc, result.stdout, result.stderr) == (7, b"0\none\ntwo\t'three'", b"\r\n\0\xff")
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("sudoers", ["plain", "requiretty"])
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("wrong", "become-password-wrong"),
+        (None, "become-password-required"),
+        (SUDO_PASSWORD, "become-not-permitted"),
+    ],
+)
+def test_a_way_that_is_closed_is_named(
+    generations: Lab, node: LabNode, sudoers: str, password: str | None, code: str
+) -> None:
+    text = SUDOERS[sudoers].replace("opspw", "nobody" if code == "become-not-permitted" else "opspw")
+    write_sudoers(node, text)
+    become = Become(password=Sensitive(password) if password else None)
+
+    result = run(generations, node, become=become, user="opspw")
+
+    assert isinstance(result, Lost)
+    assert (result.problem.code, result.started) == (code, False)
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [(ROOT_PASSWORD, None), ("wrong", "become-password-wrong"), (None, "become-password-required")],
+)
+def test_su(generations: Lab, node: LabNode, password: str | None, code: str | None) -> None:
+    become = Become(method="su", password=Sensitive(password) if password else None)
+
+    result = run(generations, node, become=become)
+
+    if code is None:
+        assert isinstance(result, Completed), result.problem
+        assert (result.rc, result.stdout, result.stderr) == (7, b"0\none\ntwo\t'three'", b"\r\n\0\xff")
+    else:
+        assert isinstance(result, Lost)
+        assert (result.problem.code, result.started) == (code, False)
