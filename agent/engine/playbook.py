@@ -92,7 +92,7 @@ def _login(request: TaskRequest, policies: Sequence[Policy]) -> Result:
 
 
 def _secret(request: TaskRequest, policies: Sequence[Policy]) -> Result:
-    wanted = wanted_secrets(policies, credentials_of(policies))
+    wanted = wanted_secrets(policies, credentials_of(policies), RegistryFlags())
     if not wanted:
         return {"changed": False, "skipped": True, "msg": "no secret is asked for"}
     act = plan_secrets if request.check_mode else apply_secrets

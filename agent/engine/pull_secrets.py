@@ -45,7 +45,7 @@ def apply_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
     """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
     policy = _with_secrets(policies)
     credentials = credentials_of([policy])
-    wanted = wanted_secrets([policy], credentials, force_conflicts=policies.flags.force_conflicts)
+    wanted = wanted_secrets([policy], credentials, policies.flags)
     findings = check_logins([policy], credentials)
     report = apply_secrets(wanted, policy.kubeconfig, policies.flags.context) or SecretsReport()
     report = replace(report, findings=(*findings, *report.findings))
@@ -151,7 +151,7 @@ def _or_raise(answer: _T | Problem) -> _T:
 
 def _wanted(policies: Policies) -> list[WantedSecret]:
     policy = _with_secrets(policies)
-    return wanted_secrets([policy], credentials_of([policy]))
+    return wanted_secrets([policy], credentials_of([policy]), policies.flags)
 
 
 def _with_secrets(policies: Policies) -> Policy:

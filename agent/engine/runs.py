@@ -98,7 +98,7 @@ def plan_run(asked: Asked, listener: Listener, choose: Choice = lambda _, nodes:
     everything = [general, *per_node]
     _require_registry(everything)
     credentials = credentials_of(everything)
-    wanted = wanted_secrets(everything, credentials, force_conflicts=asked.flags.force_conflicts)
+    wanted = wanted_secrets(everything, credentials, asked.flags)
     transport = open_transport(asked.reach)
     planned = plan_fleet(transport, choose(transport, nodes), policies, listener)
     if asked.only_unmanaged:

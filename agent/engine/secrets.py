@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.cluster.kubernetes import Cluster
+    from agent.engine.request import RegistryFlags
     from agent.model.policy import Credentials, Policy, Registry, SecretPolicy
     from agent.model.secret import SecretPlan
 
@@ -34,10 +35,11 @@ _LOGIN_IS_WRONG = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedSecret:
-    """One secret in its namespaces."""
+    """One secret in its namespaces. `nowhere_else` says that a copy elsewhere is one too many."""
 
     spec: SecretSpec
     namespaces: Namespaces
+    nowhere_else: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +81,9 @@ def credentials_of(policies: Iterable[Policy]) -> dict[str, Credentials]:
 
 
 def wanted_secrets(
-    policies: Iterable[Policy], credentials: Mapping[str, Credentials], *, force_conflicts: bool = False
+    policies: Iterable[Policy], credentials: Mapping[str, Credentials], flags: RegistryFlags
 ) -> list[WantedSecret]:
-    """Return the secrets that are wanted, each once.
+    """Return the secrets that are wanted, each once. What the command line names is not all there is to be.
 
     Raises UsageError for one without credentials, and for two registries in one secret.
     """
@@ -101,9 +103,14 @@ def wanted_secrets(
             credentials=credentials[registry.address.entry],
             key_form=registry.secret.key_form,
             service_accounts=registry.secret.service_accounts,
-            force_conflicts=force_conflicts,
+            force_conflicts=flags.force_conflicts,
         )
-        found.setdefault(registry.address.entry, WantedSecret(spec=spec, namespaces=namespaces_of(registry.secret)))
+        wanted = WantedSecret(
+            spec=spec,
+            namespaces=namespaces_of(registry.secret),
+            nowhere_else=not (flags.namespaces or flags.secret_name),
+        )
+        found.setdefault(registry.address.entry, wanted)
     _require_one_registry_each(list(found.values()))
     return list(found.values())
 
@@ -211,11 +218,11 @@ def _no_longer_wanted(cluster: Cluster, secrets: Sequence[WantedSecret], items: 
     """Tell which secrets of ours for these registries are elsewhere, as far as the user may list them."""
     from agent.cluster.secrets import registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
 
-    ours = cluster.ours(ALL_NAMESPACES)
+    entries = {wanted.spec.address.entry for wanted in secrets if wanted.nowhere_else}
+    ours = cluster.ours(ALL_NAMESPACES) if entries else ()
     if isinstance(ours, Problem) or any(item.result.outcome is Outcome.FAILED for item in items):
         return []
     known = {(item.result.namespace, item.result.name) for item in items}
-    entries = {wanted.spec.address.entry for wanted in secrets}
     return [
         Problem(
             code="secret-no-longer-wanted",

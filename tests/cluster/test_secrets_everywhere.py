@@ -152,6 +152,7 @@ class TestRotation:
         assert told
         assert f"secret remove --registry {REGISTRY} --secret-name harbor-pull -n {left}" in told[0].hint
         assert password_in(apiserver, left) == "one"
+        assert "secret-no-longer-wanted" not in codes(apply(apiserver, secret, password="two", namespaces=(kept,)))
 
     def test_what_we_wrote_by_other_means_before_is_no_conflict(self, apiserver: RunningApiServer, team: str) -> None:
         space = make_namespace(apiserver, f"{team}-old", team)

@@ -22,9 +22,10 @@ def wanted(*secrets: dict[str, object], **flags: object) -> list[Namespaces]:
         for number, secret in enumerate(secrets)
     ]
     file = settings_from_file({"registries": registries}, Source(name="test"))
-    policy = Policies(file=file, flags=RegistryFlags(**flags)).general()
+    given = RegistryFlags(**flags)
+    policy = Policies(file=file, flags=given).general()
     logins = {f"r{number}.lan": LOGIN for number in range(len(secrets))}
-    return [one.namespaces for one in wanted_secrets([policy], logins)]
+    return [one.namespaces for one in wanted_secrets([policy], logins, given)]
 
 
 @pytest.mark.parametrize(
