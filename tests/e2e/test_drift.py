@@ -193,8 +193,7 @@ def test_a_reinstalled_node_is_unmanaged_and_taken_in(fleet: Fleet) -> None:
 
 
 def test_a_node_without_a_way_to_root_is_not_called_unmanaged(fleet: Fleet) -> None:
-    inventory = fleet.site.lab.write_inventory(
-        "plain.ini", nodes=fleet.site.nodes[:1], variables={"ansible_become": "false"}
-    )
+    # opspw needs a password for sudo, and none is given.
+    inventory = fleet.site.lab.write_inventory("plain.ini", nodes=fleet.site.nodes[:1], user="opspw")
     ended = fleet.site.agent("drift", "-i", inventory, "-o", "json")
     assert (ended.code, ended.node("node1")["status"]) == (4, "unreachable"), ended.document

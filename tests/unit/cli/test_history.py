@@ -108,3 +108,10 @@ def test_an_amount_that_is_none_is_a_wrong_command_line(run: Runner, amount: str
     ran = run("drift", "-i", "node1,", "--max-drifted", amount)
     assert ran.rc == 2
     assert "neither a number nor a percentage" in ran.err
+
+
+def test_an_inventory_that_shrank_to_nothing_is_no_clean_bill(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "empty.ini").write_text("[nodes]\n")
+    for arguments in (("drift",), ("drift", "--correct", "--yes")):
+        ran = run(*arguments, "-i", "empty.ini", "-o", "json")
+        assert (ran.rc, ran.document()["error"]["code"]) == (2, "inventory-empty"), ran.err  # type: ignore[index]

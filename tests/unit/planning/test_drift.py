@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.engine.records import record_of, record_of_correction
+from agent.errors import UsageError
 from agent.model.history import PastCorrection
 from agent.model.plan import Plan
 from agent.model.policy import DriftLimits, Policy, Registry
@@ -15,6 +16,7 @@ from agent.model.state import FileState, LiveRegistryConfig, Record
 from agent.planning.docker import plan_docker
 from agent.planning.drift import DriftStatus, classify, digest_of, fight, is_suspect
 from agent.planning.policy_digest import policy_digest
+from agent.planning.settings import Source, merge, settings_from_file
 from tests.unit.planning.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -223,3 +225,13 @@ def test_too_many_at_once_are_suspect_but_two_of_a_small_cluster_are_not(
     drifted: int, recorded: int, limit: int | str, *, suspect: bool
 ) -> None:
     assert is_suspect(drifted, recorded, DriftLimits(max_drifted=limit)) is suspect
+
+
+def test_the_limits_are_settings_and_a_mistake_in_them_is_named() -> None:
+    source = Source(name="x.yaml")
+    policy = merge([settings_from_file({"drift": {"max_nodes": 5, "max_drifted": "10%"}}, source)])
+    assert policy.drift == DriftLimits(max_nodes=5, max_drifted="10%")
+    assert merge([settings_from_file({"drift": {"max_drifted": 0}}, source)]).drift.max_drifted == 0
+    for wrong in ({"max_nodes": 0}, {"max_nodes": "10%"}, {"max_drifted": "110%"}, {"max_node": 1}):
+        with pytest.raises(UsageError):
+            settings_from_file({"drift": wrong}, source)
