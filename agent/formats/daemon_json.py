@@ -70,9 +70,9 @@ class DaemonJson:
         member = self.member(key)
         return self.text[member.value.start : member.value.end] if member else None
 
-    def line(self, member: JsonMember) -> int:
-        """Return the line, from 1, of a member."""
-        return line_number(self.text, member.start)
+    def line(self, part: JsonMember | JsonValue) -> int:
+        """Return the line, from 1, of a member or a value."""
+        return line_number(self.text, part.start)
 
     def encode(self, text: str, *, keep_mark: bool) -> bytes:
         """Return `text` as the content of this file."""

@@ -12,7 +12,7 @@ from agent.formats.dockerd_arguments import INSECURE_REGISTRY, parse_arguments
 from agent.formats.systemd_service import ServiceError, Variable, evaluate_service, surviving_environment
 from agent.formats.systemd_syntax import expand_specifiers, replace_variables, whole_variable
 from agent.formats.systemd_unit import parse_unit
-from agent.formats.text import CACHED_FILES, FormatError, readable
+from agent.formats.text import CACHED_FILES, FormatError, line_number, readable
 from agent.planning.environment import read_environment_files
 from agent.planning.refused import RefusedError, refused_file
 from agent.planning.unit_files import find_unit_files
@@ -112,9 +112,14 @@ class Effective:
         ]
 
     def place_of(self, argument: Argument) -> str:
-        """Return where an argument is written, in words: a variable and its file, or ExecStart= and its unit."""
+        """Return where an argument is written, in words: a variable or ExecStart=, its file and the line."""
         winner = self.winners.get(argument.variable)
-        return f"{argument.variable} in {winner.path}" if winner else f"ExecStart= in {self.command.path}"
+        path = winner.path if winner else self.command.path
+        files = self.environment_files if isinstance(winner, FileVariable) else self.parsed
+        # a word that is put together from several places is looked for where the whole command begins
+        start = argument.word.start if argument.word else self.command.assignment.start
+        line = line_number(files[path].text, start)
+        return f"{winner.name if winner else 'ExecStart='} in {path} line {line}"
 
     def variables_in_command(self) -> list[str]:
         """Return the names of the variables that split into arguments, in the order of ExecStart=."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from agent.errors import Problem
 from agent.formats.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
 from agent.planning.health import docker_version
-from agent.planning.registries import covering, near_misses
+from agent.planning.registries import LOOPBACK, as_matched, covering, near_misses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.model.state import NodeState
     from agent.planning.effective import Effective
+    from agent.planning.registries import Version
     from agent.planning.wanted import Wanted
 
 # A file full of nonsense is told of, not listed.
@@ -66,7 +67,22 @@ def _entries(state: NodeState, effective: Effective, wanted: Wanted) -> Iterator
         cover = covering(address, rest, version=version)
         if cover:
             message = f"{address.entry} stays trusted through {cover}, which was not named"
-            yield Problem(code="still-covered", message=message, hint="name the range if it should go too")
+            yield Problem(code="still-covered", message=message, hint=_way_out_of(cover, effective, version))
+
+
+def _way_out_of(cover: str, effective: Effective, version: Version | None) -> str:
+    """Return what takes a range out of force: only single registries can be named to this tool."""
+    config = effective.config
+    written = [(entry, effective.place_of(first)) for entry, first, _ in effective.flag_arguments]
+    if config and (member := config.member(INSECURE_REGISTRIES)):
+        values = member.value.elements
+        written += [(value.string, f"{effective.config_path} line {config.line(value)}") for value in values]
+    for entry, place in written:
+        if as_matched(entry, version) == cover:
+            return f"take the range out by hand where no other registry needs it: {place}"
+    if cover == LOOPBACK:
+        return "dockerd trusts it by itself, and nothing takes that back"
+    return "take the range out by hand; 'systemctl cat docker' shows what starts dockerd with it"
 
 
 def _config(effective: Effective) -> Iterator[Problem]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from agent.errors import Problem
 from agent.formats.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from agent.formats.dockerd_arguments import conflicts, parse_arguments
-from agent.formats.text import line_number
 from agent.planning.registries import parse_version
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def _mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[Star
         # an address that is no address may hold a password
         shown = value.string if "@" not in value.string else "one with a user"
         message = (
-            f"{path} line {line_number(config.text, value.start)}: dockerd does not start with the mirror '{shown}',"
+            f"{path} line {config.line(value)}: dockerd does not start with the mirror '{shown}',"
             " which is not http:// or https:// with a host" + (" and nothing else" if not has_paths else "")
         )
         found.append(_foreign("mirror-invalid", message, f"mend it in {path}, or take it out"))

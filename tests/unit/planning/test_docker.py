@@ -43,6 +43,8 @@ from tests.unit.planning.nodes import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.planning.wanted import Wanted
 
 DEBIAN_ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
@@ -324,9 +326,48 @@ def test_nothing_to_take_out_is_unchanged() -> None:
     assert "a is not trusted" in decision.reason
 
 
-def test_what_stays_trusted_through_a_range_is_told() -> None:
-    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["192.168.0.0/16", "{HARBOR}"]}}'})
-    assert "still-covered" in codes(plan(state, unwant(HARBOR)))
+RANGE = "--insecure-registry=192.168.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("contents", "place"),
+    [
+        (
+            {FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": [\n"{HARBOR}",\n"192.168.0.0/16"]}}'},
+            f"{DAEMON_JSON} line 3",
+        ),
+        (
+            {FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG} \\\n  {RANGE}"\n'},
+            f"DOCKER_OPTS in {OPTIONS} line 3",
+        ),
+        (
+            {FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": f"# ours\nDOCKER_OPTS={RANGE}\n"},
+            "DOCKER_OPTS in /etc/default/docker line 2",
+        ),
+        (
+            {FRAGMENT: PLAIN_UNIT + f"ExecStart=\nExecStart=/d {RANGE}\n"},
+            f"ExecStart= in {FRAGMENT} line {PLAIN_UNIT.count(chr(10)) + 2}",
+        ),
+        (
+            {FRAGMENT: PLAIN_UNIT + f"Environment=N=16\nExecStart=\nExecStart=/d {RANGE[:-2]}${{N}}\n"},
+            f"ExecStart= in {FRAGMENT} line {PLAIN_UNIT.count(chr(10)) + 3}",
+        ),
+    ],
+)
+def test_what_stays_trusted_through_a_range_is_told_with_its_file_and_line(
+    contents: Mapping[str, str], place: str
+) -> None:
+    """The tool takes single registries only, so a person has to find it."""
+    told = {finding.code: finding for finding in plan(node(contents), unwant(HARBOR)).findings}
+    assert "192.168.0.0/16" in told["still-covered"].message
+    assert told["still-covered"].hint.endswith(f": {place}")
+
+
+def test_what_dockerd_trusts_by_itself_is_not_to_be_looked_for() -> None:
+    decision = plan(node({FRAGMENT: PLAIN_UNIT}), unwant("127.0.0.1:5000"))
+    assert [finding.hint for finding in decision.findings] == [
+        "dockerd trusts it by itself, and nothing takes that back"
+    ]
 
 
 def test_ours_and_no_longer_asked_for_is_told_and_left() -> None:
