@@ -197,3 +197,14 @@ def test_a_node_without_a_way_to_root_is_not_called_unmanaged(fleet: Fleet) -> N
     inventory = fleet.site.lab.write_inventory("plain.ini", nodes=fleet.site.nodes[:1], user="opspw")
     ended = fleet.site.agent("drift", "-i", inventory, "-o", "json")
     assert (ended.code, ended.node("node1")["status"]) == (4, "unreachable"), ended.document
+
+
+def test_a_record_that_cannot_be_written_is_told_and_fails_nothing(fleet: Fleet) -> None:
+    node = fleet.site.nodes[2]
+    node.run("cd /var/lib/harbor-agent && mv record kept && touch record")
+    applied = fleet.apply("--limit", node.name)
+    assert (applied.code, applied.node(node.name)["outcome"]) == (0, "unchanged"), applied.stderr
+    (finding,) = applied.document["findings"]
+    assert finding["code"] == "record-not-written"
+    assert finding["message"].startswith(f"{node.name} is as wanted, but keeps no record of it")
+    node.run("cd /var/lib/harbor-agent && rm record && mv kept record")
