@@ -13,25 +13,34 @@ until_deadline() {
     "$2"
     verdict=$?
     [ "$verdict" = 1 ] || return "$verdict"
-    [ "$(now)" -lt "$1" ] || return 1
+    read -r seconds _ </proc/uptime
+    [ "${seconds%.*}" -lt "$1" ] || return 1
     sleep 0.05 2>/dev/null || sleep 1
   done
 }
 
-unit_property() {
-  systemctl show "$unit" -p "$1" 2>/dev/null | sed -n "s/^$1=//p"
+# Asks systemd once; fact NAME sets value from the answer.
+look_at_unit() {
+  facts=$newline$(systemctl show "$unit" -p ActiveState,SubState,Job,MainPID,CanReload,InvocationID 2>/dev/null)$newline
+}
+
+fact() {
+  value=${facts#*"$newline$1="}
+  if [ "$value" = "$facts" ]; then value=''; else value=${value%%"$newline"*}; fi
 }
 
 is_active() {
-  [ "$(unit_property ActiveState)" = active ]
+  look_at_unit
+  fact ActiveState
+  [ "$value" = active ]
 }
 
-# The live list, a line each; fails where the daemon does not answer. Judged by what is in it: docker.socket
+# The live list, a line each, and version; fails where the daemon does not answer. Judged by what is in it: docker.socket
 # listens on while dockerd is down, and newer clients then print an empty answer with status 0.
 live_list() {
   # shellcheck disable=SC2016 # a Go template
   answer=$(timeout 5 docker info --format 'server {{.ServerVersion}}{{println}}{{with .RegistryConfig}}{{range .InsecureRegistryCIDRs}}cidr {{json .}}{{println}}{{end}}{{range $name, $index := .IndexConfigs}}{{if not $index.Secure}}entry {{$name}}{{println}}{{end}}{{end}}{{range .Mirrors}}mirror {{.}}{{println}}{{end}}{{end}}' 2>/dev/null) || return 1
-  case $answer in "server "[0-9]*) ;; *) return 1 ;; esac
+  case $answer in "server "[0-9]*) version=${answer#* } ;; *) return 1 ;; esac
   printf '%s\n' "$answer" | sed -n '2,$p' | tr -d '"' | grep . | sort -u
 }
 
@@ -46,9 +55,14 @@ cidr $1
   return 1
 }
 
-# Running containers: "ID POLICY KUBERNETES NAME STARTED RESTARTS". A restarting one counts only where $1 is "all".
+# The containers that FILTERS of `docker ps` let through.
+list_identities() {
+  timeout 10 docker ps -q --no-trunc "$@" 2>/dev/null
+}
+
+# The same as "ID POLICY KUBERNETES NAME STARTED RESTARTS".
 list_containers() {
-  identities=$(timeout 10 docker ps -q --no-trunc --filter status=running ${1:+--filter status=restarting} 2>/dev/null) || return 1
+  identities=$(list_identities "$@") || return 1
   [ -n "$identities" ] || return 0
   # shellcheck disable=SC2086 # one word each
   timeout 10 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}}' $identities 2>/dev/null
@@ -89,12 +103,12 @@ planned_configuration() {
 
 # One argument a line: the planned ones, else those of the running process.
 planned_arguments() {
-  if grep -q '^argument ' "$T/plan"; then
-    sed -n 's/^argument //p' "$T/plan" | while read -r encoded; do
-      printf '%s\n' "$(printf %s "$encoded" | base64 -d)"
-    done
+  planned=$(plan_value arguments)
+  if [ -n "$planned" ]; then
+    printf %s "$planned" | base64 -d | tr '\0' '\n'
   else
-    tr '\0' '\n' <"/proc/$(unit_property MainPID)/cmdline"
+    fact MainPID
+    tr '\0' '\n' <"/proc/$value/cmdline"
   fi
 }
 
@@ -109,7 +123,7 @@ run_validation() {
     esac
   done
   set -- "$program" "$@" --config-file "$stage/daemon.json"
-  if "$program" --help 2>&1 | grep -q -e '--validate'; then
+  if [ "${version%%.*}" -ge 23 ]; then
     timeout 15 "$@" --validate
   elif command -v setpriv >/dev/null 2>&1; then
     timeout 15 setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs env -i PATH="$PATH" "$@"
@@ -119,10 +133,16 @@ run_validation() {
 # Restarts and waits; 1 with CODE and DETAIL where it does not come up before $1.
 restart_daemon() {
   systemctl reset-failed "$unit" "${unit%.service}.socket" 2>/dev/null
-  if ! refusal=$(systemctl --no-block restart "$unit" 2>&1); then
-    fail docker-start-failed "$refusal"
-    return 1
-  fi
+  left=$(($1 - $(now)))
+  # Waiting costs nothing here, and asking again and again takes from what dockerd needs to start.
+  said=$(timeout "$((left > 0 ? left : 1))" systemctl restart "$unit" 2>&1)
+  case $?:$said in
+    0:* | 124:* | 143:* | *:'Job for '*) ;;
+    *)
+      fail docker-start-failed "$said"
+      return 1
+      ;;
+  esac
   until_deadline "$1" has_started
   case $? in
     0) return 0 ;;
@@ -132,7 +152,7 @@ restart_daemon() {
 }
 
 has_started() {
-  facts=$(systemctl show "$unit" -p ActiveState,SubState,Job 2>/dev/null | tr '\n' ' ')
+  look_at_unit
   case $facts in
     *SubState=auto-restart*) return 2 ;;
     *Job=[1-9]*) return 1 ;;
@@ -144,21 +164,25 @@ has_started() {
 
 # What dockerd said last of its failure; passwords in addresses are masked.
 last_error() {
-  invocation=$(unit_property InvocationID)
-  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$invocation" -n 40 -o cat --no-pager 2>/dev/null |
+  look_at_unit
+  fact InvocationID
+  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null |
     grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1)
   # Where it said nothing, systemd knows which process ended and how.
-  [ -n "$said" ] || said=$(journalctl "INVOCATION_ID=$invocation" -n 40 -o cat --no-pager 2>/dev/null |
+  [ -n "$said" ] || said=$(journalctl "INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null |
     grep -E 'process exited|Failed to|timed out' | head -n 1)
   printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g; s/^Status: //' | cut -c1-400
 }
 
 # SIGHUP; the status says nothing about whether the file was taken, the live list does.
 reload_daemon() {
-  if [ "$(unit_property CanReload)" = yes ]; then
+  look_at_unit
+  fact CanReload
+  if [ "$value" = yes ]; then
     systemctl reload "$unit" 2>/dev/null
   else
-    kill -HUP "$(unit_property MainPID)" 2>/dev/null
+    fact MainPID
+    kill -HUP "$value" 2>/dev/null
   fi
 }
 
@@ -166,8 +190,11 @@ reload_daemon() {
 is_live_as_planned() {
   again=1
   if [ "$action" = restart ]; then again=2; fi
-  has_started || { verdict=$?; fail docker-start-failed "$(last_error)" || return "$verdict"; }
-  live=$(live_list) || { fail docker-silent "dockerd does not answer"; return 1; }
+  if ! live=$(live_list); then
+    fail docker-silent "dockerd does not answer"
+    has_started || { verdict=$?; fail docker-start-failed "$(last_error)" || return "$verdict"; }
+    return 1
+  fi
   while read -r keyword entry; do
     case $keyword in
       expected) is_listed "$entry" "$live" || { fail registry-not-live "$entry is not in the daemon's live list"; return "$again"; } ;;
@@ -193,12 +220,15 @@ is_live_as_before() {
 # Containers that must come back by themselves run; sets lost (names). kubelet makes its own anew. With live-restore
 # all of them run on, and 2 says that one did not.
 are_containers_back() {
-  running=$newline$(list_containers all)$newline || return 1
+  [ -s "$T/containers.before" ] || return 0
+  # What else is to be told of each is asked for only where it is compared.
+  if [ -n "$live_restore" ]; then look=list_containers; else look=list_identities; fi
+  running=$newline$("$look" --filter status=running --filter status=restarting)$newline || return 1
   lost='' awaited='' bounced=''
   while read -r identity policy kubernetes name started restarts; do
     name=${name#/}
     case $running in
-      *"$newline$identity "*)
+      *"$newline$identity"*)
         [ -z "$live_restore" ] || runs_on || bounced="$bounced${bounced:+ }$name"
         continue
         ;;

@@ -29,7 +29,9 @@ is_live_restore_off() {
 
 # What the daemon said of a file that it did not take; passwords in addresses are masked.
 last_reload_error() {
-  journalctl "_SYSTEMD_INVOCATION_ID=$(unit_property InvocationID)" -n 20 -o cat --no-pager 2>/dev/null |
+  look_at_unit
+  fact InvocationID
+  journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 20 -o cat --no-pager 2>/dev/null |
     sed -n -e 's,://[^/@ ]*@,://***@,g' -e 's/^.*Error reconfiguring the daemon/: error reconfiguring the daemon/p' \
       -e 's/^.*unable to configure the Docker daemon/: unable to configure the Docker daemon/p' | tail -n 1 | cut -c1-300
 }

@@ -199,7 +199,7 @@ undo() {
     journal rollback_failed state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"
   else
     # What ran when the change was made may long be gone.
-    if has_step activating; then list_containers >"$T/containers.before"; fi
+    if has_step activating; then list_containers --filter status=running >"$T/containers.before"; fi
     restore rollback-requested "taken back on request"
   fi
 }

@@ -10,11 +10,16 @@
 # (`A && B || fail` is meant as it reads, and variables are shared between the parts, hence the exceptions above.)
 
 load() {
-  unit=$(plan_value unit)
-  action=$(plan_value action)
-  config_file=$(plan_value config-file)
-  patience=$(plan_value deadline)
-  live_restore=$(plan_value live-restore)
+  live_restore=''
+  while read -r word value; do
+    case $word in
+      unit) unit=$value ;;
+      action) action=$value ;;
+      config-file) config_file=$value ;;
+      deadline) patience=$value ;;
+      live-restore) live_restore=$value ;;
+    esac
+  done <"$T/plan"
 }
 
 run() {
@@ -39,23 +44,26 @@ preflight() {
     check_fingerprint && check_writable || return 1
     number=$((number + 1))
   done
-  [ "$action" = none ] && return 0
+  : >"$T/live.before" && : >"$T/containers.before" || { fail state-not-writable "$T cannot be written"; return 1; }
+  [ "$action" != none ] || return 0
   is_active || { fail docker-not-running "$unit is not active"; return 1; }
-  if tr '\0' ' ' <"/proc/$(unit_property MainPID)/cmdline" | grep -q -e '--containerd[= ]/run/containerd/' &&
+  fact MainPID
+  if tr '\0' ' ' <"/proc/$value/cmdline" | grep -q -e '--containerd[= ]/run/containerd/' &&
     ! systemctl is-active --quiet containerd.service; then
     fail containerd-not-running "containerd.service is not active"
     return 1
   fi
-  validate_planned
+  live_list >"$T/live.before" || { fail docker-silent "dockerd does not answer"; return 1; }
+  # dockerd judges while it lists its containers.
+  { validate_planned || printf '%s %s\n' "$CODE" "$DETAIL"; } >"$T/judgement" &
+  list_containers --filter status=running >"$T/containers.before" ||
+    { fail docker-silent "dockerd does not list its containers"; return 1; }
+  wait "$!"
+  [ ! -s "$T/judgement" ] || { read -r CODE DETAIL <"$T/judgement"; return 1; }
 }
 
 # Everything a restoration needs is on disk before "prepared" is journalled, and is armed before a file moves.
 prepare() {
-  : >"$T/live.before" && : >"$T/containers.before"
-  if [ "$action" != none ]; then
-    live_list >"$T/live.before" || { fail docker-silent "dockerd does not answer"; return 1; }
-    list_containers >"$T/containers.before" || { fail docker-silent "dockerd does not list its containers"; return 1; }
-  fi
   number=1
   while read_change "$number"; do
     back_up && keep_pristine || { fail backup-failed "$path could not be backed up"; return 1; }

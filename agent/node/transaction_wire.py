@@ -110,8 +110,9 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
         lines.append(f"live-restore {plan.live_restore}")
     lines += [f"expected {_word(entry)}" for entry in plan.expected_entries]
     lines += [f"unexpected {_word(entry)}" for entry in plan.unexpected_entries]
-    arguments = (argument.encode("utf-8", "surrogateescape") for argument in plan.argv_after)
-    lines += [f"argument {base64.b64encode(argument).decode()}" for argument in arguments]
+    if plan.argv_after:
+        arguments = "".join(f"{argument}\0" for argument in plan.argv_after).encode("utf-8", "surrogateescape")
+        lines.append(f"arguments {base64.b64encode(arguments).decode()}")
     for number, change in enumerate(plan.changes, start=1):
         if change.after.kind not in (FileKind.REGULAR, FileKind.ABSENT):
             raise ValueError(f"{change.path} cannot be made a {change.after.kind}")

@@ -131,7 +131,7 @@ class World:
         if self.file("/etc/systemd/system/harbor-agent-recovery.service").exists():
             script = f"/var/lib/harbor-agent/transactions/{transaction}/transaction.sh"
             self.execute([*self.shell.split(), script, "recover", transaction])
-        self.execute(["systemctl", "--no-block", "restart", "docker.service"])
+        self.execute(["systemctl", "restart", "docker.service"])
 
 
 @pytest.fixture(params=["dash", "busybox sh", "bash"])
