@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
     from agent.errors import Problem
 
+# In bytes, as in agent/node/probe.sh.
+LARGEST_READ = 1 << 20
+
 
 class FileKind(StrEnum):
-    """What is at a path."""
+    """What is at a path. TOO_LARGE is a regular file of more than `LARGEST_READ` bytes."""
 
     ABSENT = "absent"
     REGULAR = "regular"
@@ -22,6 +25,7 @@ class FileKind(StrEnum):
     DIRECTORY = "directory"
     OTHER = "other"
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too-large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ _UNREADABLE = {
     "process-unreadable": "{} cannot be read without more rights: whether pulls go through a proxy is not known",
     "file-too-large": "{} is larger than 1 MiB and was not read",
 }
+_UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileKind.TOO_LARGE}
 
 
 def probe_program(entries: Sequence[str]) -> Program:
@@ -158,9 +159,9 @@ def _read_unreadable(document: _Document, rest: str) -> None:
     message = _UNREADABLE.get(code, "{} was not read").format(path)
     document.unreadable.append(Problem(code=code, message=message))
     known = document.files.get(path, FileState(path=path))
-    if code.startswith("file-"):
-        kind = known.kind if known.kind is FileKind.SYMLINK else FileKind.UNREADABLE
-        document.files[path] = replace(known, kind=kind)
+    kind = _UNREAD_KINDS.get(code)
+    if kind:
+        document.files[path] = replace(known, kind=known.kind if known.kind is FileKind.SYMLINK else kind)
 
 
 def _read_reach(document: _Document, rest: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NEW_FILE_MODE = 0o644
 # No unit, environment file or daemon.json that somebody wrote comes near it; larger ones are not worth the seconds.
 LARGEST_FILE = 1 << 17
+_LOOK_AT_IT = "look at what wrote it, and put the right content back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +80,8 @@ def require_writable(file: FileState) -> None:
             )
         case FileKind.DIRECTORY | FileKind.OTHER:
             raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
-        case FileKind.UNREADABLE:
-            raise RefusedError("file-unreadable", f"{file.path} cannot be read", "plan as root")
+        case FileKind.UNREADABLE | FileKind.TOO_LARGE:
+            raise _unread(file)
         case FileKind.REGULAR | FileKind.ABSENT:
             return
 
@@ -92,8 +93,8 @@ def content_of(file: FileState) -> bytes | None:
     """
     if file.kind is FileKind.ABSENT:
         return None
-    if file.kind is FileKind.UNREADABLE:
-        raise RefusedError("file-unreadable", f"{file.path} cannot be read", "plan as root")
+    if file.kind in (FileKind.UNREADABLE, FileKind.TOO_LARGE):
+        raise _unread(file)
     if file.content is None and file.kind is FileKind.SYMLINK:
         message = f"{file.path} is a symbolic link to {file.link_target}, which leads to no readable file"
         raise RefusedError("file-symlinked", message, "replace the link by a file")
@@ -101,5 +102,12 @@ def content_of(file: FileState) -> bytes | None:
         raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
     if len(file.content) > LARGEST_FILE:
         message = f"{file.path} holds {len(file.content)} bytes, more than systemd or dockerd is meant to read"
-        raise RefusedError("file-too-large", message, "look at what wrote it")
+        raise RefusedError("file-too-large", message, _LOOK_AT_IT)
     return file.content
+
+
+def _unread(file: FileState) -> RefusedError:
+    if file.kind is FileKind.TOO_LARGE:
+        message = f"{file.path} is larger than 1 MiB and was not read"
+        return RefusedError("file-too-large", message, _LOOK_AT_IT)
+    return RefusedError("file-unreadable", f"{file.path} cannot be read", "plan as root")

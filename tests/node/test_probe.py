@@ -61,7 +61,7 @@ def test_a_link_is_a_fact_of_its_own_with_what_a_reader_would_see(world: World) 
 def test_a_file_that_is_too_large_is_said_not_to_be_read(world: World) -> None:
     world.file("/etc/docker/daemon.json").write_bytes(b" " * (1 << 20) + b"{}")
     state = probe(world)
-    assert state.files["/etc/docker/daemon.json"].kind is FileKind.UNREADABLE
+    assert state.files["/etc/docker/daemon.json"].kind is FileKind.TOO_LARGE
     assert [problem.code for problem in state.unreadable] == ["file-too-large"]
 
 

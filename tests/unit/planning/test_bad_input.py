@@ -74,7 +74,7 @@ def damaged(draw: st.DrawFn) -> NodeState:
         del contents[path]
     state = node(contents, draw(st.sampled_from(["20.10.24", "1.11.2", "26.1.0", "", "junk"])))
     for path in draw(st.sets(st.sampled_from(sorted(WHOLE)), max_size=1)):
-        kind = draw(st.sampled_from([FileKind.DIRECTORY, FileKind.OTHER, FileKind.UNREADABLE]))
+        kind = draw(st.sampled_from([FileKind.DIRECTORY, FileKind.OTHER, FileKind.UNREADABLE, FileKind.TOO_LARGE]))
         other = draw(st.sampled_from([FileState(path=path, kind=kind), symlink(path, "../../../../etc/shadow")]))
         state = replace(state, files={**state.files, path: other})
     argv = ("/usr/sbin/dockerd", "-H", "fd://")

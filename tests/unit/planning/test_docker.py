@@ -425,6 +425,11 @@ def with_file(state: NodeState, file: FileState) -> NodeState:
             "file-unreadable",
             OPTIONS,
         ),
+        (
+            with_file(node({FRAGMENT: PLAIN_UNIT}), FileState(path=DAEMON_JSON, kind=FileKind.TOO_LARGE)),
+            "file-too-large",
+            f"{DAEMON_JSON} is larger than 1 MiB",
+        ),
     ],
 )
 def test_refused_with_code_and_place(state: NodeState, code: str, words: str) -> None:
