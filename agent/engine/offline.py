@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.engine.fleet import plan_state
 from agent.engine.tree import Tree
+from agent.errors import Problem
 from agent.model.inventory import Node
 from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
@@ -61,9 +62,15 @@ def observe_tree(tree: Tree, docker_version: str) -> NodeState:
     files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
     docker = DockerState(unit=UnitState(name=name), version=docker_version) if name else None
     release = tree.state("/etc/os-release").content or tree.state("/usr/lib/os-release").content or b""
-    state = NodeState(system=_system(release), docker=docker, files=files, offline=True)
+    closed = tuple(_closed(directory) for directory in tree.closed)
+    state = NodeState(system=_system(release), docker=docker, files=files, unreadable=closed, offline=True)
     config = _config_file(state)
     return replace(state, files={**files, config: tree.state(config)})
+
+
+def _closed(directory: str) -> Problem:
+    message = f"the directory {directory} cannot be read without more rights"
+    return Problem(code="directory-unreadable", message=message, hint="plan as a user who may read the whole tree")
 
 
 def _config_file(state: NodeState) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from agent.model.plan import FileChange
 from agent.model.state import FileKind, FileState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -84,6 +86,82 @@ def test_a_file_that_moved_is_not_overwritten(root: Path) -> None:
     with pytest.raises(AgentError, match="no longer as it was planned"):
         tree.write(FileChange(before=before, after=before, reason=""))
     assert file.read_bytes() == b"new"
+
+
+def new_file(path: str = "/etc/docker/daemon.json") -> FileChange:
+    after = FileState(path=path, kind=FileKind.REGULAR, content=b"{}", mode=0o644, uid=os.getuid(), gid=os.getgid())
+    return FileChange(before=FileState(path=path), after=after, reason="")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/data/docker", "/etc/docker is a symbolic link that leads to nothing in the tree"),
+        ("docker", "/etc/docker is a symbolic link that leads to nothing in the tree"),
+        (None, "/etc/docker is no directory"),
+    ],
+    ids=["dangling", "in circles", "a file"],
+)
+def test_a_folder_that_cannot_be_had_is_said_and_not_replaced(root: Path, target: str | None, words: str) -> None:
+    folder = root / "etc/docker"
+    folder.rmdir()
+    if target:
+        folder.symlink_to(target)
+    else:
+        folder.write_text("a file")
+    tree = Tree(str(root))
+    assert tree.state("/etc/docker/daemon.json").kind is FileKind.ABSENT
+    with pytest.raises(AgentError) as caught:
+        tree.write(new_file())
+    assert caught.value.problem.code == "root-unwritable"
+    assert caught.value.problem.message == f"{root}/etc/docker/daemon.json cannot be written: {words}"
+    assert folder.is_symlink() == (target is not None)
+
+
+def test_a_link_to_a_folder_in_the_tree_is_written_through(root: Path) -> None:
+    (root / "etc/docker").rmdir()
+    (root / "data").mkdir()
+    (root / "etc/docker").symlink_to("/data")
+    Tree(str(root)).write(new_file())
+    assert (root / "data/daemon.json").read_bytes() == b"{}"
+
+
+def test_what_a_killed_run_left_is_no_obstacle(root: Path) -> None:
+    (root / "etc/docker/.daemon.json.harbor-agent").write_text("half")
+    Tree(str(root)).write(new_file())
+    assert [path.name for path in (root / "etc/docker").iterdir()] == ["daemon.json"]
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Have the rights of one who owns nothing of the tree."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.needs("root")
+def test_what_may_not_be_read_is_no_empty_tree(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "etc/docker/daemon.json").write_text("{}")
+    (root / "etc/docker/daemon.json").chmod(0o600)
+    (root / "etc/closed").mkdir(mode=0o700)
+    (root / "etc/closed/x.conf").write_text("[Service]")
+    # what lies above the tree is pytest's alone
+    monkeypatch.chdir(root)
+    with as_nobody():
+        tree = Tree(".")
+        assert tree.state("/etc/docker/daemon.json").kind is FileKind.UNREADABLE
+        assert tree.state("/etc/closed/x.conf").kind is FileKind.UNREADABLE
+        assert (tree.names("/etc/closed"), tree.closed) == ([], ["/etc/closed"])
+        with pytest.raises(AgentError, match="Permission denied"):
+            tree.write(new_file("/etc/docker/other.json"))
+
+
+def test_a_file_that_is_too_large_is_not_read(root: Path) -> None:
+    (root / "etc/docker/daemon.json").write_bytes(b" " * (1 << 20) + b"{}")
+    assert Tree(str(root)).state("/etc/docker/daemon.json").kind is FileKind.TOO_LARGE
 
 
 def test_takes_a_file_away(root: Path) -> None:
