@@ -11,6 +11,7 @@ from agent.cli import options
 from agent.cli.apply import AcceptRestart, confirm
 from agent.cli.guard import guarded
 from agent.cli.interrupts import stopping_gently
+from agent.cli.measured import Measurement
 from agent.cli.output import Progress, write, write_json
 from agent.errors import ExitCode, UsageError
 
@@ -45,6 +46,14 @@ MaxDrifted = Annotated[
         metavar="N|P%",
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        help="Also write what was found for Prometheus' textfile collector; FILE ends in .prom.",
+        metavar="FILE",
+    ),
+]
 NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names it.", metavar="NODE")]
 
 
@@ -68,6 +77,7 @@ def drift(
     max_nodes: MaxNodes = None,
     max_drifted: MaxDrifted = None,
     accept_restart: AcceptRestart = False,
+    metrics: Metrics = None,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -81,16 +91,20 @@ def drift(
     if subcommand.invoked_subcommand:
         return None
     from agent.engine.drift import look_for_drift
+    from agent.engine.metrics import metrics_file
     from agent.engine.request import Asked
 
-    limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
-    flags = replace(login.flags(), route=route, verify_image=verify_image)
     progress = Progress(output, verbose)
-    report = look_for_drift(Asked(reach=nodes.reach(), flags=flags, config=login.config, note=note), progress)
-    if not correct:
-        return _finish(report, report.exit_code, None, None, output)
-    given = {name: value for name, value in limits.items() if value is not None}
-    return _correct(report, given, progress, output, accept_restart=accept_restart, yes=yes)
+    with Measurement(metrics_file(metrics) if metrics else None) as measurement:
+        limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
+        flags = replace(login.flags(), route=route, verify_image=verify_image)
+        asked = Asked(reach=nodes.reach(), flags=flags, config=login.config, note=note)
+        report = look_for_drift(asked, progress)
+        measurement.saw(report)
+        if not correct:
+            return _finish(measurement, report, report.exit_code, output)
+        given = {name: value for name, value in limits.items() if value is not None}
+        return _correct(measurement, report, given, progress, output, accept_restart=accept_restart, yes=yes)
 
 
 @app.command("release", epilog=options.examples("harbor-agent drift release node7"))
@@ -114,6 +128,7 @@ def _amount(text: str) -> int | str:
 
 
 def _correct(
+    measurement: Measurement,
     report: DriftReport,
     limits: dict[str, int | str],
     progress: Progress,
@@ -126,21 +141,30 @@ def _correct(
 
     allowed = replace(report.general.drift, **limits)  # type: ignore[arg-type]  # each is of its option's type
     corrections = choose_corrections(report, allowed, accept_restart=accept_restart)
+    measurement.saw(corrections.report)
     ended = None
     if corrections.chosen:
         confirm([node.planned for node in corrections.chosen], None, yes=yes)
         with stopping_gently() as stop:
             ended = correct(corrections, progress, stop)
     code = correction_exit_code(corrections, ended)
-    return _finish(corrections.report, code, ended, corrections.stopped, output)
+    return _finish(measurement, corrections.report, code, output, ended=ended, stopped=corrections.stopped)
 
 
 def _finish(
-    report: DriftReport, code: ExitCode, ended: Report | None, stopped: Problem | None, output: options.Format
+    measurement: Measurement,
+    report: DriftReport,
+    code: ExitCode,
+    output: options.Format,
+    *,
+    ended: Report | None = None,
+    stopped: Problem | None = None,
 ) -> ExitCode:
     from agent.cli.drift_text import drift_text
     from agent.engine.documents import drift_document
 
+    told = measurement.ended(report, code, ended)
+    report = replace(report, findings=(*report.findings, *told))
     if output is options.Format.JSON:
         write_json(drift_document(report, int(code), ended, stopped))
     else:
