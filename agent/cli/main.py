@@ -11,7 +11,20 @@ import typer
 from typer.core import TyperGroup
 
 from agent import __version__
-from agent.cli import apply, drift, explain, history, lock, plan, render, rollback, secret, trust_hosts, verify
+from agent.cli import (
+    apply,
+    drift,
+    explain,
+    history,
+    lock,
+    plan,
+    render,
+    rollback,
+    secret,
+    trust_hosts,
+    verify,
+    workloads,
+)
 from agent.cli.options import examples
 from agent.errors import ExitCode, Problem
 
@@ -34,6 +47,7 @@ class _InOrder(TyperGroup):
             "rollback",
             "history",
             "secret",
+            "workloads",
             "trust-hosts",
             "lock",
             "explain",
@@ -101,6 +115,7 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(drift.app, name="drift")
 app.add_typer(history.app, name="history")
 app.add_typer(secret.app, name="secret")
+app.add_typer(workloads.app, name="workloads")
 app.command("trust-hosts", epilog=examples("harbor-agent trust-hosts -i inventory.ini"))(trust_hosts.trust_hosts)
 app.add_typer(lock.app, name="lock")
 app.command("explain", epilog=examples("harbor-agent explain host-key-unknown", "harbor-agent explain"))(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
-# These two read what was asked for and order the nodes; they see nothing that is on one.
-ELSEWHERE = {"settings.py", "rollout.py"}
+# These read what was asked for, order the nodes, and look at manifests; they see nothing that is on a node.
+ELSEWHERE = {"settings.py", "rollout.py", "workloads.py"}
 FILES = [*(ROOT / "agent/planning").glob("*.py"), *(ROOT / "agent/formats").glob("*.py")]
 MODULES = sorted(path for path in FILES if path.name not in ELSEWHERE)
 CASES = {folder.name for folder in (ROOT / "tests/cases").iterdir() if folder.is_dir()}
