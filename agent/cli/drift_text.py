@@ -24,7 +24,7 @@ _COLOURS = {
     DriftStatus.UNMANAGED: typer.colors.YELLOW,
     DriftStatus.SKIPPED: typer.colors.BRIGHT_BLACK,
 }
-_WORDS = {status: status.value.replace("_", " ") for status in DriftStatus}
+_WORDS = {status: status.value.replace("_", " ") for status in DriftStatus} | {DriftStatus.DRIFT: "drifted"}
 
 
 def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | None) -> str:
@@ -41,7 +41,8 @@ def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | Non
 
 def _node(node: DriftedNode, width: int) -> list[str]:
     word = typer.style(_WORDS[node.status].ljust(11), fg=_COLOURS.get(node.status, typer.colors.RED), bold=True)
-    lines = [f"{node.name.ljust(width)}  {word}  {node.reason}".rstrip()]
+    reason = "" if node.problem and node.problem.message == node.reason else node.reason
+    lines = [f"{node.name.ljust(width)}  {word}  {reason}".rstrip()]
     if node.drift:
         lines += [f"  {file.path}: {_short(file.recorded)} -> {_short(file.found)}" for file in node.drift.files]
         lines += [f"  - {_masked(argument)}" for argument in node.drift.missing_arguments]
@@ -55,13 +56,17 @@ def _node(node: DriftedNode, width: int) -> list[str]:
 
 def _summary(report: DriftReport) -> str:
     found = Counter(node.status for node in report.nodes)
-    counted = [f"{found[status]} {_WORDS[status]}" for status in DriftStatus if found[status]]
-    drifted = [node.drift for node in report.nodes if node.drift and node.status is DriftStatus.DRIFT]
-    where = [f"{sum(d.in_files for d in drifted)} in files", f"{sum(d.at_runtime for d in drifted)} at runtime"]
+    counted = [f"{found[status]} {_WORDS[status]}{_where(report, status)}" for status in DriftStatus if found[status]]
     quarantined = sum(node.quarantine is not None for node in report.nodes)
-    parts = counted + ([f"drift: {', '.join(where)}"] if drifted else [])
-    parts += [f"{quarantined} in quarantine"] if quarantined else []
-    return "Drift: " + (", ".join(parts) or "no nodes")
+    counted += [f"{quarantined} in quarantine"] if quarantined else []
+    return "Drift: " + (", ".join(counted) or "no nodes")
+
+
+def _where(report: DriftReport, status: DriftStatus) -> str:
+    if status is not DriftStatus.DRIFT:
+        return ""
+    drifted = [node.drift for node in report.nodes if node.drift and node.status is status]
+    return f" ({sum(d.in_files for d in drifted)} in files, {sum(d.at_runtime for d in drifted)} at runtime)"
 
 
 def _short(digest: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.cli.drift_text import drift_text
 from agent.engine.correction import choose_corrections, correct, correction_exit_code
 from agent.engine.database import history_file
 from agent.engine.drift import DriftedNode, DriftReport
@@ -112,3 +113,11 @@ def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
         correct(corrections, lambda _: None, StopRequest())
     with Fights() as memory:
         assert memory.of_node("node1") == []
+
+
+def test_what_people_read_names_files_and_sums_up() -> None:
+    chosen = choose_corrections(report(drifted(), drifted("node2", restart_policy="no")), LIMITS, accept_restart=False)
+    lines = drift_text(chosen.report, None, chosen.stopped).splitlines()
+    assert any(OPTIONS in line and "-> absent" in line for line in lines)
+    assert sum("containers-would-stop" in line for line in lines) == 1
+    assert lines[-1] == "Drift: 2 drifted (2 in files, 2 at runtime)"
