@@ -14,7 +14,7 @@ from agent.transport.keys import KeyRing
 from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_user_files
 from agent.transport.negotiation import Transport, negotiate, verify
 from agent.transport.ssh_library import paramiko
-from agent.transport.target import UnreachableError, place
+from agent.transport.target import UnreachableError
 from agent.transport.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.transport.deadline import Deadline, Watch
     from agent.transport.proxy_command import ProxyProcess
     from agent.transport.routes import Route
+    from agent.transport.ssh_settings import Settings
     from agent.transport.target import Target
 
 _SECONDS_BETWEEN_KEEPALIVES = 15
@@ -59,7 +60,7 @@ class Connector:
         self._user_files = tuple(known_hosts) if known_hosts is not None else default_user_files()
         self._global_files = () if known_hosts is not None else GLOBAL_FILES
         self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
-        self._bastions: dict[tuple[str, ...], _Bastion] = {}
+        self._bastions: dict[tuple[Settings, ...], _Bastion] = {}
         self._key_ring = KeyRing(self.terminal)
         self._lock = Lock()
 
@@ -95,9 +96,14 @@ class Connector:
     def known_hosts_files(self, target: Target) -> tuple[Path, ...]:
         """Return the files that count for a target, the user's first."""
         settings = target.settings
-        users = self._user_files if settings.known_hosts is None else settings.known_hosts
         everybodys = self._global_files if settings.known_hosts is None else GLOBAL_FILES
-        return (*users, *(everybodys if settings.global_known_hosts is None else settings.global_known_hosts))
+        named = settings.global_known_hosts
+        return (*self.user_files(target), *(everybodys if named is None else named))
+
+    def user_files(self, target: Target) -> tuple[Path, ...]:
+        """Return the known_hosts files that are the user's own."""
+        named = target.settings.known_hosts
+        return self._user_files if named is None else named
 
     def forget_known_hosts(self) -> None:
         """Read the known_hosts files again when they are needed."""
@@ -142,7 +148,7 @@ class Connector:
 
     def _bastion(self, chain: Sequence[Target], watch: Watch, deadline: Deadline) -> Transport:
         """Return the connection to the last of `chain`, which everybody shares. Raises UnreachableError."""
-        key = tuple(f"{bastion.name} {place(bastion.settings)}" for bastion in chain)
+        key = tuple(bastion.settings for bastion in chain)
         with self._lock:
             bastion = self._bastions.setdefault(key, _Bastion())
         while not bastion.lock.acquire(timeout=deadline.nap()):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
@@ -12,8 +14,6 @@ from agent.transport.known_hosts import Verdict, fingerprint
 from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agent.transport.known_hosts import KnownHosts
     from agent.transport.target import Target, UnreachableError
 
@@ -38,6 +38,7 @@ _KINDS = {
     "macs": ("message authentication code", "server_mac_algo_list"),
 }
 _OFFERS = frozenset(offer for _, offer in _KINDS.values())
+_BINARY_LIST = b"SSHKRL\n\0"  # OpenSSH PROTOCOL.krl
 _SECONDS_FOR_KEYGEN = 20.0
 
 
@@ -115,29 +116,42 @@ def judge(target: Target, key: paramiko.PKey, known_hosts: KnownHosts) -> Proble
                 what += f"; known_hosts has only {', '.join(others)} for it"
             elif known_hosts.has_authority(names):
                 what += "; @cert-authority lines are not used, the key itself must be known"
+            if target.settings.known_hosts in {(), (Path(os.devnull),)}:
+                trust = "its ssh arguments keep no host keys: take UserKnownHostsFile out of them, then trust-hosts"
             return Problem(code="host-key-unknown", message=what, hint=trust)
 
 
 def _revoked(revoked_keys: Path | None, line: str, presented: str) -> Problem | None:
-    """Ask ssh-keygen about RevokedHostKeys: the file is a list of keys or a binary one of its own format."""
+    """Look a key up in RevokedHostKeys: a list of keys, or a binary one, which ssh-keygen reads.
+
+    As with ssh, a list that cannot be read revokes every key.
+    """
     if revoked_keys is None:
         return None
-    program = shutil.which("ssh-keygen")
-    key = line.partition(" ")[2]
-    command = [program or "ssh-keygen", "-Q", "-f", str(revoked_keys), "/dev/stdin"]
+    key_type, encoded = line.split()[1:3]
     try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            command, input=key.encode(), check=False, capture_output=True, timeout=_SECONDS_FOR_KEYGEN
-        )
+        content = revoked_keys.read_bytes()
+        if content.startswith(_BINARY_LIST):
+            found = _is_in_binary_list(revoked_keys, f"{key_type} {encoded}")
+        else:
+            found = encoded.encode() in content.split()
     except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
+        message = f"whether its host key ({presented}) is revoked cannot be told: {error}"
     else:
-        if done.returncode == 0:
+        if not found:
             return None
-        said = (done.stderr or done.stdout).decode(errors="replace").strip()
+        message = f"its host key ({presented}) is revoked by {revoked_keys}"
     hint = "give the node a new host key, or correct RevokedHostKeys in the ssh configuration"
-    message = f"its host key ({presented}) is revoked by {revoked_keys}, or that cannot be told ({said})"
     return Problem(code="host-key-revoked", message=message, hint=hint)
+
+
+def _is_in_binary_list(file: Path, key: str) -> bool:
+    """Ask ssh-keygen. Raises OSError where it is missing."""
+    command = [shutil.which("ssh-keygen") or "ssh-keygen", "-Q", "-f", str(file), "/dev/stdin"]
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        command, input=key.encode(), check=False, capture_output=True, timeout=_SECONDS_FOR_KEYGEN
+    )
+    return done.returncode != 0
 
 
 def _no_common_algorithm(transport: Transport, target: Target, said: str) -> UnreachableError:

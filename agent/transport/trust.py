@@ -153,9 +153,8 @@ class HostKeys:
         )
 
     def _file(self, target: Target) -> Path | None:
-        """Return the first file that the user may add to; None where keys are not kept."""
-        files = self._connector.known_hosts_files(target)
-        return next((file for file in files if str(file) != os.devnull), None)
+        """Return the user's first file; None where keys are not kept."""
+        return next((file for file in self._connector.user_files(target) if str(file) != os.devnull), None)
 
 
 def add(keys: Sequence[HostKey]) -> None:

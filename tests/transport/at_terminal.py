@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import termios
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What was shown on the terminal, and how the program ended."""
+    """What was shown on the terminal, whether it shows what is typed again, and how the program ended."""
 
     code: int
     shown: str
+    echoes: bool
 
 
 def at_terminal(
@@ -49,8 +51,9 @@ def at_terminal(
             if question:
                 seen = question.end()
                 os.write(terminal, f"{left.pop(0)[1]}\n".encode())
+        echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
     finally:
         os.close(terminal)
         _, status = os.waitpid(pid, 0)
     assert not left, f"never asked: {left[0][0]}; shown: {shown}"
-    return Session(code=os.waitstatus_to_exitcode(status), shown=shown)
+    return Session(code=os.waitstatus_to_exitcode(status), shown=shown, echoes=echoes)

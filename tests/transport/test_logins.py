@@ -221,6 +221,18 @@ class TestPasswords:
         # It is the password for the login, and sudo here wants another one.
         assert "become-password-wrong" in done.shown
 
+    def test_an_interrupt_at_the_question_ends_it_and_leaves_the_terminal_as_it_was(
+        self, inventory: Path, locked: str
+    ) -> None:
+        with inventory.open("a") as file:
+            file.write(f"[all:vars]\nansible_ssh_private_key_file={locked}\n")
+
+        at_once = self.plan(inventory, ["-k"], [("SSH password: ", "\x03")])
+        in_the_run = self.plan(inventory, [], [("passphrase of the key", "\x03")])
+
+        assert (at_once.code, at_once.echoes) == (130, True)
+        assert (in_the_run.code, in_the_run.echoes) == (130, True)
+
     def test_a_password_of_the_inventory_counts_before_it(self, inventory: Path) -> None:
         with inventory.open("a") as file:
             file.write(f"[all:vars]\nansible_password={json.dumps(LOGIN_PASSWORD)}\nansible_user=nopasswd\n")

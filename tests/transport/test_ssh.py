@@ -63,6 +63,30 @@ class TestHostKeys:
 
         assert lost(server.node(), files).problem.code == "host-key-revoked"
 
+    @pytest.mark.parametrize("form", ["a list of keys", "a binary list"])
+    def test_a_key_in_the_list_of_revoked_ones_is_refused(
+        self, server: Server, write: Write, tmp_path: Path, form: str
+    ) -> None:
+        known_hosts = write(f"[127.0.0.1]:{server.port} {server.host_key()}")
+        revoked, other = tmp_path / "revoked", tmp_path / "other"
+        for file, kind in ((revoked, "ed25519"), (other, "rsa")):
+            file.write_text(server.host_key(kind) + "\n")
+            if form == "a binary list":
+                make_list = ["ssh-keygen", "-q", "-k", "-f", str(file), str(server.home / f"host_{kind}.pub")]
+                subprocess.run(make_list, check=True)
+
+        completed(server.node(ssh_common_args=f"-o RevokedHostKeys={other}"), known_hosts)
+        result = lost(server.node(ssh_common_args=f"-o RevokedHostKeys={revoked}"), known_hosts)
+
+        assert result.problem.code == "host-key-revoked"
+        assert str(revoked) in result.problem.message
+
+    def test_arguments_that_keep_no_keys_are_the_way_out(self, server: Server) -> None:
+        result = lost(server.node(ssh_common_args="-o UserKnownHostsFile=/dev/null"), server.known_hosts)
+
+        assert result.problem.code == "host-key-unknown"
+        assert "take UserKnownHostsFile out" in result.problem.hint
+
     @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
     def test_the_type_that_is_known_is_asked_for(self, server: Server, write: Write, kind: str) -> None:
         completed(server.node(), write(f"[127.0.0.1]:{server.port} {server.host_key(kind)}"))

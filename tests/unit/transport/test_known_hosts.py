@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from agent.transport.known_hosts import KnownHosts, Verdict, fingerprint, known_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Load = Callable[..., KnownHosts]
 
@@ -55,6 +55,8 @@ def load(tmp_path: Path) -> Load:
         ("node.1", "nodex1", 22, Verdict.UNKNOWN),
         ("2001:db8::1", "2001:db8::1", 22, Verdict.KNOWN),
         ("[2001:db8::1]:2222", "2001:db8::1", 2222, Verdict.KNOWN),
+        ("!node1,*", "node1", 22, Verdict.UNKNOWN),
+        ("*", "anything", 2222, Verdict.KNOWN),
     ],
 )
 def test_which_hosts_a_line_speaks_of(load: Load, hosts: str, host: str, port: int, verdict: Verdict) -> None:
@@ -105,6 +107,19 @@ def test_a_revoked_key_is_worse_than_a_known_one(load: Load, hosts: str) -> None
     known = load(line("[node1]:2222"), "@revoked " + line(hosts))
 
     assert known.check(known_names("node1", 2222), TYPE, KEY) is Verdict.REVOKED
+
+
+def test_a_marker_may_stand_before_a_tab(load: Load) -> None:
+    known = load("@revoked\t" + line("*"), line("node1"))
+
+    assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.REVOKED
+
+
+def test_an_alias_takes_the_place_of_host_and_port(load: Load) -> None:
+    known = load(line("cluster"))
+
+    assert known.check(known_names("10.0.0.1", 2222, "Cluster"), TYPE, KEY) is Verdict.KNOWN
+    assert known.check(known_names("10.0.0.1", 2222), TYPE, KEY) is Verdict.UNKNOWN
 
 
 def test_a_key_revoked_for_another_host_is_not_meant(load: Load) -> None:
