@@ -76,6 +76,7 @@ def drift(
     correct: Correct = False,
     max_nodes: MaxNodes = None,
     max_drifted: MaxDrifted = None,
+    live_restore: options.LiveRestore = False,
     accept_restart: AcceptRestart = False,
     metrics: Metrics = None,
     note: options.Note = "",
@@ -98,7 +99,7 @@ def drift(
     with Measurement(metrics_file(metrics) if metrics else None) as measurement:
         limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
         flags = replace(login.flags(), route=route, verify_image=verify_image)
-        asked = Asked(reach=nodes.reach(), flags=flags, config=login.config, note=note)
+        asked = Asked(reach=nodes.reach(), flags=flags, config=login.config, note=note, live_restore=live_restore)
         report = look_for_drift(asked, progress)
         measurement.saw(report)
         if not correct:
