@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.errors import Problem
 from agent.formats.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from agent.formats.dockerd_arguments import conflicts, parse_arguments
 from agent.model.plan import Action
@@ -25,6 +26,18 @@ def is_running(state: NodeState, effective: Effective) -> bool:
     if state.offline or docker is None:
         return not start_faults(state, effective)
     return docker.live is not None or docker.argv is not None or docker.unit.active_state in ("active", "reloading")
+
+
+def not_running(state: NodeState) -> Problem | None:
+    """Return why nothing is done on a node whose unit is not up: only a daemon that runs shows what a change did."""
+    unit = state.docker.unit if state.docker and not state.offline else None
+    if unit is None or unit.active_state in ("", "active", "reloading"):
+        return None
+    return Problem(
+        code="docker-not-running",
+        message=f"{unit.name} does not run ({unit.active_state})",
+        hint=f"'systemctl status {unit.name}' says why; mend that, 'systemctl start {unit.name}', and plan again",
+    )
 
 
 def reload_suffices(state: NodeState, effective: Effective) -> bool:

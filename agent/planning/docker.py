@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.errors import Problem
 from agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from agent.model.state import FileKind
-from agent.planning.action import action_for, can_reload, is_running, reload_suffices
+from agent.planning.action import action_for, can_reload, is_running, not_running, reload_suffices
 from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate, predicted_argv
 from agent.planning.findings import findings
@@ -24,7 +25,6 @@ from agent.planning.wanted import Wanted
 from agent.planning.workspace import Workspace
 
 if TYPE_CHECKING:
-    from agent.errors import Problem
     from agent.model.address import Address
     from agent.model.plan import FileChange
     from agent.model.state import Container, NodeState
@@ -105,6 +105,8 @@ class _Planner:
             reason = f"{'; '.join(mended.faults)}: it is mended, so that what is trusted stays so after a restart"
         after = evaluate(workspace.state)
         self.require_sound(after, repaired=bool(mended.faults))
+        if stopped := not_running(self.state):
+            return self.refuse(stopped, workspace.changes())
         if mended.faults and not self.wanted.repair:
             return self.needs_repair(mended.faults, workspace.changes())
         return self.with_changes(workspace, after, route, reason)
@@ -153,14 +155,15 @@ class _Planner:
             raise RefusedError("removal-unclear", f"{left[0]} would stay in force", "take it out by hand")
 
     def needs_repair(self, faults: tuple[str, ...], changes: tuple[FileChange, ...]) -> Refusal:
-        error = RefusedError(
-            "needs-repair",
-            "; ".join(faults),
-            "--repair mends it as shown; it revives what is dead today or deletes the key that stands in the way",
-        )
-        return Refusal(node=self.node, problem=error.problem, changes=changes, findings=tuple(self.notes))
+        hint = "--repair mends it as shown; it revives what is dead today or deletes the key that stands in the way"
+        return self.refuse(Problem(code="needs-repair", message="; ".join(faults), hint=hint), changes)
 
-    def without_changes(self, workspace: Workspace) -> Plan:
+    def refuse(self, problem: Problem, changes: tuple[FileChange, ...]) -> Refusal:
+        """Refuse what is not in order now, with the changes that it would take."""
+        notes = tuple(note for note in self.notes if note.code != problem.code)
+        return Refusal(node=self.node, problem=problem, changes=changes, findings=notes)
+
+    def without_changes(self, workspace: Workspace) -> Plan | Refusal:
         """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
         for fault in start_faults(self.state, self.before):
             self.notes.append(fault.problem)
@@ -169,6 +172,8 @@ class _Planner:
         if known and not self.live_is_right() and not start_faults(self.state, self.before):
             action = Action.RELOAD if can_reload(self.state, self.before) else Action.RESTART
             reason = f"the files are right, but dockerd has not read them: a {action} brings them into force"
+            if stopped := not_running(self.state):
+                return self.refuse(stopped, ())
         return self.result(workspace, action, Route.NONE, reason, self.before)
 
     def unchanged_reason(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.errors import Problem
 from agent.formats.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
+from agent.planning.action import not_running
 from agent.planning.health import docker_version
 from agent.planning.registries import LOOPBACK, as_matched, covering, near_misses
 
@@ -114,9 +115,8 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
     docker = state.docker
     if docker is None or state.offline:
         return
-    if docker.unit.active_state in ("failed", "inactive"):
-        message = f"{docker.unit.name} does not run ({docker.unit.active_state}): a restart starts it"
-        yield Problem(code="docker-not-running", message=message, hint="see 'systemctl status docker' for why")
+    if stopped := not_running(state):
+        yield stopped
     if docker.unit.need_daemon_reload:
         message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
         yield Problem(code="daemon-reload-pending", message=message, hint="any restart brings them into force")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.errors import Problem
 from agent.model.plan import Action, FileChange, Plan, Refusal, Route
 from agent.model.state import FileState
-from agent.planning.action import action_for
+from agent.planning.action import action_for, not_running
 from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate
 from agent.planning.health import start_faults
@@ -74,6 +74,8 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         problem: Problem = fault.problem
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
     action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
+    if changes and (stopped := not_running(state)):
+        raise RefusedError(stopped.code, stopped.message, stopped.hint)
     gone = [entry for entry in before.entries if entry not in after.entries]
     record = state.record
     absent = {change.path for change in changes if not change.after.exists}

@@ -82,8 +82,14 @@ def damaged(draw: st.DrawFn) -> NodeState:
 
 
 def is_told(refusal: Refusal) -> bool:
-    """Whether the refusal names a file, and the line where it is about the file's text; a route is no file."""
-    if refusal.problem.code in ("route-ineffective", "route-fatal", "removal-unclear", "arguments-would-change"):
+    """Whether the refusal names a file, and the line where it is about the file's text; a route or a daemon is no file."""
+    if refusal.problem.code in (
+        "route-ineffective",
+        "route-fatal",
+        "removal-unclear",
+        "arguments-would-change",
+        "docker-not-running",
+    ):
         return True
     message = refusal.problem.message
     return "/" in message and (refusal.problem.code != "file-invalid" or " line " in message)

@@ -20,7 +20,6 @@ from tests.unit.planning.nodes import (
     read_tree,
     running,
     shown,
-    stopped,
     unwant,
     want,
 )
@@ -51,7 +50,7 @@ def load(folder: Path) -> Case:
     facts = yaml.safe_load((folder / "case.yaml").read_text(encoding="utf-8"))
     tree = offline(read_tree(folder / "root", facts.get("links")), facts.get("version", "20.10.24"))
     runs = "running" in facts
-    live = running(tree, tuple(facts["running"]), tuple(facts["trusts"])) if runs else stopped(tree)
+    live = running(tree, tuple(facts["running"]), tuple(facts["trusts"])) if runs else tree
     return Case(
         name=folder.name,
         tree=tree,

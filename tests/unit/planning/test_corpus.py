@@ -20,7 +20,6 @@ from tests.unit.planning.nodes import (
     read_tree,
     running,
     shown,
-    stopped,
     unwant,
     want,
 )
@@ -57,7 +56,7 @@ def test_plan_is_the_one_wanted(folder: Path, facts: dict[str, object]) -> None:
     assert isinstance(wanted, dict)
     assert isinstance(verified, dict)
     tree = offline(read_tree(folder / "root", facts.get("symlinks")))  # type: ignore[arg-type]
-    live = stopped(tree)
+    live = tree
     if facts.get("dockerd_would_start_before") and verified.get("argv_before"):
         live = running(tree, tuple(verified["argv_before"]), tuple(facts["effective_insecure_before"]))  # type: ignore[arg-type]
     needs_repair = bool(wanted.get("needs_repair")) or folder.name in REVIVES

@@ -242,8 +242,28 @@ def test_reload_where_this_docker_takes_the_list_by_it(version: str, mirrors: st
     assert plan(running(state, DEBIAN_ARGV)).action is action
 
 
-def test_a_daemon_that_does_not_run_is_started() -> None:
-    assert plan(stopped(node({FRAGMENT: PLAIN_UNIT}))).action is Action.RESTART
+def test_a_change_on_a_daemon_that_does_not_run_is_shown_and_refused() -> None:
+    """The node refuses it just so: only a daemon that runs can show what a change did."""
+    state = stopped(node({FRAGMENT: PLAIN_UNIT}))
+    shown = refusal(state)
+    assert shown.problem.code == "docker-not-running"
+    assert "systemctl start docker.service" in shown.problem.hint
+    assert [change.path for change in shown.changes] == [DAEMON_JSON]
+    assert not shown.findings
+    assert plan(replace(state, offline=True)).changes == shown.changes
+
+
+def test_a_repair_of_a_daemon_that_does_not_run_is_not_offered() -> None:
+    state = stopped(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": "a"}'}))
+    for repair in (False, True):
+        shown = refusal(state, want(HARBOR, repair=repair))
+        assert (shown.problem.code, len(shown.changes)) == ("docker-not-running", 1)
+
+
+def test_where_nothing_is_to_be_done_a_stopped_daemon_is_a_note() -> None:
+    decision = plan(stopped(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'})))
+    assert decision.is_empty
+    assert codes(decision) == ["docker-not-running"]
 
 
 def test_files_right_and_daemon_old_needs_no_change_but_an_action() -> None:
@@ -452,7 +472,9 @@ def test_masked_by_systemd_is_refused() -> None:
 
 
 def test_a_wrong_type_is_mended_with_consent_only() -> None:
-    state = stopped(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": "a", "debug": true}'}))
+    state = running(
+        node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": "a", "debug": true}'}), DEBIAN_ARGV
+    )
     shown = refusal(state)
     assert shown.problem.code == "needs-repair"
     mended = '{"insecure-registries": ["a", "192.168.0.99"], "debug": true}'

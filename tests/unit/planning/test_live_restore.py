@@ -25,7 +25,6 @@ from tests.unit.planning.nodes import (
     node,
     regular,
     running,
-    stopped,
     symlink,
     unwant,
     want,
@@ -128,11 +127,10 @@ def test_what_is_on_and_no_longer_in_the_files_does_not_survive_the_restart() ->
     "state",
     [
         up('{"insecure-registries": []}'),
-        stopped(node({FRAGMENT: DEBIAN_UNIT})),
         node({FRAGMENT: DEBIAN_UNIT}),
         replace(up(), docker=replace(up().docker, containers=())),  # type: ignore[type-var]
     ],
-    ids=["reload", "stopped", "tree", "no containers"],
+    ids=["reload", "tree", "no containers"],
 )
 def test_where_no_container_stops_the_wish_changes_nothing(state: NodeState) -> None:
     decision = plan(state)
