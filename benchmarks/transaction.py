@@ -1,0 +1,103 @@
+"""What a change takes on a node beyond what dockerd's own restart takes, and how long a change by a reload is at all.
+
+    python -m benchmarks.transaction [ROUNDS]
+
+On booted nodes of two generations, with a container on each. Timed on the node itself, from the start of the program
+to its report, so that no connection counts. A change and a bare `systemctl restart docker` go turn and turn about on
+the same node; every change adds another registry, planned by the real planner. Prints a table; always ends with 0.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from statistics import median
+from typing import TYPE_CHECKING
+
+from agent.engine.fleet import load_templates
+from agent.model.address import Address
+from agent.model.plan import Action, Plan
+from agent.model.result import TransactionPhase
+from agent.model.state import Record
+from agent.node import wire
+from agent.planning.docker import Wanted, plan_docker
+from tests.lab.images import busybox_root
+from tests.lab.nodes import Lab
+from tests.lab.waiting import wait_until
+from tests.needs import missing
+
+if TYPE_CHECKING:
+    from agent.model.program import Program
+    from tests.lab.node import LabNode
+
+ROUNDS = 7
+SHAPES = ("docker.io", "docker-ce")
+SUITES = ("bookworm", "bookworm", "trixie", "trixie")
+GOALS = {Action.RESTART: "at most 0.5 s more", Action.RELOAD: "at most 1 s"}
+_RESTART = "systemctl reset-failed docker.service docker.socket 2>/dev/null; {clock}; systemctl restart docker; {clock}"
+_CLOCK = "date +clock:%s.%N"
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    if why_not := missing("nodes"):
+        print(f"{why_not}: nothing was measured")
+        return
+    with Lab(nodes=len(SUITES), shapes=SHAPES, suites=SUITES) as lab:
+        for node in lab.nodes:
+            node.load_image("busybox:lab", busybox_root(node.base))
+            node.start_container("web", "busybox:lab", restart="always")
+        print(f"median of {rounds} rounds, in seconds")
+        print(f"{'Docker':16}{'change by':12}{'change':>8}{'restart':>9}{'more':>7}   goal")
+        for node in lab.nodes:
+            report(node, rounds)
+
+
+def report(node: LabNode, rounds: int) -> None:
+    """Measure one node and print its line."""
+    changes, restarts = [], []
+    for number in range(rounds + 1):
+        action, change = timed_change(node, f"bench-{number}.lan")
+        restart = seconds(node.run(_RESTART.format(clock=_CLOCK)).stdout)
+        if number:  # the first one makes directories and warms caches
+            changes.append(change)
+            restarts.append(restart)
+    version = node.run("docker version --format '{{.Server.Version}}'").stdout.partition("+")[0].strip()
+    line = f"{version:16}{action:12}{median(changes):8.2f}"
+    if action is Action.RESTART:
+        more = median(change - restart for change, restart in zip(changes, restarts, strict=True))
+        line += f"{median(restarts):9.2f}{more:7.2f}"
+    print(f"{line:52}   {GOALS[action]}")
+
+
+def timed_change(node: LabNode, entry: str) -> tuple[Action, float]:
+    """Have the node trust `entry` too; return how, and how many seconds that took there."""
+    state = wire.decode_probe(carry_out(node, wire.probe_program([])))
+    plan = plan_docker(node.name, state, Wanted(present=(Address.parse(entry),)), load_templates())
+    assert isinstance(plan, Plan), plan.problem
+    name = entry.partition(".")[0]
+    record = wire.encode_record(Record(run_id=name, entries=plan.owned_entries))
+    printed = carry_out(node, wire.begin_program(plan, transaction=name, record=record, deadline=60))
+    ended = wire.decode_report(printed)
+    assert ended.phase is TransactionPhase.COMMITTED, ended
+    wait_until(
+        lambda: not node.succeeds("systemctl is-active harbor-agent-transaction"), "the unit has ended", seconds=60
+    )
+    return plan.action, seconds(printed.decode())
+
+
+def carry_out(node: LabNode, program: Program) -> bytes:
+    """Run a program on the node between two lines of its clock; return what it printed."""
+    node.run("cat >/run/benchmark.sh", stdin=program.stdin)
+    command = f"{_CLOCK}; /bin/sh -s -- {shlex.join(program.arguments)} </run/benchmark.sh; {_CLOCK}"
+    return node.run(command).stdout.encode()
+
+
+def seconds(printed: str) -> float:
+    """Return the time between the first and the last line of the clock."""
+    clock = [float(line.partition(":")[2]) for line in printed.splitlines() if line.startswith("clock:")]
+    return clock[-1] - clock[0]
+
+
+if __name__ == "__main__":
+    main()
