@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.transport.at_terminal import at_terminal
 from tests.transport.sshd import free_port, make_key
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("sshd", "root")
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/trust-1.json").read_text(encoding="utf-8"))
 PROGRAM = str(Path(sys.executable).with_name("harbor-agent"))
 
 
@@ -39,8 +41,14 @@ def trust(inventory: Path, *arguments: str, stdin: str = "") -> subprocess.Compl
     return subprocess.run(command, input=stdin, check=False, capture_output=True, text=True, timeout=90)
 
 
+def hosts(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    document = json.loads(done.stdout)
+    Draft202012Validator(SCHEMA).validate(document)
+    return document["hosts"]
+
+
 def only_host(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
-    (host,) = json.loads(done.stdout)["hosts"]
+    (host,) = hosts(done)
     return host
 
 
@@ -124,7 +132,7 @@ def test_a_host_that_does_not_answer_is_named_and_the_others_are_added(home: Pat
 
     done = trust(inventory, "--yes", "-o", "json")
 
-    statuses = {host["host"]: host["status"] for host in json.loads(done.stdout)["hosts"]}
+    statuses = {host["host"]: host["status"] for host in hosts(done)}
     assert statuses == {"node1": "added", "dead": "unreachable"}
     assert done.returncode == 4
     assert len((home / ".ssh/known_hosts").read_text().splitlines()) == 1
