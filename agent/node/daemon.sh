@@ -164,13 +164,17 @@ has_started() {
 
 # What dockerd said last of its failure; passwords in addresses are masked.
 last_error() {
+  timeout 5 journalctl --sync >/dev/null 2>&1
   look_at_unit
   fact InvocationID
   said=$(journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null |
     grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1)
-  # Where it said nothing, systemd knows which process ended and how.
-  [ -n "$said" ] || said=$(journalctl "INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null |
-    grep -E 'process exited|Failed to|timed out' | head -n 1)
+  # Where it said nothing, systemd knows which process ended and how, also if it has started another one since.
+  if [ -z "$said" ]; then
+    words=$(journalctl -b "UNIT=$unit" -n 20 -o cat --no-pager 2>/dev/null | grep -E 'process exited|Failed to|timed out')
+    said=$(printf '%s\n' "$words" | grep -v 'Failed to' | tail -n 1)
+    said=${said:-$(printf '%s\n' "$words" | tail -n 1)}
+  fi
   printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g; s/^Status: //' | cut -c1-400
 }
 
