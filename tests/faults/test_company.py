@@ -23,6 +23,13 @@ pytestmark = pytest.mark.needs("nodes")
 _TRANSACTIONS = "var/lib/harbor-agent/transactions"
 _NOISY = "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x >&2\necho >>/var/fault.fired\nexec /bin/bash \"$@\"\n"
 
+_TALKING = """\
+#!/bin/sh
+echo "no mail" >&2
+[ "$(id -un)" = root ] || echo welcome
+exec /bin/dash "$@"
+"""
+
 
 @contextmanager
 def _shell(node: LabNode, user: str, shell: str) -> Iterator[None]:
@@ -122,26 +129,29 @@ def test_a_login_shell_that_says_five_megabytes_on_stderr_blocks_nothing(site: F
 
 def test_another_shell_does_too(site: FaultSite) -> None:
     nodes = site.nodes
-    # On the first /bin/sh is busybox's, on the second dash is what the user has, on the third root's talks.
-    order = Order(site=site, nodes=nodes, own={nodes[2].name: {"ansible_user": "root"}})
-    expected = order.expect()
+    # On the first /bin/sh is busybox's; on the second the user has dash behind a shell that talks, on the third root.
+    talking = [node.root / "usr/local/bin/talking" for node in nodes[1:]]
+    for shell in talking:
+        shell.write_text(_TALKING)
+        shell.chmod(0o755)
     nodes[0].run("ln -sfn busybox /usr/bin/sh")
-    talking = nodes[2].root / "usr/local/bin/talking"
-    talking.write_text('#!/bin/sh\necho welcome; echo "no mail" >&2\nexec /bin/bash "$@"\n')
-    talking.chmod(0o755)
+    order = Order(site=site, nodes=nodes, own={nodes[2].name: {"ansible_user": "root"}})
     try:
         with (
             _shell(nodes[0], "ops", "/bin/sh"),
-            _shell(nodes[1], "ops", "/bin/dash"),
+            _shell(nodes[1], "ops", "/usr/local/bin/talking"),
             _shell(nodes[2], "root", "/usr/local/bin/talking"),
         ):
-            assert nodes[2].run("true").stdout == "welcome\n"
+            assert nodes[1].run("true", user="ops").stdout == "welcome\n"
+            assert nodes[2].run("true").stderr == "no mail\n"
+            expected = order.expect()
             ended = order.apply()
+            assert ended.code == 0, ended.stdout
+            assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
     finally:
         nodes[0].run("ln -sfn dash /usr/bin/sh")
-        talking.unlink()
-    assert ended.code == 0, ended.stdout
-    assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
+        for shell in talking:
+            shell.unlink()
 
 
 def test_a_host_that_is_listed_twice_has_one_transaction(site: FaultSite) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,15 +100,20 @@ def test_the_way_back_is_gone_on_with_after_being_broken_off(site: FaultSite, fa
 def _break_off(point: Failpoint, fault: str) -> None:
     """Let the node go on once its way back was broken off where it is held."""
     transaction = point.wait()
+    goes_on = partial(wait_until, lambda: journalled(transaction).count("restoring") > 1, "it goes on", seconds=60)
     match fault:
         case "power":
             point.node.power_off()
             point.node.start()
         case "reboot":
-            point.node.reboot()
+            with ThreadPoolExecutor() as pool:
+                down = pool.submit(point.node.reboot)
+                goes_on()
+                point.release()
+                down.result()
         case _:
             point.node.run("systemctl kill --kill-who=main --signal=KILL harbor-agent-transaction")
-            wait_until(lambda: journalled(transaction).count("restoring") > 1, "it goes on", seconds=60)
+            goes_on()
     point.release()
 
 
