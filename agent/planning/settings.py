@@ -81,8 +81,11 @@ def settings_from_variables(variables: Mapping[str, object], host: str) -> Setti
 def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Policy:
     """Merge layers, lowest first, into a policy; `only` restricts it to these addresses and adds what is missing.
 
+    An address with https and the same one with http and `state: absent` are two: a registry that left plain HTTP.
     Raises UsageError where the merged registry makes no sense (a verify image or credentials that are incomplete).
     """
+    layers = tuple(layers)
+    apart = _plain_and_secure(layers)
     merged: dict[str, dict[str, object]] = {}
     route, kubeconfig = RouteChoice.AUTO, None
     rollout: dict[str, object] = {}
@@ -94,9 +97,10 @@ def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Poli
         drift |= layer.drift
         for registry in layer.registries:
             address = cast("Address", registry["address"])
-            merged[address.entry] = _deep_merge(merged.get(address.entry, {}), registry)
+            key = address.url if address.scheme == "http" and address.entry in apart else address.entry
+            merged[key] = _deep_merge(merged.get(key, {}), registry)
     if only:
-        merged = {a.entry: {**merged.get(a.entry, {}), "address": a} for a in only}
+        merged = {a.url: {**merged.get(a.entry, {}), **merged.get(a.url, {}), "address": a} for a in only}
     return Policy(
         registries=tuple(_build_registry(value) for value in merged.values()),
         route=route,
@@ -104,6 +108,16 @@ def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Poli
         drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _drift
         kubeconfig=kubeconfig,
     )
+
+
+def _plain_and_secure(layers: tuple[Settings, ...]) -> set[str]:
+    """Return the entries that stand for two: wanted with https, while the node's entry for plain HTTP is to go."""
+    named = [registry for layer in layers for registry in layer.registries]
+    secure = {
+        address.entry for address in (cast("Address", one["address"]) for one in named) if address.scheme == "https"
+    }
+    gone = (cast("Address", one["address"]) for one in named if one.get("state") == "absent")
+    return {address.entry for address in gone if address.scheme == "http"} & secure
 
 
 class _Reader:

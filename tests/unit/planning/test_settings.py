@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from agent.errors import UsageError
 from agent.model.address import Address
 from agent.model.policy import Rollout, RouteChoice
-from agent.planning.settings import Source, merge, settings_from_file, settings_from_variables
-
-if TYPE_CHECKING:
-    from agent.planning.settings import Settings
+from agent.planning.settings import Settings, Source, merge, settings_from_file, settings_from_variables
 
 SOURCE = Source(name="harbor-agent.yaml", lines={(): 1, ("registries",): 1, ("registries", 0, "adress"): 7})
 
@@ -69,6 +64,30 @@ def test_naming_a_registry_restricts_the_run_and_takes_its_settings() -> None:
     layer = read({"registries": ["a", {"address": "b", "verify_image": "x:1"}]})
     policy = merge([layer], only=(Address.parse("b"), Address.parse("c")))
     assert [(r.address.entry, r.verify_image) for r in policy.registries] == [("b", "x:1"), ("c", None)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_registry_that_left_plain_http_is_wanted_while_its_old_entry_goes(order: int) -> None:
+    secure = {"address": "https://h", "verify_image": "x:1", "secret": {"name": "pull"}}
+    layer = read({"registries": [secure, {"address": "h", "state": "absent"}][::order]})
+    flags = Settings(registries=tuple({"address": Address.parse(text)} for text in ("https://h", "h")))
+    policy = merge([layer, flags])
+    found = {r.address.url: (r.state, r.verify_image, r.secret is not None) for r in policy.registries}
+    assert found == {"https://h": ("present", "x:1", True), "http://h": ("absent", None, False)}
+
+
+def test_the_old_entry_can_be_taken_out_by_flags_where_the_file_says_https() -> None:
+    old = Address.parse("h")
+    layer = read({"registries": ["https://h"]})
+    flags = Settings(registries=({"address": old, "state": "absent"},))
+    assert [(r.address, r.state) for r in merge([layer, flags], only=(old,)).registries] == [(old, "absent")]
+
+
+def test_the_https_address_is_not_taken_for_absent_with_its_old_entry() -> None:
+    new = Address.parse("https://h")
+    layer = read({"registries": [{"address": "h", "state": "absent"}]})
+    flags = Settings(registries=({"address": new},))
+    assert [(r.address, r.state) for r in merge([layer, flags], only=(new,)).registries] == [(new, "present")]
 
 
 @pytest.mark.parametrize(
