@@ -96,7 +96,8 @@ class SshTransport:
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
 
     def _exchange(self, job: Job, route: Route) -> Exchange:
-        kind = TerminalExchange if job.node.name in self._on_terminal else Exchange
+        on_terminal = job.program.privileged and job.node.name in self._on_terminal
+        kind = TerminalExchange if on_terminal else Exchange
         return kind(job.program, job.node.become, user=route.target.settings.user)
 
 
