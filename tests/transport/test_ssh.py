@@ -11,7 +11,8 @@ import pytest
 
 from agent.model.program import Program
 from agent.model.sensitive import Sensitive
-from agent.transport.protocol import Completed
+from agent.transport.protocol import Completed, Job, Lost
+from agent.transport.ssh import SshTransport
 from tests.transport.running import WHO, agent_with, completed, lost, run
 from tests.transport.sshd import LOGIN_PASSWORD, become, make_key, public_folder, serving
 
@@ -277,9 +278,14 @@ class TestRoot:
 
     def test_where_there_is_no_terminal_to_be_had_sudo_is_to_be_changed(self) -> None:
         with public_folder() as home, serving(home, extra="PermitTTY no") as strict:
-            result = lost(strict.node(user="ttyonly"), strict.known_hosts)
+            transport = SshTransport(forks=1, known_hosts=[strict.known_hosts])
+            programs = (WHO, Program(stdin=WHO.stdin, privileged=False))
+            jobs = [Job(node=strict.node(user="ttyonly"), program=program, timeout=20) for program in programs]
+            as_root, as_user = transport.run(jobs)
 
-        assert (result.problem.code, result.started) == ("become-requires-tty", False)
+        assert isinstance(as_root, Lost)
+        assert (as_root.problem.code, as_root.started) == ("become-requires-tty", False)
+        assert isinstance(as_user, Completed), "what needs no root needs no terminal"
 
     def test_an_unprivileged_program_asks_for_nothing(self, server: Server) -> None:
         program = Program(stdin=WHO.stdin, privileged=False)
