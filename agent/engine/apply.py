@@ -121,10 +121,20 @@ def _changed(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     proofs = prove(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
     for name, proof in proofs.items():
         results[name] = _proven(results[name], proof)
-    denied = [by_name[name].node for name, proof in proofs.items() if proof.denies_the_change]
+    denied = [
+        by_name[name].node for name, proof in proofs.items() if proof.denies_the_change(_taken_out(by_name[name]))
+    ]
     for undone in roll_back(run.transport, denied, run.run_id, following) if denied else ():
         results[undone.node.name] = _taken_back(results[undone.node.name], undone)
     return [results[p.node.name] for p in planned]
+
+
+def _taken_out(planned: PlannedNode) -> list[str]:
+    """Return the entries that were in force before the change and are not after it."""
+    docker = planned.state.docker if planned.state else None
+    before = docker.live.insecure_entries if docker and docker.live else ()
+    absent = planned.decision.unexpected_entries if isinstance(planned.decision, Plan) else ()
+    return [entry for entry in absent if entry in before]
 
 
 def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeResult:

@@ -21,6 +21,7 @@ _PULL_TIMEOUT = 300.0
 
 _HINTS = {
     PullVerdict.INSECURE_REFUSED: "the daemon does not trust the registry: the change did not take",
+    PullVerdict.CERTIFICATE_REFUSED: "put the CA of the registry on the node, /etc/docker/certs.d/HOST[:PORT]/ca.crt",
     PullVerdict.UNAUTHORIZED: "check the user's right to pull from this project",
     PullVerdict.NOT_FOUND: "verify_image names no image in this registry; push one or name another",
     PullVerdict.UNREACHABLE: "the registry does not answer this node: is it up, and routed from there?",
@@ -37,10 +38,17 @@ class Proof:
     seconds: float = 0.0
     problem: Problem | None = None
 
-    @property
-    def denies_the_change(self) -> bool:
-        """Whether a pull shows that the change itself failed, so that it must be taken back."""
-        return any(pull.verdict is PullVerdict.INSECURE_REFUSED for pull in self.pulls)
+    def denies_the_change(self, taken_out: Sequence[str]) -> bool:
+        """Whether a pull shows that the change itself failed, so that it must be taken back.
+
+        `taken_out` are the entries that it took out: with one of them any certificate was good enough.
+        """
+        places = tuple(f"{entry}/" for entry in taken_out)
+        return any(
+            pull.verdict is PullVerdict.INSECURE_REFUSED
+            or (pull.verdict is PullVerdict.CERTIFICATE_REFUSED and pull.image.startswith(places))
+            for pull in self.pulls
+        )
 
 
 def prove(

@@ -57,10 +57,15 @@ class TransactionReport:
 
 
 class PullVerdict(StrEnum):
-    """How a pull by the node's own daemon went. Only INSECURE_REFUSED says that the change failed."""
+    """How a pull by the node's own daemon went.
+
+    INSECURE_REFUSED says that the change failed; so does CERTIFICATE_REFUSED where the change took the entry out that
+    had the daemon trust any certificate.
+    """
 
     PULLED = "pulled"
     INSECURE_REFUSED = "insecure-refused"
+    CERTIFICATE_REFUSED = "certificate-refused"
     UNAUTHORIZED = "unauthorized"
     NOT_FOUND = "not-found"
     UNREACHABLE = "unreachable"

@@ -81,6 +81,7 @@ verdict() {
   case $1:$2 in
     0:*) echo pulled ;;
     *'server gave HTTP response to HTTPS client'*) echo insecure-refused ;;
+    *'x509: '*) echo certificate-refused ;;
     124:* | *'no such host'* | *'connection refused'* | *'i/o timeout'* | *'no route to host'* | \
       *'network is unreachable'* | *'Client.Timeout'* | *'context deadline exceeded'* | *'proxyconnect'* | \
       *'server misbehaving'* | *'TLS handshake timeout'* | *'connection reset'*) echo unreachable ;;

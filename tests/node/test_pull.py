@@ -53,6 +53,7 @@ def test_the_login_reaches_docker_and_nothing_else(world: World) -> None:
     ("said", "verdict"),
     [
         ('Get "https://h/v2/": http: server gave HTTP response to HTTPS client', PullVerdict.INSECURE_REFUSED),
+        ('Get "https://h/v2/": x509: certificate signed by unknown authority', PullVerdict.CERTIFICATE_REFUSED),
         ("unauthorized: authentication required", PullVerdict.UNAUTHORIZED),
         ("denied: requested access to the resource is denied", PullVerdict.UNAUTHORIZED),
         ('Head "http://h/v2/t/manifests/1": no basic auth credentials', PullVerdict.UNAUTHORIZED),
