@@ -102,6 +102,7 @@ def test_the_https_address_is_not_taken_for_absent_with_its_old_entry() -> None:
         ({"route": "json"}, "'route' is 'json'", "daemon-json"),
         ({"rollout": {"batch": 0}}, "'batch' must be", ""),
         ({"rollout": {"max_failed": "200%"}}, "200%", "100%"),
+        ({"rollout": {"health_deadline": 5}}, "'health_deadline' must be a whole number, at least 10", ""),
         (
             {"registries": [{"address": "h", "credentials": {"username": "u", "password": "p"}}]},
             "a password does not belong",
