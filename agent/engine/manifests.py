@@ -143,7 +143,7 @@ def _written(file: ManifestFile) -> ManifestFile:
     try:
         if path.is_symlink() or path.read_bytes() != file.before.content:
             return _failed(file, "it was changed by somebody else meanwhile")
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=".harbor-agent.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(file.after.content or b"")

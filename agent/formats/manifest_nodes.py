@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -90,10 +90,10 @@ class Manifests:
             raise NotEditableError(_line(own[1][0]), f"the key '{key}' stands twice in one mapping")
         for name, value in own:
             return self._below(spot, name, value)
-        for merged in _merged(spot.node):
-            found = self.member(Spot(node=merged, key=spot.key, obstacle=_MERGED), key)
+        for merge_key, merged in _merged(spot.node):
+            found = self.member(Spot(node=merged, key=merge_key, obstacle=_MERGED), key)
             if found:
-                return found
+                return replace(found, key=merge_key)
         return None
 
     def items(self, spot: Spot | None) -> list[Spot]:
@@ -205,12 +205,12 @@ def _children(node: Node) -> Iterator[Node]:
         yield from node.value
 
 
-def _merged(mapping: MappingNode) -> Iterator[MappingNode]:
-    """Return what merge keys bring in; of several the first wins (https://yaml.org/type/merge.html)."""
+def _merged(mapping: MappingNode) -> Iterator[tuple[ScalarNode, MappingNode]]:
+    """Return what merge keys bring in, with the key; of several the first wins (https://yaml.org/type/merge.html)."""
     for key, value in mapping.value:
         if key.tag == _MERGE:
             sources = value.value if isinstance(value, SequenceNode) else [value]
-            yield from (source for source in sources if isinstance(source, MappingNode))
+            yield from ((key, source) for source in sources if isinstance(source, MappingNode))
 
 
 def _is_key(node: Node, key: str) -> bool:
