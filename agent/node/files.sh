@@ -176,7 +176,19 @@ read_pristine() {
   return 1
 }
 
-# Whether systemd must read unit files again.
+# What systemd is to start must be what the files say: it reads them again where this change has unit files, and before
+# a restart where somebody else's were not read yet, for the plan counts with them.
+have_systemd_read() {
+  changes_units || { [ "$action" = restart ] && is_unread; } || return 0
+  said=$(systemctl daemon-reload 2>&1) && return 0
+  fail daemon-reload-failed "systemd did not read its files again: $said"
+}
+
+is_unread() {
+  [ "$(systemctl show "$unit" -p NeedDaemonReload 2>/dev/null)" = NeedDaemonReload=yes ]
+}
+
+# Whether unit files are among the changes.
 changes_units() {
   grep -qE '^change .* /(etc|run|usr/lib|usr/local/lib|lib)/systemd/[^ ]*$' "$T/plan"
 }

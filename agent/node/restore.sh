@@ -12,7 +12,7 @@ restore() {
     journal rollback_failed restore-failed "$(cat "$T/trouble")"
     return 0
   fi
-  if changes_units; then systemctl daemon-reload; fi
+  have_systemd_read
   if is_daemon_touched && ! restore_daemon; then
     finish_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
   else

@@ -114,7 +114,7 @@ swap_all() {
     journal "swapped-$number"
     number=$((number + 1))
   done
-  if changes_units; then systemctl daemon-reload; fi
+  have_systemd_read
 }
 
 tell_daemon() {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # A file full of nonsense is told of, not listed.
 _MOST_OF_A_KIND = 10
+_READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
 def findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
@@ -119,7 +120,7 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
         yield stopped
     if docker.unit.need_daemon_reload:
         message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
-        yield Problem(code="daemon-reload-pending", message=message, hint="any restart brings them into force")
+        yield Problem(code="daemon-reload-pending", message=message, hint=_READ_THEM)
     loaded = {_merged(path) for path in docker.unit.drop_in_paths}
     unseen = loaded - {_merged(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
     for path in sorted(unseen):

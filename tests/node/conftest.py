@@ -58,6 +58,7 @@ class World:
         for name in ("lock", "live.flags", "live.file", "containers", "calls"):
             self.set(name, "")
         self.set("active", "active\n")
+        self.set("unread", "no\n")
         self.set("live-restore", "false\n")
         self.set("swarm", "inactive\n")
         self.set("system", "running\n")

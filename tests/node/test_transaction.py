@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ ENTRY = "10.99.0.1:5000"
 DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
 DAEMON_JSON = "/etc/docker/daemon.json"
 OPTIONS = f'[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry={ENTRY}"\n'
+RELOAD, RESTART = "systemctl daemon-reload", "systemctl restart docker.service"
 STEPS = (
     *("preflight", "prepared", "armed", "swapping-1", "swapped-1", "swapping-2", "swapped-2"),
     *("activating", "health", "committed"),
@@ -152,6 +154,35 @@ def test_a_change_without_effect_is_taken_back(world: World) -> None:
     assert (report.phase, report.code) == (TransactionPhase.ROLLED_BACK, "registry-not-live")
     assert ENTRY in report.detail
     assert not world.file(DROP_IN).exists()
+
+
+def environment_plan(world: World) -> Plan:
+    """Return a plan that touches no unit file, and restarts."""
+    text = f'DOCKER_OPTS="--insecure-registry={ENTRY}"\n'
+    return replace(restart_plan(world), changes=(change(world, "/etc/default/docker", text),), expected_entries=())
+
+
+def test_unit_files_that_systemd_has_not_read_are_read_before_a_restart(world: World) -> None:
+    """The plan counts with what the files say; a restart by itself would start what was loaded."""
+    world.set("unread", "yes\n")
+    assert begin(world, environment_plan(world)).phase is TransactionPhase.COMMITTED
+    calls = [call for call in world.get("calls").splitlines() if call in (RELOAD, RESTART)]
+    assert calls == [RELOAD, RESTART]
+
+
+def test_systemd_reads_nothing_again_without_need(world: World) -> None:
+    assert begin(world, environment_plan(world)).phase is TransactionPhase.COMMITTED
+    assert RELOAD not in world.get("calls")
+
+
+def test_files_that_systemd_does_not_read_again_go_back_before_anything_is_restarted(world: World) -> None:
+    words = "Refusing to reload, not enough space available on /run/systemd."
+    world.replace("systemctl", f'[ "$*" != daemon-reload ] || {{ echo "{words}" >&2; exit 1; }}')
+    report = begin(world, restart_plan(world))
+    assert (report.phase, report.code) == (TransactionPhase.ROLLED_BACK, "daemon-reload-failed")
+    assert words in report.detail
+    assert not world.file(DROP_IN).exists()
+    assert RESTART not in world.get("calls")
 
 
 def test_an_old_configuration_that_does_not_start_either_is_not_called_rolled_back(world: World) -> None:
