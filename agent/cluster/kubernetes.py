@@ -18,7 +18,7 @@ from agent.cluster.kubeconfig import open_client
 from agent.cluster.namespaces import chosen_namespaces
 from agent.cluster.older_pods import pods_to_recreate
 from agent.cluster.secret_objects import delete_secret, list_ours, read_secret, write_secret
-from agent.cluster.secrets import name_problem, not_ours, plan_for
+from agent.cluster.secrets import name_problem, not_ours, of_another_registry, plan_for
 from agent.cluster.service_accounts import attach, attached_accounts, detach, plan_attachment
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from agent.cluster.secret_objects import NamedSecret
     from agent.cluster.secrets import ObservedSecret
+    from agent.model.address import Address
     from agent.model.secret import Namespaces, SecretSpec
 
 _ATTEMPTS = 10
@@ -136,7 +137,7 @@ class Cluster:
         accounts = [attach(self._client, namespace, name, spec.name) for name in spec.service_accounts]
         return replace(result, service_accounts=tuple(accounts), findings=self._older_pods(spec, namespace, accounts))
 
-    def plan_removal(self, name: str, namespace: str) -> SecretPlan:
+    def plan_removal(self, name: str, namespace: str, address: Address) -> SecretPlan:
         """Return what `remove_secret` would do; nothing is changed."""
         plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.CHANGE, action=SecretAction.REMOVE)
         wrong = name_problem(namespace, name)
@@ -148,20 +149,21 @@ class Cluster:
             return _failed(plan, observed)
         if isinstance(accounts, Problem):
             return _failed(plan, accounts)
-        would = tuple(ServiceAccountResult(name=account, outcome=Outcome.CHANGE) for account in accounts)
+        another = observed and of_another_registry(name, namespace, observed, address)
+        would = tuple(ServiceAccountResult(name=a, outcome=Outcome.CHANGE) for a in accounts if another is None)
         plan = replace(plan, service_accounts=would, reason="the secret goes")
         if observed is None:
             return replace(plan, outcome=Outcome.UNCHANGED, action=SecretAction.NONE, reason="there is no such secret")
-        if not observed.is_ours:
-            problem = not_ours(name, namespace)
-            return replace(
-                plan, outcome=Outcome.SKIPPED, action=SecretAction.NONE, reason=problem.message, problem=problem
-            )
+        if another or not observed.is_ours:
+            return _left(plan, another or not_ours(name, namespace))
         return plan
 
-    def remove_secret(self, name: str, namespace: str) -> SecretResult:
-        """Take the secret out of the service accounts that we put it into, then delete it if we made it."""
-        plan = self.plan_removal(name, namespace)
+    def remove_secret(self, name: str, namespace: str, address: Address) -> SecretResult:
+        """Take the secret out of the service accounts that we put it into, then delete it if we made it.
+
+        One that holds logins, but none for `address`, is left alone: it may have been switched to another registry.
+        """
+        plan = self.plan_removal(name, namespace, address)
         result = SecretResult(
             namespace=namespace, name=name, outcome=plan.outcome, action=plan.action, problem=plan.problem
         )
@@ -198,6 +200,10 @@ class Cluster:
         if isinstance(observed, Problem):
             return _failed(plan, observed), None
         return plan_for(spec, namespace, observed), observed
+
+
+def _left(plan: SecretPlan, problem: Problem) -> SecretPlan:
+    return replace(plan, outcome=Outcome.SKIPPED, action=SecretAction.NONE, reason=problem.message, problem=problem)
 
 
 def _failed(plan: SecretPlan, problem: Problem) -> SecretPlan:

@@ -187,6 +187,18 @@ def not_ours(name: str, namespace: str) -> Problem:
     )
 
 
+def of_another_registry(name: str, namespace: str, observed: ObservedSecret, address: Address) -> Problem | None:
+    """Return why the secret is not removed as that of `address`: it is another's by now, as after a move."""
+    hosts = registry_hosts(observed)
+    if not hosts or address.entry in hosts:
+        return None
+    return Problem(
+        code="secret-of-another-registry",
+        message=f"secret {name} in namespace {namespace} is for {', '.join(sorted(hosts))} and not {address}; it stays",
+        hint=f"name its registry to remove it: --registry {min(hosts)}",
+    )
+
+
 def masked(text: str, spec: SecretSpec) -> str:
     """Return `text` without the password in any of the forms that a server could echo it in."""
     payload = dockerconfigjson(spec.address, spec.credentials, spec.key_form)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.cluster.kubernetes import Cluster
     from agent.engine.request import Policies
     from agent.engine.secrets import WantedSecret
+    from agent.model.address import Address
     from agent.model.policy import Policy
     from agent.model.secret import SecretPlan, SecretResult
 
@@ -74,12 +75,12 @@ def render_pull_secrets(policies: Policies) -> str:
 
 def plan_secret_removal(policies: Policies) -> SecretsReport:
     """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
-    return _for_removal(policies, lambda cluster, name, namespace: cluster.plan_removal(name, namespace))
+    return _for_removal(policies, lambda cluster, *which: cluster.plan_removal(*which))
 
 
 def remove_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
     """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
-    report = _for_removal(policies, lambda cluster, name, namespace: cluster.remove_secret(name, namespace))
+    report = _for_removal(policies, lambda cluster, *which: cluster.remove_secret(*which))
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
@@ -119,13 +120,17 @@ def validate_logins(policies: Policies) -> list[Problem]:
     return check_logins([policy], credentials, must_answer=True)
 
 
-def _for_removal(policies: Policies, act: Callable[[Cluster, str, str], SecretPlan | SecretResult]) -> SecretsReport:
+def _for_removal(
+    policies: Policies, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
+) -> SecretsReport:
     from agent.cluster.kubernetes import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
     policy = _with_secrets(policies)
     with open_cluster(policy.kubeconfig, policies.flags.context) as cluster:
         items = tuple(
-            SecretItem(registry=registry.address.entry, result=act(cluster, registry.secret.name, namespace))
+            SecretItem(
+                registry=registry.address.entry, result=act(cluster, registry.secret.name, namespace, registry.address)
+            )
             for registry in policy.registries
             if registry.secret is not None
             for namespace in _where_ours(cluster, registry.secret)

@@ -222,6 +222,22 @@ class TestRemoval:
         assert account(apiserver, space)["imagePullSecrets"] == []
         assert account(apiserver, space, "builder")["imagePullSecrets"] == [{"name": "harbor-pull"}]
 
+    def test_a_secret_that_was_switched_to_another_registry_is_not_removed_with_the_old_one(
+        self, apiserver: RunningApiServer, team: str
+    ) -> None:
+        space = make_namespace(apiserver, f"{team}-shop", team)
+        secret = {"namespaces": [space], "service_accounts": ["default"]}
+        apply(apiserver, secret)
+        before = account(apiserver, space)
+        old = policies(apiserver, secret, addresses=("old.lan",), secret_name="harbor-pull", namespaces=(space,))
+        report, code = remove_pull_secrets(old)
+        assert (code, places(report)) == (0, {space: Outcome.SKIPPED})
+        (problem,) = (item.result.problem for item in report.items)
+        assert problem
+        assert problem.code == "secret-of-another-registry"
+        assert REGISTRY in problem.message
+        assert (password_in(apiserver, space), account(apiserver, space)) == ("one", before)
+
     def test_all_namespaces_means_those_that_have_one(self, apiserver: RunningApiServer, team: str) -> None:
         for number in range(2):
             make_namespace(apiserver, f"{team}-{number}", team)
@@ -243,7 +259,7 @@ class TestRemoval:
         apiserver.grant(space, "secrets", ["get", "list", "delete"])
         apiserver.grant(space, "serviceaccounts", rights)
         with open_cluster(str(apiserver.kubeconfig("limited"))) as limited:
-            result = limited.remove_secret("harbor-pull", space)
+            result = limited.remove_secret("harbor-pull", space, Address.parse(REGISTRY))
         assert result.outcome is Outcome.FAILED
         assert result.problem
         assert f"needs verb {'patch' if 'list' in rights else 'list'} on serviceaccounts" in result.problem.message
@@ -254,7 +270,7 @@ class TestRemoval:
     def test_a_name_that_is_none_is_never_asked_for(self, apiserver: RunningApiServer, name: str) -> None:
         with open_cluster(str(apiserver.kubeconfig())) as cluster:
             found = cluster.ours(name)
-            plan = cluster.plan_removal("harbor-pull", name)
+            plan = cluster.plan_removal("harbor-pull", name, Address.parse(REGISTRY))
         assert isinstance(found, Problem)
         assert plan.problem
         assert {found.code, plan.problem.code} == {"kubernetes-name-invalid"}
