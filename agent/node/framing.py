@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _CALL = b'main "$@"\n'
+_HINTS = {
+    "node-answer-truncated": "run it again; does anything on the node kill it for want of memory, or cut long output?",
+    "node-answer-unknown": "run it again; is /bin/sh there a POSIX shell, with base64, sed, stat and tr as usual?",
+}
 
 
 class WireError(AgentError):
@@ -47,7 +51,8 @@ def unframe(stdout: bytes, schema: str) -> Iterator[str]:
     body, end, _ = rest.rpartition(f"{schema} end\n")
     if not end or (body and not body.endswith("\n")):
         raise refuse("node-answer-truncated", f"the node's answer breaks off after {len(rest)} characters")
-    yield from body.splitlines()
+    # only a line feed ends a line: paths and what daemons say may hold anything else that str.splitlines() parts at
+    yield from body.split("\n")[:-1]
 
 
 def take_block(lines: Iterator[str]) -> bytes:
@@ -77,8 +82,8 @@ def number(text: str, base: int = 10) -> int:
 
 
 def refuse(code: str, message: str) -> WireError:
-    """Build the error for an answer that cannot be used."""
-    return WireError.of(code, message, "run it again; does the user's login shell print or end something?")
+    """Build the error for an answer that cannot be used; `code` is one of those of `unframe`."""
+    return WireError.of(code, message, _HINTS[code])
 
 
 def _excerpt(text: str) -> str:

@@ -92,6 +92,9 @@ class _Document:
     def text(self, name: str) -> str:
         return self.blocks.get(name, b"").decode("utf-8", "replace")
 
+    def lines(self, name: str) -> list[str]:
+        return [line for line in self.text(name).split("\n") if line]
+
     def state(self) -> NodeState:
         record = self.blocks.get("record")
         problems = list(self.unreadable)
@@ -199,7 +202,7 @@ def _assignments(text: str) -> dict[str, str]:
 
 
 def _docker(document: _Document) -> DockerState:
-    facts = dict(line.split("=", 1) for line in document.text("unit").splitlines() if "=" in line)
+    facts = dict(line.split("=", 1) for line in document.lines("unit") if "=" in line)
     argv = document.blocks.get("argv")
     live, live_restore, version, swarm = _daemon(document)
     return DockerState(
@@ -209,14 +212,14 @@ def _docker(document: _Document) -> DockerState:
             active_state=facts.get("ActiveState", ""),
             unit_file_state=facts.get("UnitFileState", ""),
             fragment_path=facts.get("FragmentPath", ""),
-            drop_in_paths=tuple(facts.get("DropInPaths", "").split()),
+            drop_in_paths=tuple(filter(None, facts.get("DropInPaths", "").split(" "))),
             need_daemon_reload=facts.get("NeedDaemonReload") == "yes",
             main_pid=number(document.words.get("pid") or "0"),
         ),
         binary=document.words.get("binary", ""),
         version=version,
         argv=tuple(argv.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")) if argv else None,
-        environment=dict(line.split("=", 1) for line in document.text("environment").splitlines() if "=" in line),
+        environment=dict(line.split("=", 1) for line in document.lines("environment") if "=" in line),
         live=live,
         live_restore=live_restore,
         swarm=swarm,
@@ -226,7 +229,7 @@ def _docker(document: _Document) -> DockerState:
 
 def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None, str, str]:
     """Return live configuration, live-restore, version and swarm; a daemon with an error of its own answers null."""
-    lines = document.text("daemon").splitlines()
+    lines = document.lines("daemon")
     if not lines:
         match = _VERSION.search(document.text("version"))
         return None, None, match[1] if match else "", ""
@@ -246,7 +249,7 @@ def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None
 
 
 def _containers(document: _Document) -> Iterator[Container]:
-    for line in document.text("containers").splitlines():
+    for line in document.lines("containers"):
         try:
             identity, name, image, policy, pod = json.loads(line)
         except ValueError:

@@ -7,12 +7,13 @@ import json
 from agent.errors import Problem
 from agent.model.program import Program
 from agent.model.state import Record
-from agent.node.framing import compose, decode_text, refuse, unframe
+from agent.node.framing import WireError, compose, decode_text, refuse, unframe
 from agent.resources import node_program
 
 _SCHEMA = "harbor-agent/record/1"
 _ANSWER = "harbor-agent/recorded/1"
 _PARTS = ("journal.sh", "files.sh", "record.sh")
+_PATH = "/var/lib/harbor-agent/record/docker.json"
 
 
 def encode_record(record: Record) -> bytes:
@@ -58,7 +59,9 @@ def decode_record(content: bytes) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError):
         known, record = False, Record()
     if not known:
-        raise refuse("record-unreadable", "the record of what was applied last is not in a known form")
+        message = "the record of what was applied last is not in a known form"
+        hint = f"use the harbor-agent that wrote it, if that is a newer one; else put {_PATH} aside"
+        raise WireError.of("record-unreadable", message, hint)
     return record
 
 

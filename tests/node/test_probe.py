@@ -58,6 +58,20 @@ def test_a_link_is_a_fact_of_its_own_with_what_a_reader_would_see(world: World) 
     assert (linked.kind, linked.link_target, linked.content) == (FileKind.SYMLINK, "../real.json", b"{}")
 
 
+@pytest.mark.parametrize("letter", ["\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_path_may_hold_what_is_a_line_end_elsewhere(world: World, letter: str) -> None:
+    path = f"{DROP_INS}/10-{letter}x.conf"
+    world.file(DROP_INS).mkdir()
+    world.file(path).write_text("[Service]\n")
+    facts = f"FragmentPath=/etc/a{letter}b' 'DropInPaths=/a{letter}b.conf /c.conf"
+    world.replace("systemctl", f"case \"$*\" in 'show docker'*) printf '%s\\n' '{facts}'; exit;; esac")
+    state = probe(world)
+    assert state.files[path].content == b"[Service]\n"
+    assert state.docker is not None
+    assert state.docker.unit.fragment_path == f"/etc/a{letter}b"
+    assert state.docker.unit.drop_in_paths == (f"/a{letter}b.conf", "/c.conf")
+
+
 def test_a_file_that_is_too_large_is_said_not_to_be_read(world: World) -> None:
     world.file("/etc/docker/daemon.json").write_bytes(b" " * (1 << 20) + b"{}")
     state = probe(world)

@@ -99,6 +99,7 @@ def test_a_record_of_another_form_is_an_error(content: bytes) -> None:
     with pytest.raises(wire.WireError) as caught:
         wire.decode_record(content)
     assert caught.value.problem.code == "record-unreadable"
+    assert "/var/lib/harbor-agent/record/docker.json" in caught.value.problem.hint
 
 
 @given(content=st.binary(), mode=st.integers(0, 0o7777))
