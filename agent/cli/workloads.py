@@ -64,8 +64,9 @@ def annotate(
     """Put a pull secret into manifests: imagePullSecrets, and the annotation without which the console drops it.
 
     Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs are annotated, in lists too, init
-    containers included; comments, order and all else stay byte for byte. No secret that is there is lost. Where a file
-    cannot be edited, nothing is printed, other files are written in place, and it ends with 5.
+    containers included; comments, order and all else stay byte for byte, and no secret that is there is lost. A file
+    that cannot be edited is told with its line, and it ends with 5: nothing is printed then, while --in-place writes
+    the others.
     """
     from agent.engine.manifests import STANDARD_INPUT, annotate_manifests, annotation_wish, joined, manifests_exit_code
     from agent.engine.workload_documents import manifests_document
@@ -83,9 +84,9 @@ def annotate(
         write_json(manifests_document(done))
         return exit_code
     _tell_files(done)
-    if diff:
+    if diff and any(file.diff for file in done):
         write(coloured_diff("".join(file.diff for file in done)))
-    elif not in_place and exit_code is ExitCode.DONE:
+    elif not (diff or in_place) and exit_code is ExitCode.DONE:
         sys.stdout.buffer.write(joined(done))
     return exit_code
 

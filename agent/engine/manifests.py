@@ -69,7 +69,7 @@ def annotate_manifests(paths: Sequence[str], wish: AnnotationWish, *, in_place: 
     All are read before any is written. Raises UsageError where one cannot be read.
     """
     read = [_read(path, in_place=in_place) for path in paths]
-    files = [_annotated(state, wish) for state in read]
+    files = [_annotated(path, state, wish) for path, state in zip(paths, read, strict=True)]
     return [_written(file) if in_place and file.outcome is Outcome.CHANGE else file for file in files]
 
 
@@ -119,8 +119,7 @@ def _read(path: str, *, in_place: bool) -> FileState:
     )
 
 
-def _annotated(state: FileState, wish: AnnotationWish) -> ManifestFile:
-    path = STANDARD_INPUT if state.path == "standard input" else state.path
+def _annotated(path: str, state: FileState, wish: AnnotationWish) -> ManifestFile:
     try:
         text = (state.content or b"").decode("utf-8")
     except UnicodeDecodeError as error:

@@ -123,7 +123,7 @@ def _container(manifests: Manifests, spot: Spot) -> Container:
 
 def _required(manifests: Manifests, spot: Spot, key: str) -> str:
     member = manifests.member(spot, key)
-    if member is None or not member.string:
+    if member is None or not member.string or not member.string.isprintable():
         raise FormatError((member or spot).line, f"'{key}' should be here and be text")
     return member.string
 
@@ -139,7 +139,10 @@ def _text(annotation: Spot | None) -> str | None:
 def _name(manifests: Manifests, document: Spot, key: str) -> str:
     metadata = manifests.member(document, "metadata")
     member = manifests.member(metadata, key) if metadata else None
-    return (member.string or "") if member else ""
+    name = (member.string or "") if member else ""
+    if member and not name.isprintable():
+        raise FormatError(member.line, f"'{key}' holds control characters")
+    return name
 
 
 def _last(mapping: MappingNode, key: str) -> str:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 PULL_SECRETS_ANNOTATION: Final = "kubesphere.io/imagepullsecrets"
 """On a pod template: which container has which pull secret, `{container: secret}` in JSON. kubelet ignores it."""
 
+EDITED_KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob"})
+"""What KubeSphere's console edits containers of. Jobs and pods cannot be, and replica sets are somebody's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:

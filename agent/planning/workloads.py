@@ -12,7 +12,7 @@ from agent.formats.manifest_edits import annotation_edit, pull_secret_edit
 from agent.formats.manifest_nodes import Manifests, NotEditableError
 from agent.formats.manifest_workloads import find_workloads, meaning
 from agent.formats.text import FormatError, apply_edits
-from agent.model.workload import PULL_SECRETS_ANNOTATION
+from agent.model.workload import EDITED_KINDS, PULL_SECRETS_ANNOTATION
 
 if TYPE_CHECKING:
     from agent.formats.manifest_workloads import ManifestWorkload
@@ -130,7 +130,8 @@ def _annotated(mark: str, body: str, wish: AnnotationWish) -> Annotated:
 
 def _with(found: ManifestWorkload, template: PodTemplate, wish: AnnotationWish) -> AnnotatedWorkload:
     before, after = found.workload, replace(found.workload, template=template)
-    stands = standing(after) if any(_is_meant(one, wish) for one in template.containers) else None
+    is_meant = any(_is_meant(one, wish) for one in template.containers)
+    stands = standing(after) if is_meant and after.kind in EDITED_KINDS else None
     return AnnotatedWorkload(
         before=before,
         after=after,

@@ -223,6 +223,17 @@ class TestWhichContainers:
     def test_an_image_without_a_host_is_docker_hubs(self) -> None:
         assert self.entries(done(pod(spec=self.SPEC), "docker.io")) == {"side": "pull"}
 
+    @pytest.mark.parametrize("kind", ["Job", "ReplicaSet"])
+    def test_what_no_console_edits_has_nothing_to_lose(self, kind: str) -> None:
+        text = (
+            pod(spec=self.SPEC)
+            .replace("Deployment", kind)
+            .replace("apps/v1", "batch/v1" if kind == "Job" else "apps/v1")
+        )
+        (one,) = done(text, HARBOR).workloads
+        assert one.changed
+        assert one.findings == ()
+
     def test_another_secret_stays_unless_the_registry_is_named(self) -> None:
         metadata = f'metadata: {{annotations: {{{PULL_SECRETS_ANNOTATION}: \'{{"web":"old","gone":"x"}}\'}}}}'
         text = pod(metadata=metadata, spec=f"imagePullSecrets: [{{name: old}}]\n{self.SPEC}")
@@ -247,6 +258,8 @@ class TestRefused:
             (pod(spec='{{ include "web" . }}\ncontainers: [{name: web}]'), 7, "template's placeholder"),
             (pod(spec="containers: [{image: web}]"), 7, "'name' should be here"),
             (pod(spec="containers: [{name: 1}]"), 7, "'name' should be here"),
+            (pod(spec='containers: [{name: "\\e[2J"}]'), 7, "'name' should be here"),
+            ('metadata: {name: "\\e[2J"}\n' + pod(), 1, "control characters"),
             (pod(spec="containers: {name: web}"), 7, "a list should be here"),
             (pod(metadata="metadata: [a]"), 5, "a mapping with 'annotations' should be here"),
             (pod(metadata=f"metadata: {{annotations: {{{PULL_SECRETS_ANNOTATION}: {{}}}}}}"), 5, "it lacks quotes"),
