@@ -100,11 +100,12 @@ def test_nodes_that_fall_silent_during_the_restart_end_by_themselves(site: Fault
     assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
 
 
-def test_killed_sshds_lose_the_connection_and_not_the_outcome(site: FaultSite) -> None:
+@pytest.mark.parametrize("transport", ["ssh", "ansible"])
+def test_killed_sshds_lose_the_connection_and_not_the_outcome(site: FaultSite, transport: str) -> None:
     order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
     points = [Failpoint(node, "activating") for node in site.all_nodes]
-    with held(*points), order.applying() as running:
+    with held(*points), order.applying("--transport", transport) as running:
         for point in points:
             point.wait()
             point.node.end_connections()
