@@ -18,10 +18,11 @@ def encoded_login(credentials: Credentials) -> Sensitive:
     Raises UsageError for a user name with a colon, which RFC 7617 cannot carry, and for text that is not
     valid Unicode (an undecodable byte in an environment variable).
     """
-    if ":" in credentials.username:
+    name, colon, _ = credentials.username.partition(":")
+    if colon:  # what follows is most likely a password
         raise UsageError.of(
             "credentials-username-invalid",
-            f"the user name '{credentials.username}' holds a colon, which no registry login can carry",
+            f"the user name '{name}:…' holds a colon, which no registry login can carry",
             "give user name and password separately",
         )
     try:

@@ -260,8 +260,10 @@ class TestProxy:
 
 def test_login_that_no_registry_can_take() -> None:
     with pytest.raises(UsageError) as caught:
-        validate(Address.parse("harbor.lan"), Credentials(username="a:b", password=Sensitive("x")))
+        validate(Address.parse("harbor.lan"), Credentials(username="a:canary", password=Sensitive("x")))
     assert caught.value.problem.code == "credentials-username-invalid"
+    assert "'a:…'" in caught.value.problem.message
+    assert "canary" not in str(caught.value)
     with pytest.raises(UsageError) as caught:
         validate(Address.parse("harbor.lan"), Credentials(username="a", password=Sensitive("canary\udcff")))
     assert caught.value.problem.code == "credentials-not-utf8"
