@@ -67,7 +67,7 @@ class Address:
         """
         rest, scheme = _split_scheme(text)
         if "@" in rest:
-            raise _refused(_mask_userinfo(text), "it holds a user or password", "give credentials separately")
+            raise _refused(text, "it holds a user or password", "give credentials separately")
         rest = rest.removesuffix("/")
         if "/" in rest:
             raise _path_refused(text, rest)
@@ -140,9 +140,7 @@ def _path_refused(text: str, rest: str) -> UsageError:
     return _refused(text, "it is a range of addresses, not a registry", "name each registry by its own host[:port]")
 
 
-def _mask_userinfo(text: str) -> str:
-    return re.sub(r"[^/]*@", "***@", text)
-
-
 def _refused(text: str, reason: str, hint: str) -> UsageError:
+    # a password may hold any of the letters that part an address
+    text = re.sub(r"\A([A-Za-z]+://)?.*@", r"\1***@", text, flags=re.DOTALL)
     return UsageError.of("registry-address-invalid", f"registry address '{text}' is refused: {reason}", hint)

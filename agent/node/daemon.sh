@@ -83,7 +83,7 @@ validate_planned() {
     124:* | 137:* | 143:*) fail dockerd-rejects-configuration "dockerd did not finish judging the configuration" ;;
     *)
       fail dockerd-rejects-configuration "$(printf '%s\n' "$answer" | grep . | grep -v '^See ' | tail -n 1 |
-        sed "s,$stage/daemon.json,$config_file,g; s/^Status: //; s/, See .*//")"
+        sed "s,$stage/daemon.json,$config_file,g; s,://[^/@ ]*@,://***@,g; s/^Status: //; s/, See .*//")"
       ;;
   esac
 }

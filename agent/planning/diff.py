@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agent.errors import Problem
     from agent.model.plan import FileChange
     from agent.model.state import FileState
 
@@ -23,6 +25,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 def mask_userinfo(text: str) -> str:
     """Return the text with user and password of every URL replaced by `***`."""
     return _PROXY_USERINFO.sub(r"\1***@", _USERINFO.sub(r"\1***@", text))
+
+
+def masked_problem(problem: Problem) -> Problem:
+    """Return the problem with `mask_userinfo` of its texts."""
+    return replace(problem, message=mask_userinfo(problem.message), hint=mask_userinfo(problem.hint))
 
 
 def masked_text(content: bytes) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
 from agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from agent.model.state import FileKind
 from agent.planning.action import action_for, can_reload, is_running, not_running, reload_suffices
+from agent.planning.diff import masked_problem
 from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate, predicted_argv
 from agent.planning.findings import findings
@@ -36,7 +38,18 @@ _NOTHING = "nothing is to be done"
 
 
 def plan_docker(node: str, state: NodeState, wanted: Wanted, templates: Templates) -> Plan | Refusal:
-    """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`."""
+    """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`.
+
+    Problems and findings quote files and arguments; user information in URLs is masked in them.
+    """
+    decision = _decide(node, state, wanted, templates)
+    notes = tuple(masked_problem(note) for note in decision.findings)
+    if isinstance(decision, Refusal):
+        return replace(decision, problem=masked_problem(decision.problem), findings=notes)
+    return replace(decision, findings=notes)
+
+
+def _decide(node: str, state: NodeState, wanted: Wanted, templates: Templates) -> Plan | Refusal:
     notes: list[Problem] = []
     try:
         _require_docker(state)

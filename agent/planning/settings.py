@@ -15,6 +15,7 @@ from agent.errors import AgentError, UsageError
 from agent.model.address import Address
 from agent.model.policy import CredentialsSource, DriftLimits, Policy, Registry, Rollout, RouteChoice, SecretPolicy
 from agent.model.secret import ALL_NAMESPACES
+from agent.planning.diff import mask_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,7 +210,9 @@ def _address(reader: _Reader) -> Address:
 def _verify_image(reader: _Reader) -> str | None:
     text = reader.text()
     if text is not None and (text.startswith("/") or "://" in text or any(c.isspace() for c in text)):
-        raise reader.error(f"'{text}' is not an image", "write project/repository:tag, without the registry's address")
+        raise reader.error(
+            f"'{mask_userinfo(text)}' is not an image", "write project/repository:tag, without the registry's address"
+        )
     return text
 
 

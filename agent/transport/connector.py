@@ -216,6 +216,8 @@ def _channel(
 
 
 def _proxy_failed(target: Target, proxy: ProxyProcess) -> UnreachableError:
-    command = target.settings.proxy_command
+    # its arguments may hold a password, as those of sshpass do
+    program, _, arguments = (target.settings.proxy_command or "").strip().partition(" ")
     hint = "run the command by hand; it gets no terminal here, so it cannot ask for a password or a host key"
-    return target.error("ssh-proxy-failed", f"its ProxyCommand '{command}' failed ({proxy.last_words()})", hint)
+    shown = f"{program} …" if arguments else program
+    return target.error("ssh-proxy-failed", f"its ProxyCommand '{shown}' failed ({proxy.last_words()})", hint)

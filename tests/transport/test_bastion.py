@@ -208,7 +208,7 @@ class TestProxyCommand:
         problem = lost(server.node(ssh_common_args=f"-F {configuration} -o 'ProxyCommand=sh -c \"{proxy}\"'")).problem
 
         assert problem.code == "ssh-proxy-failed"
-        assert "exit status 7: out of order" in problem.message
+        assert "ProxyCommand 'sh …' failed (exit status 7: out of order)" in problem.message
 
     def test_one_that_says_nothing_costs_its_timeout_and_is_ended(self, server: Server, configuration: Path) -> None:
         node = server.node(ssh_common_args=f"-F {configuration} -o ConnectTimeout=1 -o 'ProxyCommand=sleep 98765'")

@@ -48,10 +48,13 @@ def test_is_refused_with_the_reason(text: str, reason: str) -> None:
     assert caught.value.problem.hint
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("scheme", ["http://", "", "ftp://"])
+@pytest.mark.parametrize("login", ["admin:hunter2", "admin:hunter2/x", "admin:x/hunter2", "admin:x@hunter2"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(scheme: str, login: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Address.parse("http://admin:hunter2@harbor.lan")
+        Address.parse(f"{scheme}{login}@harbor.lan")
     assert "hunter2" not in str(caught.value.problem)
+    assert "@harbor.lan" in str(caught.value.problem)
 
 
 @pytest.mark.parametrize(

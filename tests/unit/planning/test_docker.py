@@ -288,6 +288,17 @@ def test_a_flag_of_the_running_daemon_makes_the_key_a_matter_of_a_restart() -> N
     assert plan(state).action is Action.RESTART
 
 
+def test_passwords_that_files_and_arguments_hold_are_not_told() -> None:
+    secret = "http://joe:s3cret@"
+    argv = " ".join((*DEBIAN_ARGV, f"--registry-mirror={secret}m.lan"))
+    unit = PLAIN_UNIT + f"Environment=A=1 {secret}m.lan\nExecStart=\nExecStart={argv}\n"
+    decision = plan(running(node({FRAGMENT: unit}), DEBIAN_ARGV))
+    assert codes(decision) == ["line-skipped", "arguments-pending"]
+    assert "s3cret" not in "".join(map(str, decision.findings))
+    told = refusal(node({FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": f"DOCKER_OPTS={secret}m.lan\n"})).problem
+    assert (told.code, "s3cret" in str(told)) == ("arguments-invalid", False)
+
+
 def test_pending_daemon_reload_is_told() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
     assert state.docker

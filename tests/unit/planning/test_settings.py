@@ -135,3 +135,10 @@ def test_incomplete_credentials_are_an_error_once_all_is_merged(credentials: dic
 def test_an_unknown_inventory_variable_names_the_host() -> None:
     with pytest.raises(UsageError, match="inventory variables of node1: unknown key 'harbor_registry'"):
         settings_from_variables({"harbor_registry": ["h"]}, "node1")
+
+
+def test_a_password_in_an_image_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        read({"registries": [{"address": "a", "verify_image": "http://joe:s3cret@a/x:1"}]})
+    assert "is not an image" in str(caught.value.problem)
+    assert "s3cret" not in str(caught.value.problem)
