@@ -13,7 +13,6 @@ from urllib.parse import urlencode, urlsplit
 from agent.cluster.challenge import preferred_challenge
 from agent.cluster.login import encoded_login
 from agent.cluster.registry_problems import (
-    credentials_missing,
     credentials_wrong,
     is_registry,
     token_refused,
@@ -23,7 +22,7 @@ from agent.cluster.registry_problems import (
 from agent.cluster.web import Answer, Web, place, same_origin
 from agent.errors import Problem
 from agent.model.sensitive import Sensitive
-from agent.model.validation import AuthenticationKind, Validation
+from agent.model.validation import Validation
 
 if TYPE_CHECKING:
     from agent.cluster.challenge import Challenge
@@ -41,7 +40,7 @@ _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
 
 def validate(
     address: Address,
-    credentials: Credentials | None,
+    credentials: Credentials,
     *,
     repository: str | None = None,
     reference: str | None = None,
@@ -58,19 +57,16 @@ def validate(
     if repository and address.is_docker_hub and "/" not in repository:
         repository = f"library/{repository}"  # what docker makes of a short name
     problem = check.run(repository, reference)
-    return Validation(
-        address=address, authentication=check.authentication, problem=problem, notes=tuple(check.closing_notes())
-    )
+    return Validation(address=address, problem=problem, notes=tuple(check.closing_notes()))
 
 
 class _Check:
     """One run of questions to one registry; every step returns what ended it, or None."""
 
-    def __init__(self, address: Address, credentials: Credentials | None, timeout: float) -> None:
-        self.authentication = AuthenticationKind.UNKNOWN
+    def __init__(self, address: Address, credentials: Credentials, timeout: float) -> None:
         self._address = address
-        self._username = credentials.username if credentials else ""
-        self._basic = Sensitive(f"Basic {encoded_login(credentials).reveal()}") if credentials else None
+        self._username = credentials.username
+        self._basic = Sensitive(f"Basic {encoded_login(credentials).reveal()}")
         self._web = Web(timeout=timeout)
         self._notes: list[Problem] = []
 
@@ -101,15 +97,10 @@ class _Check:
         return [*self._notes, *proxies]
 
     def _open(self, repository: str | None, reference: str | None) -> Problem | None:
-        self.authentication = AuthenticationKind.OPEN
-        if self._basic:
-            self._note("registry-open", f"{self._address} asks for no login: any user name and password pass")
+        self._note("registry-open", f"{self._address} asks for no login: any user name and password pass")
         return self._may_pull(None, repository, reference)
 
     def _with_basic(self, base: str, repository: str | None, reference: str | None) -> Problem | None:
-        self.authentication = AuthenticationKind.BASIC
-        if not self._basic:
-            return credentials_missing(self._address)
         answer = self._web.ask("GET", base, authorization=self._basic)
         if isinstance(answer, Problem):
             return answer
@@ -122,23 +113,21 @@ class _Check:
     def _with_token(
         self, base: str, challenge: Challenge, repository: str | None, reference: str | None
     ) -> Problem | None:
-        self.authentication = AuthenticationKind.BEARER
         problem = self._judge_realm(challenge.realm)
         if problem:
             return problem
         if challenge.service == "harbor-registry":
             self._ask_health()
-        if self._basic:
-            token = self._token(challenge, None)
-            if isinstance(token, Problem):
-                return token
-            answer = self._web.ask("GET", base, authorization=token)
-            if isinstance(answer, Problem):
-                return answer
-            if answer.status != _OK:
-                return token_refused(self._address, challenge.realm)
+        token = self._token(challenge, None)
+        if isinstance(token, Problem):
+            return token
+        answer = self._web.ask("GET", base, authorization=token)
+        if isinstance(answer, Problem):
+            return answer
+        if answer.status != _OK:
+            return token_refused(self._address, challenge.realm)
         if not repository:
-            return None if self._basic else credentials_missing(self._address)
+            return None
         token = self._token(challenge, f"repository:{repository}:pull")
         return token if isinstance(token, Problem) else self._may_pull(token, repository, reference)
 
@@ -197,10 +186,9 @@ class _Check:
             case 200:
                 return None
             case 401 | 403:
-                who = f"the user '{self._username}'" if self._username else "an anonymous user"
                 return Problem(
                     code="registry-pull-denied",
-                    message=f"{who} may not pull {image}",
+                    message=f"the user '{self._username}' may not pull {image}",
                     hint=f"give the account the right to pull from {repository.split('/')[0]}, or check the name",
                 )
             case 404:

@@ -72,23 +72,8 @@ def _redirected(answer: Answer, url: str) -> Problem:
     )
 
 
-def credentials_missing(address: Address) -> Problem:
-    """Return the problem of a registry that wants a login where there is none."""
-    return Problem(
-        code="registry-credentials-missing",
-        message=f"{address} asks for a login and none was given",
-        hint="give --username and --password-stdin, or credentials in the configuration",
-    )
-
-
 def credentials_wrong(address: Address, username: str) -> Problem:
     """Return the problem of a login that the registry does not take; the password is not in it."""
-    if not username:
-        return Problem(
-            code="registry-credentials-missing",
-            message=f"{address} gives nothing to an anonymous user",
-            hint="give --username and --password-stdin, or credentials in the configuration",
-        )
     return Problem(
         code="registry-credentials-wrong",
         message=f"{address} does not accept the login of '{username}'",

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # a missing image) is told, and the nodes' own pulls decide.
 _LOGIN_IS_WRONG = frozenset(
     {
-        "registry-credentials-missing",
         "registry-credentials-wrong",
         "registry-pull-denied",
         "registry-realm-downgrade",

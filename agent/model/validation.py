@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.errors import Problem
     from agent.model.address import Address
-
-
-class AuthenticationKind(StrEnum):
-    """How a registry asks for a login. UNKNOWN: it was not reached, or is no registry."""
-
-    UNKNOWN = "unknown"
-    OPEN = "open"
-    BASIC = "basic"
-    BEARER = "bearer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +19,6 @@ class Validation:
     """
 
     address: Address
-    authentication: AuthenticationKind = AuthenticationKind.UNKNOWN
     problem: Problem | None = None
     notes: tuple[Problem, ...] = ()
 

@@ -331,7 +331,7 @@ def _build_credentials(address: Address, value: Mapping[str, object] | None) -> 
             f"credentials of {address} name {' and '.join(given) or 'no source of the password'}",
             f"exactly one of {', '.join(_WRITTEN_SOURCES)}, or --password-stdin",
         )
-    if "username" not in value and given != ["docker_config"]:
+    if not value.get("username") and given != ["docker_config"]:
         raise UsageError.of("credentials-incomplete", f"credentials of {address} name no username", "add 'username'")
     return CredentialsSource(**value)  # type: ignore[arg-type]  # checked key by key in _credentials
 

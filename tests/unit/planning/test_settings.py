@@ -142,3 +142,12 @@ def test_a_password_in_an_image_is_not_repeated() -> None:
         read({"registries": [{"address": "a", "verify_image": "http://joe:s3cret@a/x:1"}]})
     assert "is not an image" in str(caught.value.problem)
     assert "s3cret" not in str(caught.value.problem)
+
+
+def test_a_user_name_that_is_empty_is_none() -> None:
+    """So it is with `--username "$USER_NAME"` where the variable is not set."""
+    flags = Settings(
+        registries=({"address": Address.parse("a"), "credentials": {"username": "", "password_env": "P"}},)
+    )
+    with pytest.raises(UsageError, match="no username"):
+        merge((flags,))
