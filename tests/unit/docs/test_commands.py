@@ -24,6 +24,7 @@ DOCUMENTS = [
     "docs/development.md",
     "docs/harbor-agent.example.yaml",
     "docs/inventories.md",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs/guides").glob("*.md"))),
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs/decisions").glob("*.md"))),
 ]
 RUNBOOKS = sorted((ROOT / "docs/runbooks").rglob("*.md"))

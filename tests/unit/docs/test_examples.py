@@ -56,6 +56,22 @@ def test_the_settings_in_the_readme_are_read(tmp_path: Path) -> None:
     assert load_configuration(str(tmp_path / "harbor-agent.yaml")).registries
 
 
+@pytest.mark.parametrize("name", ["moving.md", "moving.zh.md"])
+def test_the_settings_in_the_guides_are_read(tmp_path: Path, name: str) -> None:
+    text = (ROOT / "docs/guides" / name).read_text(encoding="utf-8")
+    policies = []
+    for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+        (tmp_path / "harbor-agent.yaml").write_text(block, encoding="utf-8")
+        policies.append(merge([load_configuration(str(tmp_path / "harbor-agent.yaml"))]))
+    told = [[(one.address.url, one.state) for one in policy.registries] for policy in policies]
+    assert told == [
+        [("http://192.168.0.99", "present"), ("http://10.0.0.5", "present")],
+        [("http://192.168.0.99", "absent"), ("http://10.0.0.5", "present")],
+        [("http://10.0.0.5", "present"), ("http://192.168.0.99", "absent")],
+        [("https://harbor.lan", "present"), ("http://harbor.lan", "absent")],
+    ]
+
+
 def test_what_is_commented_out_in_the_example_inventory_works_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
