@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agent.formats.dockerd_arguments import find_flags
 from agent.formats.systemd_syntax import Escapes, words
-from agent.formats.text import LINE_END, Edit, FormatError, line_number
+from agent.formats.text import CACHED_FILES, LINE_END, Edit, FormatError, line_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,11 +52,16 @@ def split_value(value: Value) -> list[PlacedWord]:
 
     A place covers the quotes and backslashes of its word, as far as they stand inside the value.
     """
-    found = []
-    for word in words(value.text, escapes=Escapes.LITERAL, lenient=True):
-        start, end = value.places[word.start][0], value.places[word.end - 1][1]
-        found.append(PlacedWord(text=word.text, start=start, end=end))
-    return found
+    places = value.places
+    return [
+        PlacedWord(text=text, start=places[start][0], end=places[end - 1][1])
+        for text, start, end in _ranges_of_words(value.text)
+    ]
+
+
+@lru_cache(maxsize=CACHED_FILES)
+def _ranges_of_words(text: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple((word.text, word.start, word.end) for word in words(text, escapes=Escapes.LITERAL, lenient=True))
 
 
 def add_arguments(text: str, value: Value, arguments: list[str], kin: str) -> list[Edit]:

@@ -7,7 +7,10 @@ key differ, the key is the option's own name there (NewNamedListOptsRef and its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from agent.formats.text import CACHED_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,6 +74,11 @@ class DaemonArguments:
 
 def parse_arguments(argv: Sequence[str]) -> DaemonArguments:
     """Read an argument vector, program included; `docker daemon` and `snap run NAME.dockerd` are seen through."""
+    return _parse(tuple(argv))
+
+
+@lru_cache(maxsize=CACHED_FILES)
+def _parse(argv: tuple[str, ...]) -> DaemonArguments:
     skipped, launcher = 1, ""
     match [argv[0].rpartition("/")[2], *argv[1:3]] if argv else []:
         # rule DD-04

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from agent.model.state import FileKind
@@ -127,14 +128,20 @@ def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
         if _is_drop_in(base, file):
             there.setdefault(directory, []).append(base)
     found: dict[str, str] = {}
-    own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _levels(name)]
-    # rule SD-03
-    for directory in (*own, *(f"{parent}/service.d" for parent in DIRECTORIES)):
+    for directory in _drop_in_directories(name):
         for base in there.get(directory, ()):
             # rule SD-02
             found.setdefault(base, f"{directory}/{base}")
     # rule SD-01
     return [found[base] for base in sorted(found, key=str.encode)]
+
+
+@cache
+def _drop_in_directories(name: str) -> tuple[str, ...]:
+    """Return where systemd looks for drop-ins of a service, first wins."""
+    own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _levels(name)]
+    # rule SD-03
+    return (*own, *(f"{parent}/service.d" for parent in DIRECTORIES))
 
 
 def _levels(name: str) -> list[str]:
