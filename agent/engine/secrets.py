@@ -34,11 +34,15 @@ _LOGIN_IS_WRONG = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedSecret:
-    """One secret in its namespaces. `nowhere_else` says that a copy elsewhere is one too many."""
+    """One secret in its namespaces. `nowhere_else` says that a copy elsewhere is one too many.
+
+    So is then any secret for the registries `gone`, which the settings no longer want.
+    """
 
     spec: SecretSpec
     namespaces: Namespaces
     nowhere_else: bool = True
+    gone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,9 @@ def wanted_secrets(
     Raises UsageError for one without credentials, and for two registries in one secret.
     """
     found: dict[str, WantedSecret] = {}
+    policies = tuple(policies)
+    named = {registry.address.entry for policy in policies for registry in policy.registries}
+    gone = frozenset(named - {registry.address.entry for registry in _wanted(policies)})
     for registry in _wanted(policies):
         if registry.secret is None:
             continue
@@ -108,6 +115,7 @@ def wanted_secrets(
             spec=spec,
             namespaces=namespaces_of(registry.secret),
             nowhere_else=not (flags.namespaces or flags.secret_name),
+            gone=gone,
         )
         found.setdefault(registry.address.entry, wanted)
     _require_one_registry_each(list(found.values()))
@@ -217,7 +225,9 @@ def _no_longer_wanted(cluster: Cluster, secrets: Sequence[WantedSecret], items: 
     """Tell which secrets of ours for these registries are elsewhere, as far as the user may list them."""
     from agent.cluster.secrets import registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
 
-    entries = {wanted.spec.address.entry for wanted in secrets if wanted.nowhere_else}
+    entries = {
+        entry for wanted in secrets if wanted.nowhere_else for entry in (wanted.spec.address.entry, *wanted.gone)
+    }
     ours = cluster.ours(ALL_NAMESPACES) if entries else ()
     if isinstance(ours, Problem) or any(item.result.outcome is Outcome.FAILED for item in items):
         return []

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,6 +238,18 @@ class TestRemoval:
         assert problem.code == "secret-of-another-registry"
         assert REGISTRY in problem.message
         assert (password_in(apiserver, space), account(apiserver, space)) == ("one", before)
+
+    def test_a_secret_of_a_registry_that_is_gone_is_told_of(self, apiserver: RunningApiServer, team: str) -> None:
+        space = make_namespace(apiserver, f"{team}-shop", team)
+        apply(apiserver, {"name": f"{team}-old", "namespaces": [space]})
+        moved = policies(apiserver, {"name": f"{team}-new", "namespaces": [space]})
+        old = {"address": Address.parse(REGISTRY), "state": "absent"}
+        new = {**moved.file.registries[0], "address": Address.parse(f"127.0.0.1:{free_port()}")}
+        report, code = apply_pull_secrets(replace(moved, file=replace(moved.file, registries=(old, new))))
+        assert code == 0
+        (told,) = (finding for finding in report.findings if f"{space}/{team}-old" in finding.message)
+        assert told.code == "secret-no-longer-wanted"
+        assert told.hint == f"harbor-agent secret remove --registry {REGISTRY} --secret-name {team}-old -n {space}"
 
     def test_all_namespaces_means_those_that_have_one(self, apiserver: RunningApiServer, team: str) -> None:
         for number in range(2):
