@@ -14,12 +14,7 @@ _LONGEST_NAP = 0.25
 
 
 class OutOfTimeError(Exception):
-    """The job's time is up, or the whole run is being stopped."""
-
-    def __init__(self, *, stopped: bool) -> None:
-        """Say which of the two it is."""
-        super().__init__("stopped" if stopped else "timeout")
-        self.stopped = stopped
+    """The job's time is up, or the run is being stopped: then nobody waits for its result any more."""
 
 
 class Closable(Protocol):
@@ -55,11 +50,9 @@ class Deadline:
 
     def remaining(self, most: float = float("inf")) -> float:
         """Return the seconds left, at most `most`. Raises OutOfTimeError where there are none."""
-        if self.stopping.is_set():
-            raise OutOfTimeError(stopped=True)
         left = self.timeout - self.seconds
-        if left <= 0:
-            raise OutOfTimeError(stopped=False)
+        if left <= 0 or self.stopping.is_set():
+            raise OutOfTimeError
         return min(left, most)
 
     def nap(self) -> float:

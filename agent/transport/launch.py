@@ -132,10 +132,8 @@ def on_node(node: Node, problem: Problem) -> Problem:
     return replace(problem, message=f"{node.name}: {problem.message}")
 
 
-def out_of_time(node: Node, exchange: Exchange, deadline: Deadline, *, stopped: bool) -> Problem:
-    """Say that the job's time was up, or that the run was stopped, before the program ended."""
-    if stopped:
-        return Problem(code="run-stopped", message=f"{node.name}: the run was stopped")
+def out_of_time(node: Node, exchange: Exchange, deadline: Deadline) -> Problem:
+    """Say that the job's time was up before the program ended."""
     code = "program-timeout" if exchange.started else "ssh-timeout"
     said = exchange.waiting_for()
     last = f"; the last thing said was: {said}" if said else ""

@@ -59,9 +59,8 @@ def run_here(job: Job, stopping: Event) -> Completed | Lost:
         _Pump(process, exchange).run(deadline)
         rc = 1 if exchange.problem else process.wait(deadline.remaining())
         ended = not exchange.problem
-    except (OutOfTimeError, subprocess.TimeoutExpired) as error:
-        stopped = isinstance(error, OutOfTimeError) and error.stopped
-        problem = out_of_time(job.node, exchange, deadline, stopped=stopped)
+    except (OutOfTimeError, subprocess.TimeoutExpired):
+        problem = out_of_time(job.node, exchange, deadline)
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
     finally:
         _wind_up(process, ended=ended)

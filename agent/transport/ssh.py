@@ -81,8 +81,8 @@ class SshTransport:
                     rc = _execute(transport, exchange, deadline)
         except UnreachableError as error:
             problem = error.problem
-        except OutOfTimeError as error:
-            problem = out_of_time(job.node, exchange, deadline, stopped=error.stopped)
+        except OutOfTimeError:
+            problem = out_of_time(job.node, exchange, deadline)
         except (paramiko.SSHException, EOFError, OSError) as error:
             problem = _connection_lost(job.node, route.target, exchange, deadline, str(error))
         else:
@@ -160,8 +160,8 @@ def _send(channel: paramiko.Channel, exchange: Exchange) -> None:
 def _connection_lost(node: Node, target: Target, exchange: Exchange, deadline: Deadline, reason: str) -> Problem:
     try:
         deadline.remaining()
-    except OutOfTimeError as error:
-        return out_of_time(node, exchange, deadline, stopped=error.stopped)
+    except OutOfTimeError:
+        return out_of_time(node, exchange, deadline)
     said = f" ({' '.join(reason.split())})" if reason else ""
     if exchange.started:
         message = f"{target.label}: the connection was lost while the program ran{said}"
