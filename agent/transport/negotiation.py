@@ -42,13 +42,27 @@ _BINARY_LIST = b"SSHKRL\n\0"  # OpenSSH PROTOCOL.krl
 _SECONDS_FOR_KEYGEN = 20.0
 
 
+class _Packetizer(paramiko.packet.Packetizer):
+    """paramiko's, without the thread that it starts for each connection to time the handshake: `negotiate` does."""
+
+    def start_handshake(self, timeout: float) -> None:
+        """Start nothing."""
+
+
 class Transport(paramiko.Transport):
-    """paramiko's, which remembers what the other end offered."""
+    """paramiko's, which remembers what the other end offered, and spends nothing on logs that nobody sees."""
 
     def __init__(self, connection: object) -> None:
         """Speak over `connection`, a socket or a channel of another connection."""
         super().__init__(connection)  # type: ignore[arg-type]  # a channel has all that is used of a socket
+        self.packetizer = _Packetizer(self.sock)
         self.offered: dict[str, list[str]] = {}
+
+    def _log(self, level: int, msg: str | list[str], *args: object) -> None:
+        """Log nothing: everything worth telling is in a Problem."""
+
+    def _parse_debug(self, m: paramiko.Message) -> None:
+        """Leave what sshd says for its own debugging unread: for each key in authorized_keys it is a message."""
 
     def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, list[str]]:  # noqa: FBT001, FBT002 - paramiko's signature
         parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]

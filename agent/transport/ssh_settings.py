@@ -107,6 +107,8 @@ def settings_from(destination: Destination, found: Mapping[str, tuple[str, ...]]
 
 def expand(text: str, settings: Settings, name: str) -> str:
     """Fill in `${VARIABLE}` and the tokens of ssh_config(5); `name` is what the host was called."""
+    if "%" not in text and "$" not in text:
+        return text
     here = gethostname()
     tokens = {
         "%": "%",
