@@ -65,21 +65,24 @@ def _ranges_of_words(text: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def add_arguments(text: str, value: Value, arguments: list[str], kin: str) -> list[Edit]:
-    """Return the edits that add `arguments` to the value in `text`, where flags named `kin` may stand already."""
+    """Return the edits that add `arguments` to the value in `text`, where flags named `kin` may stand already.
+
+    Raises FormatError where no quotes can be put around an unquoted value.
+    """
     placed = split_value(value)
     joined = " ".join(arguments)
     if not placed:
-        return _quoted(value, [Edit(start=value.start, end=value.start, text=joined)])
+        return _quoted(text, value, value.start, joined)
     if value.continues and _CONTINUATION.search(text, placed[0].start, placed[-1].end + 4):
         beside = _last_of_kin_on_one_line(text, placed, kin)
         if beside is not None:
-            return _quoted(value, [Edit(start=beside, end=beside, text=f" {joined}")])
+            return _quoted(text, value, beside, f" {joined}")
         match = _CONTINUATION.search(text, value.start)
         line_end = match[1] if match else "\n"
         indent = _indent_of(text, value, placed[-1].start)
         lines = "".join(f" \\{line_end}{indent}{argument}" for argument in arguments)
-        return _quoted(value, [Edit(start=placed[-1].end, end=placed[-1].end, text=lines)])
-    return _quoted(value, [Edit(start=placed[-1].end, end=placed[-1].end, text=f" {joined}")])
+        return _quoted(text, value, placed[-1].end, lines)
+    return _quoted(text, value, placed[-1].end, f" {joined}")
 
 
 def remove_arguments(text: str, placed: list[PlacedWord], ranges: Iterable[tuple[int, int]]) -> list[Edit]:
@@ -120,18 +123,12 @@ def _indent_of(text: str, value: Value, position: int) -> str:
     return match.group() if match else ""
 
 
-def _quoted(value: Value, edits: list[Edit]) -> list[Edit]:
-    if value.bare is None:
-        return edits
+def _quoted(text: str, value: Value, place: int, added: str) -> list[Edit]:
+    """Return the edits that insert `added`, in quotes with the whole word where a blank would end it."""
+    if value.bare is None or " " not in added:
+        return [Edit(start=place, end=place, text=added)]
     start, end = value.bare
-    edit = edits[0]
-    if " " not in edit.text:
-        return edits
-    if edit.start != end:
-        raise FormatError(1, "the value cannot be extended: it mixes quoted and unquoted parts")
-    return [Edit(start=start, end=start, text='"'), Edit(start=end, end=end, text=edit.text + '"')]
-
-
-def line_of(text: str, value: Value) -> int:
-    """Return the line, from 1, on which the value begins."""
-    return line_number(text, value.start)
+    if place != end:
+        reason = "the value cannot be extended: put it in one pair of quotes first"
+        raise FormatError(line_number(text, value.start), reason)
+    return [Edit(start=start, end=start, text='"'), Edit(start=end, end=end, text=f'{added}"')]

@@ -427,6 +427,11 @@ def with_file(state: NodeState, file: FileState) -> NodeState:
         (node({FRAGMENT: "[Service]\n"}), "unit-invalid", "no ExecStart="),
         (node({FRAGMENT: DEBIAN_UNIT, OPTIONS: "[Service\n"}), "file-invalid", f"{OPTIONS} line 1"),
         (node({FRAGMENT: DEBIAN_UNIT, OPTIONS: b"[Service]\n\0"}), "file-invalid", f"{OPTIONS} line 2"),
+        (
+            node({FRAGMENT: DEBIAN_UNIT, OPTIONS: "[Service]\n# ours\nEnvironment=DOCKER_OPTS=--mtu=1\\x20\n"}),
+            "file-invalid",
+            f"{OPTIONS} line 3: the value cannot be extended",
+        ),
         (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{\n]"}), "file-invalid", f"{DAEMON_JSON} line 2"),
         (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{" + " " * (1 << 20) + "}"}), "file-too-large", DAEMON_JSON),
         (node({FRAGMENT: DEBIAN_UNIT.replace("File=-", "File=")}), "environment-file-missing", "/etc/default/docker"),
