@@ -32,6 +32,7 @@ _TROUBLE = (
     msgspec.MsgspecError,
 )
 _LONGEST_DETAIL = 500
+_ONE_OF = {"serviceaccounts": "service account", "pods/eviction": "pod"}
 # What a resource is ever asked for, so that one grant suffices.
 _RIGHTS = {
     "secrets": ("get", "create", "patch"),
@@ -60,7 +61,9 @@ class Intent:
     @property
     def thing(self) -> str:
         """What it is asked of, by its name."""
-        return f"{self.resource} {self.name}".rstrip() + self._where
+        if not self.name:
+            return self.resource + self._where
+        return f"{_ONE_OF.get(self.resource, self.resource.removesuffix('s'))} {self.name}{self._where}"
 
     @property
     def _where(self) -> str:
@@ -91,7 +94,11 @@ def _refused(intent: Intent, error: ApiError) -> Problem:
         case 404:
             return _not_found(intent, error)
         case 409:
-            return Problem(code="cluster-conflict", message=f"somebody else changes {intent.thing} at the same time")
+            return Problem(
+                code="cluster-conflict",
+                message=f"somebody else changes {intent.thing} at the same time",
+                hint="run it again; if it stays so, its managedFields name who: kubectl get -o yaml --show-managed-fields",
+            )
         case code:
             return Problem(code="cluster-rejected", message=f"the cluster refused {intent} (HTTP {code}): {message}")
 
@@ -138,7 +145,11 @@ def _not_found(intent: Intent, error: ApiError) -> Problem:
             message=f"there is no service account {intent.name} in namespace {intent.namespace}",
             hint=f"kubectl -n {intent.namespace} create serviceaccount {intent.name}, or check both names",
         )
-    return Problem(code="cluster-not-found", message=f"there is no {intent.thing}")
+    return Problem(
+        code="cluster-not-found",
+        message=f"there {'is' if intent.name else 'are'} no {intent.thing}",
+        hint="run it again; if it stays so, find out who deletes it, and whether this is the right cluster",
+    )
 
 
 def _unreached(error: Exception) -> Problem:

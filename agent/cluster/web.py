@@ -125,7 +125,11 @@ def _problem(error: Exception, url: str, proxy: str | None, timeout: float) -> P
             hint="a registry inside the network belongs in NO_PROXY",
         )
     found = (_explain(cause, url, timeout) for cause in causes)
-    unknown = Problem(code="registry-unreachable", message=f"{place(url)} cannot be asked: {reason}")
+    unknown = Problem(
+        code="registry-unreachable",
+        message=f"{place(url)} cannot be asked: {reason}",
+        hint=f"see what 'curl -v {place(url)}/v2/' says here; nodes may reach it on another way",
+    )
     return next(filter(None, found), unknown)
 
 

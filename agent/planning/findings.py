@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # A file full of nonsense is told of, not listed.
 _MOST_OF_A_KIND = 10
+_MEND = "delete it, or mend it: then it counts from the next restart on"
 _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
@@ -109,7 +110,7 @@ def _config(effective: Effective) -> Iterator[Problem]:
 
 def _skipped_lines(effective: Effective) -> Iterator[Problem]:
     for path, fault in effective.faults:
-        yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}")
+        yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}", hint=_MEND)
 
 
 def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
@@ -132,6 +133,7 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
             code="arguments-pending",
             message="dockerd runs with other arguments than its files give: a restart, whoever does it, brings "
             + " ".join(effective.argv),
+            hint="if that is meant, restart it at a quiet time; if not, 'systemctl cat docker' shows where it comes from",
         )
 
 

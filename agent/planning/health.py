@@ -98,9 +98,12 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     found = []
     # rule DD-13
     if (config.root is None or config.has_mark) and not bears_blank_config(state):
-        what = "is empty" if config.root is None else "begins with a byte order mark"
+        what, hint = "is empty", "write {} into it, or remove it"
+        if config.root is not None:
+            what, hint = "begins with a byte order mark", "save it as UTF-8 without the mark"
         message = f"{path} line 1: it {what}, which dockerd before 23.0 does not start with"
-        found.append(StartFault(kind=FaultKind.BLANK, problem=Problem(code="config-blank", message=message)))
+        problem = Problem(code="config-blank", message=message, hint=hint)
+        found.append(StartFault(kind=FaultKind.BLANK, problem=problem))
     if config.member(INSECURE_REGISTRIES) and not knows_config_key(state):
         found.append(_foreign("config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"))
     return [*found, *_mirror_faults(state, path, config)]

@@ -294,6 +294,7 @@ def test_passwords_that_files_and_arguments_hold_are_not_told() -> None:
     unit = PLAIN_UNIT + f"Environment=A=1 {secret}m.lan\nExecStart=\nExecStart={argv}\n"
     decision = plan(running(node({FRAGMENT: unit}), DEBIAN_ARGV))
     assert codes(decision) == ["line-skipped", "arguments-pending"]
+    assert all(finding.hint for finding in decision.findings)
     assert "s3cret" not in "".join(map(str, decision.findings))
     told = refusal(node({FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": f"DOCKER_OPTS={secret}m.lan\n"})).problem
     assert (told.code, "s3cret" in str(told)) == ("arguments-invalid", False)
@@ -471,7 +472,7 @@ def with_file(state: NodeState, file: FileState) -> NodeState:
 def test_refused_with_code_and_place(state: NodeState, code: str, words: str) -> None:
     problem = refusal(state).problem
     assert (problem.code, words in problem.message) == (code, True), problem
-    assert problem.message
+    assert problem.hint
 
 
 def test_a_variable_that_an_unknown_specifier_kills_is_refused_with_its_line() -> None:
