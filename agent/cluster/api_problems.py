@@ -97,7 +97,7 @@ def _refused(intent: Intent, error: ApiError) -> Problem:
             return Problem(
                 code="cluster-conflict",
                 message=f"somebody else changes {intent.thing} at the same time",
-                hint="run it again; if it stays so, its managedFields name who: kubectl get -o yaml --show-managed-fields",
+                hint="run it again; if it stays so, see by whom: kubectl get -o yaml --show-managed-fields",
             )
         case code:
             return Problem(code="cluster-rejected", message=f"the cluster refused {intent} (HTTP {code}): {message}")

@@ -11,6 +11,7 @@ from agent.engine.scoring import drift_exit_code
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome
 from agent.planning.drift import DriftStatus, classify
+from agent.planning.pending import pending_transaction
 from agent.planning.policy_digest import policy_digest
 
 if TYPE_CHECKING:
@@ -113,10 +114,8 @@ def _why_unknown(planned: PlannedNode, state: NodeState) -> tuple[DriftStatus, P
     if not state.system.privileged:
         without = Problem(code="not-root", message="the record on the node can be read by root only", hint="")
         return DriftStatus.UNREACHABLE, problems.get("seen-without-privileges", without)
-    if state.pending_transaction:
-        message = f"transaction {state.pending_transaction} is under way on the node"
-        hint = "wait for it to end; it commits or rolls back by itself"
-        return DriftStatus.BUSY, Problem(code="transaction-pending", message=message, hint=hint)
+    if pending := pending_transaction(state):
+        return DriftStatus.BUSY, pending
     if "record-unreadable" in problems:
         return DriftStatus.FAILED, problems["record-unreadable"]
     return None

@@ -16,6 +16,7 @@ from agent.planning.findings import findings
 from agent.planning.health import FaultKind, docker_version, start_faults
 from agent.planning.live_restore import switch_on
 from agent.planning.ownership import managed_findings, require_unmanaged
+from agent.planning.pending import pending_transaction
 from agent.planning.reachability import reachability_findings
 from agent.planning.refused import RefusedError
 from agent.planning.registries import as_matched, covering
@@ -62,12 +63,8 @@ def _decide(node: str, state: NodeState, wanted: Wanted, templates: Templates) -
 
 
 def _require_docker(state: NodeState) -> None:
-    if state.pending_transaction:
-        raise RefusedError(
-            "transaction-pending",
-            f"transaction {state.pending_transaction} is under way on the node",
-            "wait for it to end; it commits or rolls back by itself",
-        )
+    if pending := pending_transaction(state):
+        raise RefusedError.because_of(pending)
     if state.system.init not in ("", "systemd"):
         message = f"the node is run by {state.system.init}, not by systemd"
         raise RefusedError("no-systemd", message, "only nodes with systemd are changed")
@@ -159,7 +156,7 @@ class _Planner:
     def require_sound(self, after: Effective, *, repaired: bool) -> None:
         """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
         for fault in start_faults(self.state, after):
-            raise RefusedError(fault.problem.code, fault.problem.message, fault.problem.hint)
+            raise RefusedError.because_of(fault.problem)
         if not repaired and foreign_arguments(after) != foreign_arguments(self.before):
             message = "taking the entry out would change other arguments of dockerd"
             raise RefusedError("arguments-would-change", message, "look at 'systemctl cat docker'")

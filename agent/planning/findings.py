@@ -133,7 +133,7 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
             code="arguments-pending",
             message="dockerd runs with other arguments than its files give: a restart, whoever does it, brings "
             + " ".join(effective.argv),
-            hint="if that is meant, restart it at a quiet time; if not, 'systemctl cat docker' shows where it comes from",
+            hint="if that is meant, restart it at a quiet time; if not, 'systemctl cat docker' shows its files",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from agent.errors import Problem
 
@@ -17,6 +17,11 @@ class RefusedError(Exception):
         """Keep the problem."""
         super().__init__(message)
         self.problem = Problem(code=code, message=message, hint=hint)
+
+    @classmethod
+    def because_of(cls, problem: Problem) -> Self:
+        """Return the refusal for a problem that is there already."""
+        return cls(problem.code, problem.message, problem.hint)
 
 
 def refused_file(path: str, error: FormatError) -> RefusedError:

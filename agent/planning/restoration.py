@@ -12,6 +12,7 @@ from agent.planning.action import action_for, not_running
 from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate
 from agent.planning.health import start_faults
+from agent.planning.pending import pending_transaction
 from agent.planning.refused import RefusedError
 from agent.planning.workspace import require_writable
 
@@ -53,9 +54,8 @@ def objection_to_rollback(state: NodeState, files: Sequence[Backup]) -> Problem 
 def _require_docker(state: NodeState) -> None:
     if state.docker is None:
         raise RefusedError("docker-absent", "there is no docker on the node", "take it out of the inventory")
-    if state.pending_transaction:
-        message = f"transaction {state.pending_transaction} is under way on the node"
-        raise RefusedError("transaction-pending", message, "wait for it to end; it commits or rolls back by itself")
+    if pending := pending_transaction(state):
+        raise RefusedError.because_of(pending)
 
 
 def _changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
@@ -75,7 +75,7 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
     action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
     if changes and (stopped := not_running(state)):
-        raise RefusedError(stopped.code, stopped.message, stopped.hint)
+        raise RefusedError.because_of(stopped)
     gone = [entry for entry in before.entries if entry not in after.entries]
     record = state.record
     absent = {change.path for change in changes if not change.after.exists}

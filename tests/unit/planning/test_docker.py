@@ -475,6 +475,12 @@ def test_refused_with_code_and_place(state: NodeState, code: str, words: str) ->
     assert problem.hint
 
 
+def test_what_a_transaction_that_was_broken_off_needs_is_said_in_full() -> None:
+    problem = refusal(replace(node({FRAGMENT: PLAIN_UNIT}), pending_transaction="t-7")).problem
+    assert "sh /var/lib/harbor-agent/transactions/t-7/transaction.sh rollback t-7" in problem.hint
+    assert "explain transaction-pending" in problem.hint
+
+
 def test_a_variable_that_an_unknown_specifier_kills_is_refused_with_its_line() -> None:
     state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--label=%x"\n'})
     problem = refusal(state).problem

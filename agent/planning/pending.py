@@ -1,0 +1,24 @@
+"""A transaction that has not ended: whoever plans the node waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.errors import Problem
+
+if TYPE_CHECKING:
+    from agent.model.state import NodeState
+
+
+def pending_transaction(state: NodeState) -> Problem | None:
+    """Return why nothing is planned while a transaction of the node has not ended; None where there is none."""
+    transaction = state.pending_transaction
+    if not transaction:
+        return None
+    return Problem(
+        code="transaction-pending",
+        message=f"transaction {transaction} is under way on the node, or was broken off",
+        hint="it ends by itself within minutes; where it does not, as root there: "
+        f"sh /var/lib/harbor-agent/transactions/{transaction}/transaction.sh rollback {transaction}; "
+        "where that file is gone, harbor-agent explain transaction-pending has the way out",
+    )
