@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -28,6 +29,11 @@ def resolve_credentials(source: CredentialsSource, address: Address) -> Credenti
     return Credentials(username=source.username, password=_password(source, address), email=source.email)
 
 
+def credential_name(file: Path) -> str:
+    """Return the name under which systemd hands a file with a password over (LoadCredential=, systemd.exec(5))."""
+    return f"file-{hashlib.sha256(str(file.absolute()).encode(errors='surrogateescape')).hexdigest()[:16]}"
+
+
 def read_password(text: str, source: str) -> Sensitive:
     """Return the password in `text` without its trailing newline. Raises UsageError where nothing is left."""
     password = text.removesuffix("\n").removesuffix("\r")
@@ -46,7 +52,7 @@ def _password(source: CredentialsSource, address: Address) -> Sensitive:
         return Sensitive(os.environ[name])
     file = Path(source.password_file or "").expanduser()
     try:
-        return read_password(file.read_text(encoding="utf-8"), str(file))
+        return read_password(_handed_over(file).read_text(encoding="utf-8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise _missing(
@@ -54,8 +60,17 @@ def _password(source: CredentialsSource, address: Address) -> Sensitive:
         ) from None
 
 
+def _handed_over(file: Path) -> Path:
+    """Return the copy that systemd handed to this service, or the file itself."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return file
+    copy = Path(folder, credential_name(file))
+    return copy if copy.is_file() else file
+
+
 def _from_docker_config(source: CredentialsSource, address: Address) -> Credentials:
-    file = Path(source.docker_config or "").expanduser()
+    file = _handed_over(Path(source.docker_config or "").expanduser())
     if file.is_dir():
         file /= "config.json"
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.credentials import resolve_credentials
+from agent.engine.credentials import credential_name, resolve_credentials
 from agent.errors import UsageError
 from agent.model.address import Address
 from agent.model.policy import CredentialsSource
@@ -61,3 +61,22 @@ def test_a_docker_configuration_without_the_login_is_said(tmp_path: Path, conten
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(UsageError, match=r"config\.json"):
         resolve_credentials(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
+
+
+def test_what_systemd_handed_over_stands_for_a_file_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_over = tmp_path / "credentials"
+    handed_over.mkdir()
+    closed, folder = tmp_path / "closed", tmp_path / "docker"
+    (handed_over / credential_name(closed)).write_text("s3cret\n")
+    auth = base64.b64encode(b"u:from docker").decode()
+    (handed_over / credential_name(folder)).write_text(json.dumps({"auths": {"192.168.0.99": {"auth": auth}}}))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed_over))
+    login = resolve_credentials(CredentialsSource(username="u", password_file=str(closed)), HARBOR)
+    assert login.password.reveal() == "s3cret"
+    login = resolve_credentials(CredentialsSource(docker_config=str(folder)), HARBOR)
+    assert login.password.reveal() == "from docker"
+    (tmp_path / "open").write_text("own")
+    login = resolve_credentials(CredentialsSource(username="u", password_file=str(tmp_path / "open")), HARBOR)
+    assert login.password.reveal() == "own"
