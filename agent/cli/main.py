@@ -20,6 +20,7 @@ from agent.cli import (
     plan,
     render,
     rollback,
+    schedule,
     secret,
     trust_hosts,
     verify,
@@ -44,6 +45,7 @@ class _InOrder(TyperGroup):
             "apply",
             "verify",
             "drift",
+            "schedule",
             "rollback",
             "history",
             "secret",
@@ -113,6 +115,7 @@ app.command(
 )(rollback.rollback)
 app.add_typer(plan.app, name="plan")
 app.add_typer(drift.app, name="drift")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(history.app, name="history")
 app.add_typer(secret.app, name="secret")
 app.add_typer(workloads.app, name="workloads")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.engine.fleet import PlannedNode
     from agent.engine.pull_secrets import ShownSecret
     from agent.engine.runs import Report
+    from agent.engine.schedule import Installed
     from agent.engine.secrets import SecretsReport
     from agent.errors import ExitCode, Problem
     from agent.model.history import PastNode, PastRun
@@ -33,6 +34,7 @@ RUN_SCHEMA = "harbor-agent/run/1"
 SECRET_SCHEMA = "harbor-agent/secret/1"  # noqa: S105 - a name, not a password
 SECRETS_SCHEMA = "harbor-agent/secrets/1"
 DRIFT_SCHEMA = "harbor-agent/drift/1"
+SCHEDULES_SCHEMA = "harbor-agent/schedules/1"
 RUNS_SCHEMA = "harbor-agent/runs/1"
 ERROR_SCHEMA = "harbor-agent/error/1"
 
@@ -117,6 +119,34 @@ def drift_document(report: DriftReport, exit_code: int, ended: Report | None, st
         "run": run_document(ended) if ended else None,
         "stopped": _problem(stopped) if stopped else None,
         "findings": [_problem(problem) for problem in report.findings],
+    }
+
+
+def schedules_document(schedules: Sequence[Installed]) -> Json:
+    """Return the object that `schedule show -o json` prints."""
+    return {
+        "schema": SCHEDULES_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "schedules": [
+            {
+                "unit": one.unit,
+                "enabled": one.is_enabled,
+                "active": one.is_active,
+                "running": one.is_running,
+                "when": one.when,
+                "user": one.user,
+                "command": one.command,
+                "next_run": one.next_run,
+                "last_run": {
+                    "ended": one.last_run.moment,
+                    "exit_code": one.last_run.exit_code,
+                    "result": one.last_run.result,
+                }
+                if one.last_run
+                else None,
+            }
+            for one in schedules
+        ],
     }
 
 

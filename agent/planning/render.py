@@ -27,20 +27,21 @@ def render_drop_in(addresses: Sequence[Address], template: str) -> str:
 
 def render_variable(variable: str, entries: Sequence[str], template: str) -> str:
     """Return a drop-in that sets `variable` to the flags for the entries."""
-    return _render(template, variable=variable, arguments=flags_of(entries))
+    return render_text(template, variable=variable, arguments=flags_of(entries))
 
 
 def render_exec_start(command: str, template: str) -> str:
     """Return a drop-in that replaces ExecStart= by `command`, raw text as it stands in a unit."""
-    return _render(template, command=command)
+    return render_text(template, command=command)
 
 
 def render_daemon_json(entries: Sequence[str], template: str) -> str:
     """Return a daemon.json that holds the entries and nothing else."""
-    return _render(template, entries=list(entries))
+    return render_text(template, entries=list(entries))
 
 
-def _render(template: str, **values: object) -> str:
+def render_text(template: str, **values: object) -> str:
+    """Return the template filled in; a name in it that is not given is an error of ours."""
     return _compiled(template).render(values)
 
 

@@ -1,0 +1,126 @@
+"""What a timer would be is shown to anybody, on any machine, and what it could not do is said beforehand."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.engine.credentials import credential_name
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Ran, Runner
+
+HAS_SYSTEMD = Path("/run/systemd/system").is_dir()
+
+
+@pytest.fixture
+def show(run: Runner, tmp_path: Path) -> Runner:
+    """Show what would be installed for an inventory of two nodes; `settings` go into harbor-agent.yaml."""
+    (tmp_path / "hosts").write_text("node1\nnode2\n")
+
+    def shown(*arguments: str, settings: object = None, **environment: str) -> Ran:
+        if settings is not None:
+            (tmp_path / "harbor-agent.yaml").write_text(json.dumps(settings))
+        return run("schedule", "show", "-i", "hosts", *arguments, **{"SUDO_USER": "", **environment})
+
+    return shown
+
+
+def with_login(**source: str) -> dict[str, object]:
+    return {"registries": [{"address": "192.0.2.9", "credentials": {"username": "u", **source}}]}
+
+
+def test_the_units_are_shown_with_every_path_absolute(show: Runner, tmp_path: Path) -> None:
+    ran = show("--limit", "node1", "--metrics", "site.prom", settings={}, XDG_STATE_HOME="/elsewhere")
+    assert ran.rc == 0, ran.err
+    command = re.search(r"^ExecStart=\S+harbor-agent (.*)$", ran.out, re.MULTILINE)
+    assert command
+    arguments = f"-i {tmp_path}/hosts --limit node1 -c {tmp_path}/harbor-agent.yaml --metrics {tmp_path}/site.prom"
+    assert command[1] == f"drift {arguments}"
+    for line in (
+        f"WorkingDirectory={tmp_path}",
+        f"User={pwd.getpwuid(os.geteuid()).pw_name}",
+        "Environment=XDG_STATE_HOME=/elsewhere",
+        f"ReadWritePaths=-/elsewhere/harbor-agent -{tmp_path}",
+        "OnCalendar=hourly",
+    ):
+        assert line in ran.out.splitlines()
+    assert "# /etc/systemd/system/harbor-agent-drift.timer" in ran.out
+
+
+def test_a_correction_says_yes_beforehand_and_tells_the_history_who(show: Runner) -> None:
+    ran = show("--correct", "--name", "site", "--every", "6h", "--registry", "192.0.2.9")
+    assert '--registry 192.0.2.9 --correct --yes --note "by harbor-agent-drift-site.timer"' in ran.out
+    assert "OnUnitActiveSec=6h" in ran.out
+
+
+def test_a_password_file_is_handed_over_and_never_read(show: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("canary-in-the-file")
+    settings = with_login(password_file=str(file))
+    assert f"LoadCredential={credential_name(file)}:{file}" in show("--correct", settings=settings).out
+    # A look needs no password, so none is handed to it.
+    ran = show(settings=settings)
+    assert (ran.rc, "LoadCredential" in ran.out) == (0, False)
+    file.unlink()
+    gone = show("--correct", settings=settings)
+    assert (gone.rc, "credentials-missing" in gone.err) == (2, True)
+
+
+def test_a_password_in_the_environment_is_refused_and_stands_nowhere(show: Runner) -> None:
+    ran = show("--correct", settings=with_login(password_env="PW"), PW="canary-in-the-environment")
+    assert (ran.rc, "schedule-password-in-environment" in ran.err, "$PW" in ran.err) == (2, True, True)
+    assert "canary" not in ran.err + ran.out
+    assert show(settings=with_login(password_env="PW")).rc == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--ask-become-pass",), "nobody to ask"),
+        (("--vault-id", "a@prompt"), "nobody to ask"),
+        (("--user", "nemo"), "no user nemo"),
+        (("--every", "1h", "--on-calendar", "daily"), "two times"),
+        (("--every", "1s"), "no time"),
+        (("--name", "../x"), "unit's name"),
+        (("--metrics", "x.txt"), "end in .prom"),
+        (("--correct",), "No registry is named"),
+        (("--limit", "nobody"), "limit"),
+        (("--every", "7h", "--crontab"), "cron has no line"),
+    ],
+)
+def test_what_cannot_be_is_said(show: Runner, arguments: tuple[str, ...], words: str) -> None:
+    ran = show(*arguments)
+    assert (ran.rc, words in ran.err) == (2, True), ran.err
+
+
+def test_programs_for_this_very_machine_are_not_shut_in(show: Runner, tmp_path: Path) -> None:
+    assert "ProtectSystem=strict" in show().out
+    (tmp_path / "hosts").write_text("here ansible_connection=local\n")
+    assert "ProtectSystem" not in show().out
+
+
+def test_a_line_for_cron(show: Runner, tmp_path: Path) -> None:
+    ran = show("--crontab")
+    assert ran.rc == 0
+    comment, line = ran.out.splitlines()
+    assert comment.startswith("# harbor-agent-drift, for the crontab of")
+    assert re.match(rf"\d+ \* \* \* \* cd {tmp_path} && ", line)
+    assert ran.out == show("--crontab").out
+
+
+@pytest.mark.skipif(HAS_SYSTEMD, reason="this machine was booted with systemd")
+def test_without_systemd_cron_is_the_way_out(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("node1\n")
+    ran = run("schedule", "install", "-i", "hosts", "--yes")
+    assert (ran.rc, "schedule-no-systemd" in ran.err) == (2, True)
+    assert " * * * * cd " in ran.err
+    assert "nothing runs by the clock here" in run("schedule", "show").out
+    assert run("schedule", "show", "-o", "json").document()["schedules"] == []
+    assert "schedule-missing" in run("schedule", "remove", "--yes").err
