@@ -97,7 +97,7 @@ TransportOption = Annotated[
     TransportName,
     typer.Option(
         "--transport",
-        help="ssh to the nodes; ansible, with its connection plugins and settings; or local: this machine, no inventory.",
+        help="ssh to the nodes; ansible, with its own plugins and settings; or local: this machine, no inventory.",
     ),
 ]
 RouteOption = Annotated[

@@ -82,7 +82,7 @@ def damaged(draw: st.DrawFn) -> NodeState:
 
 
 def is_told(refusal: Refusal) -> bool:
-    """Whether the refusal names a file, and the line where it is about the file's text; a route or a daemon is no file."""
+    """Whether the refusal names a file, and the line of its text; a route or a daemon is no file."""
     if refusal.problem.code in (
         "route-ineffective",
         "route-fatal",
