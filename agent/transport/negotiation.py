@@ -55,7 +55,7 @@ class Transport(paramiko.Transport):
     def __init__(self, connection: object) -> None:
         """Speak over `connection`, a socket or a channel of another connection."""
         super().__init__(connection)  # type: ignore[arg-type]  # a channel has all that is used of a socket
-        self.packetizer = _Packetizer(self.sock)
+        self.packetizer = _Packetizer(self.sock)  # type: ignore[arg-type]  # likewise
         self.offered: dict[str, list[str]] = {}
 
     def _log(self, level: int, msg: str | list[str], *args: object) -> None:
