@@ -208,7 +208,7 @@ def _credentials(policies: Iterable[Policy], account: pwd.struct_passwd) -> Iter
             )
         if source and (file := _file_of(source, account)) and (name := credential_name(file)) not in seen:
             seen.add(name)
-            yield Credential(name=name, path=str(_existing(file / "config.json" if file.is_dir() else file)))
+            yield Credential(name=name, path=str(_existing(file)))
 
 
 def _file_of(source: CredentialsSource, account: pwd.struct_passwd) -> Path | None:
@@ -217,9 +217,15 @@ def _file_of(source: CredentialsSource, account: pwd.struct_passwd) -> Path | No
 
 
 def _existing(file: Path) -> Path:
-    if not file.exists():
-        raise UsageError.of("credentials-missing", f"there is no password in {file}: no such file", "write it there")
-    return file
+    """Return the file, or docker's in the folder. Raises UsageError where it is not there, as far as this user sees."""
+    try:
+        if file.is_dir():
+            file /= "config.json"
+        if file.exists():
+            return file
+    except PermissionError:
+        return file
+    raise UsageError.of("credentials-missing", f"there is no password in {file}: no such file", "write it there")
 
 
 def _at_home(text: str, account: pwd.struct_passwd) -> Path:

@@ -320,13 +320,14 @@ def test_an_inventory_that_shrank_to_nothing_is_heard(scheduled: Controller) -> 
 
 
 def test_root_and_ansible_go_through_the_same_walls_whatever_files_are_called(scheduled: Controller) -> None:
-    folder, inventory = "odd %n $HOME", 'the "old" $USER %H.ini'
+    folder, inventory, limit = "odd %n", 'the "old" %H.ini', r"~node\d$"
     quoted = shlex.quote(f"/home/ops/{folder}/{inventory}")
     scheduled.machine.run(f"mkdir {shlex.quote(f'/home/ops/{folder}')} && cp ~ops/cluster/inventory.ini {quoted}")
     # Root's runs verify host keys, and log in, as root's own would.
     scheduled.machine.run("cp ~ops/.ssh/known_hosts ~ops/.ssh/id_ed25519 ~/.ssh/")
     options = ("--user", "root", "--metrics", _METRICS, "--name", "root", "--transport", "ansible", "--yes")
-    installed = scheduled.agent("schedule", "install", "-i", inventory, *options, sudo=True, folder=folder)
+    named = ("-i", inventory, "--limit", limit)
+    installed = scheduled.agent("schedule", "install", *named, *options, sudo=True, folder=folder)
     assert installed.code == 0, installed.stderr
     assert scheduled.run_now(f"{_UNIT}-root") == 3, scheduled.said(f"{_UNIT}-root")
     assert scheduled.metrics()["nodes.in_sync"] == 2
