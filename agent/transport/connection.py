@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
+import select
 import socket
 import time
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from agent.transport.pool import standing_aside
 from agent.transport.proxy_command import ProxyProcess
 from agent.transport.ssh_settings import expand
 
 if TYPE_CHECKING:
     from agent.transport.target import Target, UnreachableError
 
+# On a network that is well, everybody answers much sooner.
+_SECONDS_BEFORE_STANDING_ASIDE = 0.25
+_Answer = list[tuple[socket.AddressFamily, Any]] | Exception
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -34,8 +41,7 @@ def open_socket(target: Target, timeout: float) -> socket.socket:
     for number, (family, place) in enumerate(places):
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection.settimeout(max(0.1, (end - time.monotonic()) / (len(places) - number)))
-            connection.connect(place)
+            _connect(connection, place, max(0.1, (end - time.monotonic()) / (len(places) - number)))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             connection.close()
@@ -45,9 +51,30 @@ def open_socket(target: Target, timeout: float) -> socket.socket:
     raise _no_connection(target, failure, timeout)
 
 
+def _connect(connection: socket.socket, place: object, timeout: float) -> None:
+    """Connect within `timeout` seconds; a host that is slow to answer keeps no other waiting. Raises OSError."""
+    connection.settimeout(0)
+    error = connection.connect_ex(place)  # type: ignore[arg-type]  # what getaddrinfo returned
+    if error == errno.EINPROGRESS:
+        if not _can_write(connection, min(timeout, _SECONDS_BEFORE_STANDING_ASIDE)):
+            with standing_aside():
+                if not _can_write(connection, timeout - _SECONDS_BEFORE_STANDING_ASIDE):
+                    raise TimeoutError
+        error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+    connection.settimeout(None)
+
+
+def _can_write(connection: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
+
+
 def _resolve(target: Target, timeout: float) -> list[tuple[socket.AddressFamily, Any]]:
     """Look the name up on a thread of its own: getaddrinfo has no timeout."""
-    answers: SimpleQueue[list[tuple[socket.AddressFamily, Any]] | Exception] = SimpleQueue()
+    answers: SimpleQueue[_Answer] = SimpleQueue()
     settings = target.settings
 
     def look_up() -> None:
@@ -64,7 +91,7 @@ def _resolve(target: Target, timeout: float) -> list[tuple[socket.AddressFamily,
         Thread(target=look_up, daemon=True, name="resolve").start()
     hint = "correct ansible_host, or the name in DNS or /etc/hosts"
     try:
-        answer = answers.get(timeout=timeout)
+        answer = _await(answers, timeout)
     except Empty:
         message = f"its name was not resolved within {timeout:.0f} s"
         raise target.error("ssh-name-unknown", message, "does the name server answer?") from None
@@ -72,6 +99,15 @@ def _resolve(target: Target, timeout: float) -> list[tuple[socket.AddressFamily,
         reason = answer.strerror if isinstance(answer, OSError) else "not a host name"
         raise target.error("ssh-name-unknown", f"its name does not resolve ({reason})", hint)
     return answer
+
+
+def _await(answers: SimpleQueue[_Answer], timeout: float) -> _Answer:
+    """Return the first of `answers`; while a name server thinks, others may run. Raises Empty."""
+    try:
+        return answers.get(timeout=min(timeout, _SECONDS_BEFORE_STANDING_ASIDE))
+    except Empty:
+        with standing_aside():
+            return answers.get(timeout=max(0.0, timeout - _SECONDS_BEFORE_STANDING_ASIDE))
 
 
 def _is_literal(host: str) -> bool:
