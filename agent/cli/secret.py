@@ -35,19 +35,12 @@ def apply(
     *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
 ) -> ExitCode:
     """Check the login, then create or update the secret in every namespace and attach it."""
-    from agent.cli.plan_text import secrets_text
-    from agent.engine.documents import secrets_run_document
     from agent.engine.pull_secrets import apply_pull_secrets
     from agent.engine.request import Asked
     from agent.engine.runs import policies_of
 
     policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
-    report, exit_code = apply_pull_secrets(policies)
-    if output is options.Format.JSON:
-        write_json(secrets_run_document(report, exit_code))
-    else:
-        write(secrets_text(report))
-    return exit_code
+    return _finish(*apply_pull_secrets(policies), output)
 
 
 @app.command(
@@ -128,8 +121,6 @@ def remove(
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """Take out just what harbor-agent made: the secret, and its place in service accounts. Shows it and asks first."""
-    from agent.cli.plan_text import secrets_text
-    from agent.engine.documents import secrets_run_document
     from agent.engine.pull_secrets import plan_secret_removal, remove_pull_secrets
     from agent.engine.request import Asked, RegistryFlags
     from agent.engine.runs import policies_of
@@ -143,7 +134,14 @@ def remove(
     )
     policies = policies_of(Asked(flags=flags, config=config))
     _confirm(plan_secret_removal(policies), yes=yes)
-    report, exit_code = remove_pull_secrets(policies)
+    return _finish(*remove_pull_secrets(policies), output)
+
+
+def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) -> ExitCode:
+    """Print what became of the secrets."""
+    from agent.cli.plan_text import secrets_text
+    from agent.engine.documents import secrets_run_document
+
     if output is options.Format.JSON:
         write_json(secrets_run_document(report, exit_code))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.engine.answers import unusable
 from agent.errors import AgentError, Problem
 from agent.model.result import PullReport, PullVerdict
 from agent.node import wire
@@ -89,8 +90,7 @@ def _decoded(image: str, result: Completed) -> PullReport:
     try:
         return wire.decode_pull(result.stdout)
     except AgentError as error:
-        detail = f"{error.problem.message} (exit status {result.rc})"
-        return PullReport(image=image, verdict=PullVerdict.FAILED, detail=detail)
+        return PullReport(image=image, verdict=PullVerdict.FAILED, detail=unusable(result, error).message)
 
 
 def _add(proof: Proof, pull: PullReport, seconds: float) -> Proof:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.engine.answers import unusable
 from agent.errors import AgentError, Problem
 from agent.model.plan import Action, Plan
 from agent.model.result import Outcome
@@ -109,7 +110,7 @@ def _not_written(result: Completed | Lost) -> Problem | None:
     try:
         return wire.decode_recorded(result.stdout)
     except AgentError as error:
-        return error.problem
+        return unusable(result, error)
 
 
 def _hashes_of(plan: Plan) -> dict[str, str]:

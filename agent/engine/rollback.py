@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent.engine.answers import unusable
 from agent.engine.apply import Run, apply_plans
 from agent.engine.fleet import PlannedNode, load_nodes, open_transport, refused
 from agent.engine.history import Start, recorded
@@ -95,7 +96,7 @@ def _history(result: Completed | Lost) -> History | Problem:
     try:
         return wire.decode_history(result.stdout)
     except AgentError as error:
-        return error.problem
+        return unusable(result, error)
 
 
 def _planned(node: Node, seen: Observation, history: History | Problem | None, what: str) -> PlannedNode:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.engine.answers import unusable
 from agent.engine.events import Message
 from agent.engine.stopping import StopAskedError
 from agent.errors import AgentError, Problem
@@ -182,10 +183,7 @@ def _transacted(result: Completed | Lost) -> Transacted:
     try:
         report = wire.decode_report(result.stdout)
     except AgentError as error:
-        said = result.stderr.decode(errors="replace").strip().splitlines()
-        message = f"{error.problem.message} (exit status {result.rc}{'; it said: ' + said[-1] if said else ''})"
-        problem = Problem(code=error.problem.code, message=message, hint=error.problem.hint)
-        return Transacted(node=node, outcome=Outcome.UNKNOWN, problem=problem, seconds=result.seconds)
+        return Transacted(node=node, outcome=Outcome.UNKNOWN, problem=unusable(result, error), seconds=result.seconds)
     return Transacted(
         node=node,
         outcome=_OUTCOMES[report.phase],
