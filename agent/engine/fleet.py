@@ -89,8 +89,12 @@ def plan_fleet(
     """Look at every node and plan it, in the order given. Nothing on any node is changed."""
     wanted = [(node, policies.for_node(node)) for node in nodes]
     targets = [(node, _entries(policy)) for node, policy in wanted if node.skip_reason is None]
-    seen = {o.node.name: o for o in observe(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)}
-    return [_planned(node, policy, seen.get(node.name), policies) for node, policy in wanted]
+    own = {node.name: policy for node, policy in wanted}
+    planned = {
+        seen.node.name: _planned(seen.node, own[seen.node.name], seen, policies)
+        for seen in observe(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)
+    }
+    return [planned.get(node.name) or _planned(node, policy, None, policies) for node, policy in wanted]
 
 
 def plan_state(node: Node, policy: Policy, state: NodeState, policies: Policies) -> PlannedNode:
