@@ -21,9 +21,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeDone:
-    """A node is done with the current phase; `text` says how it went."""
+    """A node is done with the current phase; `state` is a word for how it went, or a problem's code, `text` says it."""
 
     node: str
+    state: str
     text: str
     seconds: float
 

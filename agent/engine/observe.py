@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent.engine.answers import unusable
 from agent.engine.events import NodeDone, Phase
-from agent.errors import AgentError, Problem
+from agent.errors import AgentError
 from agent.node import wire
 from agent.transport.protocol import Job, Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent.engine.events import Listener
+    from agent.errors import Problem
     from agent.model.inventory import Node
     from agent.model.state import NodeState
     from agent.transport.protocol import Completed, Transport
@@ -40,35 +42,36 @@ class Observation:
 
 def observe(
     transport: Transport, nodes: Sequence[tuple[Node, tuple[str, ...]]], *, timeout: float, listener: Listener
-) -> list[Observation]:
-    """Probe each node for itself and its view of the given registry entries; results in the order of `nodes`.
+) -> Iterator[Observation]:
+    """Probe each node for itself and its view of the given registry entries; yields one each, as they come.
 
-    Where the login user cannot become root the probe sees what that user may see. A wrong password is no such case.
+    So one node is planned while others are looked at, and what it said is not kept longer than that. Where the login
+    user cannot become root the probe sees what that user may see. A wrong password is no such case.
     """
     listener(Phase(name="look at nodes", total=len(nodes)))
-    jobs = [Job(node=node, program=wire.probe_program(entries), timeout=timeout) for node, entries in nodes]
-    found: dict[str, Observation] = {}
+    programs = {entries: wire.probe_program(entries) for entries in {entries for _, entries in nodes}}
+    jobs = [Job(node=node, program=programs[entries], timeout=timeout) for node, entries in nodes]
     not_root: dict[str, Lost] = {}
     for result in transport.run(jobs):
         if isinstance(result, Lost) and result.problem.code in _CANNOT_BECOME_ROOT:
             not_root[result.job.node.name] = result
         else:
-            _note(found, _observation(result), listener)
+            yield _told(_observation(result), listener)
     for result in transport.run([_as_the_user(lost.job) for lost in not_root.values()]):
         lost = not_root[result.job.node.name]
         seen = _observation(result)
-        _note(found, replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
-    return [found[node.name] for node, _ in nodes]
+        yield _told(replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
 
 
 def _as_the_user(job: Job) -> Job:
     return replace(job, program=replace(job.program, privileged=False))
 
 
-def _note(found: dict[str, Observation], seen: Observation, listener: Listener) -> None:
-    found[seen.node.name] = seen
+def _told(seen: Observation, listener: Listener) -> Observation:
     text = seen.problem.message if seen.problem else "seen"
-    listener(NodeDone(node=seen.node.name, text=text, seconds=seen.seconds))
+    state = seen.problem.code if seen.problem else "seen"
+    listener(NodeDone(node=seen.node.name, state=state, text=text, seconds=seen.seconds))
+    return seen
 
 
 def _observation(result: Completed | Lost) -> Observation:
@@ -78,11 +81,4 @@ def _observation(result: Completed | Lost) -> Observation:
     try:
         return Observation(node=node, state=wire.decode_probe(result.stdout), seconds=result.seconds)
     except AgentError as error:
-        said = result.stderr.decode(errors="replace").strip().splitlines()
-        detail = f"; it said: {said[-1]}" if said else ""
-        problem = Problem(
-            code=error.problem.code,
-            message=f"{error.problem.message} (exit status {result.rc}{detail})",
-            hint=error.problem.hint,
-        )
-        return Observation(node=node, problem=problem, seconds=result.seconds)
+        return Observation(node=node, problem=unusable(result, error), seconds=result.seconds)
