@@ -46,11 +46,13 @@ def plan_document(
     nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()
 ) -> Json:
     """Return the object that `plan -o json` prints."""
+    documents = [_planned(node) for node in nodes]
     return {
         "schema": PLAN_SCHEMA,
         "tool": f"harbor-agent {__version__}",
         "summary": counts((node.outcome for node in nodes), _PLAN_STATUSES),
-        "nodes": [_planned(node) for node in nodes],
+        "nodes": documents,
+        "groups": _groups(documents),
         "secret": secrets_document(secrets),
         "findings": [_problem(problem) for problem in findings],
     }
@@ -254,6 +256,22 @@ def _past_node(node: PastNode) -> Json:
         "seconds": node.seconds,
         "policy_digest": node.policy_digest,
     }
+
+
+def _groups(nodes: Iterable[Json]) -> list[Json]:
+    """Return which nodes have the same status and the same diffs, the largest group first."""
+    groups: dict[str, list[Json]] = {}
+    for node in nodes:
+        alike = [node[name] for name in ("status", "route", "action", "code", "files")]
+        groups.setdefault(json.dumps(alike), []).append(node)
+    return [
+        {
+            **{name: group[0][name] for name in ("status", "route", "action", "code")},
+            "files": [file["path"] for file in json.loads(key)[-1]],
+            "nodes": [node["node"] for node in group],
+        }
+        for key, group in sorted(groups.items(), key=lambda item: -len(item[1]))
+    ]
 
 
 def _planned(planned: PlannedNode) -> Json:
