@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.output import problem_lines
-from agent.cli.plan_text import findings_text, run_summary
+from agent.cli.plan_text import FEW, findings_text, run_summary, some_names
 from agent.planning.diff import masked_text
 from agent.planning.drift import DriftStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from agent.engine.drift import DriftedNode, DriftReport
     from agent.engine.runs import Report
     from agent.errors import Problem
@@ -24,13 +26,21 @@ _COLOURS = {
     DriftStatus.UNMANAGED: typer.colors.YELLOW,
     DriftStatus.SKIPPED: typer.colors.BRIGHT_BLACK,
 }
+# What is wrong, what is to be done, what is fine.
+_ORDER = (
+    *(DriftStatus.FAILED, DriftStatus.UNREACHABLE, DriftStatus.DRIFT, DriftStatus.BUSY),
+    *(DriftStatus.PENDING, DriftStatus.UNMANAGED, DriftStatus.SKIPPED, DriftStatus.IN_SYNC),
+)
 _WORDS = {status: status.value.replace("_", " ") for status in DriftStatus} | {DriftStatus.DRIFT: "drifted"}
 
 
 def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | None) -> str:
-    """Return all nodes; with what a correction did, or why it did nothing, before the last line."""
+    """Return all nodes, what is wrong first; with what a correction did, or why it did nothing, before the last line.
+
+    Nodes of which the same is to be said are said together where there are many.
+    """
     width = max((len(node.name) for node in report.nodes), default=0)
-    blocks = ["\n".join(_node(node, width)) for node in report.nodes]
+    blocks = ["\n".join(lines) for group in _groups(report.nodes) for lines in _group(group, width)]
     findings = (*report.findings, *(ended.findings if ended else ()), *((stopped,) if stopped else ()))
     if findings:
         blocks.append(findings_text(findings))
@@ -39,10 +49,31 @@ def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | Non
     return "\n".join([*blocks, _summary(report)])
 
 
-def _node(node: DriftedNode, width: int) -> list[str]:
+def _groups(nodes: Sequence[DriftedNode]) -> list[list[DriftedNode]]:
+    groups: dict[tuple[str, ...], list[DriftedNode]] = {}
+    for node in sorted(nodes, key=lambda node: _ORDER.index(node.status)):
+        groups.setdefault((_title(node), *_details(node)), []).append(node)
+    return list(groups.values())
+
+
+def _group(group: Sequence[DriftedNode], width: int) -> Iterator[list[str]]:
+    """Yield the lines of each node, or of all of them at once."""
+    if len(group) <= FEW:
+        for node in group:
+            yield [f"{node.name.ljust(width)}  {_title(node)}", *_details(node)]
+        return
+    title = f"{f'{len(group)} nodes'.ljust(width)}  {_title(group[0])}"
+    yield [title, f"  {some_names([node.name for node in group])}", *_details(group[0])]
+
+
+def _title(node: DriftedNode) -> str:
     word = typer.style(_WORDS[node.status].ljust(11), fg=_COLOURS.get(node.status, typer.colors.RED), bold=True)
     reason = "" if node.problem and node.problem.message == node.reason else node.reason
-    lines = [f"{node.name.ljust(width)}  {word}  {reason}".rstrip()]
+    return f"{word}  {reason}".rstrip()
+
+
+def _details(node: DriftedNode) -> list[str]:
+    lines: list[str] = []
     if node.drift:
         lines += [f"  {file.path}: {_short(file.recorded)} -> {_short(file.found)}" for file in node.drift.files]
         lines += [f"  - {_masked(argument)}" for argument in node.drift.missing_arguments]

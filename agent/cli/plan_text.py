@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.cli.output import coloured_diff, coloured_outcome, problem_lines
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 
 def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()) -> str:
-    """Return the whole plan; its last line sums up."""
-    blocks = [_node(node) for node in nodes]
+    """Return the whole plan, what is wrong first and what is as wanted last; the last line sums up.
+
+    Nodes of which the same is to be said are said together where there are many.
+    """
+    blocks = [block for group in _groups(nodes) for block in _group(group)]
     if secrets is not None:
         blocks.append(secrets_text(secrets))
     if findings:
@@ -106,25 +110,92 @@ def _short(fingerprint: str) -> str:
     return digest[:12] if digest != "-" else fingerprint.partition(" ")[0]
 
 
-def _node(planned: PlannedNode) -> str:
+# So few nodes alike are shown one by one.
+FEW = 3
+_NAMED_TOGETHER = 8
+_FIRST = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.REFUSED)
+_LAST = (Outcome.UNCHANGED, Outcome.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What is said of one node: `title` and `body` may be the same for others.
+
+    What is wrong and what a restart stops, before and after the body, is about this one alone.
+    """
+
+    name: str
+    outcome: Outcome
+    title: str
+    body: tuple[str, ...]
+    wrong: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+
+
+def _groups(nodes: Sequence[PlannedNode]) -> list[list[_Said]]:
+    """Return what is said of the nodes, together what is alike, in the order in which it is to be read."""
+    groups: dict[tuple[str, tuple[str, ...]], list[_Said]] = {}
+    for said in map(_said, nodes):
+        groups.setdefault((said.title, said.body), []).append(said)
+    return sorted(groups.values(), key=lambda group: _rank(group[0].outcome))
+
+
+def _rank(outcome: Outcome) -> int:
+    if outcome in _FIRST:
+        return _FIRST.index(outcome) - len(_FIRST)
+    return 1 + _LAST.index(outcome) if outcome in _LAST else 0
+
+
+def _group(group: Sequence[_Said]) -> list[str]:
+    """Return a block a node, or one for all of them."""
+    if len(group) <= FEW:
+        return ["\n".join([f"{said.name}  {said.title}", *said.wrong, *said.body, *said.stops]) for said in group]
+    first = group[0]
+    lines = [f"{len(group)} nodes  {first.title}", f"  {some_names([said.name for said in group])}"]
+    lines += dict.fromkeys(line for said in group for line in said.wrong)
+    lines += first.body
+    if len({said.stops for said in group}) == 1:
+        lines += first.stops
+    else:
+        lines += [f"  {said.name}: {line.strip()}" for said in group for line in said.stops]
+    return ["\n".join(lines)]
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Return the first of the names, and how many more there are."""
+    more = len(names) - _NAMED_TOGETHER
+    return ", ".join(names[:_NAMED_TOGETHER]) + (f" and {more} more; -o json names all of them" if more > 0 else "")
+
+
+def _said(planned: PlannedNode) -> _Said:
     decision = planned.decision
-    title = f"{planned.node.name}  {coloured_outcome(planned.outcome)}"
+    title = coloured_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.CHANGE:
         where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
         title += f"  {where}{_ACTIONS[decision.action]}"
-    lines = [title]
+    wrong: tuple[str, ...] = ()
+    body: list[str] = []
     if planned.problem:
-        lines += problem_lines(planned.problem)
+        message, *body = problem_lines(planned.problem)
+        wrong = (message,)
     elif planned.reason:
-        lines.append(_indent(planned.reason))
+        body.append(_indent(planned.reason))
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
-            lines.append("  this is what it would take:")
-        lines += [_indent(coloured_diff(unified_diff(change))) for change in decision.changes]
-        lines += [line for finding in decision.findings for line in _problem(finding)]
+            body.append("  this is what it would take:")
+        body += [_indent(coloured_diff(unified_diff(change))) for change in decision.changes]
+        body += [line for finding in decision.findings for line in _problem(finding)]
+    stops: list[str] = []
     if isinstance(decision, Plan) and decision.action is Action.RESTART:
-        lines += _disruption(decision, planned.state)
-    return "\n".join(lines)
+        stops = _disruption(decision, planned.state)
+    return _Said(
+        name=planned.node.name,
+        outcome=planned.outcome,
+        title=title,
+        body=tuple(body),
+        wrong=wrong,
+        stops=tuple(stops),
+    )
 
 
 _ACTIONS = {Action.NONE: "files only", Action.RELOAD: "reload, nothing stops", Action.RESTART: "restart"}
