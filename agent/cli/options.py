@@ -55,7 +55,9 @@ Inventory = Annotated[
 Limit = Annotated[
     str | None,
     typer.Option(
-        "--limit", help="Only these of them: Ansible's patterns, such as 'workers:!node7'.", metavar="PATTERN"
+        "--limit",
+        help="Only these of them: Ansible's patterns, such as 'workers:!node7', or @failed for the last run's.",
+        metavar="PATTERN",
     ),
 ]
 VaultIds = Annotated[
@@ -219,12 +221,13 @@ class NodeOptions:
 
     def reach(self) -> Reach:
         """Return how nodes are reached."""
+        from agent.engine.history import with_failed
         from agent.engine.request import Reach
         from agent.model.inventory import VaultSources
 
         return Reach(
             sources=tuple(self.inventory or ()),
-            limit=self.limit,
+            limit=with_failed(self.limit),
             transport=self.transport.value,
             forks=self.forks,
             vault=VaultSources(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
@@ -25,7 +27,6 @@ from agent.planning.policy_digest import policy_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from agent.engine.events import Event, Listener
     from agent.engine.fleet import PlannedNode
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from agent.model.history import RunKind
     from agent.model.result import NodeResult
 
+# One pattern of a --limit, which has "," or ":" between them.
+_FAILED = re.compile(r"(?<![^,:])@failed(?![^,:])")
 _OPEN = frozenset({Outcome.CHANGE, Outcome.UNCHANGED})
 
 
@@ -148,6 +151,25 @@ def load_run(run_id: str) -> PastRun:
         message = f"the history of this controller knows no run {run_id}"
         raise UsageError.of("run-unknown", message, "harbor-agent history lists the runs")
     return run
+
+
+def with_failed(limit: str | None) -> str | None:
+    """Return a limit in which `@failed` stands for the nodes that failed in the last run, or that it did not get to.
+
+    Where there is a file of that name here, it is that file. Raises HistoryError, and UsageError where there is no run
+    yet or none failed.
+    """
+    if limit is None or not _FAILED.search(limit) or Path("failed").exists():
+        return limit
+    with _opened() as store:
+        run = store.last_run()
+    if run is None:
+        raise UsageError.of("limit-matches-nothing", "--limit @failed: the history of this controller knows no run yet")
+    names = [node.node for node in run.nodes if not node.is_done and node.outcome is not Outcome.SKIPPED]
+    if not names:
+        message = f"--limit @failed: no node failed in the last run, {run.run_id}"
+        raise UsageError.of("limit-matches-nothing", message, "leave --limit out to see all nodes")
+    return _FAILED.sub(",".join(names), limit)
 
 
 class RunState(StrEnum):

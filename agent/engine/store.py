@@ -93,6 +93,11 @@ class Store(Database):
         with self.told():
             return self._runs(_RUNS_OF_NODE, node, node=node)
 
+    def last_run(self) -> PastRun | None:
+        """Return the newest run with its nodes; None where there is none."""
+        with self.told():
+            return next(iter(self._runs("SELECT * FROM run ORDER BY number DESC LIMIT 1")), None)
+
     def run(self, run_id: str) -> PastRun | None:
         """Return one run with its nodes, in the order of its plan; None where it is not known."""
         with self.told():
