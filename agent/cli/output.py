@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import typer
@@ -12,7 +15,7 @@ import typer
 from agent.cli.options import Format
 from agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
 from agent.errors import Problem
-from agent.model.result import Outcome
+from agent.model.result import NodeResult, Outcome
 
 _COLOURS = {
     Outcome.CHANGE: typer.colors.YELLOW,
@@ -22,6 +25,13 @@ _COLOURS = {
 }
 # The codes of the problems that were printed, in order.
 _printed: list[str] = []
+# What stands in the terminal's last line, where anything does.
+_state: list[str] = []
+_ERASE_LINE = "\x1b[K"
+_SECONDS_BETWEEN_STATES = 5.0
+# So many nodes alike are told one by one; of more, how many there are.
+_TOLD_ALIKE = 20
+_LONGEST_NAME = 120
 _EXPLAINED_AT_ONCE = 4
 # Whoever has just said no knows why nothing was done.
 _NEEDS_NO_WORDS = "declined"
@@ -84,37 +94,90 @@ def tell_more() -> None:
         tell(f"more: harbor-agent explain {' '.join(codes)}")
 
 
+def show_state(text: str) -> None:
+    """Show in the terminal's last line how things stand now, below all that is told; "" takes it away again."""
+    width = shutil.get_terminal_size().columns - 1
+    sys.stderr.write(f"\r{_ERASE_LINE}{text[:width]}")
+    sys.stderr.flush()
+    _state[:] = [text] if text else []
+
+
 def _echo(text: str, stream: object) -> None:
+    below = "".join(_state)
+    if below:
+        show_state("")
     encoding = getattr(stream, "encoding", None) or "ascii"
     safe = text.encode(encoding, errors="backslashreplace").decode(encoding)
     typer.echo(safe, err=stream is sys.stderr, color=use_colours(stream))
+    if below:
+        show_state(below)
 
 
 @dataclass(slots=True)
 class Progress:
-    """A listener that tells on standard error how far the run is, a line a node."""
+    """A listener that tells on standard error how far the run is.
+
+    How many nodes there are in each state stands in a line that changes on a terminal, and comes every few seconds
+    otherwise. A node has a line of its own where something is wrong or was done, as long as there are not too many.
+    """
 
     output: Format
     verbose: int = 0
+    _name: str = field(default="", init=False)
     _total: int = field(default=0, init=False)
-    _done: int = field(default=0, init=False)
+    _states: Counter[str] = field(default_factory=Counter, init=False)
+    _last_told: float = field(default=0.0, init=False)
 
     def __call__(self, event: Event) -> None:
-        """Print one line for the event, or none where it is not worth one."""
+        """Print what the event is worth, which may be nothing."""
         match event:
             case Phase(name=name, total=total):
-                self._total, self._done = total, 0
+                self._name, self._total = _shortened(name), total
+                self._states.clear()
+                self._last_told = time.monotonic()
                 if total:
-                    tell(typer.style(f"{name} ({total} node{'s' if total != 1 else ''})", bold=True))
+                    tell(typer.style(f"{self._name} ({total} node{'s' if total != 1 else ''})", bold=True))
             case NodeDone(node=node, text=text, seconds=seconds):
-                self._done += 1
-                if self.verbose or text != "seen":
-                    tell(f"  [{self._done}/{self._total}] {node}: {text} ({seconds:.1f} s)")
+                is_worth_it = self._counted(event.state)
+                if self.verbose or (text != "seen" and is_worth_it):
+                    tell(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
+                self._tell_state()
             case NodeFinished(result=result):
-                proof = {True: ", pull proven", False: ", pull failed", None: ""}[result.verified]
-                outcome = coloured_outcome(result.outcome)
-                tell(f"  {result.node}: {outcome}{proof} ({result.action.value}, {result.seconds:.1f} s)")
-                if result.problem:
-                    tell("\n".join(f"    {line}" for line in problem_lines(result.problem)))
+                is_worth_it = self._counted(result.outcome.value.replace("_", " "))
+                if self.verbose or is_worth_it or result.outcome not in _QUIET:
+                    _tell_result(result)
+                self._tell_state()
             case Message(text=text):
                 tell(text)
+
+    def _counted(self, state: str) -> bool:
+        """Count a node, and say whether it is one of the first in this state."""
+        self._states[state] += 1
+        return self._states[state] <= _TOLD_ALIKE
+
+    def _tell_state(self) -> None:
+        done = self._states.total()
+        counted = ", ".join(f"{count} {state}" for state, count in self._states.most_common())
+        text = f"{self._name}: {done} of {self._total}: {counted}"
+        if sys.stderr.isatty():
+            show_state(text if done < self._total else "")
+        elif done < self._total and time.monotonic() - self._last_told >= _SECONDS_BETWEEN_STATES:
+            tell(f"  {text}")
+            self._last_told = time.monotonic()
+
+
+_QUIET = frozenset({Outcome.UNCHANGED, Outcome.SKIPPED})
+
+
+def _tell_result(result: NodeResult) -> None:
+    proof = {True: ", pull proven", False: ", pull failed", None: ""}[result.verified]
+    outcome = coloured_outcome(result.outcome)
+    tell(f"  {result.node}: {outcome}{proof} ({result.action.value}, {result.seconds:.1f} s)")
+    if result.containers_lost:
+        tell(f"    no longer running: {', '.join(result.containers_lost)}")
+    if result.problem:
+        tell("\n".join(f"    {line}" for line in problem_lines(result.problem)))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME].rpartition(', ')[0]} …"

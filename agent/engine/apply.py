@@ -140,14 +140,17 @@ def _taken_out(planned: PlannedNode) -> list[str]:
 def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeResult:
     action = planned.decision.action if isinstance(planned.decision, Plan) else Action.NONE
     problem = transacted.problem
+    lost = transacted.report.containers_lost if transacted.report else ()
+    told = f"; no longer running: {', '.join(lost)}" if lost else ""
     return NodeResult(
         node=planned.node.name,
         outcome=transacted.outcome,
         action=action,
         transaction=run_id,
-        reason=problem.message if problem else planned.reason,
+        reason=(problem.message if problem else planned.reason) + told,
         problem=problem,
         seconds=transacted.seconds,
+        containers_lost=lost,
     )
 
 

@@ -84,7 +84,10 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeResult:
-    """One node's line of a run report. `verified` is None where no proof was asked for; `seconds` is wall time."""
+    """One node's line of a run report. `verified` is None where no proof was asked for; `seconds` is wall time.
+
+    `containers_lost` are the names of those that ran before and do not now; `reason` tells them too.
+    """
 
     node: str
     outcome: Outcome
@@ -94,3 +97,4 @@ class NodeResult:
     reason: str = ""
     problem: Problem | None = None
     seconds: float = 0.0
+    containers_lost: tuple[str, ...] = ()

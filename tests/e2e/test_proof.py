@@ -57,4 +57,5 @@ def test_containers_that_nothing_starts_again_are_not_stopped_unasked(fresh_site
     assert "precious" in node.run("docker ps --format '{{.Names}}'").stdout
     accepted = site.agent(*common, "--accept-restart")
     assert accepted.code == 0, accepted.stderr
+    assert accepted.node(node.name)["reason"].endswith("no longer running: precious")
     assert site.registry.entry in node.run("docker info").stdout
