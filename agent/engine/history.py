@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from agent.model.history import RunKind
     from agent.model.result import NodeResult
 
-# One pattern of a --limit, which has "," or ":" between them.
-_FAILED = re.compile(r"(?<![^,:])@failed(?![^,:])")
+_FAILED = "@failed"
+_COLON = re.compile(r":(?![^\[]*\])")
 _OPEN = frozenset({Outcome.CHANGE, Outcome.UNCHANGED})
 
 
@@ -159,7 +159,11 @@ def with_failed(limit: str | None) -> str | None:
     Where there is a file of that name here, it is that file. Raises HistoryError, and UsageError where there is no run
     yet or none failed.
     """
-    if limit is None or not _FAILED.search(limit) or Path("failed").exists():
+    if limit is None or _FAILED not in limit or Path(_FAILED[1:]).exists():
+        return limit
+    # As Ansible does it, but for IPv6 addresses, which nobody writes between colons.
+    patterns = limit.split(",") if "," in limit else _COLON.split(limit)
+    if _FAILED not in patterns:
         return limit
     with _opened() as store:
         run = store.last_run()
@@ -169,7 +173,7 @@ def with_failed(limit: str | None) -> str | None:
     if not names:
         message = f"--limit @failed: no node failed in the last run, {run.run_id}"
         raise UsageError.of("limit-matches-nothing", message, "leave --limit out to see all nodes")
-    return _FAILED.sub(",".join(names), limit)
+    return ",".join(",".join(names) if pattern == _FAILED else pattern for pattern in patterns)
 
 
 class RunState(StrEnum):
