@@ -88,7 +88,6 @@ class UnitState:
     fragment_path: str = ""
     drop_in_paths: tuple[str, ...] = ()
     need_daemon_reload: bool = False
-    main_pid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +122,6 @@ class DockerState:
     """
 
     unit: UnitState
-    binary: str = ""
     version: str = ""
     argv: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -21,13 +21,3 @@ class Validation:
     address: Address
     problem: Problem | None = None
     notes: tuple[Problem, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the login can pull, as far as was asked."""
-        return self.problem is None
-
-    @property
-    def findings(self) -> tuple[Problem, ...]:
-        """Everything found: the problem first, then the notes."""
-        return (self.problem, *self.notes) if self.problem else self.notes

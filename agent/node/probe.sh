@@ -72,9 +72,7 @@ pid_without_unit() {
 
 report_unit() {
   printf 'docker %s\n' "$unit"
-  [ -z "$binary" ] || printf 'binary %s\n' "$binary"
   printf '%s\n' "$unit_facts" | grep -v '^ExecStart=' | block unit
-  printf 'pid %s\n' "$main_pid"
   [ "$main_pid" != 0 ] || return 0
   if [ -r "/proc/$main_pid/cmdline" ]; then block argv <"/proc/$main_pid/cmdline"; fi
   if [ -r "/proc/$main_pid/environ" ]; then

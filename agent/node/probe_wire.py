@@ -121,7 +121,7 @@ class _Document:
 
 def _read_line(document: _Document, keyword: str, rest: str) -> None:
     match keyword:
-        case "privileged" | "init" | "systemd" | "boot" | "docker" | "binary" | "pid" | "pending":
+        case "privileged" | "init" | "systemd" | "boot" | "docker" | "pending":
             document.words[keyword] = rest
         case "file":
             _read_file(document, rest)
@@ -214,9 +214,7 @@ def _docker(document: _Document) -> DockerState:
             fragment_path=facts.get("FragmentPath", ""),
             drop_in_paths=tuple(filter(None, facts.get("DropInPaths", "").split(" "))),
             need_daemon_reload=facts.get("NeedDaemonReload") == "yes",
-            main_pid=number(document.words.get("pid") or "0"),
         ),
-        binary=document.words.get("binary", ""),
         version=version,
         argv=tuple(argv.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")) if argv else None,
         environment=dict(line.split("=", 1) for line in document.lines("environment") if "=" in line),

@@ -16,6 +16,7 @@ from tests.lab.registry import Login, running_registry
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent.errors import Problem
     from agent.model.validation import Validation
     from tests.lab.registry import RunningRegistry
 
@@ -28,8 +29,13 @@ def address(registry: RunningRegistry) -> Address:
     return Address.parse(registry.url)
 
 
+def found(validation: Validation) -> list[Problem]:
+    """Everything: the problem first, then the notes."""
+    return [*([validation.problem] if validation.problem else []), *validation.notes]
+
+
 def codes(validation: Validation) -> list[str]:
-    return [finding.code for finding in validation.findings]
+    return [finding.code for finding in found(validation)]
 
 
 def loopback(port: int, scheme: str = "http") -> Address:
@@ -41,11 +47,11 @@ class TestHarbor:
 
     def test_right_login_that_may_pull(self, harbor: RunningRegistry) -> None:
         validation = validate(address(harbor), ROBOT_LOGIN, repository="shop/web", reference="1")
-        assert validation.ok
-        assert validation.findings == ()
+        assert validation.problem is None
+        assert found(validation) == []
 
     def test_right_login_and_any_tag(self, harbor: RunningRegistry) -> None:
-        assert validate(address(harbor), ROBOT_LOGIN, repository="shop/web").findings == ()
+        assert codes(validate(address(harbor), ROBOT_LOGIN, repository="shop/web")) == []
 
     def test_wrong_password(self, harbor: RunningRegistry) -> None:
         validation = validate(address(harbor), WRONG, repository="library/pause", reference="3.9")
@@ -55,7 +61,7 @@ class TestHarbor:
     def test_login_that_may_not_pull(self, harbor: RunningRegistry) -> None:
         validation = validate(address(harbor), ROBOT_LOGIN, repository="secret/plans", reference="1")
         assert codes(validation) == ["registry-pull-denied"]
-        assert ROBOT.name in validation.findings[0].message
+        assert ROBOT.name in found(validation)[0].message
 
     def test_no_such_tag(self, harbor: RunningRegistry) -> None:
         validation = validate(address(harbor), ROBOT_LOGIN, repository="shop/web", reference="2")
@@ -64,7 +70,7 @@ class TestHarbor:
     def test_unhealthy_is_said_beside_the_answer(self, tmp_path: Path) -> None:
         with running_registry(tmp_path, authentication="token", logins=[ROBOT], health="unhealthy") as registry:
             validation = validate(address(registry), ROBOT_LOGIN)
-        assert validation.ok
+        assert validation.problem is None
         assert codes(validation) == ["registry-unhealthy"]
         assert "registry" in validation.notes[0].message
 
@@ -81,7 +87,7 @@ class TestHarbor:
         with running_registry(tmp_path, authentication="token", logins=logins) as registry:
             for login in logins:
                 login_given = Credentials(username=login.name, password=Sensitive(login.password))
-                assert validate(address(registry), login_given).ok, login.name
+                assert validate(address(registry), login_given).problem is None, login.name
 
 
 class TestHtpasswd:
@@ -89,7 +95,7 @@ class TestHtpasswd:
 
     def test_right_login(self, htpasswd: RunningRegistry) -> None:
         validation = validate(address(htpasswd), ROBOT_LOGIN, repository="shop/web", reference="1")
-        assert validation.findings == ()
+        assert found(validation) == []
 
     def test_wrong_login(self, htpasswd: RunningRegistry) -> None:
         assert codes(validate(address(htpasswd), WRONG)) == ["registry-credentials-wrong"]
@@ -100,7 +106,7 @@ class TestOpen:
 
     def test_anybody_may_pull_so_a_login_proves_nothing(self, open_registry: RunningRegistry) -> None:
         validation = validate(address(open_registry), WRONG, repository="library/pause", reference="3.9")
-        assert validation.ok
+        assert validation.problem is None
         assert codes(validation) == ["registry-open"]
 
     def test_no_such_repository(self, open_registry: RunningRegistry) -> None:
@@ -110,7 +116,7 @@ class TestOpen:
     def test_plain_http_where_https_was_said(self, open_registry: RunningRegistry) -> None:
         validation = validate(loopback(open_registry.port, "https"), ROBOT_LOGIN)
         assert codes(validation) == ["registry-http-on-https"]
-        assert f"http://127.0.0.1:{open_registry.port}" in validation.findings[0].hint
+        assert f"http://127.0.0.1:{open_registry.port}" in found(validation)[0].hint
 
 
 class TestTls:
@@ -120,13 +126,13 @@ class TestTls:
         with running_registry(tmp_path, authentication="token", logins=[ROBOT], tls=True) as registry:
             assert codes(validate(address(registry), ROBOT_LOGIN)) == ["registry-certificate"]
             monkeypatch.setenv("SSL_CERT_FILE", str(registry.authority))
-            assert validate(address(registry), ROBOT_LOGIN).findings == ()
+            assert codes(validate(address(registry), ROBOT_LOGIN)) == []
 
     def test_https_where_plain_http_was_said(self, tmp_path: Path) -> None:
         with running_registry(tmp_path, tls=True) as registry:
             validation = validate(loopback(registry.port), ROBOT_LOGIN)
         assert codes(validation) == ["registry-tls-on-http"]
-        assert f"https://127.0.0.1:{registry.port}" in validation.findings[0].hint
+        assert f"https://127.0.0.1:{registry.port}" in found(validation)[0].hint
 
 
 class TestNoRegistry:
@@ -146,7 +152,7 @@ class TestNoRegistry:
         with answering({"/v2/": Reply(status=status, headers={"Location": "https://harbor.invalid/v2/"})}) as server:
             validation = validate(loopback(server.port), ROBOT_LOGIN)
         assert codes(validation) == ["registry-redirects-to-https"]
-        assert "https://harbor.invalid" in validation.findings[0].hint
+        assert "https://harbor.invalid" in found(validation)[0].hint
         assert server.requests == [("/v2/", None)]
 
     def test_redirect_elsewhere(self) -> None:
@@ -207,7 +213,7 @@ class TestTokenService:
         with answering({"/v2/": self.bearer(f"http://127.0.0.1:{nowhere}/service/token")}) as server:
             validation = validate(loopback(server.port), ROBOT_LOGIN)
         assert codes(validation) == ["registry-refused", "registry-realm-elsewhere"]
-        assert f"127.0.0.1:{nowhere}" in validation.findings[0].message
+        assert f"127.0.0.1:{nowhere}" in found(validation)[0].message
 
     def test_answer_without_a_token(self) -> None:
         replies = {"/v2/": self.bearer("http://127.0.0.1:{port}/token"), "/token": Reply(body=b"<html>")}

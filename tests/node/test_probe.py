@@ -88,7 +88,6 @@ def test_the_daemon_speaks_for_itself(world: World) -> None:
     assert docker.live is not None
     assert docker.live.insecure_entries == ("10.99.0.1:5000",)
     assert docker.live_restore is False
-    assert docker.unit.main_pid == os.getpid()
     assert [(box.name, box.restart_policy, box.kubernetes) for box in docker.containers] == [
         ("web", "always", False),
         ("k8s_POD_x", "no", True),

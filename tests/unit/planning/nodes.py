@@ -92,7 +92,7 @@ def running(
     )
     docker = replace(
         state.docker,
-        unit=UnitState(load_state="loaded", active_state="active", main_pid=100),
+        unit=UnitState(load_state="loaded", active_state="active"),
         argv=argv,
         live=live,
         live_restore=live_restore,
