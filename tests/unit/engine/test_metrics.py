@@ -6,6 +6,7 @@ import os
 import resource
 import stat
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,21 +179,23 @@ def test_a_file_of_anybody_else_s_is_no_obstacle(tmp_path: Path) -> None:
     assert success(file) is None
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """Nothing can be written into any file, as on a full disk."""
+    """While the block runs this process can write next to nothing into any file, pytest's own included."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
     write_metrics(file, measured(0, moment=1000))
     before = file.read_text()
-    request.getfixturevalue("full_disk")
-    problem = write_metrics(file, measured(0, moment=2000))
+    with full_disk():
+        problem = write_metrics(file, measured(0, moment=2000))
     assert problem is not None
     assert problem.code == "metrics-unwritable"
     assert str(file) in problem.message
