@@ -36,6 +36,7 @@ exec chroot . /usr/sbin/sshd -D -f /etc/ssh/sshd_config
 CONFIG = """
 Port {port}
 PidFile none
+Subsystem sftp internal-sftp
 UsePAM no
 StrictModes no
 PermitRootLogin yes
@@ -107,12 +108,7 @@ esac
 """,
     "docker": f"""\
 case $1 in
-  info) cat <<'END'
-{json.dumps(REGISTRIES)}
-false
-"20.10.24"
-END
-  ;;
+  info) cat /stubs/registries.json; printf 'false\\n"20.10.24"\\n"inactive"\\n' ;;
   ps) seq 8 ;;
   inspect) cat <<'END'
 {CONTAINERS}END
@@ -124,30 +120,39 @@ esac
 
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """Where the hosts listen. `home` has the client's key (`client`), and .ssh/known_hosts with all of them."""
+    """Where the hosts listen. `home` has the client's key (`client`), and .ssh/known_hosts with all of them.
+
+    `roots` are the folders that are the hosts' file systems, each with the first of the addresses that share it;
+    behind `proxy_port` known_hosts has the same hosts, for whoever listens there and passes on.
+    """
 
     home: Path
     port: int
+    proxy_port: int
     addresses: tuple[str, ...]
+    roots: dict[Path, str]
 
 
 @contextmanager
 def serving(count: int) -> Iterator[Hosts]:
     """Run `count` hosts, a quarter of each shape as near as servers of sixteen addresses allow. Needs root."""
-    addresses = tuple(f"127.0.1.{number}" for number in range(1, count + 1))
+    addresses = tuple(f"127.0.{1 + number // 250}.{1 + number % 250}" for number in range(count))
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         home = Path(name)
         for key in ("host", "client"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / key)], check=True)
-        with socket.create_server((addresses[0], 0)) as probe:
-            port = probe.getsockname()[1]
+        port, proxy_port = free_ports(addresses[0])
         kind, key, *_ = (home / "host.pub").read_text().split()
         (home / ".ssh").mkdir()
-        known_hosts = "".join(f"[{address}]:{port} {kind} {key}\n" for address in addresses)
+        known_hosts = "".join(
+            f"[{address}]:{port} {kind} {key}\n[{address}]:{proxy_port} {kind} {key}\n" for address in addresses
+        )
         (home / ".ssh/known_hosts").write_text(known_hosts)
         shapes = list(ARGV)
+        roots: dict[Path, str] = {}
         for number, first in enumerate(range(0, count, ADDRESSES_OF_ONE_SSHD)):
             root = home / f"node-{number}"
+            roots[root] = addresses[first]
             write_node(root, shapes[number % len(shapes)])
             for key in ("host", "client.pub"):
                 shutil.copy(home / key, root / "etc/ssh")
@@ -158,7 +163,12 @@ def serving(count: int) -> Iterator[Hosts]:
             stack.callback(server.wait)
             stack.callback(server.terminate)
         wait_until_listening(addresses, port)
-        yield Hosts(home=home, port=port, addresses=addresses)
+        yield Hosts(home=home, port=port, proxy_port=proxy_port, addresses=addresses, roots=roots)
+
+
+def free_ports(address: str) -> tuple[int, int]:
+    with socket.create_server((address, 0)) as one, socket.create_server((address, 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def write_node(root: Path, shape: Shape) -> None:
@@ -176,15 +186,21 @@ def write_node(root: Path, shape: Shape) -> None:
     for name, text in STUBS.items():
         (root / "stubs" / name).write_text(f"#!/bin/sh\n{text}")
         (root / "stubs" / name).chmod(0o755)
-    write_processes(root / "proc", ["/usr/sbin/dockerd", *ARGV[shape].split()])
+    (root / "stubs/registries.json").write_text(json.dumps(REGISTRIES) + "\n")
+    write_processes(root / "proc")
+    write_argv(root, ["/usr/sbin/dockerd", *ARGV[shape].split()])
 
 
-def write_processes(proc: Path, dockerd: list[str]) -> None:
+def write_argv(root: Path, dockerd: list[str]) -> None:
+    """Have the host's dockerd run with this argument vector."""
+    (root / f"proc/{DAEMON_PID}/cmdline").write_text("\0".join([*dockerd, ""]))
+
+
+def write_processes(proc: Path) -> None:
     daemon = proc / str(DAEMON_PID)
     daemon.mkdir(parents=True)
-    (daemon / "cmdline").write_text("\0".join([*dockerd, ""]))
     (daemon / "environ").write_text("LANG=C.UTF-8\0PATH=/usr/sbin:/usr/bin\0")
-    (daemon / "exe").symlink_to(dockerd[0])
+    (daemon / "exe").symlink_to("/usr/sbin/dockerd")
     boot = proc / "sys/kernel/random/boot_id"
     boot.parent.mkdir(parents=True)
     boot.write_text("5b0b1d58-a5a6-4c0d-8f1c-6fb1a8b7f7c1\n")
