@@ -1,0 +1,173 @@
+"""What is said of hundreds of nodes can be read: the same once, what is wrong first, how far it is in one line."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.cli.options import Format
+from agent.cli.output import Progress
+from agent.cli.plan_text import plan_text
+from agent.engine.documents import plan_document
+from agent.engine.events import NodeDone, Phase
+from agent.engine.fleet import PlannedNode
+from agent.engine.offline import plan_tree
+from agent.engine.request import Asked, RegistryFlags
+from agent.engine.runs import policies_of
+from agent.engine.store import Store
+from agent.errors import Problem
+from agent.model.history import PastNode, PastRun, RunKind
+from agent.model.inventory import Node
+from agent.model.result import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Runner
+
+EVENTS = """
+from agent.cli.options import Format
+from agent.cli.output import Progress, tell
+from agent.engine.events import NodeDone, Phase
+progress = Progress(Format.TEXT)
+progress(Phase(name="look at nodes", total=3))
+progress(NodeDone(node="a", state="seen", text="seen", seconds=0.1))
+tell("a note")
+progress(NodeDone(node="b", state="ssh-timeout", text="no answer", seconds=0.1))
+progress(NodeDone(node="c", state="seen", text="seen", seconds=0.1))
+tell("the end")
+"""
+
+
+@pytest.fixture
+def planned(tree: Path) -> PlannedNode:
+    """A node that gets a drop-in."""
+    return plan_tree(str(tree), policies_of(Asked(flags=RegistryFlags(addresses=("harbor.lan",)))), None)
+
+
+def plain(text: str) -> str:
+    """The text without its colours."""
+    return re.sub("\x1b\\[[0-9]*m", "", text)
+
+
+def named(planned: PlannedNode, names: list[str]) -> list[PlannedNode]:
+    return [replace(planned, node=Node(name=name, address=name)) for name in names]
+
+
+def dead(name: str) -> PlannedNode:
+    problem = Problem(code="ssh-timeout", message=f"{name}: no answer within 10 s", hint="is the machine up?")
+    node = Node(name=name, address=name)
+    return PlannedNode(
+        node=node, policy=policies_of(Asked()).general(), outcome=Outcome.UNREACHABLE, problem=problem, reason="none"
+    )
+
+
+def test_a_diff_of_412_nodes_is_shown_once_and_dead_nodes_come_first(planned: PlannedNode) -> None:
+    nodes = [*named(planned, [f"node{n}" for n in range(412)]), *map(dead, ("x1", "x2", "x3", "x4"))]
+    text = plain(plan_text(nodes, None))
+    assert text.count("+++") == 1
+    assert "412 nodes  change  drop-in, restart" in text
+    assert "node0, node1, " in text
+    assert "and 404 more" in text
+    assert text.index("4 nodes  unreachable") < text.index("412 nodes")
+    for name in ("x1", "x2", "x3", "x4"):
+        assert f"{name}: no answer within 10 s" in text
+    assert text.count("is the machine up?") == 1
+    assert text.splitlines()[-1] == "Plan: 412 to change (412 restart), 4 unreachable"
+    assert len(text.splitlines()) < 40
+
+
+def test_few_nodes_are_shown_one_by_one(planned: PlannedNode) -> None:
+    text = plain(plan_text(named(planned, ["a", "b", "c"]), None))
+    assert text.count("+++") == 3
+    for name in ("a", "b", "c"):
+        assert f"{name}  change  drop-in, restart" in text
+
+
+def test_json_has_every_node_and_says_which_are_alike(planned: PlannedNode) -> None:
+    document = plan_document([dead("x1"), *named(planned, ["a", "b", "c", "d"])], None)
+    nodes, groups = document["nodes"], document["groups"]
+    assert isinstance(nodes, list)
+    assert isinstance(groups, list)
+    assert [node["node"] for node in nodes] == ["x1", "a", "b", "c", "d"]
+    assert [group["nodes"] for group in groups] == [["a", "b", "c", "d"], ["x1"]]
+    assert groups[0]["files"] == ["/etc/systemd/system/docker.service.d/docker-options.conf"]
+
+
+def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(Format.TEXT)
+    progress(Phase(name="look at nodes", total=500))
+    for number in range(400):
+        progress(NodeDone(node=f"node{number}", state="seen", text="seen", seconds=0.1))
+    for number in range(100):
+        progress(NodeDone(node=f"dead{number}", state="ssh-timeout", text="no answer", seconds=10.0))
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "look at nodes (500 nodes)"
+    assert "dead0: no answer (10.0 s)" in told[1]
+    assert len(told) < 30
+
+
+def test_on_a_terminal_one_line_tells_how_far_it_is() -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", EVENTS], stderr=theirs, check=True, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0
+    told = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "\r\x1b[Klook at nodes: 1 of 3: 1 seen" in told
+    assert "\r\x1b[Klook at nodes: 2 of 3: 1 seen, 1 ssh-timeout" in told
+    assert "\r\x1b[Ka note\r\n" in told, "the line makes room for what is told"
+    assert told.endswith("\r\x1b[Kthe end\r\n"), "and is gone in the end"
+
+
+def test_limit_failed_is_what_failed_in_the_last_run(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "hosts").write_text(
+        "".join(f"node{n} ansible_host=127.0.0.{n} ansible_port=1\n" for n in range(1, 5)), encoding="utf-8"
+    )
+    command = ("plan", "-i", "hosts", "--registry", "h.lan", "-o", "json", "--limit")
+    empty = run(*command, "@failed")
+    assert empty.rc == 2
+    assert "knows no run yet" in empty.err
+    outcomes = (Outcome.CHANGED, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNCHANGED)
+    add(list(zip([f"node{n}" for n in range(1, 5)], outcomes, strict=True)))
+    assert nodes_of(run, *command, "@failed") == ["node2", "node3"]
+    assert nodes_of(run, *command, "@failed:!node2") == ["node3"]
+    (tmp_path / "failed").write_text("node4\n", encoding="utf-8")
+    assert nodes_of(run, *command, "@failed") == ["node4"]
+    (tmp_path / "failed").unlink()
+    add([("node1", Outcome.CHANGED)])
+    nothing = run(*command, "@failed")
+    assert nothing.rc == 2
+    assert "no node failed in the last run" in nothing.err
+
+
+def nodes_of(run: Runner, *command: str) -> list[str]:
+    nodes = run(*command).document()["nodes"]
+    assert isinstance(nodes, list)
+    return [node["node"] for node in nodes]
+
+
+def add(outcomes: list[tuple[str, Outcome]]) -> None:
+    nodes = tuple(PastNode(node=name, policy_digest="d", outcome=outcome) for name, outcome in outcomes)
+    with Store() as store:
+        store.add_run(
+            PastRun(
+                run_id=f"run-{len(store.runs())}",
+                kind=RunKind.APPLY,
+                tool="harbor-agent 0",
+                started="2026-11-24T06:09:06+00:00",
+                who="ops@ctl",
+                options="{}",
+                nodes=nodes,
+            )
+        )
