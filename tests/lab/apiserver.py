@@ -138,8 +138,10 @@ def running_apiserver(directory: Path) -> Iterator[RunningApiServer]:
 
 def _is_ready(server: RunningApiServer) -> bool:
     try:
-        # RBAC's own roles are written after the server is up; a binding refers to none of them before.
+        # Both are written after the server is up: RBAC's own roles, and the first namespaces.
         server.ask("GET", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:basic-user")
+        for namespace in ("default", "kube-node-lease"):
+            server.ask("GET", f"/api/v1/namespaces/{namespace}")
     except (OSError, urllib.error.URLError):
         return False
     return True
