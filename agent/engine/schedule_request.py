@@ -77,13 +77,15 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
     unit = unit_name(request.name)
     command = [*_program(), "drift", *_arguments(request, reach, config, metrics)]
     command += ["--correct", "--yes", "--note", f"by {unit}.timer"] if request.correct else []
+    state_home = _state_home(account)
     schedule = Schedule(
         unit=unit,
         user=account.pw_name,
         is_root=account.pw_uid == 0,
         command=tuple(command),
         folder=str(Path.cwd()),
-        state_home=_state_home(account),
+        state_home=state_home,
+        state_folder=f"{state_home}/harbor-agent",
         timing=request.timing,
         corrects=request.correct,
         confined=reach.transport != "local" and not any(node.connection == "local" for node in nodes),

@@ -61,8 +61,8 @@ class Credential:
 class Schedule:
     """A run by the clock. `unit` is the name of service and timer, `command` what is run, in `folder`.
 
-    `state_home` is where lock and history are, in a folder named harbor-agent. `confined` is false where programs for
-    a node run on this very machine: they change files that the service could not.
+    `state_home` is the run's XDG_STATE_HOME, and `state_folder` the one in it with lock and history. `confined` is
+    false where programs for a node run on this very machine: they change files that the service could not.
     """
 
     unit: str
@@ -71,16 +71,12 @@ class Schedule:
     command: tuple[str, ...]
     folder: str
     state_home: str
+    state_folder: str
     timing: Timing
     corrects: bool = False
     confined: bool = True
     metrics_folder: str | None = None
     credentials: tuple[Credential, ...] = ()
-
-    @property
-    def state_folder(self) -> str:
-        """The folder with lock and history."""
-        return f"{self.state_home}/harbor-agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

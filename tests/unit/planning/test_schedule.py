@@ -41,6 +41,7 @@ def schedule(**more: object) -> Schedule:
         "command": ("/opt/harbor-agent", "drift"),
         "folder": "/home/ops",
         "state_home": "/home/ops/.local/state",
+        "state_folder": "/home/ops/.local/state/harbor-agent",
         "timing": Timing(calendar="hourly"),
     }
     return Schedule(**(values | more))  # type: ignore[arg-type]
@@ -76,9 +77,9 @@ def test_arguments_arrive_as_they_were_given(arguments: list[str]) -> None:
 
 @given(TEXT, TEXT)
 def test_folders_that_may_be_written_to_are_those_that_were_named(state: str, metrics: str) -> None:
-    text = render_service(schedule(state_home=f"/{state}", metrics_folder=f"/{metrics}"), SERVICE)
-    found = assignments(text)
-    assert list_of(found["ReadWritePaths"][0]) == [f"-/{state}/harbor-agent", f"-/{metrics}"]
+    folders = {"state_home": f"/{state}", "state_folder": f"/{state}/x", "metrics_folder": f"/{metrics}"}
+    found = assignments(render_service(schedule(**folders), SERVICE))
+    assert list_of(found["ReadWritePaths"][0]) == [f"-/{state}/x", f"-/{metrics}"]
     assert list_of(found["Environment"][0]) == [f"XDG_STATE_HOME=/{state}"]
 
 
