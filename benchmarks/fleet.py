@@ -5,7 +5,7 @@
 Loopback hosts with real sshd and shells (benchmarks/ssh/nodes.py); their systemctl and docker are stubs, so that what
 is measured is the controller, not the nodes. All sides are processes of their own, start-up and imports included, turn
 and turn about, with the same number of hosts at a time. Peers come into environments of their own, by pip, in the
-user's cache. Memory, connections and bytes are of further runs that are not timed; round trips are what 20 ms of
+user's cache. Memory, connections and bytes are of further runs that are not timed; round trips are what 50 ms of
 latency add to a run over ten hosts, one after the other. Needs root for sshd's sake. Prints tables and, with --write,
 puts them between the marks in FILE; always ends with 0.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.ssh.sides import Side
 
 HOSTS_FOR_LATENCY = 10
-MILLISECONDS = 20
+MILLISECONDS = 50
 
 
 @dataclass(kw_only=True)
@@ -138,11 +138,12 @@ def look_closer(side: Side, work: Work, found: Measured) -> None:
     counted = json.loads(counts.read_text())
     found.connections = counted["connections"] / work.count
     found.bytes = counted["bytes"] / work.count
+    print(f"  {side.name}: {found.connections:.1f} connections, {found.bytes:.0f} bytes a host", file=sys.stderr)
     few = replace(through, count=min(HOSTS_FOR_LATENCY, work.count), forks=1)
     walls = []
     for milliseconds in (0, MILLISECONDS):
         with relayed(work.hosts, few.count, milliseconds=milliseconds):
-            walls.append(min(attempt(side, few).wall for _ in range(2)))
+            walls.append(attempt(side, few).wall)
     found.round_trips = (walls[1] - walls[0]) / few.count / (MILLISECONDS / 1000)
 
 

@@ -1,4 +1,4 @@
-"""CPU time of `harbor-agent --help` and `render` beside a bare interpreter and an import of typer, interleaved, median of 9 runs."""
+"""CPU time of `harbor-agent --help` and `render` beside an import of typer, interleaved, median of 9 runs."""
 
 from __future__ import annotations
 
