@@ -9,6 +9,12 @@ from agent.errors import Problem
 if TYPE_CHECKING:
     from agent.model.state import NodeState
 
+_WAY_OUT = (
+    "it ends by itself within minutes; where it does not, as root there: "
+    "sh /var/lib/harbor-agent/transactions/RUN/transaction.sh rollback RUN; "
+    "where that file is gone, harbor-agent explain transaction-pending has the way out"
+)
+
 
 def pending_transaction(state: NodeState) -> Problem | None:
     """Return why nothing is planned while a transaction of the node has not ended; None where there is none."""
@@ -18,7 +24,5 @@ def pending_transaction(state: NodeState) -> Problem | None:
     return Problem(
         code="transaction-pending",
         message=f"transaction {transaction} is under way on the node, or was broken off",
-        hint="it ends by itself within minutes; where it does not, as root there: "
-        f"sh /var/lib/harbor-agent/transactions/{transaction}/transaction.sh rollback {transaction}; "
-        "where that file is gone, harbor-agent explain transaction-pending has the way out",
+        hint=_WAY_OUT.replace("RUN", transaction),
     )
