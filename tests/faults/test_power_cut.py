@@ -12,6 +12,7 @@ import pytest
 from tests.faults.controller import Order
 from tests.faults.failpoint import Failpoint, held
 from tests.faults.invariants import assert_invariants, assert_reported
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,13 +75,26 @@ class Disk:
             if place.is_mount():
                 _do("umount", place)
 
+    @property
+    def copy(self) -> Path:
+        """What stood on the disk when `remember` was called."""
+        return self.image.with_suffix(".copy")
+
+    def remember(self) -> None:
+        """Keep what is on the disk at this moment, and not what is in memory: what a power cut would leave."""
+
+        def is_of_one_moment() -> bool:
+            _do("cp", "--sparse=always", self.image, self.copy)
+            return subprocess.run(["cmp", "--silent", self.image, self.copy], check=False).returncode == 0
+
+        # Whoever calls sync(1) meanwhile, on any of the nodes, writes this disk too.
+        wait_until(is_of_one_moment, f"the disk of {self.node.name} holds still", seconds=30)
+
     def cut(self) -> None:
-        """Cut the power, and switch it on again with no more than what is on the disk."""
-        kept = self.image.with_suffix(".cut")
-        _do("cp", "--sparse=always", self.image, kept)
+        """Cut the power, and switch it on again with no more than what was remembered."""
         self.node.power_off()
         self.unmount()
-        kept.replace(self.image)
+        self.copy.replace(self.image)
         self.mount()
         self.node.start()
 
@@ -121,10 +135,15 @@ def test_whatever_was_not_synced_the_node_boots_old_or_new(
     expected = order.expect()
     points = [Failpoint(node, step) for node, step in zip(site.all_nodes, steps, strict=True)]
     with held(*points), order.applying() as running:
-        for disk, point in zip(disks, points, strict=True):
+        for point in points:
             point.wait()
+        # All at once: the first that boots syncs what it restores, and with it every disk of this machine.
+        for disk in disks:
             (disk.place / "etc/unsynced").write_text("lost")
+            disk.remember()
+        for disk in disks:
             disk.cut()
+        for disk, point in zip(disks, points, strict=True):
             assert not (disk.place / "etc/unsynced").exists()
             point.release()
         ended = running.end()
