@@ -77,4 +77,6 @@ def test_a_file_that_is_rewritten_all_the_time_is_a_fight_and_is_left_alone(site
 
     assert site.agent("drift", "release", node.name).code == 0
     assert agent("drift", "--correct", "--yes").code == 0
+    # What the other manager has left beside it stays, and is told, until a person takes it as it is.
+    assert agent("apply", "--yes").code == 0
     assert agent("drift").code == 0
