@@ -151,7 +151,7 @@ def test_a_program_that_does_not_end_costs_its_timeout(subject: Subject) -> None
 
     assert isinstance(result, Lost)
     assert (result.problem.code, result.started) == ("program-timeout", True)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_slow_job_does_not_hold_up_the_others(subject: Subject) -> None:
