@@ -186,7 +186,7 @@ def test_stopping_early_ends_what_runs_and_starts_no_more(subject: Subject) -> N
     begin = time.monotonic()
     results.close()
 
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 20
     left = [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
     for thread in left:
         thread.join(3)
