@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.errors import Problem
 from agent.transport.known_hosts import Verdict, fingerprint
@@ -39,28 +39,7 @@ _KINDS = {
 }
 _OFFERS = frozenset(offer for _, offer in _KINDS.values())
 _BINARY_LIST = b"SSHKRL\n\0"  # OpenSSH PROTOCOL.krl
-_READ_AHEAD = 32768
 _SECONDS_FOR_KEYGEN = 20.0
-
-
-class _Ahead:
-    """A socket that is read as far as there is something: paramiko asks for each packet twice, and for little."""
-
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a socket, or a channel of another connection
-        """Read from `connection`, which does everything else by itself."""
-        self._connection = connection
-        self._read = b""
-
-    def recv(self, size: int) -> bytes:
-        """Return at most `size` bytes, as soon as there are any."""
-        if not self._read:
-            self._read = self._connection.recv(max(size, _READ_AHEAD))
-        head, self._read = self._read[:size], self._read[size:]
-        return head
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - likewise
-        """Leave the rest to the connection."""
-        return getattr(self._connection, name)
 
 
 class _Packetizer(paramiko.packet.Packetizer):
@@ -76,7 +55,7 @@ class Transport(paramiko.Transport):
     def __init__(self, connection: object) -> None:
         """Speak over `connection`, a socket or a channel of another connection."""
         super().__init__(connection)  # type: ignore[arg-type]  # a channel has all that is used of a socket
-        self.packetizer = _Packetizer(_Ahead(self.sock))  # type: ignore[arg-type]  # likewise
+        self.packetizer = _Packetizer(self.sock)  # type: ignore[arg-type]  # likewise
         self.offered: dict[str, list[str]] = {}
 
     def _log(self, level: int, msg: str | list[str], *args: object) -> None:
