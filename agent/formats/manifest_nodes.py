@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Far below what makes it overflow its stack, and far above what a manifest needs.
 _DEEPEST = 200
+_TOO_DEEP = "it is nested too deeply"
 _STRING = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -155,7 +156,10 @@ def _compose(text: str) -> list[Node]:
         raise FormatError(line_number(text, match.start() if match else 0), "there is a control character") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise FormatError(mark.line + 1 if mark else 1, f"it is not YAML: {error.problem}") from None
+        # From 0.2.6 on libyaml has a limit of its own, which it meets while it looks ahead for a key.
+        too_deep = "nesting depth" in (error.problem or "")
+        complaint = _TOO_DEEP if too_deep else f"it is not YAML: {error.problem}"
+        raise FormatError(mark.line + 1 if mark else 1, complaint) from None
 
 
 def _demand_shallow(text: str) -> None:
@@ -165,7 +169,7 @@ def _demand_shallow(text: str) -> None:
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > _DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise FormatError(line, "it is nested too deeply")
+            raise FormatError(line, _TOO_DEEP)
 
 
 def _readable(text: str) -> str:
