@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,14 +55,14 @@ class Disk:
 
     def create(self) -> None:
         """Make it, with what the node has."""
-        self.place.mkdir(exist_ok=True)
-        _do("truncate", "--size=128M", self.image)
-        _do("mkfs.ext4", "-q", "-F", self.image)
-        _do("mount", "-o", "loop", self.image, self.place)
+        self.place.mkdir()
+        # Filled without being mounted: a mount that some other namespace has seen outlives its umount, unwritten.
         for name, folder in self.parts.items():
             folder.mkdir(exist_ok=True)
             _do("cp", "-a", folder, self.place / name)
-        _do("umount", self.place)
+        _do("mkfs.ext4", "-q", "-F", "-d", self.place, self.image, "128M")
+        for name in self.parts:
+            shutil.rmtree(self.place / name)
 
     def mount(self) -> None:
         """Put it where the node has these folders; the node is off."""
