@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
-from agent.planning.settings import Settings, Source, settings_from_file
+from agent.planning.settings import Settings, settings_from_file
+from agent.planning.settings_reader import Source
 
 if TYPE_CHECKING:
     import yaml
 
-    from agent.planning.settings import Place
+    from agent.planning.settings_reader import Place
 
 DEFAULT_FILE = "harbor-agent.yaml"
 

@@ -14,7 +14,8 @@ from agent.model.address import Address
 from agent.model.inventory import VaultSources
 from agent.model.policy import KeyForm, RouteChoice  # noqa: TC001
 from agent.model.sensitive import Sensitive  # noqa: TC001
-from agent.planning.settings import Settings, merge, settings_from_variables
+from agent.planning.settings import Settings, settings_from_variables
+from agent.planning.settings_merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

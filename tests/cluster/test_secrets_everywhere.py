@@ -25,7 +25,8 @@ from agent.model.policy import Credentials
 from agent.model.result import Outcome
 from agent.model.secret import Namespaces, SecretAction, SecretSpec
 from agent.model.sensitive import Sensitive
-from agent.planning.settings import Source, settings_from_file
+from agent.planning.settings import settings_from_file
+from agent.planning.settings_reader import Source
 from tests.cluster.answering import free_port
 from tests.cluster.standin import standing_in
 from tests.lab.kubelet import add_node, add_pod

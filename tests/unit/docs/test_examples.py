@@ -12,7 +12,8 @@ import yaml
 from agent.engine.configuration import load_configuration
 from agent.errors import UsageError
 from agent.model.policy import Policy, Registry, Rollout, RouteChoice, SecretPolicy
-from agent.planning.settings import merge, settings_from_variables
+from agent.planning.settings import settings_from_variables
+from agent.planning.settings_merge import merge
 from agent.transport.inventory import load_inventory
 
 ROOT = Path(__file__).resolve().parents[3]

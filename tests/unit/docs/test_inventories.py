@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.planning.settings import merge, settings_from_variables
+from agent.planning.settings import settings_from_variables
+from agent.planning.settings_merge import merge
 from agent.transport.inventory import load_inventory
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/inventories.md").read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ from agent.errors import UsageError
 from agent.model.policy import Credentials
 from agent.model.secret import Namespaces
 from agent.model.sensitive import Sensitive
-from agent.planning.settings import Source, settings_from_file
+from agent.planning.settings import settings_from_file
+from agent.planning.settings_reader import Source
 
 LOGIN = Credentials(username="u", password=Sensitive("p"))
 

@@ -16,7 +16,9 @@ from agent.model.state import FileState, LiveRegistryConfig, Record
 from agent.planning.docker import plan_docker
 from agent.planning.drift import DriftStatus, classify, digest_of, fight, is_suspect
 from agent.planning.policy_digest import policy_digest
-from agent.planning.settings import Source, merge, settings_from_file
+from agent.planning.settings import settings_from_file
+from agent.planning.settings_merge import merge
+from agent.planning.settings_reader import Source
 from tests.unit.planning.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,

@@ -7,7 +7,9 @@ import pytest
 from agent.errors import UsageError
 from agent.model.address import Address
 from agent.model.policy import Rollout, RouteChoice
-from agent.planning.settings import Settings, Source, merge, settings_from_file, settings_from_variables
+from agent.planning.settings import Settings, settings_from_file, settings_from_variables
+from agent.planning.settings_merge import merge
+from agent.planning.settings_reader import Source
 
 SOURCE = Source(name="harbor-agent.yaml", lines={(): 1, ("registries",): 1, ("registries", 0, "adress"): 7})
 
