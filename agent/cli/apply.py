@@ -125,7 +125,7 @@ def _require_nothing_else(asked: Asked) -> None:
 def finish(report: Report, output: options.Format) -> ExitCode:
     """Print how a run ended; its last line sums up."""
     from agent.cli.plan_text import findings_text, run_summary, secrets_text
-    from agent.engine.documents import run_document
+    from agent.engine.documents.run import run_document
 
     if output is options.Format.JSON:
         write_json(run_document(report))

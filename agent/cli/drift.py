@@ -162,7 +162,7 @@ def _finish(
     stopped: Problem | None = None,
 ) -> ExitCode:
     from agent.cli.drift_text import drift_text
-    from agent.engine.documents import drift_document
+    from agent.engine.documents.drift import drift_document
 
     told = measurement.ended(report, code, ended)
     report = replace(report, findings=(*report.findings, *told))

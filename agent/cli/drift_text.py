@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -52,7 +53,9 @@ def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | Non
 def _groups(nodes: Sequence[DriftedNode]) -> list[list[DriftedNode]]:
     groups: dict[tuple[str, ...], list[DriftedNode]] = {}
     for node in sorted(nodes, key=lambda node: _ORDER.index(node.status)):
-        groups.setdefault((_title(node), *_details(node)), []).append(node)
+        # What the problem says may name the node; what kind it is and the way out do not.
+        wrong = (node.problem.code, node.problem.hint) if node.problem else ()
+        groups.setdefault((_title(node), *_details(node), *wrong), []).append(node)
     return list(groups.values())
 
 
@@ -60,10 +63,10 @@ def _group(group: Sequence[DriftedNode], width: int) -> Iterator[list[str]]:
     """Yield the lines of each node, or of all of them at once."""
     if len(group) <= FEW:
         for node in group:
-            yield [f"{node.name.ljust(width)}  {_title(node)}", *_details(node)]
+            yield [f"{node.name.ljust(width)}  {_title(node)}", *_details(node), *_wrong([node])]
         return
     title = f"{f'{len(group)} nodes'.ljust(width)}  {_title(group[0])}"
-    yield [title, f"  {some_names([node.name for node in group])}", *_details(group[0])]
+    yield [title, f"  {some_names([node.name for node in group])}", *_details(group[0]), *_wrong(group)]
 
 
 def _title(node: DriftedNode) -> str:
@@ -80,9 +83,14 @@ def _details(node: DriftedNode) -> list[str]:
         lines += [f"  + {_masked(argument)}" for argument in node.drift.added_arguments]
     if node.quarantine and (node.problem is None or node.problem.code != "drift-quarantined"):
         lines.append(f"  in quarantine since {node.quarantine.since}: {node.quarantine.reason}")
-    if node.problem:
-        lines += problem_lines(node.problem)
     return lines
+
+
+def _wrong(group: Sequence[DriftedNode]) -> list[str]:
+    """Return what is wrong with each, and the way out, which is the same for all, once."""
+    problems = [node.problem for node in group if node.problem]
+    messages = [problem_lines(replace(problem, hint=""))[0] for problem in problems]
+    return [*dict.fromkeys(messages), *(problem_lines(problems[0])[1:] if problems else [])]
 
 
 def _summary(report: DriftReport) -> str:

@@ -100,7 +100,7 @@ def _report(error: AgentError, output: object) -> None:
 def _ended(code: ExitCode, problem: Problem, output: object) -> ExitCode:
     """Print the document of an early end where JSON is wanted; returns `code`."""
     if output is Format.JSON:
-        from agent.engine.documents import error_document
+        from agent.engine.documents.error import error_document
 
         # Where standard output itself is what is broken, the exit code still tells.
         with contextlib.suppress(OSError, ValueError):

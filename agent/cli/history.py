@@ -68,7 +68,7 @@ def node(name: NodeName, *, output: options.Output = options.Format.TEXT) -> Exi
 
 
 def _print(runs: Sequence[PastRun], text: str, output: options.Format) -> None:
-    from agent.engine.documents import runs_document
+    from agent.engine.documents.history import runs_document
 
     if output is options.Format.JSON:
         write_json(runs_document(runs))

@@ -148,7 +148,7 @@ def _asks_for_json(arguments: list[str]) -> bool:
 
 def _print_usage_error(message: str) -> None:
     from agent.cli.output import write_json
-    from agent.engine.documents import error_document
+    from agent.engine.documents.error import error_document
 
     problem = Problem(code="usage", message=message, hint="--help lists what there is")
     write_json(error_document(problem, ExitCode.USAGE))

@@ -58,7 +58,7 @@ def plan(
     if subcommand.invoked_subcommand:
         return None
     from agent.cli.plan_text import plan_text
-    from agent.engine.documents import plan_document
+    from agent.engine.documents.plan import plan_document
     from agent.engine.runs import plan_run
     from agent.engine.scoring import plan_exit_code
 

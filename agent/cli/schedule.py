@@ -176,7 +176,7 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
 
 def _show_installed(found: Sequence[Installed], output: options.Format) -> None:
     from agent.cli.schedule_text import schedules_text
-    from agent.engine.documents import schedules_document
+    from agent.engine.documents.schedules import schedules_document
 
     if output is options.Format.JSON:
         write_json(schedules_document(found))

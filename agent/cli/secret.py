@@ -93,7 +93,7 @@ def show(
 ) -> ExitCode:
     """List the secrets that harbor-agent made, in all namespaces or those named; without passwords."""
     from agent.cli.plan_text import shown_secrets_text
-    from agent.engine.documents import shown_secrets_document
+    from agent.engine.documents.secrets import shown_secrets_document
     from agent.engine.pull_secrets import shown_secrets
     from agent.engine.request import Asked, RegistryFlags
     from agent.engine.runs import policies_of
@@ -140,7 +140,7 @@ def remove(
 def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) -> ExitCode:
     """Print what became of the secrets."""
     from agent.cli.plan_text import secrets_text
-    from agent.engine.documents import secrets_run_document
+    from agent.engine.documents.secrets import secrets_run_document
 
     if output is options.Format.JSON:
         write_json(secrets_run_document(report, exit_code))

@@ -68,8 +68,8 @@ def annotate(
     that cannot be edited is told with its line, and it ends with 5: nothing is printed then, while --in-place writes
     the others.
     """
+    from agent.engine.documents.workloads import manifests_document
     from agent.engine.manifests import STANDARD_INPUT, annotate_manifests, annotation_wish, joined, manifests_exit_code
-    from agent.engine.workload_documents import manifests_document
     from agent.model.address import Address
 
     if in_place and (diff or STANDARD_INPUT in files):
@@ -108,9 +108,9 @@ def scan(
 
     Changes nothing. Ends with 3 where an annotation is missing or names a container too few.
     """
+    from agent.engine.documents.workloads import workloads_document
     from agent.engine.request import Asked, RegistryFlags
     from agent.engine.runs import policies_of
-    from agent.engine.workload_documents import workloads_document
     from agent.engine.workloads import scan_workloads
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)

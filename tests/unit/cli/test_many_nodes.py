@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.cli.drift_text import drift_text
 from agent.cli.options import Format
 from agent.cli.output import Progress
 from agent.cli.plan_text import plan_text
-from agent.engine.documents import plan_document
+from agent.engine.documents.drift import drift_document
+from agent.engine.documents.plan import plan_document
+from agent.engine.drift import DriftedNode, DriftReport
 from agent.engine.events import NodeDone, Phase
 from agent.engine.fleet import PlannedNode
 from agent.engine.offline import plan_tree
@@ -26,6 +29,7 @@ from agent.errors import Problem
 from agent.model.history import PastNode, PastRun, RunKind
 from agent.model.inventory import Node
 from agent.model.result import Outcome
+from agent.planning.drift import DriftStatus, FileDrift, NodeDrift
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +103,41 @@ def test_json_has_every_node_and_says_which_are_alike(planned: PlannedNode) -> N
     assert [node["node"] for node in nodes] == ["x1", "a", "b", "c", "d"]
     assert [group["nodes"] for group in groups] == [["a", "b", "c", "d"], ["x1"]]
     assert groups[0]["files"] == ["/etc/systemd/system/docker.service.d/docker-options.conf"]
+
+
+def drift_report(planned: PlannedNode) -> DriftReport:
+    """Four hosts that are down, and ten nodes on which somebody changed the same file."""
+    file = FileDrift(path="/etc/docker/daemon.json", recorded="absent", found="f" * 64)
+    drift = NodeDrift(status=DriftStatus.DRIFT, reason="files are not as recorded", files=(file,))
+    changed = [
+        DriftedNode(planned=one, status=drift.status, reason=drift.reason, drift=drift)
+        for one in named(planned, [f"node{n}" for n in range(10)])
+    ]
+    down = [
+        DriftedNode(planned=one, status=DriftStatus.UNREACHABLE, reason=one.reason, problem=one.problem)
+        for one in map(dead, ("x1", "x2", "x3", "x4"))
+    ]
+    return DriftReport(asked=Asked(), general=policies_of(Asked()).general(), nodes=(*changed, *down))
+
+
+def test_the_same_drift_of_ten_nodes_is_told_once_and_dead_nodes_come_first(planned: PlannedNode) -> None:
+    text = plain(drift_text(drift_report(planned), None, None))
+    assert text.index("4 nodes") < text.index("10 nodes")
+    assert text.count("/etc/docker/daemon.json") == 1
+    assert text.count("is the machine up?") == 1
+    for name in ("x1", "x2", "x3", "x4"):
+        assert f"{name}: no answer within 10 s" in text
+    assert text.splitlines()[-1] == "Drift: 10 drifted (10 in files, 0 at runtime), 4 unreachable"
+
+
+def test_json_says_which_nodes_drifted_alike(planned: PlannedNode) -> None:
+    groups = drift_document(drift_report(planned), 4, None, None)["groups"]
+    assert isinstance(groups, list)
+    assert [(group["status"], group["code"], len(group["nodes"])) for group in groups] == [
+        ("drift", None, 10),
+        ("unreachable", "ssh-timeout", 4),
+    ]
+    assert groups[0]["files"] == ["/etc/docker/daemon.json"]
 
 
 def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.engine.documents import counts
+from agent.engine.documents.common import counts
 from agent.engine.manifests import manifests_exit_code
 from agent.model.result import Outcome
 from agent.planning.workloads import Kept
@@ -13,7 +13,7 @@ from agent.planning.workloads import Kept
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.engine.documents import Json
+    from agent.engine.documents.common import Json
     from agent.engine.manifests import ManifestFile
     from agent.engine.workloads import WorkloadsReport
     from agent.errors import Problem
