@@ -10,15 +10,16 @@ from lightkube.resources.core_v1 import Pod
 
 from agent.cluster.api_problems import Intent, attempt
 from agent.errors import Problem
+from agent.model.workload import Container
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lightkube import Client
 
-    from agent.model.address import Address
     from agent.model.secret import SecretSpec
 
+_NAMED_AT_ONCE = 8
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
@@ -34,9 +35,11 @@ def pods_to_recreate(client: Client, spec: SecretSpec, namespace: str, accounts:
     older = [name for pod in found if (name := _name_if_older(pod, spec, accounts))]
     if not older:
         return None
+    more = len(older) - _NAMED_AT_ONCE
+    names = ", ".join(older[:_NAMED_AT_ONCE]) + (f" and {more} more" if more > 0 else "")
     return Problem(
         code="pods-without-secret",
-        message=f"pods in namespace {namespace} are older than the secret's attachment: {', '.join(older)}",
+        message=f"pods in namespace {namespace} are older than the secret's attachment: {names}",
         hint=f"new ones get it: kubectl -n {namespace} rollout restart deployment NAME, or delete the pods",
     )
 
@@ -48,13 +51,5 @@ def _name_if_older(pod: Pod, spec: SecretSpec, accounts: Collection[str]) -> str
     if pod.status and pod.status.phase in _FINISHED:
         return ""
     containers = [*pod_spec.containers, *(pod_spec.initContainers or [])]
-    uses_it = any(_is_from(container.image or "", spec.address) for container in containers)
+    uses_it = any(Container(name="", image=container.image or "").is_from(spec.address) for container in containers)
     return ((pod.metadata or ObjectMeta()).name or "") if uses_it else ""
-
-
-def _is_from(image: str, address: Address) -> bool:
-    """Whether the image names this registry; without a host in front it is Docker Hub's."""
-    host, slash, _ = image.partition("/")
-    if not slash or not ("." in host or ":" in host or host == "localhost"):
-        return address.is_docker_hub
-    return host.lower() == address.entry

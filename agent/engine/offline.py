@@ -61,9 +61,10 @@ def observe_tree(tree: Tree, docker_version: str) -> NodeState:
         files |= {str(pattern.parent / match): tree.state(str(pattern.parent / match)) for match in matches}
     files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
     docker = DockerState(unit=UnitState(name=name), version=docker_version) if name else None
-    release = tree.state("/etc/os-release").content or tree.state("/usr/lib/os-release").content or b""
     closed = tuple(_closed(directory) for directory in tree.closed)
-    state = NodeState(system=_system(release), docker=docker, files=files, unreadable=closed, offline=True)
+    state = NodeState(
+        system=System(init="systemd", privileged=True), docker=docker, files=files, unreadable=closed, offline=True
+    )
     config = _config_file(state)
     return replace(state, files={**files, config: tree.state(config)})
 
@@ -105,14 +106,3 @@ def _environment_files(files: Mapping[str, FileState]) -> list[str]:
     """Return the environment files that the units read so far name."""
     found = (match for state in files.values() for match in _ENVIRONMENT_FILE.findall(state.content or b""))
     return list(dict.fromkeys(match.decode(errors="surrogateescape") for match in found))
-
-
-def _system(release: bytes) -> System:
-    values = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', release.decode(errors="replace"), re.MULTILINE))
-    return System(
-        os_id=values.get("ID", ""),
-        os_version=values.get("VERSION_ID", ""),
-        os_name=values.get("PRETTY_NAME", ""),
-        init="systemd",
-        privileged=True,
-    )

@@ -65,9 +65,6 @@ class FileState:
 class System:
     """The machine itself. `init` is "systemd" or what process 1 is called; "" where it is not known."""
 
-    os_id: str = ""
-    os_version: str = ""
-    os_name: str = ""
     init: str = ""
     systemd_version: str = ""
     boot_id: str = ""

@@ -13,11 +13,6 @@ report_system() {
     printf 'init %s\n' "$(cat /proc/1/comm 2>/dev/null)"
   fi
   printf 'boot %s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
-  for release in /etc/os-release /usr/lib/os-release; do
-    [ -r "$release" ] || continue
-    block os-release <"$release"
-    break
-  done
   for runtime in containerd crio podman k3s rke2 microk8s; do
     command -v "$runtime" >/dev/null 2>&1 && printf 'runtime %s\n' "$runtime"
   done

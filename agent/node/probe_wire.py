@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _SCHEMA = "harbor-agent/probe/1"
 _PARTS = ("reachability.sh", "probe.sh")
-_WANTED_OF_OS_RELEASE = frozenset({"ID", "VERSION_ID", "PRETTY_NAME"})
 _VERSION = re.compile(r"version ([^\s,]+)")
 _UNREADABLE = {
     "file-unreadable": "{} cannot be read without more rights",
@@ -175,30 +173,12 @@ def _read_reach(document: _Document, rest: str) -> None:
 
 
 def _system(document: _Document) -> System:
-    release = _assignments(document.text("os-release"))
     return System(
-        os_id=release.get("ID", ""),
-        os_version=release.get("VERSION_ID", ""),
-        os_name=release.get("PRETTY_NAME", ""),
         init=document.words.get("init", ""),
         systemd_version=document.words.get("systemd", ""),
         boot_id=document.words.get("boot", ""),
         privileged=document.words.get("privileged") == "yes",
     )
-
-
-def _assignments(text: str) -> dict[str, str]:
-    """Read what is wanted of os-release(5): shell-like assignments."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if not equals or name not in _WANTED_OF_OS_RELEASE:
-            continue
-        try:
-            found[name] = "".join(shlex.split(value))
-        except ValueError:
-            found[name] = value
-    return found
 
 
 def _docker(document: _Document) -> DockerState:

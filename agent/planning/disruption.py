@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agent.model.state import Container, NodeState
     from agent.planning.effective import Effective
 
-# docs.docker.com "Start containers automatically": on-failure "doesn't restart the container if the daemon restarts".
+# With on-failure it depends on how a container ends when it is stopped: one that ends with 0 is left ended.
 _RESTARTED_BY_DOCKER = frozenset({"always", "unless-stopped"})
 
 

@@ -68,5 +68,4 @@ def tree(tmp_path: Path) -> Path:
         "ExecReload=/bin/kill -s HUP $MAINPID\n"
     )
     (root / "etc").mkdir()
-    (root / "etc/os-release").write_text('ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12"\n')
     return root

@@ -526,14 +526,6 @@ def test_without_a_live_list_the_files_decide() -> None:
     assert plan(replace(state, docker=replace(state.docker, live=None))).is_empty
 
 
-def test_only_evidence_decides_not_what_the_machine_is_called() -> None:
-    state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
-    plain = plan(state)
-    for name in ("kubespray", "flatcar", "rhel"):
-        system = replace(state.system, os_id=name, os_name=name)
-        assert plan(replace(state, system=system)) == plain
-
-
 def test_live_ranges_count() -> None:
     state = running(
         node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["192.168.0.0/16"]}'}), DEBIAN_ARGV
