@@ -12,7 +12,8 @@ from agent.transport.authentication import authenticate
 from agent.transport.connection import open_proxy, open_socket
 from agent.transport.keys import KeyRing
 from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_user_files
-from agent.transport.negotiation import Transport, negotiate, verify
+from agent.transport.negotiation import negotiate, verify
+from agent.transport.ssh_connection import Forwarded, Transport
 from agent.transport.ssh_library import paramiko
 from agent.transport.target import UnreachableError
 from agent.transport.terminal import Terminal
@@ -124,7 +125,7 @@ class Connector:
         """Agree on keys with a target behind `bastions`; what is opened is closed by `stack`."""
         timeout = target.settings.connect_timeout or self._connect_timeout
         proxy: ProxyProcess | None = None
-        connection: socket.socket | paramiko.Channel
+        connection: socket.socket | Forwarded
         if bastions:
             connection = _channel(self._bastion(bastions, watch, deadline), bastions[-1], target, deadline, timeout)
         elif target.settings.proxy_command is not None:
@@ -192,14 +193,12 @@ class Connector:
         transport.set_keepalive(target.settings.keepalive or _SECONDS_BETWEEN_KEEPALIVES)
 
 
-def _channel(
-    bastion: Transport, through: Target, target: Target, deadline: Deadline, timeout: float
-) -> paramiko.Channel:
+def _channel(bastion: Transport, through: Target, target: Target, deadline: Deadline, timeout: float) -> Forwarded:
     """Open the way from a bastion to the next host. Raises UnreachableError."""
     there = (target.settings.host, target.settings.port)
     who = through.label.removeprefix("its ")
     try:
-        return bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=deadline.remaining(timeout))
+        channel = bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=deadline.remaining(timeout))
     except paramiko.ChannelException as error:
         said = error.text or "no reason given"
         if error.code == _CONNECTION_FORBIDDEN:
@@ -213,6 +212,7 @@ def _channel(
             raise target.error("ssh-timeout", what, "is the machine up?") from None
         what = f"the connection to {who} broke ({error})"
         raise target.error("ssh-closed", what, "look at journalctl -u ssh there") from None
+    return Forwarded(bastion, channel)
 
 
 def _proxy_failed(target: Target, proxy: ProxyProcess) -> UnreachableError:

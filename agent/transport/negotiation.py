@@ -15,6 +15,7 @@ from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
     from agent.transport.known_hosts import KnownHosts
+    from agent.transport.ssh_connection import Transport
     from agent.transport.target import Target, UnreachableError
 
 # What paramiko 5 knows less what is broken or weak: CBC modes, 3DES, MD5, SHA-1. Authenticated modes first: one pass
@@ -37,39 +38,8 @@ _KINDS = {
     "ciphers": ("cipher", "server_encrypt_algo_list"),
     "macs": ("message authentication code", "server_mac_algo_list"),
 }
-_OFFERS = frozenset(offer for _, offer in _KINDS.values())
 _BINARY_LIST = b"SSHKRL\n\0"  # OpenSSH PROTOCOL.krl
 _SECONDS_FOR_KEYGEN = 20.0
-
-
-class _Packetizer(paramiko.packet.Packetizer):
-    """paramiko's, without the thread that it starts for each connection to time the handshake: `negotiate` does."""
-
-    def start_handshake(self, timeout: float) -> None:
-        """Start nothing."""
-
-
-class Transport(paramiko.Transport):
-    """paramiko's, which remembers what the other end offered, and spends nothing on logs that nobody sees."""
-
-    def __init__(self, connection: object) -> None:
-        """Speak over `connection`, a socket or a channel of another connection."""
-        super().__init__(connection)  # type: ignore[arg-type]  # a channel has all that is used of a socket
-        self.packetizer = _Packetizer(self.sock)  # type: ignore[arg-type]  # likewise
-        self.offered: dict[str, list[str]] = {}
-
-    def _log(self, level: int, msg: str | list[str], *args: object) -> None:
-        """Log nothing: everything worth telling is in a Problem."""
-
-    def _parse_debug(self, m: paramiko.Message) -> None:
-        """Leave what sshd says for its own debugging unread: for each key in authorized_keys it is a message."""
-
-    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, list[str]]:  # noqa: FBT001, FBT002 - paramiko's signature
-        parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
-        if not self.offered:
-            # Copies: paramiko takes some words out while it reads on.
-            self.offered = {name: list(value) for name, value in parsed.items() if name in _OFFERS}
-        return parsed
 
 
 def negotiate(transport: Transport, target: Target, known_hosts: KnownHosts, timeout: float) -> paramiko.PKey:
