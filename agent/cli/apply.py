@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from agent.engine.runs import Fleet, Report
     from agent.engine.secrets import SecretsReport
 
+app = options.program_part()
+
 
 PlanFilePath = Annotated[
     str | None,
@@ -49,6 +51,14 @@ AcceptRestart = Annotated[
 ]
 
 
+@app.command(
+    epilog=options.examples(
+        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
+        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --absent",
+        "harbor-agent apply change.plan",
+        "harbor-agent apply --root ./image-tree --registry 192.168.0.99 --yes",
+    )
+)
 @guarded
 def apply(
     plan_file: PlanFilePath = None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.engine.runs import Report
     from agent.errors import Problem
 
-app = typer.Typer(rich_markup_mode=None)
+app = options.program_part()
 
 Correct = Annotated[
     bool, typer.Option("--correct", help="Bring nodes back to what a person applied before; asks first.")

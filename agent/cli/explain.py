@@ -10,9 +10,12 @@ from typing import Annotated
 import typer
 
 from agent import resources
+from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import write
 from agent.errors import ExitCode
+
+app = options.program_part()
 
 _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -46,6 +49,7 @@ Codes = Annotated[
 ]
 
 
+@app.command(epilog=options.examples("harbor-agent explain host-key-unknown", "harbor-agent explain"))
 @guarded
 def explain(codes: Codes = None) -> ExitCode:
     """Tell what a problem means, why it happens and what to do about it, step by step.

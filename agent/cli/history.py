@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent.model.history import PastRun
 
-app = typer.Typer(rich_markup_mode=None)
+app = options.program_part()
 
 RunName = Annotated[str, typer.Argument(help="The run, as the first column of history names it.", metavar="RUN")]
 NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names it.", metavar="NODE")]

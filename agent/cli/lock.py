@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
+from agent.cli import options
 from agent.cli.guard import guarded
 from agent.cli.output import write
 from agent.errors import ExitCode
@@ -13,7 +12,7 @@ from agent.errors import ExitCode
 if TYPE_CHECKING:
     from agent.engine.lock import LockState
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lock that keeps runs apart; for a killed run.")
+app = options.program_part(no_args_is_help=True, help="The lock that keeps runs apart; for a killed run.")
 
 
 @app.command("show")

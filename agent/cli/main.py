@@ -4,62 +4,65 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from agent import __version__
-from agent.cli import (
-    apply,
-    drift,
-    explain,
-    history,
-    lock,
-    plan,
-    render,
-    rollback,
-    schedule,
-    secret,
-    trust_hosts,
-    verify,
-    workloads,
-)
 from agent.cli.options import examples
 from agent.errors import ExitCode, Problem
 
 # Where this class lives differs between the versions of typer; BadParameter is one of its kinds in all of them.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 _OBJECTS_BETWEEN_COLLECTIONS = 250_000
+_IN_ORDER = (
+    *("render", "plan", "apply", "verify", "drift", "schedule", "rollback", "history"),
+    *("secret", "workloads", "trust-hosts", "lock", "explain"),
+)
 
 
-class _InOrder(TyperGroup):
-    """Lists the commands in the order in which they are used, groups among them."""
+class _Commands(Mapping[str, Any]):
+    """The commands in the order in which they are used; each is built, and its module loaded, when it is asked for."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer hides its base
-        """Return their names."""
-        order = (
-            "render",
-            "plan",
-            "apply",
-            "verify",
-            "drift",
-            "schedule",
-            "rollback",
-            "history",
-            "secret",
-            "workloads",
-            "trust-hosts",
-            "lock",
-            "explain",
-        )
-        return sorted(super().list_commands(ctx), key=order.index)
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the names of modules, with `-` for `_`."""
+        self._built: dict[str, Any] = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - typer hides the type of its commands
+        """Return the command. Raises KeyError where there is none of that name."""
+        command = self._built[name]
+        if command is None:
+            module = import_module(f"agent.cli.{name.replace('-', '_')}")
+            command = self._built[name] = get_command(module.app)
+            command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._built)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._built)
+
+
+class _Program(TyperGroup):
+    """All commands, in their order."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - whatever typer hands over
+        """Take the commands from where they are built when they are asked for."""
+        super().__init__(**attributes)
+        self.commands = _Commands(_IN_ORDER)  # type: ignore[assignment]  # nobody adds to them
 
 
 app = typer.Typer(
     name="harbor-agent",
-    cls=_InOrder,
+    cls=_Program,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -89,41 +92,6 @@ def _root(
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
 ) -> None:
     """Take the options that stand before the command."""
-
-
-app.command("render", epilog=examples("harbor-agent render --registry 192.168.0.99"))(render.render)
-app.command(
-    "apply",
-    epilog=examples(
-        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
-        "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --absent",
-        "harbor-agent apply change.plan",
-        "harbor-agent apply --root ./image-tree --registry 192.168.0.99 --yes",
-    ),
-)(apply.apply)
-app.command(
-    "verify",
-    epilog=examples("harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"),
-)(verify.verify)
-app.command(
-    "rollback",
-    epilog=examples(
-        "harbor-agent rollback 20261124T060906Z-fe14 -i inventory.ini",
-        "harbor-agent rollback --node node7 -i inventory.ini",
-        "harbor-agent rollback --pristine -i inventory.ini --limit node7",
-    ),
-)(rollback.rollback)
-app.add_typer(plan.app, name="plan")
-app.add_typer(drift.app, name="drift")
-app.add_typer(schedule.app, name="schedule")
-app.add_typer(history.app, name="history")
-app.add_typer(secret.app, name="secret")
-app.add_typer(workloads.app, name="workloads")
-app.command("trust-hosts", epilog=examples("harbor-agent trust-hosts -i inventory.ini"))(trust_hosts.trust_hosts)
-app.add_typer(lock.app, name="lock")
-app.command("explain", epilog=examples("harbor-agent explain host-key-unknown", "harbor-agent explain"))(
-    explain.explain
-)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import enum
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -198,6 +198,11 @@ KeyForm = Annotated[
         show_default="kubesphere",
     ),
 ]
+
+
+def program_part(**settings: Any) -> typer.Typer:  # noqa: ANN401 - as typer calls and types them
+    """Return what takes up the commands of one module, with `settings` of typer's."""
+    return typer.Typer(rich_markup_mode=None, add_completion=False, **settings)
 
 
 def examples(*lines: str) -> str:

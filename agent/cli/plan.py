@@ -12,7 +12,7 @@ from agent.cli.guard import guarded
 from agent.cli.output import Progress, tell, write, write_json
 from agent.errors import ExitCode
 
-app = typer.Typer(rich_markup_mode=None)
+app = options.program_part()
 
 ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3, not 0, where changes are pending.")]
 Out = Annotated[

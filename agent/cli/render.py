@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from agent.engine.fleet import PlannedNode
     from agent.model.plan import FileChange
 
+app = options.program_part()
 
+
+@app.command(epilog=options.examples("harbor-agent render --registry 192.168.0.99"))
 @guarded
 def render(
     *,

@@ -14,6 +14,8 @@ from agent.cli.interrupts import stopping_gently
 from agent.cli.output import Progress
 from agent.errors import ExitCode, UsageError
 
+app = options.program_part()
+
 RunName = Annotated[
     str | None, typer.Argument(help="The run to take back, as its last line named it.", metavar="[RUN]")
 ]
@@ -23,6 +25,13 @@ NodeName = Annotated[
 Pristine = Annotated[bool, typer.Option("--pristine", help="Back to what was found before the very first change.")]
 
 
+@app.command(
+    epilog=options.examples(
+        "harbor-agent rollback 20261124T060906Z-fe14 -i inventory.ini",
+        "harbor-agent rollback --node node7 -i inventory.ini",
+        "harbor-agent rollback --pristine -i inventory.ini --limit node7",
+    )
+)
 @guarded
 def rollback(
     run: RunName = None,

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from agent.engine.schedule_request import ReadySchedule
     from agent.model.plan import FileChange
 
-app = typer.Typer(
+app = options.program_part(
     no_args_is_help=True,
-    rich_markup_mode=None,
     help="Look for drift by the clock, through a timer of systemd or through cron.",
 )
 

@@ -16,7 +16,7 @@ from agent.errors import ExitCode, StoppedError
 if TYPE_CHECKING:
     from agent.engine.secrets import SecretsReport
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The cluster's pull secret; touches no node.")
+app = options.program_part(no_args_is_help=True, help="The cluster's pull secret; touches no node.")
 
 OnlyIn = Annotated[
     list[str] | None,

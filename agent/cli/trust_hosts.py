@@ -16,9 +16,12 @@ from agent.errors import ExitCode, StoppedError
 if TYPE_CHECKING:
     from agent.transport.trust import HostKey
 
+app = options.program_part()
+
 _COLOURS = {"known": typer.colors.GREEN, "added": typer.colors.GREEN}
 
 
+@app.command(epilog=options.examples("harbor-agent trust-hosts -i inventory.ini"))
 @guarded
 def trust_hosts(
     *,

@@ -10,7 +10,14 @@ from agent.cli.guard import guarded
 from agent.cli.output import Progress
 from agent.errors import ExitCode
 
+app = options.program_part()
 
+
+@app.command(
+    epilog=options.examples(
+        "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"
+    )
+)
 @guarded
 def verify(
     *,

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from agent.engine.manifests import ManifestFile
     from agent.engine.workloads import WorkloadsReport
 
-app = typer.Typer(
+app = options.program_part(
     no_args_is_help=True,
-    rich_markup_mode=None,
     help="Workloads that keep their pull secrets when KubeSphere's console edits them; touches no node.",
 )
 

@@ -13,6 +13,7 @@ from ansible.inventory.manager import InventoryManager, split_host_pattern
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
+from ansible.vars import clean, manager
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
@@ -46,6 +47,14 @@ for _name in (
         import_module(_name)
 # Once a process: Ansible warns when it is told twice.
 init_plugin_loader([])
+
+
+def _clean_facts(facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Ansible has no types
+    """Clean facts, where there are some: Ansible goes through all its connection plugins for each host without any."""
+    return clean.clean_facts(facts) if facts else {}
+
+
+manager.clean_facts = _clean_facts
 
 
 class Inventory:
