@@ -1,4 +1,4 @@
-"""Passwords typed once for all nodes: `--ask-pass` and `--ask-become-pass`, as users of Ansible know them."""
+"""Passwords typed once for all nodes, as users of Ansible know it: by options, and by settings in ansible.cfg."""
 
 from __future__ import annotations
 
@@ -27,14 +27,25 @@ def with_passwords(nodes: Sequence[Node], reach: Reach) -> list[Node]:
 
 
 def asked_passwords(reach: Reach) -> tuple[Sensitive | None, Sensitive | None]:
-    """Return the password to log in with and the one to become root with, None where none is asked for."""
-    login = _asked("SSH password: ") if reach.ask_password else None
+    """Return the password to log in with and the one to become root with, None where none is asked for, or given."""
+    login_is_asked, become_is_asked = questions(reach)
+    login = _given(_asked("SSH password: ")) if login_is_asked else None
     become = None
-    if reach.ask_become_password:
+    if become_is_asked:
         default = "[defaults to SSH password]" if login else ""
-        become = _asked(f"BECOME password{default}: ")
-        become = become if become.reveal() or login is None else login
+        become = _given(_asked(f"BECOME password{default}: ")) or login
     return login, become
+
+
+def questions(reach: Reach) -> tuple[bool, bool]:
+    """Return whether there is a password to ask for to log in, and one to become root, by options or ansible.cfg."""
+    login, become = reach.ask_password, reach.ask_become_password
+    if reach.transport == "local":
+        return login, become
+    from agent.transport.inventory import password_questions  # noqa: PLC0415 - Ansible's library is slow to import
+
+    by_settings = password_questions()
+    return login or by_settings[0], become or by_settings[1]
 
 
 def _with(node: Node, login: Sensitive | None, become: Sensitive | None) -> Node:
@@ -42,6 +53,10 @@ def _with(node: Node, login: Sensitive | None, become: Sensitive | None) -> Node
     if become is None or way.password is not None:
         return replace(node, password=node.password or login)
     return replace(node, password=node.password or login, become=replace(way, password=become))
+
+
+def _given(answer: Sensitive) -> Sensitive | None:
+    return answer if answer.reveal() else None
 
 
 @cache

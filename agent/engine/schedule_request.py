@@ -15,6 +15,7 @@ from agent.engine.configuration import configuration_file
 from agent.engine.credentials import credential_name
 from agent.engine.fleet import load_nodes
 from agent.engine.metrics import metrics_file
+from agent.engine.passwords import questions
 from agent.engine.request import Asked, Reach, RegistryFlags
 from agent.engine.runs import policies_of
 from agent.errors import UsageError
@@ -149,12 +150,12 @@ def as_user(name: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _require_no_question(reach: Reach) -> None:
-    asks = reach.ask_password or reach.ask_become_password or reach.vault.ask
+    asks = any(questions(reach)) or reach.vault.ask
     if asks or any(source.endswith("@prompt") for source in reach.vault.ids):
         raise UsageError.of(
             "usage",
             "a timed run has nobody to ask for a password",
-            "use keys, --vault-password-file, or variables that ansible-vault encrypted",
+            "use keys, --vault-password-file, or variables that ansible-vault encrypted; no ask_pass in ansible.cfg",
         )
 
 

@@ -88,6 +88,11 @@ def become_defaults(method: str) -> Mapping[str, object]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def password_questions() -> tuple[bool, bool]:
+    """Return whether to ask for a password to log in (`ask_pass`), and for one to become root (`become_ask_pass`)."""
+    return bool(_setting("DEFAULT_ASK_PASS")), bool(_setting("DEFAULT_BECOME_ASK_PASS"))
+
+
 def _anything_set() -> bool:
     """Whether there is a file, or a variable in the environment; loading the plugins' options takes 0.1 s."""
     set_here = {"ANSIBLE_LOCAL_TEMP"}

@@ -100,6 +100,14 @@ def default_sources() -> tuple[str, ...]:
         return tuple(_source(source) for source in ansible_configuration.default_sources())
 
 
+def password_questions() -> tuple[bool, bool]:
+    """Return whether ansible.cfg or the environment say to ask for a password to log in, and for one to become root."""
+    with _ansible_prepared():
+        from agent.transport import ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
+
+        return ansible_configuration.password_questions()
+
+
 def _source(source: str) -> str:
     """Return a host list as it is, and a path made absolute: Ansible takes a relative one for content."""
     if "," in source:

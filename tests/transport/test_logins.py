@@ -215,6 +215,16 @@ class TestPasswords:
         assert "become-" not in done.shown
         assert LOGIN_PASSWORD not in done.shown
 
+    def test_ansible_cfg_may_say_to_ask(self, inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = inventory.with_name("ansible.cfg")
+        settings.write_text("[defaults]\nask_pass = True\n[privilege_escalation]\nbecome_ask_pass = True\n")
+        monkeypatch.setenv("ANSIBLE_CONFIG", str(settings))
+
+        done = self.plan(inventory, [], [("SSH password: ", LOGIN_PASSWORD), (r"BECOME password\[", "right password")])
+
+        assert '"status": "unreachable"' not in done.shown
+        assert "become-" not in done.shown
+
     def test_an_empty_answer_for_sudo_is_the_login_password(self, inventory: Path) -> None:
         done = self.plan(inventory, ["-k", "-K"], [("SSH password: ", LOGIN_PASSWORD), ("BECOME password", "")])
 
