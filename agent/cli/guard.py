@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import os
 import signal
-import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn, get_type_hints
 
@@ -82,9 +80,6 @@ def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCo
     except KeyboardInterrupt:
         tell("interrupted; nodes that had begun finish by themselves, run the same command again to see them")
         return _ended(ExitCode.INTERRUPTED, _interrupted("interrupted"), output)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
     except Exception as error:  # noqa: BLE001 - the last resort: say it is our bug, and keep secrets out
         return _ended(ExitCode.BUG, _bug(error), output)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
@@ -99,6 +100,7 @@ def main() -> None:
     # The libraries make a hundred thousand objects, and they stay: looking for cycles among them again and again would
     # be a twelfth of a plan's CPU time.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    _open_what_is_closed()
     try:
         sys.exit(app(standalone_mode=False))
     except _CommandLineError as error:
@@ -106,6 +108,15 @@ def main() -> None:
         if _asks_for_json(sys.argv[1:]):
             _print_usage_error(error.format_message())
         sys.exit(ExitCode.USAGE)
+
+
+def _open_what_is_closed() -> None:
+    """Give those an empty end who are started without standard input or output, as some supervisors do it."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            # The lowest free number: the ones below it are open by now.
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _asks_for_json(arguments: list[str]) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -16,6 +19,9 @@ from agent.cli.options import Format
 from agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
 from agent.errors import Problem
 from agent.model.result import NodeResult, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COLOURS = {
     Outcome.CHANGE: typer.colors.YELLOW,
@@ -27,6 +33,7 @@ _COLOURS = {
 _printed: list[str] = []
 # What stands in the terminal's last line, where anything does.
 _state: list[str] = []
+_STEERS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 _ERASE_LINE = "\x1b[K"
 _SECONDS_BETWEEN_STATES = 5.0
 # So many nodes alike are told one by one; of more, how many there are.
@@ -66,7 +73,9 @@ def write(text: str) -> None:
 
 def write_json(document: object) -> None:
     """Print a document as JSON, ASCII only so that every locale can carry it."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    with _whoever_reads(sys.stdout):
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        sys.stdout.flush()
 
 
 def tell(text: str) -> None:
@@ -97,18 +106,37 @@ def tell_more() -> None:
 def show_state(text: str) -> None:
     """Show in the terminal's last line how things stand now, below all that is told; "" takes it away again."""
     width = shutil.get_terminal_size().columns - 1
-    sys.stderr.write(f"\r{_ERASE_LINE}{text[:width]}")
-    sys.stderr.flush()
+    with _whoever_reads(sys.stderr):
+        sys.stderr.write(f"\r{_ERASE_LINE}{_visible(text)[:width]}")
+        sys.stderr.flush()
     _state[:] = [text] if text else []
 
 
-def _echo(text: str, stream: object) -> None:
+@contextmanager
+def _whoever_reads(stream: TextIO) -> Iterator[None]:
+    """Go on where nobody reads any more, or where progress finds no room: what is printed steers no run."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError:
+        if stream is not sys.stderr:
+            raise
+
+
+def _visible(text: str) -> str:
+    """Return the text with what would steer a terminal escaped, colours excepted: nodes and registries are quoted."""
+    return _STEERS.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def _echo(text: str, stream: TextIO) -> None:
     below = "".join(_state)
     if below:
         show_state("")
     encoding = getattr(stream, "encoding", None) or "ascii"
-    safe = text.encode(encoding, errors="backslashreplace").decode(encoding)
-    typer.echo(safe, err=stream is sys.stderr, color=use_colours(stream))
+    safe = _visible(text).encode(encoding, errors="backslashreplace").decode(encoding)
+    with _whoever_reads(stream):
+        typer.echo(safe, err=stream is sys.stderr, color=use_colours(stream))
     if below:
         show_state(below)
 
