@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import posixpath
 import re
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from agent.engine.fleet import plan_state
 from agent.engine.tree import Tree
 from agent.errors import Problem
+from agent.formats.systemd_syntax import expand_specifiers
 from agent.model.inventory import Node
 from agent.model.plan import Plan
 from agent.model.result import NodeResult, Outcome
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from agent.engine.request import Policies
     from agent.model.state import FileState
 
-_ENVIRONMENT_FILE = re.compile(rb"^\s*EnvironmentFile\s*=\s*-?\s*(/[^\r\n]*?)\s*$", re.MULTILINE)
+_ENVIRONMENT_FILE = re.compile(rb"^\s*EnvironmentFile\s*=\s*-?\s*([/%][^\r\n]*?)\s*$", re.MULTILINE)
 _DEFAULT_CONFIG = "/etc/docker/daemon.json"
 _USUAL_NAME = "docker.service"
 DEFAULT_VERSION = "20.10"
@@ -56,7 +58,7 @@ def observe_tree(tree: Tree, docker_version: str) -> NodeState:
     """Read what the planner needs from the tree."""
     name = _unit_name(tree)
     files = {path: tree.state(path) for path in _unit_paths(tree, name or _USUAL_NAME)}
-    for pattern in (PurePosixPath(path) for path in _environment_files(files)):
+    for pattern in (PurePosixPath(path) for path in _environment_files(files, name or _USUAL_NAME)):
         matches = fnmatch.filter(tree.names(str(pattern.parent)), pattern.name) or [pattern.name]
         files |= {str(pattern.parent / match): tree.state(str(pattern.parent / match)) for match in matches}
     files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
@@ -102,7 +104,8 @@ def _unit_paths(tree: Tree, name: str) -> list[str]:
     return list(dict.fromkeys([*paths, f"{ADMINISTRATOR_DIRECTORY}/{name}.d/docker-options.conf"]))
 
 
-def _environment_files(files: Mapping[str, FileState]) -> list[str]:
+def _environment_files(files: Mapping[str, FileState], unit: str) -> list[str]:
     """Return the environment files that the units read so far name."""
     found = (match for state in files.values() for match in _ENVIRONMENT_FILE.findall(state.content or b""))
-    return list(dict.fromkeys(match.decode(errors="surrogateescape") for match in found))
+    paths = (expand_specifiers(match.decode(errors="surrogateescape"), unit) for match in found)
+    return list(dict.fromkeys(posixpath.normpath(path) for path in paths if path.startswith("/")))

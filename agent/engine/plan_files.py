@@ -97,9 +97,14 @@ def save_plan(path: str, plan: PlanFile) -> None:
 
     temporary = f"{path}.{os.getpid()}"
     try:
+        content = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+    except UnicodeEncodeError:
+        message = f"{path}: the path of the inventory or the settings is not UTF-8, so no plan file can name it"
+        raise UsageError.of("plan-file-unwritable", message, "give them another name") from None
+    try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+            file.write(content)
         Path(temporary).replace(path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
@@ -121,7 +126,7 @@ def load_plan(path: str) -> PlanFile:
         plan = msgspec.json.decode(Path(path).read_bytes(), type=PlanFile)
     except OSError as error:
         raise UsageError.of("plan-file-missing", f"{path}: {error.strerror}", _MAKE_ONE) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError.of("plan-file-invalid", f"{path} is not a plan file: {error}", _MAKE_ONE) from None
     if plan.schema != SCHEMA:
         raise UsageError.of("plan-file-invalid", f"{path} is a {plan.schema}, not a {SCHEMA}", _MAKE_ONE)

@@ -117,6 +117,8 @@ def _ipv4(text: str, host: str) -> None:
 
 
 def _ipv6(text: str, host: str) -> str:
+    if "%" in host:
+        raise _refused(text, "it has a zone, which no runtime takes", "write the address without it")
     try:
         return ipaddress.IPv6Address(host).compressed
     except ValueError:

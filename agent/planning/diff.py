@@ -28,8 +28,12 @@ def mask_userinfo(text: str) -> str:
 
 
 def masked_problem(problem: Problem) -> Problem:
-    """Return the problem with `mask_userinfo` of its texts."""
-    return replace(problem, message=mask_userinfo(problem.message), hint=mask_userinfo(problem.hint))
+    """Return the problem with what it quotes as people may see it."""
+
+    def shown(text: str) -> str:
+        return masked_text(text.encode(errors="backslashreplace"))
+
+    return replace(problem, message=shown(problem.message), hint=shown(problem.hint))
 
 
 def masked_text(content: bytes) -> str:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 # With on-failure it depends on how a container ends when it is stopped: one that ends with 0 is left ended.
 _RESTARTED_BY_DOCKER = frozenset({"always", "unless-stopped"})
 
+_RUN_ON = frozenset({LiveRestore.ON, LiveRestore.PLANNED})
+# What the probe says where a daemon that runs did not tell which containers do.
+_NOT_SEEN = "docker-silent"
+
 
 def comes_back(container: Container) -> bool:
     """Whether somebody starts the container again after the daemon's restart: Docker itself, or kubelet."""
@@ -32,9 +36,20 @@ def disruption(state: NodeState, action: Action, after: Effective) -> tuple[Live
 
 
 def objection_to_restart(plan: Plan) -> Problem | None:
-    """Return why the restart wants consent: the containers that nobody would start again; None where there are none."""
+    """Return why the restart wants consent: containers that nobody would start again, or that could not be seen.
+
+    None where there are none, or where they run on. That they were not seen is told by the findings of the plan.
+    """
     if plan.action is not Action.RESTART:
         return None
+    if plan.live_restore in _RUN_ON:
+        return None
+    if any(finding.code == _NOT_SEEN for finding in plan.findings):
+        return Problem(
+            code="containers-would-stop",
+            message="which containers run could not be told, so what the restart stops is not known",
+            hint=f"see why docker is slow or silent: harbor-agent explain {_NOT_SEEN}; or --accept-restart",
+        )
     gone = [container.name for container in plan.containers_bounced if not comes_back(container)]
     if not gone:
         return None

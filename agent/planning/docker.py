@@ -19,13 +19,13 @@ from agent.planning.ownership import managed_findings, require_unmanaged
 from agent.planning.pending import pending_transaction
 from agent.planning.reachability import reachability_findings
 from agent.planning.refused import RefusedError
-from agent.planning.registries import as_matched, covering
+from agent.planning.registries import as_listed, as_matched, covering
 from agent.planning.removal import remove_entries
 from agent.planning.repairs import mend
 from agent.planning.routes import add_entries, foreign_arguments
 from agent.planning.templates import Templates
 from agent.planning.wanted import Wanted
-from agent.planning.workspace import Workspace
+from agent.planning.workspace import Workspace, require_plain_paths
 
 if TYPE_CHECKING:
     from agent.model.address import Address
@@ -88,7 +88,9 @@ class _Planner:
         self.notes = notes
         self.version = docker_version(state)
         self.present = [address for address in wanted.present if address.needs_node_change]
-        self.absent = [address for address in wanted.absent if address.needs_node_change]
+        # The scheme is no part of an entry: whoever takes a registry out by its https URL means this entry.
+        kept = {address.entry for address in self.present}
+        self.absent = [a for a in wanted.absent if not a.is_docker_hub and a.entry not in kept]
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
         missing = [address for address in self.present if not self.cover(address, self.before.entries)]
@@ -220,6 +222,8 @@ class _Planner:
         docker, record = self.state.docker, self.state.record
         workspace, live_restore, bounced = self.disturbed(workspace, action, after)
         changes = workspace.changes()
+        if changes or action is not Action.NONE:
+            require_plain_paths((after.config_path, *(change.path for change in changes)))
         require_unmanaged(changes)
         self.notes.extend(managed_findings(changes))
         removed = {address.entry for address in self.absent}
@@ -230,6 +234,7 @@ class _Planner:
         created = list(record.created_files if record else ())
         created += [change.path for change in changes if not change.before.exists]
         gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
+        covers = filter(None, (self.cover(address, after.entries) for address in self.present))
         return Plan(
             node=self.node,
             unit=after.unit.name,
@@ -239,7 +244,7 @@ class _Planner:
             reason=reason,
             containers_bounced=bounced,
             live_restore=live_restore,
-            expected_entries=tuple(dict.fromkeys(filter(None, (self.cover(a, after.entries) for a in self.present)))),
+            expected_entries=tuple(dict.fromkeys(as_listed(entry, self.version) for entry in covers)),
             unexpected_entries=tuple(address.entry for address in self.absent),
             argv_after=predicted_argv(after, self.before, docker.argv if docker else None),
             config_file=after.config_path,

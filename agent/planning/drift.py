@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from agent.planning.effective import evaluate
 from agent.planning.health import docker_version
 from agent.planning.ownership import announced_owner
 from agent.planning.refused import RefusedError
-from agent.planning.registries import LOOPBACK, as_matched
+from agent.planning.registries import LOOPBACK, as_listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -180,17 +179,7 @@ def _entries(record: Record, state: NodeState) -> tuple[tuple[EntryDrift, ...], 
 
 def _has(entry: str, entries: Sequence[str], version: Version | None) -> bool:
     """Whether dockerd takes the entry for one of these: a range may be written in several ways."""
-    listed = {_normal(as_matched(one, version)) for one in entries}
-    return _normal(as_matched(entry, version)) in listed
-
-
-def _normal(entry: str) -> str:
-    if "/" not in entry:
-        return entry
-    try:
-        return str(ipaddress.ip_network(entry, strict=False))
-    except ValueError:
-        return entry
+    return as_listed(entry, version) in {as_listed(one, version) for one in entries}
 
 
 def _arguments(record: Record, state: NodeState) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from agent.model.state import NodeState
     from agent.planning.unit_files import UnitFiles
 
+# Under the names that distributions give it; "docker daemon" before 1.12.
+_IS_DOCKERD = re.compile(r"dockerd?(-[\w.-]+)?(?<!\.sh)")
 _SEE_UNIT = "mend the unit; 'systemctl cat docker' shows all of it"
 
 
@@ -145,6 +148,10 @@ def evaluate(state: NodeState) -> Effective:
         message = f"ExecStart= in {command.path} comes to nothing, its variables being unset"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
     daemon = parse_arguments([argument.text for argument in arguments])
+    if not daemon.launcher and not _IS_DOCKERD.fullmatch(command.program.rstrip("/").rpartition("/")[2]):
+        # What a shell or a script makes of arguments nobody knows, and preflight would run it.
+        message = f"ExecStart= in {command.path} starts {command.program}, and not dockerd itself"
+        raise RefusedError("unit-invalid", message, _SEE_UNIT)
     live = state.docker.argv if state.docker and not state.offline else None
     if daemon.launcher and live:
         # what the launcher adds is seen in the process only

@@ -36,6 +36,12 @@ def as_matched(entry: str, version: Version | None) -> str:
     return entry
 
 
+def as_listed(entry: str, version: Version | None) -> str:
+    """Return the entry as dockerd lists it: a range by its first address (Go's ParseCIDR), a registry as compared."""
+    matched = as_matched(entry, version)
+    return str(_network(matched) or matched)
+
+
 def covering(
     address: Address, entries: Iterable[str], *, version: Version | None = None, resolved: Sequence[str] = ()
 ) -> str | None:

@@ -20,6 +20,7 @@ from agent.planning.health import docker_version
 from agent.planning.refused import RefusedError
 from agent.planning.registries import as_matched
 from agent.planning.routes import add_entries, foreign_arguments
+from agent.planning.unit_files import VOLATILE
 
 if TYPE_CHECKING:
     from agent.formats.argument_text import PlacedWord
@@ -64,6 +65,9 @@ def _from_flags(workspace: Workspace, effective: Effective, held: list[tuple[str
                 "mend the unit by hand; 'systemctl cat docker' shows all of it",
             )
     path, placed, line = _place(effective, variable)
+    if path.startswith(VOLATILE):
+        message = f"{path} has --insecure-registry={here[0][0]}, and is made anew at each boot"
+        raise RefusedError("removal-unclear", message, "take it out where that file comes from")
     text = edits.text_of(workspace, path)
     ranges = [(first.index, last.index) for _, first, last in here]
     plain = workspace.write(path, apply_edits(text, remove_arguments(text, placed, ranges)), _REASON)

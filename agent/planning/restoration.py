@@ -6,21 +6,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
+from agent.model.address import DOCKER_HUB_NAMES
 from agent.model.plan import Action, FileChange, Plan, Refusal, Route
 from agent.model.state import FileState
 from agent.planning.action import action_for, not_running
+from agent.planning.diff import masked_problem
 from agent.planning.disruption import disruption
 from agent.planning.effective import evaluate
-from agent.planning.health import start_faults
+from agent.planning.health import docker_version, start_faults
 from agent.planning.pending import pending_transaction
 from agent.planning.refused import RefusedError
-from agent.planning.workspace import require_writable
+from agent.planning.registries import as_listed
+from agent.planning.workspace import require_plain_paths, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.model.history import Backup
     from agent.model.state import NodeState
+    from agent.planning.effective import Effective
 
 
 def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
@@ -35,7 +39,7 @@ def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], 
         files = {**state.files, **{change.path: change.after for change in changes}}
         return _planned(node, state, replace(state, files=files), changes, reason)
     except RefusedError as refused:
-        return Refusal(node=node, problem=refused.problem)
+        return Refusal(node=node, problem=masked_problem(refused.problem))
 
 
 def objection_to_rollback(state: NodeState, files: Sequence[Backup]) -> Problem | None:
@@ -76,7 +80,9 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
     action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
     if changes and (stopped := not_running(state)):
         raise RefusedError.because_of(stopped)
-    gone = [entry for entry in before.entries if entry not in after.entries]
+    require_plain_paths((after.config_path, *(change.path for change in changes)))
+    then, before_it = _listed(after, state), _listed(before, state)
+    gone = [entry for entry in before_it if entry not in then]
     record = state.record
     absent = {change.path for change in changes if not change.after.exists}
     live_restore, bounced = disruption(state, action, after)
@@ -89,10 +95,17 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         reason=reason,
         containers_bounced=bounced,
         live_restore=live_restore,
-        expected_entries=after.entries,
+        expected_entries=then,
         unexpected_entries=tuple(gone),
         argv_after=after.argv,
         config_file=after.config_path,
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
     )
+
+
+def _listed(effective: Effective, state: NodeState) -> tuple[str, ...]:
+    """Return the entries as dockerd lists them; Docker Hub's it replaces by its own, and blanks name nothing."""
+    version = docker_version(state)
+    named = (entry for entry in effective.entries if entry not in DOCKER_HUB_NAMES and entry.split() == [entry])
+    return tuple(dict.fromkeys(as_listed(entry, version) for entry in named))

@@ -17,6 +17,7 @@ from agent.planning.effective import FileVariable, evaluate
 from agent.planning.health import knows_config_key
 from agent.planning.refused import RefusedError
 from agent.planning.render import DOCKER_OPTS
+from agent.planning.unit_files import VOLATILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 DROP_IN_NAME = "docker-options.conf"
 # In the order of preference: the second where the first is masked, the third where a later drop-in wins.
 _DROP_IN_NAMES = (DROP_IN_NAME, "60-insecure-registry.conf", "zz-docker-options.conf")
-# What is there is made anew at each boot.
-_VOLATILE = ("/run/", "/var/run/", "/dev/", "/tmp/")  # noqa: S108 -- nothing is written there
 _NAMED_AFTER_THE_FLAG = re.compile(r"(?:\A|_)INSECURE_REGISTR(?:Y|IES)(?:\Z|_)")
 _GENERAL = re.compile(r"(?:DOCKERD?_)?(?:DAEMON_|EXTRA_)?(?:OPTS|OPTIONS|ARGS|FLAGS)")
 
@@ -154,7 +153,7 @@ def _variable(
 ) -> Iterator[Callable[[], Placement | None]]:
     winner = effective.winners.get(name)
     if isinstance(winner, FileVariable):
-        if not winner.path.startswith(_VOLATILE):
+        if not winner.path.startswith(VOLATILE):
             yield partial(_assignment, workspace, winner, entries)
         return
     if isinstance(winner, Variable) and effective.unit.is_administrators(winner.path):
@@ -231,6 +230,6 @@ def _file_of_its_kind(effective: Effective) -> str | None:
     """Return the first lasting environment file that sets a variable of the command line."""
     names = set(effective.variables_in_command())
     for path, document in effective.environment_files.items():
-        if not path.startswith(_VOLATILE) and any(line.name in names for line in document.variables):
+        if not path.startswith(VOLATILE) and any(line.name in names for line in document.variables):
             return path
     return None

@@ -32,6 +32,8 @@ DIRECTORIES = (
     "/run/systemd/generator.late",
 )
 ADMINISTRATOR_DIRECTORY = "/etc/systemd/system"
+# What is there is made anew at each boot.
+VOLATILE = ("/run/", "/var/run/", "/dev/", "/tmp/")  # noqa: S108 - nothing is written there
 _NULL = "/dev/null"
 _USUAL_NAME = "docker.service"
 # As probe.sh looks for it: dockerd itself or through a launcher; cri-dockerd is none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from agent.model.state import FileKind, FileState
 from agent.planning.refused import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from agent.model.state import NodeState
     from agent.planning.templates import Templates
@@ -67,6 +68,17 @@ class Workspace:
         state = replace(self.state, files={**self.state.files, after.path: after})
         reasons = {**self.reasons, after.path: self.reasons.get(after.path, reason)}
         return replace(self, state=state, reasons=reasons)
+
+
+def require_plain_paths(paths: Iterable[str]) -> None:
+    """Raise RefusedError for a path that is not in its shortest form, which a transaction compares on the node."""
+    for path in paths:
+        if not path.startswith("/") or posixpath.normpath(path) != path or posixpath.dirname(path) == "/":
+            raise RefusedError(
+                "file-invalid",
+                f"dockerd is told to read {path}, which is not the shortest absolute path of a file in a folder",
+                "write the path in full, without '//', '.' and '..'",
+            )
 
 
 def require_writable(file: FileState) -> None:

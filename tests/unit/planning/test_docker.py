@@ -377,11 +377,11 @@ RANGE = "--insecure-registry=192.168.0.0/16"
             "DOCKER_OPTS in /etc/default/docker line 2",
         ),
         (
-            {FRAGMENT: PLAIN_UNIT + f"ExecStart=\nExecStart=/d {RANGE}\n"},
+            {FRAGMENT: PLAIN_UNIT + f"ExecStart=\nExecStart=/usr/bin/dockerd {RANGE}\n"},
             f"ExecStart= in {FRAGMENT} line {PLAIN_UNIT.count(chr(10)) + 2}",
         ),
         (
-            {FRAGMENT: PLAIN_UNIT + f"Environment=N=16\nExecStart=\nExecStart=/d {RANGE[:-2]}${{N}}\n"},
+            {FRAGMENT: PLAIN_UNIT + f"Environment=N=16\nExecStart=\nExecStart=/usr/bin/dockerd {RANGE[:-2]}${{N}}\n"},
             f"ExecStart= in {FRAGMENT} line {PLAIN_UNIT.count(chr(10)) + 3}",
         ),
     ],
@@ -440,9 +440,9 @@ def with_file(state: NodeState, file: FileState) -> NodeState:
         (node({FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": "DOCKER_OPTS=x\n"}), "arguments-invalid", "'x'"),
         (node({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: ""}), "config-blank", DAEMON_JSON),
         (
-            node({FRAGMENT: PLAIN_UNIT + "ExecStart=\nExecStart=/d --config-file=/x\n"}, "1.10.3"),
+            node({FRAGMENT: PLAIN_UNIT + "ExecStart=\nExecStart=/usr/bin/dockerd --config-file=/etc/x\n"}, "1.10.3"),
             "config-missing",
-            "/x",
+            "/etc/x",
         ),
         (replace(node({FRAGMENT: PLAIN_UNIT}), pending_transaction="t-7"), "transaction-pending", "t-7"),
         (with_file(node({FRAGMENT: PLAIN_UNIT}), symlink(DAEMON_JSON, "/srv/d.json", b"{}")), "file-symlinked", "/srv"),
