@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SERVER_ERROR = 500
+_LONGEST_NAME = 100
 
 
 def is_registry(answer: Answer) -> bool:
@@ -101,9 +102,13 @@ def unhealthy(address: Address, answer: Answer) -> Problem | None:
         return None
     if status == "healthy":
         return None
-    named = f": {', '.join(map(str, parts))}" if parts else ""
+    named = f": {_cut(', '.join(map(str, parts)))}" if parts else ""
     return Problem(
         code="registry-unhealthy",
-        message=f"Harbor at {address} says that it is {status}{named}",
+        message=f"Harbor at {address} says that it is {_cut(str(status))}{named}",
         hint="look at those containers on the Harbor host; pulls may fail until they are healthy",
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
