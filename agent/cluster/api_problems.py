@@ -171,6 +171,10 @@ def _unreached(error: Exception) -> Problem:
             message=f"the kubeconfig's login needs {error.filename}, which is not installed here",
             hint="install it, or use a kubeconfig with a token or certificate",
         )
+    if said := _of_token(error):
+        return Problem(
+            code="kubeconfig-login-failed", message=said, hint="try `kubectl version` with the same kubeconfig"
+        )
     if isinstance(error, httpx2.HTTPError | OSError) and not isinstance(error, httpx2.HTTPStatusError):
         return Problem(
             code="cluster-unreachable",
@@ -182,3 +186,12 @@ def _unreached(error: Exception) -> Problem:
         message="what answers is no Kubernetes API",
         hint="check the server's address in the kubeconfig, and proxies on the way",
     )
+
+
+def _of_token(error: Exception) -> str:
+    """Return what is wrong with the login's token, "" where it is not that; what h11 says would quote it."""
+    if isinstance(error, httpx2.LocalProtocolError):
+        return "the kubeconfig's token holds a blank or a line end, which no request can carry"
+    if isinstance(error, KeyError) and error.args == ("token",):  # lightkube reads status.token
+        return "the kubeconfig's login plugin gave no token; one that gives a client certificate is not supported"
+    return ""

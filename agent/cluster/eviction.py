@@ -13,6 +13,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod, PodEviction
 
 from agent.cluster.api_problems import Intent, attempt
+from agent.cluster.kubeconfig import transport_to
 from agent.errors import Problem
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ class Evictions:
         return attempt(Intent(verb="create", resource="pods/eviction", name=pod.name, namespace=pod.namespace), call)
 
     def _served_version(self) -> str:
-        with HttpClient(self._client.config, ConnectionParams(timeout=httpx2.Timeout(self._timeout))) as http:
+        config = self._client.config
+        how = ConnectionParams(timeout=httpx2.Timeout(self._timeout), transport=transport_to(config))
+        with HttpClient(config, how) as http:
             answer = http.get("api/v1")
             answer.raise_for_status()
             for resource in answer.json()["resources"]:

@@ -12,14 +12,15 @@ import httpx2
 import msgspec
 import yaml
 from lightkube import Client, KubeConfig
-from lightkube.config.models import NameValue
+from lightkube.config.client_adapter import verify_cluster
+from lightkube.config.models import NameValue, User
 from lightkube.core.exceptions import ConfigError
 
+from agent.cluster.proxy import proxy_for
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
     from lightkube.config.kubeconfig import SingleConfig
-    from lightkube.config.models import User
 
 _DEFAULT = "~/.kube/config"
 _PLUGIN_V1 = "client.authentication.k8s.io/v1"
@@ -37,13 +38,36 @@ def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) 
     try:
         config = _read(path) if path else KubeConfig.from_service_account()
         chosen = _choose(config, context, source)
-        return Client(config=chosen, timeout=httpx2.Timeout(timeout), field_manager="harbor-agent")
+        return Client(
+            config=chosen, timeout=httpx2.Timeout(timeout), field_manager="harbor-agent", transport=transport_to(chosen)
+        )
     except yaml.YAMLError as error:
         raise _invalid(source, _yaml_reason(error)) from None  # the error's text would quote the file
+    except httpx2.InvalidURL:
+        raise _invalid(source, "its cluster's server is no URL") from None
     except (ConfigError, OSError, ssl.SSLError) as error:
         raise _invalid(source, str(error)) from None
     except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise _invalid(source, _shape_reason(error)) from None
+
+
+def transport_to(config: SingleConfig) -> httpx2.HTTPTransport:
+    """Return what carries requests to the cluster, past the proxies that httpx2 itself would read and kubectl does not.
+
+    kubectl knows HTTP_PROXY, HTTPS_PROXY and NO_PROXY (golang.org/x/net/http/httpproxy), and no ALL_PROXY. Raises
+    UsageError `kubeconfig-invalid` for a proxy that cannot be used.
+    """
+    known = {name: value for name, value in os.environ.items() if name.lower() != "all_proxy"}
+    proxy = proxy_for(config.cluster.server, known)
+    trust = verify_cluster(config.cluster, config.user or User(), config.abs_file)
+    try:
+        return httpx2.HTTPTransport(verify=trust, proxy=proxy)
+    except (httpx2.InvalidURL, ImportError, ValueError):  # their text would quote the proxy's password
+        raise UsageError.of(
+            "kubeconfig-invalid",
+            "the cluster is behind a proxy of the environment that cannot be used",
+            "unset HTTP_PROXY and HTTPS_PROXY or correct them (http://HOST:PORT), or name the server in NO_PROXY",
+        ) from None
 
 
 def _find(kubeconfig: str | None) -> Path | None:
@@ -86,7 +110,12 @@ def _choose(config: KubeConfig, context: str | None, source: str) -> SingleConfi
     chosen = config.get(name)
     if chosen is None or chosen.user is None:
         raise _invalid(source, f"context '{name}' cannot be used")
-    return chosen._replace(user=_with_plugin(chosen.user))
+    return chosen._replace(user=_with_plugin(_with_bare_token(chosen.user)))
+
+
+def _with_bare_token(user: User) -> User:
+    """Take blanks and line ends behind a token away, as Go does from what it sends; no header can carry them."""
+    return msgspec.structs.replace(user, token=user.token.rstrip()) if user.token else user
 
 
 def _with_plugin(user: User) -> User:

@@ -17,7 +17,7 @@ from agent.cluster.proxy import proxy_for
 from agent.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agent.model.sensitive import Sensitive
 
@@ -115,7 +115,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _problem(error: Exception, url: str, proxy: str | None, timeout: float) -> Problem:
     causes = list(_causes(error))
     system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-    reason = (system.strerror if system else None) or str(error) or type(error).__name__
+    reason = (system.strerror if system else None) or _words(causes)
     if proxy and any(
         isinstance(cause, socket.gaierror | ConnectionRefusedError | httpx2.ProxyError) for cause in causes
     ):
@@ -131,6 +131,16 @@ def _problem(error: Exception, url: str, proxy: str | None, timeout: float) -> P
         hint=f"see what 'curl -v {place(url)}/v2/' says here; nodes may reach it on another way",
     )
     return next(filter(None, found), unknown)
+
+
+def _words(causes: Sequence[BaseException]) -> str:
+    """Return what an error says of itself, or what it is where its words would quote a token or a proxy's password."""
+    error = causes[0]
+    if any(isinstance(cause, httpx2.InvalidURL) for cause in causes):
+        return "its URL, or that of a proxy, cannot be used"
+    if any(isinstance(cause, httpx2.LocalProtocolError | UnicodeEncodeError) for cause in causes):
+        return "the login or token for it holds a character that no request can carry"
+    return str(error) or type(error).__name__
 
 
 def _explain(cause: BaseException, url: str, timeout: float) -> Problem | None:
