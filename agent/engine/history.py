@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
 import re
@@ -19,11 +18,12 @@ from agent.engine.configuration import configuration_file
 from agent.engine.events import NodeFinished
 from agent.engine.lock import lock_state
 from agent.engine.plan_files import to_keep
-from agent.errors import AgentError, ExitCode, UsageError
+from agent.errors import AgentError, ExitCode, Problem, UsageError
 from agent.model.history import PastNode, PastRun
 from agent.model.result import Outcome
 from agent.planning.diff import masked_text
 from agent.planning.policy_digest import policy_digest
+from agent.transport.account import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from agent.engine.fleet import PlannedNode
     from agent.engine.request import Asked
     from agent.engine.store import Store
-    from agent.errors import Problem
     from agent.model.history import RunKind
     from agent.model.result import NodeResult
 
@@ -63,15 +62,13 @@ class Recorder:
         self._digests = {planned.node.name: policy_digest(planned.policy) for planned in start.nodes}
         self._listener = listener
         self._store: Store | None = None
-        try:
+        with self._given_up_in_trouble():
             # SQLite is not needed by commands that change nothing.
             from agent.engine.store import Store  # noqa: PLC0415
 
             self._store = Store()
             self.findings = (self._store.moved_aside,) if self._store.moved_aside else ()
             self._store.add_run(_begun(start))
-        except AgentError as error:
-            self._give_up(error)
 
     def __call__(self, event: Event) -> None:
         """Write down a node's end, and pass the event on."""
@@ -84,10 +81,8 @@ class Recorder:
         self._write(results)
         if self._store is None:
             return
-        try:
+        with self._given_up_in_trouble():
             self._store.end_run(self._run_id, exit_code=int(exit_code), halted=_shown(halted) if halted else None)
-        except AgentError as error:
-            self._give_up(error)
 
     def close(self) -> None:
         """Close the history."""
@@ -98,13 +93,26 @@ class Recorder:
     def _write(self, results: Sequence[NodeResult]) -> None:
         if self._store is None or not results:
             return
-        try:
+        with self._given_up_in_trouble():
             self._store.write_nodes(self._run_id, [_past(r, self._digests.get(r.node, "")) for r in results])
-        except AgentError as error:
-            self._give_up(error)
 
-    def _give_up(self, error: AgentError) -> None:
-        self.findings = (*self.findings, error.problem)
+    @contextmanager
+    def _given_up_in_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except AgentError as error:
+            self._give_up(error.problem)
+        except UnicodeError:  # neither JSON nor SQLite can hold a path with bytes that are not UTF-8
+            self._give_up(
+                Problem(
+                    code="history-unusable",
+                    message="a path or name of this run is not UTF-8, so the run is not written down",
+                    hint="nothing on the nodes depends on it; rename the folder or file to have the next one in it",
+                )
+            )
+
+    def _give_up(self, problem: Problem) -> None:
+        self.findings = (*self.findings, problem)
         self.close()
 
 
@@ -258,10 +266,7 @@ def _shown(text: str) -> str:
 
 
 def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = str(os.getuid())
+    user = user_name()
     behind = os.environ.get("SUDO_USER")
     name = f"{behind} as {user}" if behind and behind != user else user
     return f"{name}@{socket.gethostname()}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import os
 import socket
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import LockedError, UsageError
+from agent.transport.account import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _write(handle: int, run_id: str) -> None:
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     holder = Holder(
-        user=getpass.getuser(),
+        user=user_name(),
         host=socket.gethostname(),
         process=os.getpid(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import selectors
 import signal
@@ -10,6 +9,7 @@ import subprocess
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
+from agent.transport.account import user_name
 from agent.transport.deadline import Deadline, OutOfTimeError
 from agent.transport.launch import Exchange, on_node, out_of_time
 from agent.transport.pool import run_each
@@ -44,7 +44,7 @@ class LocalTransport:
 def run_here(job: Job, stopping: Event) -> Completed | Lost:
     """Run one job on this machine."""
     deadline = Deadline(job.timeout, stopping)
-    user = "root" if os.geteuid() == 0 else getpass.getuser()
+    user = "root" if os.geteuid() == 0 else user_name()
     exchange = Exchange(job.program, job.node.become, user=user)
     process = subprocess.Popen(  # noqa: S603 - the command is ours
         ["/bin/sh", "-c", exchange.command],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import pwd
 import re
@@ -11,6 +10,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
+from agent.transport.account import user_name
 from agent.transport.known_hosts import SSH_PORT
 from agent.transport.ssh_arguments import SshArguments
 
@@ -77,7 +77,7 @@ def settings_from(destination: Destination, found: Mapping[str, tuple[str, ...]]
     bare = Settings(
         host=first("hostname") or destination.name,
         port=destination.port or int(first("port") or SSH_PORT),
-        user=destination.user or first("user") or getpass.getuser(),
+        user=destination.user or first("user") or user_name(),
         known_as=first("hostkeyalias"),
         proxy_jump=first("proxyjump"),
     )
@@ -122,7 +122,7 @@ def expand(text: str, settings: Settings, name: str) -> str:
         "n": name,
         "p": str(settings.port),
         "r": settings.user,
-        "u": getpass.getuser(),
+        "u": user_name(),
     }
     text = re.sub(r"\$\{([A-Za-z0-9_]+)\}", lambda variable: os.environ.get(variable[1], ""), text)
     return re.sub(r"%(.)", lambda token: tokens.get(token[1], token[0]), text)
@@ -138,7 +138,10 @@ def _identities(found: Sequence[str], *, named: bool) -> Sequence[str]:
 
 def _unless_default(found: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return None for the files of the account's home: what `ssh -G` prints where nothing is configured."""
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh"
+    try:
+        home = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh"
+    except KeyError:  # a user without a name, in a container
+        return found
     return None if found == (str(home / "known_hosts"), str(home / "known_hosts2")) else found
 
 

@@ -94,3 +94,14 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with pytest.raises(UsageError, match="Not a directory"), run_lock("run-1"):
         pytest.fail("locked nothing")
+
+
+def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as in a container that was started with a number of its own
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987_654_321)
+    with run_lock("run-1"):
+        holder = lock_state().holder
+    assert holder is not None
+    assert holder.user == "987654321"

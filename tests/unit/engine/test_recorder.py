@@ -1,0 +1,53 @@
+"""A run that cannot be written down goes on, and says so once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.engine.events import NodeFinished
+from agent.engine.history import Start, load_runs, recorded
+from agent.engine.request import Asked, Reach
+from agent.errors import ExitCode
+from agent.model.history import RunKind
+from agent.model.plan import Action
+from agent.model.result import NodeResult, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.engine.events import Event
+
+RESULT = NodeResult(node="node1", outcome=Outcome.CHANGED, action=Action.RELOAD)
+NOT_UTF_8 = b"/srv/caf\xe9/hosts".decode("utf-8", "surrogateescape")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "asked", [Asked(reach=Reach(sources=(NOT_UTF_8,))), Asked(config=NOT_UTF_8)], ids=["inventory", "settings"]
+)
+def test_a_path_that_is_not_utf_8_stops_no_run(asked: Asked) -> None:
+    told: list[Event] = []
+    start = Start(run_id="run-1", kind=RunKind.APPLY, asked=asked, nodes=())
+    with recorded(start, told.append) as recorder:
+        recorder(NodeFinished(result=RESULT))
+        recorder.end([RESULT], ExitCode.DONE, None)
+    assert [problem.code for problem in recorder.findings] == ["history-unusable"]
+    assert "not UTF-8" in recorder.findings[0].message
+    assert told == [NodeFinished(result=RESULT)]
+    assert load_runs() == []
+
+
+def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> None:
+    start = Start(run_id="run-1", kind=RunKind.APPLY, asked=Asked(), nodes=())
+    odd = NodeResult(node=NOT_UTF_8, outcome=Outcome.CHANGED, action=Action.RELOAD)
+    with recorded(start, lambda _: None) as recorder:
+        recorder(NodeFinished(result=odd))
+        recorder.end([odd], ExitCode.DONE, None)
+    assert [problem.code for problem in recorder.findings] == ["history-unusable"]
+    assert [run.run_id for run in load_runs()] == ["run-1"]

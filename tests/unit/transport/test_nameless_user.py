@@ -1,0 +1,39 @@
+"""A container may run under a number that the system has no name for."""
+
+from __future__ import annotations
+
+import os
+from threading import Event
+
+import pytest
+
+from agent.model.inventory import Node
+from agent.model.program import Program
+from agent.transport.local import run_here
+from agent.transport.protocol import Completed, Job
+from agent.transport.ssh_settings import Destination, settings_from
+
+NUMBER = 987_654_321
+
+
+@pytest.fixture(autouse=True)
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: NUMBER)
+    monkeypatch.setattr(os, "geteuid", lambda: NUMBER)
+
+
+def test_ssh_logs_in_by_number_where_nothing_else_is_named() -> None:
+    found = {"userknownhostsfile": ("/srv/known_hosts",), "certificatefile": ("/srv/%u-cert.pub",)}
+    settings = settings_from(Destination(name="node1"), found)
+    assert settings.user == str(NUMBER)
+    assert [str(file) for file in settings.known_hosts or ()] == ["/srv/known_hosts"]
+    assert [str(file) for file in settings.certificate_files] == [f"/srv/{NUMBER}-cert.pub"]
+
+
+def test_this_machine_can_still_be_worked_on() -> None:
+    node = Node(name="localhost", address="localhost", connection="local")
+    done = run_here(Job(node=node, program=Program(stdin=b"echo done\n", privileged=False), timeout=30), Event())
+    assert isinstance(done, Completed)
+    assert (done.rc, done.stdout) == (0, b"done\n")
