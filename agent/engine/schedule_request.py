@@ -150,13 +150,21 @@ def as_user(name: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _require_no_question(reach: Reach) -> None:
-    asks = any(questions(reach)) or reach.vault.ask
-    if asks or any(source.endswith("@prompt") for source in reach.vault.ids):
+    if any(questions(reach)) or _asks_for_vault(reach):
         raise UsageError.of(
             "usage",
             "a timed run has nobody to ask for a password",
-            "use keys, --vault-password-file, or variables that ansible-vault encrypted; no ask_pass in ansible.cfg",
+            "use keys, --vault-password-file, or variables that ansible-vault encrypted; nothing in ansible.cfg that "
+            "asks (ask_pass, become_ask_pass, ask_vault_pass, prompt in vault_identity_list)",
         )
+
+
+def _asks_for_vault(reach: Reach) -> bool:
+    if reach.transport == "local":  # reads no inventory
+        return False
+    from agent.transport.inventory import vault_question  # noqa: PLC0415 - Ansible's library is slow to import
+
+    return vault_question(reach.vault)
 
 
 def _account(name: str | None) -> pwd.struct_passwd:

@@ -108,6 +108,14 @@ def password_questions() -> tuple[bool, bool]:
         return ansible_configuration.password_questions()
 
 
+def vault_question(sources: VaultSources) -> bool:
+    """Return whether `sources`, ansible.cfg or the environment say to ask for a vault password."""
+    with _ansible_prepared():
+        from agent.transport import vault  # noqa: PLC0415 - 0.3 s, for inventories
+
+        return vault.is_asked_for(sources)
+
+
 def _source(source: str) -> str:
     """Return a host list as it is, and a path made absolute: Ansible takes a relative one for content."""
     if "," in source:

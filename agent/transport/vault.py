@@ -39,6 +39,11 @@ def open_vault(loader: Any, sources: VaultSources) -> None:  # noqa: ANN401 - An
         known.secrets = secrets
 
 
+def is_asked_for(sources: VaultSources) -> bool:
+    """Whether a person must type any password of `sources`, ansible.cfg or the environment."""
+    return any(source == _PROMPT for _, source in _identities(sources))
+
+
 def opened_with() -> list[tuple[str, Sensitive]]:
     """Return label and password of every vault password that this process has."""
     context = VaultSecretsContext.current(optional=True)

@@ -85,6 +85,8 @@ def test_a_password_in_the_environment_is_refused_and_stands_nowhere(show: Runne
     [
         (("--ask-become-pass",), "nobody to ask"),
         (("--vault-id", "a@prompt"), "nobody to ask"),
+        (("--vault-id", "prompt"), "nobody to ask"),
+        (("--ask-vault-pass",), "nobody to ask"),
         (("--user", "nemo"), "no user nemo"),
         (("--every", "1h", "--on-calendar", "daily"), "two times"),
         (("--every", "1s"), "no time"),
@@ -98,6 +100,24 @@ def test_a_password_in_the_environment_is_refused_and_stands_nowhere(show: Runne
 def test_what_cannot_be_is_said(show: Runner, arguments: tuple[str, ...], words: str) -> None:
     ran = show(*arguments)
     assert (ran.rc, words in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize(
+    "setting", ["ask_vault_pass = True", "vault_identity_list = site@prompt", "vault_identity_list = prompt"]
+)
+def test_a_vault_password_that_ansible_would_ask_for_is_nothing_for_a_timer(
+    show: Runner, tmp_path: Path, setting: str
+) -> None:
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{setting}\n")
+    ran = show()
+    assert (ran.rc, "nobody to ask" in ran.err) == (2, True), ran.err
+
+
+def test_the_environment_asks_for_a_vault_password_too(show: Runner, run: Runner) -> None:
+    for asks in ({"ANSIBLE_ASK_VAULT_PASS": "True"}, {"ANSIBLE_VAULT_IDENTITY_LIST": "site@prompt"}):
+        ran = show(**asks)
+        assert (ran.rc, "nobody to ask" in ran.err) == (2, True), ran.err
+        assert run("schedule", "show", "--transport", "local", **asks).rc == 0  # reads no inventory
 
 
 def test_programs_for_this_very_machine_are_not_shut_in(show: Runner, tmp_path: Path) -> None:
