@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
-from agent.transport.keys import agent_keys, public_part, with_certificates
+from agent.transport.keys import SECONDS_TO_ANSWER, agent_keys, public_part, with_certificates
 from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from agent.transport.terminal import Terminal
 
 _PASSWORD_ATTEMPTS = 3
-_SECONDS_TO_ANSWER = 300.0
 
 
 def authenticate(
@@ -142,6 +141,8 @@ class _Attempt:
         if offered in self._offered or not self.may_try("publickey"):
             return False
         self._offered.add(offered)
+        if isinstance(key, paramiko.AgentKey):
+            self._transport.auth_timeout = SECONDS_TO_ANSWER
         return self._try(label, lambda: self._transport.auth_publickey(self._user, key))
 
     def with_password(self, password: str) -> bool:
@@ -154,7 +155,7 @@ class _Attempt:
         def handler(_title: str, _instructions: str, questions: list[tuple[str, bool]]) -> list[str]:
             return [answer(question, shown) for question, shown in questions]
 
-        self._transport.auth_timeout = _SECONDS_TO_ANSWER
+        self._transport.auth_timeout = SECONDS_TO_ANSWER
         return self._try("answers from the terminal", lambda: self._transport.auth_interactive(self._user, handler))
 
     def accepts(self, method: str) -> bool:

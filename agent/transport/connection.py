@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # On a network that is well, everybody answers much sooner.
 _SECONDS_BEFORE_STANDING_ASIDE = 0.25
+_MILLISECONDS_WITHOUT_ANSWER = 60_000
 _Answer = list[tuple[socket.AddressFamily, Any]] | Exception
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -39,10 +40,16 @@ def open_socket(target: Target, timeout: float) -> socket.socket:
     places = _resolve(target, timeout)
     failure = OSError("no address")
     for number, (family, place) in enumerate(places):
-        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # a family that this machine does not have
+            failure = error
+            continue
         try:
             _connect(connection, place, max(0.1, (end - time.monotonic()) / (len(places) - number)))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Whoever is behind the other end waits for it, past all deadlines, as long as it takes nothing.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _MILLISECONDS_WITHOUT_ANSWER)
         except OSError as error:
             connection.close()
             failure = error

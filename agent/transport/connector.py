@@ -13,6 +13,7 @@ from agent.transport.connection import open_proxy, open_socket
 from agent.transport.keys import KeyRing
 from agent.transport.known_hosts import GLOBAL_FILES, KnownHosts, default_user_files
 from agent.transport.negotiation import negotiate, verify
+from agent.transport.pool import keeping_place
 from agent.transport.ssh_connection import Forwarded, Transport
 from agent.transport.ssh_library import paramiko
 from agent.transport.target import UnreachableError
@@ -159,7 +160,8 @@ class Connector:
                 raise bastion.failure
             if bastion.transport is not None and bastion.transport.is_active():
                 return bastion.transport
-            return self._log_in_to_bastion(bastion, chain, watch, deadline)
+            with keeping_place():
+                return self._log_in_to_bastion(bastion, chain, watch, deadline)
         finally:
             bastion.lock.release()
 

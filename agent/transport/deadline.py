@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _LONGEST_NAP = 0.25
+_SECONDS_TO_WIND_UP = 2.0
 
 
 class OutOfTimeError(Exception):
@@ -85,7 +86,7 @@ class Watch:
     def close(self) -> None:
         """Stop watching."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(_SECONDS_TO_WIND_UP)
 
     def _look(self) -> None:
         while not self._end.wait(_LONGEST_NAP):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _TRADITIONAL, _OPENSSH = PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 _ATTEMPTS = 3
 _SECONDS_FOR_AGENT = 10.0
+SECONDS_TO_ANSWER = 300.0
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
@@ -203,6 +204,8 @@ class _Agent(paramiko.agent.AgentSSH):
             connection.settimeout(_SECONDS_FOR_AGENT)
             connection.connect(path)
             self._connect(connection)  # type: ignore[attr-defined]  # the types leave it out
+            # From here on somebody may have to touch a key, or confirm its use.
+            connection.settimeout(SECONDS_TO_ANSWER)
         except (paramiko.SSHException, OSError):
             connection.close()
             raise

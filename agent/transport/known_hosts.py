@@ -52,7 +52,10 @@ class Entry:
         """Whether the line speaks of `name`: a host in lower case, as `[host]:port` for another port than 22."""
         hashed = _HASHED.match(self.hosts)
         if hashed:
-            salt, digest = (base64.b64decode(part) for part in hashed.groups())
+            try:
+                salt, digest = (base64.b64decode(part) for part in hashed.groups())
+            except binascii.Error:
+                return False
             return hmac.compare_digest(hmac.digest(salt, name.encode(), hashlib.sha1), digest)
         patterns = self.hosts.lower().split(",")
         if any(_glob(pattern[1:], name) for pattern in patterns if pattern.startswith("!")):

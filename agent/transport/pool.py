@@ -75,6 +75,17 @@ def standing_aside() -> Iterator[None]:
         places.come_back()
 
 
+@contextmanager
+def keeping_place() -> Iterator[None]:
+    """Have nobody stand aside in this block: others wait for what it holds, and would keep its place from it."""
+    places = getattr(_of_thread, "places", None)
+    _of_thread.places = None
+    try:
+        yield
+    finally:
+        _of_thread.places = places
+
+
 class _Places:
     """Who may run: as many jobs as there are places, those that come back before those that are new."""
 

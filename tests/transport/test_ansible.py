@@ -102,6 +102,20 @@ def test_a_run_leaves_no_folder_and_no_process(transport: AnsibleTransport, serv
     wait_for(lambda: not _processes_with("harbor-agent-ansible."))
 
 
+def test_a_package_of_that_name_in_the_current_folder_is_somebody_elses(
+    transport: AnsibleTransport, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = tmp_path / "elsewhere/agent"
+    planted.mkdir(parents=True)
+    (planted / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.chdir(planted.parent)
+
+    (result,) = run(transport, server, b"echo done")
+
+    assert isinstance(result, Completed), result.problem
+    assert not (tmp_path / "ran").exists()
+
+
 def test_what_a_program_holds_is_neither_in_a_file_nor_among_arguments(
     held: subprocess.Popen[bytes],
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -103,6 +104,25 @@ class TestBastions:
         while any(sessions(bastion) for bastion in bastions):
             assert time.monotonic() < end, "a connection to a bastion stays open"
             time.sleep(0.05)
+
+    def test_a_slow_name_of_a_bastion_costs_those_behind_it_no_more_than_that(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look_up = socket.getaddrinfo
+
+        def slowly(host: str, *rest: object, **more: object) -> object:
+            if host == "bastion.test":
+                time.sleep(0.5)  # a name server that takes its time
+                host = "127.0.0.1"
+            return look_up(host, *rest, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        arguments = f"-F none -J nobody@bastion.test:{free_port()}"
+        nodes = [server.node(name=f"node{number}", ssh_common_args=arguments) for number in range(4)]
+
+        results = run(SshTransport(forks=2), *nodes, timeout=20)
+
+        assert [result.problem.code for result in results if isinstance(result, Lost)] == ["ssh-refused"] * 4
 
     def test_a_bastion_may_have_a_bastion_of_its_own(self, server: Server, configuration: Path) -> None:
         text = configuration.read_text().replace("Host second\n", "Host second\n  ProxyJump first\n")

@@ -215,12 +215,18 @@ class TestPasswords:
         assert "become-" not in done.shown
         assert LOGIN_PASSWORD not in done.shown
 
-    def test_ansible_cfg_may_say_to_ask(self, inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("transport", ["ssh", "ansible"])
+    def test_ansible_cfg_may_say_to_ask(
+        self, inventory: Path, server: Server, monkeypatch: pytest.MonkeyPatch, transport: str
+    ) -> None:
+        known = f" ansible_ssh_common_args='-o UserKnownHostsFile={server.known_hosts}'\n"
+        inventory.write_text(inventory.read_text().rstrip() + known)
         settings = inventory.with_name("ansible.cfg")
         settings.write_text("[defaults]\nask_pass = True\n[privilege_escalation]\nbecome_ask_pass = True\n")
         monkeypatch.setenv("ANSIBLE_CONFIG", str(settings))
 
-        done = self.plan(inventory, [], [("SSH password: ", LOGIN_PASSWORD), (r"BECOME password\[", "right password")])
+        answers = [("SSH password: ", LOGIN_PASSWORD), (r"BECOME password\[", "right password")]
+        done = self.plan(inventory, ["--transport", transport], answers)
 
         assert '"status": "unreachable"' not in done.shown
         assert "become-" not in done.shown

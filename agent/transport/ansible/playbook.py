@@ -35,7 +35,8 @@ class Playbook:
         """Start it with the arguments of ansible_runner.run; what it says goes into `folder`."""
         self._said = (folder / "said").open("w+b")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "agent.transport.ansible.process"],
+            # -P: a folder `agent` in the current one is somebody else's.
+            [sys.executable, "-P", "-m", "agent.transport.ansible.process"],
             stdin=subprocess.PIPE,
             stdout=self._said,
             stderr=subprocess.STDOUT,

@@ -67,7 +67,7 @@ class AnsibleTransport:
             socket = folder / "socket"
             passwords = list(self._passwords())
             counter = Counter(socket, jobs, {str(number): known for number, (_, known) in enumerate(passwords)})
-            process = self._start(folder, socket, jobs, [option for option, _ in passwords])
+            process = self._start(folder, socket, jobs, [use for use, _ in passwords])
             try:
                 yield from _results(counter, process, len(jobs))
             finally:
@@ -75,46 +75,56 @@ class AnsibleTransport:
                 process.end()
 
     def _passwords(self) -> Iterator[tuple[str, Sensitive]]:
-        """Yield what Ansible has to know, by the option that names it a file to read from."""
+        """Yield what Ansible has to know, and for what: an option of its command line, or a vault's label and "@"."""
         if self._login_password:
-            yield "--connection-password-file ", self._login_password
+            yield "--connection-password-file", self._login_password
         if self._become_password:
-            yield "--become-password-file ", self._become_password
+            yield "--become-password-file", self._become_password
         if "ansible.parsing.vault" in sys.modules:
             from agent.transport.vault import opened_with  # noqa: PLC0415 - Ansible's library is slow to import
 
             for label, password in opened_with():
-                yield f"--vault-id {shlex.quote(label)}@", password
+                yield f"{label}@", password
 
-    def _start(self, folder: Path, socket: Path, jobs: Sequence[Job], options: Sequence[str]) -> Playbook:
+    def _start(self, folder: Path, socket: Path, jobs: Sequence[Job], uses: Sequence[str]) -> Playbook:
         hosts = folder / "hosts"
         hosts.write_text("".join(f"{job.node.name}\n" for job in jobs), encoding="utf-8")
+        programs = [(use, _password_program(folder, number)) for number, use in enumerate(uses)]
+        vaults = [f"{use}{program}" for use, program in programs if use.endswith("@")]
         arguments = {
             "private_data_dir": str(folder),
             "project_dir": str(Path.cwd()),
             "playbook": str(resources.playbook("carry.yml")),
             "inventory": self._sources,
             "limit": f"@{hosts}",
-            "cmdline": " ".join(_password_files(folder, options)),
+            "cmdline": " ".join(f"{use} {shlex.quote(program)}" for use, program in programs if use.startswith("--")),
             "forks": self._forks,
             "settings": {"pexpect_timeout": 0.2},
             "envvars": {
                 "ANSIBLE_HOST_KEY_CHECKING": "True",
                 "ANSIBLE_RETRY_FILES_ENABLED": "False",
                 "ANSIBLE_SSH_RETRIES": "0",
+                **_asking_nothing(vaults),
                 SOCKET_VARIABLE: str(socket),
             },
         }
         return Playbook(arguments, folder)
 
 
-def _password_files(folder: Path, options: Sequence[str]) -> Iterator[str]:
-    """Make a program for each password that prints it, and yield the options that name them."""
-    for number, option in enumerate(options):
-        program = folder / f"password-{number}"
-        program.write_text(f"#!/bin/sh\nexec {sys.executable} -m agent.transport.ansible.password {number}\n")
-        program.chmod(0o700)
-        yield f"{option}{shlex.quote(str(program))}"
+def _password_program(folder: Path, number: int) -> str:
+    """Make a program that prints the password of this number, and return its path."""
+    program = folder / f"password-{number}"
+    command = f"{shlex.quote(sys.executable)} -P -m agent.transport.ansible.password {number}"
+    program.write_text(f"#!/bin/sh\nexec {command}\n")
+    program.chmod(0o700)
+    return str(program)
+
+
+def _asking_nothing(vaults: Sequence[str]) -> dict[str, str]:
+    """Return the settings by which Ansible takes what was typed already, and asks on no terminal that nobody sees."""
+    settings = {f"ANSIBLE_{name}": "False" for name in ("ASK_PASS", "BECOME_ASK_PASS", "ASK_VAULT_PASS")}
+    # An empty list would name a file: the current folder.
+    return settings | ({"ANSIBLE_VAULT_IDENTITY_LIST": ",".join(vaults)} if vaults else {})
 
 
 def _for_ansible(source: str) -> str:

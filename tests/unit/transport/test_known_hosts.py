@@ -150,3 +150,11 @@ def test_fingerprints_are_those_of_openssh(tmp_path: Path) -> None:
     ).stdout
 
     assert fingerprint(base64.b64decode((tmp_path / "key.pub").read_text().split()[1])) == shown.split()[1]
+
+
+def test_a_damaged_hash_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(f"|1|abc|def ssh-ed25519 AAAA\nharbor.lan ssh-ed25519 {base64.b64encode(b'key').decode()}\n")
+    known = KnownHosts.load([file])
+    assert known.check(("harbor.lan",), "ssh-ed25519", b"key") is Verdict.KNOWN
+    assert known.check(("other.lan",), "ssh-ed25519", b"key") is Verdict.UNKNOWN
