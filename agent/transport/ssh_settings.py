@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+_PART_OF_TIME = re.compile(r"([0-9]+)([smhdwSMHDW]?)")
+_TIME = re.compile(rf"(?:{_PART_OF_TIME.pattern})+")
+_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DEFAULT_KEY = re.compile(r"~/\.ssh/id_[a-z0-9_]+\Z")
 # The fewest that any version of ssh names where nobody has named one.
 _FEWEST_DEFAULT_KEYS = 4
@@ -100,9 +103,16 @@ def settings_from(destination: Destination, found: Mapping[str, tuple[str, ...]]
         hash_known_hosts=first("hashknownhosts") == "yes",
         proxy_command=None if bare.proxy_jump else first("proxycommand"),
         ip_version={"inet": 4, "inet6": 6}.get(first("addressfamily") or ""),
-        connect_timeout=float(first("connecttimeout") or 0) or None,
-        keepalive=int(first("serveraliveinterval") or 0) or None,
+        connect_timeout=float(_seconds(first("connecttimeout") or "0")) or None,
+        keepalive=_seconds(first("serveraliveinterval") or "0") or None,
     )
+
+
+def _seconds(text: str) -> int:
+    """Read a time as ssh_config(5) writes it, such as 90, 1m30 or 2h. Raises ValueError."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"'{text}' is no time")
+    return sum(int(number) * _SECONDS_IN[unit.lower()] for number, unit in _PART_OF_TIME.findall(text))
 
 
 def expand(text: str, settings: Settings, name: str) -> str:

@@ -70,6 +70,7 @@ class TestArguments:
             ("""-o 'IdentityFile="/a b/k"'""", {"identity_files": (Path("/a b/k"),)}),
             ("-o IdentitiesOnly=yes", {"identities_only": True}),
             ("-o ConnectTimeout=3 -o ServerAliveInterval=7", {"connect_timeout": 3.0, "keepalive": 7}),
+            ("-o ConnectTimeout=1m30 -o ServerAliveInterval=2M", {"connect_timeout": 90.0, "keepalive": 120}),
             ("-4", {"ip_version": 4}),
             ("-6", {"ip_version": 6}),
         ],
