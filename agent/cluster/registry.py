@@ -216,7 +216,7 @@ def _member(answer: Answer, name: str) -> str:
     """Return a string member of a JSON object, "" where there is none."""
     try:
         document = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     value = document.get(name) if isinstance(document, dict) else None
     return value if isinstance(value, str) else ""

@@ -24,7 +24,7 @@ def is_registry(answer: Answer) -> bool:
         return True
     try:
         return isinstance(json.loads(answer.body), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -98,7 +98,7 @@ def unhealthy(address: Address, answer: Answer) -> Problem | None:
         document = json.loads(answer.body)
         status = document["status"]
         parts = [part["name"] for part in document.get("components", ()) if part.get("status") != "healthy"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
     if status == "healthy":
         return None
