@@ -58,10 +58,12 @@ is_lock_settled() {
   return 1
 }
 
-# One that changed files and did not end must be taken back first, or its backup would be of a half-done state.
+# One that changed files and did not end must be taken back first, or its backup would be of a half-done state. One that
+# could not be taken back is armed still: the next boot would take back what came after it too.
 require_no_other() {
   other=$(armed_transaction)
-  if [ -z "$other" ] || is_final "$STATE/transactions/$other"; then return 0; fi
+  [ -n "$other" ] || return 0
+  if is_final "$STATE/transactions/$other" && [ "$step" != rollback_failed ]; then return 0; fi
   refuse transaction-pending "transaction $other was broken off and not yet taken back"
 }
 
@@ -96,11 +98,11 @@ start_unit() {
   systemctl reset-failed "$LOCK" 2>/dev/null
   set -- /bin/sh "$T/transaction.sh" "$1" "$ID"
   if [ "$version" -ge 236 ]; then
-    set -- --collect -p "RuntimeMaxSec=$((patience * 2 + 120))" -p "ExecStopPost=/bin/sh $T/transaction.sh finish $ID" "$@"
+    set -- --collect -p TimeoutStopSec=300 -p "RuntimeMaxSec=$((patience * 2 + 120))" -p "ExecStopPost=/bin/sh $T/transaction.sh finish $ID" "$@"
   fi
   if [ "$version" -ge 240 ]; then set -- --service-type=exec "$@"; fi
   if ! trouble=$(systemd-run --quiet --unit="$LOCK" --description="harbor-agent transaction $ID" \
-    -p KillMode=mixed -p TimeoutStopSec=300 "$@" 2>&1); then
+    -p KillMode=mixed "$@" 2>&1); then
     if is_locked; then
       refuse transaction-running "transaction $(lock_holder) is under way on this node"
     else
