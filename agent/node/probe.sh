@@ -97,9 +97,23 @@ report_daemon() {
       ;;
   esac
   printf '%s\n' "$facts" | block daemon
-  timeout 5 docker ps -q --no-trunc 2>/dev/null | xargs -r timeout 5 docker inspect --format \
+  if described=$(describe_containers); then
+    printf '%s\n' "$described" | block containers
+  else
+    printf 'unreadable docker-silent containers\n'
+  fi
+}
+
+# Fails where the daemon does not tell. One that ends meanwhile makes `docker inspect` fail, and the others are told all
+# the same.
+describe_containers() {
+  identities=$(timeout 5 docker ps -q --no-trunc) || return 1
+  [ -n "$identities" ] || return 0
+  # shellcheck disable=SC2086 # one word each
+  described=$(timeout 20 docker inspect --format \
     '[{{json .Id}},{{json .Name}},{{json .Config.Image}},{{json .HostConfig.RestartPolicy.Name}},{{json (index .Config.Labels "io.kubernetes.pod.uid")}}]' \
-    2>/dev/null | block containers
+    $identities)
+  [ -n "$described" ] && printf '%s\n' "$described"
 }
 
 # Sets paths, one a line: everything that may decide what dockerd runs with.
@@ -249,9 +263,10 @@ report_own_state() {
   done
 }
 
+# One that could not be taken back is not finished: its recovery would take back later edits too at the next boot.
 is_finished() {
   case $(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$state/transactions/$1/journal" | tail -n 1) in
-    committed | rolled_back | rollback_failed | refused) return 0 ;;
+    committed | rolled_back | refused) return 0 ;;
   esac
   return 1
 }

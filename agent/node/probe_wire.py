@@ -35,6 +35,7 @@ _UNREADABLE = {
     "file-unreadable": "{} cannot be read without more rights",
     "directory-unreadable": "the directory {} cannot be read without more rights",
     "process-unreadable": "{} cannot be read without more rights: whether pulls go through a proxy is not known",
+    "docker-silent": "dockerd did not say which {} run",
     "file-too-large": "{} is larger than 1 MiB and was not read",
 }
 _UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileKind.TOO_LARGE}

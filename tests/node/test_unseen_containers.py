@@ -1,0 +1,95 @@
+"""A docker that is slow: which containers a restart stops is then not known, and nobody is told that it stops none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.engine.fleet import plan_fleet
+from agent.engine.request import Policies, RegistryFlags
+from agent.engine.runs import without_consent
+from agent.model.inventory import Node
+from agent.model.plan import Action, Plan
+from agent.model.policy import RouteChoice
+from agent.model.result import Outcome
+from agent.planning.settings import Settings
+from agent.transport.protocol import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from agent.engine.fleet import PlannedNode
+    from agent.transport.protocol import Job
+    from tests.node.conftest import World
+
+pytestmark = pytest.mark.needs("root")
+
+TELLS_NOT = (
+    "case $1 in ps) exit 1 ;; esac",
+    "case $1 in inspect) exit 1 ;; esac",
+    'case "$1 $3" in inspect*) kill -9 $$ ;; esac',
+    "exit 1",
+)
+
+
+@dataclass(frozen=True)
+class Straight:
+    """The way to the one node that is there."""
+
+    world: World
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Completed]:
+        for job in jobs:
+            yield Completed(job=job, rc=0, stdout=self.world.run(job.program), stderr=b"", seconds=0.0)
+
+
+def planned(world: World) -> PlannedNode:
+    flags = RegistryFlags(addresses=("http://10.99.0.1:5000",), route=RouteChoice.DROP_IN)
+    node = Node(name="node1", address="192.0.2.1")
+    (one,) = plan_fleet(Straight(world), [node], Policies(file=Settings(), flags=flags), lambda _: None)
+    assert isinstance(one.decision, Plan), one.problem
+    assert one.decision.action is Action.RESTART
+    return one
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    world.file("/etc/systemd/system/docker.service").write_text("[Service]\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n")
+    world.set("containers", "c1 always no /web\n")
+    return world
+
+
+@pytest.mark.parametrize("fault", TELLS_NOT)
+def test_a_restart_wants_consent_where_it_is_not_known_what_it_stops(busy: World, fault: str) -> None:
+    busy.replace("docker", fault)
+    held_back = without_consent(planned(busy))
+    assert held_back.outcome is Outcome.REFUSED
+    assert held_back.problem is not None
+    assert held_back.problem.code == "containers-would-stop"
+    assert "could not be told" in held_back.problem.message
+    assert "--accept-restart" in held_back.problem.hint
+
+
+def test_where_docker_tells_or_nothing_runs_none_is_wanted(busy: World) -> None:
+    assert without_consent(planned(busy)).outcome is Outcome.CHANGE
+    busy.set("containers", "")
+    assert without_consent(planned(busy)).outcome is Outcome.CHANGE
+
+
+def test_a_container_that_ends_between_two_questions_hides_no_other(busy: World) -> None:
+    busy.set("containers", "c1 always no /web\nc2 no no /ended\n")
+    described = '["c1","/web","img","always",""]'
+    busy.replace("docker", f"case $1 in inspect) echo '{described}'; exit 1 ;; esac")
+    one = without_consent(planned(busy))
+    assert one.outcome is Outcome.CHANGE
+    assert isinstance(one.decision, Plan)
+    assert [container.name for container in one.decision.containers_bounced] == ["web"]
+
+
+def test_containers_that_run_on_need_none(busy: World) -> None:
+    busy.set("live-restore", "true\n")
+    busy.file("/etc/docker/daemon.json").write_text('{"live-restore": true}\n')
+    busy.replace("docker", TELLS_NOT[0])
+    assert without_consent(planned(busy)).outcome is Outcome.CHANGE
