@@ -60,21 +60,24 @@ list_identities() {
   timeout 10 docker ps -q --no-trunc "$@" 2>/dev/null
 }
 
-# The same as "ID POLICY KUBERNETES NAME STARTED RESTARTS".
+# The same as "ID POLICY KUBERNETES NAME STARTED RESTARTS"; fails where the daemon does not tell. One that ends meanwhile
+# makes `docker inspect` fail, and the others are told all the same.
 list_containers() {
   identities=$(list_identities "$@") || return 1
   [ -n "$identities" ] || return 0
   # shellcheck disable=SC2086 # one word each
-  timeout 10 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}}' $identities 2>/dev/null
-  :
+  described=$(timeout 20 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}}' $identities 2>/dev/null)
+  [ -n "$described" ] && printf '%s\n' "$described"
 }
 
 # dockerd's own judgement of the planned arguments and file, without a start.
 validate_planned() {
+  remove_stages
   stage=$(mktemp -d /run/harbor-agent.XXXXXX) || { fail state-not-writable /run; return 1; }
   planned_configuration >"$stage/daemon.json"
+  chmod 0400 "$stage/daemon.json"
   # Before 23.0 there is no --validate, but as nobody dockerd complains about all else before its missing rights.
-  chmod 0711 "$stage" && chown 65534 "$stage/daemon.json" && chmod 0400 "$stage/daemon.json"
+  if [ "${version%%.*}" -lt 23 ]; then chmod 0711 "$stage" && chown 65534 "$stage/daemon.json"; fi
   answer=$(planned_arguments | run_validation 2>&1)
   status=$?
   rm -rf "$stage"
@@ -86,6 +89,11 @@ validate_planned() {
         sed "s,$stage/daemon.json,$config_file,g; s,://[^/@ ]*@,://***@,g; s/^Status: //; s/, See .*//")"
       ;;
   esac
+}
+
+# What a killed one left: a copy of the file may hold a proxy's password. The lock keeps out any other.
+remove_stages() {
+  rm -rf /run/harbor-agent.??????
 }
 
 # The configuration file as it would be; an absent one is the empty object.
@@ -114,6 +122,12 @@ planned_arguments() {
 
 run_validation() {
   read -r program || return 0
+  # Nothing else is started to judge anything: a script might well start a second daemon.
+  case ${program##*/} in
+    *.sh) echo "$program is not dockerd itself"; return 1 ;;
+    dockerd | dockerd-* | docker | docker-*) ;;
+    *) echo "$program is not dockerd itself"; return 1 ;;
+  esac
   set --
   while read -r argument; do
     case $argument in
@@ -221,19 +235,22 @@ is_live_as_before() {
   done <"$T/plan"
 }
 
-# Containers that must come back by themselves run; sets lost (names). kubelet makes its own anew. With live-restore
-# all of them run on, and 2 says that one did not.
+# Containers that must come back by themselves run; sets lost (names). kubelet makes its own anew. live-restore is the
+# daemon's, for all of them or none: where one runs on, another that is gone has ended by itself. 2 says that one was
+# stopped in spite of it.
 are_containers_back() {
   [ -s "$T/containers.before" ] || return 0
   # What else is to be told of each is asked for only where it is compared.
   if [ -n "$live_restore" ]; then look=list_containers; else look=list_identities; fi
-  running=$newline$("$look" --filter status=running --filter status=restarting)$newline || return 1
-  lost='' awaited='' bounced=''
+  running=$newline$("$look" --filter status=running --filter status=restarting)$newline ||
+    { fail docker-silent "dockerd does not list its containers"; return 1; }
+  lost='' awaited='' bounced='' kept=0
   while read -r identity policy kubernetes name started restarts; do
     name=${name#/}
     case $running in
       *"$newline$identity"*)
-        [ -z "$live_restore" ] || runs_on || bounced="$bounced${bounced:+ }$name"
+        if [ -z "$live_restore" ]; then continue; fi
+        if runs_on; then kept=$((kept + 1)); else bounced="$bounced${bounced:+ }$name"; fi
         continue
         ;;
     esac
@@ -241,8 +258,8 @@ are_containers_back() {
     case $name in k8s_*) continue ;; esac
     lost="$lost${lost:+ }$name"
     case $policy in always | unless-stopped) awaited="$awaited${awaited:+ }$name" ;; esac
-    [ -z "$live_restore" ] || awaited=$lost
   done <"$T/containers.before"
+  [ -z "$live_restore" ] || [ "$kept" -gt 0 ] || awaited=$lost
   [ -z "$bounced" ] || { fail containers-not-running "stopped and started anew, in spite of live-restore: $bounced" || return 2; }
   [ -z "$awaited" ] || { fail containers-not-running "not running again: $awaited"; return 1; }
 }

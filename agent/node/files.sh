@@ -35,8 +35,9 @@ count_changes() {
   grep -c '^change ' "$T/plan"
 }
 
-# Goes into a directory by its real name; the caller is a subshell.
+# Goes into a directory by its real name, which is empty for / itself; the caller is a subshell.
 enter() {
+  set -- "${1:-/}"
   cd -P -- "$1" || return 1
   [ "$(pwd -P)" = "$1" ] && return 0
   echo "$1 is reached through a link" >&2
@@ -78,7 +79,7 @@ set_file() {
   set -- "$1" "$3" $2
   case $3 in
     absent)
-      [ -d "${1%/*}" ] || return 0
+      [ -d "${1%/*}/" ] || return 0
       take_away "$1"
       ;;
     regular) make_directory "${1%/*}" && swap_in "$2" "$1" "$4" "$5" "$6" ;;
@@ -91,7 +92,7 @@ set_file() {
 
 # Notes a directory before making it, so that a restoration takes it away again.
 make_directory() {
-  [ ! -d "$1" ] || return 0
+  if [ -z "$1" ] || [ -d "$1" ]; then return 0; fi
   make_directory "${1%/*}" || return 1
   if [ -L "$1" ] || [ -e "$1" ]; then
     echo "$1 is no directory" >&2
@@ -113,7 +114,7 @@ remove_directories() {
 # Nothing is changed by this: it finds out whether the change could be made.
 check_writable() {
   parent=${path%/*}
-  while [ ! -e "$parent" ] && [ ! -L "$parent" ]; do parent=${parent%/*}; done
+  while [ -n "$parent" ] && [ ! -e "$parent" ] && [ ! -L "$parent" ]; do parent=${parent%/*}; done
   trial=$(
     exec 2>&1
     enter "$parent" || exit 1

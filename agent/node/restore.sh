@@ -133,6 +133,7 @@ is_prepared() {
 
 # Before recovery is armed no file was changed, and in a shutdown nobody would take up a restoration.
 finish() {
+  remove_stages
   if is_final; then
     [ "$step" = rollback_failed ] || disarm
   elif is_armed || { is_prepared && ! is_stopping; }; then

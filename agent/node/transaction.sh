@@ -57,7 +57,7 @@ preflight() {
   # dockerd judges while it lists its containers.
   { validate_planned || printf '%s %s\n' "$CODE" "$DETAIL"; } >"$T/judgement" &
   list_containers --filter status=running >"$T/containers.before" ||
-    { fail docker-silent "dockerd does not list its containers"; return 1; }
+    { wait "$!"; fail docker-silent "dockerd does not list its containers"; return 1; }
   wait "$!"
   [ ! -s "$T/judgement" ] || { read -r CODE DETAIL <"$T/judgement"; return 1; }
 }

@@ -155,6 +155,27 @@ def test_a_container_that_stopped_all_the_same_takes_the_change_back(busy: World
     assert "one-off" not in report.detail
 
 
+def test_a_container_that_ends_by_itself_while_others_run_on_is_told_and_no_fault_of_the_change(busy: World) -> None:
+    busy.replace("systemctl", 'case "$*" in *restart*) sed -i /one-off/d "$WORLD/containers" ;; esac')
+    report = begin(busy, keeping_plan(busy))
+    assert report.phase is TransactionPhase.COMMITTED, report
+    assert report.containers_lost == ("one-off",)
+
+
+# It waits its twenty seconds for them, so one shell does.
+@pytest.mark.parametrize("shell", ["dash"], indirect=True)
+def test_where_no_container_runs_on_the_change_is_taken_back(world: World) -> None:
+    running = "c1 no no /one-off 08:00 0\nc2 no no /other 08:01 0\n"
+    world.set("containers", running)
+    world.set("after-restart", "")
+    # They stop at the first restart, and are there again after the one that takes the change back.
+    stop = 'cat "$WORLD/after-restart" >"$WORLD/containers"; printf "%s" "$RUNNING" >"$WORLD/after-restart"'
+    world.replace("systemctl", f"RUNNING='{running}'\ncase \"$*\" in restart*) {stop} ;; esac")
+    report = begin(world, keeping_plan(world))
+    assert (report.phase, report.code) == (TransactionPhase.ROLLED_BACK, "containers-not-running")
+    assert "one-off other" in report.detail
+
+
 def test_a_container_that_ends_and_starts_by_itself_is_no_fault_of_the_change(busy: World) -> None:
     busy.replace("systemctl", 'case "$*" in *restart*) sed -i "s/08:01 0/09:00 1/" "$WORLD/containers" ;; esac')
     assert begin(busy, keeping_plan(busy)).phase is TransactionPhase.COMMITTED

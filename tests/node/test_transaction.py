@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -23,6 +25,8 @@ DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
 DAEMON_JSON = "/etc/docker/daemon.json"
 OPTIONS = f'[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry={ENTRY}"\n'
 RELOAD, RESTART = "systemctl daemon-reload", "systemctl restart docker.service"
+BACKUP = "/var/lib/harbor-agent/transactions/run-1/before.1"
+OUT_OF_REACH = "/var/lib/harbor-agent/out-of-reach"
 STEPS = (
     *("preflight", "prepared", "armed", "swapping-1", "swapped-1", "swapping-2", "swapped-2"),
     *("activating", "health", "committed"),
@@ -401,3 +405,122 @@ def assert_whole(world: World, report: TransactionReport) -> None:
         assert not world.file("/var/lib/harbor-agent/record/docker.json").exists()
         assert world.live() == set()
     assert world.get("active") == "active\n"
+
+
+@pytest.fixture
+def stuck(world: World) -> World:
+    """A node whose change failed and could not be taken back: the backup was out of reach."""
+    world.file(DAEMON_JSON).write_text("{}\n")
+    plan = reload_plan(world, f'{{"insecure-registries":["{ENTRY}"]}}\n')
+    world.set("reload-fails", "")
+    world.replace("systemctl", f'[ "$1" != reload ] || [ ! -e {BACKUP} ] || mv {BACKUP} {OUT_OF_REACH}')
+    report = begin(world, plan)
+    world.wait_until_unlocked()
+    assert (report.phase, report.code) == (TransactionPhase.ROLLBACK_FAILED, "restore-failed")
+    return world
+
+
+def test_what_could_not_be_taken_back_is_pending_for_the_probe_and_the_next_change(stuck: World) -> None:
+    assert wire.decode_probe(stuck.run(wire.probe_program([]))).pending_transaction == "run-1"
+    other = begin(stuck, reload_plan(stuck, "{}"), "run-2")
+    assert (other.phase, other.code) == (TransactionPhase.REFUSED, "transaction-pending")
+    assert "run-1" in other.detail
+
+
+def test_what_could_not_be_taken_back_is_taken_back_once_that_is_possible(stuck: World) -> None:
+    assert roll_back(stuck).phase is TransactionPhase.ROLLBACK_FAILED
+    stuck.wait_until_unlocked()
+    assert wire.decode_probe(stuck.run(wire.probe_program([]))).pending_transaction == "run-1"
+    stuck.file(OUT_OF_REACH).rename(stuck.file(BACKUP))
+    (stuck.state / "reload-fails").unlink()
+    stuck.replace("systemctl", "")
+    assert roll_back(stuck).phase is TransactionPhase.ROLLED_BACK
+    assert stuck.file(DAEMON_JSON).read_text() == "{}\n"
+    assert_no_leftovers(stuck)
+    assert wire.decode_probe(stuck.run(wire.probe_program([]))).pending_transaction is None
+    plan = reload_plan(stuck, f'{{"insecure-registries":["{ENTRY}"]}}\n')
+    assert begin(stuck, plan, "run-2").phase is TransactionPhase.COMMITTED
+
+
+def test_where_only_the_daemon_did_not_come_back_nothing_is_pending(world: World) -> None:
+    folder = world.file(DROP_IN).parent
+    folder.mkdir()
+    (folder / "00-broken.conf").write_text("[Service]\nEnvironment=X= --dies\n")
+    assert begin(world, restart_plan(world)).phase is TransactionPhase.ROLLBACK_FAILED
+    assert_no_leftovers(world)
+    assert wire.decode_probe(world.run(wire.probe_program([]))).pending_transaction is None
+    (folder / "00-broken.conf").unlink()
+    world.execute(RESTART.split())
+    assert begin(world, restart_plan(world), "run-2").phase is TransactionPhase.COMMITTED
+
+
+@pytest.mark.parametrize("path", ["/harbor-agent-test.{}.conf", "/harbor-agent-test.{}.d/options.conf"])
+def test_a_file_may_lie_directly_below_the_root(world: World, path: str) -> None:
+    # What lies there is the machine's own, so the name is one of its kind, and goes again.
+    path = path.format(uuid4().hex)
+    after = FileState(path=path, kind=FileKind.REGULAR, content=b"A=1\n", mode=0o644)
+    made = FileChange(before=FileState(path=path), after=after, reason="a test")
+    plan = Plan(node="node1", reason="a test", changes=(made,), action=Action.NONE)
+    try:
+        assert begin(world, plan).phase is TransactionPhase.COMMITTED
+        assert Path(path).read_text() == "A=1\n"
+        assert roll_back(world).phase is TransactionPhase.ROLLED_BACK
+        assert not Path(path).exists()
+        assert Path(path).parent == Path("/") or not Path(path).parent.exists()
+    finally:
+        Path(path).unlink(missing_ok=True)
+        if Path(path).parent != Path("/") and Path(path).parent.exists():
+            Path(path).parent.rmdir()
+
+
+COPY = "/run/harbor-agent.abc123/daemon.json"
+PULLING = "/run/harbor-agent-pull.abc123/config.json"
+
+
+@pytest.fixture
+def littered(world: World) -> World:
+    """A node on which a judgement was killed, while somebody else's pull is under way."""
+    for path in (COPY, PULLING):
+        world.file(path).parent.mkdir()
+        world.file(path).write_text('{"proxies": {"http-proxy": "http://user:hunter2@proxy"}}')
+    return world
+
+
+def test_a_copy_of_the_configuration_that_a_kill_left_goes_with_the_next_change(littered: World) -> None:
+    assert begin(littered, restart_plan(littered)).phase is TransactionPhase.COMMITTED
+    assert not littered.file(COPY).parent.exists()
+    assert littered.file(PULLING).exists()
+
+
+def test_a_copy_of_the_configuration_goes_with_the_unit_that_was_killed(littered: World) -> None:
+    littered.set("kill-at", "preflight")
+    begin(littered, restart_plan(littered))
+    littered.wait_until_unlocked()
+    assert littered.get("killed-at").strip() == "preflight"
+    assert not littered.file(COPY).parent.exists()
+    assert littered.file(PULLING).exists()
+
+
+def test_where_dockerd_judges_as_root_nobody_else_may_read_the_copy(world: World) -> None:
+    world.replace("docker", "case \"$*\" in 'info --format server'*) echo 'server 24.0.7'; exit ;; esac")
+    world.replace(
+        "dockerd",
+        'for file; do [ ! -f "$file" ] || stat -c "%a %u" "$file" "${file%/*}" >"$WORLD/seen"; done\n'
+        'case "$*" in *--validate*) exit 0 ;; esac',
+    )
+    begin(world, restart_plan(world))
+    assert world.get("seen").splitlines() == ["400 0", "700 0"]
+    assert_no_leftovers(world)
+
+
+def test_containers_that_docker_lists_and_does_not_describe_are_refused(world: World) -> None:
+    """A change that is not compared with what ran before it would call every loss a success."""
+    world.set("containers", "c1 always no /web\n")
+    world.replace("docker", 'case "$*" in inspect*) exit 1 ;; esac')
+    refused(world, restart_plan(world), "docker-silent", "does not list its containers")
+
+
+def test_a_container_that_ends_between_two_questions_is_no_failure(world: World) -> None:
+    world.set("containers", "c1 always no /web\nc2 no no /ended\n")
+    world.replace("docker", 'case "$*" in inspect*) head -n 1 "$WORLD/containers"; exit 1 ;; esac')
+    assert begin(world, restart_plan(world)).phase is TransactionPhase.COMMITTED
