@@ -11,6 +11,7 @@ from agent.engine.records import record_for
 from agent.engine.stopping import StopRequest
 from agent.engine.surroundings import NoCluster
 from agent.engine.transactions import Following, begin, roll_back
+from agent.errors import Problem
 from agent.model.plan import Action, Plan
 from agent.model.result import NodeResult, Outcome
 from agent.planning.rollout import over_budget, waves
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from agent.engine.proof import Proof
     from agent.engine.surroundings import Surroundings
     from agent.engine.transactions import Transacted
-    from agent.errors import ExitCode, Problem
+    from agent.errors import ExitCode
     from agent.model.policy import Credentials, Rollout
     from agent.transport.protocol import Transport
 
@@ -141,13 +142,12 @@ def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeRe
     action = planned.decision.action if isinstance(planned.decision, Plan) else Action.NONE
     problem = transacted.problem
     lost = transacted.report.containers_lost if transacted.report else ()
-    told = f"; no longer running: {', '.join(lost)}" if lost else ""
     return NodeResult(
         node=planned.node.name,
         outcome=transacted.outcome,
         action=action,
         transaction=run_id,
-        reason=(problem.message if problem else planned.reason) + told,
+        reason=(problem.message if problem else planned.reason) + _told(lost),
         problem=problem,
         seconds=transacted.seconds,
         containers_lost=lost,
@@ -163,7 +163,31 @@ def _proven(result: NodeResult, proof: Proof) -> NodeResult:
 
 def _taken_back(result: NodeResult, undone: Transacted) -> NodeResult:
     outcome = undone.outcome if undone.outcome in {Outcome.ROLLED_BACK, Outcome.UNKNOWN} else Outcome.ROLLBACK_FAILED
-    return replace(result, outcome=outcome)
+    before = result.containers_lost
+    lost = tuple(name for name in (undone.report.containers_lost if undone.report else ()) if name not in before)
+    result = replace(result, outcome=outcome, containers_lost=(*before, *lost), reason=result.reason + _told(lost))
+    problem = _why_not_taken_back(undone)
+    if problem is None:
+        return result
+    return replace(result, problem=problem, reason=f"{result.reason}; taking it back: {problem.message}")
+
+
+def _why_not_taken_back(undone: Transacted) -> Problem | None:
+    if undone.outcome is Outcome.ROLLED_BACK:
+        return None
+    report = undone.report
+    # The node kept the change, and says why.
+    if undone.problem is None and report is not None and report.code:
+        return Problem(
+            code=report.code,
+            message=f"the node kept the change: {report.detail}",
+            hint=f"the node needs a person: harbor-agent explain {report.code}",
+        )
+    return undone.problem
+
+
+def _told(lost: Sequence[str]) -> str:
+    return f"; no longer running: {', '.join(lost)}" if lost else ""
 
 
 def _unplanned(planned: PlannedNode) -> NodeResult:
