@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from paramiko.common import MSG_CHANNEL_CLOSE
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _OFFERS = frozenset({"kex_algo_list", "server_key_algo_list", "server_encrypt_algo_list", "server_mac_algo_list"})
 _READ_AHEAD = 32768
 # Whoever waits longer has a bastion before them that takes nothing any more, so there is nothing to be kept.
-_SECONDS_FOR_ORDER = 1.0
+_SECONDS_FOR_ORDER = 5.0
 _SECONDS_FOR_WINDOW = 0.1
 
 
@@ -53,7 +54,7 @@ class _Packetizer(paramiko.packet.Packetizer):
 
 
 def _end_in_order(channel: Any, message: paramiko.Message) -> None:  # noqa: ANN401 - paramiko's inner parts
-    with channel.transport.in_order():
+    with channel.transport.in_order(channel):
         channel._handle_close(message)  # noqa: SLF001 - as paramiko does
 
 
@@ -70,17 +71,22 @@ class Transport(paramiko.Transport):
         super().__init__(connection)  # type: ignore[arg-type]  # a channel has all that is used of a socket
         self.packetizer = _Packetizer(_Ahead(self.sock))  # type: ignore[arg-type]  # likewise
         self.offered: dict[str, list[str]] = {}
-        self._order = Lock()
+        self._orders: WeakKeyDictionary[paramiko.Channel, Lock] = WeakKeyDictionary()
+
+    def order(self, channel: paramiko.Channel) -> None:
+        """Have what is sent over `channel` sent before it is closed, or not at all."""
+        self._orders[channel] = Lock()
 
     @contextmanager
-    def in_order(self) -> Iterator[None]:
-        """Keep others from sending through this connection, and from closing what goes through it, meanwhile."""
-        is_ours = self._order.acquire(timeout=_SECONDS_FOR_ORDER)
+    def in_order(self, channel: paramiko.Channel) -> Iterator[None]:
+        """Keep others from sending over `channel`, and from closing it, meanwhile."""
+        lock = self._orders.get(channel)
+        is_ours = lock is not None and lock.acquire(timeout=_SECONDS_FOR_ORDER)
         try:
             yield
         finally:
-            if is_ours:
-                self._order.release()
+            if lock is not None and is_ours:
+                lock.release()
 
     def _log(self, level: int, msg: str | list[str], *args: object) -> None:
         """Log nothing: everything worth telling is in a Problem."""
@@ -103,10 +109,11 @@ class Forwarded:
         """Send through `channel`, which `bastion` has opened; the channel does everything else by itself."""
         self._bastion = bastion
         self._channel = channel
+        bastion.order(channel)
 
     def send(self, data: bytes) -> int:
         """Send as much as the other end takes, return how much. Raises TimeoutError where it takes none for now."""
-        with self._bastion.in_order():
+        with self._bastion.in_order(self._channel):
             if self._channel.send_ready():
                 return self._channel.send(data)
         with self._channel.lock:
@@ -115,7 +122,7 @@ class Forwarded:
 
     def close(self) -> None:
         """Close the channel once what is being sent is sent."""
-        with self._bastion.in_order():
+        with self._bastion.in_order(self._channel):
             self._channel.close()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - likewise
