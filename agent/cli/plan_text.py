@@ -209,7 +209,8 @@ def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
         kept = ", ".join(container.name for container in state.docker.containers)
         return [f"  live-restore is switched on before the restart and stays on, so containers run on: {kept}"]
     if not containers:
-        seen = state.docker is not None and state.docker.live is not None
+        silent = any(finding.code == "docker-silent" for finding in plan.findings)
+        seen = state.docker is not None and state.docker.live is not None and not silent
         return ["  the restart stops no container" if seen else "  which containers the restart stops was not seen"]
     names = [f"{c.name} ({_fate(c)})" for c in containers]
     return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]

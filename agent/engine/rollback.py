@@ -113,6 +113,7 @@ def _planned(node: Node, seen: Observation, history: History | Problem | None, w
     decision = plan_restoration(node.name, seen.state, [backup.state for backup in history.files], reason)
     if isinstance(decision, Refusal):
         return refused(replace(base, state=seen.state), decision.problem)
+    decision = replace(decision, findings=(*decision.findings, *seen.state.unreadable))
     outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
     return replace(base, outcome=outcome, decision=decision, reason=reason, state=seen.state)
 
