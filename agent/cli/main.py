@@ -112,11 +112,10 @@ def main() -> None:
 
 def _open_what_is_closed() -> None:
     """Give those an empty end who are started without standard input or output, as some supervisors do it."""
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # The lowest free number: the ones below it are open by now.
-            os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+            # The lowest free number, which is the right one: those below it are open by now.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))
 
 
 def _asks_for_json(arguments: list[str]) -> bool:

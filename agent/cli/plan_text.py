@@ -11,7 +11,7 @@ from agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from agent.model.result import NodeResult, Outcome
 from agent.model.secret import SecretPlan
 from agent.planning.diff import unified_diff
-from agent.planning.disruption import comes_back
+from agent.planning.disruption import are_containers_seen, comes_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,8 +209,7 @@ def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
         kept = ", ".join(container.name for container in state.docker.containers)
         return [f"  live-restore is switched on before the restart and stays on, so containers run on: {kept}"]
     if not containers:
-        silent = any(finding.code == "docker-silent" for finding in plan.findings)
-        seen = state.docker is not None and state.docker.live is not None and not silent
+        seen = state.docker is not None and state.docker.live is not None and are_containers_seen(plan)
         return ["  the restart stops no container" if seen else "  which containers the restart stops was not seen"]
     names = [f"{c.name} ({_fate(c)})" for c in containers]
     return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]

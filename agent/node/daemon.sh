@@ -124,8 +124,7 @@ run_validation() {
   read -r program || return 0
   # Nothing else is started to judge anything: a script might well start a second daemon.
   case ${program##*/} in
-    *.sh) echo "$program is not dockerd itself"; return 1 ;;
-    dockerd | dockerd-* | docker | docker-*) ;;
+    dockerd | docker | dockerd-ce | docker-ce | dockerd-current | docker-current | dockerd-latest | docker-latest) ;;
     *) echo "$program is not dockerd itself"; return 1 ;;
   esac
   set --

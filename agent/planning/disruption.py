@@ -35,6 +35,11 @@ def disruption(state: NodeState, action: Action, after: Effective) -> tuple[Live
     return LiveRestore.NONE, state.docker.containers if state.docker else ()
 
 
+def are_containers_seen(plan: Plan) -> bool:
+    """Whether dockerd told which containers run; the plan's findings say where it did not."""
+    return all(finding.code != _NOT_SEEN for finding in plan.findings)
+
+
 def objection_to_restart(plan: Plan) -> Problem | None:
     """Return why the restart wants consent: containers that nobody would start again, or that could not be seen.
 
@@ -44,7 +49,7 @@ def objection_to_restart(plan: Plan) -> Problem | None:
         return None
     if plan.live_restore in _RUN_ON:
         return None
-    if any(finding.code == _NOT_SEEN for finding in plan.findings):
+    if not are_containers_seen(plan):
         return Problem(
             code="containers-would-stop",
             message="which containers run could not be told, so what the restart stops is not known",

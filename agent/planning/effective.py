@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from agent.model.state import NodeState
     from agent.planning.unit_files import UnitFiles
 
-# Under the names that distributions give it; "docker daemon" before 1.12.
-_IS_DOCKERD = re.compile(r"dockerd?(-[\w.-]+)?(?<!\.sh)")
+# The names that distributions give it; "docker daemon" before 1.12. Any other may be a script.
+_IS_DOCKERD = re.compile(r"dockerd?(-(ce|current|latest))?")
 _SEE_UNIT = "mend the unit; 'systemctl cat docker' shows all of it"
 
 

@@ -133,4 +133,4 @@ def disagreement(case: Case, number: int, real: Outcome, systemd_version: str) -
 
 
 def _programs(number: int) -> tuple[str, ...]:
-    return tuple(f"{FOLDER}/{name}".replace(NUMBER, f"{number:04}") for name in ("dockerd", "dockerd-other"))
+    return tuple(f"{FOLDER}/{name}".replace(NUMBER, f"{number:04}") for name in ("dockerd", "dockerd-latest"))

@@ -82,7 +82,7 @@ argument_words = st.sampled_from(
 ).map(lambda word: (word,))  # fmt: skip
 programs = st.sampled_from(
     [f"{FOLDER}/dockerd"] * 8
-    + [f"{FOLDER}/dockerd-other", f'"{FOLDER}/dockerd"', f"/c/%p/../{FOLDER[3:]}/dockerd", f"/c//{FOLDER[3:]}/dockerd",
+    + [f"{FOLDER}/dockerd-latest", f'"{FOLDER}/dockerd"', f"/c/%p/../{FOLDER[3:]}/dockerd", f"/c//{FOLDER[3:]}/dockerd",
        "dockerd", f"{FOLDER}/missing", f"{FOLDER}/dockerd/", f"{FOLDER}/docker\\x64", "$A"]
 )  # fmt: skip
 prefixes = st.sampled_from([""] * 8 + ["-", ":", "@", "+", "!", "!!", "-:", "@-", ":@", "- ", "|"])

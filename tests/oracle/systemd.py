@@ -56,7 +56,7 @@ class Systemd:
         volatile: dict[str, str] = {}
         for number, case in cases.items():
             folder = FOLDER.replace(NUMBER, f"{number:04}")
-            files = {f"{folder}/{name}": f"{LINK}/c/recorder" for name in ("dockerd", "dockerd-other")}
+            files = {f"{folder}/{name}": f"{LINK}/c/recorder" for name in ("dockerd", "dockerd-latest")}
             files |= case.numbered(number)
             paths |= {_top(path) for path in files}
             volatile |= {path: text for path, text in files.items() if path.startswith("/run/")}
@@ -77,7 +77,7 @@ class Systemd:
         if shown["LoadState"] != "loaded":
             return Outcome(state=_STATES[shown["LoadState"]])
         folder = self.node.root / "c" / f"{number:04}"
-        seen = [path for path in (folder / "dockerd.seen", folder / "dockerd-other.seen") if path.exists()]
+        seen = [path for path in (folder / "dockerd.seen", folder / "dockerd-latest.seen") if path.exists()]
         loaded = Outcome(
             state="does-not-run" if len(_COMMANDS.findall(block)) == 1 else "invalid",
             fragment=_merged(shown["FragmentPath"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -174,6 +175,22 @@ class TestLogin:
 
     def test_nothing_to_log_in_with_is_said(self, server: Server) -> None:
         assert "no password" in lost(server.node(private_key_file=None), server.known_hosts).problem.message
+
+
+class TestAddresses:
+    def test_a_family_that_this_machine_lacks_leaves_the_next_address(
+        self, server: Server, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look_up = socket.getaddrinfo
+
+        def with_another_family(_host: str, *rest: object, **more: object) -> list[tuple[object, ...]]:
+            (family, kind, protocol, name, place), *_ = look_up("127.0.0.1", *rest, **more)  # type: ignore[arg-type]
+            return [(99, kind, protocol, name, place), (family, kind, protocol, name, place)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", with_another_family)
+
+        # Somebody answered there; under this name nobody knows the key.
+        assert lost(server.node(address="both.test"), write("# nothing")).problem.code == "host-key-unknown"
 
 
 class TestLoginShells:

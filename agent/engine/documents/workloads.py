@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.engine.documents.common import counts
+from agent.engine.documents.common import counts, optional_problem, problem_document
 from agent.engine.manifests import manifests_exit_code
 from agent.model.result import Outcome
 from agent.planning.workloads import Kept
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from agent.engine.documents.common import Json
     from agent.engine.manifests import ManifestFile
     from agent.engine.workloads import WorkloadsReport
-    from agent.errors import Problem
     from agent.planning.workloads import AnnotatedWorkload, Standing
 
 MANIFESTS_SCHEMA = "harbor-agent/manifests/1"
@@ -37,7 +36,7 @@ def manifests_document(files: Sequence[ManifestFile]) -> Json:
                 "status": file.outcome.value,
                 "diff": file.diff,
                 "workloads": [_annotated(one) for one in file.workloads],
-                **_problem(file.problem),
+                **optional_problem(file.problem),
             }
             for file in files
         ],
@@ -53,7 +52,7 @@ def workloads_document(report: WorkloadsReport) -> Json:
         "exit_code": int(report.exit_code),
         "summary": {status.value: statuses.count(status) for status in Kept},
         "workloads": [_standing(one) for one in report.standings],
-        "findings": [_finding(problem) for problem in report.problems],
+        "findings": [problem_document(problem) for problem in report.problems],
     }
 
 
@@ -66,7 +65,7 @@ def _annotated(one: AnnotatedWorkload) -> Json:
         "status": (Outcome.CHANGE if one.changed else Outcome.UNCHANGED).value,
         "pull_secrets": list(one.after.template.pull_secrets),
         "containers": list(one.given),
-        "findings": [_finding(problem) for problem in one.findings],
+        "findings": [problem_document(problem) for problem in one.findings],
     }
 
 
@@ -79,17 +78,5 @@ def _standing(one: Standing) -> Json:
         "pull_secrets": list(one.workload.template.pull_secrets),
         "missing": list(one.missing),
         "dropped": list(one.dropped),
-        **_problem(one.problem),
-    }
-
-
-def _finding(problem: Problem) -> Json:
-    return {"code": problem.code, "message": problem.message, "hint": problem.hint}
-
-
-def _problem(problem: Problem | None) -> Json:
-    return {
-        "code": problem.code if problem else None,
-        "reason": problem.message if problem else None,
-        "hint": problem.hint if problem else None,
+        **optional_problem(one.problem),
     }

@@ -39,6 +39,7 @@ def plan(state: NodeState) -> Plan | Refusal:
         "/bin/sh -c 'rm -f /var/run/docker.pid; exec dockerd --insecure-registry=old.lan'",
         "/opt/bin/start-docker.sh --debug",
         "/usr/bin/dockerd-rootless.sh",
+        "/opt/bin/dockerd-wrapper --debug",
     ],
 )
 def test_what_only_starts_dockerd_is_not_taken_for_it(command: str) -> None:
