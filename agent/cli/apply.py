@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.engine.fleet import PlannedNode
+    from agent.engine.plans import Fleet
     from agent.engine.request import Asked
-    from agent.engine.runs import Fleet, Report
+    from agent.engine.runs import Report
     from agent.engine.secrets import SecretsReport
 
 app = options.program_part()
@@ -82,7 +83,8 @@ def apply(
 
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
-    from agent.engine.runs import apply_run, hold_back_restarts, with_drain
+    from agent.engine.plans import hold_back_restarts, with_drain
+    from agent.engine.runs import apply_run
 
     asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
     asked = replace(asked, live_restore=live_restore, only_unmanaged=only_unmanaged)
@@ -104,7 +106,7 @@ def apply(
 def _planned(asked: Asked, plan_file: str | None, resume: str | None, progress: Progress) -> Fleet:
     """Plan what the options say, or the plan file, or the run that is taken up. Raises UsageError."""
     if plan_file is None and resume is None:
-        from agent.engine.runs import plan_run
+        from agent.engine.plans import plan_run
 
         return plan_run(asked, progress)
     _require_nothing_else(asked)

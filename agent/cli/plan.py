@@ -59,7 +59,7 @@ def plan(
         return None
     from agent.cli.plan_text import plan_text
     from agent.engine.documents.plan import plan_document
-    from agent.engine.runs import plan_run
+    from agent.engine.plans import plan_run
     from agent.engine.scoring import plan_exit_code
 
     asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore)

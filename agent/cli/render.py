@@ -31,7 +31,7 @@ def render(
     It is what a node without any settings of its own would get. With --root it is what that tree would get: the
     whole text of each file that would change.
     """
-    from agent.engine.runs import plan_run, policies_of, render_drop_in
+    from agent.engine.plans import plan_run, policies_of, render_drop_in
 
     login = options.LoginOptions(registry=registry, config=config)
     asked = options.asked(options.NodeOptions(), login, wish, options.SecretOptions(), None)

@@ -51,9 +51,9 @@ def rollback(
 
     The way back is carried out like any other change: checked before, proven after, and put back if it fails.
     """
+    from agent.engine.plans import without_consent
     from agent.engine.request import Asked
     from agent.engine.rollback import apply_rollback, plan_rollback
-    from agent.engine.runs import without_consent
 
     limit = ",".join(node) if node else nodes.limit
     asked = Asked(reach=replace(nodes.reach(), limit=limit), config=config, note=note, drain=drain)

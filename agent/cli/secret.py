@@ -35,9 +35,9 @@ def apply(
     *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
 ) -> ExitCode:
     """Check the login, then create or update the secret in every namespace and attach it."""
+    from agent.engine.plans import policies_of
     from agent.engine.pull_secrets import apply_pull_secrets
     from agent.engine.request import Asked
-    from agent.engine.runs import policies_of
 
     policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
     return _finish(*apply_pull_secrets(policies), output)
@@ -52,9 +52,9 @@ def apply(
 @guarded
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
     """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
+    from agent.engine.plans import policies_of
     from agent.engine.pull_secrets import render_pull_secrets
     from agent.engine.request import Asked
-    from agent.engine.runs import policies_of
 
     policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
     write(render_pull_secrets(policies).removesuffix("\n"))
@@ -70,9 +70,9 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
 @guarded
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Ask the registry whether the login is right, and with an image whether it may be pulled."""
+    from agent.engine.plans import policies_of
     from agent.engine.pull_secrets import validate_logins
     from agent.engine.request import Asked
-    from agent.engine.runs import policies_of
 
     policies = policies_of(Asked(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
     for finding in validate_logins(policies):
@@ -94,9 +94,9 @@ def show(
     """List the secrets that harbor-agent made, in all namespaces or those named; without passwords."""
     from agent.cli.plan_text import shown_secrets_text
     from agent.engine.documents.secrets import shown_secrets_document
+    from agent.engine.plans import policies_of
     from agent.engine.pull_secrets import shown_secrets
     from agent.engine.request import Asked, RegistryFlags
-    from agent.engine.runs import policies_of
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
     shown = shown_secrets(policies_of(Asked(flags=flags, config=config)), namespace or ())
@@ -121,9 +121,9 @@ def remove(
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """Take out just what harbor-agent made: the secret, and its place in service accounts. Shows it and asks first."""
+    from agent.engine.plans import policies_of
     from agent.engine.pull_secrets import plan_secret_removal, remove_pull_secrets
     from agent.engine.request import Asked, RegistryFlags
-    from agent.engine.runs import policies_of
 
     flags = RegistryFlags(
         addresses=tuple(registry or ()),

@@ -28,8 +28,9 @@ def verify(
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
+    from agent.engine.plans import plan_run
     from agent.engine.request import Asked
-    from agent.engine.runs import plan_run, verify_run
+    from agent.engine.runs import verify_run
 
     progress = Progress(output, verbose)
     asked = Asked(reach=nodes.reach(), flags=replace(login.flags(), verify_image=verify_image), config=login.config)

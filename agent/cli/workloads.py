@@ -108,8 +108,8 @@ def scan(
     Changes nothing. Ends with 3 where an annotation is missing or names a container too few.
     """
     from agent.engine.documents.workloads import workloads_document
+    from agent.engine.plans import policies_of
     from agent.engine.request import Asked, RegistryFlags
-    from agent.engine.runs import policies_of
     from agent.engine.workloads import scan_workloads
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)

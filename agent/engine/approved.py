@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.engine.plan_files import Moment, hold_to, load_plan, make_plan, require_fresh, save_plan
-from agent.engine.runs import plan_run
+from agent.engine.plans import plan_run
 from agent.errors import UsageError
 from agent.planning.policy_digest import wish_digest
 
 if TYPE_CHECKING:
     from agent.engine.events import Listener
+    from agent.engine.plans import Fleet
     from agent.engine.request import Asked
-    from agent.engine.runs import Fleet
 
 
 def save_run(fleet: Fleet, path: str, *, hours: float) -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.engine.fights import Corrected, Fights
-from agent.engine.runs import Fleet, apply_run, without_consent
+from agent.engine.plans import Fleet, without_consent
+from agent.engine.runs import apply_run
 from agent.engine.scoring import drift_exit_code, worst
 from agent.engine.secrets import credentials_of
 from agent.errors import AgentError, ExitCode, Problem, UsageError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.engine.fleet import load_nodes, open_transport, plan_fleet
-from agent.engine.runs import policies_of
+from agent.engine.plans import policies_of
 from agent.engine.scoring import drift_exit_code
 from agent.errors import AgentError, Problem
 from agent.model.result import Outcome

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from agent.engine.apply import Run, apply_plans, prove_unchanged
 from agent.engine.configuration import load_configuration
 from agent.engine.fleet import plan_fleet
+from agent.engine.plans import without_consent
 from agent.engine.request import Policies, RegistryFlags
-from agent.engine.runs import new_run_id, without_consent
+from agent.engine.runs import new_run_id
 from agent.engine.secrets import apply_secrets, check_logins, credentials_of, plan_secrets, wanted_secrets
 from agent.errors import UsageError
 from agent.model.plan import Plan

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from agent.engine.events import Message
 from agent.engine.fleet import refused
 from agent.engine.history import RunState, load_run, state_of
+from agent.engine.plans import plan_run, with_drain
 from agent.engine.request import Asked
-from agent.engine.runs import plan_run, with_drain
 from agent.errors import AgentError, LockedError, Problem, UsageError
 from agent.model.history import RunKind
 from agent.model.result import Outcome, TransactionPhase
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agent.engine.events import Listener
     from agent.engine.fleet import PlannedNode
-    from agent.engine.runs import Fleet
+    from agent.engine.plans import Fleet
     from agent.model.history import PastNode, PastRun
     from agent.model.inventory import Node
     from agent.model.policy import Rollout

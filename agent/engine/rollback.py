@@ -11,7 +11,8 @@ from agent.engine.fleet import PlannedNode, load_nodes, open_transport, refused
 from agent.engine.history import Start, recorded
 from agent.engine.lock import run_lock
 from agent.engine.observe import observe
-from agent.engine.runs import new_run_id, policies_of, report_of
+from agent.engine.plans import policies_of
+from agent.engine.runs import new_run_id, report_of
 from agent.engine.surroundings import surroundings_of
 from agent.errors import AgentError, Problem, UsageError
 from agent.model.history import RunKind

@@ -16,8 +16,8 @@ from agent.engine.credentials import credential_name
 from agent.engine.fleet import load_nodes
 from agent.engine.metrics import metrics_file
 from agent.engine.passwords import questions
+from agent.engine.plans import policies_of
 from agent.engine.request import Asked, Reach, RegistryFlags
-from agent.engine.runs import policies_of
 from agent.errors import UsageError
 from agent.planning.schedule import Credential, Schedule, unit_name
 

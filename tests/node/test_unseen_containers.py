@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.engine.fleet import plan_fleet
+from agent.engine.plans import without_consent
 from agent.engine.request import Policies, RegistryFlags
-from agent.engine.runs import without_consent
 from agent.model.inventory import Node
 from agent.model.plan import Action, Plan
 from agent.model.policy import RouteChoice

@@ -22,8 +22,8 @@ from agent.engine.drift import DriftedNode, DriftReport
 from agent.engine.events import NodeDone, Phase
 from agent.engine.fleet import PlannedNode
 from agent.engine.offline import plan_tree
+from agent.engine.plans import policies_of
 from agent.engine.request import Asked, RegistryFlags
-from agent.engine.runs import policies_of
 from agent.engine.store import Store
 from agent.errors import Problem
 from agent.model.history import PastNode, PastRun, RunKind
