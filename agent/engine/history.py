@@ -61,6 +61,7 @@ class Recorder:
         self._run_id = start.run_id
         self._digests = {planned.node.name: policy_digest(planned.policy) for planned in start.nodes}
         self._listener = listener
+        self._waiting: list[NodeResult] = []
         self._store: Store | None = None
         with self._given_up_in_trouble():
             # SQLite is not needed by commands that change nothing.
@@ -71,9 +72,14 @@ class Recorder:
             self._store.add_run(_begun(start))
 
     def __call__(self, event: Event) -> None:
-        """Write down a node's end, and pass the event on."""
+        """Write down a node's end, and pass the event on.
+
+        Nodes without a change wait for the next that was changed, or for the end: one commit for all of them.
+        """
         if isinstance(event, NodeFinished):
-            self._write([event.result])
+            self._waiting.append(event.result)
+            if event.result.outcome is not Outcome.UNCHANGED:
+                self._write(())
         self._listener(event)
 
     def end(self, results: Sequence[NodeResult], exit_code: ExitCode, halted: str | None) -> None:
@@ -91,10 +97,12 @@ class Recorder:
             self._store = None
 
     def _write(self, results: Sequence[NodeResult]) -> None:
-        if self._store is None or not results:
+        ended = {result.node: result for result in (*self._waiting, *results)}
+        self._waiting = []
+        if self._store is None or not ended:
             return
         with self._given_up_in_trouble():
-            self._store.write_nodes(self._run_id, [_past(r, self._digests.get(r.node, "")) for r in results])
+            self._store.write_nodes(self._run_id, [_past(r, self._digests.get(n, "")) for n, r in ended.items()])
 
     @contextmanager
     def _given_up_in_trouble(self) -> Iterator[None]:

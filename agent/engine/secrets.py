@@ -146,10 +146,13 @@ def check_logins(
     Raises AgentError where a registry rejects its login, before anything is changed; with `must_answer` also for
     any other reason why the login cannot pull.
     """
+    registries = {r.address.entry: r for r in _wanted(policies) if r.address.entry in credentials}
+    if not registries:
+        return []
     from agent.cluster.registry import validate  # noqa: PLC0415 - HTTP is slow to import
 
     findings: list[Problem] = []
-    for registry in {r.address.entry: r for r in _wanted(policies) if r.address.entry in credentials}.values():
+    for registry in registries.values():
         repository, reference = _image(registry)
         answer = validate(
             registry.address, credentials[registry.address.entry], repository=repository, reference=reference

@@ -51,3 +51,23 @@ def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> No
         recorder.end([odd], ExitCode.DONE, None)
     assert [problem.code for problem in recorder.findings] == ["history-unusable"]
     assert [run.run_id for run in load_runs()] == ["run-1"]
+
+
+def test_a_run_that_breaks_off_has_written_down_the_nodes_without_a_change() -> None:
+    start = Start(run_id="run-1", kind=RunKind.APPLY, asked=Asked(), nodes=())
+
+    def break_off() -> None:
+        with recorded(start, lambda _: None) as recorder:
+            recorder(NodeFinished(result=NodeResult(node="before", outcome=Outcome.UNCHANGED)))
+            recorder(NodeFinished(result=RESULT))
+            assert {node.node for node in load_runs()[0].nodes} == {"before", "node1"}
+            recorder(NodeFinished(result=NodeResult(node="behind", outcome=Outcome.UNCHANGED)))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
+    assert {node.node: node.outcome for node in load_runs()[0].nodes} == {
+        "before": Outcome.UNCHANGED,
+        "node1": Outcome.CHANGED,
+        "behind": Outcome.UNCHANGED,
+    }
