@@ -57,6 +57,10 @@ class AgentError(Exception):
         return cls(Problem(code=code, message=message, hint=hint))
 
 
+class OutputError(AgentError):
+    """Standard output does not take what was done or found: its disk is full, or fails."""
+
+
 class UsageError(AgentError):
     """The command line, configuration or inventory is wrong; nothing was done."""
 

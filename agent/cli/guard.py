@@ -13,7 +13,7 @@ import typer
 
 from agent.cli.options import Format
 from agent.cli.output import problem_lines, tell, tell_more, write_json
-from agent.errors import AgentError, ExitCode, Problem
+from agent.errors import AgentError, ExitCode, OutputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def _ended(code: ExitCode, problem: Problem, output: object) -> ExitCode:
         from agent.engine.documents.error import error_document
 
         # Where standard output itself is what is broken, the exit code still tells.
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OutputError, ValueError):
             write_json(error_document(problem, code))
     return code
 

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from typing import Any, cast
@@ -17,7 +18,7 @@ from typer.main import get_command
 
 from agent import __version__
 from agent.cli.options import examples
-from agent.errors import ExitCode, Problem
+from agent.errors import ExitCode, OutputError, Problem
 
 # Where this class lives differs between the versions of typer; BadParameter is one of its kinds in all of them.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -131,4 +132,5 @@ def _print_usage_error(message: str) -> None:
     from agent.engine.documents.error import error_document
 
     problem = Problem(code="usage", message=message, hint="--help lists what there is")
-    write_json(error_document(problem, ExitCode.USAGE))
+    with suppress(OutputError):  # standard error has told already
+        write_json(error_document(problem, ExitCode.USAGE))

@@ -17,7 +17,7 @@ import typer
 
 from agent.cli.options import Format
 from agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
-from agent.errors import Problem
+from agent.errors import OutputError, Problem
 from agent.model.result import NodeResult, Outcome
 
 if TYPE_CHECKING:
@@ -114,14 +114,28 @@ def show_state(text: str) -> None:
 
 @contextmanager
 def _whoever_reads(stream: TextIO) -> Iterator[None]:
-    """Go on where nobody reads any more, or where progress finds no room: what is printed steers no run."""
+    """Go on where nobody reads any more, or where progress finds no room: what is printed steers no run.
+
+    Raises OutputError (`output-failed`) where a result finds no room: whoever keeps it in a file would miss it.
+    """
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except OSError:
-        if stream is not sys.stderr:
-            raise
+        _discard(stream)
+    except OSError as error:
+        if stream is sys.stderr:
+            return
+        _discard(stream)
+        raise OutputError.of(
+            "output-failed",
+            f"standard output takes no more ({error.strerror}), so what was found or done is not told in full",
+            "make room where it goes; harbor-agent history shows what became of nodes, the same command looks again",
+        ) from None
+
+
+def _discard(stream: TextIO) -> None:
+    """Send the rest of a stream nowhere, also what the interpreter would still write when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _visible(text: str) -> str:

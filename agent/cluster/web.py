@@ -58,6 +58,12 @@ class Web:
         if authorization:
             headers["Authorization"] = authorization.reveal()
         proxy = proxy_for(url, os.environ)
+        if proxy and _is_cut_short(proxy):
+            return Problem(
+                code="registry-proxy-failed",
+                message="the address of the proxy in the environment has an @ behind its host, so its password is cut",
+                hint="write #, / and ? of a proxy's password as %23, %2F and %3F",
+            )
         if proxy:
             self.proxies.add(place(proxy))
         try:
@@ -94,6 +100,12 @@ def place(url: str) -> str:
     if not host:
         return ""
     return f"{parts.scheme}://" + (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+
+
+def _is_cut_short(proxy: str) -> bool:
+    """Whether what was meant as a password ends the host of a proxy's URL (RFC 3986, 3.2); nothing of it is printed."""
+    parts = urlsplit(proxy)
+    return "@" in parts.path + parts.query + parts.fragment
 
 
 def same_origin(first: str, second: str) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from agent.engine.database import HistoryError
 from agent.engine.fights import Corrected, Fights
 from agent.engine.plans import Fleet, without_consent
 from agent.engine.runs import apply_run
@@ -82,9 +84,13 @@ def correct(corrections: Corrections, listener: Listener, stop: StopRequest) -> 
         try:
             ended = apply_run(fleet, listener, stop)
         except AgentError:
-            memory.forget(added, [node.name for node in corrections.chosen])
+            with suppress(HistoryError):
+                memory.forget(added, [node.name for node in corrections.chosen])
             raise
-        memory.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
+        try:
+            memory.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
+        except HistoryError as error:  # nodes were changed: the report of that is not to be lost
+            ended = replace(ended, findings=(*ended.findings, error.problem))
     return ended
 
 

@@ -24,7 +24,8 @@ from agent.model.state import FileKind, FileState
 from agent.planning.schedule import ScheduleTemplates, render_crontab, render_service, render_timer, unit_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from agent.engine.schedule_request import ReadySchedule
     from agent.planning.schedule import Schedule
@@ -145,8 +146,11 @@ def remove(name: str | None, changes: Sequence[FileChange]) -> None:
     """
     unit = unit_name(name)
     if systemd.is_systemd_here():
-        systemd.systemctl("disable", "--now", f"{unit}.timer")
-        systemd.stop(f"{unit}.service")
+        files = {Path(change.path).name for change in changes}
+        with _where_gone(f"{unit}.timer", files):
+            systemd.systemctl("disable", "--now", f"{unit}.timer")
+        with _where_gone(f"{unit}.service", files):
+            systemd.stop(f"{unit}.service")
     _write(changes)
     if systemd.is_systemd_here():
         systemd.systemctl("daemon-reload")
@@ -155,6 +159,11 @@ def remove(name: str | None, changes: Sequence[FileChange]) -> None:
             with contextlib.suppress(AgentError):
                 systemd.systemctl("reset-failed", failed)
     systemd.forget_last_trigger(f"{unit}.timer")
+
+
+def _where_gone(file: str, files: Collection[str]) -> AbstractContextManager[None]:
+    """Take no error of systemd's for one where somebody removed the file: it may know the unit still, or not."""
+    return contextlib.nullcontext() if file in files else contextlib.suppress(AgentError)
 
 
 def installed(name: str | None = None) -> list[Installed]:

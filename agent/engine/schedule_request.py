@@ -169,13 +169,14 @@ def _asks_for_vault(reach: Reach) -> bool:
 
 def _account(name: str | None) -> pwd.struct_passwd:
     """Return the account; by default of whoever asks, also behind sudo. Raises UsageError for an unknown one."""
-    if name is None:
-        behind = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
-        name = behind or pwd.getpwuid(os.geteuid()).pw_name
+    asks = os.geteuid()
+    if name is None and asks == 0:
+        name = os.environ.get("SUDO_USER")
     try:
-        return pwd.getpwnam(name)
+        return pwd.getpwnam(name) if name else pwd.getpwuid(asks)
     except KeyError:
-        raise UsageError.of("usage", f"--user: there is no user {name} on this machine", "make it first") from None
+        message = f"--user: there is no user {name or asks} on this machine"
+        raise UsageError.of("usage", message, "make it first, or name another with --user") from None
 
 
 def _state_home(account: pwd.struct_passwd) -> str:

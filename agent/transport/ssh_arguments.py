@@ -18,6 +18,7 @@ _OTHERS_WITH_VALUE = frozenset("bcemBDEILOPQRSwW")
 _PROXIES = frozenset({"proxyjump", "proxycommand"})
 # Options whose value is a list of files on one line.
 LISTS = frozenset({"userknownhostsfile", "globalknownhostsfile"})
+_TOKEN = re.compile("%[%h]")
 _OPTION = re.compile(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", re.DOTALL)
 
 
@@ -28,16 +29,20 @@ class SshArguments:
     options: tuple[str, ...] = ()
     config_file: str | None = None
 
-    def as_mapping(self) -> dict[str, tuple[str, ...]]:
+    def as_mapping(self, host: str) -> dict[str, tuple[str, ...]]:
         """Return the values of each option by its lower-case name. Raises ValueError where a quote is not closed.
 
-        The first value of an option comes first and is the one that counts, as in ssh.
+        The first value of an option comes first and is the one that counts, as in ssh. `host` is what the host is
+        called, for the tokens of HostName (ssh_config(5)).
         """
         found: dict[str, tuple[str, ...]] = {}
         for pair in filter(None, map(_OPTION.match, self.options)):
             name, value = pair[1].lower(), pair[2].strip()
             if not (name in _PROXIES and _PROXIES & found.keys()):
                 found[name] = (*found.get(name, ()), *((value,) if name == "proxycommand" else shlex.split(value)))
+        if "hostname" in found:
+            tokens = {"%%": "%", "%h": host}
+            found["hostname"] = tuple(_TOKEN.sub(lambda t: tokens[t[0]], value) for value in found["hostname"])
         return found
 
 

@@ -11,6 +11,7 @@ import pwd
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ class SshConfiguration:
             message = f"there is no ssh client here to read {file or self._user_file} with"
             hint = "install one (openssh-client), or set ansible_ssh_common_args='-F none' to go without that file"
             raise ConfigError(message, hint)
-        return self._settings(destination, destination.arguments.as_mapping())
+        return self._settings(destination, destination.arguments.as_mapping(destination.name))
 
     @staticmethod
     def _settings(destination: Destination, found: Mapping[str, tuple[str, ...]]) -> Settings:
@@ -109,8 +110,9 @@ class SshConfiguration:
         """Name the user's file where HOME is not the account's: ssh itself does not look at HOME."""
         if named is not None:
             return ("-F", named)
-        if Path(pwd.getpwuid(os.getuid()).pw_dir) == Path.home():
-            return ()
+        with suppress(KeyError):  # a user without a name, in a container: ssh has its own words for that
+            if Path(pwd.getpwuid(os.getuid()).pw_dir) == Path.home():
+                return ()
         return ("-F", str(self._user_file if self._user_file.exists() else SYSTEM_CONFIG))
 
 

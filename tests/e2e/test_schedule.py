@@ -199,6 +199,21 @@ def test_an_installation_that_fails_leaves_nothing(controller: Controller) -> No
     assert controller.units() == before
 
 
+@pytest.mark.parametrize("noticed", [True, False], ids=["systemd-knows", "systemd-does-not-know"])
+@pytest.mark.parametrize("kind", ["timer", "service"])
+def test_half_a_schedule_can_be_removed(controller: Controller, kind: str, *, noticed: bool) -> None:
+    before = controller.units()
+    installed = controller.install("--name", "half", "--every", "6h")
+    assert installed.code == 0, installed.stderr
+    controller.machine.run(f"rm /etc/systemd/system/{_UNIT}-half.{kind}")
+    if noticed:
+        controller.machine.run("systemctl daemon-reload")
+    removed = controller.agent("schedule", "remove", "--name", "half", "--yes", sudo=True)
+    assert removed.code == 0, removed.stderr
+    assert controller.units() == before
+    assert "half" not in controller.machine.run("systemctl list-units --all --no-legend 'harbor*'").stdout
+
+
 def test_systemd_has_nothing_to_say_against_the_units(scheduled: Controller) -> None:
     files = f"/etc/systemd/system/{_UNIT}.service /etc/systemd/system/{_UNIT}.timer"
     verified = scheduled.machine.run(f"systemd-analyze verify --man=no {files} 2>&1")

@@ -27,6 +27,8 @@ RULES: dict[str, dict[str, str]] = {
 UNITS = ("tests/unit/planning/test_kept_units.py", "tests/unit/planning/test_effective.py")
 PLANS = (
     "tests/unit/planning/test_docker.py",
+    "tests/unit/planning/test_docker_refused.py",
+    "tests/unit/planning/test_docker_removal.py",
     "tests/unit/planning/test_live_restore.py",
     "tests/unit/planning/test_cases.py",
     "tests/unit/formats/test_dockerd_arguments.py",

@@ -16,7 +16,7 @@ from agent.model.plan import Action, Plan
 from agent.model.result import TransactionPhase
 from agent.model.state import FileKind, FileState
 from agent.node import wire
-from tests.node.test_transaction import DAEMON_JSON, DROP_IN, OPTIONS, begin, change, restart_plan, roll_back
+from tests.node.transactions import DAEMON_JSON, DROP_IN, OPTIONS, begin, change, restart_plan, roll_back
 
 if TYPE_CHECKING:
     from pathlib import Path

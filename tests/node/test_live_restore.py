@@ -9,7 +9,7 @@ import pytest
 
 from agent.model.plan import Action, LiveRestore
 from agent.model.result import TransactionPhase
-from tests.node.test_transaction import (
+from tests.node.transactions import (
     DAEMON_JSON,
     DROP_IN,
     ENTRY,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.model.result import TransactionPhase
-from tests.node.test_transaction import ENTRY, assert_no_leftovers, begin, restart_plan, roll_back
+from tests.node.transactions import ENTRY, assert_no_leftovers, begin, restart_plan, roll_back
 
 if TYPE_CHECKING:
     from tests.node.conftest import World

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent.cli.output import tell
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 DROP_IN = "etc/systemd/system/docker.service.d/docker-options.conf"
 PROGRAM = (sys.executable, "-m", "agent.cli")
@@ -57,6 +57,22 @@ def test_progress_that_finds_no_room_stops_nothing(tree: Path) -> None:
         stdout=subprocess.DEVNULL,
     )
     assert code == 0
+    assert (tree / DROP_IN).exists()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_result_that_finds_no_room_is_an_error_and_what_was_done_stays(tree: Path, tmp_path: Path, form: str) -> None:
+    told = tmp_path / "told"
+    with told.open("w") as stderr:
+        code = run(
+            *("apply", "--root", str(tree), "--registry", "h.lan", "--yes", "-o", form),
+            redirected=">/dev/full",
+            stderr=stderr,
+        )
+    assert code == 1
+    assert "No space left on device" in told.read_text()
+    assert "[output-failed]" in told.read_text()
+    assert "bug" not in told.read_text()
     assert (tree / DROP_IN).exists()
 
 

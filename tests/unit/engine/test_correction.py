@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from agent.errors import LockedError, UsageError
 from agent.model.inventory import Node
 from agent.model.plan import Plan
 from agent.model.policy import DriftLimits, Policy, Registry
+from agent.model.result import Outcome
 from agent.model.state import Container, FileState
 from agent.planning.drift import classify
 from agent.planning.policy_digest import policy_digest
@@ -29,6 +32,8 @@ from tests.unit.planning.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, OPTIONS, ap
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agent.engine.events import Event
 
 ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 POLICY = Policy(registries=(Registry(address=want(HARBOR).present[0]),))
@@ -113,6 +118,22 @@ def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
         correct(corrections, lambda _: None, StopRequest())
     with Fights() as memory:
         assert memory.of_node("node1") == []
+
+
+def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
+    found = drifted()
+    nowhere = replace(found.planned.node, address="127.0.0.1", port=1)
+    found = replace(found, planned=replace(found.planned, node=nowhere))
+    corrections = choose_corrections(report(found), LIMITS, accept_restart=False)
+
+    def break_it(_: Event) -> None:
+        with closing(sqlite3.connect(history_file())) as connection:
+            connection.execute("DROP TABLE IF EXISTS correction")
+            connection.commit()
+
+    ended = correct(corrections, break_it, StopRequest())
+    assert [(result.node, result.outcome) for result in ended.results] == [("node1", Outcome.UNREACHABLE)]
+    assert "history-unusable" in [finding.code for finding in ended.findings]
 
 
 def test_what_people_read_names_files_and_sums_up() -> None:

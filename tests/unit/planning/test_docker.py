@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.errors import Problem
 from agent.model.plan import Action, Plan, Refusal, Route
 from agent.model.policy import RouteChoice
-from agent.model.state import (
-    DockerState,
-    FileKind,
-    FileState,
-    LiveRegistryConfig,
-    NodeState,
-    Reachability,
-    Record,
-    System,
-    UnitState,
-)
+from agent.model.state import LiveRegistryConfig, Reachability
 from agent.planning.docker import plan_docker
 from tests.unit.planning.nodes import (
     CONTAINER,
@@ -32,47 +21,13 @@ from tests.unit.planning.nodes import (
     OPTIONS,
     PLAIN_UNIT,
     TEMPLATES,
-    applied,
     node,
     regular,
     running,
     stopped,
-    symlink,
-    unwant,
     want,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent.planning.wanted import Wanted
-
-DEBIAN_ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
-FLAG = f"--insecure-registry={HARBOR}"
-
-
-def plan(state: NodeState, wanted: Wanted | None = None) -> Plan:
-    decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
-    assert isinstance(decision, Plan), decision.problem
-    return decision
-
-
-def refusal(state: NodeState, wanted: Wanted | None = None) -> Refusal:
-    decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
-    assert isinstance(decision, Refusal), decision.reason
-    return decision
-
-
-def after(decision: Plan, path: str) -> str | None:
-    content = {change.path: change.after.content for change in decision.changes}[path]
-    return None if content is None else content.decode()
-
-
-def codes(decision: Plan) -> list[str]:
-    return [finding.code for finding in decision.findings]
-
-
-# -- what is put where ---------------------------------------------------------------------------------------
+from tests.unit.planning.plans import DEBIAN_ARGV, FLAG, after, codes, plan, refusal
 
 
 def test_several_registries_are_one_change_and_one_restart() -> None:
@@ -186,9 +141,6 @@ def test_unset_environment_takes_the_variable_away() -> None:
     assert decision.route is Route.DAEMON_JSON
 
 
-# -- forced routes -------------------------------------------------------------------------------------------
-
-
 def test_drop_in_repeats_exec_start_where_no_variable_reaches_dockerd() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
     decision = plan(state, want(HARBOR, route=RouteChoice.DROP_IN))
@@ -218,9 +170,6 @@ def test_daemon_json_beside_a_flag_is_refused() -> None:
 def test_daemon_json_is_used_where_it_works() -> None:
     decision = plan(node({FRAGMENT: DEBIAN_UNIT}), want(HARBOR, route=RouteChoice.DAEMON_JSON))
     assert (decision.route, decision.action) == (Route.DAEMON_JSON, Action.RELOAD)
-
-
-# -- the cheapest action -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -306,192 +255,6 @@ def test_pending_daemon_reload_is_told() -> None:
     unit = replace(state.docker.unit, need_daemon_reload=True, drop_in_paths=("/run/x/docker.service.d/9.conf",))
     decision = plan(replace(state, docker=replace(state.docker, unit=unit)))
     assert {"daemon-reload-pending", "drop-in-unseen"} <= set(codes(decision))
-
-
-# -- taking entries out --------------------------------------------------------------------------------------
-
-
-def test_the_last_entry_leaves_an_empty_list_for_the_reload_to_revoke() -> None:
-    state = applied(
-        running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV), plan(running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV))
-    )
-    decision = plan(state, unwant(HARBOR))
-    assert after(decision, DAEMON_JSON) == '{\n  "insecure-registries": []\n}\n'
-    assert (decision.action, decision.unexpected_entries) == (Action.RELOAD, (HARBOR,))
-    assert decision.owned_entries == ()
-    assert plan(applied(state, decision), unwant(HARBOR)).is_empty
-
-
-def test_a_file_that_came_with_the_entry_goes_with_it() -> None:
-    before = running(node({FRAGMENT: DEBIAN_UNIT}), DEBIAN_ARGV)
-    decision = plan(applied(before, plan(before)), unwant(HARBOR))
-    (change,) = decision.changes
-    assert change.after.kind is FileKind.ABSENT
-    assert (decision.action, decision.created_files) == (Action.RESTART, ())
-    assert decision.argv_after == DEBIAN_ARGV
-
-
-def test_a_file_of_somebody_else_stays_though_empty() -> None:
-    state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG}"\n'})
-    decision = plan(running(state, (*DEBIAN_ARGV, FLAG), (HARBOR,)), unwant(HARBOR))
-    assert after(decision, OPTIONS) == '[Service]\nEnvironment="DOCKER_OPTS="\n'
-
-
-def test_only_what_is_named_goes() -> None:
-    value = "--insecure-registry=a --mtu=1 --insecure-registry b --insecure-registry=c"
-    text = f'[Service]\nEnvironment="DOCKER_OPTS={value}"\n'
-    decision = plan(node({FRAGMENT: DEBIAN_UNIT, OPTIONS: text}), unwant("a", "b"))
-    assert after(decision, OPTIONS) == '[Service]\nEnvironment="DOCKER_OPTS=--mtu=1 --insecure-registry=c"\n'
-
-
-def test_one_goes_and_one_comes_in_one_plan() -> None:
-    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["a"]}'})
-    wanted = replace(want("b"), absent=unwant("a").absent)
-    decision = plan(running(state, DEBIAN_ARGV, ("a",)), wanted)
-    assert after(decision, DAEMON_JSON) == '{"insecure-registries": ["b"]}'
-    assert (decision.expected_entries, decision.unexpected_entries) == (("b",), ("a",))
-
-
-def test_nothing_to_take_out_is_unchanged() -> None:
-    decision = plan(running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV), unwant("a"))
-    assert decision.is_empty
-    assert "a is not trusted" in decision.reason
-
-
-RANGE = "--insecure-registry=192.168.0.0/16"
-
-
-@pytest.mark.parametrize(
-    ("contents", "place"),
-    [
-        (
-            {FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": [\n"{HARBOR}",\n"192.168.0.0/16"]}}'},
-            f"{DAEMON_JSON} line 3",
-        ),
-        (
-            {FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG} \\\n  {RANGE}"\n'},
-            f"DOCKER_OPTS in {OPTIONS} line 3",
-        ),
-        (
-            {FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": f"# ours\nDOCKER_OPTS={RANGE}\n"},
-            "DOCKER_OPTS in /etc/default/docker line 2",
-        ),
-        (
-            {FRAGMENT: PLAIN_UNIT + f"ExecStart=\nExecStart=/usr/bin/dockerd {RANGE}\n"},
-            f"ExecStart= in {FRAGMENT} line {PLAIN_UNIT.count(chr(10)) + 2}",
-        ),
-        (
-            {FRAGMENT: PLAIN_UNIT + f"Environment=N=16\nExecStart=\nExecStart=/usr/bin/dockerd {RANGE[:-2]}${{N}}\n"},
-            f"ExecStart= in {FRAGMENT} line {PLAIN_UNIT.count(chr(10)) + 3}",
-        ),
-    ],
-)
-def test_what_stays_trusted_through_a_range_is_told_with_its_file_and_line(
-    contents: Mapping[str, str], place: str
-) -> None:
-    """The tool takes single registries only, so a person has to find it."""
-    told = {finding.code: finding for finding in plan(node(contents), unwant(HARBOR)).findings}
-    assert "192.168.0.0/16" in told["still-covered"].message
-    assert told["still-covered"].hint.endswith(f": {place}")
-
-
-def test_what_dockerd_trusts_by_itself_is_not_to_be_looked_for() -> None:
-    decision = plan(node({FRAGMENT: PLAIN_UNIT}), unwant("127.0.0.1:5000"))
-    assert [finding.hint for finding in decision.findings] == [
-        "dockerd trusts it by itself, and nothing takes that back"
-    ]
-
-
-def test_ours_and_no_longer_asked_for_is_told_and_left() -> None:
-    state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["old.lan"]}'})
-    decision = plan(replace(state, record=Record(entries=("old.lan",))))
-    assert "ours-no-longer-wanted" in codes(decision)
-    assert decision.owned_entries == ("old.lan", HARBOR)
-    assert '"old.lan"' in str(after(decision, DAEMON_JSON))
-
-
-# -- refusals ------------------------------------------------------------------------------------------------
-
-
-def with_file(state: NodeState, file: FileState) -> NodeState:
-    return replace(state, files={**state.files, file.path: file})
-
-
-@pytest.mark.parametrize(
-    ("state", "code", "words"),
-    [
-        (NodeState(system=System(init="systemd"), other_runtimes=("containerd",)), "docker-absent", "containerd"),
-        (NodeState(system=System(init="init"), docker=DockerState(unit=UnitState())), "no-systemd", "init"),
-        (node({}), "unit-missing", "docker.service"),
-        (node({FRAGMENT: ""}), "unit-masked", FRAGMENT),
-        (node({FRAGMENT: "[Service]\nExecStart=/a\nExecStart=/b\n"}), "unit-invalid", FRAGMENT),
-        (node({FRAGMENT: "[Service]\n"}), "unit-invalid", "no ExecStart="),
-        (node({FRAGMENT: DEBIAN_UNIT, OPTIONS: "[Service\n"}), "file-invalid", f"{OPTIONS} line 1"),
-        (node({FRAGMENT: DEBIAN_UNIT, OPTIONS: b"[Service]\n\0"}), "file-invalid", f"{OPTIONS} line 2"),
-        (
-            node({FRAGMENT: DEBIAN_UNIT, OPTIONS: "[Service]\n# ours\nEnvironment=DOCKER_OPTS=--mtu=1\\x20\n"}),
-            "file-invalid",
-            f"{OPTIONS} line 3: the value cannot be extended",
-        ),
-        (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{\n]"}), "file-invalid", f"{DAEMON_JSON} line 2"),
-        (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{" + " " * (1 << 20) + "}"}), "file-too-large", DAEMON_JSON),
-        (node({FRAGMENT: DEBIAN_UNIT.replace("File=-", "File=")}), "environment-file-missing", "/etc/default/docker"),
-        (node({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: '{\n"hosts": []}'}), "configuration-conflict", "line 2: 'hosts'"),
-        (node({FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": "DOCKER_OPTS=x\n"}), "arguments-invalid", "'x'"),
-        (node({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: ""}), "config-blank", DAEMON_JSON),
-        (
-            node({FRAGMENT: PLAIN_UNIT + "ExecStart=\nExecStart=/usr/bin/dockerd --config-file=/etc/x\n"}, "1.10.3"),
-            "config-missing",
-            "/etc/x",
-        ),
-        (replace(node({FRAGMENT: PLAIN_UNIT}), pending_transaction="t-7"), "transaction-pending", "t-7"),
-        (with_file(node({FRAGMENT: PLAIN_UNIT}), symlink(DAEMON_JSON, "/srv/d.json", b"{}")), "file-symlinked", "/srv"),
-        (with_file(node({FRAGMENT: PLAIN_UNIT}), symlink(DAEMON_JSON, "/gone")), "file-symlinked", "/gone"),
-        (
-            with_file(node({FRAGMENT: PLAIN_UNIT}), FileState(path=DAEMON_JSON, kind=FileKind.DIRECTORY)),
-            "file-not-regular",
-            DAEMON_JSON,
-        ),
-        (
-            with_file(node({FRAGMENT: PLAIN_UNIT}), FileState(path=DAEMON_JSON, kind=FileKind.UNREADABLE)),
-            "file-unreadable",
-            DAEMON_JSON,
-        ),
-        (
-            with_file(node({FRAGMENT: DEBIAN_UNIT}), FileState(path=OPTIONS, kind=FileKind.UNREADABLE)),
-            "file-unreadable",
-            OPTIONS,
-        ),
-        (
-            with_file(node({FRAGMENT: PLAIN_UNIT}), FileState(path=DAEMON_JSON, kind=FileKind.TOO_LARGE)),
-            "file-too-large",
-            f"{DAEMON_JSON} is larger than 1 MiB",
-        ),
-    ],
-)
-def test_refused_with_code_and_place(state: NodeState, code: str, words: str) -> None:
-    problem = refusal(state).problem
-    assert (problem.code, words in problem.message) == (code, True), problem
-    assert problem.hint
-
-
-def test_what_a_transaction_that_was_broken_off_needs_is_said_in_full() -> None:
-    problem = refusal(replace(node({FRAGMENT: PLAIN_UNIT}), pending_transaction="t-7")).problem
-    assert "sh /var/lib/harbor-agent/transactions/t-7/transaction.sh rollback t-7" in problem.hint
-    assert "explain transaction-pending" in problem.hint
-
-
-def test_a_variable_that_an_unknown_specifier_kills_is_refused_with_its_line() -> None:
-    state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--label=%x"\n'})
-    problem = refusal(state).problem
-    assert problem.code == "assignment-broken"
-    assert f"{OPTIONS} line 2: '%x'" in problem.message
-
-
-def test_masked_by_systemd_is_refused() -> None:
-    state = node({FRAGMENT: PLAIN_UNIT})
-    docker = DockerState(unit=UnitState(load_state="masked"))
-    assert refusal(replace(state, docker=docker)).problem.code == "unit-masked"
 
 
 def test_a_wrong_type_is_mended_with_consent_only() -> None:

@@ -61,6 +61,8 @@ class TestArguments:
             ("-o 'port = 2200'", {"port": 2200}),
             ("-l deploy", {"user": "deploy"}),
             ("-o HostName=10.0.0.9", {"host": "10.0.0.9"}),
+            ("-o HostName=%h.example.com", {"host": "node1.example.com"}),
+            ("-o HostName=fe80::1%%hme0", {"host": "fe80::1%hme0"}),
             ("-o HostKeyAlias=cluster", {"known_as": "cluster"}),
             ("-o UserKnownHostsFile=/a", {"known_hosts": (Path("/a"),)}),
             ("-o 'userknownhostsfile /a /b'", {"known_hosts": (Path("/a"), Path("/b"))}),
@@ -87,7 +89,9 @@ class TestArguments:
         assert different == changes
 
     @needs_client
-    @pytest.mark.parametrize("arguments", ["-J a,b -p 22 -l x", "-o UserKnownHostsFile=/a", "-i /k", "-4", ""])
+    @pytest.mark.parametrize(
+        "arguments", ["-J a,b -p 22 -l x", "-o HostName=%h.%%h", "-o UserKnownHostsFile=/a", "-i /k", "-4", ""]
+    )
     def test_ssh_itself_reads_them_the_same(self, arguments: str, home: Path) -> None:
         empty = home / "empty"
         empty.write_text("")
