@@ -63,7 +63,10 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """The node's files, evaluated. `config` is None where the file is absent or, with `config_fault`, unusable."""
+    """The node's files, evaluated. `config` is None where the file is absent or, with `config_fault`, unusable.
+
+    `argv` are the arguments as people write them; specifiers of the machine stay as they are.
+    """
 
     unit: UnitFiles
     parsed: Mapping[str, UnitFile]
@@ -73,17 +76,13 @@ class Effective:
     winners: Mapping[str, Variable | FileVariable]
     environment: Mapping[str, str]
     arguments: tuple[Argument, ...]
+    argv: tuple[str, ...]
     daemon: DaemonArguments
     config_path: str
     config: DaemonJson | None
     config_fault: FormatError | None
     config_missing: bool
     faults: tuple[tuple[str, Fault], ...]
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The argument vector, as text; specifiers of the machine stay as they are written."""
-        return tuple(readable(argument.text) for argument in self.arguments)
 
     @property
     def flag_entries(self) -> tuple[str, ...]:
@@ -166,6 +165,7 @@ def evaluate(state: NodeState) -> Effective:
         winners=winners,
         environment=environment,
         arguments=arguments,
+        argv=tuple(readable(argument.text) for argument in arguments),
         daemon=daemon,
         config_path=daemon.config_file,
         config=config,
