@@ -146,6 +146,7 @@ run_validation() {
 # Restarts and waits; 1 with CODE and DETAIL where it does not come up before $1.
 restart_daemon() {
   systemctl reset-failed "$unit" "${unit%.service}.socket" 2>/dev/null
+  restarted_at=$(date +%s)
   left=$(($1 - $(now)))
   # Waiting costs nothing here, and asking again and again takes from what dockerd needs to start.
   said=$(timeout "$((left > 0 ? left : 1))" systemctl restart "$unit" 2>&1)
@@ -180,8 +181,8 @@ last_error() {
   timeout 5 journalctl --sync >/dev/null 2>&1
   look_at_unit
   fact InvocationID
-  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null |
-    grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1)
+  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null | last_complaint)
+  [ -n "$said" ] || said=$(said_since_restart | last_complaint)
   # Where it said nothing, systemd knows which process ended and how, also if it has started another one since.
   if [ -z "$said" ]; then
     words=$(journalctl -b "UNIT=$unit" -n 20 -o cat --no-pager 2>/dev/null | grep -E 'process exited|Failed to|timed out')
@@ -189,6 +190,18 @@ last_error() {
     said=${said:-$(printf '%s\n' "$words" | tail -n 1)}
   fi
   printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g; s/^Status: //' | cut -c1-400
+}
+
+last_complaint() {
+  grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1
+}
+
+# What the unit said since systemd began to start it anew, without systemd's own words. By the time anybody asks systemd
+# may have begun another attempt, and of a process that ended at once journald does not always know the attempt.
+said_since_restart() {
+  [ -n "${restarted_at:-}" ] || return 0
+  journalctl "_SYSTEMD_UNIT=$unit" + "UNIT=$unit" --since "@$restarted_at" -o cat --no-pager 2>/dev/null |
+    sed -n '/^Starting /,$p' | grep -v -e "^$unit: " -e '^Starting ' -e '^Failed to start '
 }
 
 # SIGHUP; the status says nothing about whether the file was taken, the live list does.

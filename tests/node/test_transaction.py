@@ -95,6 +95,22 @@ def test_a_daemon_that_does_not_start_gets_its_old_configuration_back(world: Wor
     assert_no_leftovers(world)
 
 
+def test_what_an_attempt_said_that_is_not_the_last_any_more_is_told(world: World) -> None:
+    log = (
+        "stream copy error: reading from a closed fifo\nStopped docker.service\nStarting docker.service\n"
+        "failed to start daemon: no good\ndocker.service: Failed with result 'exit-code'.\n"
+        "Failed to start docker.service\nStarting docker.service\n"
+    )
+    world.set("log", log)
+    world.replace(
+        "journalctl",
+        'case "$*" in *_INVOCATION_ID=*) exit ;; _SYSTEMD_UNIT=docker.service*--since*) cat "$WORLD/log"; exit ;; esac',
+    )
+    report = begin(world, restart_plan(world, OPTIONS.replace(ENTRY, f"{ENTRY} --dies")))
+    assert (report.phase, report.code) == (TransactionPhase.ROLLED_BACK, "docker-start-failed")
+    assert report.detail == "failed to start daemon: no good"
+
+
 def test_a_change_without_effect_is_taken_back(world: World) -> None:
     report = begin(world, restart_plan(world, "[Service]\n"))
     assert (report.phase, report.code) == (TransactionPhase.ROLLED_BACK, "registry-not-live")
