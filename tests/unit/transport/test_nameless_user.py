@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from threading import Event
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,13 +13,18 @@ from agent.model.inventory import Node
 from agent.model.program import Program
 from agent.transport.local import run_here
 from agent.transport.protocol import Completed, Job
+from agent.transport.ssh_config import SshConfiguration
 from agent.transport.ssh_settings import Destination, settings_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NUMBER = 987_654_321
 
 
 @pytest.fixture(autouse=True)
-def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+def nameless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: NUMBER)
@@ -30,6 +37,13 @@ def test_ssh_logs_in_by_number_where_nothing_else_is_named() -> None:
     assert settings.user == str(NUMBER)
     assert [str(file) for file in settings.known_hosts or ()] == ["/srv/known_hosts"]
     assert [str(file) for file in settings.certificate_files] == [f"/srv/{NUMBER}-cert.pub"]
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="needs ssh: apt-get install openssh-client")
+def test_an_ssh_configuration_is_left_to_ssh(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host node1\n  Port 2222\n")
+    assert SshConfiguration().resolve(Destination(name="node1")).host == "node1"
 
 
 def test_this_machine_can_still_be_worked_on() -> None:
