@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,7 +34,7 @@ PLAYBOOK = """
 - hosts: all
   gather_facts: false
   tasks:
-    - ansible.builtin.copy: {{content: {text!r}, dest: /etc/docker/same}}
+    - ansible.builtin.copy: {{content: {text}, dest: /etc/docker/same}}
     - ansible.builtin.command: docker info
       changed_when: false
 """
@@ -121,13 +122,13 @@ def _pyinfra(folder: Path) -> Side:
         (home / "deploy.py").write_text(DEPLOY.format(text=SAME_FILE))
         return [str(folder / "bin/pyinfra"), "hosts.py", "deploy.py", "--yes", "--parallel", str(work.forks)]
 
-    return Side(name="pyinfra", command=command, is_done=lambda _said, _count: True)
+    return Side(name="pyinfra", command=command, is_done=_nothing_put)
 
 
 def _ansible(folder: Path) -> Side:
     def command(work: Work) -> list[str]:
         write_inventory(work)
-        (work.hosts.home / "playbook.yml").write_text(PLAYBOOK.format(text=SAME_FILE))
+        (work.hosts.home / "playbook.yml").write_text(PLAYBOOK.format(text=json.dumps(SAME_FILE)))
         known_hosts = f"-o UserKnownHostsFile={work.hosts.home}/.ssh/known_hosts"
         arguments = f"-o ControlMaster=auto -o ControlPersist=5s {known_hosts}"
         program = str(folder / "bin/ansible-playbook")
@@ -135,7 +136,7 @@ def _ansible(folder: Path) -> Side:
         return [
             "/bin/sh",
             "-c",
-            'ANSIBLE_SSH_CONTROL_PATH_DIR=$(mktemp -d) exec "$@"',
+            'ANSIBLE_SSH_CONTROL_PATH_DIR=$(mktemp -d -p "$PWD") exec "$@"',
             "sh",
             program,
             *options,
@@ -146,7 +147,7 @@ def _ansible(folder: Path) -> Side:
     return Side(
         name="Ansible",
         command=command,
-        is_done=lambda said, count: said.count("unreachable=0    failed=0") == count,
+        is_done=lambda said, count: said.count("changed=0    unreachable=0    failed=0") == count,
         environment=environment,
         rounds_at_most=1,
         hosts_at_most=200,
@@ -183,6 +184,15 @@ def _script(python: str, name: str, work: Work) -> list[str]:
 
 def _probed(said: str, count: int) -> bool:
     return said.count("harbor-agent/probe/1 end") == count
+
+
+def _nothing_put(said: str, count: int) -> bool:
+    """Whether pyinfra's table ends with Hosts, Success, Error, No Change as of `count` hosts whose file was there.
+
+    Hosts share file systems: whoever put the file there would race with its neighbours and change what others find.
+    """
+    rows = [line.split() for line in said.splitlines() if line.lstrip().startswith("files.put (")]
+    return [row[-4:] for row in rows] == [[str(count), "-", "-", str(count)]]
 
 
 def _summed(word: str) -> Callable[[str, int], bool]:
