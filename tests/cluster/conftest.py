@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.engine.drain import ClusterSide, look_around
+from tests.cluster.rollouts import PATIENT, RUN
 from tests.lab.apiserver import running_apiserver
 from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from agent.engine.events import Event
+    from agent.engine.fleet import PlannedNode
+    from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.registry import RunningRegistry
 
@@ -70,3 +77,25 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def grant(apiserver: RunningApiServer, namespace: str) -> Callable[..., None]:
     """Give the limited user verbs on a resource in the test's namespace."""
     return lambda resource, *verbs: apiserver.grant(namespace, resource, verbs)
+
+
+@pytest.fixture
+def name() -> str:
+    """A node's name of the test's own."""
+    return f"worker-{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def around(apiserver: RunningApiServer) -> Iterator[Around]:
+    """Look around for nodes, with a drain unless told otherwise."""
+    with ExitStack() as stack:
+
+        def look(*nodes: PlannedNode, user: str = "admin", told: list[Event] | None = None, **side: object) -> object:
+            kubeconfig = str(apiserver.kubeconfig(user))
+            listener = (told if told is not None else []).append
+            wish = ClusterSide(
+                run_id=RUN, kubeconfig=kubeconfig, context=None, drain=True, listener=listener, deadlines=PATIENT
+            )
+            return stack.enter_context(look_around(replace(wish, **side), nodes))
+
+        yield look

@@ -1,96 +1,32 @@
-"""A rollout's side in the cluster, on a real API server: whom it empties, whom it waits for, what it leaves behind."""
+"""A drain, on a real API server: which nodes are emptied, what keeps one from it, and what it needs."""
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from agent.cluster.nodes import CORDONED_BY
 from agent.engine.drain import ClusterSide, Deadlines, look_around
 from agent.engine.events import Message
-from agent.engine.fleet import PlannedNode
 from agent.errors import AgentError, ExitCode, UsageError
-from agent.model.inventory import Node
-from agent.model.plan import Action, Plan
-from agent.model.policy import Policy
-from agent.model.result import NodeResult, Outcome
-from agent.model.state import NodeState, System
+from agent.model.plan import Action
+from agent.model.result import Outcome
 from tests.cluster.answering import free_port
-from tests.lab.kubelet import (
-    add_budget,
-    add_node,
-    add_pod,
-    allow,
-    pods_on,
-    renew_lease,
-    running_kubelet,
-    set_ready,
-)
+from tests.cluster.rollouts import RUN, SHORT, cordon_of, ended, planned
+from tests.lab.kubelet import add_budget, add_node, add_pod, allow, pods_on, running_kubelet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from agent.engine.events import Event
+    from agent.engine.fleet import PlannedNode
     from agent.engine.surroundings import Surroundings
+    from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
 
 pytestmark = pytest.mark.needs("apiserver")
-
-RUN = "20260101T000000Z-0001"
-NUMBERS = itertools.count(1)
-PATIENT = Deadlines(drain=60.0, ready=60.0)
-SHORT = Deadlines(drain=1.0, ready=1.0)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"worker-{next(NUMBERS)}"
-
-
-def planned(name: str, *, action: Action = Action.RESTART, address: str = "", boot_id: str = "") -> PlannedNode:
-    return PlannedNode(
-        node=Node(name=name, address=address or name),
-        policy=Policy(registries=()),
-        outcome=Outcome.CHANGE,
-        decision=Plan(node=name, action=action, reason="test"),
-        state=NodeState(system=System(boot_id=boot_id)),
-    )
-
-
-Around = Callable[..., "Surroundings"]
-
-
-@pytest.fixture
-def around(apiserver: RunningApiServer) -> Iterator[Around]:
-    """Look around for nodes, with a drain unless told otherwise."""
-    with ExitStack() as stack:
-
-        def look(*nodes: PlannedNode, user: str = "admin", told: list[Event] | None = None, **side: object) -> object:
-            kubeconfig = str(apiserver.kubeconfig(user))
-            listener = (told if told is not None else []).append
-            wish = ClusterSide(
-                run_id=RUN, kubeconfig=kubeconfig, context=None, drain=True, listener=listener, deadlines=PATIENT
-            )
-            return stack.enter_context(look_around(replace(wish, **side), nodes))
-
-        yield look
-
-
-def ended(name: str, outcome: Outcome = Outcome.CHANGED, *, verified: bool | None = True) -> NodeResult:
-    return NodeResult(node=name, outcome=outcome, action=Action.RESTART, verified=verified)
-
-
-def cordon_of(apiserver: RunningApiServer, name: str) -> tuple[bool, str | None]:
-    node = apiserver.ask("GET", f"/api/v1/nodes/{name}")
-    return bool(node["spec"].get("unschedulable")), node["metadata"].get("annotations", {}).get(CORDONED_BY)
 
 
 class TestDrain:
@@ -231,7 +167,7 @@ class TestWhichNode:
     def test_it_is_found_by_the_address_that_it_is_reached_at(
         self, around: Around, apiserver: RunningApiServer, name: str
     ) -> None:
-        add_node(apiserver, name, address=f"192.0.2.{next(NUMBERS)}9")
+        add_node(apiserver, name, address="192.0.2.9")
         address = apiserver.ask("GET", f"/api/v1/nodes/{name}")["status"]["addresses"][0]["address"]
         side = around(planned("called-otherwise", address=address))
         assert side.before([planned("called-otherwise", address=address)]) == {}
@@ -253,118 +189,6 @@ class TestWhichNode:
         assert problem
         assert problem.code == "cluster-node-mismatch"
         assert cordon_of(apiserver, name) == (False, None)
-
-
-class TestAfterwards:
-    @pytest.mark.parametrize("outcome", [Outcome.CHANGED, Outcome.ROLLED_BACK, Outcome.REFUSED, Outcome.FAILED])
-    def test_a_node_whose_state_is_known_works_again(
-        self, around: Around, apiserver: RunningApiServer, name: str, outcome: Outcome
-    ) -> None:
-        add_node(apiserver, name)
-        side = around(planned(name))
-        side.before([planned(name)])
-        (result,) = side.after([ended(name, outcome)])
-        assert result == ended(name, outcome)
-        assert cordon_of(apiserver, name) == (False, None)
-
-    @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.ROLLBACK_FAILED])
-    def test_a_node_that_may_be_broken_stays_cordoned_and_the_report_says_so(
-        self, around: Around, apiserver: RunningApiServer, name: str, outcome: Outcome
-    ) -> None:
-        add_node(apiserver, name)
-        side = around(planned(name))
-        side.before([planned(name)])
-        side.end(side.after([ended(name, outcome)]))
-        assert cordon_of(apiserver, name) == (True, RUN)
-        (finding,) = side.findings
-        assert finding.code == "node-stays-cordoned"
-        assert f"kubectl uncordon {name}" in finding.hint
-
-    def test_a_run_that_is_broken_off_says_what_it_leaves(
-        self, around: Around, apiserver: RunningApiServer, name: str
-    ) -> None:
-        add_node(apiserver, name)
-        told: list[Event] = []
-        side = around(planned(name), told=told)
-        side.before([planned(name)])
-        with pytest.raises(KeyboardInterrupt), side:
-            raise KeyboardInterrupt
-        assert any(f"kubectl uncordon {name}" in event.text for event in told if isinstance(event, Message))
-
-    def test_what_a_killed_run_left_is_uncordoned_by_the_next(
-        self, around: Around, apiserver: RunningApiServer, name: str
-    ) -> None:
-        unchanged, restarted, sick = name, f"{name}-b", f"{name}-c"
-        for node in (unchanged, restarted, sick):
-            add_node(apiserver, node, cordoned=True, annotations={CORDONED_BY: "killed-run"})
-        side = around(*(planned(node) for node in (unchanged, restarted, sick)))
-        assert side.before([planned(restarted)]) == {}
-        assert cordon_of(apiserver, restarted) == (True, RUN)
-        side.after([ended(restarted)])
-        side.end([ended(unchanged, Outcome.UNCHANGED), ended(restarted), ended(sick, Outcome.UNREACHABLE)])
-        assert cordon_of(apiserver, unchanged) == (False, None)
-        assert cordon_of(apiserver, restarted) == (False, None)
-        assert cordon_of(apiserver, sick) == (True, "killed-run")
-        (finding,) = side.findings
-        assert "killed-run" in finding.message
-        assert f"kubectl uncordon {sick}" in finding.hint
-
-
-@pytest.mark.parametrize("drain", [True, False])
-class TestReady:
-    def test_who_is_not_ready_again_in_time_has_failed(
-        self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool
-    ) -> None:
-        add_node(apiserver, name)
-        side = around(planned(name), drain=drain, deadlines=SHORT)
-        side.before([planned(name)])
-        set_ready(apiserver, name, ready=False)
-        (result,) = side.after([ended(name)])
-        side.end([result])
-        assert result.problem
-        assert (result.verified, result.problem.code) == (False, "node-not-ready")
-        assert "NotReady" in result.reason
-        assert cordon_of(apiserver, name) == ((True, RUN) if drain else (False, None))
-        assert [finding.code for finding in side.findings] == (["node-stays-cordoned"] if drain else [])
-
-    def test_a_node_that_becomes_ready_is_waited_for(
-        self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool
-    ) -> None:
-        add_node(apiserver, name)
-        side = around(planned(name), drain=drain)
-        side.before([planned(name)])
-        set_ready(apiserver, name, ready=False)
-        back = threading.Timer(1.0, lambda: set_ready(apiserver, name, ready=True))
-        back.start()
-        assert side.after([ended(name)]) == [ended(name)]
-        back.join()
-        assert cordon_of(apiserver, name) == (False, None)
-
-    def test_what_kubelet_said_before_the_restart_proves_nothing(
-        self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool
-    ) -> None:
-        add_node(apiserver, name)
-        renew_lease(apiserver, name)
-        side = around(planned(name), drain=drain, deadlines=SHORT)
-        side.before([planned(name)])
-        (silent,) = side.after([ended(name)])
-        assert silent.problem
-        assert silent.problem.code == "node-not-ready"
-        assert "silent" in silent.reason
-
-        side = around(planned(name), drain=drain)
-        side.before([planned(name)])
-        with running_kubelet(apiserver, name, lease=True):
-            assert side.after([ended(name)]) == [ended(name)]
-
-    def test_who_was_not_ready_before_is_neither_canary_nor_waited_for(
-        self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool
-    ) -> None:
-        add_node(apiserver, name, ready=False)
-        side = around(planned(name), drain=drain, deadlines=SHORT)
-        assert side.not_canary == {name}
-        side.before([planned(name)])
-        assert side.after([ended(name)]) == [ended(name)]
 
 
 class TestRights:

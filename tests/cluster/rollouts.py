@@ -1,0 +1,44 @@
+"""What the tests of a rollout's side in the cluster share: planned nodes, how they ended, and their cordons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from agent.cluster.nodes import CORDONED_BY
+from agent.engine.drain import Deadlines
+from agent.engine.fleet import PlannedNode
+from agent.model.inventory import Node
+from agent.model.plan import Action, Plan
+from agent.model.policy import Policy
+from agent.model.result import NodeResult, Outcome
+from agent.model.state import NodeState, System
+
+if TYPE_CHECKING:
+    from agent.engine.surroundings import Surroundings
+    from tests.lab.apiserver import RunningApiServer
+
+RUN = "20260101T000000Z-0001"
+PATIENT = Deadlines(drain=60.0, ready=60.0)
+SHORT = Deadlines(drain=1.0, ready=1.0)
+
+Around = Callable[..., "Surroundings"]
+
+
+def planned(name: str, *, action: Action = Action.RESTART, address: str = "", boot_id: str = "") -> PlannedNode:
+    return PlannedNode(
+        node=Node(name=name, address=address or name),
+        policy=Policy(registries=()),
+        outcome=Outcome.CHANGE,
+        decision=Plan(node=name, action=action, reason="test"),
+        state=NodeState(system=System(boot_id=boot_id)),
+    )
+
+
+def ended(name: str, outcome: Outcome = Outcome.CHANGED, *, verified: bool | None = True) -> NodeResult:
+    return NodeResult(node=name, outcome=outcome, action=Action.RESTART, verified=verified)
+
+
+def cordon_of(apiserver: RunningApiServer, name: str) -> tuple[bool, str | None]:
+    node = apiserver.ask("GET", f"/api/v1/nodes/{name}")
+    return bool(node["spec"].get("unschedulable")), node["metadata"].get("annotations", {}).get(CORDONED_BY)
