@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
+from agent.transport.agent_login import log_in_with_agent
 from agent.transport.keys import SECONDS_TO_ANSWER, agent_keys, public_part, with_certificates
 from agent.transport.ssh_library import paramiko
 
@@ -143,6 +144,7 @@ class _Attempt:
         self._offered.add(offered)
         if isinstance(key, paramiko.AgentKey):
             self._transport.auth_timeout = SECONDS_TO_ANSWER
+            return self._try(label, lambda: log_in_with_agent(self._transport, self._user, key))
         return self._try(label, lambda: self._transport.auth_publickey(self._user, key))
 
     def with_password(self, password: str) -> bool:
@@ -205,6 +207,7 @@ class _Attempt:
             return False
         except paramiko.SSHException as error:
             self._tried[-1] = f"{label} ({error})"
+            self._answered = self._answered or self._transport.is_active()
             return False
         self._answered = True
         if further:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -30,6 +30,7 @@ _TRADITIONAL, _OPENSSH = PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 _ATTEMPTS = 3
 _SECONDS_FOR_AGENT = 10.0
 SECONDS_TO_ANSWER = 300.0
+_CERTIFICATE = "-cert-v01@openssh.com"
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
@@ -214,6 +215,17 @@ class _Agent(paramiko.agent.AgentSSH):
         self._close()  # type: ignore[attr-defined]  # the types leave it out
 
 
+class _HeldKey(paramiko.AgentKey):
+    """A key under the bytes that the agent knows it by: of RSA's certificates paramiko keeps only the plain key."""
+
+    def asbytes(self) -> bytes:
+        return self.blob
+
+    def sign_ssh_data(self, data: Any, algorithm: str | None = None) -> paramiko.Message:  # noqa: ANN401 - paramiko's
+        # What it is signed with is the same with a certificate, and only the plain names have flags (RFC 8332).
+        return super().sign_ssh_data(data, algorithm and algorithm.removesuffix(_CERTIFICATE))
+
+
 @contextmanager
 def agent_keys(path: str) -> Iterator[tuple[paramiko.PKey, ...]]:
     """Open the agent at the socket `path` for a while; an absent or broken one has no keys."""
@@ -226,6 +238,6 @@ def agent_keys(path: str) -> Iterator[tuple[paramiko.PKey, ...]]:
         yield ()
         return
     try:
-        yield agent.get_keys()
+        yield tuple(_HeldKey(agent, key.blob, key.comment) for key in agent.get_keys())
     finally:
         agent.close()

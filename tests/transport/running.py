@@ -51,14 +51,25 @@ def wait_for(path: Path, *, seconds: float = 10) -> None:
 
 
 @contextmanager
-def agent_with(folder: Path, key: Path) -> Iterator[str]:
-    """Run an ssh-agent that holds `key`, and yield its address."""
+def agent_with(folder: Path, *keys: Path, confirm: str = "") -> Iterator[str]:
+    """Run an ssh-agent that holds `keys`, and yield its address.
+
+    With `confirm`, a shell command, each use of the first key waits for that to end, and for its consent.
+    """
     address = folder / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL)
+    asking = folder / "confirm"
+    asking.write_text(f"#!/bin/sh\n{confirm}\n")
+    asking.chmod(0o755)
+    environment = {**os.environ, "SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force"}
+    agent = subprocess.Popen(
+        ["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    )
     try:
         wait_for(address)
-        environment = {**os.environ, "SSH_AUTH_SOCK": str(address)}
-        subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True)
+        environment["SSH_AUTH_SOCK"] = str(address)
+        for number, key in enumerate(keys):
+            confirmed = ["-c"] if confirm and not number else []
+            subprocess.run(["ssh-add", "-q", *confirmed, str(key)], env=environment, check=True)
         yield str(address)
     finally:
         agent.terminate()

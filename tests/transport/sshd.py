@@ -116,6 +116,12 @@ class Server:
         """Return `type base64`."""
         return " ".join((self.home / f"host_{kind}.pub").read_text().split()[:2])
 
+    def authorize(self, key: Path) -> str:
+        """Let `key` log in from now on, and return the path of its private half."""
+        with (self.home / "authorized_keys").open("a") as file:
+            file.write(key.with_name(f"{key.name}.pub").read_text())
+        return str(key)
+
     def node(self, **changes: object) -> Node:
         values: dict[str, object] = {
             "name": "node1",

@@ -58,17 +58,10 @@ def run_at_terminal(server: Server, answers: list[tuple[str, str]], *, count: in
     return at_terminal([sys.executable, "-c", SCRIPT, json.dumps([str(server.known_hosts), *nodes])], answers)
 
 
-def authorized(server: Server, key: Path) -> str:
-    """Let `key` log in for the rest of the tests, and return the path of its private half."""
-    with (server.home / "authorized_keys").open("a") as file:
-        file.write(key.with_name(f"{key.name}.pub").read_text())
-    return str(key)
-
-
 @pytest.fixture
 def locked(server: Server, tmp_path: Path) -> str:
     make_key(tmp_path / "locked", passphrase=PASSPHRASE)
-    return authorized(server, tmp_path / "locked")
+    return server.authorize(tmp_path / "locked")
 
 
 class TestKeys:
@@ -80,7 +73,7 @@ class TestKeys:
         convert = ["ssh-keygen", "-q", "-p", "-N", "", "-m", form, "-f", str(key)]
         subprocess.run(convert, check=True, stdout=subprocess.DEVNULL)
 
-        result = run(server.node(private_key_file=authorized(server, key)), server.known_hosts)
+        result = run(server.node(private_key_file=server.authorize(key)), server.known_hosts)
 
         assert isinstance(result, Completed), result.problem
 
@@ -88,7 +81,7 @@ class TestKeys:
     def test_an_encrypted_key_of_every_form_is_opened(self, server: Server, tmp_path: Path, form: str) -> None:
         key = tmp_path / "key"
         make_key(key, kind="rsa")
-        authorized(server, key)
+        server.authorize(key)
         lock = ["ssh-keygen", "-q", "-p", "-N", PASSPHRASE, "-m", form, "-f", str(key)]
         subprocess.run(lock, check=True, stdout=subprocess.DEVNULL)
 
@@ -118,7 +111,7 @@ class TestKeys:
         sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "root"]
         subprocess.run([*sign, str(tmp_path / "key.pub")], check=True)
 
-        result = run(server.node(private_key_file=authorized(server, tmp_path / "key")), server.known_hosts)
+        result = run(server.node(private_key_file=server.authorize(tmp_path / "key")), server.known_hosts)
 
         assert isinstance(result, Completed), result.problem
 
@@ -128,7 +121,7 @@ class TestKeys:
     ) -> None:
         make_key(tmp_path / "open")
         shutil.copy(tmp_path / "open", tmp_path / "copy")
-        authorized(server, tmp_path / "open")
+        server.authorize(tmp_path / "open")
         lock = ["ssh-keygen", "-q", "-p", "-N", PASSPHRASE, "-f", str(tmp_path / "open")]
         subprocess.run(lock, check=True, stdout=subprocess.DEVNULL)
         if not with_public_file:
@@ -183,7 +176,7 @@ class TestPassphrases:
     def test_a_default_key_is_opened_only_where_nothing_else_lets_in(self, server: Server, tmp_path: Path) -> None:
         (tmp_path / ".ssh").mkdir()
         make_key(tmp_path / ".ssh/id_ed25519", passphrase=PASSPHRASE)
-        authorized(server, tmp_path / ".ssh/id_ed25519")
+        server.authorize(tmp_path / ".ssh/id_ed25519")
 
         with_another = run_at_terminal(server, [], private_key_file=str(server.key))
         alone = run_at_terminal(server, [("passphrase of the key .*id_ed25519", PASSPHRASE)])

@@ -1,0 +1,80 @@
+"""Keys whose use somebody confirms, in a real ssh-agent: as with a security key that waits for a touch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.transport.running import agent_with, completed, lost
+from tests.transport.sshd import make_key, public_folder, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.transport.sshd import Server
+
+pytestmark = pytest.mark.needs("sshd", "root")
+
+CONSENT = "exit 0"
+DENIAL = "exit 1"
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    """Return a key that no server knows."""
+    make_key(tmp_path / "stranger")
+    return tmp_path / "stranger"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_each_kind_of_key_signs_when_its_use_is_confirmed(server: Server, tmp_path: Path, kind: str) -> None:
+    make_key(tmp_path / "key", kind=kind)
+    server.authorize(tmp_path / "key")
+    with agent_with(tmp_path, tmp_path / "key", confirm=CONSENT) as address:
+        completed(server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}"), server.known_hosts)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_a_certificate_of_the_agent_signs(tmp_path: Path, kind: str) -> None:
+    make_key(tmp_path / "authority")
+    make_key(tmp_path / "key", kind=kind)
+    sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "root"]
+    subprocess.run([*sign, str(tmp_path / "key.pub")], check=True)
+    with public_folder() as home, agent_with(tmp_path, tmp_path / "key", confirm=CONSENT) as address:
+        shutil.copy(tmp_path / "authority.pub", home / "authority.pub")
+        with serving(home, extra=f"TrustedUserCAKeys {home}/authority.pub") as trusting:
+            node = trusting.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}")
+            completed(node, trusting.known_hosts)
+
+
+def test_whoever_confirms_may_take_longer_than_a_server_may(server: Server, tmp_path: Path) -> None:
+    with agent_with(tmp_path, server.key, confirm="sleep 2") as address:
+        arguments = f"-o IdentityAgent={address} -o ConnectTimeout=1"
+        completed(server.node(private_key_file=None, ssh_common_args=arguments), server.known_hosts)
+
+
+def test_nobody_is_asked_about_a_key_that_the_server_does_not_know(
+    server: Server, tmp_path: Path, stranger: Path
+) -> None:
+    asked = tmp_path / "asked"
+    with agent_with(tmp_path, stranger, server.key, confirm=f"touch {asked}") as address:
+        completed(server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}"), server.known_hosts)
+    assert not asked.exists()
+
+
+def test_a_key_whose_use_is_denied_leaves_the_others(server: Server, tmp_path: Path) -> None:
+    make_key(tmp_path / "denied")
+    server.authorize(tmp_path / "denied")
+    with agent_with(tmp_path, tmp_path / "denied", server.key, confirm=DENIAL) as address:
+        completed(server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}"), server.known_hosts)
+
+
+def test_a_denial_is_told_as_such_and_not_laid_on_the_server(server: Server, tmp_path: Path) -> None:
+    with agent_with(tmp_path, server.key, confirm=DENIAL) as address:
+        node = server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}")
+        problem = lost(node, server.known_hosts).problem
+    assert problem.code == "ssh-auth-failed"
+    assert "key 1 of the agent (the agent did not sign with it)" in problem.message
