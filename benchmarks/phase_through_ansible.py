@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks.ssh.cost import WITH_BYTECODE
 from benchmarks.ssh.nodes import can_serve, serving
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def run(command: list[str], hosts: Hosts, forks: int) -> float:
     root = Path(__file__).resolve().parents[1]
     environment = {
         **os.environ,
+        **WITH_BYTECODE,
         "HOME": str(hosts.home),
         "PYTHONPATH": str(root),
         "ANSIBLE_FORKS": str(forks),

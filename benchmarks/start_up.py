@@ -7,6 +7,8 @@ import statistics
 import subprocess
 import sys
 
+from benchmarks.ssh.cost import WITH_BYTECODE
+
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "python -c 'import typer'": [sys.executable, "-c", "import typer"],
@@ -19,7 +21,7 @@ RUNS = 9
 def cpu_seconds(command: list[str]) -> float:
     """Return user and system time of one run."""
     before = os.times()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, stdout=subprocess.DEVNULL, env={**os.environ, **WITH_BYTECODE}, check=True)
     after = os.times()
     return after.children_user - before.children_user + after.children_system - before.children_system
 

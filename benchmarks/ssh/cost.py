@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LOOKS = 0.1
 PAGE = os.sysconf("SC_PAGE_SIZE")
+# What is installed has its bytecode; where none may be written, a working copy is compiled anew by each start.
+WITH_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,4 +93,4 @@ def resident(root: int) -> int:
 
 def _environment(home: Path, own: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "XDG_"))}
-    return {**inherited, "HOME": str(home), **own}
+    return {**inherited, **WITH_BYTECODE, "HOME": str(home), **own}
