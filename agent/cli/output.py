@@ -169,6 +169,11 @@ class Progress:
     _total: int = field(default=0, init=False)
     _states: Counter[str] = field(default_factory=Counter, init=False)
     _last_told: float = field(default=0.0, init=False)
+    _is_on_terminal: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look once where it is told: asking the terminal for each node costs more than counting it."""
+        self._is_on_terminal = sys.stderr.isatty()
 
     def __call__(self, event: Event) -> None:
         """Print what the event is worth, which may be nothing."""
@@ -198,14 +203,16 @@ class Progress:
         return self._states[state] <= _TOLD_ALIKE
 
     def _tell_state(self) -> None:
-        done = self._states.total()
-        counted = ", ".join(f"{count} {state}" for state, count in self._states.most_common())
-        text = f"{self._name}: {done} of {self._total}: {counted}"
-        if sys.stderr.isatty():
-            show_state(text if done < self._total else "")
-        elif done < self._total and time.monotonic() - self._last_told >= _SECONDS_BETWEEN_STATES:
-            tell(f"  {text}")
+        is_over = self._states.total() >= self._total
+        if self._is_on_terminal:
+            show_state("" if is_over else self._state())
+        elif not is_over and time.monotonic() - self._last_told >= _SECONDS_BETWEEN_STATES:
+            tell(f"  {self._state()}")
             self._last_told = time.monotonic()
+
+    def _state(self) -> str:
+        counted = ", ".join(f"{count} {state}" for state, count in self._states.most_common())
+        return f"{self._name}: {self._states.total()} of {self._total}: {counted}"
 
 
 _QUIET = frozenset({Outcome.UNCHANGED, Outcome.SKIPPED})
