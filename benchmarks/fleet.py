@@ -7,7 +7,7 @@ is measured is the controller, not the nodes. All sides are processes of their o
 and turn about, with the same number of hosts at a time. Peers come into environments of their own, by pip, in the
 user's cache. Memory, connections and bytes are of further runs that are not timed; round trips are what 50 ms of
 latency add to a run over ten hosts, one after the other. Needs root for sshd's sake. Prints tables and, with --write,
-puts them between the marks in FILE; always ends with 0.
+puts them between the marks in FILE. A side that does not do its work ends it all, with what that side said.
 """
 
 from __future__ import annotations
