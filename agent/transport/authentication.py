@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import Problem
-from agent.transport.agent_login import log_in_with_agent
-from agent.transport.keys import SECONDS_TO_ANSWER, agent_keys, public_part, with_certificates
+from agent.transport.keys import public_part, with_certificates
+from agent.transport.ssh_agent import SECONDS_TO_ANSWER, agent_keys, log_in_with_agent
 from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:

@@ -1,26 +1,25 @@
-"""Private keys: files, with the certificates beside them, and agents (paramiko)."""
+"""Private keys in files, with the certificates beside them (paramiko)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import copy
-import socket
-from contextlib import contextmanager
 from io import StringIO
-from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 
 from agent.errors import Problem
+from agent.transport.ssh_agent import agent_keys
 from agent.transport.ssh_library import paramiko
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from threading import Event
 
     from agent.transport.ssh_settings import Settings
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 _TRADITIONAL, _OPENSSH = PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 _ATTEMPTS = 3
-_SECONDS_FOR_AGENT = 10.0
-SECONDS_TO_ANSWER = 300.0
-_CERTIFICATE = "-cert-v01@openssh.com"
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
@@ -193,51 +189,3 @@ def _text(
 def _encrypted(path: Path) -> Problem:
     hint = f"run it from a terminal to be asked for the passphrase, or hand the key to an agent first: ssh-add {path}"
     return Problem(code="ssh-key-encrypted", message=f"the key {path} is encrypted", hint=hint)
-
-
-class _Agent(paramiko.agent.AgentSSH):
-    """An agent at a path of its own: paramiko's own looks at SSH_AUTH_SOCK alone."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.settimeout(_SECONDS_FOR_AGENT)
-            connection.connect(path)
-            self._connect(connection)  # type: ignore[attr-defined]  # the types leave it out
-            # From here on somebody may have to touch a key, or confirm its use.
-            connection.settimeout(SECONDS_TO_ANSWER)
-        except (paramiko.SSHException, OSError):
-            connection.close()
-            raise
-
-    def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]  # the types leave it out
-
-
-class _HeldKey(paramiko.AgentKey):
-    """A key under the bytes that the agent knows it by: of RSA's certificates paramiko keeps only the plain key."""
-
-    def asbytes(self) -> bytes:
-        return self.blob
-
-    def sign_ssh_data(self, data: Any, algorithm: str | None = None) -> paramiko.Message:  # noqa: ANN401 - paramiko's
-        # What it is signed with is the same with a certificate, and only the plain names have flags (RFC 8332).
-        return super().sign_ssh_data(data, algorithm and algorithm.removesuffix(_CERTIFICATE))
-
-
-@contextmanager
-def agent_keys(path: str) -> Iterator[tuple[paramiko.PKey, ...]]:
-    """Open the agent at the socket `path` for a while; an absent or broken one has no keys."""
-    if not path or not Path(path).is_socket():
-        yield ()
-        return
-    try:
-        agent = _Agent(path)
-    except (paramiko.SSHException, OSError):
-        yield ()
-        return
-    try:
-        yield tuple(_HeldKey(agent, key.blob, key.comment) for key in agent.get_keys())
-    finally:
-        agent.close()

@@ -143,6 +143,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def certify(key: Path, *, authority: Path) -> None:
+    """Write KEY-cert.pub: a certificate of `authority` that lets whoever has `key` log in as root."""
+    sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-n", "root"]
+    subprocess.run([*sign, str(key.with_name(f"{key.name}.pub"))], check=True)
+
+
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> None:
     size = ("-b", "2048") if kind == "rsa" else ()
     command = ["ssh-keygen", "-q", "-t", kind, *size, "-N", passphrase, "-C", "", "-f", str(path)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.transport.running import agent_with, completed, lost
-from tests.transport.sshd import make_key, public_folder, serving
+from tests.transport.sshd import certify, make_key, public_folder, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +40,7 @@ def test_each_kind_of_key_signs_when_its_use_is_confirmed(server: Server, tmp_pa
 def test_a_certificate_of_the_agent_signs(tmp_path: Path, kind: str) -> None:
     make_key(tmp_path / "authority")
     make_key(tmp_path / "key", kind=kind)
-    sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "root"]
-    subprocess.run([*sign, str(tmp_path / "key.pub")], check=True)
+    certify(tmp_path / "key", authority=tmp_path / "authority")
     with public_folder() as home, agent_with(tmp_path, tmp_path / "key", confirm=CONSENT) as address:
         shutil.copy(tmp_path / "authority.pub", home / "authority.pub")
         with serving(home, extra=f"TrustedUserCAKeys {home}/authority.pub") as trusting:
@@ -78,3 +76,15 @@ def test_a_denial_is_told_as_such_and_not_laid_on_the_server(server: Server, tmp
         problem = lost(node, server.known_hosts).problem
     assert problem.code == "ssh-auth-failed"
     assert "key 1 of the agent (the agent did not sign with it)" in problem.message
+
+
+def test_a_server_that_does_not_wait_for_whoever_confirms_is_named(tmp_path: Path) -> None:
+    with (
+        public_folder() as home,
+        serving(home, extra="LoginGraceTime 1") as impatient,
+        agent_with(tmp_path, impatient.key, confirm="sleep 3") as address,
+    ):
+        node = impatient.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}")
+        problem = lost(node, impatient.known_hosts).problem
+    assert problem.code == "ssh-closed"
+    assert "LoginGraceTime" in problem.hint

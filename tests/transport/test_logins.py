@@ -16,7 +16,7 @@ from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
 from tests.transport.at_terminal import at_terminal
 from tests.transport.running import agent_with
-from tests.transport.sshd import LOGIN_PASSWORD, make_key, public_folder, serving
+from tests.transport.sshd import LOGIN_PASSWORD, certify, make_key, public_folder, serving
 
 if TYPE_CHECKING:
     from agent.model.inventory import Node
@@ -93,8 +93,7 @@ class TestKeys:
         for name in ("authority", "key", "other"):
             make_key(tmp_path / name)
         for name in ("other", "key"):
-            sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", name, "-n", "root"]
-            subprocess.run([*sign, str(tmp_path / f"{name}.pub")], check=True)
+            certify(tmp_path / name, authority=tmp_path / "authority")
             (tmp_path / f"{name}-cert.pub").rename(tmp_path / f"{name}.certificate")
         certificates = " ".join(f"-o CertificateFile={tmp_path}/{name}.certificate" for name in ("other", "key"))
         with public_folder() as home:
@@ -108,8 +107,7 @@ class TestKeys:
     def test_where_the_certificate_is_not_taken_the_key_alone_is_tried(self, server: Server, tmp_path: Path) -> None:
         make_key(tmp_path / "authority")
         make_key(tmp_path / "key")
-        sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "root"]
-        subprocess.run([*sign, str(tmp_path / "key.pub")], check=True)
+        certify(tmp_path / "key", authority=tmp_path / "authority")
 
         result = run(server.node(private_key_file=server.authorize(tmp_path / "key")), server.known_hosts)
 

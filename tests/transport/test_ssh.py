@@ -15,7 +15,7 @@ from agent.model.sensitive import Sensitive
 from agent.transport.protocol import Completed, Job, Lost
 from agent.transport.ssh import SshTransport
 from tests.transport.running import WHO, agent_with, completed, lost, run
-from tests.transport.sshd import LOGIN_PASSWORD, become, make_key, public_folder, serving
+from tests.transport.sshd import LOGIN_PASSWORD, become, certify, make_key, public_folder, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,8 +161,7 @@ class TestLogin:
     def test_a_certificate_beside_the_key_is_used(self, tmp_path: Path) -> None:
         make_key(tmp_path / "authority")
         make_key(tmp_path / "key")
-        sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "root"]
-        subprocess.run([*sign, str(tmp_path / "key.pub")], check=True)
+        certify(tmp_path / "key", authority=tmp_path / "authority")
         with public_folder() as home:
             shutil.copy(tmp_path / "authority.pub", home / "authority.pub")
             with serving(home, extra=f"TrustedUserCAKeys {home}/authority.pub") as trusting:
