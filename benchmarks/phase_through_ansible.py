@@ -74,7 +74,7 @@ def run(command: list[str], hosts: Hosts, forks: int) -> float:
         **os.environ,
         **WITH_BYTECODE,
         "HOME": str(hosts.home),
-        "PYTHONPATH": str(root),
+        "PYTHONPATH": str(root / "agent"),
         "ANSIBLE_FORKS": str(forks),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": connections,

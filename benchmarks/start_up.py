@@ -12,8 +12,8 @@ from benchmarks.ssh.cost import WITH_BYTECODE
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "python -c 'import typer'": [sys.executable, "-c", "import typer"],
-    "harbor-agent --help": [sys.executable, "-m", "agent.cli", "--help"],
-    "harbor-agent render": [sys.executable, "-m", "agent.cli", "render", "--registry", "192.168.0.99"],
+    "harbor-agent --help": [sys.executable, "-m", "harbor_agent.cli", "--help"],
+    "harbor-agent render": [sys.executable, "-m", "harbor_agent.cli", "render", "--registry", "192.168.0.99"],
 }
 RUNS = 9
 

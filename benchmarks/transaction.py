@@ -14,20 +14,20 @@ import sys
 from statistics import median
 from typing import TYPE_CHECKING
 
-from agent.engine.fleet import load_templates
-from agent.model.address import Address
-from agent.model.plan import Action, Plan
-from agent.model.result import TransactionPhase
-from agent.model.state import Record
-from agent.node import wire
-from agent.planning.docker import Wanted, plan_docker
+from harbor_agent.engine.plan.nodes import load_templates
+from harbor_agent.model.address import Address
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.model.state import Record
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.planning.docker.plan import Wanted, plan_docker
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.waiting import wait_until
 from tests.needs import missing
 
 if TYPE_CHECKING:
-    from agent.model.program import Program
+    from harbor_agent.model.program import Program
     from tests.lab.node import LabNode
 
 ROUNDS = 7

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agent.engine.fleet import load_templates
-from agent.model.address import Address
-from agent.model.inventory import Node
-from agent.model.plan import Plan
-from agent.node import wire
-from agent.planning.docker import Wanted, plan_docker
-from agent.transport.protocol import Completed, Job
-from agent.transport.ssh import SshTransport
 from benchmarks.ssh.nodes import REGISTRIES, write_argv
+from harbor_agent.engine.plan.nodes import load_templates
+from harbor_agent.model.address import Address
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Plan
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.planning.docker.plan import Wanted, plan_docker
+from harbor_agent.transport.protocol import Completed, Job
+from harbor_agent.transport.ssh.transport import SshTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.model.program import Program
     from benchmarks.ssh.nodes import Hosts
+    from harbor_agent.model.program import Program
 
 # What peers are told to put there: as with us, it is there already.
 SAME_FILE = "same on every host\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from agent.model.inventory import Node
-from agent.model.program import Program
-from agent.transport.ansible.transport import AnsibleTransport
-from agent.transport.protocol import Completed, Job
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.program import Program
+from harbor_agent.transport.ansible.transport import AnsibleTransport
+from harbor_agent.transport.protocol import Completed, Job
 
 
 def main() -> None:

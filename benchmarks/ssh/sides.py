@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.node.wire import probe_program
 from benchmarks.ssh.applied import SAME_FILE
+from harbor_agent.node.wire.programs import probe_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +173,7 @@ def write_inventory(work: Work) -> None:
 def _ours(work: Work, command: str, *options: str) -> list[str]:
     write_inventory(work)
     own = ["-i", "inventory.ini", "--registry", REGISTRY, "--forks", str(work.forks)]
-    return [sys.executable, "-m", "agent.cli", command, *own, *options]
+    return [sys.executable, "-m", "harbor_agent.cli", command, *own, *options]
 
 
 def _script(python: str, name: str, work: Work) -> list[str]:

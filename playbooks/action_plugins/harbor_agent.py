@@ -7,10 +7,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from agent.engine.playbook import TaskRequest, carry_out
-from agent.errors import AgentError
-from agent.model.inventory import Node
-from agent.transport.ansible.task import TaskTransport
+from harbor_agent.engine.ansible_task import TaskRequest, carry_out
+from harbor_agent.errors import AgentError
+from harbor_agent.model.inventory import Node
+from harbor_agent.transport.ansible.task_transport import TaskTransport
 
 _ARGUMENTS = frozenset({"phase", "config", "run_id", "repair", "accept_restart", "note"})
 

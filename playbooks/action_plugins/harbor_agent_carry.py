@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from agent.transport.ansible.exchange import SOCKET_VARIABLE, Errand
-from agent.transport.ansible.task import TaskTransport, connect_anew
+from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, Errand
+from harbor_agent.transport.ansible.task_transport import TaskTransport, connect_anew
 
 
 class ActionModule(ActionBase):

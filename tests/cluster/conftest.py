@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.drain import ClusterSide, look_around
+from harbor_agent.engine.rollout.kubernetes_hooks import ClusterSide, look_around
 from tests.cluster.rollouts import PATIENT, RUN
 from tests.lab.apiserver import running_apiserver
 from tests.lab.registry import Login, running_registry
@@ -17,8 +17,8 @@ from tests.lab.registry import Login, running_registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.engine.events import Event
-    from agent.engine.fleet import PlannedNode
+    from harbor_agent.engine.events import Event
+    from harbor_agent.engine.plan.nodes import PlannedNode
     from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.registry import RunningRegistry

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from agent.cluster.nodes import CORDONED_BY
-from agent.engine.drain import Deadlines
-from agent.engine.fleet import PlannedNode
-from agent.model.inventory import Node
-from agent.model.plan import Action, Plan
-from agent.model.policy import Policy
-from agent.model.result import NodeResult, Outcome
-from agent.model.state import NodeState, System
+from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.rollout.kubernetes_hooks import Deadlines
+from harbor_agent.kubernetes.nodes import CORDONED_BY
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.policy import Policy
+from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.state import NodeState, System
 
 if TYPE_CHECKING:
-    from agent.engine.surroundings import Surroundings
+    from harbor_agent.engine.rollout.hooks import Surroundings
     from tests.lab.apiserver import RunningApiServer
 
 RUN = "20260101T000000Z-0001"

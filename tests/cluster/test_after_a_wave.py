@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cluster.nodes import CORDONED_BY
-from agent.engine.events import Message
-from agent.model.result import Outcome
+from harbor_agent.engine.events import Message
+from harbor_agent.kubernetes.nodes import CORDONED_BY
+from harbor_agent.model.result import Outcome
 from tests.cluster.rollouts import RUN, SHORT, cordon_of, ended, planned
 from tests.lab.kubelet import add_node, renew_lease, running_kubelet, set_ready
 
 if TYPE_CHECKING:
-    from agent.engine.events import Event
+    from harbor_agent.engine.events import Event
     from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from agent.engine.drain import ClusterSide, Deadlines, look_around
-from agent.engine.events import Message
-from agent.errors import AgentError, ExitCode, UsageError
-from agent.model.plan import Action
-from agent.model.result import Outcome
+from harbor_agent.engine.events import Message
+from harbor_agent.engine.rollout.kubernetes_hooks import ClusterSide, Deadlines, look_around
+from harbor_agent.errors import AgentError, ExitCode, UsageError
+from harbor_agent.model.plan import Action
+from harbor_agent.model.result import Outcome
 from tests.cluster.answering import free_port
 from tests.cluster.rollouts import RUN, SHORT, cordon_of, ended, planned
 from tests.lab.kubelet import add_budget, add_node, add_pod, allow, pods_on, running_kubelet
@@ -20,9 +20,9 @@ from tests.lab.kubelet import add_budget, add_node, add_pod, allow, pods_on, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.engine.events import Event
-    from agent.engine.fleet import PlannedNode
-    from agent.engine.surroundings import Surroundings
+    from harbor_agent.engine.events import Event
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.rollout.hooks import Surroundings
     from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
 

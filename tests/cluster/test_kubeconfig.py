@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from agent.cluster.kubernetes import open_cluster
-from agent.errors import AgentError, ExitCode
+from harbor_agent.errors import AgentError, ExitCode
+from harbor_agent.kubernetes.cluster import open_cluster
 from tests.cluster.answering import Reply, answering, free_port, silent
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def test_inside_a_pod(apiserver: RunningApiServer, tmp_path: Path) -> None:
     (account / "ca.crt").write_bytes(apiserver.authority)
     # kubelet mounts the account at a fixed place: so does a mount namespace of the test's own
     place = "/run/secrets/kubernetes.io/serviceaccount"
-    program = "from agent.cluster.kubernetes import open_cluster; open_cluster().close(); print('let in')"
+    program = "from harbor_agent.kubernetes.cluster import open_cluster; open_cluster().close(); print('let in')"
     inside = f'mount -t tmpfs tmpfs /run && mkdir -p {place} && mount --bind "$1" {place} && exec "$2" -c "$3"'
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside, "sh", str(account), sys.executable, program],

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cluster.kubeconfig import open_client
-from agent.cluster.kubernetes import open_cluster
-from agent.cluster.secrets import dockerconfigjson
-from agent.cluster.service_accounts import attach, detach
-from agent.model.address import Address
-from agent.model.policy import Credentials
-from agent.model.result import Outcome
-from agent.model.secret import SecretAction, SecretSpec
-from agent.model.sensitive import Sensitive
+from harbor_agent.formats.pull_secret import dockerconfigjson
+from harbor_agent.kubernetes.client import open_client
+from harbor_agent.kubernetes.cluster import open_cluster
+from harbor_agent.kubernetes.service_accounts import attach, detach
+from harbor_agent.model.address import Address
+from harbor_agent.model.policy import Credentials
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.secret import SecretAction, SecretSpec
+from harbor_agent.model.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from agent.cluster.kubernetes import Cluster
+    from harbor_agent.kubernetes.cluster import Cluster
     from tests.lab.apiserver import RunningApiServer
 
 pytestmark = pytest.mark.needs("apiserver")

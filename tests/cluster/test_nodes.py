@@ -8,15 +8,15 @@ from urllib.error import HTTPError
 
 import pytest
 
-from agent.cluster.nodes import CORDONED_BY, open_cluster_nodes
-from agent.errors import Problem
+from harbor_agent.errors import Problem
+from harbor_agent.kubernetes.nodes import CORDONED_BY, open_cluster_nodes
 from tests.cluster.standin import standing_in
 from tests.lab.kubelet import add_budget, add_node, add_pod, allow, pods_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.cluster.nodes import ClusterNode, ClusterNodes
+    from harbor_agent.kubernetes.nodes import ClusterNode, ClusterNodes
     from tests.cluster.standin import StandIn
     from tests.lab.apiserver import RunningApiServer
 

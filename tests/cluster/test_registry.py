@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cluster.registry import validate
-from agent.errors import UsageError
-from agent.model.address import Address
-from agent.model.policy import Credentials
-from agent.model.sensitive import Sensitive
+from harbor_agent.errors import UsageError
+from harbor_agent.model.address import Address
+from harbor_agent.model.policy import Credentials
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, answering, free_port, raw, silent
 from tests.cluster.conftest import ROBOT
 from tests.lab.registry import Login, running_registry
@@ -16,8 +16,8 @@ from tests.lab.registry import Login, running_registry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.errors import Problem
-    from agent.model.validation import Validation
+    from harbor_agent.errors import Problem
+    from harbor_agent.model.validation import Validation
     from tests.lab.registry import RunningRegistry
 
 needs_registry = pytest.mark.needs("registry")

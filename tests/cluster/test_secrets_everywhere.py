@@ -15,24 +15,29 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from agent.cluster.kubernetes import open_cluster
-from agent.cluster.secrets import dockerconfigjson
-from agent.engine.pull_secrets import apply_pull_secrets, plan_secret_removal, remove_pull_secrets, shown_secrets
-from agent.engine.request import Policies, RegistryFlags
-from agent.errors import Problem
-from agent.model.address import Address
-from agent.model.policy import Credentials
-from agent.model.result import Outcome
-from agent.model.secret import Namespaces, SecretAction, SecretSpec
-from agent.model.sensitive import Sensitive
-from agent.planning.settings import settings_from_file
-from agent.planning.settings_reader import Source
+from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.secrets.commands import (
+    apply_pull_secrets,
+    plan_secret_removal,
+    remove_pull_secrets,
+    shown_secrets,
+)
+from harbor_agent.errors import Problem
+from harbor_agent.formats.pull_secret import dockerconfigjson
+from harbor_agent.kubernetes.cluster import open_cluster
+from harbor_agent.model.address import Address
+from harbor_agent.model.policy import Credentials
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.secret import Namespaces, SecretAction, SecretSpec
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.planning.config.reader import Source
+from harbor_agent.planning.config.schema import settings_from_file
 from tests.cluster.answering import free_port
 from tests.cluster.standin import standing_in
 from tests.lab.kubelet import add_node, add_pod
 
 if TYPE_CHECKING:
-    from agent.engine.secrets import SecretsReport
+    from harbor_agent.engine.secrets.secrets import SecretsReport
     from tests.lab.apiserver import RunningApiServer
 
 pytestmark = pytest.mark.needs("apiserver")

@@ -14,10 +14,10 @@ import jsonschema
 import pytest
 import yaml
 
-from agent.cluster.workloads import live_workloads
-from agent.errors import AgentError
-from agent.model.workload import PULL_SECRETS_ANNOTATION
-from agent.planning.workloads import Annotated, AnnotationWish, annotated
+from harbor_agent.errors import AgentError
+from harbor_agent.kubernetes.workloads import live_workloads
+from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.planning.secrets.workloads import Annotated, AnnotationWish, annotated
 from tests.cluster.answering import free_port
 from tests.lab.waiting import wait_until
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent import resources
+from harbor_agent import resources
 
 if TYPE_CHECKING:
     import subprocess

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cluster.nodes import CORDONED_BY
+from harbor_agent.kubernetes.nodes import CORDONED_BY
 from tests.e2e.site import PULLER
 from tests.lab.kubelet import add_budget, add_node, add_pod, pods_on, running_kubelet
 

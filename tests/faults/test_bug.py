@@ -23,11 +23,11 @@ _LOGIN = base64.b64encode(f"{PULLER.name}:{PULLER.password}".encode()).decode()
 # What fails, by which word that it is given, where that is, and what has become of the node by then.
 _BUGS = [
     # The header for the registry, before any node is touched.
-    ("base64:b64encode", PULLER.password, "agent/cluster/login.py", "old"),
+    ("base64:b64encode", PULLER.password, "agent/harbor_agent/formats/basic_auth.py", "old"),
     # The file for the pull, on the main thread.
-    ("base64:b64encode", _LOGIN, "agent/node/framing.py", "new"),
+    ("base64:b64encode", _LOGIN, "agent/harbor_agent/node/wire/framing.py", "new"),
     # The program that carries it, on the thread of one node.
-    ("paramiko:Channel.send", "harbor-agent-pull", "agent/transport/ssh.py", "new"),
+    ("paramiko:Channel.send", "harbor-agent-pull", "agent/harbor_agent/transport/ssh/transport.py", "new"),
 ]
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.plan import FileChange, Plan
-from agent.model.result import TransactionPhase
-from agent.model.state import FileKind, FileState, Record
-from agent.node import wire
-from agent.transport.launch import payload
+from harbor_agent.model.plan import FileChange, Plan
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.model.state import FileKind, FileState, Record
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.transport.shell.exchange import payload
 from tests.faults.controller import Order
 from tests.faults.failpoint import journalled
 from tests.faults.invariants import assert_invariants, assert_reported

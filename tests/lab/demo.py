@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from agent.errors import ExitCode
+from harbor_agent.errors import ExitCode
 from tests.lab import demo_nodes, demo_trees
 from tests.lab.base import base_root
 from tests.lab.stage import UnexpectedError, say

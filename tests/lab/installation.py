@@ -50,7 +50,7 @@ def install(node: LabNode) -> None:
         subprocess.run(argv, cwd=_PROJECT, check=True, capture_output=True)
         (wheel,) = Path(wheels).glob("*.whl")
         shutil.unpack_archive(wheel, packages, format="zip")
-    compileall.compile_dir(packages / "agent", quiet=2, stripdir=str(node.root))
+    compileall.compile_dir(packages / "harbor_agent", quiet=2, stripdir=str(node.root))
 
 
 def _write_scripts(package: Distribution, folder: Path) -> None:

@@ -24,14 +24,14 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES: dict[str, dict[str, str]] = {
     facts["rule"]: facts for facts in yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
 }
-UNITS = ("tests/unit/planning/test_kept_units.py", "tests/unit/planning/test_effective.py")
+UNITS = ("tests/unit/planning/docker/test_kept_units.py", "tests/unit/planning/docker/test_effective.py")
 PLANS = (
-    "tests/unit/planning/test_docker.py",
-    "tests/unit/planning/test_docker_refused.py",
-    "tests/unit/planning/test_docker_removal.py",
-    "tests/unit/planning/test_live_restore.py",
-    "tests/unit/planning/test_cases.py",
-    "tests/unit/formats/test_dockerd_arguments.py",
+    "tests/unit/planning/docker/test_plan.py",
+    "tests/unit/planning/docker/test_refusals.py",
+    "tests/unit/planning/docker/test_removal.py",
+    "tests/unit/planning/docker/test_live_restore.py",
+    "tests/unit/planning/docker/test_cases.py",
+    "tests/unit/formats/docker/test_arguments.py",
 )
 PARALLEL = 2
 _MARKER = re.compile(r"# rule ((?:[SD]D-\d\d(?:, )?)+)")
@@ -84,6 +84,6 @@ def copy(folder: Path) -> Path:
 
 
 def run(package: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "pytest", *_PYTEST, "-o", f"pythonpath={package} {ROOT}", *tests]
+    argv = [sys.executable, "-m", "pytest", *_PYTEST, "-o", f"pythonpath={package / 'agent'} {ROOT}", *tests]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""}
     return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.model.program import Program
+    from harbor_agent.model.program import Program
 
 _STUBS = Path(__file__).parent / "world"
 _APPLETS = (

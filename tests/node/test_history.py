@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.model.history import Backup, History
-from agent.model.plan import Action, Plan
-from agent.model.result import TransactionPhase
-from agent.model.state import FileKind, FileState
-from agent.node import wire
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.model.runs import Backup, History
+from harbor_agent.model.state import FileKind, FileState
+from harbor_agent.node.wire import programs as wire
 from tests.node.transactions import DAEMON_JSON, DROP_IN, OPTIONS, begin, change, restart_plan, roll_back
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.model.plan import FileChange
+    from harbor_agent.model.plan import FileChange
     from tests.node.conftest import World
 
 BINARY = bytes(range(256)) * 9

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.plan import Action, LiveRestore
-from agent.model.result import TransactionPhase
+from harbor_agent.model.plan import Action, LiveRestore
+from harbor_agent.model.result import TransactionPhase
 from tests.node.transactions import (
     DAEMON_JSON,
     DROP_IN,
@@ -24,7 +24,7 @@ from tests.node.transactions import (
 )
 
 if TYPE_CHECKING:
-    from agent.model.plan import Plan
+    from harbor_agent.model.plan import Plan
     from tests.node.conftest import World
 
 pytestmark = pytest.mark.needs("root")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.result import TransactionPhase
+from harbor_agent.model.result import TransactionPhase
 from tests.node.transactions import ENTRY, assert_no_leftovers, begin, restart_plan, roll_back
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.state import FileKind
-from agent.node import wire
+from harbor_agent.model.state import FileKind
+from harbor_agent.node.wire import programs as wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.model.state import NodeState
+    from harbor_agent.model.state import NodeState
     from tests.node.conftest import World
 
 pytestmark = pytest.mark.needs("root")

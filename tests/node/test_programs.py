@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-import agent.node
-from agent.model.plan import Action, FileChange, Plan
-from agent.model.policy import Credentials
-from agent.model.sensitive import Sensitive
-from agent.model.state import FileKind, FileState
-from agent.node import wire
+import harbor_agent.node
+from harbor_agent.model.plan import Action, FileChange, Plan
+from harbor_agent.model.policy import Credentials
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.model.state import FileKind, FileState
+from harbor_agent.node.wire import programs as wire
 
-_FOLDER = Path(agent.node.__file__).parent
+_FOLDER = Path(harbor_agent.node.__file__).parent
 _PLAN = Plan(
     node="node1",
     reason="a test",
@@ -36,7 +36,7 @@ _PROGRAMS = {
 
 
 @pytest.mark.needs("shellcheck")
-@pytest.mark.parametrize("name", sorted(path.name for path in _FOLDER.glob("*.sh")))
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(_FOLDER)) for path in _FOLDER.rglob("*.sh")))
 def test_shellcheck_finds_nothing(name: str) -> None:
     found = subprocess.run(["shellcheck", _FOLDER / name], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
@@ -86,5 +86,5 @@ def test_nothing_secret_is_in_arguments_or_representations() -> None:
 
 
 def test_nothing_is_written_below_tmp() -> None:
-    for path in _FOLDER.glob("*.sh"):
+    for path in _FOLDER.rglob("*.sh"):
         assert "/tmp" not in path.read_text().replace("tmpfs", "")

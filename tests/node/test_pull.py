@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.policy import Credentials
-from agent.model.result import PullReport, PullVerdict
-from agent.model.sensitive import Sensitive
-from agent.node import wire
+from harbor_agent.model.policy import Credentials
+from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.node.wire import programs as wire
 
 if TYPE_CHECKING:
     from tests.node.conftest import World

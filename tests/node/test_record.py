@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.state import Record
-from agent.node import wire
+from harbor_agent.model.state import Record
+from harbor_agent.node.wire import programs as wire
 
 if TYPE_CHECKING:
     from tests.node.conftest import World

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from agent.model.plan import Action, FileChange, Plan
-from agent.model.result import TransactionPhase
-from agent.model.state import FileKind, FileState, Record
-from agent.node import wire
+from harbor_agent.model.plan import Action, FileChange, Plan
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.model.state import FileKind, FileState, Record
+from harbor_agent.node.wire import programs as wire
 from tests.node.transactions import (
     DAEMON_JSON,
     DROP_IN,

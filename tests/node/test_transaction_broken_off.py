@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.result import TransactionPhase
-from agent.node import wire
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.node.wire import programs as wire
 from tests.node.transactions import (
     DAEMON_JSON,
     DROP_IN,
@@ -24,7 +24,7 @@ from tests.node.transactions import (
 )
 
 if TYPE_CHECKING:
-    from agent.model.result import TransactionReport
+    from harbor_agent.model.result import TransactionReport
     from tests.node.conftest import World
 
 pytestmark = pytest.mark.needs("root")

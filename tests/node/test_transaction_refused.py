@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.result import TransactionPhase
-from agent.node import wire
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.node.wire import programs as wire
 from tests.node.transactions import (
     DAEMON_JSON,
     DROP_IN,
@@ -20,8 +20,8 @@ from tests.node.transactions import (
 )
 
 if TYPE_CHECKING:
-    from agent.model.plan import Plan
-    from agent.model.result import TransactionReport
+    from harbor_agent.model.plan import Plan
+    from harbor_agent.model.result import TransactionReport
     from tests.node.conftest import World
 
 pytestmark = pytest.mark.needs("root")

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.fleet import plan_fleet
-from agent.engine.plans import without_consent
-from agent.engine.request import Policies, RegistryFlags
-from agent.model.inventory import Node
-from agent.model.plan import Action, Plan
-from agent.model.policy import RouteChoice
-from agent.model.result import Outcome
-from agent.planning.settings import Settings
-from agent.transport.protocol import Completed
+from harbor_agent.engine.plan.nodes import plan_fleet
+from harbor_agent.engine.plan.run_plan import without_consent
+from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.policy import RouteChoice
+from harbor_agent.model.result import Outcome
+from harbor_agent.planning.config.schema import Settings
+from harbor_agent.transport.protocol import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agent.engine.fleet import PlannedNode
-    from agent.transport.protocol import Job
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.transport.protocol import Job
     from tests.node.conftest import World
 
 pytestmark = pytest.mark.needs("root")

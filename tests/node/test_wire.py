@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.model.plan import Action, FileChange, Plan
-from agent.model.result import PullReport, PullVerdict, TransactionPhase, TransactionReport
-from agent.model.state import FileKind, FileState, LiveRegistryConfig, Record
-from agent.node import wire
+from harbor_agent.model.plan import Action, FileChange, Plan
+from harbor_agent.model.result import PullReport, PullVerdict, TransactionPhase, TransactionReport
+from harbor_agent.model.state import FileKind, FileState, LiveRegistryConfig, Record
+from harbor_agent.node.wire import programs as wire
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), min_size=1)
 _TEXTS = st.text(st.characters(codec="utf-8"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.model.plan import Action, FileChange, Plan
-from agent.model.state import FileKind, FileState, Record
-from agent.node import wire
+from harbor_agent.model.plan import Action, FileChange, Plan
+from harbor_agent.model.state import FileKind, FileState, Record
+from harbor_agent.node.wire import programs as wire
 
 if TYPE_CHECKING:
-    from agent.model.result import TransactionReport
+    from harbor_agent.model.result import TransactionReport
     from tests.node.conftest import World
 
 ENTRY = "10.99.0.1:5000"

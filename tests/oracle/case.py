@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent.formats.text import encode
-from agent.model.state import DockerState, FileKind, FileState, NodeState, System, UnitState
-from agent.planning.effective import evaluate
-from agent.planning.refused import RefusedError
+from harbor_agent.formats.text import encode
+from harbor_agent.model.state import DockerState, FileKind, FileState, NodeState, System, UnitState
+from harbor_agent.planning.docker.effective import evaluate
+from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

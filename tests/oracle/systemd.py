@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from agent.formats.text import decode, encode
+from harbor_agent.formats.text import decode, encode
 from tests.oracle.case import DIRECTORY, FOLDER, LINK, NAMES, NUMBER, UNIT, Outcome
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from agent.model.program import Program
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.program import Program
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.model.inventory import Node
+    from harbor_agent.model.inventory import Node
 
 WHO = Program(stdin=b'echo "$USER ${AS_ROOT-}"')
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-from agent.model.inventory import Become, Node
-from agent.model.sensitive import Sensitive
+from harbor_agent.model.inventory import Become, Node
+from harbor_agent.model.sensitive import Sensitive
 
 # In a mount namespace of its own, sshd sees accounts that the machine does not have.
 _START = """

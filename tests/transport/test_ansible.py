@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.errors import UsageError
-from agent.model.inventory import VaultSources
-from agent.model.program import Program
-from agent.model.sensitive import Sensitive
-from agent.transport.ansible.transport import AnsibleTransport
-from agent.transport.inventory import load_inventory
-from agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.errors import UsageError
+from harbor_agent.inventory.load import load_inventory
+from harbor_agent.model.inventory import VaultSources
+from harbor_agent.model.program import Program
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.transport.ansible.transport import AnsibleTransport
+from harbor_agent.transport.protocol import Completed, Job, Lost
 from tests.transport.ansible_inventory import HOSTS, write_inventory
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ MEMORY = Path("/dev/shm")
 CANARY = "canary-6b1f09"
 _HOLD = """
 import sys
-from agent.model.inventory import Node
-from agent.errors import UsageError
-from agent.model.inventory import VaultSources
-from agent.model.program import Program
-from agent.model.sensitive import Sensitive
-from agent.transport.ansible.transport import AnsibleTransport
-from agent.transport.protocol import Job
+from harbor_agent.model.inventory import Node
+from harbor_agent.errors import UsageError
+from harbor_agent.model.inventory import VaultSources
+from harbor_agent.model.program import Program
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.transport.ansible.transport import AnsibleTransport
+from harbor_agent.transport.protocol import Job
 program = Program(stdin=sys.argv[2].encode())
 job = Job(node=Node(name="node1", address="127.0.0.1", user="nopasswd"), program=program)
 for result in AnsibleTransport(sources=[sys.argv[1]], forks=1).run([job]):

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.program import Program
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.program import Program
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.transport.sshd import free_port, public_folder, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.model.inventory import Node
+    from harbor_agent.model.inventory import Node
     from tests.transport.sshd import Server
 
 pytestmark = pytest.mark.needs("sshd", "root")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.program import Program
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.program import Program
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.transport.relay import answering, relay
 from tests.transport.running import WHO, completed, lost, run, wait_for
 from tests.transport.sshd import free_port, public_folder, serving

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.inventory import Node
-from agent.model.program import Program
-from agent.transport.ansible.transport import AnsibleTransport
-from agent.transport.local import LocalTransport
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.program import Program
+from harbor_agent.transport.ansible.transport import AnsibleTransport
+from harbor_agent.transport.local import LocalTransport
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.lab.inside import inside
 from tests.transport.ansible_inventory import HOSTS, write_inventory
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from agent.transport.protocol import Transport
+    from harbor_agent.transport.protocol import Transport
     from tests.lab.node import LabNode
     from tests.lab.nodes import Lab
     from tests.transport.sshd import Server

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.inventory import Become, Node
-from agent.model.program import Program
-from agent.model.sensitive import Sensitive
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.inventory import Become, Node
+from harbor_agent.model.program import Program
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.lab.base import SUDO_PASSWORD
 from tests.lab.inside import inside
 

@@ -19,8 +19,8 @@ INVENTORIES = Path(__file__).resolve().parents[1] / "inventories"
 CASES = sorted(path.parent.name for path in INVENTORIES.glob("*/case.yaml"))
 OURS = """
 import json, sys
-from agent.model.inventory import VaultSources
-from agent.transport.inventory import load_inventory
+from harbor_agent.model.inventory import VaultSources
+from harbor_agent.inventory.load import load_inventory
 
 asked = json.load(sys.stdin)
 vault = VaultSources(ids=tuple(asked["vault_ids"]), password_files=tuple(asked["vault_password_files"]))

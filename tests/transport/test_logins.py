@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.program import Program
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.program import Program
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.transport.at_terminal import at_terminal
 from tests.transport.running import agent_with
 from tests.transport.sshd import LOGIN_PASSWORD, certify, make_key, public_folder, serving
 
 if TYPE_CHECKING:
-    from agent.model.inventory import Node
+    from harbor_agent.model.inventory import Node
     from tests.transport.at_terminal import Session
     from tests.transport.sshd import Server
 
@@ -31,10 +31,10 @@ HELLO = Program(stdin=b"echo hello")
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from agent.model.inventory import Node
-from agent.model.program import Program
-from agent.transport.protocol import Job
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.program import Program
+from harbor_agent.transport.protocol import Job
+from harbor_agent.transport.ssh.transport import SshTransport
 
 known_hosts, *nodes = json.loads(sys.argv[1])
 transport = SshTransport(forks=3, known_hosts=[Path(known_hosts)])

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.program import Program
-from agent.transport.ansible.transport import AnsibleTransport
-from agent.transport.inventory import load_inventory
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.inventory.load import load_inventory
+from harbor_agent.model.program import Program
+from harbor_agent.transport.ansible.transport import AnsibleTransport
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.transport.sshd import free_port, make_key
 
 if TYPE_CHECKING:

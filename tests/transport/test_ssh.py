@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.program import Program
-from agent.model.sensitive import Sensitive
-from agent.transport.protocol import Completed, Job, Lost
-from agent.transport.ssh import SshTransport
+from harbor_agent.model.program import Program
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.transport.protocol import Completed, Job, Lost
+from harbor_agent.transport.ssh.transport import SshTransport
 from tests.transport.running import WHO, agent_with, completed, lost, run
 from tests.transport.sshd import LOGIN_PASSWORD, become, certify, make_key, public_folder, serving
 

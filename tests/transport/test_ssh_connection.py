@@ -11,7 +11,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_CHANNEL_DATA
 
-from agent.transport.ssh_connection import Forwarded, Transport
+from harbor_agent.transport.ssh.client import Forwarded, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -41,11 +41,11 @@ def run(tmp_path: Path) -> Runner:
             k: v for k, v in os.environ.items() if k not in {"KUBECONFIG", "NO_COLOR", "PYTHONDONTWRITEBYTECODE"}
         }
         done = subprocess.run(
-            [sys.executable, "-m", "agent.cli", *arguments],
+            [sys.executable, "-m", "harbor_agent.cli", *arguments],
             input=stdin.encode(),
             capture_output=True,
             cwd=tmp_path,
-            env=inherited | {"PYTHONPATH": str(SCHEMAS.parents[1])} | environment,
+            env=inherited | {"PYTHONPATH": str(SCHEMAS.parents[1] / "agent")} | environment,
             timeout=60,
             check=False,
         )

@@ -92,11 +92,11 @@ def test_whoever_says_no_is_not_told_why(tree: Path) -> None:
     try:
         os.write(ours, b"n\n")
         done = subprocess.run(
-            [sys.executable, "-m", "agent.cli", "apply", "--root", str(tree), "--registry", "192.168.0.99"],
+            [sys.executable, "-m", "harbor_agent.cli", "apply", "--root", str(tree), "--registry", "192.168.0.99"],
             stdin=theirs,
             capture_output=True,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(RUNBOOKS.parents[1])},
+            env=os.environ | {"PYTHONPATH": str(RUNBOOKS.parents[1] / "agent")},
             timeout=60,
             check=False,
         )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.store import Store
-from agent.model.history import PastNode, PastRun, RunKind
-from agent.model.result import Outcome
+from harbor_agent.engine.history.runs import Store
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.runs import PastNode, PastRun, RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cli.drift_text import drift_text
-from agent.cli.options import Format
-from agent.cli.output import Progress
-from agent.cli.plan_text import plan_text
-from agent.engine.documents.drift import drift_document
-from agent.engine.documents.plan import plan_document
-from agent.engine.drift import DriftedNode, DriftReport
-from agent.engine.events import NodeDone, Phase
-from agent.engine.fleet import PlannedNode
-from agent.engine.offline import plan_tree
-from agent.engine.plans import policies_of
-from agent.engine.request import Asked, RegistryFlags
-from agent.engine.store import Store
-from agent.errors import Problem
-from agent.model.history import PastNode, PastRun, RunKind
-from agent.model.inventory import Node
-from agent.model.result import Outcome
-from agent.planning.drift import DriftStatus, FileDrift, NodeDrift
+from harbor_agent.cli.console import Progress
+from harbor_agent.cli.options import Format
+from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+from harbor_agent.engine.events import NodeDone, Phase
+from harbor_agent.engine.history.runs import Store
+from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.plan.offline import plan_tree
+from harbor_agent.engine.plan.run_plan import policies_of
+from harbor_agent.engine.request.request import Asked, RegistryFlags
+from harbor_agent.errors import Problem
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.runs import PastNode, PastRun, RunKind
+from harbor_agent.planning.drift import DriftStatus, FileDrift, NodeDrift
+from harbor_agent.views.json.drift import drift_document
+from harbor_agent.views.json.plan import plan_document
+from harbor_agent.views.text.drift import drift_text
+from harbor_agent.views.text.plan import plan_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Runner
 
 EVENTS = """
-from agent.cli.options import Format
-from agent.cli.output import Progress, tell
-from agent.engine.events import NodeDone, Phase
+from harbor_agent.cli.options import Format
+from harbor_agent.cli.console import Progress, tell
+from harbor_agent.engine.events import NodeDone, Phase
 progress = Progress(Format.TEXT)
 progress(Phase(name="look at nodes", total=3))
 progress(NodeDone(node="a", state="seen", text="seen", seconds=0.1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.engine.lock import run_lock
+from harbor_agent.engine.history.lock import run_lock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.cli.output import tell
+from harbor_agent.cli.console import tell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DROP_IN = "etc/systemd/system/docker.service.d/docker-options.conf"
-PROGRAM = (sys.executable, "-m", "agent.cli")
+PROGRAM = (sys.executable, "-m", "harbor_agent.cli")
 
 
 def nobody() -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.credentials import credential_name
+from harbor_agent.engine.request.credentials import credential_name
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Ran, Runner

@@ -103,11 +103,11 @@ class TestInPlace:
 
     def test_what_cannot_be_written_stays_and_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_text(POD)
-        command = [sys.executable, "-m", "agent.cli", *ANNOTATE, "--in-place", "a.yaml"]
+        command = [sys.executable, "-m", "harbor_agent.cli", *ANNOTATE, "--in-place", "a.yaml"]
         ran = subprocess.run(
             ["prlimit", "--fsize=64", *command],  # as a disk that is full
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"PYTHONPATH": str(ROOT / "agent"), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             check=False,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from agent.cli.main import app
-from agent.errors import ExitCode
+from harbor_agent.cli.main import app
+from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,18 +75,18 @@ def test_every_exit_code_is_in_the_contract() -> None:
 
 
 def test_every_room_is_described() -> None:
-    rooms = [path.name for path in (ROOT / "agent").iterdir() if (path / "__init__.py").exists()]
+    rooms = [path.name for path in (ROOT / "agent/harbor_agent").iterdir() if (path / "__init__.py").exists()]
     assert rooms
     assert [room for room in rooms if f"`agent/{room}/`" not in TEXT or f"**{room}**" not in TEXT] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "agent/node").glob("*.sh")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "agent").rglob("*.sh")), ids=lambda path: path.name)
 def test_every_program_is_described(path: Path) -> None:
     assert f"`{path.name}`" in TEXT
 
 
 def test_every_word_of_the_journal_is_described() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agent/node").glob("*.sh"))
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agent").rglob("*.sh"))
     words = {word.rstrip("-") for word in re.findall(r"(?<!/)\bjournal \"?([a-z_]{4,}-?)", text)}
     assert "rolled_back" in words
     assert {word for word in words if not re.search(rf"`{word}(-N)?`", TEXT)} == set()

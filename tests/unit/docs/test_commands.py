@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from agent.cli.main import app
+from harbor_agent.cli.main import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agent.engine.configuration import load_configuration
-from agent.errors import UsageError
-from agent.model.policy import Policy, Registry, Rollout, RouteChoice, SecretPolicy
-from agent.planning.settings import settings_from_variables
-from agent.planning.settings_merge import merge
-from agent.transport.inventory import load_inventory
+from harbor_agent.engine.request.config_file import load_configuration
+from harbor_agent.errors import UsageError
+from harbor_agent.inventory.load import load_inventory
+from harbor_agent.model.policy import Policy, Registry, Rollout, RouteChoice, SecretPolicy
+from harbor_agent.planning.config.merge import merge
+from harbor_agent.planning.config.schema import settings_from_variables
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "docs/harbor-agent.example.yaml"

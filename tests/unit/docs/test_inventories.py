@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.planning.settings import settings_from_variables
-from agent.planning.settings_merge import merge
-from agent.transport.inventory import load_inventory
+from harbor_agent.inventory.load import load_inventory
+from harbor_agent.planning.config.merge import merge
+from harbor_agent.planning.config.schema import settings_from_variables
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/inventories.md").read_text(encoding="utf-8")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model.result import PullVerdict, TransactionPhase
+from harbor_agent.model.result import PullVerdict, TransactionPhase
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -69,7 +69,7 @@ def emitted() -> set[str]:
     found = set(COMPOSED)
     for path in (ROOT / "agent").rglob("*.py"):
         found |= codes_in(ast.parse(path.read_text(encoding="utf-8")))
-    for path in (ROOT / "agent/node").glob("*.sh"):
+    for path in (ROOT / "agent").rglob("*.sh"):
         text = path.read_text(encoding="utf-8")
         found |= {code for pattern in SHELL_CODES for code in pattern.findall(text)}
     return found

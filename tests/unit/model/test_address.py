@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.errors import UsageError
-from agent.model.address import Address
+from harbor_agent.errors import UsageError
+from harbor_agent.model.address import Address
 
 
 @pytest.mark.parametrize(

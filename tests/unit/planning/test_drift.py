@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.records import record_of, record_of_correction
-from agent.errors import UsageError
-from agent.model.history import PastCorrection
-from agent.model.plan import Plan
-from agent.model.policy import DriftLimits, Policy, Registry
-from agent.model.state import FileState, LiveRegistryConfig, Record
-from agent.planning.docker import plan_docker
-from agent.planning.drift import DriftStatus, classify, digest_of, fight, is_suspect
-from agent.planning.policy_digest import policy_digest
-from agent.planning.settings import settings_from_file
-from agent.planning.settings_merge import merge
-from agent.planning.settings_reader import Source
-from tests.unit.planning.nodes import (
+from harbor_agent.engine.rollout.records import record_of, record_of_correction
+from harbor_agent.errors import UsageError
+from harbor_agent.model.plan import Plan
+from harbor_agent.model.policy import DriftLimits, Policy, Registry
+from harbor_agent.model.runs import PastCorrection
+from harbor_agent.model.state import FileState, LiveRegistryConfig, Record
+from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.planning.config.merge import merge
+from harbor_agent.planning.config.reader import Source
+from harbor_agent.planning.config.schema import settings_from_file
+from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.drift import DriftStatus, classify, digest_of, fight, is_suspect
+from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
     FRAGMENT,
@@ -37,8 +37,8 @@ from tests.unit.planning.nodes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.model.state import NodeState
-    from agent.planning.drift import NodeDrift
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.drift import NodeDrift
 
 ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 WISH = want(HARBOR)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.errors import UsageError
-from agent.formats.systemd_service import evaluate_service
-from agent.formats.systemd_syntax import expand_specifiers, words
-from agent.formats.systemd_unit import parse_unit
-from agent.planning.schedule import (
+from harbor_agent.errors import UsageError
+from harbor_agent.formats.systemd.service import evaluate_service
+from harbor_agent.formats.systemd.syntax import expand_specifiers, words
+from harbor_agent.formats.systemd.unit import parse_unit
+from harbor_agent.planning.schedule import (
     Credential,
     Schedule,
     Timing,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.model.inventory import Node
-from agent.model.program import Program
-from agent.transport.local import run_here
-from agent.transport.protocol import Completed, Job
-from agent.transport.ssh_config import SshConfiguration
-from agent.transport.ssh_settings import Destination, settings_from
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.program import Program
+from harbor_agent.transport.local import run_here
+from harbor_agent.transport.protocol import Completed, Job
+from harbor_agent.transport.ssh.config.openssh import SshConfiguration
+from harbor_agent.transport.ssh.config.settings import Destination, settings_from
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.transport.connection import open_socket
-from agent.transport.pool import run_each, standing_aside
-from agent.transport.ssh_settings import Settings
-from agent.transport.target import UnreachableError, node_target
+from harbor_agent.transport.pool import run_each, standing_aside
+from harbor_agent.transport.ssh.config.settings import Settings
+from harbor_agent.transport.ssh.config.target import UnreachableError, node_target
+from harbor_agent.transport.ssh.sockets import open_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.transport.target import Target
+    from harbor_agent.transport.ssh.config.target import Target
 
 DEAD = 12
 SECONDS = 2.0

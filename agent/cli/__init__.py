@@ -1,1 +1,0 @@
-"""The command line: flags become a request, the engine does the work, a result is rendered."""

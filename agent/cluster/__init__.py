@@ -1,1 +1,0 @@
-"""The world outside the nodes: Kubernetes, and the HTTP registry protocol."""

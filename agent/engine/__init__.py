@@ -1,1 +1,0 @@
-"""The only room that sequences effects: observe, plan, apply, verify."""

@@ -1,1 +1,0 @@
-"""Pure text to value and back, one file a syntax; comments and order survive."""

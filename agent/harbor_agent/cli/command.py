@@ -1,0 +1,127 @@
+"""What every command does around its work: errors become a clear line (or JSON) and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import signal
+import traceback
+from typing import TYPE_CHECKING, NoReturn, get_type_hints
+
+import typer
+
+from harbor_agent.cli.console import problem_lines, tell, tell_more, write_json
+from harbor_agent.cli.options import Format
+from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def guarded(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
+    """Make a command of a function that takes groups of options and returns its exit code (None: go on).
+
+    Each parameter whose type is a dataclass stands for all of its fields, so that commands share options without
+    repeating them. Errors become a line (or JSON) and an exit code; a traceback is shown only for a bug of ours,
+    and without the values of variables: they may be secret.
+    """
+    groups = {name: hint for name, hint in _hints(command).items() if dataclasses.is_dataclass(hint)}
+
+    def run(**values: object) -> None:
+        output = values.get("output")
+        signal.signal(signal.SIGTERM, lambda *_: _terminate(output))
+        for name, group in groups.items():
+            own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
+            values[name] = group(**own)
+        code = _exit_code(lambda: command(**values), output)
+        tell_more()
+        if code is not None:
+            raise typer.Exit(int(code))
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = _signature(command)  # type: ignore[attr-defined]  # what inspect.signature looks for
+    run.__annotations__ = {name: p.annotation for name, p in _signature(command).parameters.items()}
+    return run
+
+
+def _hints(command: Callable[..., ExitCode | None]) -> dict[str, type]:
+    hints = get_type_hints(command, include_extras=True)
+    hints.pop("return", None)
+    return hints
+
+
+def _signature(command: Callable[..., ExitCode | None]) -> inspect.Signature:
+    """Return the command's signature with every group replaced by its fields."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = []
+    for name, hint in _hints(command).items():
+        if dataclasses.is_dataclass(hint):
+            inner = get_type_hints(hint, include_extras=True)
+            parameters += [
+                inspect.Parameter(field.name, kind, default=field.default, annotation=inner[field.name])
+                for field in dataclasses.fields(hint)
+            ]
+        else:
+            default = inspect.signature(command).parameters[name].default
+            parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
+    return inspect.Signature(parameters)
+
+
+def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCode | None:
+    try:
+        return command()
+    except AgentError as error:
+        _report(error, output)
+        return error.exit_code
+    except typer.Abort:
+        tell("\nnothing was changed")
+        return _ended(ExitCode.INTERRUPTED, _interrupted("interrupted at the question; nothing was changed"), output)
+    except KeyboardInterrupt:
+        tell("interrupted; nodes that had begun finish by themselves, run the same command again to see them")
+        return _ended(ExitCode.INTERRUPTED, _interrupted("interrupted"), output)
+    except Exception as error:  # noqa: BLE001 - the last resort: say it is our bug, and keep secrets out
+        return _ended(ExitCode.BUG, _bug(error), output)
+
+
+def _report(error: AgentError, output: object) -> None:
+    _ended(error.exit_code, error.problem, output)
+    message, *hint = problem_lines(error.problem)
+    tell(typer.style("error: ", fg=typer.colors.RED, bold=True) + message.strip())
+    for line in hint:
+        tell(line)
+
+
+def _ended(code: ExitCode, problem: Problem, output: object) -> ExitCode:
+    """Print the document of an early end where JSON is wanted; returns `code`."""
+    if output is Format.JSON:
+        from harbor_agent.views.json.error import error_document
+
+        # Where standard output itself is what is broken, the exit code still tells.
+        with contextlib.suppress(OutputError, ValueError):
+            write_json(error_document(problem, code))
+    return code
+
+
+def _bug(error: Exception) -> Problem:
+    tell("this is a bug of harbor-agent; please report the lines below")
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in frames:
+        tell(f"  {frame.filename}:{frame.lineno} in {frame.name}")
+    kind = type(error).__name__
+    tell(f"  {kind}")
+    return Problem(
+        code="bug",
+        message=f"a bug of harbor-agent: {kind} in {frames[-1].name}, line {frames[-1].lineno}",
+        hint="report what stands on standard error; run the same command again to see the nodes",
+    )
+
+
+def _interrupted(how: str) -> Problem:
+    hint = "nodes that had begun finish by themselves; run the same command again to see them"
+    return Problem(code="interrupted", message=how, hint=hint)
+
+
+def _terminate(output: object) -> NoReturn:
+    tell("terminated; nodes that had begun finish by themselves")
+    raise SystemExit(int(_ended(ExitCode.TERMINATED, _interrupted("terminated"), output)))

@@ -1,0 +1,91 @@
+"""harbor-agent plan, and plan show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from harbor_agent.cli import options
+from harbor_agent.cli.command import guarded
+from harbor_agent.cli.console import Progress, tell, write, write_json
+from harbor_agent.errors import ExitCode
+
+app = options.program_part()
+
+ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3, not 0, where changes are pending.")]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", help="Also write a plan file for 'apply FILE': hashes, no contents.", metavar="FILE"),
+]
+ValidHours = Annotated[
+    float, typer.Option("--valid-hours", min=0.0, help="How long the plan file may be applied.", metavar="HOURS")
+]
+PlanFilePath = Annotated[str, typer.Argument(help="A file that plan --out wrote.", metavar="FILE")]
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=options.examples(
+        "harbor-agent plan -i inventory.ini --registry 192.168.0.99",
+        "harbor-agent plan -i inventory.ini --limit node1 --exit-code",
+        "harbor-agent plan --transport local --registry 192.168.0.99",
+        "harbor-agent plan -i inventory.ini --out change.plan",
+    ),
+)
+@guarded
+def plan(
+    *,
+    subcommand: typer.Context,
+    nodes: options.NodeOptions,
+    login: options.LoginOptions,
+    wish: options.WishOptions,
+    verify_image: options.VerifyImage = None,
+    secret: options.SecretOptions,
+    live_restore: options.LiveRestore = False,
+    out: Out = None,
+    valid_hours: ValidHours = 24.0,
+    note: options.Note = "",
+    exit_code: ExitCodeFlag = False,
+    output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
+) -> ExitCode | None:
+    """Show what would change on every node, as exact diffs, and why. Changes nothing.
+
+    What is to be trusted, proven and put into the cluster stands in options or in harbor-agent.yaml.
+    """
+    if subcommand.invoked_subcommand:
+        return None
+    from harbor_agent.engine.exit_codes import plan_exit_code
+    from harbor_agent.engine.plan.run_plan import plan_run
+    from harbor_agent.views.json.plan import plan_document
+    from harbor_agent.views.text.plan import plan_text
+
+    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore)
+    fleet = plan_run(asked, Progress(output, verbose))
+    if output is options.Format.JSON:
+        write_json(plan_document(fleet.nodes, fleet.secrets, fleet.findings))
+    else:
+        write(plan_text(fleet.nodes, fleet.secrets, fleet.findings))
+    if out is not None:
+        from harbor_agent.engine.approved import save_run
+
+        save_run(fleet, out, hours=valid_hours)
+        tell(f"written to {out}; harbor-agent apply {out} does just this, within {valid_hours:g} hours")
+    return plan_exit_code(fleet.nodes, fleet.secrets, pending=exit_code)
+
+
+@app.command("show", epilog=options.examples("harbor-agent plan show change.plan"))
+@guarded
+def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
+    """Show what a plan file holds: who is to be changed, which files, and how long it is good for."""
+    from harbor_agent.engine.plan.file import load_plan, plan_file_document
+    from harbor_agent.views.text.plan import plan_file_text
+
+    plan_file = load_plan(file)
+    if output is options.Format.JSON:
+        write_json(plan_file_document(plan_file))
+    else:
+        write(plan_file_text(plan_file))
+    return ExitCode.DONE

@@ -1,0 +1,65 @@
+"""harbor-agent render."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.cli import options
+from harbor_agent.cli.command import guarded
+from harbor_agent.cli.console import Progress, problem_lines, tell, write
+from harbor_agent.errors import ExitCode, UsageError
+from harbor_agent.model.policy import RouteChoice
+
+if TYPE_CHECKING:
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.model.plan import FileChange
+
+app = options.program_part()
+
+
+@app.command(epilog=options.examples("harbor-agent render --registry 192.168.0.99"))
+@guarded
+def render(
+    *,
+    registry: options.Registries = None,
+    config: options.Config = None,
+    wish: options.WishOptions,
+) -> ExitCode:
+    """Print the systemd drop-in that the KubeSphere guide shows, for the registries named.
+
+    It is what a node without any settings of its own would get. With --root it is what that tree would get: the
+    whole text of each file that would change.
+    """
+    from harbor_agent.engine.plan.run_plan import plan_run, policies_of, render_drop_in
+
+    login = options.LoginOptions(registry=registry, config=config)
+    asked = options.asked(options.NodeOptions(), login, wish, options.SecretOptions(), None)
+    if asked.root is None:
+        if replace(wish, route=None) != options.WishOptions() or wish.route is RouteChoice.DAEMON_JSON:
+            raise UsageError.of(
+                "flags-ambiguous", "without a tree only the drop-in can be printed", "name it with --root"
+            )
+        write(render_drop_in(policies_of(asked)).removesuffix("\n"))
+        return ExitCode.DONE
+    (planned,) = plan_run(asked, Progress(options.Format.TEXT)).nodes
+    return _render_tree(planned)
+
+
+def _render_tree(planned: PlannedNode) -> ExitCode:
+    from harbor_agent.engine.exit_codes import plan_exit_code
+
+    for line in problem_lines(planned.problem) if planned.problem else [planned.reason]:
+        tell(line)
+    changes = planned.decision.changes if planned.decision and not planned.problem else ()
+    for change in changes:
+        if len(changes) > 1:
+            write(f"==> {change.path} <==")
+        write(_text(change))
+    return plan_exit_code([planned], None, pending=False)
+
+
+def _text(change: FileChange) -> str:
+    from harbor_agent.planning.files.diff import masked_text
+
+    return masked_text(change.after.content or b"").removesuffix("\n")

@@ -1,0 +1,197 @@
+"""harbor-agent schedule install | show | remove."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harbor_agent.cli import options
+from harbor_agent.cli.command import guarded
+from harbor_agent.cli.console import Progress, coloured_diff, tell, write, write_json
+from harbor_agent.errors import ExitCode, StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.schedule.install import Installed
+    from harbor_agent.engine.schedule.request import ReadySchedule
+    from harbor_agent.model.plan import FileChange
+
+app = options.program_part(
+    no_args_is_help=True,
+    help="Look for drift by the clock, through a timer of systemd or through cron.",
+)
+
+Every = Annotated[
+    str | None,
+    typer.Option("--every", help="How often, whatever the clock says: such as 30min, 6h or 1d.", metavar="TIME"),
+]
+OnCalendar = Annotated[
+    str | None,
+    typer.Option(
+        "--on-calendar",
+        help="When, as systemd.time(7) has it; what was missed is made up for.",
+        show_default="hourly",
+        metavar="WHEN",
+    ),
+]
+Correct = Annotated[bool, typer.Option("--correct", help="Also bring nodes back to what a person applied before.")]
+User = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        help="Who runs it: with that user's SSH keys, lock and history; not root need be.",
+        show_default="who asks, also behind sudo",
+        metavar="NAME",
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="Tells several apart: the units are then named harbor-agent-drift-NAME.", metavar="NAME"
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", help="What it finds, for Prometheus' textfile collector; ends in .prom.", metavar="FILE"),
+]
+Crontab = Annotated[
+    bool, typer.Option("--crontab", help="Print the line for the user's crontab, where there is no systemd.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatOptions:
+    """What is to run, when and as whom."""
+
+    registry: options.Registries = None
+    config: options.Config = None
+    every: Every = None
+    on_calendar: OnCalendar = None
+    correct: Correct = False
+    user: User = None
+    metrics: Metrics = None
+
+
+@app.command(
+    "install",
+    epilog=options.examples(
+        "harbor-agent schedule install -i inventory.ini -c harbor-agent.yaml",
+        "harbor-agent schedule install -i inventory.ini --every 6h --correct --user harbor",
+    ),
+)
+@guarded
+def install(
+    *,
+    nodes: options.NodeOptions,
+    what: WhatOptions,
+    name: Name = None,
+    yes: options.Yes = False,
+    verbose: options.Verbose = 0,
+) -> ExitCode:
+    """Have systemd look for drift by the clock. Shows service and timer first, and asks.
+
+    The same command again, with other options, changes what is in place. It takes root.
+    """
+    from harbor_agent.engine.schedule import install as schedule
+
+    ready = _ready(nodes, what, name, verbose)
+    changes = schedule.plan_installation(ready)
+    unit = ready.schedule.unit
+    if not changes and schedule.is_on(unit):
+        write(f"{unit} is in place already, just so")
+        return ExitCode.DONE
+    title = f"{unit}: {ready.nodes} node{'s' if ready.nodes != 1 else ''}, as {ready.schedule.user}"
+    _confirm(changes, title, "Install this?", yes=yes)
+    schedule.install(ready.schedule, changes)
+    write(f"{unit} is in place; systemctl start {unit}.service runs it now, harbor-agent schedule show tells of it")
+    return ExitCode.DONE
+
+
+@app.command(
+    "show",
+    epilog=options.examples(
+        "harbor-agent schedule show", "harbor-agent schedule show -i inventory.ini --every 6h --crontab"
+    ),
+)
+@guarded
+def show(
+    *,
+    nodes: options.NodeOptions,
+    what: WhatOptions,
+    name: Name = None,
+    crontab: Crontab = False,
+    output: options.Output = options.Format.TEXT,
+) -> ExitCode:
+    """Show what is in place: when it runs next, and how it ended last.
+
+    With options of install, show what that would put in place, as units or as a line for cron; it takes no root.
+    """
+    from harbor_agent.engine.schedule import install as schedule
+
+    if (nodes, what, crontab) == (options.NodeOptions(), WhatOptions(), False):
+        _show_installed(schedule.installed(name), output)
+        return ExitCode.DONE
+    ready = _ready(nodes, what, name, 0)
+    if crontab:
+        write(schedule.crontab_line(ready.schedule).rstrip("\n"))
+    else:
+        write("\n".join(f"# {path}\n{text}" for path, text in schedule.unit_texts(ready.schedule).items()).rstrip("\n"))
+    return ExitCode.DONE
+
+
+@app.command("remove", epilog=options.examples("harbor-agent schedule remove --yes"))
+@guarded
+def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
+    """Take service and timer away again; lock and history stay the user's. A run under way comes to its end first."""
+    from harbor_agent.engine.schedule import install as schedule
+
+    changes = schedule.plan_removal(name)
+    _confirm(changes, "", "Remove this?", yes=yes)
+    schedule.remove(name, changes)
+    write(f"removed {', '.join(change.path for change in changes)}")
+    return ExitCode.DONE
+
+
+def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verbose: int) -> ReadySchedule:
+    from harbor_agent.engine.schedule.request import ScheduleRequest, make_schedule
+    from harbor_agent.planning.schedule import timing
+
+    request = ScheduleRequest(
+        name=name,
+        reach=nodes.reach(),
+        addresses=tuple(what.registry or ()),
+        config=what.config,
+        correct=what.correct,
+        user=what.user,
+        timing=timing(what.every, what.on_calendar),
+        metrics=what.metrics,
+    )
+    return make_schedule(request, Progress(options.Format.TEXT, verbose))
+
+
+def _show_installed(found: Sequence[Installed], output: options.Format) -> None:
+    from harbor_agent.views.json.schedules import schedules_document
+    from harbor_agent.views.text.schedule import schedules_text
+
+    if output is options.Format.JSON:
+        write_json(schedules_document(found))
+    else:
+        write(schedules_text(found))
+
+
+def _confirm(changes: Sequence[FileChange], title: str, question: str, *, yes: bool) -> None:
+    """Show the files on standard error and ask. Raises StoppedError for a no."""
+    from harbor_agent.planning.files.diff import unified_diff
+
+    tell("\n\n".join([*([title] if title else []), *(coloured_diff(unified_diff(change)) for change in changes)]))
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        message = "there is no terminal to ask on, so nothing was changed"
+        raise StoppedError.of("not-confirmed", message, "run it with --yes")
+    if not typer.confirm(question, err=True):
+        raise StoppedError.of("declined", "nothing was changed", "")

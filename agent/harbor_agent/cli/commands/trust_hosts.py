@@ -1,0 +1,74 @@
+"""harbor-agent trust-hosts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from harbor_agent.cli import options
+from harbor_agent.cli.command import guarded
+from harbor_agent.cli.console import Progress, problem_lines, tell, write, write_json
+from harbor_agent.errors import ExitCode, StoppedError
+
+if TYPE_CHECKING:
+    from harbor_agent.transport.ssh.host_keys import HostKey
+
+app = options.program_part()
+
+_COLOURS = {"known": typer.colors.GREEN, "added": typer.colors.GREEN}
+
+
+@app.command(epilog=options.examples("harbor-agent trust-hosts -i inventory.ini"))
+@guarded
+def trust_hosts(
+    *,
+    nodes: options.NodeOptions,
+    yes: options.Yes = False,
+    output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
+) -> ExitCode:
+    """Add the host keys of new nodes and bastions to known_hosts, after you have compared their fingerprints.
+
+    A key that has changed is never replaced. With --yes whoever answers is trusted, and the fingerprints are shown.
+    """
+    from harbor_agent.engine.host_keys import trust_document, trust_hosts
+
+    report = trust_hosts(nodes.reach(), lambda keys: _confirm(keys, yes=yes), Progress(output, verbose))
+    if output is options.Format.JSON:
+        write_json(trust_document(report))
+        return report.exit_code
+    for key in report.keys:
+        status = typer.style(key.status.value, fg=_COLOURS.get(key.status.value, typer.colors.RED), bold=True)
+        write(f"{_name(key)}: {status}{_shown(key)}")
+        if key.problem:
+            write("\n".join(problem_lines(key.problem)))
+    added = sum(key.status.value == "added" for key in report.keys)
+    write(f"{added} added, {sum(key.status.value == 'known' for key in report.keys)} known before")
+    return report.exit_code
+
+
+def _confirm(keys: Sequence[HostKey], *, yes: bool) -> None:
+    """Show the keys on standard error and ask. Raises StoppedError for a no, and where there is nobody to ask."""
+    width = max(len(_name(key)) for key in keys)
+    tell("\n".join(f"  {_name(key):{width}} {_shown(key)}" for key in keys))
+    tell("Compare each with what the host itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
+    if yes:
+        tell(typer.style("--yes: trusted without a look; whoever answered may be anybody", fg=typer.colors.RED))
+        return
+    if not sys.stdin.isatty():
+        raise StoppedError.of(
+            "not-confirmed", "there is no terminal to ask on, so no host key was added", "run it from one"
+        )
+    if not typer.confirm(f"Are these {len(keys)} keys right?" if len(keys) > 1 else "Is this key right?", err=True):
+        raise StoppedError.of("declined", "none of these host keys was added", "")
+
+
+def _name(key: HostKey) -> str:
+    return key.host if key.known_as == key.host else f"{key.host} ({key.known_as})"
+
+
+def _shown(key: HostKey) -> str:
+    return f"  {key.key_type} {key.fingerprint}" if key.fingerprint else ""

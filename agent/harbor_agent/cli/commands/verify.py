@@ -1,0 +1,38 @@
+"""harbor-agent verify."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harbor_agent.cli import options
+from harbor_agent.cli.command import guarded
+from harbor_agent.cli.commands.apply import finish
+from harbor_agent.cli.console import Progress
+from harbor_agent.errors import ExitCode
+
+app = options.program_part()
+
+
+@app.command(
+    epilog=options.examples(
+        "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"
+    )
+)
+@guarded
+def verify(
+    *,
+    nodes: options.NodeOptions,
+    login: options.LoginOptions,
+    verify_image: options.VerifyImage = None,
+    output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
+) -> ExitCode:
+    """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
+    from harbor_agent.engine.plan.run_plan import plan_run
+    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.rollout.run import verify_run
+
+    progress = Progress(output, verbose)
+    asked = Asked(reach=nodes.reach(), flags=replace(login.flags(), verify_image=verify_image), config=login.config)
+    fleet = plan_run(asked, progress)
+    return finish(verify_run(fleet, progress), output)

@@ -1,0 +1,232 @@
+"""Standard output for results, standard error for progress; colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+import typer
+
+from harbor_agent.cli.options import Format
+from harbor_agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
+from harbor_agent.errors import OutputError, Problem
+from harbor_agent.model.result import NodeResult, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COLOURS = {
+    Outcome.CHANGE: typer.colors.YELLOW,
+    Outcome.CHANGED: typer.colors.GREEN,
+    Outcome.UNCHANGED: typer.colors.GREEN,
+    Outcome.SKIPPED: typer.colors.BRIGHT_BLACK,
+}
+# The codes of the problems that were printed, in order.
+_printed: list[str] = []
+# What stands in the terminal's last line, where anything does.
+_state: list[str] = []
+_STEERS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+_ERASE_LINE = "\x1b[K"
+_SECONDS_BETWEEN_STATES = 5.0
+# So many nodes alike are told one by one; of more, how many there are.
+_TOLD_ALIKE = 20
+_LONGEST_NAME = 120
+_EXPLAINED_AT_ONCE = 4
+# Whoever has just said no knows why nothing was done.
+_NEEDS_NO_WORDS = "declined"
+
+
+def use_colours(stream: object) -> bool:
+    """Whether to colour what goes to `stream`: a terminal, and no NO_COLOR (https://no-color.org)."""
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def coloured_outcome(outcome: Outcome) -> str:
+    """Return the outcome's word in its colour; anything that is not fine is red."""
+    return typer.style(outcome.value.replace("_", " "), fg=_COLOURS.get(outcome, typer.colors.RED), bold=True)
+
+
+def coloured_diff(diff: str) -> str:
+    """Return a unified diff with its lines coloured."""
+    colours = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
+    lines = []
+    for line in diff.splitlines():
+        header = line.startswith(("+++", "---"))
+        colour = None if header else colours.get(line[:1])
+        lines.append(typer.style(line, fg=colour, bold=header) if colour or header else line)
+    return "\n".join(lines)
+
+
+def write(text: str) -> None:
+    """Print a result; characters that the locale cannot show are escaped, never an error."""
+    _echo(text, sys.stdout)
+
+
+def write_json(document: object) -> None:
+    """Print a document as JSON, ASCII only so that every locale can carry it."""
+    with _whoever_reads(sys.stdout):
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """Print progress or a note on standard error."""
+    _echo(text, sys.stderr)
+
+
+def problem_lines(problem: Problem) -> list[str]:
+    """Return a problem and its way out as indented lines, to be printed; a hint may be a whole block to copy.
+
+    `tell_more` then says where there is more about it.
+    """
+    _printed.append(problem.code)
+    code = typer.style(f"[{problem.code}]", dim=True)
+    first, *more = problem.hint.splitlines() or [""]
+    hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
+    return [f"  {problem.message} {code}", *hint]
+
+
+def tell_more() -> None:
+    """Name the command that explains the problems which were printed, a few of them, each once."""
+    codes = [code for code in dict.fromkeys(_printed) if code != _NEEDS_NO_WORDS][:_EXPLAINED_AT_ONCE]
+    _printed.clear()
+    if codes:
+        tell(f"more: harbor-agent explain {' '.join(codes)}")
+
+
+def show_state(text: str) -> None:
+    """Show in the terminal's last line how things stand now, below all that is told; "" takes it away again."""
+    width = shutil.get_terminal_size().columns - 1
+    with _whoever_reads(sys.stderr):
+        sys.stderr.write(f"\r{_ERASE_LINE}{_visible(text)[:width]}")
+        sys.stderr.flush()
+    _state[:] = [text] if text else []
+
+
+@contextmanager
+def _whoever_reads(stream: TextIO) -> Iterator[None]:
+    """Go on where nobody reads any more, or where progress finds no room: what is printed steers no run.
+
+    Raises OutputError (`output-failed`) where a result finds no room: whoever keeps it in a file would miss it.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        _discard(stream)
+    except OSError as error:
+        if stream is sys.stderr:
+            return
+        _discard(stream)
+        raise OutputError.of(
+            "output-failed",
+            f"standard output takes no more ({error.strerror}), so what was found or done is not told in full",
+            "make room where it goes; harbor-agent history shows what became of nodes, the same command looks again",
+        ) from None
+
+
+def _discard(stream: TextIO) -> None:
+    """Send the rest of a stream nowhere, also what the interpreter would still write when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _visible(text: str) -> str:
+    """Return the text with what would steer a terminal escaped, colours excepted: nodes and registries are quoted."""
+    return _STEERS.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def _echo(text: str, stream: TextIO) -> None:
+    below = "".join(_state)
+    if below:
+        show_state("")
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    safe = _visible(text).encode(encoding, errors="backslashreplace").decode(encoding)
+    with _whoever_reads(stream):
+        typer.echo(safe, err=stream is sys.stderr, color=use_colours(stream))
+    if below:
+        show_state(below)
+
+
+@dataclass(slots=True)
+class Progress:
+    """A listener that tells on standard error how far the run is.
+
+    How many nodes there are in each state stands in a line that changes on a terminal, and comes every few seconds
+    otherwise. A node has a line of its own where something is wrong or was done, as long as there are not too many.
+    """
+
+    output: Format
+    verbose: int = 0
+    _name: str = field(default="", init=False)
+    _total: int = field(default=0, init=False)
+    _states: Counter[str] = field(default_factory=Counter, init=False)
+    _last_told: float = field(default=0.0, init=False)
+    _is_on_terminal: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look once where it is told: asking the terminal for each node costs more than counting it."""
+        self._is_on_terminal = sys.stderr.isatty()
+
+    def __call__(self, event: Event) -> None:
+        """Print what the event is worth, which may be nothing."""
+        match event:
+            case Phase(name=name, total=total):
+                self._name, self._total = _shortened(name), total
+                self._states.clear()
+                self._last_told = time.monotonic()
+                if total:
+                    tell(typer.style(f"{self._name} ({total} node{'s' if total != 1 else ''})", bold=True))
+            case NodeDone(node=node, text=text, seconds=seconds):
+                is_worth_it = self._counted(event.state)
+                if self.verbose or (text != "seen" and is_worth_it):
+                    tell(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
+                self._tell_state()
+            case NodeFinished(result=result):
+                is_worth_it = self._counted(result.outcome.value.replace("_", " "))
+                if self.verbose or is_worth_it or result.outcome not in _QUIET:
+                    _tell_result(result)
+                self._tell_state()
+            case Message(text=text):
+                tell(text)
+
+    def _counted(self, state: str) -> bool:
+        """Count a node, and say whether it is one of the first in this state."""
+        self._states[state] += 1
+        return self._states[state] <= _TOLD_ALIKE
+
+    def _tell_state(self) -> None:
+        is_over = self._states.total() >= self._total
+        if self._is_on_terminal:
+            show_state("" if is_over else self._state())
+        elif not is_over and time.monotonic() - self._last_told >= _SECONDS_BETWEEN_STATES:
+            tell(f"  {self._state()}")
+            self._last_told = time.monotonic()
+
+    def _state(self) -> str:
+        counted = ", ".join(f"{count} {state}" for state, count in self._states.most_common())
+        return f"{self._name}: {self._states.total()} of {self._total}: {counted}"
+
+
+_QUIET = frozenset({Outcome.UNCHANGED, Outcome.SKIPPED})
+
+
+def _tell_result(result: NodeResult) -> None:
+    proof = {True: ", pull proven", False: ", pull failed", None: ""}[result.verified]
+    outcome = coloured_outcome(result.outcome)
+    tell(f"  {result.node}: {outcome}{proof} ({result.action.value}, {result.seconds:.1f} s)")
+    if result.containers_lost:
+        tell(f"    no longer running: {', '.join(result.containers_lost)}")
+    if result.problem:
+        tell("\n".join(f"    {line}" for line in problem_lines(result.problem)))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME].rpartition(', ')[0]} …"

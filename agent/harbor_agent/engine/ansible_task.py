@@ -1,0 +1,192 @@
+"""What the tasks of playbooks/site.yml do: plans, transactions and proofs, one host a task, in Ansible's words.
+
+Waves and budgets are the playbook's own (serial, max_fail_percentage). The lock of a run is not taken: a node's
+transaction is its own lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harbor_agent.engine.plan.nodes import plan_fleet
+from harbor_agent.engine.plan.run_plan import without_consent
+from harbor_agent.engine.request.config_file import load_configuration
+from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.rollout.run import new_run_id
+from harbor_agent.engine.rollout.waves import Run, apply_plans, prove_unchanged
+from harbor_agent.engine.secrets.secrets import (
+    apply_secrets,
+    check_logins,
+    credentials_of,
+    plan_secrets,
+    wanted_secrets,
+)
+from harbor_agent.errors import UsageError
+from harbor_agent.model.plan import Plan
+from harbor_agent.model.policy import Rollout
+from harbor_agent.model.result import Outcome
+from harbor_agent.planning.files.diff import unified_diff
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.events import Event
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.errors import Problem
+    from harbor_agent.model.inventory import Node
+    from harbor_agent.model.policy import Policy
+    from harbor_agent.model.result import NodeResult
+    from harbor_agent.transport.protocol import Transport
+
+Phase = Literal["login", "probe", "plan", "apply", "verify", "secret"]
+Result = dict[str, object]
+_ON_NODES = frozenset({"probe", "plan", "apply", "verify"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequest:
+    """What one task was asked for. `nodes` are all hosts of the play, of which `node` is the task's own.
+
+    `run_id` joins the tasks of one playbook; "" makes a new one. In check mode nothing is changed.
+    """
+
+    phase: Phase
+    node: Node
+    nodes: Sequence[Node]
+    config: str | None = None
+    run_id: str = ""
+    repair: bool = False
+    accept_restart: bool = False
+    note: str = ""
+    check_mode: bool = False
+
+
+def carry_out(request: TaskRequest, transport: Transport) -> Result:
+    """Do what the task asks for and return Ansible's result for it. Raises AgentError where nothing can be done."""
+    policies = Policies(file=load_configuration(request.config), flags=RegistryFlags(), repair=request.repair)
+    if request.phase not in _ON_NODES:
+        everything = [policies.general(), *(policies.for_node(node) for node in request.nodes)]
+        return _login(request, everything) if request.phase == "login" else _secret(request, everything)
+    if request.node.skip_reason is not None:
+        return {"changed": False, "skipped": True, "msg": f"harbor_skip: {request.node.skip_reason}"}
+    if not policies.for_node(request.node).registries:
+        raise UsageError.of(
+            "registry-missing",
+            "which registry? None is named",
+            "set harbor_registries for the hosts, or write harbor-agent.yaml",
+        )
+    (planned,) = plan_fleet(transport, [request.node], policies, _quietly)
+    if request.phase == "probe":
+        return _seen(planned)
+    if request.phase == "verify":
+        return _verify(request, planned, transport)
+    if not request.accept_restart:
+        planned = without_consent(planned)
+    if request.phase == "plan" or request.check_mode or planned.outcome is not Outcome.CHANGE:
+        return _planned(planned)
+    return _apply(request, planned, transport)
+
+
+def _quietly(_event: Event) -> None:
+    """Listen to nothing: Ansible tells how a task goes."""
+
+
+def _login(request: TaskRequest, policies: Sequence[Policy]) -> Result:
+    findings = check_logins(policies, credentials_of(policies))
+    run_id = request.run_id or new_run_id()
+    return {"changed": False, "run_id": run_id, "findings": [finding.message for finding in findings]}
+
+
+def _secret(request: TaskRequest, policies: Sequence[Policy]) -> Result:
+    wanted = wanted_secrets(policies, credentials_of(policies), RegistryFlags())
+    if not wanted:
+        return {"changed": False, "skipped": True, "msg": "no secret is asked for"}
+    act = plan_secrets if request.check_mode else apply_secrets
+    report = act(wanted, policies[0].kubeconfig, None)
+    if report is None:
+        return {"changed": False}
+    problems = [item.result.problem for item in report.items if item.result.problem]
+    failed = {"failed": True, "msg": "; ".join(map(_sentence, problems))} if report.status == "failed" else {}
+    items = [f"{item.result.namespace}/{item.result.name}: {item.result.outcome.value}" for item in report.items]
+    return {"changed": report.status in {"change", "changed"}, "secrets": items, **failed}
+
+
+def _seen(planned: PlannedNode) -> Result:
+    state = planned.state
+    if state is None:
+        return _planned(planned)
+    version = state.docker.version if state.docker else ""
+    return {"changed": False, "docker_version": version, "msg": f"Docker {version}" if version else "no Docker"}
+
+
+def _planned(planned: PlannedNode) -> Result:
+    decision = planned.decision
+    result: Result = {
+        "changed": planned.outcome is Outcome.CHANGE,
+        "outcome": planned.outcome.value,
+        "msg": planned.reason,
+        "diff": [{"prepared": unified_diff(change)} for change in (decision.changes if decision else ())],
+        "findings": [_sentence(finding) for finding in (decision.findings if decision else ())],
+    }
+    if isinstance(decision, Plan):
+        bounced = [container.name for container in decision.containers_bounced]
+        result |= {"route": decision.route.value, "action": decision.action.value, "containers_bounced": bounced}
+    return result | _trouble(planned.outcome, planned.problem)
+
+
+def _apply(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
+    applied = apply_plans(_run(request, planned, transport), [planned])
+    return _planned(planned) | _ended(applied.results[0], changed=Outcome.CHANGED)
+
+
+def _verify(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
+    if planned.outcome is Outcome.CHANGE:
+        return {"changed": False, "failed": True, "code": "not-configured", "msg": f"not as wanted: {planned.reason}"}
+    if planned.outcome is not Outcome.UNCHANGED:
+        return _planned(planned)
+    (result,) = prove_unchanged(_run(request, planned, transport), [planned])
+    return _ended(result, changed=None)
+
+
+def _run(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Run:
+    return Run(
+        run_id=request.run_id or new_run_id(),
+        transport=transport,
+        rollout=Rollout(),
+        credentials=credentials_of([planned.policy]),
+        listener=_quietly,
+        note=request.note,
+    )
+
+
+def _ended(result: NodeResult, *, changed: Outcome | None) -> Result:
+    facts: Result = {
+        "changed": result.outcome is changed,
+        "outcome": result.outcome.value,
+        "verified": result.verified,
+        "msg": result.reason,
+    }
+    if result.transaction:
+        facts["transaction"] = result.transaction
+    unproven = {"failed": True} if result.verified is False else {}
+    return facts | _trouble(result.outcome, result.problem) | unproven
+
+
+def _trouble(outcome: Outcome, problem: Problem | None) -> Result:
+    """Return what tells Ansible that a host failed or is not to be reached."""
+    if problem is None:
+        return {}
+    words: Result = {"msg": _sentence(problem), "code": problem.code, "hint": problem.hint}
+    match outcome:
+        case Outcome.UNREACHABLE:
+            return words | {"unreachable": True}
+        case Outcome.FAILED | Outcome.REFUSED | Outcome.ROLLED_BACK | Outcome.ROLLBACK_FAILED | Outcome.UNKNOWN:
+            return words | {"failed": True}
+        case _:
+            return words
+
+
+def _sentence(problem: Problem) -> str:
+    hint = f"; {problem.hint}" if problem.hint else ""
+    return f"{problem.message} [{problem.code}]{hint}"

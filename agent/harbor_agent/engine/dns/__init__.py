@@ -1,0 +1,1 @@
+"""Registry names in the cluster's DNS: advice, and Corefile edits."""

@@ -1,0 +1,1 @@
+"""Detects drift, corrects it, and reports both as metrics."""

@@ -1,0 +1,87 @@
+"""What was corrected where, and the nodes that are only reported because somebody else undoes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.history.database import Database
+from harbor_agent.engine.plan.file import Moment
+from harbor_agent.model.runs import PastCorrection, Quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+# Enough for years of a healthy fleet, and for a day of a fight on every node of a large one.
+_MOST_CORRECTIONS = 20_000
+_ADD = "INSERT INTO correction (node, path, found, clock, boot_id, uptime) VALUES (?, ?, ?, ?, ?, ?)"
+_PRUNE = "DELETE FROM correction WHERE number <= (SELECT MAX(number) FROM correction) - ?"
+_QUARANTINE = "INSERT OR REPLACE INTO quarantine (node, since, path, reason, owner) VALUES (?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """One file that a run is about to correct, as it was found (see `PastCorrection`)."""
+
+    node: str
+    path: str
+    found: str
+
+
+class Fights(Database):
+    """The memory of corrections. Every method raises HistoryError (`history-unusable`)."""
+
+    def add(self, corrections: Sequence[Corrected]) -> int:
+        """Write down what is about to be corrected, before it is: a run that is killed counts.
+
+        Returns a number for what was there before, which `forget` takes.
+        """
+        now = Moment.now()
+        rows = [(c.node, c.path, c.found, now.clock, now.boot_id, now.uptime) for c in corrections]
+        with self.told(), self.written():
+            last: int = self.connection.execute("SELECT COALESCE(MAX(number), 0) FROM correction").fetchone()[0]
+            self.connection.executemany(_ADD, rows)
+            self.connection.execute(_PRUNE, (_MOST_CORRECTIONS,))
+        return last
+
+    def forget(self, added: int, nodes: Collection[str]) -> None:
+        """Take back what `add` wrote for nodes that were not touched after all; `added` is its answer."""
+        with self.told(), self.written():
+            self.connection.executemany(
+                "DELETE FROM correction WHERE number > ? AND node = ?", [(added, node) for node in nodes]
+            )
+
+    def of_node(self, node: str) -> list[PastCorrection]:
+        """Return what was corrected on a node since it was last released, newest first."""
+        now = Moment.now()
+        with self.told():
+            query = "SELECT * FROM correction WHERE node = ? ORDER BY number DESC"
+            rows = self.connection.execute(query, (node,)).fetchall()
+        return [
+            PastCorrection(
+                path=row["path"],
+                found=row["found"],
+                seconds_ago=now.seconds_since(Moment(clock=row["clock"], boot_id=row["boot_id"], uptime=row["uptime"])),
+            )
+            for row in rows
+        ]
+
+    def quarantine(self, quarantine: Quarantine) -> None:
+        """Put a node into quarantine."""
+        values = (quarantine.node, quarantine.since, quarantine.path, quarantine.reason, quarantine.owner)
+        with self.told(), self.written():
+            self.connection.execute(_QUARANTINE, values)
+
+    def quarantines(self) -> dict[str, Quarantine]:
+        """Return the nodes in quarantine, by name."""
+        with self.told():
+            rows = self.connection.execute("SELECT * FROM quarantine").fetchall()
+        return {row["node"]: Quarantine(**{name: row[name] for name in row.keys()}) for row in rows}  # noqa: SIM118 - no mapping
+
+    def release(self, node: str) -> Quarantine | None:
+        """Let a node out of quarantine, and forget what was corrected there; None where it was in none."""
+        found = self.quarantines().get(node)
+        with self.told(), self.written():
+            self.connection.execute("DELETE FROM quarantine WHERE node = ?", (node,))
+            self.connection.execute("DELETE FROM correction WHERE node = ?", (node,))
+        return found

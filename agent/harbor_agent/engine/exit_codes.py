@@ -1,0 +1,75 @@
+"""Which exit code a plan or a run ends with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import ExitCode
+from harbor_agent.model.result import Outcome
+from harbor_agent.planning.drift import DriftStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.model.result import NodeResult
+
+# "Of several, 6, 1, 7, 5, 4, 3 in that order."
+_ORDER = (
+    ExitCode.NEEDS_PERSON,
+    ExitCode.FAILED,
+    ExitCode.STOPPED,
+    ExitCode.REFUSED,
+    ExitCode.UNREACHABLE,
+    ExitCode.PENDING,
+)
+_BY_OUTCOME = {
+    Outcome.ROLLBACK_FAILED: ExitCode.NEEDS_PERSON,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.ROLLED_BACK: ExitCode.FAILED,
+    Outcome.UNKNOWN: ExitCode.FAILED,
+    Outcome.REFUSED: ExitCode.REFUSED,
+    Outcome.UNREACHABLE: ExitCode.UNREACHABLE,
+    Outcome.CHANGE: ExitCode.PENDING,
+}
+
+
+_BY_DRIFT = {
+    DriftStatus.DRIFT: ExitCode.PENDING,
+    DriftStatus.PENDING: ExitCode.PENDING,
+    DriftStatus.UNMANAGED: ExitCode.PENDING,
+    DriftStatus.BUSY: ExitCode.REFUSED,
+    DriftStatus.UNREACHABLE: ExitCode.UNREACHABLE,
+    DriftStatus.FAILED: ExitCode.FAILED,
+}
+
+
+def drift_exit_code(statuses: Iterable[DriftStatus]) -> ExitCode:
+    """Return the exit code of a look for drift: 3 where something is to be done."""
+    return worst(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the code that counts of several, DONE where there is none."""
+    found = set(codes)
+    return next((code for code in _ORDER if code in found), ExitCode.DONE)
+
+
+def plan_exit_code(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, pending: bool) -> ExitCode:
+    """Return the exit code of a plan; changes count only where `pending` asks for it (`--exit-code`)."""
+    codes = [_BY_OUTCOME.get(node.outcome, ExitCode.DONE) for node in nodes]
+    if secrets is not None:
+        codes.append({"failed": ExitCode.FAILED, "change": ExitCode.PENDING}.get(secrets.status, ExitCode.DONE))
+    return worst(code for code in codes if pending or code is not ExitCode.PENDING)
+
+
+def run_exit_code(results: Sequence[NodeResult], secrets: SecretsReport | None, *, halted: bool) -> ExitCode:
+    """Return the exit code of a run."""
+    codes = [_BY_OUTCOME.get(result.outcome, ExitCode.DONE) for result in results]
+    codes += [ExitCode.FAILED for result in results if result.verified is False]
+    if halted:
+        codes.append(ExitCode.STOPPED)
+    if secrets is not None and secrets.status == "failed":
+        codes.append(ExitCode.FAILED)
+    return worst(codes)

@@ -1,0 +1,1 @@
+"""What this controller did: lock, run history, recorder, queries."""

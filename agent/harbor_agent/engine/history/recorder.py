@@ -1,0 +1,280 @@
+"""A run as it is written down while it goes on. That it cannot be written down is told, and stops nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harbor_agent import __version__
+from harbor_agent.engine.events import NodeFinished
+from harbor_agent.engine.history.lock import lock_state
+from harbor_agent.engine.plan.file import to_keep
+from harbor_agent.engine.request.config_file import configuration_file
+from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
+from harbor_agent.local.user import user_name
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.runs import PastNode, PastRun
+from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.planning.files.diff import masked_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harbor_agent.engine.events import Event, Listener
+    from harbor_agent.engine.history.runs import Store
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.model.result import NodeResult
+    from harbor_agent.model.runs import RunKind
+
+_FAILED = "@failed"
+_COLON = re.compile(r":(?![^\[]*\])")
+_OPEN = frozenset({Outcome.CHANGE, Outcome.UNCHANGED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What is known of a run when it begins."""
+
+    run_id: str
+    kind: RunKind
+    asked: Asked
+    nodes: Sequence[PlannedNode]
+    resumes: str | None = None
+    takes_back: str | None = None
+
+
+class Recorder:
+    """Passes events on, and writes down what becomes of each node as it comes. Never raises for the history's sake."""
+
+    def __init__(self, start: Start, listener: Listener) -> None:
+        """Write down that the run begins."""
+        self.findings: tuple[Problem, ...] = ()
+        self._run_id = start.run_id
+        self._digests = {planned.node.name: policy_digest(planned.policy) for planned in start.nodes}
+        self._listener = listener
+        self._waiting: list[NodeResult] = []
+        self._store: Store | None = None
+        with self._given_up_in_trouble():
+            # SQLite is not needed by commands that change nothing.
+            from harbor_agent.engine.history.runs import Store  # noqa: PLC0415
+
+            self._store = Store()
+            self.findings = (self._store.moved_aside,) if self._store.moved_aside else ()
+            self._store.add_run(_begun(start))
+
+    def __call__(self, event: Event) -> None:
+        """Write down a node's end, and pass the event on.
+
+        Nodes without a change wait for the next that was changed, or for the end: one commit for all of them.
+        """
+        if isinstance(event, NodeFinished):
+            self._waiting.append(event.result)
+            if event.result.outcome is not Outcome.UNCHANGED:
+                self._write(())
+        self._listener(event)
+
+    def end(self, results: Sequence[NodeResult], exit_code: ExitCode, halted: str | None) -> None:
+        """Write down how the run ended, with the nodes that no event told of."""
+        self._write(results)
+        if self._store is None:
+            return
+        with self._given_up_in_trouble():
+            self._store.end_run(self._run_id, exit_code=int(exit_code), halted=_shown(halted) if halted else None)
+
+    def close(self) -> None:
+        """Close the history."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _write(self, results: Sequence[NodeResult]) -> None:
+        ended = {result.node: result for result in (*self._waiting, *results)}
+        self._waiting = []
+        if self._store is None or not ended:
+            return
+        with self._given_up_in_trouble():
+            self._store.write_nodes(self._run_id, [_past(r, self._digests.get(n, "")) for n, r in ended.items()])
+
+    @contextmanager
+    def _given_up_in_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except AgentError as error:
+            self._give_up(error.problem)
+        except UnicodeError:  # neither JSON nor SQLite can hold a path with bytes that are not UTF-8
+            self._give_up(
+                Problem(
+                    code="history-unusable",
+                    message="a path or name of this run is not UTF-8, so the run is not written down",
+                    hint="nothing on the nodes depends on it; rename the folder or file to have the next one in it",
+                )
+            )
+
+    def _give_up(self, problem: Problem) -> None:
+        self.findings = (*self.findings, problem)
+        self.close()
+
+
+@contextmanager
+def recorded(start: Start, listener: Listener) -> Iterator[Recorder]:
+    """Write a run down while the block lasts, and how it ended where an exception ends it."""
+    recorder = Recorder(start, listener)
+    try:
+        yield recorder
+    except AgentError as error:
+        recorder.end((), error.exit_code, error.problem.message)
+        raise
+    except KeyboardInterrupt:
+        recorder.end((), ExitCode.INTERRUPTED, "it was left at once; nodes that had begun finish by themselves")
+        raise
+    except Exception:
+        recorder.end((), ExitCode.BUG, "it met a bug of harbor-agent")
+        raise
+    finally:
+        recorder.close()
+
+
+def load_runs(node: str | None = None) -> list[PastRun]:
+    """Return the runs, newest first; with `node` those that it was part of, each with that node only.
+
+    Raises HistoryError where the history cannot be used, UsageError (`history-node-unknown`) for an unknown node.
+    """
+    with _opened() as store:
+        if node is None:
+            return store.runs()
+        runs = store.runs_of(node)
+    if not runs:
+        raise UsageError.of(
+            "history-node-unknown", f"no run knows a node {node}", "nodes are named as in the inventory"
+        )
+    return runs
+
+
+def load_run(run_id: str) -> PastRun:
+    """Return one run. Raises HistoryError, and UsageError (`run-unknown`) for one that is not in the history."""
+    with _opened() as store:
+        run = store.run(run_id)
+    if run is None:
+        message = f"the history of this controller knows no run {run_id}"
+        raise UsageError.of("run-unknown", message, "harbor-agent history lists the runs")
+    return run
+
+
+def with_failed(limit: str | None) -> str | None:
+    """Return a limit in which `@failed` stands for the nodes that failed in the last run, or that it did not get to.
+
+    Where there is a file of that name here, it is that file. Raises HistoryError, and UsageError where there is no run
+    yet or none failed.
+    """
+    if limit is None or _FAILED not in limit or Path(_FAILED[1:]).exists():
+        return limit
+    # As Ansible does it, but for IPv6 addresses, which nobody writes between colons.
+    patterns = limit.split(",") if "," in limit else _COLON.split(limit)
+    if _FAILED not in patterns:
+        return limit
+    with _opened() as store:
+        run = store.last_run()
+    if run is None:
+        raise UsageError.of("limit-matches-nothing", "--limit @failed: the history of this controller knows no run yet")
+    names = [node.node for node in run.nodes if not node.is_done and node.outcome is not Outcome.SKIPPED]
+    if not names:
+        message = f"--limit @failed: no node failed in the last run, {run.run_id}"
+        raise UsageError.of("limit-matches-nothing", message, "leave --limit out to see all nodes")
+    return ",".join(",".join(names) if pattern == _FAILED else pattern for pattern in patterns)
+
+
+class RunState(StrEnum):
+    """How a run in the history stands."""
+
+    ENDED = "ended"
+    UNDER_WAY = "under-way"
+    BROKEN_OFF = "broken-off"
+
+
+def state_of(run: PastRun) -> RunState:
+    """Return how the run stands: what has no end and does not hold the lock did not end by itself."""
+    if run.ended is not None:
+        return RunState.ENDED
+    lock = lock_state()
+    is_holder = lock.held and lock.holder is not None and lock.holder.run_id == run.run_id
+    return RunState.UNDER_WAY if is_holder else RunState.BROKEN_OFF
+
+
+def _opened() -> Store:
+    from harbor_agent.engine.history.runs import Store  # noqa: PLC0415 - SQLite is not needed by commands that do not ask for it
+
+    return Store()
+
+
+def _begun(start: Start) -> PastRun:
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    config = configuration_file(start.asked.config)
+    kept = to_keep(replace(start.asked, config=str(config) if config else None))
+    return PastRun(
+        run_id=start.run_id,
+        kind=start.kind,
+        tool=f"harbor-agent {__version__}",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        who=_who(),
+        options=msgspec.json.encode(kept).decode(),
+        config=str(config) if config else "",
+        config_digest=_digest(config) if config else "",
+        note=_shown(start.asked.note),
+        resumes=start.resumes,
+        takes_back=start.takes_back,
+        nodes=tuple(_planned(planned) for planned in start.nodes),
+    )
+
+
+def _digest(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _planned(planned: PlannedNode) -> PastNode:
+    open_ = planned.outcome in _OPEN
+    return PastNode(
+        node=planned.node.name,
+        policy_digest=policy_digest(planned.policy),
+        outcome=None if open_ else planned.outcome,
+        code=planned.problem.code if planned.problem else None,
+        reason="" if open_ else _shown(planned.reason),
+        seconds=planned.seconds,
+    )
+
+
+def _past(result: NodeResult, digest: str) -> PastNode:
+    return PastNode(
+        node=result.node,
+        policy_digest=digest,
+        outcome=result.outcome,
+        action=result.action.value,
+        transaction=result.transaction,
+        verified=result.verified,
+        code=result.problem.code if result.problem else None,
+        reason=_shown(result.reason),
+        seconds=round(result.seconds, 3),
+    )
+
+
+def _shown(text: str) -> str:
+    return masked_text(text.encode(errors="backslashreplace"))
+
+
+def _who() -> str:
+    user = user_name()
+    behind = os.environ.get("SUDO_USER")
+    name = f"{behind} as {user}" if behind and behind != user else user
+    return f"{name}@{socket.gethostname()}"

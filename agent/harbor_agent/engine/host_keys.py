@@ -1,0 +1,83 @@
+"""Make the host keys of the inventory's nodes known, after somebody has compared them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harbor_agent import __version__
+from harbor_agent.engine.events import Phase
+from harbor_agent.engine.plan.nodes import load_nodes
+from harbor_agent.errors import ExitCode
+from harbor_agent.transport.ssh.host_keys import HostKeys, KeyStatus, add
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.request.request import Reach
+    from harbor_agent.transport.ssh.host_keys import HostKey
+
+TRUST_SCHEMA = "harbor-agent/trust/1"
+# No exit code of its own: the nodes behind a key that is not known are unreachable.
+_FINE = frozenset({KeyStatus.KNOWN, KeyStatus.ADDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustReport:
+    """What became of each host's key: bastions before the nodes behind them."""
+
+    keys: tuple[HostKey, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """DONE where every key is known now."""
+        return ExitCode.DONE if all(key.status in _FINE for key in self.keys) else ExitCode.UNREACHABLE
+
+
+def trust_hosts(reach: Reach, confirm: Callable[[Sequence[HostKey]], None], listener: Listener) -> TrustReport:
+    """Ask nodes and their bastions for their host keys, and add the unknown ones that `confirm` does not object to.
+
+    `confirm` is handed all unknown keys of hosts that are reached the same way, and raises to end it all: then nothing
+    of these is added. A key that has changed or is revoked is only reported. Raises UsageError where the inventory is
+    wrong or a known_hosts file cannot be written.
+    """
+    nodes = [node for node in load_nodes(reach, listener) if node.skip_reason is None and node.connection == "ssh"]
+    listener(Phase(name="ask for host keys", total=len(nodes)))
+    done: list[HostKey] = []
+    with HostKeys(nodes, forks=reach.forks) as host_keys:
+        for stage in host_keys.stages():
+            unknown = [key for key in stage if key.status is KeyStatus.UNKNOWN and key.file is not None]
+            if unknown:
+                confirm(unknown)
+                add(unknown)
+            done += [replace(key, status=KeyStatus.ADDED, problem=None) if key in unknown else key for key in stage]
+    return TrustReport(keys=tuple(done))
+
+
+def trust_document(report: TrustReport) -> dict[str, object]:
+    """Return the object that `trust-hosts -o json` prints."""
+    statuses = [key.status for key in report.keys]
+    return {
+        "schema": TRUST_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "exit_code": int(report.exit_code),
+        "summary": {status.value: statuses.count(status) for status in KeyStatus},
+        "hosts": [_host(key) for key in report.keys],
+    }
+
+
+def _host(key: HostKey) -> dict[str, object]:
+    problem = key.problem
+    return {
+        "host": key.host,
+        "known_as": key.known_as,
+        "nodes": list(key.nodes),
+        "status": key.status.value,
+        "key_type": key.key_type or None,
+        "fingerprint": key.fingerprint or None,
+        "known_hosts": str(key.file) if key.file and key.status is KeyStatus.ADDED else None,
+        "code": problem.code if problem else None,
+        "reason": problem.message if problem else None,
+        "hint": problem.hint if problem else None,
+    }

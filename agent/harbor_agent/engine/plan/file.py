@@ -1,0 +1,158 @@
+"""Plan files: what was planned, to be looked at, approved, and applied later, or refused if it is no longer so.
+
+A plan file holds what was asked for and hashes of what was planned, never the content of a file and no password.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harbor_agent import __version__
+from harbor_agent.engine.plan.nodes import refused
+from harbor_agent.engine.request.request import Asked  # noqa: TC001 - plan files are decoded by this type
+from harbor_agent.errors import UsageError
+from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.planning.rollout.approval import Approval, approval_of, objection  # noqa: TC001 - likewise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.plan.nodes import PlannedNode
+
+SCHEMA = "harbor-agent/plan-file/1"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SECONDS_PER_HOUR = 3600
+_MAKE_ONE = "harbor-agent plan --out FILE makes one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When: the wall clock (seconds since 1970), and the boot with its uptime, which no change of the clock moves."""
+
+    clock: float
+    boot_id: str
+    uptime: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Return this moment."""
+        boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
+        return cls(clock=time.time(), boot_id=boot_id, uptime=time.monotonic())
+
+    def seconds_since(self, earlier: Moment) -> float:
+        """Return the seconds since `earlier`; by uptime within one boot, else by the clock, never less than 0."""
+        if self.boot_id and self.boot_id == earlier.boot_id:
+            return self.uptime - earlier.uptime
+        return max(0.0, self.clock - earlier.clock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFile:
+    """A plan that was made and may be approved. `made` is for people, `moment` is what its age is told by."""
+
+    schema: str = SCHEMA
+    tool: str = f"harbor-agent {__version__}"
+    made: str
+    moment: Moment
+    hours: float
+    wish_digest: str
+    asked: Asked
+    nodes: tuple[Approval, ...]
+
+
+def make_plan(asked: Asked, nodes: Sequence[PlannedNode], *, wish_digest: str, hours: float) -> PlanFile:
+    """Return the plan file of these plans, made now and good for `hours`. It holds no password."""
+    now = Moment.now()
+    return PlanFile(
+        made=datetime.fromtimestamp(now.clock, UTC).isoformat(timespec="seconds"),
+        moment=now,
+        hours=hours,
+        wish_digest=wish_digest,
+        asked=to_keep(asked),
+        nodes=tuple(_approvals(nodes)),
+    )
+
+
+def to_keep(asked: Asked) -> Asked:
+    """Return what was asked for as it may be written down: without the password, and good in any directory.
+
+    Raises UsageError where no inventory is named and there is no other.
+    """
+    return replace(
+        asked,
+        reach=asked.reach if asked.root else asked.reach.from_anywhere(),
+        flags=replace(asked.flags, password=None),
+        config=_absolute(asked.config) if asked.config else None,
+    )
+
+
+def save_plan(path: str, plan: PlanFile) -> None:
+    """Write the file (0600), replacing what was there. Raises UsageError where that is not possible."""
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        content = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+    except UnicodeEncodeError:
+        message = f"{path}: the path of the inventory or the settings is not UTF-8, so no plan file can name it"
+        raise UsageError.of("plan-file-unwritable", message, "give them another name") from None
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise UsageError.of("plan-file-unwritable", f"{path}: {error.strerror}", "choose another --out") from None
+
+
+def plan_file_document(plan: PlanFile) -> object:
+    """Return the plan file as plain values: what `plan show -o json` prints."""
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    return msgspec.to_builtins(plan)
+
+
+def load_plan(path: str) -> PlanFile:
+    """Read a plan file. Raises UsageError naming the file, and the place in it, where it is missing or not one."""
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    try:
+        plan = msgspec.json.decode(Path(path).read_bytes(), type=PlanFile)
+    except OSError as error:
+        raise UsageError.of("plan-file-missing", f"{path}: {error.strerror}", _MAKE_ONE) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError.of("plan-file-invalid", f"{path} is not a plan file: {error}", _MAKE_ONE) from None
+    if plan.schema != SCHEMA:
+        raise UsageError.of("plan-file-invalid", f"{path} is a {plan.schema}, not a {SCHEMA}", _MAKE_ONE)
+    return plan
+
+
+def require_fresh(path: str, plan: PlanFile, now: Moment) -> None:
+    """Raise UsageError where the plan has expired."""
+    hours = now.seconds_since(plan.moment) / _SECONDS_PER_HOUR
+    if hours > plan.hours:
+        message = f"{path} was made {hours:.1f} hours ago and was good for {plan.hours:g}"
+        raise UsageError.of("plan-expired", message, "plan again; --valid-hours sets how long a plan is good for")
+
+
+def hold_to(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
+    """Return the fresh plans with every node refused that is not just as it was approved."""
+    approved = {approval.node: approval for approval in plan.nodes}
+    return [
+        refused(node, problem) if (problem := objection(now, approved)) else node
+        for node, now in zip(nodes, _approvals(nodes), strict=True)
+    ]
+
+
+def _approvals(nodes: Sequence[PlannedNode]) -> list[Approval]:
+    return [approval_of(p.node.name, p.outcome, p.decision, policy_digest(p.policy)) for p in nodes]
+
+
+def _absolute(source: str) -> str:
+    return str(Path(source).absolute()) if Path(source).exists() else source

@@ -1,0 +1,171 @@
+"""The nodes of a run, each with its policy, its observation and its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from harbor_agent import resources
+from harbor_agent.engine.events import Message
+from harbor_agent.engine.plan.probe import observe
+from harbor_agent.engine.request.passwords import asked_passwords, with_passwords
+from harbor_agent.errors import Problem
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Refusal
+from harbor_agent.model.result import Outcome
+from harbor_agent.planning.docker.plan import Templates, Wanted, plan_docker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.plan.probe import Observation
+    from harbor_agent.engine.request.request import Policies, Reach
+    from harbor_agent.model.plan import Plan
+    from harbor_agent.model.policy import Policy
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.transport.protocol import Transport
+
+PROBE_TIMEOUT = 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedNode:
+    """One node of the run: what is wanted, what was seen, and what follows from both.
+
+    `decision` is None where the node was skipped or not seen; then `problem` says why.
+    """
+
+    node: Node
+    policy: Policy
+    outcome: Outcome
+    decision: Plan | Refusal | None = None
+    problem: Problem | None = None
+    reason: str = ""
+    state: NodeState | None = None
+    seconds: float = 0.0
+
+
+def load_nodes(reach: Reach, listener: Listener) -> list[Node]:
+    """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
+    if reach.transport == "local":
+        return with_passwords([Node(name="localhost", address="localhost", connection="local")], reach)
+    from harbor_agent.inventory.load import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
+
+    def tell(problem: Problem) -> None:
+        listener(Message(text=str(problem)))
+
+    return with_passwords(load_inventory(reach.sources, limit=reach.limit, vault=reach.vault, tell=tell), reach)
+
+
+def open_transport(reach: Reach) -> Transport:
+    """Return the transport that was asked for; its libraries are loaded only now."""
+    if reach.transport == "local":
+        from harbor_agent.transport.local import LocalTransport  # noqa: PLC0415
+
+        return LocalTransport()
+    if reach.transport == "ansible":
+        from harbor_agent.inventory.load import default_sources  # noqa: PLC0415 - Ansible's library is slow to import
+        from harbor_agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
+
+        login, become = asked_passwords(reach)
+        sources = reach.sources or default_sources()
+        return AnsibleTransport(sources=sources, forks=reach.forks, login_password=login, become_password=become)
+    return _ssh_transport(reach.forks)
+
+
+@cache
+def _ssh_transport(forks: int) -> Transport:
+    """Return the one of this process: a passphrase is asked for once, and a bastion logged in to once."""
+    from harbor_agent.transport.ssh.transport import SshTransport  # noqa: PLC0415 - paramiko is slow to import
+
+    return SshTransport(forks=forks)
+
+
+def plan_fleet(
+    transport: Transport, nodes: Sequence[Node], policies: Policies, listener: Listener
+) -> list[PlannedNode]:
+    """Look at every node and plan it, in the order given. Nothing on any node is changed."""
+    wanted = [(node, policies.for_node(node)) for node in nodes]
+    targets = [(node, _entries(policy)) for node, policy in wanted if node.skip_reason is None]
+    own = {node.name: policy for node, policy in wanted}
+    planned = {
+        seen.node.name: _planned(seen.node, own[seen.node.name], seen, policies)
+        for seen in observe(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)
+    }
+    return [planned.get(node.name) or _planned(node, policy, None, policies) for node, policy in wanted]
+
+
+def plan_state(node: Node, policy: Policy, state: NodeState, policies: Policies) -> PlannedNode:
+    """Plan one node from what was seen of it; of `policies` only how far the planner may go."""
+    wanted = Wanted(
+        present=tuple(r.address for r in policy.registries if r.state == "present" and r.address.needs_node_change),
+        absent=tuple(r.address for r in policy.registries if r.state == "absent" and r.address.needs_node_change),
+        route=policy.route,
+        repair=policies.repair,
+        live_restore=policies.live_restore,
+    )
+    decision = plan_docker(node.name, state, wanted, load_templates())
+    decision = replace(decision, findings=(*decision.findings, *state.unreadable))
+    if isinstance(decision, Refusal):
+        return PlannedNode(
+            node=node,
+            policy=policy,
+            outcome=Outcome.REFUSED,
+            decision=decision,
+            problem=decision.problem,
+            reason=decision.problem.message,
+            state=state,
+        )
+    outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
+    return PlannedNode(
+        node=node, policy=policy, outcome=outcome, decision=decision, reason=decision.reason, state=state
+    )
+
+
+def refused(planned: PlannedNode, problem: Problem) -> PlannedNode:
+    """Return the node with its plan refused for this reason; what it would have taken is still shown."""
+    decision = planned.decision
+    refusal = Refusal(
+        node=planned.node.name,
+        problem=problem,
+        changes=decision.changes if decision else (),
+        findings=decision.findings if decision else (),
+    )
+    return replace(planned, outcome=Outcome.REFUSED, decision=refusal, problem=problem, reason=problem.message)
+
+
+@cache
+def load_templates() -> Templates:
+    """Return the texts of the templates that planning renders; read once, they are the tool's own files."""
+    return Templates(
+        docker_options=resources.template("docker-options.conf.j2"),
+        daemon_json=resources.template("daemon.json.j2"),
+    )
+
+
+def _entries(policy: Policy) -> tuple[str, ...]:
+    return tuple(r.address.entry for r in policy.registries if r.state == "present" and r.address.scheme == "http")
+
+
+def _planned(node: Node, policy: Policy, seen: Observation | None, policies: Policies) -> PlannedNode:
+    if seen is None:
+        reason = f"harbor_skip: {node.skip_reason}"
+        return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=reason)
+    if seen.state is None:
+        outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED
+        reason = seen.problem.message if seen.problem else ""
+        return PlannedNode(
+            node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
+        )
+    planned = replace(plan_state(node, policy, seen.state, policies), seconds=seen.seconds)
+    if seen.problem is None or planned.decision is None:
+        return planned
+    seen_as_user = Problem(
+        code="seen-without-privileges",
+        message=f"this is only what the login user may see: {seen.problem.message}",
+        hint=seen.problem.hint,
+    )
+    decision = replace(planned.decision, findings=(seen_as_user, *planned.decision.findings))
+    return replace(planned, decision=decision)

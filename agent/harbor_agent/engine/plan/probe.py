@@ -1,0 +1,84 @@
+"""Ask every node what it looks like, in one round trip each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.answers import unusable
+from harbor_agent.engine.events import NodeDone, Phase
+from harbor_agent.errors import AgentError
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.transport.protocol import Job, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harbor_agent.engine.events import Listener
+    from harbor_agent.errors import Problem
+    from harbor_agent.model.inventory import Node
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.transport.protocol import Completed, Transport
+
+_CANNOT_BECOME_ROOT = frozenset(
+    {"become-password-required", "become-not-permitted", "become-requires-tty", "become-missing"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A node and its state, or the problem that kept it from being seen.
+
+    Both together: the node was seen without root's rights, and the problem says why. `unreachable` tells a node
+    that was not reached from one that answered nonsense.
+    """
+
+    node: Node
+    state: NodeState | None = None
+    problem: Problem | None = None
+    unreachable: bool = False
+    seconds: float = 0.0
+
+
+def observe(
+    transport: Transport, nodes: Sequence[tuple[Node, tuple[str, ...]]], *, timeout: float, listener: Listener
+) -> Iterator[Observation]:
+    """Probe each node for itself and its view of the given registry entries; yields one each, as they come.
+
+    So one node is planned while others are looked at, and what it said is not kept longer than that. Where the login
+    user cannot become root the probe sees what that user may see. A wrong password is no such case.
+    """
+    listener(Phase(name="look at nodes", total=len(nodes)))
+    programs = {entries: wire.probe_program(entries) for entries in {entries for _, entries in nodes}}
+    jobs = [Job(node=node, program=programs[entries], timeout=timeout) for node, entries in nodes]
+    not_root: dict[str, Lost] = {}
+    for result in transport.run(jobs):
+        if isinstance(result, Lost) and result.problem.code in _CANNOT_BECOME_ROOT:
+            not_root[result.job.node.name] = result
+        else:
+            yield _told(_observation(result), listener)
+    for result in transport.run([_as_the_user(lost.job) for lost in not_root.values()]):
+        lost = not_root[result.job.node.name]
+        seen = _observation(result)
+        yield _told(replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
+
+
+def _as_the_user(job: Job) -> Job:
+    return replace(job, program=replace(job.program, privileged=False))
+
+
+def _told(seen: Observation, listener: Listener) -> Observation:
+    text = seen.problem.message if seen.problem else "seen"
+    state = seen.problem.code if seen.problem else "seen"
+    listener(NodeDone(node=seen.node.name, state=state, text=text, seconds=seen.seconds))
+    return seen
+
+
+def _observation(result: Completed | Lost) -> Observation:
+    node = result.job.node
+    if isinstance(result, Lost):
+        return Observation(node=node, problem=result.problem, unreachable=True, seconds=result.seconds)
+    try:
+        return Observation(node=node, state=wire.decode_probe(result.stdout), seconds=result.seconds)
+    except AgentError as error:
+        return Observation(node=node, problem=unusable(result, error), seconds=result.seconds)

@@ -1,0 +1,1 @@
+"""Carries plans to nodes: waves, transactions, verification, rollback, resume."""

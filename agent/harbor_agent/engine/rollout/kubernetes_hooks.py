@@ -1,0 +1,277 @@
+"""Nodes in their cluster: no sick one goes first, a restart finds no pods on request, and each must be Ready again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+from harbor_agent.engine.events import Message
+from harbor_agent.engine.rollout.drain import empty, objection_to_eviction
+from harbor_agent.engine.rollout.hooks import NoCluster
+from harbor_agent.errors import AgentError, Problem
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.result import NodeResult, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.rollout.hooks import Surroundings
+    from harbor_agent.errors import ExitCode
+    from harbor_agent.kubernetes.nodes import ClusterNode, ClusterNodes
+
+_RESTARTED = frozenset({Outcome.CHANGED, Outcome.ROLLED_BACK})
+_UNCERTAIN = frozenset({Outcome.UNKNOWN, Outcome.ROLLBACK_FAILED})
+_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Seconds that a wave's pods have to go, and that its nodes have to become Ready again."""
+
+    drain: float = 300.0
+    ready: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSide:
+    """What is asked of the cluster's side of a run. `context` is one of the kubeconfig's."""
+
+    run_id: str
+    kubeconfig: str | None
+    context: str | None
+    drain: bool
+    listener: Listener
+    stop: Callable[[], ExitCode | None] = lambda: None
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+def look_around(side: ClusterSide, planned: Sequence[PlannedNode]) -> Surroundings:
+    """Find the nodes in their cluster; nothing is changed there yet.
+
+    With `drain`, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
+    lacks a right. Without it the rollout goes on and a finding says that it is blind.
+    """
+    try:
+        return _in_cluster(side, planned)
+    except AgentError as error:
+        if side.drain:
+            raise
+        return NoCluster(findings=(_unseen(error.problem),))
+
+
+def _in_cluster(side: ClusterSide, planned: Sequence[PlannedNode]) -> InCluster:
+    from harbor_agent.kubernetes.nodes import open_cluster_nodes  # noqa: PLC0415 - lightkube is slow to import
+
+    nodes = open_cluster_nodes(side.kubeconfig, side.context)
+    problem = nodes.missing_right() if side.drain else None
+    known = problem or nodes.all()
+    if isinstance(known, Problem):
+        nodes.close()
+        raise AgentError(known)
+    return InCluster(side, nodes, {one.node.name: find_node(one, known) for one in planned})
+
+
+def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode | Problem:
+    """Return the Node object of a machine: by its name, else by the one address that it is reached at.
+
+    One that kubelet reported from another boot is another machine: the same names are common in other clusters.
+    """
+    node = planned.node
+    names = {node.name, *node.aliases}
+    found = [one for one in known if one.name in names] or [one for one in known if node.address in one.addresses]
+    if len(found) != 1:
+        return Problem(
+            code="cluster-node-missing",
+            message=f"the cluster has {len(found) or 'no'} node{'s' if found else ''} for {node.name} ({node.address})",
+            hint="call it in the inventory as `kubectl get nodes` does, or leave it out of a run with --drain",
+        )
+    boot_id = planned.state.system.boot_id if planned.state else ""
+    if boot_id and found[0].boot_id and boot_id != found[0].boot_id:
+        return Problem(
+            code="cluster-node-mismatch",
+            message=f"node {found[0].name} in the cluster is another machine, or its kubelet never ran in this boot",
+            hint="check that --kubeconfig and --context name the cluster of these nodes",
+        )
+    return found[0]
+
+
+class InCluster:
+    """The surroundings of nodes whose cluster is known (see `Surroundings`)."""
+
+    def __init__(self, side: ClusterSide, nodes: ClusterNodes, found: dict[str, ClusterNode | Problem]) -> None:
+        """Take over the open cluster. `found` is each node of the run there, or why it is not known."""
+        self._side, self._nodes, self._found = side, nodes, found
+        self._findings: list[Problem] = []
+        self._before: dict[str, ClusterNode] = {}
+        self._cordoned: dict[str, str] = {}  # by us and not yet uncordoned: inventory name, cluster name
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the cluster. Where the run was broken off (a second Ctrl-C), tell which nodes stay cordoned."""
+        for name in self._cordoned.values() if kind else ():
+            self._tell(f"node {name} stays cordoned; the next run uncordons it, or: kubectl uncordon {name}")
+        self._nodes.close()
+
+    @property
+    def not_canary(self) -> frozenset[str]:
+        """The nodes that are NotReady or cordoned."""
+        seen = {name: node for name, node in self._found.items() if not isinstance(node, Problem)}
+        return frozenset(name for name, node in seen.items() if node.cordoned or not node.ready)
+
+    @property
+    def findings(self) -> tuple[Problem, ...]:
+        """What could not be seen, and what stays cordoned."""
+        return tuple(self._findings)
+
+    def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:
+        """Cordon and empty the nodes that will restart their daemon; nothing else needs it."""
+        restarting = [p.node.name for p in wave if isinstance(p.decision, Plan) and p.decision.action is Action.RESTART]
+        for name in restarting:
+            self._look_again(name)
+        if not self._side.drain:
+            return {}
+        for planned in wave:
+            if isinstance(planned.decision, Plan) and planned.decision.action is Action.RELOAD:
+                self._tell(f"{planned.node.name}: not drained, for it only reloads")
+        problems = {name: self._cordon(name) for name in restarting}
+        held = {name: _refused(name, problem) for name, problem in problems.items() if problem}
+        to_empty = {name: self._before[name].name for name, problem in problems.items() if problem is None}
+        for name, problem in empty(self._nodes, to_empty, self._side.deadlines.drain, self._side.stop).items():
+            held[name] = _refused(name, problem) if problem else _not_begun(name)
+        for name in held:
+            self._uncordon(name)
+        return held
+
+    def after(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
+        """Wait until restarted nodes are Ready if they were before, and uncordon those that this run cordoned."""
+        restarted = {r.node for r in results if r.outcome in _RESTARTED}
+        late = self._late({name: node for name, node in self._before.items() if name in restarted and node.ready})
+        self._before.clear()
+        done = []
+        for result in results:
+            problem = late.get(result.node)
+            if problem is None and result.outcome not in _UNCERTAIN:
+                problem = self._uncordon(result.node)
+            done.append(self._worse(result, problem) if problem else result)
+        return done
+
+    def end(self, results: Sequence[NodeResult]) -> None:
+        """Uncordon what an earlier run of ours left behind where all is well now; tell what stays cordoned."""
+        for result in results:
+            node = self._found.get(result.node)
+            if node is None or isinstance(node, Problem) or not node.cordoned_by or result.node in self._cordoned:
+                continue
+            well = result.outcome in {Outcome.UNCHANGED, Outcome.CHANGED} and result.verified is not False
+            if not well or self._nodes.uncordon(node.name, node.cordoned_by):
+                self._findings.append(_still_cordoned(node.name, f"run {node.cordoned_by} did it and was killed"))
+        for name in self._cordoned.values():
+            self._findings.append(_still_cordoned(name, f"run {self._side.run_id} did it, and it may not be well"))
+
+    def _look_again(self, name: str) -> None:
+        """Look at the node just before its change, and keep what is seen."""
+        found = self._found[name]
+        now = found if isinstance(found, Problem) else self._nodes.get(found.name)
+        if not isinstance(now, Problem):
+            self._before[name] = now
+        elif not isinstance(found, Problem) and not self._side.drain:
+            self._findings.append(_unseen(now))
+        self._found[name] = now
+
+    def _cordon(self, name: str) -> Problem | None:
+        """Cordon the node unless it is; return why it must not be changed."""
+        node = self._found[name]
+        if isinstance(node, Problem):
+            return node
+        pods = self._nodes.pods(node.name)
+        problem = pods if isinstance(pods, Problem) else objection_to_eviction(pods)
+        if isinstance(pods, Problem) or problem:
+            return problem
+        ours = self._nodes.cordon(node, self._side.run_id)
+        if isinstance(ours, Problem):
+            return ours
+        if ours:
+            self._cordoned[name] = node.name
+        self._tell(f"{name}: {'' if ours else 'already '}cordoned, {len(pods)} pods to evict")
+        return None
+
+    def _late(self, restarted: Mapping[str, ClusterNode]) -> dict[str, Problem]:
+        """Wait for each to be Ready and to have been heard of since; return those that are not in time."""
+        waiting, heard = dict(restarted), dict[str, str | None]()
+        late: dict[str, Problem] = {}
+        end = time.monotonic() + self._side.deadlines.ready
+        while waiting:
+            for name, node in list(waiting.items()):
+                now = self._nodes.get(node.name)
+                late[name] = _not_ready(node.name, self._side.deadlines.ready, now)
+                if isinstance(now, Problem):
+                    continue
+                first = heard.setdefault(name, now.sign_of_life)
+                if now.ready and (first is None or now.sign_of_life != first):
+                    del waiting[name], late[name]
+            if not waiting or time.monotonic() > end:
+                break
+            time.sleep(_EVERY)
+        return late
+
+    def _uncordon(self, name: str) -> Problem | None:
+        """Let pods onto the node again if this run cordoned it."""
+        in_cluster = self._cordoned.get(name)
+        if in_cluster is None:
+            return None
+        problem = self._nodes.uncordon(in_cluster, self._side.run_id)
+        if problem:
+            return _still_cordoned(in_cluster, problem.message)
+        del self._cordoned[name]
+        found = self._found[name]
+        if not isinstance(found, Problem):
+            self._found[name] = replace(found, cordoned_by="")
+        return None
+
+    def _worse(self, result: NodeResult, problem: Problem) -> NodeResult:
+        """Return the result as not verified; a problem that it has already is the one that is shown there."""
+        if result.problem:
+            self._findings.append(problem)
+            return replace(result, verified=False)
+        return replace(result, verified=False, problem=problem, reason=problem.message)
+
+    def _tell(self, text: str) -> None:
+        self._side.listener(Message(text=text))
+
+
+def _unseen(problem: Problem) -> Problem:
+    message = f"whether the nodes are Ready is not known: {problem.message}"
+    return Problem(code="cluster-nodes-unseen", message=message, hint=problem.hint)
+
+
+def _refused(name: str, problem: Problem) -> NodeResult:
+    return NodeResult(node=name, outcome=Outcome.REFUSED, reason=problem.message, problem=problem)
+
+
+def _not_begun(name: str) -> NodeResult:
+    return NodeResult(node=name, outcome=Outcome.SKIPPED, reason="not touched, the run was asked to stop")
+
+
+def _not_ready(name: str, seconds: float, now: ClusterNode | Problem) -> Problem:
+    said = now.message if isinstance(now, Problem) else "its kubelet is silent" if now.ready else "it is NotReady"
+    return Problem(
+        code="node-not-ready",
+        message=f"node {name} was Ready before the restart and is not again after {seconds:g} s: {said}",
+        hint=f"kubectl describe node {name}; journalctl -u kubelet on the node",
+    )
+
+
+def _still_cordoned(name: str, why: str) -> Problem:
+    return Problem(
+        code="node-stays-cordoned",
+        message=f"node {name} stays cordoned: {why}",
+        hint=f"once it is well: kubectl uncordon {name}",
+    )

@@ -1,0 +1,138 @@
+"""What a node is to remember of a run: made from its plan, and compared with what it remembers now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harbor_agent import __version__
+from harbor_agent.engine.answers import unusable
+from harbor_agent.errors import AgentError, Problem
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.state import NodeState, Record, System
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.planning.drift import digest_of
+from harbor_agent.transport.protocol import Job, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.rollout.waves import Run
+    from harbor_agent.model.policy import Policy
+    from harbor_agent.model.result import NodeResult
+    from harbor_agent.transport.protocol import Completed
+
+_TIMEOUT = 45.0
+
+
+def record_for(planned: PlannedNode, plan: Plan, run: Run) -> Record:
+    """Return the record that the node's transaction leaves when it commits."""
+    state = planned.state or NodeState(system=System())
+    if run.is_correction and state.record:
+        return record_of_correction(plan, state, state.record, run.run_id, run.note)
+    return record_of(plan, planned.policy, state, run.run_id, run.note)
+
+
+def record_of(plan: Plan, policy: Policy, state: NodeState, run_id: str, note: str) -> Record:
+    """Return the record of a run that a person asked for: what is on the node, and what the plan makes of it.
+
+    What earlier runs brought and is still so stays in it, since each run may be about some registries only.
+    """
+    before = state.record or Record()
+    live = _live(state)
+    kept = [entry for entry in before.expected_entries if entry in live]
+    gone = [entry for entry in before.unexpected_entries if entry not in live]
+    return Record(
+        run_id=run_id,
+        approved_run=run_id,
+        note=note,
+        tool=f"harbor-agent {__version__}",
+        policy_digest=policy_digest(policy),
+        entries=plan.owned_entries,
+        created_files=plan.created_files,
+        file_hashes={**_hashes_now(before.file_hashes, state), **_hashes_of(plan)},
+        argv=_argv(plan, state),
+        expected_entries=_joined(plan.expected_entries, kept, without=plan.unexpected_entries),
+        unexpected_entries=_joined(plan.unexpected_entries, gone, without=plan.expected_entries),
+    )
+
+
+def record_of_correction(plan: Plan, state: NodeState, before: Record, run_id: str, note: str) -> Record:
+    """Return the record of a correction: as it was but for what the plan changes; no other edit is taken in."""
+    return replace(
+        before,
+        run_id=run_id,
+        note=note,
+        tool=f"harbor-agent {__version__}",
+        entries=plan.owned_entries,
+        created_files=plan.created_files,
+        file_hashes={**before.file_hashes, **_hashes_of(plan)},
+        argv=_argv(plan, state) if plan.action is Action.RESTART else before.argv,
+    )
+
+
+def take_in(run: Run, planned: Sequence[PlannedNode], results: Sequence[NodeResult]) -> Iterator[Problem]:
+    """Write the record of nodes on which nothing had to be changed and that remember something else, or nothing.
+
+    So they are no longer unmanaged, and an edit that left the registry trusted is no drift any more: a person has seen
+    the plan. Yields what went wrong; it changes nothing about the run. Where nobody may become root nothing is done.
+    """
+    fine = {r.node for r in results if r.outcome is Outcome.UNCHANGED and r.verified is not False}
+    jobs = []
+    for one in planned:
+        if one.node.name not in fine or one.state is None or not isinstance(one.decision, Plan):
+            continue
+        if not one.state.system.privileged:
+            continue
+        record = record_of(one.decision, one.policy, one.state, run.run_id, run.note)
+        if one.state.record is None or _facts(record) != _facts(one.state.record):
+            jobs.append(Job(node=one.node, program=wire.record_program(record), timeout=_TIMEOUT))
+    for result in run.transport.run(jobs):
+        if problem := _not_written(result):
+            yield Problem(
+                code="record-not-written",
+                message=f"{result.job.node.name} is as wanted, but keeps no record of it: {problem.message}",
+                hint="apply it again; until then drift reports what the node remembered before",
+            )
+
+
+def _facts(record: Record) -> Record:
+    """Return what the record says of the node, without the run that wrote it."""
+    return replace(record, run_id="", approved_run="", note="", tool="")
+
+
+def _not_written(result: Completed | Lost) -> Problem | None:
+    if isinstance(result, Lost):
+        return result.problem
+    try:
+        return wire.decode_recorded(result.stdout)
+    except AgentError as error:
+        return unusable(result, error)
+
+
+def _hashes_of(plan: Plan) -> dict[str, str]:
+    return {change.path: digest_of(change.after) for change in plan.changes}
+
+
+def _hashes_now(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:
+    """Return the hashes of these files as they are; one that nothing reads any more is left out."""
+    return {path: digest_of(state.files[path]) for path in paths if path in state.files}
+
+
+def _argv(plan: Plan, state: NodeState) -> tuple[str, ...]:
+    """Return what dockerd runs with afterwards, empty where only the node itself will know."""
+    if plan.action is not Action.RESTART:
+        return (state.docker.argv if state.docker else None) or ()
+    return () if any("%" in argument for argument in plan.argv_after) else plan.argv_after
+
+
+def _live(state: NodeState) -> tuple[str, ...]:
+    live = state.docker.live if state.docker else None
+    return (*live.insecure_entries, *live.insecure_cidrs) if live else ()
+
+
+def _joined(first: Sequence[str], further: Sequence[str], *, without: Sequence[str]) -> tuple[str, ...]:
+    return tuple(entry for entry in dict.fromkeys((*first, *further)) if entry not in without)

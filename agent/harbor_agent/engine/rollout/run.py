@@ -1,0 +1,167 @@
+"""A whole run over what was planned, to the report: the order of effects, and nothing else."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.events import Message
+from harbor_agent.engine.exit_codes import run_exit_code
+from harbor_agent.engine.history.lock import run_lock
+from harbor_agent.engine.history.recorder import Start, recorded
+from harbor_agent.engine.plan.nodes import open_transport
+from harbor_agent.engine.plan.offline import apply_tree
+from harbor_agent.engine.rollout.hooks import surroundings_of
+from harbor_agent.engine.rollout.records import take_in
+from harbor_agent.engine.rollout.waves import Applied, Run, apply_plans, prove_unchanged
+from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, skipped_secrets
+from harbor_agent.errors import Problem
+from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.runs import RunKind
+from harbor_agent.planning.network.reachability import ABOUT_REACHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.plan.run_plan import Fleet
+    from harbor_agent.engine.rollout.stop import StopRequest
+    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.errors import ExitCode
+    from harbor_agent.model.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a run ended. `findings` are about the run as a whole; a node's own are in its plan."""
+
+    run_id: str
+    results: tuple[NodeResult, ...]
+    secrets: SecretsReport | None
+    halted: str | None
+    exit_code: ExitCode
+    findings: tuple[Problem, ...] = ()
+    note: str = ""
+
+
+def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
+    """Check the logins, change the nodes wave by wave, then put the secrets into the cluster.
+
+    Once `stop` is asked for, nothing new is started. Raises AgentError where a registry rejects a login,
+    LockedError where another run is under way; then nothing was changed.
+    """
+    run = replace(_run(fleet, listener), stop=stop)
+    if fleet.asked.root is not None:
+        results = tuple(apply_tree(fleet.asked.root, planned) for planned in fleet.nodes)
+        return report_of(run.run_id, Applied(results=results), note=run.note)
+    start = Start(run_id=run.run_id, kind=fleet.kind, asked=fleet.asked, nodes=fleet.nodes, resumes=fleet.resumes)
+    with run_lock(run.run_id) as killed, recorded(start, listener) as history:
+        run = replace(run, listener=history)
+        if killed:
+            listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
+        findings = check_logins(_policies(fleet), fleet.credentials)
+        kubeconfig, context = fleet.general.kubeconfig, fleet.asked.flags.context
+        with surroundings_of(run, fleet.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
+            applied = apply_plans(replace(run, surroundings=surroundings), fleet.nodes)
+        secrets = _finish_secrets(fleet, applied)
+        told = (*findings, *fleet.findings, *_taken_in(fleet, run, applied))
+        report = report_of(run.run_id, applied, secrets=secrets, findings=told, note=run.note)
+        history.end(report.results, report.exit_code, report.halted)
+    return replace(report, findings=(*report.findings, *history.findings))
+
+
+def verify_run(fleet: Fleet, listener: Listener) -> Report:
+    """Prove every node: its live configuration is as wanted, and a real pull works. Nothing is changed.
+
+    A node whose configuration is not as wanted is FAILED, with what is missing as the reason. Raises AgentError where a
+    registry rejects a login: so many nodes that try it would lock the account.
+    """
+    findings = check_logins(_policies(fleet), fleet.credentials)
+    run = _run(fleet, listener)
+    proven = {r.node: r for r in prove_unchanged(run, [p for p in fleet.nodes if p.outcome is Outcome.UNCHANGED])}
+    results = [proven.get(p.node.name) or _not_as_wanted(p) for p in fleet.nodes]
+    told = (*findings, *_seen_from_nodes(fleet.nodes), *fleet.findings)
+    return report_of(run.run_id, Applied(results=tuple(results)), secrets=fleet.secrets, findings=told)
+
+
+def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
+    """Return what stands between each node and its registries."""
+    return [
+        replace(finding, message=f"{planned.node.name}: {finding.message}")
+        for planned in nodes
+        if planned.decision
+        for finding in planned.decision.findings
+        if finding.code in ABOUT_REACHING
+    ]
+
+
+def new_run_id() -> str:
+    """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
+
+
+def _run(fleet: Fleet, listener: Listener) -> Run:
+    return Run(
+        run_id=new_run_id(),
+        transport=open_transport(fleet.asked.reach),
+        rollout=fleet.general.rollout,
+        credentials=fleet.credentials,
+        listener=listener,
+        note=fleet.asked.note,
+        is_correction=fleet.kind is RunKind.CORRECT,
+    )
+
+
+def _policies(fleet: Fleet) -> list[Policy]:
+    return [fleet.general, *(planned.policy for planned in fleet.nodes)]
+
+
+def _finish_secrets(fleet: Fleet, applied: Applied) -> SecretsReport | None:
+    if applied.halted or applied.stopped:
+        problem = Problem(
+            code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
+        )
+        return skipped_secrets(fleet.wanted_secrets, problem)
+    return apply_secrets(fleet.wanted_secrets, fleet.general.kubeconfig, fleet.asked.flags.context)
+
+
+def _taken_in(fleet: Fleet, run: Run, applied: Applied) -> tuple[Problem, ...]:
+    """Have nodes remember that they are as wanted, after a run that a person asked for went to its end."""
+    if run.is_correction or applied.halted or applied.stopped:
+        return ()
+    return tuple(take_in(run, fleet.nodes, applied.results))
+
+
+def _not_as_wanted(planned: PlannedNode) -> NodeResult:
+    outcome, problem = planned.outcome, planned.problem
+    if outcome is Outcome.CHANGE:
+        outcome = Outcome.FAILED
+        problem = Problem(
+            code="not-configured", message=f"not as wanted: {planned.reason}", hint="harbor-agent plan shows the change"
+        )
+    reason = problem.message if problem else planned.reason
+    verified = False if outcome is Outcome.FAILED else None
+    return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
+
+
+def report_of(
+    run_id: str,
+    applied: Applied,
+    *,
+    secrets: SecretsReport | None = None,
+    findings: tuple[Problem, ...] = (),
+    note: str = "",
+) -> Report:
+    """Return how a run ended, with the exit code that follows from its parts."""
+    return Report(
+        run_id=run_id,
+        results=applied.results,
+        secrets=secrets,
+        halted=applied.halted,
+        exit_code=applied.stopped or run_exit_code(applied.results, secrets, halted=applied.halted is not None),
+        findings=(*findings, *applied.findings),
+        note=note,
+    )

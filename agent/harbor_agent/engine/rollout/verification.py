@@ -1,0 +1,110 @@
+"""The proof: a real pull by the node's own daemon. The live list is necessary, a pull is sufficient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.answers import unusable
+from harbor_agent.errors import AgentError, Problem
+from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.transport.protocol import Job, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harbor_agent.model.inventory import Node
+    from harbor_agent.model.policy import Credentials, Policy, Registry
+    from harbor_agent.transport.protocol import Completed, Transport
+
+_PULL_TIMEOUT = 300.0
+
+_HINTS = {
+    PullVerdict.INSECURE_REFUSED: "the daemon does not trust the registry: the change did not take",
+    PullVerdict.CERTIFICATE_REFUSED: "put the CA of the registry on the node, /etc/docker/certs.d/HOST[:PORT]/ca.crt",
+    PullVerdict.UNAUTHORIZED: "check the user's right to pull from this project",
+    PullVerdict.NOT_FOUND: "verify_image names no image in this registry; push one or name another",
+    PullVerdict.UNREACHABLE: "the registry does not answer this node: is it up, and routed from there?",
+    PullVerdict.FAILED: "see the message of the daemon",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The pulls of one node: `verified` is None where no image was named. `problem` is that of the first bad pull."""
+
+    verified: bool | None = None
+    pulls: tuple[PullReport, ...] = ()
+    seconds: float = 0.0
+    problem: Problem | None = None
+
+    def denies_the_change(self, taken_out: Sequence[str]) -> bool:
+        """Whether a pull shows that the change itself failed, so that it must be taken back.
+
+        `taken_out` are the entries that it took out: with one of them any certificate was good enough.
+        """
+        places = tuple(f"{entry}/" for entry in taken_out)
+        return any(
+            pull.verdict is PullVerdict.INSECURE_REFUSED
+            or (pull.verdict is PullVerdict.CERTIFICATE_REFUSED and pull.image.startswith(places))
+            for pull in self.pulls
+        )
+
+
+def prove(
+    transport: Transport, nodes: Sequence[tuple[Node, Policy]], credentials: Mapping[str, Credentials]
+) -> dict[str, Proof]:
+    """Pull each registry's `verify_image` on each node; `credentials` are by registry entry. Keys are node names."""
+    proofs = {node.name: Proof() for node, _ in nodes}
+    images = dict.fromkeys(registry for _, policy in nodes for registry in _provable(policy))
+    for registry in images:
+        concerned = [node for node, policy in nodes if registry in _provable(policy)]
+        for result in _pull(transport, concerned, registry, credentials.get(registry.address.entry)):
+            name, pull, seconds = result
+            proofs[name] = _add(proofs[name], pull, seconds)
+    return proofs
+
+
+def _provable(policy: Policy) -> tuple[Registry, ...]:
+    return tuple(r for r in policy.registries if r.state == "present" and r.verify_image)
+
+
+def _pull(
+    transport: Transport, nodes: Sequence[Node], registry: Registry, credentials: Credentials | None
+) -> list[tuple[str, PullReport, float]]:
+    image = f"{registry.address.entry}/{registry.verify_image}"
+    program = wire.pull_program(image, credentials, registry.address.config_key)
+    reports: list[tuple[str, PullReport, float]] = []
+    for result in transport.run([Job(node=node, program=program, timeout=_PULL_TIMEOUT) for node in nodes]):
+        name = result.job.node.name
+        if isinstance(result, Lost):
+            pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=result.problem.message)
+        else:
+            pull = _decoded(image, result)
+        reports.append((name, pull, result.seconds))
+    return reports
+
+
+def _decoded(image: str, result: Completed) -> PullReport:
+    try:
+        return wire.decode_pull(result.stdout)
+    except AgentError as error:
+        return PullReport(image=image, verdict=PullVerdict.FAILED, detail=unusable(result, error).message)
+
+
+def _add(proof: Proof, pull: PullReport, seconds: float) -> Proof:
+    pulled = pull.verdict is PullVerdict.PULLED
+    problem = proof.problem
+    if not pulled and problem is None:
+        problem = Problem(
+            code=f"pull-{pull.verdict.value}",
+            message=f"pulling {pull.image} failed: {pull.detail}",
+            hint=_HINTS[pull.verdict],
+        )
+    return Proof(
+        verified=pulled and proof.verified is not False,
+        pulls=(*proof.pulls, pull),
+        seconds=proof.seconds + seconds,
+        problem=problem,
+    )

@@ -1,0 +1,1 @@
+"""Installs, shows and removes scheduled drift checks on this machine."""

@@ -1,0 +1,1 @@
+"""Pull secrets in the cluster: plan on the server, apply, remove."""

@@ -1,0 +1,167 @@
+"""The commands that concern the cluster alone: no node is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from harbor_agent.engine.secrets.secrets import (
+    SecretItem,
+    SecretsReport,
+    apply_secrets,
+    check_logins,
+    credentials_of,
+    namespaces_of,
+    wanted_secrets,
+)
+from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
+from harbor_agent.model.policy import SecretPolicy
+from harbor_agent.model.secret import ALL_NAMESPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harbor_agent.engine.request.request import Policies
+    from harbor_agent.engine.secrets.secrets import WantedSecret
+    from harbor_agent.kubernetes.cluster import Cluster
+    from harbor_agent.model.address import Address
+    from harbor_agent.model.policy import Policy
+    from harbor_agent.model.secret import SecretPlan, SecretResult
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSecret:
+    """A secret that this tool made, without its password. `service_accounts` are those that it attached it to."""
+
+    namespace: str
+    name: str
+    registry: str
+    username: str
+    service_accounts: tuple[str, ...] = ()
+
+
+def apply_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
+    """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
+    policy = _with_secrets(policies)
+    credentials = credentials_of([policy])
+    wanted = wanted_secrets([policy], credentials, policies.flags)
+    findings = check_logins([policy], credentials)
+    report = apply_secrets(wanted, policy.kubeconfig, policies.flags.context) or SecretsReport()
+    report = replace(report, findings=(*findings, *report.findings))
+    return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
+
+
+def render_pull_secrets(policies: Policies) -> str:
+    """Return the manifests as YAML documents, passwords included.
+
+    Raises UsageError where only the cluster could tell the namespaces.
+    """
+    from harbor_agent.formats.pull_secret import secret_manifest_text  # noqa: PLC0415 - YAML is not needed for --help
+
+    wanted = _wanted(policies)
+    for secret in wanted:
+        if secret.namespaces.needs_the_cluster:
+            raise UsageError.of(
+                "namespaces-unknown",
+                f"only the cluster could tell which namespaces are meant by {secret.namespaces}, and it is not asked",
+                "name them with -n",
+            )
+    return "".join(
+        secret_manifest_text(secret.spec, namespace) for secret in wanted for namespace in secret.namespaces.names
+    )
+
+
+def plan_secret_removal(policies: Policies) -> SecretsReport:
+    """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
+    return _for_removal(policies, lambda cluster, *which: cluster.plan_removal(*which))
+
+
+def remove_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
+    """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
+    report = _for_removal(policies, lambda cluster, *which: cluster.remove_secret(*which))
+    return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
+
+
+def shown_secrets(policies: Policies, namespaces: Sequence[str]) -> list[ShownSecret]:
+    """Return the secrets that this tool made, in the namespaces named or in all.
+
+    Raises AgentError where the cluster does not answer or they may not be listed.
+    """
+    from harbor_agent.formats.pull_secret import registry_hosts, username_of  # noqa: PLC0415
+    from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
+
+    shown = []
+    with open_cluster(policies.general().kubeconfig, policies.flags.context) as cluster:
+        for namespace in namespaces or (ALL_NAMESPACES,):
+            for one in _or_raise(cluster.ours(namespace)):
+                accounts = cluster.attached(one.namespace, one.name)
+                shown.append(
+                    ShownSecret(
+                        namespace=one.namespace,
+                        name=one.name,
+                        registry=", ".join(sorted(registry_hosts(one.observed))),
+                        username=username_of(one.observed),
+                        service_accounts=() if isinstance(accounts, Problem) else accounts,
+                    )
+                )
+    return shown
+
+
+def validate_logins(policies: Policies) -> list[Problem]:
+    """Ask every registry about its login; return what is worth telling. Raises AgentError for a wrong one."""
+    policy = policies.general()
+    credentials = credentials_of([policy])
+    if not credentials:
+        raise UsageError.of(
+            "credentials-missing", "there is no login to validate", "give --username and --password-stdin"
+        )
+    return check_logins([policy], credentials, must_answer=True)
+
+
+def _for_removal(
+    policies: Policies, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
+) -> SecretsReport:
+    from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
+
+    policy = _with_secrets(policies)
+    with open_cluster(policy.kubeconfig, policies.flags.context) as cluster:
+        items = tuple(
+            SecretItem(
+                registry=registry.address.entry, result=act(cluster, registry.secret.name, namespace, registry.address)
+            )
+            for registry in policy.registries
+            if registry.secret is not None
+            for namespace in _where_ours(cluster, registry.secret)
+        )
+    return SecretsReport(items=items)
+
+
+def _where_ours(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:
+    """Return the namespaces named; of all or of some by label, those that hold a secret of ours by that name."""
+    meant = namespaces_of(secret)
+    chosen = _or_raise(cluster.namespaces(meant))
+    if not meant.needs_the_cluster:
+        return chosen
+    ours = {one.namespace for one in _or_raise(cluster.ours(ALL_NAMESPACES)) if one.name == secret.name}
+    return [namespace for namespace in chosen if namespace in ours]
+
+
+def _or_raise(answer: _T | Problem) -> _T:
+    if isinstance(answer, Problem):
+        raise AgentError(answer)
+    return answer
+
+
+def _wanted(policies: Policies) -> list[WantedSecret]:
+    policy = _with_secrets(policies)
+    return wanted_secrets([policy], credentials_of([policy]), policies.flags)
+
+
+def _with_secrets(policies: Policies) -> Policy:
+    """Return the general policy in which every registry has a secret, if only by the default name."""
+    policy = policies.general()
+    if not policy.registries:
+        raise UsageError.of("registry-missing", "which registry? None is named", "name one with --registry")
+    return replace(policy, registries=tuple(replace(r, secret=r.secret or SecretPolicy()) for r in policy.registries))

@@ -1,0 +1,1 @@
+"""Pull secrets of workloads, in manifests and in the cluster."""

@@ -1,0 +1,1 @@
+"""Text to value and back without loss, one module per file format."""

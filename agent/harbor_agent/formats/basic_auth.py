@@ -1,0 +1,36 @@
+"""The one form in which a login goes over the wire and into a secret (RFC 7617)."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import UsageError
+from harbor_agent.model.sensitive import Sensitive
+
+if TYPE_CHECKING:
+    from harbor_agent.model.policy import Credentials
+
+
+def encoded_login(credentials: Credentials) -> Sensitive:
+    """Return base64 of `username:password` in UTF-8.
+
+    Raises UsageError for a user name with a colon, which RFC 7617 cannot carry, and for text that is not
+    valid Unicode (an undecodable byte in an environment variable).
+    """
+    name, colon, _ = credentials.username.partition(":")
+    if colon:  # what follows is most likely a password
+        raise UsageError.of(
+            "credentials-username-invalid",
+            f"the user name '{name}:…' holds a colon, which no registry login can carry",
+            "give user name and password separately",
+        )
+    try:
+        login = f"{credentials.username}:{credentials.password.reveal()}".encode()
+    except UnicodeEncodeError:  # its text would name what was being encoded
+        raise UsageError.of(
+            "credentials-not-utf8",
+            "the user name or password is not valid UTF-8",
+            "check the encoding of the password file or environment variable",
+        ) from None
+    return Sensitive(base64.b64encode(login).decode("ascii"))

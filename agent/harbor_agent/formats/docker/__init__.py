@@ -1,0 +1,1 @@
+"""dockerd's command line and daemon.json."""

@@ -1,0 +1,162 @@
+"""Unit files and drop-ins: lines and assignments, each character traceable to its place in the file.
+
+The rules are those of config_parse() in systemd's sources: a backslash at the very end of a line joins the
+next one with a blank, comment lines inside such a run are dropped, a line is stripped, and what stands
+before the first section or has no `=` is skipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from harbor_agent.formats.systemd.syntax import WHITESPACE
+from harbor_agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, is_utf8, line_end_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COMMENTS = "#;"
+_BYTE_ORDER_MARK = "\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """`key=value` in a section. `offsets[i]` is where character i of the value stands in the file.
+
+    `start` and `end` enclose all of its lines, the last line end included; `line` counts from 1.
+    `value_start` is where the value begins, also where it is empty.
+    """
+
+    section: str
+    key: str
+    value: str
+    offsets: tuple[int, ...]
+    value_start: int
+    start: int
+    end: int
+    line: int
+
+    def place(self, first: int, last: int) -> tuple[int, int]:
+        """Return the range in the file of the value's characters from `first` up to `last`."""
+        return self.offsets[first], self.offsets[last - 1] + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFile:
+    """A unit file or drop-in. `text` is the whole file; `faults` are the lines that systemd skips."""
+
+    text: str
+    assignments: tuple[Assignment, ...]
+    faults: tuple[Fault, ...]
+    last_section: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Logical:
+    """One line after continuation, with the place of each character."""
+
+    text: str
+    offsets: list[int]
+    start: int
+    end: int
+    line: int
+
+
+@lru_cache(maxsize=CACHED_FILES)
+def parse_unit(content: bytes) -> UnitFile:
+    """Read a unit file. Raises FormatError where systemd gives up on the whole file."""
+    text = decode(content)
+    if "\0" in text:
+        raise FormatError(1 + text[: text.index("\0")].count("\n"), "it holds a NUL byte")
+    section = ""
+    assignments: list[Assignment] = []
+    faults: list[Fault] = []
+    for line in _logical_lines(text):
+        stripped = line.text.strip(WHITESPACE)
+        if not stripped:
+            continue
+        # rule SD-16
+        if not is_utf8(stripped):
+            raise FormatError(line.line, "it is not UTF-8: systemd reads no further")
+        if stripped.startswith("["):
+            # rule SD-17
+            if not stripped.endswith("]"):
+                raise FormatError(line.line, "the section header has no closing bracket")
+            section = stripped[1:-1]
+        elif "=" not in stripped:
+            faults.append(Fault(line=line.line, reason="it has no '='"))
+        elif not section:
+            faults.append(Fault(line=line.line, reason="it stands outside of a section"))
+        else:
+            assignments.append(_assignment(section, line))
+    return UnitFile(text=text, assignments=tuple(assignments), faults=tuple(faults), last_section=section)
+
+
+def append_to_service(text: str, body: str, last_section: str) -> str:
+    """Return the file with the lines of `body` at the end of a [Service] section, in the file's own line ends."""
+    line_end = line_end_of(text)
+    added = body if last_section == "Service" else f"[Service]\n{body}"
+    if line_end == "\r\n" and "\r" not in added:
+        added = added.replace("\n", "\r\n")
+    gap = "" if not text or text.endswith(("\n", "\r")) else line_end
+    return text + gap + added
+
+
+def _assignment(section: str, line: _Logical) -> Assignment:
+    equals = line.text.index("=")
+    raw = line.text[equals + 1 :]
+    value = raw.strip(WHITESPACE)
+    first = equals + 1 + (len(raw) - len(raw.lstrip(WHITESPACE)) if value else 0)
+    offsets = tuple(line.offsets[first : first + len(value)])
+    return Assignment(
+        section=section,
+        key=line.text[:equals].strip(WHITESPACE),
+        value=value,
+        offsets=offsets,
+        value_start=offsets[0] if offsets else line.offsets[equals] + 1,
+        start=line.start,
+        end=line.end,
+        line=line.line,
+    )
+
+
+def _physical_lines(text: str) -> list[tuple[int, int, int]]:
+    """Return start, end of the text and end with the line end, of every line."""
+    lines, start = [], 0
+    for match in LINE_END.finditer(text):
+        lines.append((start, match.start(), match.end()))
+        start = match.end()
+    if start < len(text):
+        lines.append((start, len(text), len(text)))
+    return lines
+
+
+def _logical_lines(text: str) -> Iterator[_Logical]:
+    parts: list[str] = []
+    offsets: list[int] = []
+    first = (0, 0)
+    mark_seen = False
+    last_end = 0
+    for number, (start, end, after) in enumerate(_physical_lines(text), 1):
+        # rule SD-26
+        if text[start:end].lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
+            continue
+        # before whatever line it stands, but only one
+        # rule SD-28
+        skipped = len(_BYTE_ORDER_MARK) if not mark_seen and text.startswith(_BYTE_ORDER_MARK, start, end) else 0
+        mark_seen = mark_seen or skipped > 0
+        body = text[start + skipped : end]
+        first = first if parts else (start, number)
+        offsets.extend(range(start + skipped, end))
+        last_end = after
+        # rule SD-27
+        if (len(body) - len(body.rstrip("\\"))) % 2:
+            # rule SD-25
+            parts.append(body[:-1] + " ")
+            continue
+        yield _Logical("".join((*parts, body)), offsets, first[0], after, first[1])
+        parts, offsets = [], []
+    if parts:
+        yield _Logical("".join(parts), offsets, first[0], last_end, first[1])

@@ -1,0 +1,1 @@
+"""From Ansible inventories and KubeKey files to nodes; connects to nothing."""

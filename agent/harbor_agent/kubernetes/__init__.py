@@ -1,0 +1,1 @@
+"""Kubernetes API objects through lightkube: read, write, dry-run; decides nothing."""

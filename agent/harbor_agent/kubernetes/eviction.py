@@ -1,0 +1,138 @@
+"""Moving pods off a node by the Eviction API, as kubectl drain does: PodDisruptionBudgets have the last word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx2
+from lightkube import ApiError
+from lightkube.config.client_adapter import Client as HttpClient
+from lightkube.config.client_adapter import ConnectionParams
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Pod, PodEviction
+
+from harbor_agent.errors import Problem
+from harbor_agent.kubernetes.client import transport_to
+from harbor_agent.kubernetes.errors import Intent, attempt
+
+if TYPE_CHECKING:
+    from lightkube import Client
+    from lightkube.models.core_v1 import PodStatus
+
+_MIRROR = "kubernetes.io/config.mirror"
+_FINISHED = frozenset({"Succeeded", "Failed"})
+_TOO_MANY_REQUESTS = 429
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodOnNode:
+    """A pod that a drain has to do with. Without a controller nobody starts it anew elsewhere.
+
+    `ending` is true from the moment it was asked to end.
+    """
+
+    namespace: str
+    name: str
+    has_controller: bool
+    ending: bool
+
+    def __str__(self) -> str:
+        """Return NAMESPACE/NAME."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Evictions:
+    """Evicts with the version of the Eviction API that the server has."""
+
+    def __init__(self, client: Client, *, timeout: float) -> None:
+        """Take the client; nothing is asked yet. `timeout` is seconds for each step of a request."""
+        self._client = client
+        self._timeout = timeout
+        self._version: str | None = None
+
+    def discover(self) -> Problem | None:
+        """Find out the version of the API: policy/v1 since Kubernetes 1.22, policy/v1beta1 before it.
+
+        The list of core resources names it beside `pods/eviction`. Returns what kept it from being found.
+        """
+        found = attempt(Intent(verb="get", resource="/api/v1"), self._served_version)
+        if isinstance(found, Problem):
+            return found
+        if not found:
+            return Problem(
+                code="drain-unsupported",
+                message="the cluster has no Eviction API",
+                hint="Kubernetes has it since 1.7; drain the nodes yourself, or go without --drain",
+            )
+        self._version = found
+        return None
+
+    def pods(self, node: str) -> tuple[PodOnNode, ...] | Problem:
+        """Return the pods of a node in its order, without mirrored (static), DaemonSets' and finished ones."""
+        intent = Intent(verb="list", resource="pods")
+        found = attempt(intent, lambda: tuple(self._client.list(Pod, namespace="*", fields={"spec.nodeName": node})))
+        if isinstance(found, Problem):
+            return found
+        return tuple(_pod(pod) for pod in found if _must_leave(pod))
+
+    def evict(self, pod: PodOnNode) -> Problem | None:
+        """Ask for the eviction; None where it is under way or the pod is gone.
+
+        `drain-blocked` where a PodDisruptionBudget does not allow it now; it may later.
+        """
+        if self._version is None:
+            problem = self.discover()
+            if problem:
+                return problem
+        eviction = PodEviction(metadata=ObjectMeta(name=pod.name, namespace=pod.namespace))
+        eviction.apiVersion = self._version
+
+        def call() -> Problem | None:
+            try:
+                self._client.create(eviction, pod.name, namespace=pod.namespace)
+            except ApiError as error:
+                if error.status.code == _TOO_MANY_REQUESTS:
+                    return _blocked(pod, error)
+                if error.status.code != _NOT_FOUND:
+                    raise
+            return None
+
+        return attempt(Intent(verb="create", resource="pods/eviction", name=pod.name, namespace=pod.namespace), call)
+
+    def _served_version(self) -> str:
+        config = self._client.config
+        how = ConnectionParams(timeout=httpx2.Timeout(self._timeout), transport=transport_to(config))
+        with HttpClient(config, how) as http:
+            answer = http.get("api/v1")
+            answer.raise_for_status()
+            for resource in answer.json()["resources"]:
+                if resource["name"] == "pods/eviction":
+                    return f"{resource['group']}/{resource['version']}"
+        return ""
+
+
+def _must_leave(pod: Pod) -> bool:
+    metadata = pod.metadata or ObjectMeta()
+    status: PodStatus | None = pod.status
+    if _MIRROR in (metadata.annotations or {}) or (status and status.phase in _FINISHED):
+        return False
+    return not any(owner.controller and owner.kind == "DaemonSet" for owner in metadata.ownerReferences or [])
+
+
+def _pod(pod: Pod) -> PodOnNode:
+    metadata = pod.metadata or ObjectMeta()
+    return PodOnNode(
+        namespace=metadata.namespace or "",
+        name=metadata.name or "",
+        has_controller=any(owner.controller for owner in metadata.ownerReferences or []),
+        ending=metadata.deletionTimestamp is not None,
+    )
+
+
+def _blocked(pod: PodOnNode, error: ApiError) -> Problem:
+    """Say it with the server's cause, which names the budget, unless it only asked for patience."""
+    causes = (error.status.details and error.status.details.causes) or []
+    said = next((c.message for c in causes if c.reason == "DisruptionBudget" and c.message), error.status.message or "")
+    return Problem(code="drain-blocked", message=f"pod {pod} may not be evicted: {said}")

@@ -1,0 +1,172 @@
+"""Secret objects on the server: read, written by server-side apply, listed, deleted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from lightkube import ApiError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Secret
+from lightkube.types import PatchType
+
+from harbor_agent.errors import Problem
+from harbor_agent.formats.pull_secret import (
+    FORCE_INSECURE,
+    MANAGED_LABEL,
+    MANAGER,
+    PAYLOAD_KEY,
+    ObservedSecret,
+    applied_manifest,
+    masked,
+    secret_annotations,
+    secret_manifest,
+    secret_patch,
+)
+from harbor_agent.kubernetes.errors import Intent, attempt
+from harbor_agent.model.secret import ALL_NAMESPACES
+
+if TYPE_CHECKING:
+    from lightkube import Client
+    from lightkube.models.meta_v1 import StatusCause
+
+    from harbor_agent.model.secret import SecretSpec
+
+_CONFLICT = 409
+_UNSUPPORTED_MEDIA_TYPE = 415
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSecret:
+    """A secret that was found, and where."""
+
+    namespace: str
+    name: str
+    observed: ObservedSecret
+
+
+def read_secret(client: Client, namespace: str, name: str) -> ObservedSecret | Problem | None:
+    """Return what the cluster holds under the name, None where there is nothing."""
+    intent = Intent(verb="get", resource="secrets", name=name, namespace=namespace)
+    found = attempt(intent, lambda: client.get(Secret, name, namespace=namespace))
+    if isinstance(found, Problem):
+        return None if found.code == "cluster-not-found" else found
+    return _observed(found)
+
+
+def list_ours(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Problem:
+    """Return the secrets that this tool made in a namespace, "*" for all."""
+    where = "" if namespace == ALL_NAMESPACES else namespace
+    intent = Intent(verb="list", resource="secrets", namespace=where)
+    found = attempt(intent, lambda: tuple(client.list(Secret, namespace=namespace, labels={MANAGED_LABEL: MANAGER})))
+    if isinstance(found, Problem):
+        return found
+    named = [(secret.metadata or ObjectMeta(), secret) for secret in found]
+    return tuple(
+        NamedSecret(namespace=metadata.namespace or "", name=metadata.name or "", observed=_observed(secret))
+        for metadata, secret in named
+    )
+
+
+def write_secret(
+    client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
+) -> Problem | None:
+    """Make the secret as wanted by server-side apply; `secret-conflict` where others write what would change.
+
+    What we wrote ourselves before, also by other means than apply, is no conflict. A server before 1.16, which knows
+    no server-side apply, is written to as plainly as it can take.
+    """
+    problem = _apply(client, spec, namespace, observed, dry_run=dry_run)
+    if problem is None and observed is not None and not dry_run:
+        problem = _drop_annotation(client, spec, namespace, observed)
+    return replace(problem, message=masked(problem.message, spec)) if problem else None
+
+
+def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
+    """Delete the secret; one that is gone already is no problem."""
+    intent = Intent(verb="delete", resource="secrets", name=name, namespace=namespace)
+    done = attempt(intent, lambda: client.delete(Secret, name, namespace=namespace))
+    return done if isinstance(done, Problem) and done.code != "cluster-not-found" else None
+
+
+def _apply(
+    client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
+) -> Problem | None:
+    wanted = cast("Secret", Secret.from_dict(applied_manifest(spec, namespace, observed)))
+    verb = "create" if observed is None else "patch"
+
+    def call() -> Problem | None:
+        try:
+            client.apply(wanted, field_manager=MANAGER, force=spec.force_conflicts, dry_run=dry_run)
+        except ApiError as error:
+            if error.status.code == _UNSUPPORTED_MEDIA_TYPE:
+                return _write_plainly(client, spec, namespace, observed, dry_run=dry_run)
+            conflicts = _conflicts(error)
+            if not conflicts:
+                raise
+            if all(f'"{MANAGER}"' in (cause.message or "") for cause in conflicts):
+                return _apply(client, replace(spec, force_conflicts=True), namespace, observed, dry_run=dry_run)
+            return _conflict(spec, namespace, conflicts)
+        return None
+
+    return attempt(Intent(verb=verb, resource="secrets", name=spec.name, namespace=namespace), call)
+
+
+def _write_plainly(
+    client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
+) -> Problem | None:
+    if observed is None:
+        wanted = cast("Secret", Secret.from_dict(secret_manifest(spec, namespace)))
+        client.create(wanted, dry_run=dry_run)
+    else:
+        patch = secret_patch(spec, observed)
+        client.patch(Secret, spec.name, patch, namespace=namespace, patch_type=PatchType.MERGE, dry_run=dry_run)
+    return None
+
+
+def _drop_annotation(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret) -> Problem | None:
+    """Take out the annotation that is not wanted any more; apply leaves it where somebody else set it too."""
+    if FORCE_INSECURE not in observed.annotations or FORCE_INSECURE in secret_annotations(spec):
+        return None
+    patch = {"metadata": {"annotations": {FORCE_INSECURE: None}}}
+    intent = Intent(verb="patch", resource="secrets", name=spec.name, namespace=namespace)
+    done = attempt(
+        intent, lambda: client.patch(Secret, spec.name, patch, namespace=namespace, patch_type=PatchType.MERGE)
+    )
+    return done if isinstance(done, Problem) else None
+
+
+def _conflicts(error: ApiError) -> list[StatusCause]:
+    causes = (error.status.details and error.status.details.causes) or []
+    return [cause for cause in causes if error.status.code == _CONFLICT and cause.reason == "FieldManagerConflict"]
+
+
+def _conflict(spec: SecretSpec, namespace: str, conflicts: list[StatusCause]) -> Problem:
+    """Say who writes what; the server's words are such as: conflict with "kubectl-edit" using v1."""
+    who = sorted({(cause.message or "").partition('"')[2].partition('"')[0] for cause in conflicts})
+    fields = sorted({(cause.field or "").removeprefix(".").replace("..", ".") for cause in conflicts})
+    what = f"secret {spec.name} in namespace {namespace}"
+    return Problem(
+        code="secret-conflict",
+        message=f"{what} differs in what {', '.join(who)} wrote: {', '.join(fields)}",
+        hint="--force-conflicts takes it over, or choose another --secret-name",
+    )
+
+
+def _observed(secret: Secret) -> ObservedSecret:
+    metadata = secret.metadata or ObjectMeta()
+    encoded = (secret.data or {}).get(PAYLOAD_KEY)
+    try:
+        payload = base64.b64decode(encoded) if encoded is not None else None
+    except binascii.Error:
+        payload = None
+    return ObservedSecret(
+        type=secret.type or "Opaque",
+        payload=payload,
+        labels=metadata.labels or {},
+        annotations=metadata.annotations or {},
+        immutable=bool(secret.immutable),
+        resource_version=metadata.resourceVersion or "",
+    )

@@ -1,0 +1,210 @@
+"""A file system tree without a running system (`--root DIR`): read and written without ever leaving DIR.
+
+Links are resolved as the system in the tree would see them (an absolute link starts at DIR again), by walking
+directory by directory with O_NOFOLLOW, so that no link leads out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import AgentError, UsageError
+from harbor_agent.model.state import LARGEST_READ, FileKind, FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harbor_agent.model.plan import FileChange
+
+_MOST_LINKS = 40
+
+
+class Tree:
+    """The files below one directory, by the absolute paths they have for the system in it.
+
+    `closed` are the directories that could not be listed so far, for want of rights.
+    """
+
+    def __init__(self, root: str) -> None:
+        """Open `root`. Raises UsageError where it is no directory."""
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise UsageError.of("root-missing", f"--root {root}: there is no such directory", "name an unpacked tree")
+        self.closed: list[str] = []
+
+    def state(self, path: str) -> FileState:
+        """Return what is at `path`; for a link also the content of the file that it leads to within the tree."""
+        try:
+            with self._parent(path) as (parent, name):
+                facts = os.lstat(name, dir_fd=parent)
+                link = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(facts.st_mode) else None
+            content = self._content(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return FileState(path=path)
+        except PermissionError:
+            return FileState(path=path, kind=FileKind.UNREADABLE)
+        return FileState(
+            path=path,
+            kind=_kind(facts, content),
+            content=content,
+            mode=stat.S_IMODE(facts.st_mode),
+            uid=facts.st_uid,
+            gid=facts.st_gid,
+            link_target=link,
+        )
+
+    def names(self, directory: str) -> list[str]:
+        """Return the sorted names in `directory`, none where it is not there."""
+        try:
+            with self._directory(directory) as handle:
+                return sorted(os.listdir(handle))  # noqa: PTH208 - pathlib cannot list a handle
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except PermissionError:
+            self.closed.append(directory)
+            return []
+
+    def write(self, change: FileChange) -> None:
+        """Put `change.after` in place atomically.
+
+        Raises AgentError where the file is no longer as planned, and where it cannot be written in the tree.
+        """
+        current = self.state(change.path)
+        if (current.kind, current.content) != (change.before.kind, change.before.content):
+            message = f"{self.root}{change.path} is no longer as it was planned"
+            raise AgentError.of("plan-stale", message, "plan again")
+        try:
+            self._put(change.after)
+        except OSError as error:
+            hint = "mend that in the tree and run it again; nothing is written outside it"
+            message = f"{self.root}{change.path} cannot be written: {error.strerror}"
+            raise AgentError.of("root-unwritable", message, hint) from None
+
+    def _put(self, after: FileState) -> None:
+        if after.kind is not FileKind.ABSENT:
+            self._make_directory(str(PurePosixPath(after.path).parent))
+        with self._parent(after.path) as (parent, name):
+            if after.kind is FileKind.ABSENT:
+                os.unlink(name, dir_fd=parent)
+            else:
+                _replace(parent, name, after)
+
+    def _make_directory(self, directory: str) -> None:
+        if self._real(directory) is not None:
+            return
+        self._make_directory(str(PurePosixPath(directory).parent))
+        with self._parent(directory) as (parent, name):
+            try:
+                os.mkdir(name, 0o755, dir_fd=parent)
+            except FileExistsError:
+                leads = f"{directory} is a symbolic link that leads to nothing in the tree"
+                raise FileExistsError(errno.EEXIST, leads) from None
+
+    def _content(self, path: str) -> bytes | None:
+        real = self._real(path)
+        if real is None:
+            return None
+        with self._parent(real) as (parent, name):
+            try:
+                handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+            except OSError:
+                return None
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST_READ:
+            os.close(handle)
+            return None
+        with os.fdopen(handle, "rb") as file:
+            return file.read()
+
+    def _real(self, path: str, links: int = 0) -> str | None:
+        """Return `path` with every link resolved inside the tree; None where it leads nowhere or in circles."""
+        done = PurePosixPath("/")
+        parts = list(PurePosixPath(path).parts[1:])
+        while parts:
+            part = parts.pop(0)
+            if part == "..":
+                done = done.parent
+                continue
+            facts = self._lstat(done / part)
+            if facts is None:
+                return None
+            if not stat.S_ISLNK(facts.st_mode):
+                done /= part
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return None
+            target = PurePosixPath((self._inside(done / part)).readlink().as_posix())
+            parts = [p for p in target.parts if p != "/"] + parts
+            done = PurePosixPath("/") if target.is_absolute() else done
+        return str(done)
+
+    def _lstat(self, path: PurePosixPath) -> os.stat_result | None:
+        try:
+            return self._inside(path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _inside(self, path: PurePosixPath) -> Path:
+        return self.root / path.relative_to("/")
+
+    @contextlib.contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """Yield a handle of the real directory of `path` and the last name in it. Raises OSError as `_directory`."""
+        pure = PurePosixPath(path)
+        with self._directory(str(pure.parent)) as handle:
+            yield handle, pure.name
+
+    @contextlib.contextmanager
+    def _directory(self, path: str) -> Iterator[int]:
+        """Yield a handle of the real directory. Raises OSError where it is none, not there or closed."""
+        directory = self._real(path)
+        if directory is None:
+            raise FileNotFoundError(errno.ENOENT, f"{path} is not in the tree")
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in PurePosixPath(directory).parts[1:]:
+                try:
+                    below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+                except NotADirectoryError:
+                    raise NotADirectoryError(errno.ENOTDIR, f"{path} is no directory") from None
+                os.close(handle)
+                handle = below
+            yield handle
+        finally:
+            os.close(handle)
+
+
+def _kind(facts: os.stat_result, content: bytes | None) -> FileKind:
+    if stat.S_ISREG(facts.st_mode):
+        if content is not None:
+            return FileKind.REGULAR
+        return FileKind.TOO_LARGE if facts.st_size > LARGEST_READ else FileKind.UNREADABLE
+    if stat.S_ISLNK(facts.st_mode):
+        return FileKind.SYMLINK
+    return FileKind.DIRECTORY if stat.S_ISDIR(facts.st_mode) else FileKind.OTHER
+
+
+def _replace(parent: int, name: str, after: FileState) -> None:
+    temporary = f".{name}.harbor-agent"
+    with contextlib.suppress(FileNotFoundError):  # of a run that was killed
+        os.unlink(temporary, dir_fd=parent)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(after.content or b"")
+            file.flush()
+            os.fchmod(handle, after.mode)
+            if os.geteuid() == 0:
+                os.fchown(handle, after.uid, after.gid)
+            os.fsync(handle)
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError:
+        os.unlink(temporary, dir_fd=parent)
+        raise
+    os.fsync(parent)

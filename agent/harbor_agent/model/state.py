@@ -1,0 +1,185 @@
+"""What was observed on a node. Facts only; what they mean is decided in planning."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harbor_agent.errors import Problem
+
+# In bytes, as in agent/harbor_agent/node/programs/probe.sh.
+LARGEST_READ = 1 << 20
+
+
+class FileKind(StrEnum):
+    """What is at a path. TOO_LARGE is a regular file of more than `LARGEST_READ` bytes."""
+
+    ABSENT = "absent"
+    REGULAR = "regular"
+    SYMLINK = "symlink"
+    DIRECTORY = "directory"
+    OTHER = "other"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too-large"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileState:
+    """One path of a node: what it holds, or that it is absent.
+
+    `content` is None unless `kind` is REGULAR (or a SYMLINK whose target is a readable regular file:
+    then it is what a reader of the path would see). `mode` is the permission bits, such as 0o644.
+    `link_target` is the text of a symlink.
+    """
+
+    path: str
+    kind: FileKind = FileKind.ABSENT
+    content: bytes | None = field(default=None, repr=False)
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    link_target: str | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is at the path."""
+        return self.kind is not FileKind.ABSENT
+
+    @property
+    def fingerprint(self) -> str:
+        """Return "KIND MODE UID GID SHA256" of a regular file (mode in octal), "KIND - - - -" of anything else.
+
+        It is what agent/harbor_agent/node/programs/files.sh finds on a node.
+        """
+        if self.kind is not FileKind.REGULAR:
+            return f"{self.kind} - - - -"
+        return f"{self.kind} {self.mode:o} {self.uid} {self.gid} {hashlib.sha256(self.content or b'').hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The machine itself. `init` is "systemd" or what process 1 is called; "" where it is not known."""
+
+    init: str = ""
+    systemd_version: str = ""
+    boot_id: str = ""
+    privileged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitState:
+    """What `systemctl show` says of the unit; every text is "" where there is no systemd to ask.
+
+    `fragment_path` and `drop_in_paths` are what systemd has loaded, in its order.
+    """
+
+    name: str = "docker.service"
+    load_state: str = ""
+    active_state: str = ""
+    unit_file_state: str = ""
+    fragment_path: str = ""
+    drop_in_paths: tuple[str, ...] = ()
+    need_daemon_reload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRegistryConfig:
+    """`docker info`'s RegistryConfig: what the running daemon really uses."""
+
+    insecure_cidrs: tuple[str, ...] = ()
+    insecure_entries: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A running container. `restart_policy` is Docker's name for it: no, always, unless-stopped, on-failure."""
+
+    id: str
+    name: str
+    image: str
+    restart_policy: str
+    kubernetes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerState:
+    """The Docker daemon of a node.
+
+    `argv` and `environment` are those of the running process (None: not running, or not readable);
+    `environment` holds only names that matter to pulls (proxy variables), user information masked.
+    `live` is None where the daemon did not answer. `version` is the server's ("" if unknown; the client's
+    or `dockerd --version` where the daemon is down). `swarm` is the state of its membership, such as "inactive";
+    "" where it is not known.
+    """
+
+    unit: UnitState
+    version: str = ""
+    argv: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    live: LiveRegistryConfig | None = None
+    live_restore: bool | None = None
+    swarm: str = ""
+    containers: tuple[Container, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What this tool last applied on the node, read from /var/lib/harbor-agent (see docs/architecture.md).
+
+    `entries` are the registries that this tool added (and may remove again), `created_files` the files
+    that were absent before it. `file_hashes` maps each file to its SHA-256 (hex), or to "absent"; `argv` is what
+    dockerd runs with, empty where that was not known. `expected_entries` are in force, `unexpected_entries` are not.
+    `approved_run` is the run in which a person last asked for this policy; a correction keeps it.
+    """
+
+    run_id: str = ""
+    approved_run: str = ""
+    note: str = ""
+    tool: str = ""
+    policy_digest: str = ""
+    entries: tuple[str, ...] = ()
+    created_files: tuple[str, ...] = ()
+    file_hashes: Mapping[str, str] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    expected_entries: tuple[str, ...] = ()
+    unexpected_entries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachability:
+    """How one registry looks from the node. `http_status` is that of GET /v2/, 0 for no answer, None for not asked.
+
+    `resolved` is None where the host is an address already or nothing on the node can resolve names.
+    """
+
+    entry: str
+    resolved: tuple[str, ...] | None = None
+    http_status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """Everything the planner needs, gathered in one round trip.
+
+    `files` holds every path that was looked at, also absent ones: unit fragments and drop-ins in all of
+    systemd's directories, environment files, daemon configuration. `docker` is None where there is none.
+    `unreadable` names what could not be read and why. `pending_transaction` is the id of one under way.
+    `offline` is true for a file system tree without a running system (`--root`).
+    """
+
+    system: System
+    docker: DockerState | None = None
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    record: Record | None = None
+    pending_transaction: str | None = None
+    reachability: tuple[Reachability, ...] = ()
+    unreadable: tuple[Problem, ...] = ()
+    other_runtimes: tuple[str, ...] = ()
+    offline: bool = False

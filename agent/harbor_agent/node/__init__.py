@@ -1,0 +1,1 @@
+"""What runs on a node: POSIX sh programs and their wire format."""

@@ -1,0 +1,111 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# What a transaction can be taken back to, read-only, as one framed document (decoded by agent/harbor_agent/node/wire/snapshots.py).
+# Argument: a transaction's id, `last` (the newest that is committed) or `pristine` (what was there before the first).
+# journal.sh and files.sh stand before this text. Everything is a function and the call is the last line, so that a
+# truncated copy does nothing.
+
+describe() {
+  [ "$(id -u)" = 0 ] || { fail not-root "reading the backups of a node takes root"; return 1; }
+  [ -d "$STATE" ] || { fail history-empty "nothing was changed on the node yet: it has no $STATE"; return 1; }
+  case $1 in
+    pristine) describe_pristine ;;
+    last)
+      last=$(last_committed)
+      [ -n "$last" ] || { fail history-empty "no transaction on the node is committed"; return 1; }
+      describe_transaction "$last"
+      ;;
+    *) describe_transaction "$1" ;;
+  esac
+}
+
+last_committed() {
+  newest_first | while read -r identity; do
+    if is_final "$STATE/transactions/$identity" && [ "$step" = committed ]; then
+      printf '%s' "$identity"
+      break
+    fi
+  done
+}
+
+# By the plan, which is written once; trying to take a transaction back touches its journal and directory.
+newest_first() {
+  for plan in "$STATE"/transactions/*/plan; do
+    [ ! -f "$plan" ] || TZ=UTC0 stat -c '%y %n' -- "$plan"
+  done | sort -r | sed 's,/plan$,,; s,.*/,,'
+}
+
+list_kept() {
+  newest_first | while read -r identity; do
+    if has_step prepared "$STATE/transactions/$identity"; then printf ' %s' "$identity"; fi
+  done
+}
+
+describe_transaction() {
+  T=$STATE/transactions/$1
+  if [ ! -f "$T/plan" ]; then
+    kept=$(list_kept)
+    fail history-unknown "the node knows no transaction $1; it knows${kept:- none}"
+    return 1
+  fi
+  read_journal
+  # Without a journal's word the backups, proven by their hashes, are word enough.
+  if [ "$step" = refused ] || { [ -n "$step" ] && ! has_step prepared; }; then
+    fail history-empty "transaction $1 changed nothing"
+    return 1
+  fi
+  case $step in committed | rolled_back | rollback_failed) phase=$step ;; *) phase=running ;; esac
+  printf '%s\n' "transaction $1" "phase $phase" "unit $(plan_value unit)" "config-file $(plan_value config-file)"
+  number=1
+  while read_change "$number"; do
+    describe_file "$T/before.$number" || return 1
+    number=$((number + 1))
+  done
+}
+
+describe_pristine() {
+  [ -s "$STATE/pristine/manifest" ] || { fail history-empty "no file was changed on the node yet"; return 1; }
+  printf '%s\n' 'transaction pristine' 'phase none' 'unit -' 'config-file -'
+  after='- - - - -'
+  while read_pristine; do
+    path=$known before="$b1 $b2 $b3 $b4 $b5"
+    describe_file "$STATE/pristine/$name" || return 1
+  done <"$STATE/pristine/manifest"
+}
+
+# describe_file BACKUP: path with its before and after. What is hashed is what is sent.
+describe_file() {
+  content=
+  case $before in
+    absent*) ;;
+    regular*)
+      if ! content=$(base64 <"$1"); then
+        fail history-backup-missing "the backup of $path is gone: $1"
+        return 1
+      fi
+      sum=$(printf '%s' "$content" | base64 -d | sha256sum)
+      if [ "${sum%% *}" != "${before##* }" ]; then
+        fail history-backup-missing "the backup of $path is not what was put there: $1"
+        return 1
+      fi
+      ;;
+    *)
+      fail history-backup-missing "no state of $path to go back to was noted: $before"
+      return 1
+      ;;
+  esac
+  printf 'file %s %s %s\n%s\n.\n' "$before" "$after" "$path" "$content"
+}
+
+main() {
+  umask 077
+  LC_ALL=C
+  PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/opt/bin
+  export LC_ALL PATH
+  exec 2>/dev/null </dev/null
+  STATE=/var/lib/harbor-agent
+  case $1 in '' | .* | *[!A-Za-z0-9._-]*) return 64 ;; esac
+  answer=$(describe "$1" || printf 'problem %s %s\n' "$CODE" "$(encode "$DETAIL")")
+  printf '\nharbor-agent/history/1 begin\n%s\nharbor-agent/history/1 end\n' "$answer"
+}
+
+main "$@"

@@ -1,0 +1,91 @@
+"""How programs for a node are put together, and how the documents they print are taken apart."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_CALL = b'main "$@"\n'
+_HINTS = {
+    "node-answer-truncated": "run it again; does anything on the node kill it for want of memory, or cut long output?",
+    "node-answer-unknown": "run it again; is /bin/sh there a POSIX shell, with base64, sed, stat and tr as usual?",
+}
+
+
+class WireError(AgentError):
+    """What a node printed is no document of ours, or not the whole of one.
+
+    It is that node's trouble; whoever reads a node's answer makes a value of it and goes on with the others.
+    """
+
+
+def compose(texts: Sequence[str], payload: Mapping[str, bytes]) -> bytes:
+    """Join shell texts into one program with `payload` as base64 variables just before the final call.
+
+    A quoted assignment and not a here-document: bash writes those to a file. The last text must end with the
+    call of `main`; the others hold functions only.
+    """
+    program = "\n".join(texts).encode()
+    if not program.endswith(b"\n" + _CALL):
+        raise ValueError("a node program ends with the call of main")
+    assignments = [name.encode() + b"='" + base64.b64encode(value) + b"'\n" for name, value in payload.items()]
+    return program.removesuffix(_CALL) + b"".join(assignments) + _CALL
+
+
+def unframe(stdout: bytes, schema: str) -> Iterator[str]:
+    """Yield the lines between the markers of `schema`; what a login shell prints around them is ignored.
+
+    Raises WireError where a marker is missing: `node-answer-unknown` or `node-answer-truncated`. Bytes that
+    are not UTF-8 come as surrogates (file names may hold any).
+    """
+    text = stdout.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    _, begin, rest = text.partition(f"{schema} begin\n")
+    if not begin:
+        raise refuse("node-answer-unknown", f"the node did not answer in the form {schema}: {_excerpt(text)}")
+    body, end, _ = rest.rpartition(f"{schema} end\n")
+    if not end or (body and not body.endswith("\n")):
+        raise refuse("node-answer-truncated", f"the node's answer breaks off after {len(rest)} characters")
+    # only a line feed ends a line: paths and what daemons say may hold anything else that str.splitlines() parts at
+    yield from body.split("\n")[:-1]
+
+
+def take_block(lines: Iterator[str]) -> bytes:
+    """Read base64 lines up to the line with a dot. Raises WireError for anything else."""
+    encoded: list[str] = []
+    for line in lines:
+        if line == ".":
+            return decode_text("".join(encoded))
+        encoded.append(line)
+    raise refuse("node-answer-truncated", "a block in the node's answer has no end")
+
+
+def decode_text(encoded: str) -> bytes:
+    """Decode base64; "-" is empty. Raises WireError."""
+    try:
+        return b"" if encoded == "-" else base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise refuse("node-answer-unknown", "a block in the node's answer is not base64") from None
+
+
+def number(text: str, base: int = 10) -> int:
+    """Read a number. Raises WireError."""
+    try:
+        return int(text, base)
+    except ValueError:
+        raise refuse("node-answer-unknown", f"the node's answer has {text[:40]!r} where a number belongs") from None
+
+
+def refuse(code: str, message: str) -> WireError:
+    """Build the error for an answer that cannot be used; `code` is one of those of `unframe`."""
+    return WireError.of(code, message, _HINTS[code])
+
+
+def _excerpt(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return repr(lines[-1][:120]) if lines else "it printed nothing"

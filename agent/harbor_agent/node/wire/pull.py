@@ -1,0 +1,52 @@
+"""The pull proof: the program with its login, and how the pull went."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from typing import TYPE_CHECKING
+
+from harbor_agent.model.program import Program
+from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
+from harbor_agent.resources import node_program
+
+if TYPE_CHECKING:
+    from harbor_agent.model.policy import Credentials
+
+_SCHEMA = "harbor-agent/pull/1"
+_IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*\Z")
+
+
+def pull_program(image: str, credentials: Credentials | None, registry_key: str, *, timeout: float = 60.0) -> Program:
+    """Build the pull of `image` by the node's own daemon, within `timeout` seconds.
+
+    `registry_key` is the key in Docker's `auths` (host[:port], or Docker Hub's URL). The login travels on
+    standard input and is on the node only while the pull runs, in memory. Raises ValueError where `image` is none.
+    """
+    if not _IMAGE.match(image):
+        raise ValueError(f"{image!r} is no image name")
+    payload = {} if credentials is None else {"PAYLOAD_CONFIG": _login(credentials, registry_key)}
+    arguments = (image, str(max(1, math.ceil(timeout))))
+    return Program(stdin=compose([node_program("docker/pull.sh")], payload), arguments=arguments, privileged=True)
+
+
+def decode_pull(stdout: bytes) -> PullReport:
+    """Read what `pull_program` printed. Raises WireError where it is truncated or something else."""
+    words = dict(line.partition(" ")[::2] for line in unframe(stdout, _SCHEMA))
+    try:
+        return PullReport(
+            image=words["image"],
+            verdict=PullVerdict(words["verdict"]),
+            detail=decode_text(words["detail"]).decode("utf-8", "replace"),
+            removed=words["removed"] == "yes",
+        )
+    except (KeyError, ValueError):
+        raise refuse("node-answer-unknown", "the node's report of the pull is not in a known form") from None
+
+
+def _login(credentials: Credentials, registry_key: str) -> bytes:
+    pair = f"{credentials.username}:{credentials.password.reveal()}".encode()
+    return json.dumps({"auths": {registry_key: {"auth": base64.b64encode(pair).decode()}}}).encode()

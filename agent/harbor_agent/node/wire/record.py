@@ -1,0 +1,91 @@
+"""The record of what was applied last, as JSON in /var/lib/harbor-agent/record."""
+
+from __future__ import annotations
+
+import json
+
+from harbor_agent.errors import Problem
+from harbor_agent.model.program import Program
+from harbor_agent.model.state import Record
+from harbor_agent.node.wire.framing import WireError, compose, decode_text, refuse, unframe
+from harbor_agent.resources import node_program
+
+_SCHEMA = "harbor-agent/record/1"
+_ANSWER = "harbor-agent/recorded/1"
+_PARTS = ("journal.sh", "files.sh", "record.sh")
+_PATH = "/var/lib/harbor-agent/record/docker.json"
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the record as it lies on the node: JSON with sorted keys and the version that wrote it."""
+    document = {
+        "schema": _SCHEMA,
+        "tool": record.tool,
+        "run_id": record.run_id,
+        "note": record.note,
+        "policy_digest": record.policy_digest,
+        "entries": list(record.entries),
+        "created_files": list(record.created_files),
+        "file_hashes": dict(record.file_hashes),
+        "approved_run": record.approved_run,
+        "argv": list(record.argv),
+        "expected_entries": list(record.expected_entries),
+        "unexpected_entries": list(record.unexpected_entries),
+    }
+    return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def decode_record(content: bytes) -> Record:
+    """Read what `encode_record` wrote. Raises WireError (`record-unreadable`) for anything else.
+
+    Records of earlier versions lack some members; the runs that wrote them were all started by people.
+    """
+    try:
+        document = json.loads(content)
+        known = document["schema"] == _SCHEMA
+        record = Record(
+            tool=str(document["tool"]),
+            run_id=str(document["run_id"]),
+            note=str(document.get("note", "")),
+            policy_digest=str(document["policy_digest"]),
+            entries=tuple(str(entry) for entry in document["entries"]),
+            created_files=tuple(str(path) for path in document["created_files"]),
+            file_hashes={str(path): str(digest) for path, digest in document["file_hashes"].items()},
+            approved_run=str(document.get("approved_run", document["run_id"])),
+            argv=_texts(document, "argv"),
+            expected_entries=_texts(document, "expected_entries"),
+            unexpected_entries=_texts(document, "unexpected_entries"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        known, record = False, Record()
+    if not known:
+        message = "the record of what was applied last is not in a known form"
+        hint = f"use the harbor-agent that wrote it, if that is a newer one; else put {_PATH} aside"
+        raise WireError.of("record-unreadable", message, hint)
+    return record
+
+
+def record_program(record: Record) -> Program:
+    """Build the program that writes the record of a node on which nothing had to be changed; safe to repeat."""
+    payload = {"PAYLOAD_RECORD": encode_record(record)}
+    return Program(stdin=compose([node_program(part) for part in _PARTS], payload), privileged=True)
+
+
+def decode_recorded(stdout: bytes) -> Problem | None:
+    """Read what `record_program` printed: None, or why the record was not written.
+
+    Raises WireError where the answer is truncated or something else.
+    """
+    for line in unframe(stdout, _ANSWER):
+        word, _, rest = line.partition(" ")
+        code, _, detail = rest.partition(" ")
+        if word == "written":
+            return None
+        if word == "problem":
+            said = decode_text(detail).decode(errors="replace")
+            return Problem(code=code, message=f"the record was not written: {said}", hint="run it again")
+    raise refuse("node-answer-unknown", "the node does not say whether the record was written")
+
+
+def _texts(document: dict[str, list[str]], name: str) -> tuple[str, ...]:
+    return tuple(str(text) for text in document.get(name, ()))

@@ -1,0 +1,84 @@
+"""history.sh: the program, and its document as a `History`."""
+
+from __future__ import annotations
+
+import re
+
+from harbor_agent.model.program import Program
+from harbor_agent.model.result import TransactionPhase
+from harbor_agent.model.runs import Backup, History
+from harbor_agent.model.state import FileKind, FileState
+from harbor_agent.node.wire.framing import WireError, compose, decode_text, number, refuse, take_block, unframe
+from harbor_agent.resources import node_program
+
+_SCHEMA = "harbor-agent/history/1"
+_PARTS = ("journal.sh", "files.sh", "snapshots.sh")
+_WHAT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
+_HINTS = {
+    "history-empty": "there is nothing to go back to",
+    "history-unknown": "name one of those; older ones were cleared away, the pristine originals never are",
+    "history-backup-missing": "go back to another transaction or to the pristine originals, or edit the file by hand",
+    "not-root": "let the login user become root",
+}
+
+
+def history_program(what: str) -> Program:
+    """Build the question what a transaction can be taken back to; it disturbs nothing.
+
+    `what` is a transaction's id, "last" (the node's newest committed one) or "pristine" (every file as it was
+    before this tool first changed it). Raises ValueError for anything else.
+    """
+    if not _WHAT.match(what):
+        raise ValueError(f"{what!r} is neither a transaction id nor 'last' nor 'pristine'")
+    texts = [node_program(part) for part in _PARTS]
+    return Program(stdin=compose(texts, {}), arguments=(what,), privileged=True)
+
+
+def decode_history(stdout: bytes) -> History:
+    """Read what `history_program` printed.
+
+    Raises WireError where there is nothing to go back to (`history-empty`, `history-unknown`,
+    `history-backup-missing`, `not-root`), and where the document is truncated or something else.
+    """
+    words: dict[str, str] = {}
+    files: list[Backup] = []
+    lines = unframe(stdout, _SCHEMA)
+    for line in lines:
+        keyword, _, rest = line.partition(" ")
+        if keyword == "problem":
+            raise _problem(rest)
+        if keyword == "file":
+            files.append(_backup(rest, take_block(lines)))
+        elif keyword in ("transaction", "phase", "unit", "config-file"):
+            words[keyword] = "" if rest == "-" else rest
+        else:
+            raise refuse("node-answer-unknown", f"the node's history has the unknown line {line[:80]!r}")
+    try:
+        return History(
+            transaction=words["transaction"],
+            unit=words["unit"],
+            config_file=words["config-file"],
+            files=tuple(files),
+            phase=TransactionPhase(words["phase"]),
+        )
+    except (KeyError, ValueError):
+        raise refuse("node-answer-unknown", "the node's history is not in a known form") from None
+
+
+def _problem(rest: str) -> WireError:
+    code, _, detail = rest.partition(" ")
+    return WireError.of(code, decode_text(detail).decode("utf-8", "replace"), _HINTS.get(code, ""))
+
+
+def _backup(rest: str, content: bytes) -> Backup:
+    """Read five words of the state before, five of the state after, and the path."""
+    *facts, path = rest.split(" ", 10)
+    match facts:
+        case ["absent", "-", "-", "-", "-", kind, _, _, _, _]:
+            state = FileState(path=path)
+        case ["regular", mode, uid, gid, _, kind, _, _, _, _]:
+            permissions, owner, group = number(mode, 8), number(uid), number(gid)
+            state = FileState(path=path, kind=FileKind.REGULAR, content=content, mode=permissions, uid=owner, gid=group)
+        case _:
+            raise refuse("node-answer-unknown", f"the node's history has the unknown file line {rest[:80]!r}")
+    return Backup(path=path, state=state, written="" if kind == "-" else " ".join(facts[5:]))

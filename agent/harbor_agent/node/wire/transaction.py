@@ -1,0 +1,142 @@
+"""The transaction: a plan on its way to a node, and the node's report."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from typing import TYPE_CHECKING
+
+from harbor_agent.model.plan import LiveRestore
+from harbor_agent.model.program import Program
+from harbor_agent.model.result import TransactionPhase, TransactionReport
+from harbor_agent.model.state import FileKind, LiveRegistryConfig
+from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
+from harbor_agent.resources import node_program
+
+if TYPE_CHECKING:
+    from harbor_agent.model.plan import Plan
+
+_SCHEMA = "harbor-agent/transaction/1"
+_PARTS = (
+    "journal.sh",
+    "files.sh",
+    "docker/daemon.sh",
+    "docker/live_restore.sh",
+    "restore.sh",
+    "begin.sh",
+    "transaction.sh",
+)
+_TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
+_PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
+_WORD = re.compile(r"[^\0-\x20\x7f]+\Z")
+
+
+def begin_program(plan: Plan, *, transaction: str, record: bytes, deadline: float) -> Program:
+    """Build the program that carries `plan` out and waits for the end.
+
+    `record` (from `encode_record`) is what the node keeps once it is committed. `deadline` is how many seconds
+    the daemon has to be healthy again; a restoration has as many once more. Sending the same transaction again
+    only waits for it. Raises ValueError for a plan that cannot be put into words: a path with control characters,
+    a change that would make something else than a regular file.
+    """
+    payload = {
+        "PAYLOAD_PLAN": _encode_plan(plan, transaction, deadline),
+        "PAYLOAD_PROGRAM": compose([node_program(part) for part in _PARTS], {}),
+        "PAYLOAD_RECORD": record,
+    }
+    for number, change in enumerate(plan.changes, start=1):
+        if change.after.kind is FileKind.REGULAR:
+            payload[f"PAYLOAD_CONTENT_{number}"] = change.after.content or b""
+    return _program("begin", transaction, payload)
+
+
+def status_program(transaction: str) -> Program:
+    """Build the question how a transaction stands; it disturbs nothing."""
+    return _program("status", transaction, {})
+
+
+def rollback_program(transaction: str) -> Program:
+    """Build the program that takes a committed or broken-off transaction back. Doing it twice is the same as once."""
+    return _program("rollback", transaction, {})
+
+
+def decode_report(stdout: bytes) -> TransactionReport:
+    """Read what any of the three printed. Raises WireError where it is truncated or something else."""
+    words: dict[str, str] = {}
+    lost: list[str] = []
+    live: dict[str, list[str]] = {"cidr": [], "entry": [], "mirror": []}
+    for line in unframe(stdout, _SCHEMA):
+        keyword, _, rest = line.partition(" ")
+        kind, _, value = rest.partition(" ")
+        if keyword in ("transaction", "phase", "step", "code", "detail"):
+            words[keyword] = "" if rest == "-" else rest
+        elif keyword == "lost":
+            lost.append(rest)
+        elif keyword == "live" and kind in live:
+            live[kind].append(value)
+        else:
+            raise refuse("node-answer-unknown", f"the node's report has the unknown line {line[:80]!r}")
+    try:
+        phase = TransactionPhase(words["phase"])
+    except (KeyError, ValueError):
+        raise refuse("node-answer-unknown", "the node's report has no known phase") from None
+    return TransactionReport(
+        transaction=words.get("transaction", ""),
+        phase=phase,
+        step=words.get("step", ""),
+        code=words.get("code", ""),
+        detail=decode_text(words.get("detail") or "-").decode("utf-8", "replace"),
+        live=_live(live) if any(live.values()) else None,
+        containers_lost=tuple(lost),
+    )
+
+
+def _live(live: dict[str, list[str]]) -> LiveRegistryConfig:
+    return LiveRegistryConfig(
+        insecure_cidrs=tuple(live["cidr"]), insecure_entries=tuple(live["entry"]), mirrors=tuple(live["mirror"])
+    )
+
+
+def _program(verb: str, transaction: str, payload: dict[str, bytes]) -> Program:
+    if not _TRANSACTION.match(transaction):
+        raise ValueError(f"{transaction!r} is no transaction id")
+    texts = [node_program(part) for part in _PARTS]
+    return Program(stdin=compose(texts, payload), arguments=(verb, transaction), privileged=True)
+
+
+def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
+    lines = [
+        "harbor-agent/plan/1",
+        f"transaction {transaction}",
+        f"unit {_word(plan.unit)}",
+        f"action {plan.action}",
+        f"deadline {max(1, math.ceil(deadline))}",
+        f"config-file {_path(plan.config_file)}",
+    ]
+    if plan.live_restore in (LiveRestore.ON, LiveRestore.PLANNED):
+        lines.append(f"live-restore {plan.live_restore}")
+    lines += [f"expected {_word(entry)}" for entry in plan.expected_entries]
+    lines += [f"unexpected {_word(entry)}" for entry in plan.unexpected_entries]
+    if plan.argv_after:
+        arguments = "".join(f"{argument}\0" for argument in plan.argv_after).encode("utf-8", "surrogateescape")
+        lines.append(f"arguments {base64.b64encode(arguments).decode()}")
+    for number, change in enumerate(plan.changes, start=1):
+        if change.after.kind not in (FileKind.REGULAR, FileKind.ABSENT):
+            raise ValueError(f"{change.path} cannot be made a {change.after.kind}")
+        facts = f"{change.before.fingerprint} {change.after.fingerprint}"
+        lines.append(f"change {number} {facts} {_path(change.path)}")
+    return "\n".join([*lines, "end", ""]).encode("utf-8", "surrogateescape")
+
+
+def _path(path: str) -> str:
+    """Return a path that one line of words can end with; it is compared with the resolved name on the node."""
+    if not _PATH.match(path) or "//" in path or "/./" in path or "/../" in path:
+        raise ValueError(f"{path!r} is no absolute path in its shortest form")
+    return path
+
+
+def _word(text: str) -> str:
+    if not _WORD.match(text):
+        raise ValueError(f"{text!r} is not one word")
+    return text

@@ -1,0 +1,1 @@
+"""Pure decisions: observed state and desired state in, plan or refusal out."""

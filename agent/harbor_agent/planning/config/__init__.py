@@ -1,0 +1,1 @@
+"""harbor-agent.yaml, inventory variables and flags merged into one policy."""

@@ -1,0 +1,131 @@
+"""Layers of settings → `Policy`.
+
+Precedence, lowest first: defaults, harbor-agent.yaml, the node's inventory variables, flags. Registries merge by
+normalised address, field by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, cast
+
+from harbor_agent.errors import UsageError
+from harbor_agent.model.policy import (
+    CredentialsSource,
+    DriftLimits,
+    Policy,
+    Registry,
+    Rollout,
+    RouteChoice,
+    SecretPolicy,
+)
+from harbor_agent.model.secret import ALL_NAMESPACES
+from harbor_agent.planning.config.schema import PASSWORD_SOURCES, WRITTEN_SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harbor_agent.model.address import Address
+    from harbor_agent.planning.config.schema import Settings
+
+
+def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Policy:
+    """Merge layers, lowest first, into a policy; `only` restricts it to these addresses and adds what is missing.
+
+    An address with https and the same one with http and `state: absent` are two: a registry that left plain HTTP.
+    Raises UsageError where the merged registry makes no sense (a verify image or credentials that are incomplete).
+    """
+    layers = tuple(layers)
+    apart = _plain_and_secure(layers)
+    merged: dict[str, dict[str, object]] = {}
+    route, kubeconfig = RouteChoice.AUTO, None
+    rollout: dict[str, object] = {}
+    drift: dict[str, object] = {}
+    for layer in layers:
+        route = layer.route or route
+        kubeconfig = layer.kubeconfig or kubeconfig
+        rollout |= layer.rollout
+        drift |= layer.drift
+        for registry in layer.registries:
+            address = cast("Address", registry["address"])
+            key = address.url if address.scheme == "http" and address.entry in apart else address.entry
+            merged[key] = _deep_merge(merged.get(key, {}), registry)
+    if only:
+        merged = {a.url: {**merged.get(a.entry, {}), **merged.get(a.url, {}), "address": a} for a in only}
+    return Policy(
+        registries=tuple(_build_registry(value) for value in merged.values()),
+        route=route,
+        rollout=_build_rollout(rollout),
+        drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _drift
+        kubeconfig=kubeconfig,
+    )
+
+
+def _plain_and_secure(layers: tuple[Settings, ...]) -> set[str]:
+    """Return the entries that stand for two: wanted with https, while the node's entry for plain HTTP is to go."""
+    named = [registry for layer in layers for registry in layer.registries]
+    secure = {
+        address.entry for address in (cast("Address", one["address"]) for one in named) if address.scheme == "https"
+    }
+    gone = (cast("Address", one["address"]) for one in named if one.get("state") == "absent")
+    return {address.entry for address in gone if address.scheme == "http"} & secure
+
+
+def _deep_merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = _merge_sources(below, value) if key == "credentials" else {**below, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _merge_sources(below: Mapping[str, object], value: Mapping[str, object]) -> dict[str, object]:
+    """Merge credentials: a password source written higher up replaces the one below, whichever kind it was."""
+    replaced = any(source in value for source in PASSWORD_SOURCES)
+    kept = {key: v for key, v in below.items() if not (replaced and key in PASSWORD_SOURCES)}
+    return {**kept, **value}
+
+
+def _build_registry(value: Mapping[str, object]) -> Registry:
+    address = cast("Address", value["address"])
+    return Registry(
+        address=address,
+        state=cast("Literal['present', 'absent']", value.get("state", "present")),
+        verify_image=cast("str | None", value.get("verify_image")),
+        credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
+        secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
+    )
+
+
+def _build_credentials(address: Address, value: Mapping[str, object] | None) -> CredentialsSource | None:
+    if value is None:
+        return None
+    given = [source for source in PASSWORD_SOURCES if source in value]
+    if len(given) != 1:
+        raise UsageError.of(
+            "credentials-incomplete",
+            f"credentials of {address} name {' and '.join(given) or 'no source of the password'}",
+            f"exactly one of {', '.join(WRITTEN_SOURCES)}, or --password-stdin",
+        )
+    if not value.get("username") and given != ["docker_config"]:
+        raise UsageError.of("credentials-incomplete", f"credentials of {address} name no username", "add 'username'")
+    return CredentialsSource(**value)  # type: ignore[arg-type]  # checked key by key in _credentials
+
+
+def _build_secret(value: Mapping[str, object] | None) -> SecretPolicy | None:
+    if value is None:
+        return None
+    # All but some need not be said twice; a selector stands in place of the default namespace.
+    somewhere: dict[str, object] = {}
+    if "namespace_selector" in value:
+        somewhere = {"namespaces": ()}
+    elif "exclude_namespaces" in value:
+        somewhere = {"namespaces": (ALL_NAMESPACES,)}
+    return SecretPolicy(**{**somewhere, **value})  # type: ignore[arg-type]  # checked key by key in _secret
+
+
+def _build_rollout(value: Mapping[str, object]) -> Rollout:
+    return Rollout(**value)  # type: ignore[arg-type]  # checked key by key in _rollout

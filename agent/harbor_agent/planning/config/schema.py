@@ -1,0 +1,173 @@
+"""Settings as written (a YAML file, inventory variables) → `Settings`; pure, and strict about what it reads.
+
+Unknown keys are errors with a suggestion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import AgentError
+from harbor_agent.model.address import Address
+from harbor_agent.model.policy import RouteChoice
+from harbor_agent.planning.config.reader import Reader, Source
+from harbor_agent.planning.files.diff import mask_userinfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WRITTEN_SOURCES = ("password_env", "password_file", "docker_config")
+PASSWORD_SOURCES = (*WRITTEN_SOURCES, "password")  # the last comes from --password-stdin only
+_HIGHEST_PERCENT = 100
+_SHORTEST_DEADLINE = 10  # no dockerd of a node with containers is back sooner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One layer of settings; None or empty is "not said here". Registries stay mappings until all are merged."""
+
+    registries: tuple[Mapping[str, object], ...] = ()
+    route: RouteChoice | None = None
+    rollout: Mapping[str, object] = field(default_factory=dict)
+    drift: Mapping[str, object] = field(default_factory=dict)
+    kubeconfig: str | None = None
+
+
+def settings_from_file(document: object, source: Source) -> Settings:
+    """Read the top level of harbor-agent.yaml. Raises UsageError naming file, line and what was expected."""
+    top = Reader(source, (), document).mapping("registries", "route", "rollout", "drift", "kubeconfig")
+    return Settings(
+        registries=_registries(top.child("registries")),
+        route=_route(top.child("route")),
+        rollout=_rollout(top.child("rollout")),
+        drift=_drift(top.child("drift")),
+        kubeconfig=top.child("kubeconfig").text(),
+    )
+
+
+def settings_from_variables(variables: Mapping[str, object], host: str) -> Settings:
+    """Read `harbor_registries` and `harbor_route` of a host's inventory variables. Raises UsageError.
+
+    Variables that begin with `harbor_agent_` are for playbooks/site.yml.
+    """
+    source = Source(name=f"inventory variables of {host}")
+    known = {"harbor_registries", "harbor_route", "harbor_skip"}
+    ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
+    ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
+    top = Reader(source, (), ours).mapping(*known)
+    return Settings(registries=_registries(top.child("harbor_registries")), route=_route(top.child("harbor_route")))
+
+
+def _registries(reader: Reader) -> tuple[Mapping[str, object], ...]:
+    return tuple(_registry(item) for item in reader.items())
+
+
+def _registry(reader: Reader) -> Mapping[str, object]:
+    """Return the keys that were written, checked and normalised."""
+    if isinstance(reader.value, str):
+        return {"address": _address(reader)}
+    entry = reader.mapping("address", "state", "verify_image", "credentials", "secret")
+    if entry.child("address").text() is None:
+        raise reader.error("a registry needs an 'address'", "write host[:port], such as 192.168.0.99")
+    values: dict[str, object | None] = {
+        "address": _address(entry.child("address")),
+        "state": entry.child("state").choice("present", "absent"),
+        "verify_image": _verify_image(entry.child("verify_image")),
+        "credentials": _credentials(entry.child("credentials")),
+        "secret": _secret(entry.child("secret")),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _address(reader: Reader) -> Address:
+    text = reader.text()
+    try:
+        return Address.parse(text or "")
+    except AgentError as error:
+        raise reader.error(error.problem.message, error.problem.hint) from None
+
+
+def _verify_image(reader: Reader) -> str | None:
+    text = reader.text()
+    if text is not None and (text.startswith("/") or "://" in text or any(c.isspace() for c in text)):
+        raise reader.error(
+            f"'{mask_userinfo(text)}' is not an image", "write project/repository:tag, without the registry's address"
+        )
+    return text
+
+
+def _credentials(reader: Reader) -> Mapping[str, object] | None:
+    if reader.value is None:
+        return None
+    entry = reader.mapping("username", "email", *PASSWORD_SOURCES)
+    if entry.child("password").value is not None:
+        raise reader.error(
+            "a password does not belong into a file like this one",
+            "name where it is: password_env, password_file or docker_config",
+        )
+    values = {key: entry.child(key).text() for key in ("username", "email", *WRITTEN_SOURCES)}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _secret(reader: Reader) -> Mapping[str, object] | None:
+    if reader.value is None:
+        return None
+    lists = ("namespaces", "exclude_namespaces", "service_accounts")
+    entry = reader.mapping("name", "namespace_selector", "key_form", *lists)
+    values: dict[str, object | None] = {
+        "name": entry.child("name").text(),
+        "namespace_selector": entry.child("namespace_selector").text(),
+        "key_form": entry.child("key_form").choice("kubesphere", "plain"),
+    }
+    for key in lists:
+        if entry.child(key).value is not None:
+            values[key] = entry.child(key).texts()
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _route(reader: Reader) -> RouteChoice | None:
+    text = reader.choice(*(choice.value for choice in RouteChoice))
+    return RouteChoice(text) if text else None
+
+
+def _rollout(reader: Reader) -> Mapping[str, object]:
+    entry = reader.mapping("canary", "batch", "max_failed", "max_unreachable", "drain", "health_deadline")
+    if entry.value is None:
+        return {}
+    found: dict[str, object] = {}
+    for key in ("canary", "batch", "max_failed", "max_unreachable"):
+        child = entry.child(key)
+        if child.value is not None:
+            found[key] = _count(child, percent=key != "canary", least=1 if key == "batch" else 0)
+    deadline = entry.child("health_deadline")
+    if deadline.value is not None:
+        found["health_deadline"] = _count(deadline, percent=False, least=_SHORTEST_DEADLINE)
+    drain = entry.child("drain")
+    if drain.value is not None:
+        if not isinstance(drain.value, bool):
+            raise drain.error("'drain' must be true or false")
+        found["drain"] = drain.value
+    return found
+
+
+def _drift(reader: Reader) -> Mapping[str, object]:
+    entry = reader.mapping("max_nodes", "max_drifted")
+    children = {key: entry.child(key) for key in ("max_nodes", "max_drifted")}
+    return {
+        key: _count(child, percent=key == "max_drifted", least=1 if key == "max_nodes" else 0)
+        for key, child in children.items()
+        if child.value is not None
+    }
+
+
+def _count(reader: Reader, *, percent: bool, least: int) -> int | str:
+    value = reader.value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    if percent and isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal():
+        if 0 < int(value[:-1]) <= _HIGHEST_PERCENT or (least == 0 and int(value[:-1]) == 0):
+            return value
+        raise reader.error(f"'{reader.name}' is {value}", "a percentage up to 100%")
+    expected = "a whole number" + (' or a percentage such as "10%"' if percent else "")
+    raise reader.error(f"'{reader.name}' must be {expected}, at least {least}")

@@ -1,0 +1,1 @@
+"""Registry names for pods and nodes: Corefile and /etc/hosts edits."""

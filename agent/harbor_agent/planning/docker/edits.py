@@ -1,0 +1,119 @@
+"""The edits that put entries into a place: each returns the workspace after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.formats.docker.arguments import INSECURE_REGISTRY
+from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, add_strings
+from harbor_agent.formats.systemd.arguments import add_arguments
+from harbor_agent.formats.systemd.service import Variable, evaluate_service
+from harbor_agent.formats.systemd.unit import append_to_service, parse_unit
+from harbor_agent.formats.text import FormatError, apply_edits, decode, encode
+from harbor_agent.planning.docker.startup import bears_blank_config
+from harbor_agent.planning.files.render import flags_of, render_daemon_json, render_exec_start, render_variable
+from harbor_agent.planning.files.workspace import require_writable
+from harbor_agent.planning.refusal import RefusedError, refused_file
+
+if TYPE_CHECKING:
+    from harbor_agent.planning.docker.effective import Effective, FileVariable
+    from harbor_agent.planning.files.workspace import Workspace
+
+_ADDED = "the entry is added to"
+
+
+def text_of(workspace: Workspace, path: str) -> str:
+    """Return the file's text, empty where it is absent. Raises RefusedError where it must not be written."""
+    file = workspace.file(path)
+    require_writable(file)
+    return decode(file.content or b"")
+
+
+def add_to_variable(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Workspace:
+    """Add the flags to the assignment itself, where it stands."""
+    text = text_of(workspace, winner.path)
+    value = winner.value if isinstance(winner, Variable) else winner.line.value
+    try:
+        edits = add_arguments(text, value, flags_of(entries), INSECURE_REGISTRY)
+    except FormatError as error:
+        raise refused_file(winner.path, error) from None
+    return workspace.write(winner.path, apply_edits(text, edits), f"{_ADDED} {winner.name}")
+
+
+def add_variable_line(
+    workspace: Workspace, effective: Effective, path: str, name: str, entries: list[str]
+) -> Workspace:
+    """Assign a new variable at the end of an environment file, quoted as the file's own assignments are."""
+    document = effective.environment_files[path]
+    quote = next((line.quote for line in document.variables if line.quote), '"')
+    text = text_of(workspace, path)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if not text or text.endswith(("\n", "\r")) else line_end
+    line = f"{name}={quote}{' '.join(flags_of(entries))}{quote}{line_end}"
+    return workspace.write(path, text + gap + line, f"{name} reaches dockerd and nothing sets it yet")
+
+
+def add_drop_in(
+    workspace: Workspace, path: str, name: str, entries: list[str], copied: Variable | None = None
+) -> Workspace:
+    """Assign the variable in a drop-in; `copied` is the assignment that it takes over, word for word."""
+    if copied is None:
+        rendered = render_variable(name, entries, workspace.templates.docker_options)
+        return _add_section(workspace, path, rendered, f"{name} reaches dockerd and nothing sets it yet")
+    source = decode(workspace.file(copied.path).content or b"")
+    word = source[copied.word[0] : copied.word[1]]
+    reason = f"it takes over {name} from {copied.path}, with the entry added"
+    workspace = _add_section(workspace, path, f"[Service]\nEnvironment={word}\n", reason)
+    unit = parse_unit(workspace.file(path).content or b"")
+    return add_to_variable(workspace, evaluate_service([(path, unit)]).environment[name], entries)
+
+
+def add_exec_start(workspace: Workspace, effective: Effective, path: str, entries: list[str]) -> Workspace:
+    """Replace ExecStart= in a drop-in by its own raw text with the flags behind it."""
+    command = effective.command
+    source = decode(workspace.file(command.path).content or b"")
+    raw = source[command.value.places[0][0] : command.value.places[-1][1]]
+    extended = " ".join((raw, *flags_of(entries)))
+    rendered = render_exec_start(extended, workspace.templates.docker_options)
+    return _add_section(workspace, path, rendered, "ExecStart= is replaced by itself with the flag behind it")
+
+
+def add_to_command(workspace: Workspace, effective: Effective, entries: list[str]) -> Workspace:
+    """Add the flags to ExecStart= where it stands."""
+    command = effective.command
+    text = text_of(workspace, command.path)
+    edits = add_arguments(text, command.value, flags_of(entries), INSECURE_REGISTRY)
+    return workspace.write(command.path, apply_edits(text, edits), f"{_ADDED} ExecStart=")
+
+
+def add_to_config(workspace: Workspace, effective: Effective, entries: list[str]) -> Workspace:
+    """Add the entries to dockerd's configuration file, which is made where it is absent or empty."""
+    path, document = effective.config_path, effective.config
+    if effective.config_fault:
+        raise refused_file(path, effective.config_fault)
+    if document is None or document.root is None:
+        require_writable(workspace.file(path))
+        text = render_daemon_json(entries, workspace.templates.daemon_json)
+        return workspace.write(path, text, f"dockerd reads {INSECURE_REGISTRIES} from it")
+    text = add_strings(document, INSECURE_REGISTRIES, entries)
+    return write_config(workspace, effective, text, f"{_ADDED} {INSECURE_REGISTRIES}")
+
+
+def write_config(workspace: Workspace, effective: Effective, text: str, reason: str) -> Workspace:
+    """Write the configuration file; a byte order mark stays only where this dockerd bears it."""
+    if effective.config is None:
+        raise RefusedError("file-invalid", f"{effective.config_path} cannot be edited", "mend the file by hand")
+    content = effective.config.encode(text, keep_mark=bears_blank_config(workspace.state))
+    return workspace.write(effective.config_path, decode(content), reason)
+
+
+def _add_section(workspace: Workspace, path: str, rendered: str, reason: str) -> Workspace:
+    text = text_of(workspace, path)
+    if not text:
+        return workspace.write(path, rendered, reason)
+    try:
+        unit = parse_unit(encode(text))
+    except FormatError as error:
+        raise refused_file(path, error) from None
+    body = rendered.partition("\n")[2]
+    return workspace.write(path, append_to_service(text, body, unit.last_section), reason)

@@ -1,0 +1,235 @@
+"""Where new entries go. What reaches dockerd decides, and every answer is proven by evaluating its outcome."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harbor_agent.formats.docker.arguments import INSECURE_REGISTRY
+from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES
+from harbor_agent.formats.systemd.service import Variable
+from harbor_agent.model.plan import Route
+from harbor_agent.model.policy import RouteChoice
+from harbor_agent.planning.docker import edits
+from harbor_agent.planning.docker.effective import FileVariable, evaluate
+from harbor_agent.planning.docker.startup import knows_config_key
+from harbor_agent.planning.files.render import DOCKER_OPTS
+from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.systemd.unit_files import VOLATILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harbor_agent.planning.docker.effective import Effective
+    from harbor_agent.planning.files.workspace import Workspace
+
+DROP_IN_NAME = "docker-options.conf"
+# In the order of preference: the second where the first is masked, the third where a later drop-in wins.
+_DROP_IN_NAMES = (DROP_IN_NAME, "60-insecure-registry.conf", "zz-docker-options.conf")
+_NAMED_AFTER_THE_FLAG = re.compile(r"(?:\A|_)INSECURE_REGISTR(?:Y|IES)(?:\Z|_)")
+_GENERAL = re.compile(r"(?:DOCKERD?_)?(?:DAEMON_|EXTRA_)?(?:OPTS|OPTIONS|ARGS|FLAGS)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The workspace with the entries in place, the route they took, and one plain sentence why."""
+
+    workspace: Workspace
+    route: Route
+    reason: str
+
+
+def add_entries(workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice) -> Placement:
+    """Put the entries where they take effect. Raises RefusedError where no allowed place does."""
+    last = None
+    for attempt in _attempts(workspace, effective, entries, choice):
+        last = attempt()
+        if last and takes_effect(effective, last.workspace, entries):
+            return last
+    where = f"; {effective.command.path} sets ExecStart= last" if choice is RouteChoice.DROP_IN else ""
+    raise RefusedError(
+        "route-ineffective",
+        f"the entry would not reach dockerd by this route{where}",
+        "use --route auto, or look at 'systemctl cat docker' for what comes later",
+    )
+
+
+def _attempts(
+    workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice
+) -> Iterator[Callable[[], Placement | None]]:
+    match choice:
+        case RouteChoice.AUTO:
+            return _auto(workspace, effective, entries)
+        case RouteChoice.DROP_IN:
+            return _forced_drop_in(workspace, effective, entries)
+        case RouteChoice.DAEMON_JSON:
+            return _forced_config(workspace, effective, entries)
+
+
+def takes_effect(before: Effective, workspace: Workspace, entries: list[str]) -> bool:
+    """Whether the entries reach dockerd and every other argument stays as it was."""
+    after = evaluate(workspace.state)
+    return set(entries) <= set(after.entries) and foreign_arguments(after) == foreign_arguments(before)
+
+
+def foreign_arguments(effective: Effective) -> list[tuple[str, str]]:
+    """Return everything on the command line but the registries."""
+    flags = [(flag.name, flag.value) for flag in effective.daemon.flags if flag.name != INSECURE_REGISTRY]
+    return [*flags, *(("", operand) for operand in effective.daemon.operands)]
+
+
+def preferred_variables(effective: Effective) -> list[str]:
+    """Return the variables that may take an entry, best first.
+
+    First those that hold one (the last on the command line), then $DOCKER_OPTS, then one named after the flag,
+    then a general one that is set.
+    """
+    names = effective.variables_in_command()
+    holders = [first.variable for _, first, last in reversed(effective.flag_arguments) if first.variable]
+    named = [name for name in names if _NAMED_AFTER_THE_FLAG.search(name)]
+    general = [name for name in names if _GENERAL.fullmatch(name) and name in effective.winners]
+    common = [DOCKER_OPTS] if DOCKER_OPTS in names else []
+    return list(dict.fromkeys((*holders, *common, *named, *general)))
+
+
+def _auto(workspace: Workspace, effective: Effective, entries: list[str]) -> Iterator[Callable[[], Placement | None]]:
+    if effective.config and effective.config.member(INSECURE_REGISTRIES):
+        reason = f"{effective.config_path} holds {INSECURE_REGISTRIES} already, so the entry goes there"
+        yield partial(_config, workspace, effective, entries, reason)
+        return
+    for name in preferred_variables(effective):
+        yield from _variable(workspace, effective, name, entries)
+    if effective.flag_entries:
+        yield from _command(workspace, effective, entries)
+    elif knows_config_key(workspace.state):
+        reason = f"no variable that can be set reaches dockerd, so the entry goes to {effective.config_path}"
+        yield partial(_config, workspace, effective, entries, reason)
+    for name in _DROP_IN_NAMES:
+        yield partial(_exec_start, workspace, effective, name, entries)
+
+
+def _forced_drop_in(
+    workspace: Workspace, effective: Effective, entries: list[str]
+) -> Iterator[Callable[[], Placement | None]]:
+    if effective.config and effective.config.member(INSECURE_REGISTRIES):
+        raise RefusedError(
+            "route-fatal",
+            f"{effective.config_path} holds {INSECURE_REGISTRIES}; a flag beside it keeps dockerd from starting",
+            "use --route auto, which edits that file, or remove the key first",
+        )
+    edits.text_of(workspace, _drop_in_path(effective, DROP_IN_NAME))
+    if DOCKER_OPTS in effective.variables_in_command():
+        winner = effective.winners.get(DOCKER_OPTS)
+        if isinstance(winner, Variable) and winner.path == _drop_in_path(effective, DROP_IN_NAME):
+            yield partial(_assignment, workspace, winner, entries)
+        elif not isinstance(winner, FileVariable):
+            yield partial(_drop_in, workspace, effective, DOCKER_OPTS, DROP_IN_NAME, entries)
+    yield partial(_exec_start, workspace, effective, DROP_IN_NAME, entries)
+
+
+def _forced_config(
+    workspace: Workspace, effective: Effective, entries: list[str]
+) -> Iterator[Callable[[], Placement | None]]:
+    if effective.flag_entries:
+        _, first, _ = effective.flag_arguments[-1]
+        winner = effective.winners.get(first.variable)
+        path = winner.path if winner else effective.command.path
+        raise RefusedError(
+            "route-fatal",
+            f"{path} sets --{INSECURE_REGISTRY}; the key beside it keeps dockerd from starting",
+            "use --route auto, which adds to that flag",
+        )
+    if not knows_config_key(workspace.state):
+        message = "dockerd before 1.12 does not know insecure-registries in its configuration file"
+        raise RefusedError("route-fatal", message, "use --route auto")
+    reason = f"--route daemon-json: the entry goes to {effective.config_path}"
+    yield partial(_config, workspace, effective, entries, reason)
+
+
+def _variable(
+    workspace: Workspace, effective: Effective, name: str, entries: list[str]
+) -> Iterator[Callable[[], Placement | None]]:
+    winner = effective.winners.get(name)
+    if isinstance(winner, FileVariable):
+        if not winner.path.startswith(VOLATILE):
+            yield partial(_assignment, workspace, winner, entries)
+        return
+    if isinstance(winner, Variable) and effective.unit.is_administrators(winner.path):
+        yield partial(_assignment, workspace, winner, entries)
+        return
+    if winner is None and name != DOCKER_OPTS:
+        path = _file_of_its_kind(effective)
+        if path:
+            yield partial(_new_line, workspace, effective, path, name, entries)
+    for drop_in in _DROP_IN_NAMES:
+        yield partial(_drop_in, workspace, effective, name, drop_in, entries)
+
+
+def _command(
+    workspace: Workspace, effective: Effective, entries: list[str]
+) -> Iterator[Callable[[], Placement | None]]:
+    path = effective.command.path
+    if effective.unit.is_administrators(path):
+        reason = f"ExecStart= in {path} holds --{INSECURE_REGISTRY}, so the entry goes there"
+        yield partial(_exec_start_in_place, workspace, effective, entries, reason)
+
+
+def _exec_start_in_place(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
+    changed = edits.add_to_command(workspace, effective, entries)
+    return Placement(workspace=changed, route=Route.UNIT_FLAG, reason=reason)
+
+
+def _config(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
+    changed = edits.add_to_config(workspace, effective, entries)
+    return Placement(workspace=changed, route=Route.DAEMON_JSON, reason=reason)
+
+
+def _assignment(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Placement:
+    route = Route.DROP_IN if isinstance(winner, Variable) else Route.ENVIRONMENT_FILE
+    reason = f"${winner.name} reaches dockerd and {winner.path} assigns it last, so the entry goes there"
+    return Placement(workspace=edits.add_to_variable(workspace, winner, entries), route=route, reason=reason)
+
+
+def _new_line(workspace: Workspace, effective: Effective, path: str, name: str, entries: list[str]) -> Placement:
+    reason = f"${name} reaches dockerd and nothing sets it, so it is set in {path} beside its kin"
+    changed = edits.add_variable_line(workspace, effective, path, name, entries)
+    return Placement(workspace=changed, route=Route.ENVIRONMENT_FILE, reason=reason)
+
+
+def _drop_in(
+    workspace: Workspace, effective: Effective, name: str, drop_in: str, entries: list[str]
+) -> Placement | None:
+    path = _drop_in_path(effective, drop_in)
+    if path in effective.unit.masked:
+        return None
+    winner = effective.winners.get(name)
+    copied = winner if isinstance(winner, Variable) else None
+    reason = f"${name} reaches dockerd and nothing sets it, so {path} does"
+    if copied:
+        reason = f"${name} reaches dockerd and {copied.path} is not ours to edit, so {path} takes it over"
+    changed = edits.add_drop_in(workspace, path, name, entries, copied)
+    return Placement(workspace=changed, route=Route.DROP_IN, reason=reason)
+
+
+def _exec_start(workspace: Workspace, effective: Effective, drop_in: str, entries: list[str]) -> Placement | None:
+    path = _drop_in_path(effective, drop_in)
+    if path in effective.unit.masked:
+        return None
+    reason = f"no variable that can be set reaches dockerd, so {path} repeats ExecStart= with the flag, at a restart"
+    changed = edits.add_exec_start(workspace, effective, path, entries)
+    return Placement(workspace=changed, route=Route.DROP_IN, reason=reason)
+
+
+def _drop_in_path(effective: Effective, name: str) -> str:
+    return f"{effective.unit.drop_in_directory}/{name}"
+
+
+def _file_of_its_kind(effective: Effective) -> str | None:
+    """Return the first lasting environment file that sets a variable of the command line."""
+    names = set(effective.variables_in_command())
+    for path, document in effective.environment_files.items():
+        if not path.startswith(VOLATILE) and any(line.name in names for line in document.variables):
+            return path
+    return None

@@ -1,0 +1,254 @@
+"""Planning for Docker: from what is on a node and what is wanted to the change that does it, or why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
+from harbor_agent.model.state import FileKind
+from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
+from harbor_agent.planning.docker.disruption import disruption
+from harbor_agent.planning.docker.effective import evaluate, predicted_argv
+from harbor_agent.planning.docker.live_restore import switch_on
+from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
+from harbor_agent.planning.docker.placement import add_entries, foreign_arguments
+from harbor_agent.planning.docker.removal import remove_entries
+from harbor_agent.planning.docker.repair import mend
+from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
+from harbor_agent.planning.docker.warnings import findings
+from harbor_agent.planning.files.diff import masked_problem
+from harbor_agent.planning.files.managed import managed_findings, require_unmanaged
+from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
+from harbor_agent.planning.network.reachability import reachability_findings
+from harbor_agent.planning.pending import pending_transaction
+from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.templates import Templates
+from harbor_agent.planning.wanted import Wanted
+
+if TYPE_CHECKING:
+    from harbor_agent.model.address import Address
+    from harbor_agent.model.plan import FileChange
+    from harbor_agent.model.state import Container, NodeState
+    from harbor_agent.planning.docker.effective import Effective
+
+__all__ = ["Templates", "Wanted", "plan_docker"]
+
+_NOTHING = "nothing is to be done"
+
+
+def plan_docker(node: str, state: NodeState, wanted: Wanted, templates: Templates) -> Plan | Refusal:
+    """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`.
+
+    Problems and findings quote files and arguments; user information in URLs is masked in them.
+    """
+    decision = _decide(node, state, wanted, templates)
+    notes = tuple(masked_problem(note) for note in decision.findings)
+    if isinstance(decision, Refusal):
+        return replace(decision, problem=masked_problem(decision.problem), findings=notes)
+    return replace(decision, findings=notes)
+
+
+def _decide(node: str, state: NodeState, wanted: Wanted, templates: Templates) -> Plan | Refusal:
+    notes: list[Problem] = []
+    try:
+        _require_docker(state)
+        before = evaluate(state)
+        notes = [*findings(state, before, wanted), *reachability_findings(state, before, wanted)]
+        planner = _Planner(node, state, wanted, before, notes)
+        return planner.plan(Workspace(original=state, state=state, templates=templates))
+    except RefusedError as refused:
+        return Refusal(node=node, problem=refused.problem, findings=tuple(notes))
+
+
+def _require_docker(state: NodeState) -> None:
+    if pending := pending_transaction(state):
+        raise RefusedError.because_of(pending)
+    if state.system.init not in ("", "systemd"):
+        message = f"the node is run by {state.system.init}, not by systemd"
+        raise RefusedError("no-systemd", message, "only nodes with systemd are changed")
+    if state.docker is None and not state.offline:
+        found = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
+        raise RefusedError("docker-absent", f"there is no docker on the node{found}", "take it out of the inventory")
+    unit = state.docker.unit if state.docker else None
+    if unit and "masked" in (unit.load_state, unit.unit_file_state.removesuffix("-runtime")):
+        message = f"{unit.name} is masked: this node does not run docker"
+        raise RefusedError("unit-masked", message, "configure the runtime that kubelet uses")
+
+
+class _Planner:
+    """One node's planning: what is fixed about it, and the steps over it."""
+
+    def __init__(self, node: str, state: NodeState, wanted: Wanted, before: Effective, notes: list[Problem]) -> None:
+        self.node = node
+        self.state = state
+        self.wanted = wanted
+        self.before = before
+        self.notes = notes
+        self.version = docker_version(state)
+        self.present = [address for address in wanted.present if address.needs_node_change]
+        # The scheme is no part of an entry: whoever takes a registry out by its https URL means this entry.
+        kept = {address.entry for address in self.present}
+        self.absent = [a for a in wanted.absent if not a.is_docker_hub and a.entry not in kept]
+
+    def plan(self, workspace: Workspace) -> Plan | Refusal:
+        missing = [address for address in self.present if not self.cover(address, self.before.entries)]
+        removable = [address.entry for address in self.absent if self.is_listed(address, self.before)]
+        own_fault = any(
+            fault.kind in (FaultKind.OWN_CONFLICT, FaultKind.OWN_TYPE)
+            for fault in start_faults(self.state, self.before)
+        )
+        if not missing and not removable and not (own_fault and (self.present or self.absent)):
+            return self.without_changes(workspace)
+        mended = mend(workspace)
+        workspace = mended.workspace
+        if removable:
+            # rule DD-17
+            workspace = remove_entries(workspace, removable, keep_empty_list=self.must_keep_list())
+        start = evaluate(workspace.state)
+        adding = [entry for entry in mended.entries if entry not in removable]
+        adding += [address.entry for address in self.present if not self.cover(address, (*start.entries, *adding))]
+        route, reason = self.removal_route(workspace), "the entry is taken out of where it is in force"
+        if adding:
+            placement = add_entries(workspace, start, list(dict.fromkeys(adding)), self.wanted.route)
+            workspace, route, reason = placement.workspace, placement.route, placement.reason
+        elif mended.faults and not removable:
+            reason = f"{'; '.join(mended.faults)}: it is mended, so that what is trusted stays so after a restart"
+        after = evaluate(workspace.state)
+        self.require_sound(after, repaired=bool(mended.faults))
+        if stopped := not_running(self.state):
+            return self.refuse(stopped, workspace.changes())
+        if mended.faults and not self.wanted.repair:
+            return self.needs_repair(mended.faults, workspace.changes())
+        return self.with_changes(workspace, after, route, reason)
+
+    def cover(self, address: Address, entries: tuple[str, ...]) -> str | None:
+        resolved = next((one.resolved for one in self.state.reachability if one.entry == address.entry), None)
+        return covering(address, entries, version=self.version, resolved=resolved or ())
+
+    def is_listed(self, address: Address, effective: Effective) -> bool:
+        return address.entry in [as_matched(entry, self.version) for entry in effective.entries]
+
+    def live_entries(self) -> tuple[str, ...] | None:
+        live = self.state.docker.live if self.state.docker and not self.state.offline else None
+        return (*live.insecure_entries, *live.insecure_cidrs) if live else None
+
+    def live_is_right(self) -> bool:
+        """Whether the running daemon trusts just what is wanted; false where it does not say."""
+        live = self.live_entries()
+        if live is None:
+            return False
+        trusts = all(self.cover(address, live) for address in self.present)
+        return trusts and not any(address.entry in live for address in self.absent)
+
+    def must_keep_list(self) -> bool:
+        """Whether an emptied list must stay as `[]` for a reload to revoke it."""
+        running = not self.state.offline and is_running(self.state, self.before)
+        return running and reload_suffices(self.state, self.before)
+
+    def removal_route(self, workspace: Workspace) -> Route:
+        paths = {change.path for change in workspace.changes()}
+        if self.before.config_path in paths:
+            return Route.DAEMON_JSON
+        if paths & set(self.before.environment_files):
+            return Route.ENVIRONMENT_FILE
+        return Route.DROP_IN if paths & {*self.before.unit.drop_ins} else Route.UNIT_FLAG
+
+    def require_sound(self, after: Effective, *, repaired: bool) -> None:
+        """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
+        for fault in start_faults(self.state, after):
+            raise RefusedError.because_of(fault.problem)
+        if not repaired and foreign_arguments(after) != foreign_arguments(self.before):
+            message = "taking the entry out would change other arguments of dockerd"
+            raise RefusedError("arguments-would-change", message, "look at 'systemctl cat docker'")
+        left = [address.entry for address in self.absent if self.is_listed(address, after)]
+        if left:
+            raise RefusedError("removal-unclear", f"{left[0]} would stay in force", "take it out by hand")
+
+    def needs_repair(self, faults: tuple[str, ...], changes: tuple[FileChange, ...]) -> Refusal:
+        hint = "--repair mends it as shown; it revives what is dead today or deletes the key that stands in the way"
+        return self.refuse(Problem(code="needs-repair", message="; ".join(faults), hint=hint), changes)
+
+    def refuse(self, problem: Problem, changes: tuple[FileChange, ...]) -> Refusal:
+        """Refuse what is not in order now, with the changes that it would take."""
+        notes = tuple(note for note in self.notes if note.code != problem.code)
+        return Refusal(node=self.node, problem=problem, changes=changes, findings=notes)
+
+    def without_changes(self, workspace: Workspace) -> Plan | Refusal:
+        """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
+        for fault in start_faults(self.state, self.before):
+            self.notes.append(fault.problem)
+        action, reason = Action.NONE, self.unchanged_reason()
+        known = self.live_entries() is not None
+        if known and not self.live_is_right() and not start_faults(self.state, self.before):
+            action = Action.RELOAD if can_reload(self.state, self.before) else Action.RESTART
+            reason = f"the files are right, but dockerd has not read them: a {action} brings them into force"
+            if stopped := not_running(self.state):
+                return self.refuse(stopped, ())
+        return self.result(workspace, action, Route.NONE, reason, self.before)
+
+    def unchanged_reason(self) -> str:
+        covers = [(address, self.cover(address, self.before.entries)) for address in self.present]
+        through = [f"{one.entry} is trusted already through {cover}" for one, cover in covers if cover != one.entry]
+        exact = [address.entry for address, cover in covers if cover == address.entry]
+        gone = [address.entry for address in self.absent]
+        sentences = [f"{', '.join(exact)} is trusted already"] if exact else []
+        sentences += [*through, f"{', '.join(gone)} is not trusted"] if gone else through
+        return "; ".join(sentences) or _NOTHING
+
+    def with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
+        action = action_for(self.state, self.before, after, live_is_right=self.live_is_right())
+        return self.result(workspace, action, route, reason, after)
+
+    def disturbed(
+        self, workspace: Workspace, action: Action, after: Effective
+    ) -> tuple[Workspace, LiveRestore, tuple[Container, ...]]:
+        """Return how containers fare and which of them stop; the workspace has live-restore on where that is wanted."""
+        live_restore, stopped = disruption(self.state, action, after)
+        if not stopped:
+            return workspace, live_restore, ()
+        try:
+            switched_on = switch_on(workspace, after)
+        except RefusedError:
+            if self.wanted.live_restore:
+                raise
+            return workspace, LiveRestore.NONE, stopped
+        if self.wanted.live_restore:
+            return switched_on, LiveRestore.PLANNED, ()
+        return workspace, LiveRestore.POSSIBLE, stopped
+
+    def result(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
+        docker, record = self.state.docker, self.state.record
+        workspace, live_restore, bounced = self.disturbed(workspace, action, after)
+        changes = workspace.changes()
+        if changes or action is not Action.NONE:
+            require_plain_paths((after.config_path, *(change.path for change in changes)))
+        require_unmanaged(changes)
+        self.notes.extend(managed_findings(changes))
+        removed = {address.entry for address in self.absent}
+        owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
+        if changes:
+            had = [as_matched(entry, self.version) for entry in self.before.entries]
+            owned += [a.entry for a in self.present if a.entry not in had and a.entry in after.entries]
+        created = list(record.created_files if record else ())
+        created += [change.path for change in changes if not change.before.exists]
+        gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
+        covers = filter(None, (self.cover(address, after.entries) for address in self.present))
+        return Plan(
+            node=self.node,
+            unit=after.unit.name,
+            changes=changes,
+            action=action,
+            route=route,
+            reason=reason,
+            containers_bounced=bounced,
+            live_restore=live_restore,
+            expected_entries=tuple(dict.fromkeys(as_listed(entry, self.version) for entry in covers)),
+            unexpected_entries=tuple(address.entry for address in self.absent),
+            argv_after=predicted_argv(after, self.before, docker.argv if docker else None),
+            config_file=after.config_path,
+            owned_entries=tuple(dict.fromkeys(owned)),
+            created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
+            findings=tuple(self.notes),
+        )

@@ -1,0 +1,137 @@
+"""Taking entries out again: the same edits backwards.
+
+Of the states that the removal can lead to, the barest one is chosen from which adding the entries leads
+exactly here: so a line, a key or a file that came with the entry goes with it, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, remove_key, remove_strings
+from harbor_agent.formats.systemd.arguments import remove_arguments, split_value
+from harbor_agent.formats.systemd.service import Variable
+from harbor_agent.formats.text import Edit, apply_edits
+from harbor_agent.model.policy import RouteChoice
+from harbor_agent.planning.docker import edits
+from harbor_agent.planning.docker.effective import evaluate
+from harbor_agent.planning.docker.matching import as_matched
+from harbor_agent.planning.docker.placement import add_entries, foreign_arguments
+from harbor_agent.planning.docker.startup import docker_version
+from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.systemd.unit_files import VOLATILE
+
+if TYPE_CHECKING:
+    from harbor_agent.formats.systemd.arguments import PlacedWord
+    from harbor_agent.planning.docker.effective import Argument, Effective
+    from harbor_agent.planning.files.workspace import Workspace
+
+_REASON = "the entry is taken out"
+# A file of which only this would be left held the assignment before, without a value.
+_BARE_HEADER = re.compile(r"\s*(\[Service\])?\s*")
+# Each round empties one place; a unit with more of them is not meant by anybody.
+_MOST_PLACES = 20
+
+
+def remove_entries(workspace: Workspace, entries: list[str], *, keep_empty_list: bool) -> Workspace:
+    """Take the entries out of every place that is in force.
+
+    `keep_empty_list` leaves `[]` behind in the configuration file: deleting the key and reloading does not
+    revoke (moby#36632). Raises RefusedError for an entry that cannot be taken out by itself.
+    """
+    for _ in range(_MOST_PLACES):
+        effective = evaluate(workspace.state)
+        version = docker_version(workspace.state)
+        held = [found for found in effective.flag_arguments if as_matched(found[0], version) in entries]
+        if held:
+            workspace = _from_flags(workspace, effective, held)
+            continue
+        listed = [entry for entry in effective.config_entries if as_matched(entry, version) in entries]
+        if not listed:
+            return workspace
+        workspace = _from_config(workspace, effective, listed, keep_empty_list=keep_empty_list)
+    raise RefusedError("removal-unclear", "the entry comes back from more places than can be told apart")
+
+
+def _from_flags(workspace: Workspace, effective: Effective, held: list[tuple[str, Argument, Argument]]) -> Workspace:
+    variable = held[0][1].variable
+    here = [(entry, first, last) for entry, first, last in held if first.variable == variable]
+    for entry, first, last in here:
+        if first.word is None or last.word is None or last.variable != variable:
+            raise RefusedError(
+                "removal-unclear",
+                f"--insecure-registry={entry} cannot be taken out of ExecStart= in {effective.command.path} by itself",
+                "mend the unit by hand; 'systemctl cat docker' shows all of it",
+            )
+    path, placed, line = _place(effective, variable)
+    if path.startswith(VOLATILE):
+        message = f"{path} has --insecure-registry={here[0][0]}, and is made anew at each boot"
+        raise RefusedError("removal-unclear", message, "take it out where that file comes from")
+    text = edits.text_of(workspace, path)
+    ranges = [(first.index, last.index) for _, first, last in here]
+    plain = workspace.write(path, apply_edits(text, remove_arguments(text, placed, ranges)), _REASON)
+    barest = [workspace.delete(path, _REASON)] if _is_ours(workspace, path) else []
+    shorter = [apply_edits(text, [Edit(start=start, end=line[1])]) for start in line[0]]
+    barest += [workspace.write(path, rest, _REASON) for rest in shorter if not _BARE_HEADER.fullmatch(rest)]
+    return _barest(workspace, path, barest, [entry for entry, _, _ in here]) or plain
+
+
+def _place(effective: Effective, variable: str) -> tuple[str, list[PlacedWord], tuple[list[int], int]]:
+    """Return the file, the words of the value, and where the lines to delete may begin and where they end."""
+    if not variable:
+        command = effective.command
+        assignments = effective.parsed[command.path].assignments
+        index = assignments.index(command.assignment)
+        starts = [assignments[index - 1].start] if index else []
+        return command.path, list(command.placed), _with_header(effective, command.path, starts, command.assignment.end)
+    winner = effective.winners[variable]
+    if isinstance(winner, Variable):
+        lines = _with_header(effective, winner.path, [winner.assignment.start], winner.assignment.end)
+        return winner.path, split_value(winner.value), lines
+    return winner.path, split_value(winner.line.value), ([winner.line.start], winner.line.end)
+
+
+def _with_header(effective: Effective, path: str, starts: list[int], end: int) -> tuple[list[int], int]:
+    """Let the deletion begin at a section header right before, too."""
+    text = effective.parsed[path].text
+    headers = ("[Service]\r\n", "[Service]\n")
+    found = [start - len(header) for start in starts for header in headers if text[:start].endswith(header)]
+    return [*found, *starts], end
+
+
+def _from_config(workspace: Workspace, effective: Effective, listed: list[str], *, keep_empty_list: bool) -> Workspace:
+    if effective.config is None:
+        return workspace
+    text = remove_strings(effective.config, INSECURE_REGISTRIES, set(listed))
+    plain = edits.write_config(workspace, effective, text, _REASON)
+    if keep_empty_list or set(listed) != set(effective.config_entries):
+        return plain
+    path = effective.config_path
+    without_key = edits.write_config(workspace, effective, remove_key(effective.config, INSECURE_REGISTRIES), _REASON)
+    barest = [workspace.delete(path, _REASON)] if _is_ours(workspace, path) else []
+    return _barest(workspace, path, [*barest, without_key], listed) or plain
+
+
+def _is_ours(workspace: Workspace, path: str) -> bool:
+    """Whether this tool made the file; a file system tree without a record is judged by the file alone."""
+    record = workspace.state.record
+    return path in record.created_files if record else workspace.state.offline
+
+
+def _barest(workspace: Workspace, path: str, barest: list[Workspace], entries: list[str]) -> Workspace | None:
+    """Return the first workspace from which adding the entries leads to the present file."""
+    here = workspace.file(path)
+    before = foreign_arguments(evaluate(workspace.state))
+    for candidate in barest:
+        for choice in RouteChoice:
+            try:
+                effective = evaluate(candidate.state)
+                if foreign_arguments(effective) != before or set(entries) & set(effective.entries):
+                    break
+                again = add_entries(candidate, effective, entries, choice).workspace.file(path)
+            except RefusedError:
+                continue
+            if again.content == here.content:
+                return candidate
+    return None

@@ -1,0 +1,111 @@
+"""The way back as a plan like any other: files become what they were, and the daemon is told what that takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.model.address import DOCKER_HUB_NAMES
+from harbor_agent.model.plan import Action, FileChange, Plan, Refusal, Route
+from harbor_agent.model.state import FileState
+from harbor_agent.planning.docker.action import action_for, not_running
+from harbor_agent.planning.docker.disruption import disruption
+from harbor_agent.planning.docker.effective import evaluate
+from harbor_agent.planning.docker.matching import as_listed
+from harbor_agent.planning.docker.startup import docker_version, start_faults
+from harbor_agent.planning.files.diff import masked_problem
+from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
+from harbor_agent.planning.pending import pending_transaction
+from harbor_agent.planning.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.model.runs import Backup
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.docker.effective import Effective
+
+
+def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
+    """Plan the node back to `earlier`, given in the order in which the files were changed; they go back in reverse.
+
+    Entries of the daemon's list that vanish with it must be gone afterwards, and a SIGHUP does not revoke what is
+    deleted (moby#36632), so such a way back restarts. Files that are so already are left alone.
+    """
+    try:
+        _require_docker(state)
+        changes = tuple(_changes(state, earlier, reason))
+        files = {**state.files, **{change.path: change.after for change in changes}}
+        return _planned(node, state, replace(state, files=files), changes, reason)
+    except RefusedError as refused:
+        return Refusal(node=node, problem=masked_problem(refused.problem))
+
+
+def objection_to_rollback(state: NodeState, files: Sequence[Backup]) -> Problem | None:
+    """Return why these files must not go back: one is neither what was written nor what it was before."""
+    for file in files:
+        now = state.files.get(file.path) or FileState(path=file.path)
+        if now != file.state and now.fingerprint != file.written:
+            return Problem(
+                code="rollback-edited",
+                message=f"{file.path} was changed again after the run that is to be taken back",
+                hint="take back the later run first, or --pristine, or edit the file by hand",
+            )
+    return None
+
+
+def _require_docker(state: NodeState) -> None:
+    if state.docker is None:
+        raise RefusedError("docker-absent", "there is no docker on the node", "take it out of the inventory")
+    if pending := pending_transaction(state):
+        raise RefusedError.because_of(pending)
+
+
+def _changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
+    changes = []
+    for file in reversed(earlier):
+        now = state.files.get(file.path) or FileState(path=file.path)
+        if now != file:
+            require_writable(now)
+            changes.append(FileChange(before=now, after=file, reason=reason))
+    return changes
+
+
+def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[FileChange, ...], reason: str) -> Plan:
+    before, after = evaluate(state), evaluate(restored)
+    for fault in start_faults(restored, after):
+        problem: Problem = fault.problem
+        raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
+    action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
+    if changes and (stopped := not_running(state)):
+        raise RefusedError.because_of(stopped)
+    require_plain_paths((after.config_path, *(change.path for change in changes)))
+    then, before_it = _listed(after, state), _listed(before, state)
+    gone = [entry for entry in before_it if entry not in then]
+    record = state.record
+    absent = {change.path for change in changes if not change.after.exists}
+    live_restore, bounced = disruption(state, action, after)
+    return Plan(
+        node=node,
+        unit=after.unit.name,
+        changes=changes,
+        action=action,
+        route=Route.NONE,
+        reason=reason,
+        containers_bounced=bounced,
+        live_restore=live_restore,
+        expected_entries=then,
+        unexpected_entries=tuple(gone),
+        argv_after=after.argv,
+        config_file=after.config_path,
+        owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
+        created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
+    )
+
+
+def _listed(effective: Effective, state: NodeState) -> tuple[str, ...]:
+    """Return the entries as dockerd lists them; Docker Hub's it replaces by its own, and blanks name nothing."""
+    version = docker_version(state)
+    named = (entry for entry in effective.entries if entry not in DOCKER_HUB_NAMES and entry.split() == [entry])
+    return tuple(dict.fromkeys(as_listed(entry, version) for entry in named))

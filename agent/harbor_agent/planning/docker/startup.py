@@ -1,0 +1,154 @@
+"""Whether dockerd would start, or take a reload, with the files as they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
+from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
+from harbor_agent.planning.docker.matching import parse_version
+
+if TYPE_CHECKING:
+    from harbor_agent.formats.docker.daemon_json import DaemonJson
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.docker.effective import Effective
+    from harbor_agent.planning.docker.matching import Version
+
+# moby#43739: before, a configuration file of 0 bytes or with a byte order mark ends dockerd.
+_BLANK_CONFIG_SINCE = (23, 0, 0)
+# moby#46594, moby#46944: before, a mirror has no path.
+_MIRROR_PATH_SINCE = (24, 0, 8)
+_MIRROR = re.compile(r"https?://(?:\[[^\s\[\]]*\]|[^\s/?#@:\[\]]*)(?::\d*)?(?P<path>/[^\s?#]*)?\Z", re.IGNORECASE)
+# Before, dockerd does not know the key and refuses the file.
+_CONFIG_KEY_SINCE = (1, 12, 0)
+
+
+class FaultKind(Enum):
+    """Whose fault it is: in the setting that is planned, mended by any edit of the file, or somebody else's."""
+
+    OWN_CONFLICT = "own-conflict"
+    OWN_TYPE = "own-type"
+    BLANK = "blank"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFault:
+    """Why dockerd would not start with these files."""
+
+    kind: FaultKind
+    problem: Problem
+
+
+def docker_version(state: NodeState) -> Version | None:
+    """Return the daemon's version; None where it is not known."""
+    return parse_version(state.docker.version) if state.docker else None
+
+
+def bears_blank_config(state: NodeState) -> bool:
+    """Whether this dockerd reads an empty configuration file or a byte order mark; not if its version is unknown."""
+    version = docker_version(state)
+    return version is not None and version >= _BLANK_CONFIG_SINCE
+
+
+def knows_config_key(state: NodeState) -> bool:
+    """Whether this dockerd knows insecure-registries in its configuration file; so if its version is unknown."""
+    version = docker_version(state)
+    # rule DD-14
+    return version is None or version >= _CONFIG_KEY_SINCE
+
+
+def start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    """Return what would keep dockerd from starting, or from taking the file on a reload."""
+    return [*_argument_faults(state, effective), *_config_faults(state, effective), *_conflicts(effective)]
+
+
+def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    operands = effective.daemon.operands
+    live = state.docker.argv if state.docker else None
+    # rule DD-06
+    if not operands or (live and parse_arguments(live).operands == operands):
+        return []
+    message = f"dockerd would get '{operands[0]}', which is no flag, from {_source(effective, operands[0])}"
+    hint = "mend the value by hand; systemd splits it into words without a shell"
+    return [_foreign("arguments-invalid", message, hint)]
+
+
+def _source(effective: Effective, operand: str) -> str:
+    return effective.place_of(next(one for one in reversed(effective.arguments) if one.text == operand))
+
+
+def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    path, config, fault = effective.config_path, effective.config, effective.config_fault
+    if effective.config_missing:
+        return [_foreign("config-missing", f"dockerd is told to read {path}, which is not there", "create it")]
+    if fault:
+        problem = Problem(
+            code="file-invalid",
+            message=f"{path} line {fault.line}: {fault.reason}",
+            hint="dockerd would not start again with it: mend the file by hand",
+        )
+        return [StartFault(kind=FaultKind.OWN_TYPE if config else FaultKind.FOREIGN, problem=problem)]
+    if config is None:
+        return []
+    found = []
+    # rule DD-13
+    if (config.root is None or config.has_mark) and not bears_blank_config(state):
+        what, hint = "is empty", "write {} into it, or remove it"
+        if config.root is not None:
+            what, hint = "begins with a byte order mark", "save it as UTF-8 without the mark"
+        message = f"{path} line 1: it {what}, which dockerd before 23.0 does not start with"
+        problem = Problem(code="config-blank", message=message, hint=hint)
+        found.append(StartFault(kind=FaultKind.BLANK, problem=problem))
+    if config.member(INSECURE_REGISTRIES) and not knows_config_key(state):
+        found.append(_foreign("config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"))
+    return [*found, *_mirror_faults(state, path, config)]
+
+
+def _mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:
+    """Return the mirrors that dockerd does not start with; before 23.0 a reload takes the rest of such a file."""
+    member = config.member(REGISTRY_MIRRORS)
+    version = docker_version(state)
+    has_paths = version is None or version >= _MIRROR_PATH_SINCE
+    found = []
+    for value in member.value.elements if member else ():
+        match = _MIRROR.match(value.string)
+        # rule DD-24
+        if match and (has_paths or match["path"] in (None, "/")):
+            continue
+        # an address that is no address may hold a password
+        shown = value.string if "@" not in value.string else "one with a user"
+        message = (
+            f"{path} line {config.line(value)}: dockerd does not start with the mirror '{shown}',"
+            " which is not http:// or https:// with a host" + (" and nothing else" if not has_paths else "")
+        )
+        found.append(_foreign("mirror-invalid", message, f"mend it in {path}, or take it out"))
+    return found
+
+
+def _conflicts(effective: Effective) -> list[StartFault]:
+    config = effective.config
+    if config is None:
+        return []
+    faults = []
+    for flag, key in conflicts(effective.daemon, config.keys):
+        member = config.member(key)
+        line = config.line(member) if member else 1
+        problem = Problem(
+            code="configuration-conflict",
+            message=f"{effective.config_path} line {line}: '{key}' is set there and by the flag --{flag},"
+            " which dockerd neither starts nor reloads with",
+            hint="keep one of the two; 'dockerd --validate' checks it since 23.0",
+        )
+        # rule DD-09
+        kind = FaultKind.OWN_CONFLICT if key == INSECURE_REGISTRIES else FaultKind.FOREIGN
+        faults.append(StartFault(kind=kind, problem=problem))
+    return faults
+
+
+def _foreign(code: str, message: str, hint: str) -> StartFault:
+    return StartFault(kind=FaultKind.FOREIGN, problem=Problem(code=code, message=message, hint=hint))

@@ -1,0 +1,141 @@
+"""What is worth telling about a node and stops nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
+from harbor_agent.planning.docker.action import not_running
+from harbor_agent.planning.docker.matching import LOOPBACK, as_matched, covering, near_misses
+from harbor_agent.planning.docker.startup import docker_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.docker.effective import Effective
+    from harbor_agent.planning.docker.matching import Version
+    from harbor_agent.planning.wanted import Wanted
+
+# A file full of nonsense is told of, not listed.
+_MOST_OF_A_KIND = 10
+_MEND = "delete it, or mend it: then it counts from the next restart on"
+_READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
+
+
+def findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
+    """Return the findings about the files and the daemon, as they were before any change; of each kind the first."""
+    found = [
+        *_ours_no_longer_wanted(state, wanted),
+        *_entries(state, effective, wanted),
+        *_config(effective),
+        *_skipped_lines(effective),
+        *_disagreement(state, effective),
+    ]
+    by_code: dict[str, list[Problem]] = {}
+    for problem in found:
+        by_code.setdefault(problem.code, []).append(problem)
+    return [problem for problems in by_code.values() for problem in _first(problems)]
+
+
+def _first(problems: list[Problem]) -> list[Problem]:
+    more = len(problems) - _MOST_OF_A_KIND
+    rest = [Problem(code=problems[0].code, message=f"and {more} more like it")] if more > 0 else []
+    return [*problems[:_MOST_OF_A_KIND], *rest]
+
+
+def _ours_no_longer_wanted(state: NodeState, wanted: Wanted) -> Iterator[Problem]:
+    named = {address.entry for address in (*wanted.present, *wanted.absent)}
+    for entry in state.record.entries if state.record else ():
+        if entry not in named:
+            yield Problem(
+                code="ours-no-longer-wanted",
+                message=f"{entry} was added by this tool and is no longer asked for",
+                hint=f"it stays until it is named: --absent --registry {entry}, or 'state: absent'",
+            )
+
+
+def _entries(state: NodeState, effective: Effective, wanted: Wanted) -> Iterator[Problem]:
+    version = docker_version(state)
+    for address in wanted.present:
+        for entry in near_misses(address, effective.entries, version):
+            yield Problem(
+                code="entry-does-not-match",
+                message=f"'{entry}' is trusted, but dockerd matches host and port exactly: it is not {address.entry}",
+                hint="an image name is matched as it is written, with its port or without one",
+            )
+    for address in wanted.absent:
+        rest = [entry for entry in effective.entries if entry != address.entry]
+        cover = covering(address, rest, version=version)
+        if cover:
+            message = f"{address.entry} stays trusted through {cover}, which was not named"
+            yield Problem(code="still-covered", message=message, hint=_way_out_of(cover, effective, version))
+
+
+def _way_out_of(cover: str, effective: Effective, version: Version | None) -> str:
+    """Return what takes a range out of force: only single registries can be named to this tool."""
+    config = effective.config
+    written = [(entry, effective.place_of(first)) for entry, first, _ in effective.flag_arguments]
+    if config and (member := config.member(INSECURE_REGISTRIES)):
+        values = member.value.elements
+        written += [(value.string, f"{effective.config_path} line {config.line(value)}") for value in values]
+    for entry, place in written:
+        if as_matched(entry, version) == cover:
+            return f"take the range out by hand where no other registry needs it: {place}"
+    if cover == LOOPBACK:
+        return "dockerd trusts it by itself, and nothing takes that back"
+    return "take the range out by hand; 'systemctl cat docker' shows what starts dockerd with it"
+
+
+def _config(effective: Effective) -> Iterator[Problem]:
+    config = effective.config
+    if config is None:
+        return
+    path = effective.config_path
+    dead = config.member(DEAD_KEY)
+    # rule DD-23
+    if dead:
+        yield Problem(
+            code="dead-key",
+            message=f"{path} line {config.line(dead)}: '{DEAD_KEY}' is ignored, the key is '{INSECURE_REGISTRIES}'",
+            hint="remove it by hand, it only misleads",
+        )
+    seen = [member for member in config.members if member.key == INSECURE_REGISTRIES]
+    if len(seen) > 1:
+        where = f"{path} line {config.line(seen[0])}"
+        message = f"{where}: '{INSECURE_REGISTRIES}' stands there {len(seen)} times, and only the last one counts"
+        yield Problem(code="duplicate-key", message=message, hint="remove the dead ones by hand")
+
+
+def _skipped_lines(effective: Effective) -> Iterator[Problem]:
+    for path, fault in effective.faults:
+        yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}", hint=_MEND)
+
+
+def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
+    docker = state.docker
+    if docker is None or state.offline:
+        return
+    if stopped := not_running(state):
+        yield stopped
+    if docker.unit.need_daemon_reload:
+        message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
+        yield Problem(code="daemon-reload-pending", message=message, hint=_READ_THEM)
+    loaded = {_merged(path) for path in docker.unit.drop_in_paths}
+    unseen = loaded - {_merged(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
+    for path in sorted(unseen):
+        message = f"systemd has loaded {path}, which was not found among the unit's files"
+        yield Problem(code="drop-in-unseen", message=message, hint="look at 'systemctl cat docker'")
+    is_told = not effective.daemon.launcher and not any("%" in one for one in effective.argv)
+    if docker.argv is not None and docker.argv != effective.argv and is_told:
+        yield Problem(
+            code="arguments-pending",
+            message="dockerd runs with other arguments than its files give: a restart, whoever does it, brings "
+            + " ".join(effective.argv),
+            hint="if that is meant, restart it at a quiet time; if not, 'systemctl cat docker' shows its files",
+        )
+
+
+def _merged(path: str) -> str:
+    return f"/usr{path}" if path.startswith("/lib/") else path

@@ -1,0 +1,125 @@
+"""The node's files while a plan is being made: edits are tried on a copy and become `FileChange`s."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.formats.text import encode
+from harbor_agent.model.plan import FileChange
+from harbor_agent.model.state import FileKind, FileState
+from harbor_agent.planning.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.templates import Templates
+
+_NEW_FILE_MODE = 0o644
+# No unit, environment file or daemon.json that somebody wrote comes near it; larger ones are not worth the seconds.
+LARGEST_FILE = 1 << 17
+_LOOK_AT_IT = "look at what wrote it, and put the right content back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """The node as it would be after the edits so far. `reasons` says why each path was touched."""
+
+    original: NodeState
+    state: NodeState
+    templates: Templates
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def file(self, path: str) -> FileState:
+        """Return what is at the path, absent where it was not looked at."""
+        return self.state.files.get(path) or FileState(path=path)
+
+    def write(self, path: str, text: str, reason: str) -> Workspace:
+        """Return the workspace with the file's content replaced; mode and owner stay, a new file is 0644 root:root.
+
+        Raises RefusedError for a path that is neither a regular file nor absent.
+        """
+        before = self.file(path)
+        require_writable(before)
+        if before.kind is FileKind.ABSENT:
+            after = FileState(path=path, kind=FileKind.REGULAR, content=encode(text), mode=_NEW_FILE_MODE)
+        else:
+            after = replace(before, content=encode(text))
+        return self._with(after, reason)
+
+    def delete(self, path: str, reason: str) -> Workspace:
+        """Return the workspace without the file."""
+        require_writable(self.file(path))
+        return self._with(FileState(path=path), reason)
+
+    def changes(self) -> tuple[FileChange, ...]:
+        """Return what differs from the original, in the order of the edits."""
+        found = []
+        for path, reason in self.reasons.items():
+            before = self.original.files.get(path) or FileState(path=path)
+            after = self.file(path)
+            if before != after:
+                found.append(FileChange(before=before, after=after, reason=reason))
+        return tuple(found)
+
+    def _with(self, after: FileState, reason: str) -> Workspace:
+        state = replace(self.state, files={**self.state.files, after.path: after})
+        reasons = {**self.reasons, after.path: self.reasons.get(after.path, reason)}
+        return replace(self, state=state, reasons=reasons)
+
+
+def require_plain_paths(paths: Iterable[str]) -> None:
+    """Raise RefusedError for a path that is not in its shortest form, which a transaction compares on the node."""
+    for path in paths:
+        if not path.startswith("/") or posixpath.normpath(path) != path or posixpath.dirname(path) == "/":
+            raise RefusedError(
+                "file-invalid",
+                f"dockerd is told to read {path}, which is not the shortest absolute path of a file in a folder",
+                "write the path in full, without '//', '.' and '..'",
+            )
+
+
+def require_writable(file: FileState) -> None:
+    """Raise RefusedError unless the path is a regular file or absent."""
+    match file.kind:
+        case FileKind.SYMLINK:
+            raise RefusedError(
+                "file-symlinked",
+                f"{file.path} is a symbolic link to {file.link_target}",
+                "links are never written through: edit its target by hand, or replace the link by a file",
+            )
+        case FileKind.DIRECTORY | FileKind.OTHER:
+            raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
+        case FileKind.UNREADABLE | FileKind.TOO_LARGE:
+            raise _unread(file)
+        case FileKind.REGULAR | FileKind.ABSENT:
+            return
+
+
+def content_of(file: FileState) -> bytes | None:
+    """Return what a reader of the path sees, None where nothing is there.
+
+    Raises RefusedError where it cannot be known or is too large to be meant.
+    """
+    if file.kind is FileKind.ABSENT:
+        return None
+    if file.kind in (FileKind.UNREADABLE, FileKind.TOO_LARGE):
+        raise _unread(file)
+    if file.content is None and file.kind is FileKind.SYMLINK:
+        message = f"{file.path} is a symbolic link to {file.link_target}, which leads to no readable file"
+        raise RefusedError("file-symlinked", message, "replace the link by a file")
+    if file.content is None:
+        raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
+    if len(file.content) > LARGEST_FILE:
+        message = f"{file.path} holds {len(file.content)} bytes, more than systemd or dockerd is meant to read"
+        raise RefusedError("file-too-large", message, _LOOK_AT_IT)
+    return file.content
+
+
+def _unread(file: FileState) -> RefusedError:
+    if file.kind is FileKind.TOO_LARGE:
+        message = f"{file.path} is larger than 1 MiB and was not read"
+        return RefusedError("file-too-large", message, _LOOK_AT_IT)
+    return RefusedError("file-unreadable", f"{file.path} cannot be read", "plan as root")

@@ -1,0 +1,1 @@
+"""Whether a node can reach the registry: name resolution, answer, proxy."""

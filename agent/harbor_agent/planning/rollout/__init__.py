@@ -1,0 +1,1 @@
+"""Waves, failure budgets, approval and restart consent. Pure arithmetic."""

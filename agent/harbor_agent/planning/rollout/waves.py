@@ -1,0 +1,68 @@
+"""Which nodes are changed together, and when a run must stop. Pure arithmetic."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from harbor_agent.model.inventory import Node
+    from harbor_agent.model.policy import Rollout
+
+CONTROL_PLANE_GROUPS = frozenset(
+    {"kube_control_plane", "kube-master", "kube_master", "control-plane", "master", "etcd"}
+)
+
+
+def is_control_plane(node: Node) -> bool:
+    """Whether the inventory puts the node into a group of control-plane or etcd members (KubeKey, Kubespray names)."""
+    return not CONTROL_PLANE_GROUPS.isdisjoint(node.groups)
+
+
+def waves(
+    nodes: Sequence[Node], rollout: Rollout, not_canary: Collection[str] = frozenset()
+) -> tuple[tuple[Node, ...], ...]:
+    """Split nodes into the canary, then batches, then control-plane nodes one at a time; every node once.
+
+    The order is kept, but for nodes named in `not_canary`: they come behind the others of their kind, so that one
+    of them is the first only where there is no other. Where there are control-plane nodes only, the first of them
+    is the canary.
+    """
+    workers = _last([node for node in nodes if not is_control_plane(node)], not_canary)
+    control_plane = _last([node for node in nodes if is_control_plane(node)], not_canary)
+    size = resolve(rollout.batch, len(workers), up=True) or 1
+    canary = _canary(workers, rollout.canary, not_canary)
+    rest = workers[canary:]
+    split = [tuple(workers[:canary])] if canary else []
+    split += [tuple(rest[start : start + size]) for start in range(0, len(rest), size)]
+    split += [(node,) for node in control_plane]
+    return tuple(split)
+
+
+def _last(nodes: Sequence[Node], names: Collection[str]) -> list[Node]:
+    return [*(n for n in nodes if n.name not in names), *(n for n in nodes if n.name in names)]
+
+
+def _canary(workers: Sequence[Node], wanted: int, not_canary: Collection[str]) -> int:
+    """Return how many of the workers, which are in order, are the first wave: fit ones, or else as few of the rest."""
+    fit = sum(1 for node in workers if node.name not in not_canary)
+    return min(wanted, fit or len(workers))
+
+
+def resolve(amount: int | str, total: int, *, up: bool = False) -> int:
+    """Return a count: a number as it is, a percentage of `total` rounded down (or up)."""
+    if isinstance(amount, int):
+        return amount
+    share = total * int(amount.removesuffix("%")) / 100
+    return math.ceil(share) if up else math.floor(share)
+
+
+def over_budget(rollout: Rollout, total: int, *, failed: int, unreachable: int) -> str | None:
+    """Return why the run must halt, or None. `total` is the number of nodes of the whole run."""
+    if failed > resolve(rollout.max_failed, total):
+        return f"{failed} failed, and rollout.max_failed is {rollout.max_failed}"
+    if unreachable > resolve(rollout.max_unreachable, total):
+        return f"{unreachable} unreachable, and rollout.max_unreachable is {rollout.max_unreachable}"
+    return None

@@ -1,0 +1,1 @@
+"""Which pull secrets the cluster should hold, and which ones workloads keep."""

@@ -1,0 +1,1 @@
+"""Which unit files, drop-ins and environment files apply to a service."""

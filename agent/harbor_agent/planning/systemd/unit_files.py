@@ -1,0 +1,166 @@
+"""Which unit file and drop-ins systemd reads for a service (systemd.unit(5), "Unit File Load Path")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from harbor_agent.model.state import FileKind
+from harbor_agent.planning.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harbor_agent.model.state import FileState, NodeState
+
+# Highest first; /lib is /usr/lib where the two are merged.
+DIRECTORIES = (
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
+    "/etc/systemd/system",
+    "/etc/systemd/system.attached",
+    "/run/systemd/system",
+    "/run/systemd/system.attached",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/generator.late",
+)
+ADMINISTRATOR_DIRECTORY = "/etc/systemd/system"
+# What is there is made anew at each boot.
+VOLATILE = ("/run/", "/var/run/", "/dev/", "/tmp/")  # noqa: S108 - nothing is written there
+_NULL = "/dev/null"
+_USUAL_NAME = "docker.service"
+# As probe.sh looks for it: dockerd itself or through a launcher; cri-dockerd is none.
+_STARTS_DOCKERD = re.compile(rb"^ExecStart=(?:.*[/ .])?dockerd(?:[ \r\n]|\Z)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFiles:
+    """The unit file and its drop-ins in the order in which they are read.
+
+    `masked` are names that hide other drop-ins and hold nothing: links to /dev/null, directories.
+    """
+
+    name: str
+    fragment: str
+    drop_ins: tuple[str, ...]
+    masked: tuple[str, ...]
+
+    @property
+    def drop_in_directory(self) -> str:
+        """Where an administrator's drop-ins for this unit are."""
+        return f"{ADMINISTRATOR_DIRECTORY}/{self.name}.d"
+
+    def is_administrators(self, path: str) -> bool:
+        """Whether the file is this unit's alone, and neither a package's nor made anew at each boot."""
+        return path == f"{ADMINISTRATOR_DIRECTORY}/{self.name}" or path.startswith(f"{self.drop_in_directory}/")
+
+
+def find_unit_files(state: NodeState) -> UnitFiles:
+    """Find the unit among the node's files. Raises RefusedError where there is none, or it is masked."""
+    name = state.docker.unit.name if state.docker else _USUAL_NAME
+    fragment = _fragment(state, name)
+    if not fragment and name == _USUAL_NAME:
+        name = _other_name(state)
+        fragment = _fragment(state, name)
+    if not fragment:
+        others = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
+        message = f"there is no {name} in any of systemd's directories{others}"
+        raise RefusedError("unit-missing", message, "a docker that no unit starts is not handled")
+    # rule SD-08
+    if is_masked(state.files[fragment]) or state.files[fragment].content == b"":
+        raise RefusedError(
+            "unit-masked",
+            f"{name} is masked by {fragment}: this node does not run docker",
+            f"configure the runtime that kubelet uses, or 'systemctl unmask {name}'",
+        )
+    found = _drop_ins(state.files, name)
+    # rule SD-06
+    masked = tuple(path for path in found if _is_unread(state.files[path]))
+    drop_ins = tuple(path for path in found if path not in masked)
+    return UnitFiles(name=name, fragment=fragment, drop_ins=drop_ins, masked=masked)
+
+
+def starts_dockerd(unit: bytes) -> bool:
+    """Whether a unit file starts dockerd, itself or through a launcher."""
+    return _STARTS_DOCKERD.search(unit) is not None
+
+
+def drop_in_folders(name: str) -> tuple[str, ...]:
+    """Return the names of the folders that systemd looks for drop-ins of a service in, in each of its directories."""
+    return (*(f"{level}.d" for level in _levels(name)), "service.d")
+
+
+def is_masked(file: FileState) -> bool:
+    """Whether the path is a symbolic link to /dev/null."""
+    return file.kind is FileKind.SYMLINK and file.link_target == _NULL
+
+
+def _fragment(state: NodeState, name: str) -> str:
+    """Return the path of the unit file, "" where there is none."""
+    # rule SD-07
+    for directory in DIRECTORIES:
+        path = f"{directory}/{name}"
+        if path in state.files and state.files[path].exists:
+            return path
+    loaded = state.docker.unit.fragment_path if state.docker else ""
+    return loaded if loaded in state.files and state.files[loaded].exists else ""
+
+
+def _other_name(state: NodeState) -> str:
+    """Return the name of a unit that starts dockerd under another name, else the usual one."""
+    for path, file in sorted(state.files.items()):
+        directory, _, name = path.rpartition("/")
+        if directory in DIRECTORIES and name.endswith(".service") and _STARTS_DOCKERD.search(file.content or b""):
+            return name
+    return _USUAL_NAME
+
+
+def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
+    """Return one path a file name, ordered by name; the unit's own directories go before those of all services."""
+    there: dict[str, list[str]] = {}
+    for path, file in files.items():
+        directory, _, base = path.rpartition("/")
+        if _is_drop_in(base, file):
+            there.setdefault(directory, []).append(base)
+    found: dict[str, str] = {}
+    for directory in _drop_in_directories(name):
+        for base in there.get(directory, ()):
+            # rule SD-02
+            found.setdefault(base, f"{directory}/{base}")
+    # rule SD-01
+    return [found[base] for base in sorted(found, key=str.encode)]
+
+
+@cache
+def _drop_in_directories(name: str) -> tuple[str, ...]:
+    """Return where systemd looks for drop-ins of a service, first wins."""
+    own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _levels(name)]
+    # rule SD-03
+    return (*own, *(f"{parent}/service.d" for parent in DIRECTORIES))
+
+
+def _levels(name: str) -> list[str]:
+    """Return a-b-c.service, a-b-.service and a-.service."""
+    levels, stem = [name], name.removesuffix(".service")
+    while "-" in stem.rstrip("-"):
+        stem = stem.rstrip("-").rpartition("-")[0] + "-"
+        # rule SD-04
+        levels.append(f"{stem}.service")
+    return levels
+
+
+def _is_unread(file: FileState) -> bool:
+    return is_masked(file) or file.kind in (FileKind.DIRECTORY, FileKind.OTHER)
+
+
+def _is_drop_in(base: str, file: FileState) -> bool:
+    # rule SD-05
+    is_configuration = base.endswith(".conf") and not base.startswith(".")
+    return is_configuration and file.exists

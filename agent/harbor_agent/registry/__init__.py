@@ -1,0 +1,1 @@
+"""Whether a login may pull: a client of the registry HTTP API."""

@@ -1,0 +1,1 @@
+"""Carries programs to nodes and their output back; decides nothing."""

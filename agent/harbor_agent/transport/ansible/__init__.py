@@ -1,0 +1,1 @@
+"""The same programs through Ansible's connection and become plugins."""

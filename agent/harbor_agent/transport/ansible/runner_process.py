@@ -1,0 +1,41 @@
+"""The process that ansible-runner runs in, with an environment of its own.
+
+Start it with python -m harbor_agent.transport.ansible.runner_process. It reads the arguments of ansible_runner.run as
+JSON from standard input, and prints a line of JSON for each task that failed on a host, and one at the end.
+ansible-runner writes the environment of its process into its artifacts, hence the process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+_TELLING = frozenset({"runner_on_failed", "runner_on_unreachable", "error"})
+
+
+def main() -> None:
+    """Run ansible-runner."""
+    import ansible_runner  # noqa: PLC0415 - this process is for nothing else
+
+    arguments = json.load(sys.stdin)
+    runner = ansible_runner.run(**arguments, event_handler=_tell, quiet=True)
+    said = "" if runner.rc == 0 else runner.stdout.read()
+    _print({"rc": runner.rc, "said": said})
+
+
+def _tell(event: dict[str, Any]) -> bool:
+    """Print what went wrong; False: nothing of the event is kept in a file."""
+    if event["event"] in _TELLING:
+        data = event.get("event_data", {})
+        result = data.get("res") or {}
+        _print({"host": data.get("host", ""), "message": str(result.get("msg", "")) or event.get("stdout", "")})
+    return False
+
+
+def _print(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201 - the parent reads it
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""SSH connections with paramiko, made the way OpenSSH would make them."""

@@ -1,0 +1,1 @@
+"""Engine results as text or JSON; pure, no I/O, no global state."""

@@ -1,0 +1,1 @@
+"""The documents that -o json prints, one module per schema."""

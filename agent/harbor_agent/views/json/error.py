@@ -1,0 +1,18 @@
+"""An early end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.views.json.common import problem_document
+
+if TYPE_CHECKING:
+    from harbor_agent.errors import ExitCode, Problem
+    from harbor_agent.views.json.common import Json
+
+ERROR_SCHEMA = "harbor-agent/error/1"
+
+
+def error_document(problem: Problem, code: ExitCode) -> Json:
+    """Return the object that an early end prints."""
+    return {"schema": ERROR_SCHEMA, "error": {**problem_document(problem), "exit_code": int(code)}}

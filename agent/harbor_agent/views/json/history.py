@@ -1,0 +1,57 @@
+"""Runs of the past."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from harbor_agent import __version__
+from harbor_agent.engine.history.recorder import state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.model.runs import PastNode, PastRun
+    from harbor_agent.views.json.common import Json
+
+RUNS_SCHEMA = "harbor-agent/runs/1"
+
+
+def runs_document(runs: Sequence[PastRun]) -> Json:
+    """Return the object that `history -o json`, `history show -o json` and `history node -o json` print."""
+    return {"schema": RUNS_SCHEMA, "tool": f"harbor-agent {__version__}", "runs": [_past_run(run) for run in runs]}
+
+
+def _past_run(run: PastRun) -> Json:
+    return {
+        "run_id": run.run_id,
+        "kind": run.kind.value,
+        "state": state_of(run).value,
+        "started": run.started,
+        "ended": run.ended,
+        "who": run.who,
+        "tool": run.tool,
+        "note": run.note,
+        "resumes": run.resumes,
+        "takes_back": run.takes_back,
+        "options": json.loads(run.options),
+        "config": run.config or None,
+        "config_digest": run.config_digest or None,
+        "exit_code": run.exit_code,
+        "halted": run.halted,
+        "nodes": [_past_node(node) for node in run.nodes],
+    }
+
+
+def _past_node(node: PastNode) -> Json:
+    return {
+        "node": node.node,
+        "outcome": node.outcome.value if node.outcome else None,
+        "action": node.action,
+        "transaction": node.transaction,
+        "verified": node.verified,
+        "reason": node.reason,
+        "code": node.code,
+        "seconds": node.seconds,
+        "policy_digest": node.policy_digest,
+    }

@@ -1,0 +1,43 @@
+"""Schedules that are installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.schedule.install import Installed
+    from harbor_agent.views.json.common import Json
+
+SCHEDULES_SCHEMA = "harbor-agent/schedules/1"
+
+
+def schedules_document(schedules: Sequence[Installed]) -> Json:
+    """Return the object that `schedule show -o json` prints."""
+    return {
+        "schema": SCHEDULES_SCHEMA,
+        "tool": f"harbor-agent {__version__}",
+        "schedules": [
+            {
+                "unit": one.unit,
+                "enabled": one.is_enabled,
+                "active": one.is_active,
+                "running": one.is_running,
+                "when": one.when,
+                "user": one.user,
+                "command": one.command,
+                "next_run": one.next_run,
+                "last_run": {
+                    "ended": one.last_run.moment,
+                    "exit_code": one.last_run.exit_code,
+                    "result": one.last_run.result,
+                }
+                if one.last_run
+                else None,
+            }
+            for one in schedules
+        ],
+    }

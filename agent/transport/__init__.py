@@ -1,1 +1,0 @@
-"""Carries bytes to nodes and back; decides nothing."""

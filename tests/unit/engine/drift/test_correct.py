@@ -1,0 +1,144 @@
+"""What a timer may bring back: what a person asked for, a few nodes at a time, and nothing it could not remember."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.engine.drift.correct import choose_corrections, correct, correction_exit_code
+from harbor_agent.engine.drift.corrections import Fights
+from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+from harbor_agent.engine.history.database import history_file
+from harbor_agent.engine.history.lock import run_lock
+from harbor_agent.engine.plan.nodes import plan_state
+from harbor_agent.engine.request.request import Asked, Policies, Reach, RegistryFlags
+from harbor_agent.engine.rollout.records import record_of
+from harbor_agent.engine.rollout.stop import StopRequest
+from harbor_agent.errors import LockedError, UsageError
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Plan
+from harbor_agent.model.policy import DriftLimits, Policy, Registry
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.state import Container, FileState
+from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.planning.config.schema import Settings
+from harbor_agent.planning.drift import classify
+from harbor_agent.views.text.drift import drift_text
+from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, OPTIONS, applied, node, running, want
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harbor_agent.engine.events import Event
+
+ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
+POLICY = Policy(registries=(Registry(address=want(HARBOR).present[0]),))
+POLICIES = Policies(file=Settings(), flags=RegistryFlags())
+LIMITS = DriftLimits()
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = "always") -> DriftedNode:
+    """A node whose drop-in somebody removed after a run, and restarted Docker."""
+    machine = Node(name=name, address="203.0.113.1")
+    before = running(node({FRAGMENT: DEBIAN_UNIT}), ARGV)
+    plan = plan_state(machine, POLICY, before, POLICIES).decision
+    assert isinstance(plan, Plan)
+    record = record_of(plan, POLICY, before, "run-1", "")
+    left = applied(before, plan)
+    now = running(replace(left, record=record, files={**left.files, OPTIONS: FileState(path=OPTIONS)}), ARGV)
+    assert now.docker
+    container = Container(id="c", name="db", image="i", restart_policy=restart_policy)
+    now = replace(now, docker=replace(now.docker, containers=(container,)))
+    drift = classify(now, policy_digest(policy))
+    planned = plan_state(machine, policy, now, POLICIES)
+    return DriftedNode(planned=planned, status=drift.status, reason=drift.reason, drift=drift)
+
+
+def report(*nodes: DriftedNode, policy: Policy = POLICY) -> DriftReport:
+    return DriftReport(asked=Asked(reach=Reach(sources=("node1,",))), general=policy, nodes=nodes)
+
+
+def codes(chosen: object) -> list[str | None]:
+    return [one.problem.code if one.problem else None for one in chosen.report.nodes]  # type: ignore[attr-defined]
+
+
+def test_what_a_person_applied_is_brought_back() -> None:
+    corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
+    assert [one.name for one in corrections.chosen] == ["node1"]
+    assert codes(corrections) == [None]
+
+
+def test_another_wish_is_not() -> None:
+    other = Policy(registries=(Registry(address=want("other.lan").present[0]),))
+    corrections = choose_corrections(report(drifted(policy=other), policy=other), LIMITS, accept_restart=True)
+    assert (corrections.chosen, codes(corrections)) == ((), ["drift-not-approved"])
+    assert correction_exit_code(corrections, None) == 3
+
+
+def test_a_few_nodes_a_run() -> None:
+    nodes = [drifted(f"node{number}") for number in range(1, 5)]
+    corrections = choose_corrections(report(*nodes), DriftLimits(max_nodes=2, max_drifted=9), accept_restart=False)
+    assert [one.name for one in corrections.chosen] == ["node1", "node2"]
+    assert codes(corrections) == [None, None, "drift-left-over", "drift-left-over"]
+
+
+def test_containers_that_nothing_starts_again_want_consent_as_ever() -> None:
+    corrections = choose_corrections(report(drifted(restart_policy="no")), LIMITS, accept_restart=False)
+    assert (corrections.chosen, codes(corrections)) == ((), ["containers-would-stop"])
+    assert correction_exit_code(corrections, None) == 5
+    assert choose_corrections(report(drifted(restart_policy="no")), LIMITS, accept_restart=True).chosen
+
+
+def test_without_a_history_nothing_is_corrected() -> None:
+    history_file().mkdir(parents=True)
+    corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
+    assert corrections.stopped is not None
+    assert (corrections.chosen, corrections.stopped.code) == ((), "drift-without-history")
+    assert correction_exit_code(corrections, None) == 7
+
+
+def test_without_a_registry_there_is_nothing_to_go_back_to() -> None:
+    nothing = Policy(registries=())
+    with pytest.raises(UsageError, match="correct to what"):
+        choose_corrections(report(drifted(policy=nothing), policy=nothing), LIMITS, accept_restart=False)
+
+
+def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
+    corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
+    with run_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
+        correct(corrections, lambda _: None, StopRequest())
+    with Fights() as memory:
+        assert memory.of_node("node1") == []
+
+
+def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
+    found = drifted()
+    nowhere = replace(found.planned.node, address="127.0.0.1", port=1)
+    found = replace(found, planned=replace(found.planned, node=nowhere))
+    corrections = choose_corrections(report(found), LIMITS, accept_restart=False)
+
+    def break_it(_: Event) -> None:
+        with closing(sqlite3.connect(history_file())) as connection:
+            connection.execute("DROP TABLE IF EXISTS correction")
+            connection.commit()
+
+    ended = correct(corrections, break_it, StopRequest())
+    assert [(result.node, result.outcome) for result in ended.results] == [("node1", Outcome.UNREACHABLE)]
+    assert "history-unusable" in [finding.code for finding in ended.findings]
+
+
+def test_what_people_read_names_files_and_sums_up() -> None:
+    chosen = choose_corrections(report(drifted(), drifted("node2", restart_policy="no")), LIMITS, accept_restart=False)
+    lines = drift_text(chosen.report, None, chosen.stopped).splitlines()
+    assert any(OPTIONS in line and "-> absent" in line for line in lines)
+    assert sum("containers-would-stop" in line for line in lines) == 1
+    assert lines[-1] == "Drift: 2 drifted (2 in files, 2 at runtime)"

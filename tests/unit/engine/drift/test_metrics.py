@@ -1,0 +1,225 @@
+"""The file for the textfile collector, read back by the parser of Prometheus' own client."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+from harbor_agent.engine.drift.metrics import Measured, metrics_file, metrics_text, write_metrics
+from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.request.request import Asked
+from harbor_agent.engine.rollout.run import Report
+from harbor_agent.errors import ExitCode, UsageError
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.policy import Policy
+from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.runs import Quarantine
+from harbor_agent.planning.drift import DriftStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+POLICY = Policy(registries=())
+NASTY = 'a\\b"c\nd\udcff}'
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def drifted(name: str, status: DriftStatus, *, is_quarantined: bool = False) -> DriftedNode:
+    planned = PlannedNode(node=Node(name=name, address=name), policy=POLICY, outcome=Outcome.CHANGE)
+    since = "2026-11-24T06:09:06+00:00"
+    quarantine = Quarantine(node=name, since=since, path="/x", reason="again") if is_quarantined else None
+    return DriftedNode(planned=planned, status=status, reason="", quarantine=quarantine)
+
+
+def report(*nodes: DriftedNode) -> DriftReport:
+    return DriftReport(asked=Asked(), general=POLICY, nodes=nodes)
+
+
+def corrected(outcomes: Mapping[str, Outcome]) -> Report:
+    results = tuple(NodeResult(node=node, outcome=outcome) for node, outcome in outcomes.items())
+    return Report(run_id="run", results=results, secrets=None, halted=None, exit_code=ExitCode.DONE)
+
+
+def measured(code: int = 0, moment: float = 1000.0, **more: object) -> Measured:
+    return Measured(exit_code=code, moment=moment, seconds=1.5, **more)  # type: ignore[arg-type]
+
+
+def series(text: str) -> Series:
+    """Every sample by name and labels; none is there twice, none has a time, and every family is described."""
+    found: Series = {}
+    for family in text_string_to_metric_families(text):
+        assert (family.type, bool(family.documentation)) == ("gauge", True), family
+        for sample in family.samples:
+            key = (sample.name.removeprefix("harbor_agent_"), frozenset(sample.labels.items()))
+            assert key not in found
+            assert sample.timestamp is None
+            found[key] = sample.value
+    return found
+
+
+def value(found: Series, name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset({"fleet": "site", **labels}.items())))
+
+
+def test_nodes_are_counted_by_how_the_run_left_them() -> None:
+    nodes = report(
+        drifted("a", DriftStatus.IN_SYNC),
+        drifted("b", DriftStatus.DRIFT),
+        drifted("c", DriftStatus.DRIFT),
+        drifted("d", DriftStatus.DRIFT, is_quarantined=True),
+    )
+    ended = corrected({"b": Outcome.CHANGED, "c": Outcome.ROLLED_BACK})
+    found = series(metrics_text("site", measured(1, report=nodes, ended=ended), last_success=7))
+    assert {status.value: value(found, "drift_nodes", status=status.value) for status in DriftStatus} == {
+        **dict.fromkeys(DriftStatus, 0.0),
+        "in_sync": 2,
+        "drift": 2,
+    }
+    assert value(found, "drift_node_status", node="b", status="in_sync") == 1
+    assert value(found, "drift_node_status", node="c", status="drift") == 1
+    assert value(found, "drift_corrections", outcome="changed") == 1
+    assert value(found, "drift_corrections", outcome="rolled_back") == 1
+    assert value(found, "drift_corrections", outcome="failed") == 0
+    assert value(found, "drift_quarantined_nodes") == 1
+    assert value(found, "drift_node_quarantined", node="d") == 1
+    assert value(found, "drift_exit_code") == 1
+    assert value(found, "drift_duration_seconds") == 1.5
+    assert value(found, "drift_last_run_timestamp_seconds") == 1000
+    assert value(found, "drift_last_success_timestamp_seconds") == 7
+
+
+def test_a_run_that_saw_no_node_tells_of_none_rather_than_of_zero() -> None:
+    found = series(metrics_text("site", measured(2), last_success=None))
+    assert value(found, "drift_exit_code") == 2
+    assert not [name for name, _ in found if "node" in name or "success" in name]
+
+
+def test_any_name_of_a_node_comes_back_as_it_was() -> None:
+    text = metrics_text(NASTY, measured(3, report=report(drifted(NASTY, DriftStatus.DRIFT))), last_success=1)
+    names = {dict(labels)["node"] for name, labels in series(text) if name == "drift_node_status"}
+    shown = NASTY.replace("\udcff", "\\udcff")
+    assert names == {shown}
+    assert {dict(labels)["fleet"] for _, labels in series(text)} == {shown}
+
+
+def test_help_texts_do_not_differ_between_files_of_one_collector() -> None:
+    def helps(text: str) -> dict[str, str]:
+        return {family.name: family.documentation for family in text_string_to_metric_families(text)}
+
+    one = helps(metrics_text("a", measured(3, report=report(drifted("x", DriftStatus.DRIFT))), last_success=1))
+    other = helps(metrics_text("b", measured(75), last_success=None))
+    assert other.items() <= one.items()
+
+
+def test_what_is_no_longer_so_is_no_longer_told(tmp_path: Path) -> None:
+    file = tmp_path / "site.prom"
+    write_metrics(file, measured(3, report=report(drifted("gone", DriftStatus.DRIFT))))
+    write_metrics(file, measured(0, report=report(drifted("stays", DriftStatus.IN_SYNC))))
+    text = file.read_text()
+    assert "gone" not in text
+    assert value(series(text), "drift_nodes", status="drift") == 0
+
+
+def test_the_file_is_for_all_to_read_and_nothing_lies_beside_it(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert write_metrics(tmp_path / "site.prom", measured()) is None
+    finally:
+        os.umask(before)
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("kept")
+    (tmp_path / "site.prom").symlink_to(elsewhere)
+    assert write_metrics(tmp_path / "site.prom", measured()) is None
+    assert elsewhere.read_text() == "kept"
+    assert not (tmp_path / "site.prom").is_symlink()
+
+
+def success(file: Path) -> float | None:
+    return value(series(file.read_text()), "drift_last_success_timestamp_seconds")
+
+
+@pytest.mark.parametrize("code", [0, 3, 4, 5])
+def test_the_last_success_outlives_runs_that_fail(tmp_path: Path, code: int) -> None:
+    file = tmp_path / "site.prom"
+    write_metrics(file, measured(1, moment=500))
+    assert success(file) is None
+    write_metrics(file, measured(code, moment=1000))
+    for failed in (1, 2, 6, 7, 70, 75, 143):
+        write_metrics(file, measured(failed, moment=2000))
+        assert success(file) == 1000
+
+
+def test_a_clock_that_had_jumped_ahead_does_not_hide_a_later_silence(tmp_path: Path) -> None:
+    file = tmp_path / "site.prom"
+    write_metrics(file, measured(0, moment=9_000_000_000))
+    write_metrics(file, measured(1, moment=2000))
+    assert success(file) == 2000
+    write_metrics(file, measured(1, moment=3000))
+    assert success(file) == 2000
+
+
+def test_a_file_of_anybody_else_s_is_no_obstacle(tmp_path: Path) -> None:
+    file = tmp_path / "site.prom"
+    file.write_bytes(b"\xff harbor_agent_drift_last_success_timestamp_seconds{} x\n")
+    assert write_metrics(file, measured(1)) is None
+    assert success(file) is None
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """While the block runs this process can write next to nothing into any file, pytest's own included."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "site.prom"
+    write_metrics(file, measured(0, moment=1000))
+    before = file.read_text()
+    with full_disk():
+        problem = write_metrics(file, measured(0, moment=2000))
+    assert problem is not None
+    assert problem.code == "metrics-unwritable"
+    assert str(file) in problem.message
+    assert file.read_text() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    problem = write_metrics(tmp_path / "nowhere/site.prom", measured())
+    assert problem is not None
+    assert "No such file or directory" in problem.message
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "site.prom"
+    nodes = report(*(drifted(f"node{number}", DriftStatus.IN_SYNC) for number in range(2000)))
+    write_metrics(file, measured(0, report=nodes))
+    with file.open() as reader:
+        write_metrics(file, measured(0, moment=time.time(), report=nodes))
+        assert reader.read().endswith("\n")
+    assert len(file.read_text().splitlines()) > 2000
+
+
+def test_a_name_that_the_collector_passes_over_is_refused() -> None:
+    assert metrics_file("/var/lib/x/site.prom").stem == "site"
+    with pytest.raises(UsageError, match=r"end in \.prom"):
+        metrics_file("/var/lib/x/site.txt")

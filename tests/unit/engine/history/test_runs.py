@@ -1,0 +1,175 @@
+"""The history: ordered by a counter, bounded, and never the reason why something fails."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import stat
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.engine.history.database import HistoryError, history_file
+from harbor_agent.engine.history.runs import Bounds, Store
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.runs import PastNode, PastRun, RunKind
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def run(number: int, *names: str, started: str = "2026-11-24T06:09:06+00:00") -> PastRun:
+    return PastRun(
+        run_id=f"run-{number}",
+        kind=RunKind.APPLY,
+        tool="harbor-agent 0",
+        started=started,
+        who="ops@controller",
+        options="{}",
+        nodes=tuple(PastNode(node=name, policy_digest="d") for name in names),
+    )
+
+
+def add(*runs: PastRun, bounds: Bounds | None = None) -> None:
+    with Store(bounds) as store:
+        for one in runs:
+            store.add_run(one)
+
+
+def test_a_run_is_there_with_its_nodes_before_it_ends() -> None:
+    begun = run(1, "node2", "node1")
+    add(begun)
+    with Store() as store:
+        assert store.run("run-1") == begun
+        done = PastNode(
+            node="node1",
+            policy_digest="d",
+            outcome=Outcome.CHANGED,
+            action="reload",
+            transaction="run-1",
+            verified=True,
+        )
+        store.write_nodes("run-1", [done])
+        store.end_run("run-1", exit_code=7, halted="1 failed")
+    with Store() as store:
+        (ended,) = store.runs()
+    assert ended.nodes == (begun.nodes[0], done)
+    assert (ended.exit_code, ended.halted, ended.ended is not None) == (7, "1 failed", True)
+    assert [node.is_done for node in ended.nodes] == [False, True]
+
+
+def test_it_is_for_its_owner_only() -> None:
+    add(run(1, "node1"))
+    with Store():
+        assert stat.S_IMODE(history_file().parent.stat().st_mode) == 0o700
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in history_file().parent.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_the_order_is_that_of_the_runs_and_not_of_the_clock() -> None:
+    add(run(1, "node1", started="2026-11-24T06:00:00+00:00"), run(2, "node1", started="2019-01-01T00:00:00+00:00"))
+    with Store() as store:
+        assert [one.run_id for one in store.runs()] == ["run-2", "run-1"]
+
+
+def test_a_node_has_the_runs_that_it_was_part_of() -> None:
+    add(run(1, "node1", "node2"), run(2, "node2"), run(3, "node1"))
+    with Store() as store:
+        found = store.runs_of("node1")
+    assert [(one.run_id, [node.node for node in one.nodes]) for one in found] == [
+        ("run-3", ["node1"]),
+        ("run-1", ["node1"]),
+    ]
+
+
+def test_what_is_too_much_goes_and_takes_its_nodes_along() -> None:
+    add(*(run(number, "node1") for number in range(1, 7)), bounds=Bounds(runs=3))
+    with Store() as store:
+        assert [one.run_id for one in store.runs()] == ["run-6", "run-5", "run-4"]
+        assert len(store.runs_of("node1")) == 3
+
+
+def test_what_is_too_old_goes_but_a_wrong_clock_leaves_something() -> None:
+    add(*(run(number, started="1999-01-01T00:00:00+00:00") for number in range(1, 5)), bounds=Bounds(always=2))
+    with Store() as store:
+        assert [one.run_id for one in store.runs()] == ["run-4", "run-3"]
+
+
+def test_many_nodes_are_bounded_too() -> None:
+    add(*(run(number, "node1", "node2") for number in range(1, 6)), bounds=Bounds(always=1, nodes=4))
+    with Store() as store:
+        assert [one.run_id for one in store.runs()] == ["run-5", "run-4", "run-3"]
+
+
+def _write_forever(ready: Event) -> None:
+    with Store() as store:
+        for number in range(1_000_000):
+            store.add_run(run(number, *(f"node{n}" for n in range(20))))
+            if number == 3:
+                ready.set()
+
+
+def test_a_killed_writer_leaves_whole_runs() -> None:
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(target=_write_forever, args=(ready,))
+    process.start()
+    assert ready.wait(60)
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(30)
+    with Store() as store:
+        runs = store.runs()
+        store.add_run(run(-1, "node1"))
+    assert len(runs) >= 3
+    assert {len(one.nodes) for one in runs} == {20}
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00 no database" * 100, b"SQLite format 3\x00" + b"\x07" * 5000])
+def test_what_cannot_be_read_is_moved_aside_and_said(content: bytes) -> None:
+    history_file().parent.mkdir(parents=True)
+    history_file().write_bytes(content)
+    with Store() as store:
+        assert store.moved_aside is not None
+        assert store.moved_aside.code == "history-unusable"
+        (aside,) = history_file().parent.glob("history.sqlite3.unreadable-*")
+        assert str(aside) in store.moved_aside.message
+        store.add_run(run(1, "node1"))
+    assert aside.read_bytes() == content
+    with Store() as store:
+        assert store.moved_aside is None
+        assert len(store.runs()) == 1
+
+
+def test_a_newer_form_is_left_alone() -> None:
+    add(run(1))
+    with closing(sqlite3.connect(history_file())) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = history_file().read_bytes()
+    with pytest.raises(HistoryError, match="a newer harbor-agent wrote it") as caught:
+        Store()
+    assert "XDG_STATE_HOME" in caught.value.problem.hint
+    assert history_file().read_bytes() == before
+
+
+def test_a_place_that_is_no_file_is_said() -> None:
+    history_file().mkdir(parents=True)
+    with pytest.raises(HistoryError, match="cannot be used: unable to open"):
+        Store()
+
+
+def test_two_at_once_are_both_written_down() -> None:
+    with Store() as one, Store() as other:
+        one.add_run(run(1, "node1"))
+        other.add_run(run(2, "node1"))
+        one.end_run("run-1", exit_code=0, halted=None)
+        assert [found.run_id for found in other.runs()] == ["run-2", "run-1"]

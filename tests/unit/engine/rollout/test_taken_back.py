@@ -1,0 +1,100 @@
+"""A change that a pull denies is taken back, and a node where that fails tells why, and what it cost."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.rollout.waves import Run, apply_plans
+from harbor_agent.model.address import Address
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.policy import Policy, Registry, Rollout
+from harbor_agent.model.result import Outcome
+from harbor_agent.transport.protocol import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harbor_agent.model.result import NodeResult
+    from harbor_agent.transport.protocol import Job, Lost
+
+IMAGE = "10.99.0.1:5000/p/i:1"
+DENIED = "pull-insecure-refused"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode() if text else "-"
+
+
+def report(phase: str, code: str = "-", detail: str = "", lost: str = "") -> str:
+    words = f"transaction run\nphase {phase}\nstep health\ncode {code}\ndetail {encoded(detail)}\n"
+    told = "".join(f"lost {name}\n" for name in lost.split())
+    return f"\nharbor-agent/transaction/1 begin\n{words}{told}harbor-agent/transaction/1 end\n"
+
+
+class Denying:
+    """A transport to nodes that commit, and cannot pull afterwards; asked to take it back they print `answer`."""
+
+    def __init__(self, answer: str, *, lost_at_first: str = "") -> None:
+        self._answers = {
+            "begin": report("committed", lost=lost_at_first),
+            "rollback": answer,
+            IMAGE: f"\nharbor-agent/pull/1 begin\nimage {IMAGE}\nverdict insecure-refused\ndetail "
+            f"{encoded('gave HTTP response to HTTPS client')}\nremoved no\nharbor-agent/pull/1 end\n",
+        }
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
+        for job in jobs:
+            answer = self._answers[job.program.arguments[0]].encode()
+            yield Completed(job=job, rc=0, stdout=answer, stderr=b"", seconds=1.0)
+
+
+def change(transport: Denying) -> NodeResult:
+    registry = Registry(address=Address(host="10.99.0.1", port=5000), verify_image="p/i:1")
+    planned = PlannedNode(
+        node=Node(name="node1", address="192.0.2.1"),
+        policy=Policy(registries=(registry,)),
+        outcome=Outcome.CHANGE,
+        decision=Plan(node="node1", reason="", action=Action.RESTART),
+        reason="it is not trusted",
+    )
+    run = Run(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=lambda _: None)
+    (result,) = apply_plans(run, [planned]).results
+    return result
+
+
+def test_one_that_is_taken_back_tells_what_denied_it() -> None:
+    result = change(Denying(report("rolled_back", "rollback-requested")))
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert result.problem
+    assert result.problem.code == DENIED
+    assert "taking it back" not in result.reason
+
+
+def test_where_taking_back_fails_its_own_reason_and_way_out_are_told() -> None:
+    result = change(Denying(report("rollback_failed", "restore-failed", "daemon.json is not as it was")))
+    assert result.outcome is Outcome.ROLLBACK_FAILED
+    assert result.problem
+    assert result.problem.code == "restore-failed"
+    assert "harbor-agent explain rollback-failed" in result.problem.hint
+    denied, _, undone = result.reason.partition("; taking it back: ")
+    assert "gave HTTP response" in denied
+    assert "daemon.json is not as it was" in undone
+
+
+def test_where_the_node_keeps_the_change_because_it_was_edited_since_that_is_told() -> None:
+    edited = "/etc/docker/daemon.json was changed after the transaction"
+    result = change(Denying(report("committed", "plan-stale", edited)))
+    assert result.outcome is Outcome.ROLLBACK_FAILED
+    assert result.problem
+    assert result.problem.code == "plan-stale"
+    assert edited in result.reason
+
+
+def test_containers_that_the_way_back_lost_are_told_beside_those_of_the_change() -> None:
+    answer = report("rolled_back", "rollback-requested", lost="first second")
+    result = change(Denying(answer, lost_at_first="first"))
+    assert result.containers_lost == ("first", "second")
+    assert "no longer running: second" in result.reason

@@ -1,0 +1,88 @@
+"""What became of a transaction whose connection was lost is asked for, until it is known or the run is to stop."""
+
+from __future__ import annotations
+
+import signal
+import time
+from threading import Event
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.rollout.stop import StopRequest
+from harbor_agent.engine.rollout.transactions import Following, begin
+from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.plan import Plan
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.state import Record
+from harbor_agent.transport.protocol import Completed, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harbor_agent.engine import events
+    from harbor_agent.engine.rollout.transactions import Transacted
+    from harbor_agent.transport.protocol import Job
+
+NODES = [Node(name=f"node{number}", address=f"192.0.2.{number}") for number in range(1, 8)]
+
+
+class Broken:
+    """A transport whose connections break in every transaction; asked afterwards, nodes answer `answers` in turn.
+
+    An answer is a phase; where there is none left, nothing ever comes back.
+    """
+
+    def __init__(self, *answers: str) -> None:
+        self._answers = iter(answers)
+        self._asked = False
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
+        begins, self._asked = not self._asked, True
+        phase = None if begins else next(self._answers, None)
+        if not begins and phase is None:
+            Event().wait(60)
+        for job in jobs:
+            if phase is None:
+                problem = Problem(code="connection-lost", message=f"{job.node.name}: the connection was lost")
+                yield Lost(job=job, problem=problem, started=True, seconds=1.0)
+            else:
+                frame = (
+                    f"\nharbor-agent/transaction/1 begin\ntransaction run\nphase {phase}\nstep -\ncode -\ndetail -\n"
+                )
+                stdout = f"{frame}harbor-agent/transaction/1 end\n".encode()
+                yield Completed(job=job, rc=0, stdout=stdout, stderr=b"", seconds=1.0)
+
+
+def follow(transport: Broken, stop: StopRequest, told: list[events.Event]) -> list[Transacted]:
+    plans = [(node, Plan(node=node.name, reason=""), Record()) for node in NODES]
+    return list(begin(transport, plans, "run", Following(health_deadline=10, listener=told.append, stop=stop)))
+
+
+def test_a_node_that_still_works_is_asked_until_it_has_ended() -> None:
+    ended = follow(Broken("running", "committed"), StopRequest(), [])
+    assert {one.node.name: one.outcome for one in ended} == {node.name: Outcome.CHANGED for node in NODES}
+
+
+def test_a_node_that_knows_nothing_is_asked_twice_and_then_believed() -> None:
+    assert {one.outcome for one in follow(Broken("none", "none"), StopRequest(), [])} == {Outcome.FAILED}
+    # It was on its way in.
+    assert {one.outcome for one in follow(Broken("none", "committed"), StopRequest(), [])} == {Outcome.CHANGED}
+
+
+def test_a_stop_ends_the_asking_at_once_and_says_what_was_heard_last() -> None:
+    told: list[events.Event] = []
+    stop, begun = StopRequest(), time.monotonic()
+    before = signal.signal(signal.SIGALRM, lambda *_: stop.ask(ExitCode.INTERRUPTED))
+    signal.setitimer(signal.ITIMER_REAL, 3)
+    try:
+        ended = follow(Broken("running"), stop, told)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begun < 15
+    assert {one.outcome for one in ended} == {Outcome.UNKNOWN}
+    problem = ended[0].problem
+    assert problem is not None
+    assert problem.code == "transaction-unknown"
+    assert problem.message.endswith("what the node said last: the transaction is still running")
+    assert "node1, node2, node3, node4, node5 and 2 more" in str(told[0])

@@ -1,0 +1,93 @@
+"""ansible.cfg counts just where it counts for Ansible: found in the same places, over the same things."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOAD = """
+import json, sys
+from harbor_agent.errors import AgentError
+from harbor_agent.inventory.load import load_inventory
+
+told = []
+try:
+    nodes = load_inventory(sys.argv[1:], tell=told.append)
+except AgentError as error:
+    print(json.dumps({"code": error.problem.code, "said": str(error.problem), "told": [p.code for p in told]}))
+else:
+    print(json.dumps({"users": {node.name: node.user for node in nodes}, "told": [p.code for p in told]}))
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with an inventory and an ansible.cfg."""
+    folder = tmp_path / "site"
+    folder.mkdir(mode=0o755)
+    (tmp_path / "home").mkdir()
+    (folder / "hosts").write_text("n1\nn2 ansible_user=own\n", encoding="utf-8")
+    (folder / "ansible.cfg").write_text("[defaults]\ninventory = hosts\nremote_user = site\n", encoding="utf-8")
+    return folder
+
+
+def load(site: Path, *sources: str, **environment: str) -> dict[str, Any]:
+    base = {"PATH": os.environ["PATH"], "HOME": str(site.parent / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *sources],
+        cwd=site,
+        env={**base, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(json.loads(done.stdout))
+
+
+def test_the_current_folder_names_inventory_and_user(site: Path) -> None:
+    assert load(site) == {"users": {"n1": "site", "n2": "own"}, "told": []}
+
+
+def test_a_folder_that_anybody_may_write_to_is_passed_over_with_a_word(site: Path) -> None:
+    site.chmod(0o777)
+
+    assert load(site, "hosts") == {"users": {"n1": None, "n2": "own"}, "told": ["ansible-cfg-ignored"]}
+    without = load(site)
+    assert (without["code"], without["told"]) == ("inventory-missing", ["ansible-cfg-ignored"])
+    assert load(site, ANSIBLE_CONFIG=str(site / "ansible.cfg"))["users"] == {"n1": "site", "n2": "own"}
+
+
+def test_the_home_folder_counts_after_the_current_one_and_the_environment_over_both(site: Path) -> None:
+    (site.parent / "home/.ansible.cfg").write_text("[defaults]\nremote_user = home\n", encoding="utf-8")
+
+    assert load(site, "hosts")["users"]["n1"] == "site"
+    assert load(site, "hosts", ANSIBLE_REMOTE_USER="environment")["users"]["n1"] == "environment"
+    (site / "ansible.cfg").unlink()
+    assert load(site, "hosts")["users"]["n1"] == "home"
+    assert load(site, ANSIBLE_INVENTORY="hosts")["users"]["n1"] == "home"
+
+
+@pytest.mark.parametrize("text", ["remote_user = nobody\n", "[defaults]\nremote_port = ssh\n"])
+def test_a_file_that_cannot_be_read_is_named(site: Path, text: str) -> None:
+    (site / "ansible.cfg").write_text(text, encoding="utf-8")
+
+    found = load(site, "hosts")
+
+    assert found["code"] == "ansible-cfg-invalid"
+    assert str(site / "ansible.cfg") in found["said"]
+
+
+def test_an_inventory_of_the_file_that_is_missing_is_an_error(site: Path) -> None:
+    (site / "hosts").unlink()
+
+    assert load(site)["code"] == "inventory-missing"

@@ -1,0 +1,84 @@
+"""The way back is a plan: exactly the earlier files, the cheapest action that revokes, and no edit of others lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.model.plan import Action, Plan, Refusal
+from harbor_agent.model.state import FileState
+from harbor_agent.planning.docker.effective import evaluate
+from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.docker.rollback import plan_restoration
+from tests.unit.planning.docker.nodes import (
+    DAEMON_JSON,
+    DEBIAN_UNIT,
+    FRAGMENT,
+    HARBOR,
+    PLAIN_UNIT,
+    TEMPLATES,
+    applied,
+    node,
+    regular,
+    running,
+    want,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harbor_agent.model.state import NodeState
+
+
+def up(contents: Mapping[str, str]) -> NodeState:
+    state = node(contents)
+    return running(state, evaluate(state).argv, evaluate(state).entries)
+
+
+def change(state: NodeState) -> tuple[Plan, NodeState]:
+    plan = plan_docker("n", state, want(HARBOR), TEMPLATES)
+    assert isinstance(plan, Plan)
+    return plan, applied(state, plan)
+
+
+def back(state: NodeState, plan: Plan) -> Plan:
+    decision = plan_restoration("n", state, [one.before for one in plan.changes], "back")
+    assert isinstance(decision, Plan), decision.problem
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("contents", "action"),
+    [
+        ({FRAGMENT: DEBIAN_UNIT}, Action.RESTART),
+        # A reload brought it in, but only a restart revokes what is deleted (moby#36632).
+        ({FRAGMENT: PLAIN_UNIT}, Action.RESTART),
+        ({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["other.lan"]}'}, Action.RELOAD),
+    ],
+)
+def test_every_file_is_again_what_it_was(contents: dict[str, str], action: Action) -> None:
+    before = up(contents)
+    plan, after = change(before)
+    way_back = back(after, plan)
+    assert {one.path: one.after for one in way_back.changes} == {one.path: one.before for one in plan.changes}
+    assert way_back.action is action
+    assert way_back.unexpected_entries == (HARBOR,)
+
+
+def test_what_is_so_already_needs_nothing() -> None:
+    before = up({FRAGMENT: DEBIAN_UNIT})
+    plan, _ = change(before)
+    assert back(before, plan).is_empty
+
+
+def test_what_dockerd_would_not_start_with_is_refused() -> None:
+    state = up({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{}"})
+    decision = plan_restoration("n", state, [regular(DAEMON_JSON, "{broken")], "back")
+    assert isinstance(decision, Refusal)
+
+
+def test_a_node_without_docker_is_refused() -> None:
+    state = node({})
+    decision = plan_restoration("n", state, [FileState(path=DAEMON_JSON)], "back")
+    assert isinstance(decision, Refusal)

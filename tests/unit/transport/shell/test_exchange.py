@@ -1,0 +1,142 @@
+"""The talk before a program runs: the command is safe for any login shell, and passwords go only where asked for."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harbor_agent.model.inventory import Become
+from harbor_agent.model.program import Program
+from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.transport.shell.exchange import Exchange
+from harbor_agent.transport.shell.on_terminal import TerminalExchange
+
+LOGIN_SHELLS = [shell for shell in ("sh", "bash", "dash", "ksh", "zsh", "tcsh", "csh", "fish") if shutil.which(shell)]
+PROGRAM = Program(stdin=b"echo hello", arguments=("it's", "$x"))
+
+
+def exchange(*, user: str = "ops", password: str | None = None, privileged: bool = True) -> Exchange:
+    become = Become(password=Sensitive(password)) if password else None
+    return Exchange(Program(stdin=b"echo hello", privileged=privileged), become, user=user)
+
+
+def mark_of(started: Exchange) -> bytes:
+    found = re.search(r"echo ([0-9a-f]+-begin);", started.command)
+    assert found
+    return found[1].encode() + b"\n"
+
+
+@pytest.mark.parametrize("user", ["root", "ops"])
+@pytest.mark.parametrize("password", [None, "p'w"])
+def test_the_command_means_the_same_to_every_login_shell(user: str, password: str | None) -> None:
+    command = exchange(user=user, password=password).command
+
+    # One word in single quotes: nothing in it that csh, fish or sh would read differently.
+    assert re.fullmatch(r"exec /bin/sh -c '[^'!\\\n]*'", command)
+    assert "p'w" not in command
+
+
+@pytest.mark.parametrize("password", [None, "p'w"])
+def test_so_does_the_one_that_uses_a_terminal(password: str | None) -> None:
+    become = Become(password=Sensitive(password)) if password else None
+
+    command = TerminalExchange(PROGRAM, become, user="ops").command
+
+    assert re.fullmatch(r"exec /bin/sh -c '[^'!\\\n]*'", command)
+    assert "p'w" not in command
+
+
+@pytest.mark.parametrize("shell", LOGIN_SHELLS)
+def test_any_login_shell_starts_the_program_with_its_arguments(shell: str) -> None:
+    arguments = ("it's!", "a\nb", "ü\\", "$HOME")
+    started = Exchange(Program(stdin=b"printf '%s|' \"$@\"; exit 7", arguments=arguments), None, user="root")
+
+    done = subprocess.run(
+        [shell, "-c", started.command], input=bytes(started.pending), capture_output=True, check=False
+    )
+    started.hear_stdout(done.stdout)
+    started.hear_stderr(done.stderr)
+
+    assert (done.returncode, started.begun) == (7, True)
+    assert started.streams()[0].decode() == "".join(f"{argument}|" for argument in arguments)
+
+
+def test_arguments_are_in_front_of_the_program_and_not_in_the_command() -> None:
+    started = Exchange(PROGRAM, None, user="root")
+
+    assert bytes(started.pending) == b"""set -- 'it'\\''s' '$x'; echo hello"""
+    assert "$x" not in started.command
+
+
+def test_without_a_password_the_program_goes_out_at_once() -> None:
+    started = exchange()
+
+    assert bytes(started.pending) == b"echo hello"
+    assert not started.started
+    started.sent(4)
+    assert (bytes(started.pending), started.started, started.input_done) == (b" hello", True, False)
+    started.sent(6)
+    assert started.input_done
+
+
+def test_with_a_password_nothing_goes_out_before_it_is_asked_for() -> None:
+    started = exchange(password="geheim")
+    prompt = re.search(r"-p (\S+) ", started.command)
+    assert prompt
+
+    assert bytes(started.pending) == b""
+    started.hear_stderr(b"We trust you have received the usual lecture\n" + prompt[1].encode())
+    assert bytes(started.pending) == b"geheim\n"
+    started.sent(7)
+    assert not started.started
+    started.hear_stderr(mark_of(started))
+    assert (bytes(started.pending), started.begun) == (b"echo hello", True)
+
+
+def test_a_password_that_is_not_asked_for_stays_here() -> None:
+    started = exchange(password="geheim")
+
+    started.hear_stderr(mark_of(started))
+
+    assert bytes(started.pending) == b"echo hello"
+
+
+def test_what_comes_before_the_marker_is_not_the_programs() -> None:
+    started = exchange()
+    mark = mark_of(started)
+
+    started.hear_stdout(b"Welcome\n" + mark[:5])
+    started.hear_stdout(mark[5:] + b"out" + mark)
+    started.hear_stderr(b"noise\n" + mark + b"err")
+
+    assert started.streams() == (b"out" + mark, b"err")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("sudo: a password is required\n", "become-password-required"),
+        ("sudo: a terminal is required to read the password; either use the -S option\n", "become-password-required"),
+        ("ops is not in the sudoers file.  This incident will be reported.\n", "become-not-permitted"),
+        ("Sorry, user ops is not allowed to execute '/bin/sh' as root on node1.\n", "become-not-permitted"),
+        ("Sorry, user ops may not run sudo on node1.\n", "become-not-permitted"),
+        ("sudo: sorry, you must have a tty to run sudo\n", "become-requires-tty"),
+        ("Sorry, try again.\nsudo: no password was provided\n", "become-password-wrong"),
+        ("sudo: 1 incorrect password attempt\n", "become-password-wrong"),
+        ("/bin/sh: 1: sudo: not found\n", "become-missing"),
+        ("/bin/sh: line 1: sudo: command not found\n", "become-missing"),
+        ("sudo: unable to stat /etc/sudoers: Permission denied\n", "become-failed"),
+        ("su: Permission denied\n", "become-not-permitted"),
+        ("This account is currently not available.\n", "login-shell-refused"),
+        ("", "login-shell-refused"),
+    ],
+)
+def test_why_a_program_never_began(said: str, code: str) -> None:
+    started = exchange()
+
+    started.hear_stderr(said.encode())
+
+    assert started.failure(1).code == code
