@@ -62,23 +62,23 @@ def main() -> None:
     parser.add_argument("--forks", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", metavar="FILE")
-    asked = parser.parse_args()
+    request = parser.parse_args()
     if not can_serve():
         print("needs root, /usr/sbin/sshd and a merged /usr: nothing was measured")
         return
     others, missing = sides.peers()
     texts = []
-    for count in asked.hosts:
+    for count in request.hosts:
         with serving(count) as hosts:
-            work = Work(hosts=hosts, count=count, port=hosts.port, forks=asked.forks)
+            work = Work(hosts=hosts, count=count, port=hosts.port, forks=request.forks)
             able = [side for side in others if count <= side.hosts_at_most]
             unable = {side.name: "takes too long for so many" for side in others if side not in able}
-            found = measure(work, able, asked.rounds)
+            found = measure(work, able, request.rounds)
             text = tables(work, found, {**missing, **unable}, dead=with_dead_hosts(work))
         print(text, flush=True)
         texts.append(text)
-    if asked.write:
-        Path(asked.write).write_text(written(Path(asked.write).read_text(), "\n".join(texts)))
+    if request.write:
+        Path(request.write).write_text(written(Path(request.write).read_text(), "\n".join(texts)))
 
 
 def measure(work: Work, others: list[Side], rounds: int) -> dict[str, Measured]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, Errand
-from harbor_agent.transport.ansible.task_transport import TaskTransport, connect_anew
+from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, JobClient
+from harbor_agent.transport.ansible.task_transport import TaskTransport, disable_connection_reuse
 
 
 class ActionModule(ActionBase):
@@ -20,9 +20,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return nothing of the result: harbor-agent has it from the socket."""
         super().run(tmp, task_vars)
-        connect_anew(self)
-        with Errand(os.environ[SOCKET_VARIABLE]) as errand:
+        disable_connection_reuse(self)
+        with JobClient(os.environ[SOCKET_VARIABLE]) as errand:
             job = errand.fetch(task_vars["inventory_hostname"])
             for result in TaskTransport(self).run([job]):
-                errand.hand_back(result)
+                errand.send_result(result)
         return {"changed": False}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.rollout.kubernetes_hooks import ClusterSide, look_around
+from harbor_agent.engine.rollout.kubernetes_hooks import HookOptions, connect_hooks
 from tests.cluster.rollouts import PATIENT, RUN
 from tests.lab.apiserver import running_apiserver
 from tests.lab.registry import Login, running_registry
@@ -93,9 +93,9 @@ def around(apiserver: RunningApiServer) -> Iterator[Around]:
         def look(*nodes: PlannedNode, user: str = "admin", told: list[Event] | None = None, **side: object) -> object:
             kubeconfig = str(apiserver.kubeconfig(user))
             listener = (told if told is not None else []).append
-            wish = ClusterSide(
+            wish = HookOptions(
                 run_id=RUN, kubeconfig=kubeconfig, context=None, drain=True, listener=listener, deadlines=PATIENT
             )
-            return stack.enter_context(look_around(replace(wish, **side), nodes))
+            return stack.enter_context(connect_hooks(replace(wish, **side), nodes))
 
         yield look

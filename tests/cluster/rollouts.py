@@ -15,14 +15,14 @@ from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.state import NodeState, System
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.rollout.hooks import Surroundings
+    from harbor_agent.engine.rollout.hooks import RolloutHooks
     from tests.lab.apiserver import RunningApiServer
 
 RUN = "20260101T000000Z-0001"
 PATIENT = Deadlines(drain=60.0, ready=60.0)
 SHORT = Deadlines(drain=1.0, ready=1.0)
 
-Around = Callable[..., "Surroundings"]
+Around = Callable[..., "RolloutHooks"]
 
 
 def planned(name: str, *, action: Action = Action.RESTART, address: str = "", boot_id: str = "") -> PlannedNode:

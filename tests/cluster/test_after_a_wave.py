@@ -128,6 +128,6 @@ class TestReady:
     ) -> None:
         add_node(apiserver, name, ready=False)
         side = around(planned(name), drain=drain, deadlines=SHORT)
-        assert side.not_canary == {name}
+        assert side.unfit_for_canary == {name}
         side.before([planned(name)])
         assert side.after([ended(name)]) == [ended(name)]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.rollout.kubernetes_hooks import ClusterSide, Deadlines, look_around
+from harbor_agent.engine.rollout.kubernetes_hooks import Deadlines, HookOptions, connect_hooks
 from harbor_agent.errors import AgentError, ExitCode, UsageError
 from harbor_agent.model.plan import Action
 from harbor_agent.model.result import Outcome
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Event
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.hooks import Surroundings
+    from harbor_agent.engine.rollout.hooks import RolloutHooks
     from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
 
@@ -70,7 +70,7 @@ class TestDrain:
         add_node(apiserver, name, cordoned=True)
         add_pod(apiserver, name, f"{name}-web")
         side = around(planned(name))
-        assert side.not_canary == {name}
+        assert side.unfit_for_canary == {name}
         with running_kubelet(apiserver, name):
             assert side.before([planned(name)]) == {}
         assert pods_on(apiserver, name) == set()
@@ -225,7 +225,7 @@ class TestRights:
         assert "needs verb list on nodes" in finding.message
 
 
-def _granted(around: Around, node: PlannedNode) -> Surroundings:
+def _granted(around: Around, node: PlannedNode) -> RolloutHooks:
     """Look around as soon as the server has taken in what was granted."""
     for _ in range(100):
         try:
@@ -238,30 +238,30 @@ def _granted(around: Around, node: PlannedNode) -> Surroundings:
 class TestNoCluster:
     def test_one_that_is_away_ends_a_drain_before_it_begins(self, tmp_path: Path) -> None:
         kubeconfig = _kubeconfig(tmp_path)
-        wish = ClusterSide(run_id=RUN, kubeconfig=kubeconfig, context=None, drain=True, listener=[].append)
+        wish = HookOptions(run_id=RUN, kubeconfig=kubeconfig, context=None, drain=True, listener=[].append)
         with pytest.raises(AgentError) as caught:
-            look_around(wish, [planned("worker")])
+            connect_hooks(wish, [planned("worker")])
         assert caught.value.problem.code == "cluster-unreachable"
 
     def test_one_that_is_away_blinds_a_rollout_and_does_not_stop_it(self, tmp_path: Path) -> None:
         kubeconfig = _kubeconfig(tmp_path)
-        wish = ClusterSide(run_id=RUN, kubeconfig=kubeconfig, context=None, drain=False, listener=[].append)
-        with look_around(wish, [planned("worker")]) as side:
-            assert side.not_canary == frozenset()
+        wish = HookOptions(run_id=RUN, kubeconfig=kubeconfig, context=None, drain=False, listener=[].append)
+        with connect_hooks(wish, [planned("worker")]) as side:
+            assert side.unfit_for_canary == frozenset()
             assert side.before([planned("worker")]) == {}
             assert [finding.code for finding in side.findings] == ["cluster-nodes-unseen"]
 
     def test_a_kubeconfig_that_is_not_there_blinds_a_rollout_too(self, tmp_path: Path) -> None:
         nowhere = str(tmp_path / "none")
-        wish = ClusterSide(run_id=RUN, kubeconfig=nowhere, context=None, drain=False, listener=[].append)
-        (finding,) = look_around(wish, [planned("worker")]).findings
+        wish = HookOptions(run_id=RUN, kubeconfig=nowhere, context=None, drain=False, listener=[].append)
+        (finding,) = connect_hooks(wish, [planned("worker")]).findings
         assert finding.code == "cluster-nodes-unseen"
         assert nowhere in finding.message
 
     def test_a_kubeconfig_that_is_not_there_ends_a_drain(self, tmp_path: Path) -> None:
-        wish = ClusterSide(run_id=RUN, kubeconfig=str(tmp_path / "none"), context=None, drain=True, listener=[].append)
+        wish = HookOptions(run_id=RUN, kubeconfig=str(tmp_path / "none"), context=None, drain=True, listener=[].append)
         with pytest.raises(UsageError):
-            look_around(wish, [planned("worker")])
+            connect_hooks(wish, [planned("worker")])
 
 
 def _kubeconfig(folder: Path) -> str:

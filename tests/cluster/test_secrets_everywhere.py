@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
 from harbor_agent.engine.secrets.commands import (
     apply_pull_secrets,
     plan_secret_removal,
@@ -62,14 +62,14 @@ def make_namespace(apiserver: RunningApiServer, name: str, team: str) -> str:
 
 def policies(
     apiserver: RunningApiServer, secret: dict[str, object], *, password: str = "one", **flags: object
-) -> Policies:
+) -> PolicyLayers:
     """The policies of a settings file with this secret."""
     file = Path(apiserver.directory / "password")
     file.write_text(password)
     credentials = {"username": "robot$p+n", "password_file": str(file)}
     registry = {"address": REGISTRY, "credentials": credentials, "secret": secret}
     document = {"registries": [registry], "kubeconfig": str(apiserver.kubeconfig())}
-    return Policies(file=settings_from_file(document, Source(name="test")), flags=RegistryFlags(**flags))
+    return PolicyLayers(file=settings_from_file(document, Source(name="test")), flags=RegistryFlags(**flags))
 
 
 def apply(apiserver: RunningApiServer, secret: dict[str, object], **more: object) -> SecretsReport:
@@ -362,7 +362,7 @@ def test_who_may_not_list_is_told_what_is_missing(apiserver: RunningApiServer) -
 
 
 def test_where_there_is_none_none_is_shown(apiserver: RunningApiServer) -> None:
-    everywhere = Policies(
+    everywhere = PolicyLayers(
         file=settings_from_file({"kubeconfig": str(apiserver.kubeconfig())}, Source(name="test")), flags=RegistryFlags()
     )
     assert shown_secrets(everywhere, ("no-such-namespace",)) == []

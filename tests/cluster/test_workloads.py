@@ -17,7 +17,7 @@ import yaml
 from harbor_agent.errors import AgentError
 from harbor_agent.kubernetes.workloads import live_workloads
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
-from harbor_agent.planning.secrets.workloads import Annotated, AnnotationWish, annotated
+from harbor_agent.planning.secrets.workloads import AnnotatedManifest, AnnotationSpec, annotate
 from tests.cluster.answering import free_port
 from tests.lab.waiting import wait_until
 
@@ -80,8 +80,8 @@ def manifest(kind: str, name: str = "web") -> str:
 
 
 def with_secret(text: str, secret: str = "harbor-pull") -> str:
-    result = annotated("f.yaml", text, AnnotationWish(secret=secret))
-    assert isinstance(result, Annotated)
+    result = annotate("f.yaml", text, AnnotationSpec(secret=secret))
+    assert isinstance(result, AnnotatedManifest)
     return result.text
 
 

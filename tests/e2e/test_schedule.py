@@ -155,10 +155,10 @@ def scheduled(controller: Controller) -> Controller:
 
 def test_nothing_is_installed_without_a_yes(controller: Controller) -> None:
     before = controller.units()
-    asked = controller.agent("schedule", "install", "-i", "inventory.ini", sudo=True)
-    assert (asked.code, "not-confirmed" in asked.stderr) == (7, True)
-    assert f"+++ /etc/systemd/system/{_UNIT}.service" in asked.stderr
-    assert "User=ops" in asked.stderr
+    request = controller.agent("schedule", "install", "-i", "inventory.ini", sudo=True)
+    assert (request.code, "not-confirmed" in request.stderr) == (7, True)
+    assert f"+++ /etc/systemd/system/{_UNIT}.service" in request.stderr
+    assert "User=ops" in request.stderr
     assert controller.units() == before
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.plan.nodes import plan_fleet
-from harbor_agent.engine.plan.run_plan import without_consent
-from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.plan.run_plan import refuse_unconsented
+from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.config.schema import Settings
+from harbor_agent.planning.config.schema import PolicyLayer
 from harbor_agent.transport.protocol import Completed
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Straight:
 def planned(world: World) -> PlannedNode:
     flags = RegistryFlags(addresses=("http://10.99.0.1:5000",), route=RouteChoice.DROP_IN)
     node = Node(name="node1", address="192.0.2.1")
-    (one,) = plan_fleet(Straight(world), [node], Policies(file=Settings(), flags=flags), lambda _: None)
+    (one,) = plan_fleet(Straight(world), [node], PolicyLayers(file=PolicyLayer(), flags=flags), lambda _: None)
     assert isinstance(one.decision, Plan), one.problem
     assert one.decision.action is Action.RESTART
     return one
@@ -64,7 +64,7 @@ def busy(world: World) -> World:
 @pytest.mark.parametrize("fault", TELLS_NOT)
 def test_a_restart_wants_consent_where_it_is_not_known_what_it_stops(busy: World, fault: str) -> None:
     busy.replace("docker", fault)
-    held_back = without_consent(planned(busy))
+    held_back = refuse_unconsented(planned(busy))
     assert held_back.outcome is Outcome.REFUSED
     assert held_back.problem is not None
     assert held_back.problem.code == "containers-would-stop"
@@ -73,16 +73,16 @@ def test_a_restart_wants_consent_where_it_is_not_known_what_it_stops(busy: World
 
 
 def test_where_docker_tells_or_nothing_runs_none_is_wanted(busy: World) -> None:
-    assert without_consent(planned(busy)).outcome is Outcome.CHANGE
+    assert refuse_unconsented(planned(busy)).outcome is Outcome.CHANGE
     busy.set("containers", "")
-    assert without_consent(planned(busy)).outcome is Outcome.CHANGE
+    assert refuse_unconsented(planned(busy)).outcome is Outcome.CHANGE
 
 
 def test_a_container_that_ends_between_two_questions_hides_no_other(busy: World) -> None:
     busy.set("containers", "c1 always no /web\nc2 no no /ended\n")
     described = '["c1","/web","img","always",""]'
     busy.replace("docker", f"case $1 in inspect) echo '{described}'; exit 1 ;; esac")
-    one = without_consent(planned(busy))
+    one = refuse_unconsented(planned(busy))
     assert one.outcome is Outcome.CHANGE
     assert isinstance(one.decision, Plan)
     assert [container.name for container in one.decision.containers_bounced] == ["web"]
@@ -92,4 +92,4 @@ def test_containers_that_run_on_need_none(busy: World) -> None:
     busy.set("live-restore", "true\n")
     busy.file("/etc/docker/daemon.json").write_text('{"live-restore": true}\n')
     busy.replace("docker", TELLS_NOT[0])
-    assert without_consent(planned(busy)).outcome is Outcome.CHANGE
+    assert refuse_unconsented(planned(busy)).outcome is Outcome.CHANGE

@@ -11,7 +11,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_CHANNEL_DATA
 
-from harbor_agent.transport.ssh.client import Forwarded, Transport
+from harbor_agent.transport.ssh.client import Forwarded, SshClientTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.needs("sshd", "root")
 PATIENCE = 20.0
 
 
-class Hesitant(Transport):
+class Hesitant(SshClientTransport):
     """A connection whose data waits to be sent; other messages do not."""
 
     def __init__(self, connection: socket.socket) -> None:

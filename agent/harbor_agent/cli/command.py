@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def guarded(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
+def command(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
     """Make a command of a function that takes groups of options and returns its exit code (None: go on).
 
     Each parameter whose type is a dataclass stands for all of its fields, so that commands share options without

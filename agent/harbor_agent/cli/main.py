@@ -84,8 +84,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(f"harbor-agent {__version__}")
         raise typer.Exit
 

@@ -56,13 +56,15 @@ class Measurement:
             tell("\n".join(problem_lines(problem)))
 
     def _write(self, code: ExitCode, ended: Report | None) -> Problem | None:
-        from harbor_agent.engine.drift.metrics import Measured, write_metrics
+        from harbor_agent.engine.drift.metrics import DriftRunSummary, write_metrics
 
         self._is_written = True
         if self.file is None:
             return None
         seconds = time.monotonic() - self._began
-        measured = Measured(exit_code=int(code), moment=time.time(), seconds=seconds, report=self._report, ended=ended)
+        measured = DriftRunSummary(
+            exit_code=int(code), moment=time.time(), seconds=seconds, report=self._report, ended=ended
+        )
         return write_metrics(self.file, measured)
 
 

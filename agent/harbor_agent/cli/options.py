@@ -14,7 +14,7 @@ from harbor_agent.errors import UsageError
 from harbor_agent.model.policy import RouteChoice
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.request.request import Asked, Reach, RegistryFlags
+    from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
     from harbor_agent.model.sensitive import Sensitive
 
 DEFAULT_FORKS = 10
@@ -200,7 +200,7 @@ KeyForm = Annotated[
 ]
 
 
-def program_part(**settings: Any) -> typer.Typer:  # noqa: ANN401 - as typer calls and types them
+def command_app(**settings: Any) -> typer.Typer:  # noqa: ANN401 - as typer calls and types them
     """Return what takes up the commands of one module, with `settings` of typer's."""
     return typer.Typer(rich_markup_mode=None, add_completion=False, **settings)
 
@@ -224,13 +224,13 @@ class NodeOptions:
     ask_pass: AskPass = False
     ask_become_pass: AskBecomePass = False
 
-    def reach(self) -> Reach:
+    def selection(self) -> NodeSelection:
         """Return how nodes are reached."""
         from harbor_agent.engine.history.recorder import with_failed
-        from harbor_agent.engine.request.request import Reach
+        from harbor_agent.engine.request.request import NodeSelection
         from harbor_agent.model.inventory import VaultSources
 
-        return Reach(
+        return NodeSelection(
             sources=tuple(self.inventory or ()),
             limit=with_failed(self.limit),
             transport=self.transport.value,
@@ -246,7 +246,7 @@ class NodeOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WishOptions:
+class PlanOptions:
     """What is wanted of the nodes beyond the registries."""
 
     route: RouteOption = None
@@ -306,14 +306,14 @@ class SecretOptions:
         )
 
 
-def asked(
-    nodes: NodeOptions, login: LoginOptions, wish: WishOptions, secret: SecretOptions, verify_image: str | None
-) -> Asked:
+def build_request(
+    nodes: NodeOptions, login: LoginOptions, wish: PlanOptions, secret: SecretOptions, verify_image: str | None
+) -> RunRequest:
     """Return all that plan and apply were asked for. Raises UsageError."""
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
 
-    return Asked(
-        reach=nodes.reach(),
+    return RunRequest(
+        selection=nodes.selection(),
         flags=replace(secret.added_to(login.flags()), absent=wish.absent, route=wish.route, verify_image=verify_image),
         config=login.config,
         repair=wish.repair,

@@ -17,7 +17,7 @@ _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINAT
 
 
 @contextlib.contextmanager
-def stopping_gently() -> Iterator[StopRequest]:
+def graceful_stop() -> Iterator[StopRequest]:
     """Take the two signals for as long as the block lasts; a second one leaves by KeyboardInterrupt."""
     request = StopRequest()
 

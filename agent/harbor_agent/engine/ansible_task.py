@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.engine.plan.nodes import plan_fleet
-from harbor_agent.engine.plan.run_plan import without_consent
+from harbor_agent.engine.plan.run_plan import refuse_unconsented
 from harbor_agent.engine.request.config_file import load_configuration
-from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
 from harbor_agent.engine.rollout.run import new_run_id
-from harbor_agent.engine.rollout.waves import Run, apply_plans, prove_unchanged
+from harbor_agent.engine.rollout.waves import RolloutContext, apply_plans, verify_unchanged
 from harbor_agent.engine.secrets.secrets import (
     apply_secrets,
     check_logins,
     credentials_of,
+    desired_secrets,
     plan_secrets,
-    wanted_secrets,
 )
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
@@ -64,7 +64,7 @@ class TaskRequest:
 
 def carry_out(request: TaskRequest, transport: Transport) -> Result:
     """Do what the task asks for and return Ansible's result for it. Raises AgentError where nothing can be done."""
-    policies = Policies(file=load_configuration(request.config), flags=RegistryFlags(), repair=request.repair)
+    policies = PolicyLayers(file=load_configuration(request.config), flags=RegistryFlags(), repair=request.repair)
     if request.phase not in _ON_NODES:
         everything = [policies.general(), *(policies.for_node(node) for node in request.nodes)]
         return _login(request, everything) if request.phase == "login" else _secret(request, everything)
@@ -82,7 +82,7 @@ def carry_out(request: TaskRequest, transport: Transport) -> Result:
     if request.phase == "verify":
         return _verify(request, planned, transport)
     if not request.accept_restart:
-        planned = without_consent(planned)
+        planned = refuse_unconsented(planned)
     if request.phase == "plan" or request.check_mode or planned.outcome is not Outcome.CHANGE:
         return _planned(planned)
     return _apply(request, planned, transport)
@@ -99,7 +99,7 @@ def _login(request: TaskRequest, policies: Sequence[Policy]) -> Result:
 
 
 def _secret(request: TaskRequest, policies: Sequence[Policy]) -> Result:
-    wanted = wanted_secrets(policies, credentials_of(policies), RegistryFlags())
+    wanted = desired_secrets(policies, credentials_of(policies), RegistryFlags())
     if not wanted:
         return {"changed": False, "skipped": True, "msg": "no secret is asked for"}
     act = plan_secrets if request.check_mode else apply_secrets
@@ -145,12 +145,12 @@ def _verify(request: TaskRequest, planned: PlannedNode, transport: Transport) ->
         return {"changed": False, "failed": True, "code": "not-configured", "msg": f"not as wanted: {planned.reason}"}
     if planned.outcome is not Outcome.UNCHANGED:
         return _planned(planned)
-    (result,) = prove_unchanged(_run(request, planned, transport), [planned])
+    (result,) = verify_unchanged(_run(request, planned, transport), [planned])
     return _ended(result, changed=None)
 
 
-def _run(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Run:
-    return Run(
+def _run(request: TaskRequest, planned: PlannedNode, transport: Transport) -> RolloutContext:
+    return RolloutContext(
         run_id=request.run_id or new_run_id(),
         transport=transport,
         rollout=Rollout(),

@@ -47,10 +47,10 @@ _BY_DRIFT = {
 
 def drift_exit_code(statuses: Iterable[DriftStatus]) -> ExitCode:
     """Return the exit code of a look for drift: 3 where something is to be done."""
-    return worst(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
+    return most_severe(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
 
 
-def worst(codes: Iterable[ExitCode]) -> ExitCode:
+def most_severe(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the code that counts of several, DONE where there is none."""
     found = set(codes)
     return next((code for code in _ORDER if code in found), ExitCode.DONE)
@@ -61,7 +61,7 @@ def plan_exit_code(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, 
     codes = [_BY_OUTCOME.get(node.outcome, ExitCode.DONE) for node in nodes]
     if secrets is not None:
         codes.append({"failed": ExitCode.FAILED, "change": ExitCode.PENDING}.get(secrets.status, ExitCode.DONE))
-    return worst(code for code in codes if pending or code is not ExitCode.PENDING)
+    return most_severe(code for code in codes if pending or code is not ExitCode.PENDING)
 
 
 def run_exit_code(results: Sequence[NodeResult], secrets: SecretsReport | None, *, halted: bool) -> ExitCode:
@@ -72,4 +72,4 @@ def run_exit_code(results: Sequence[NodeResult], secrets: SecretsReport | None, 
         codes.append(ExitCode.STOPPED)
     if secrets is not None and secrets.status == "failed":
         codes.append(ExitCode.FAILED)
-    return worst(codes)
+    return most_severe(codes)

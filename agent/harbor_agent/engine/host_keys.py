@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harbor_agent.engine.events import Listener
-    from harbor_agent.engine.request.request import Reach
+    from harbor_agent.engine.request.request import NodeSelection
     from harbor_agent.transport.ssh.host_keys import HostKey
 
 TRUST_SCHEMA = "harbor-agent/trust/1"
@@ -35,17 +35,19 @@ class TrustReport:
         return ExitCode.DONE if all(key.status in _FINE for key in self.keys) else ExitCode.UNREACHABLE
 
 
-def trust_hosts(reach: Reach, confirm: Callable[[Sequence[HostKey]], None], listener: Listener) -> TrustReport:
+def trust_hosts(
+    selection: NodeSelection, confirm: Callable[[Sequence[HostKey]], None], listener: Listener
+) -> TrustReport:
     """Ask nodes and their bastions for their host keys, and add the unknown ones that `confirm` does not object to.
 
     `confirm` is handed all unknown keys of hosts that are reached the same way, and raises to end it all: then nothing
     of these is added. A key that has changed or is revoked is only reported. Raises UsageError where the inventory is
     wrong or a known_hosts file cannot be written.
     """
-    nodes = [node for node in load_nodes(reach, listener) if node.skip_reason is None and node.connection == "ssh"]
+    nodes = [node for node in load_nodes(selection, listener) if node.skip_reason is None and node.connection == "ssh"]
     listener(Phase(name="ask for host keys", total=len(nodes)))
     done: list[HostKey] = []
-    with HostKeys(nodes, forks=reach.forks) as host_keys:
+    with HostKeys(nodes, forks=selection.forks) as host_keys:
         for stage in host_keys.stages():
             unknown = [key for key in stage if key.status is KeyStatus.UNKNOWN and key.file is not None]
             if unknown:

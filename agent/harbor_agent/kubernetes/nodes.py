@@ -109,8 +109,8 @@ class ClusterNodes:
             plural, _, subresource = resource.partition("/")
             attributes = ResourceAttributes(verb=verb, resource=plural, subresource=subresource or None)
             review = SelfSubjectAccessReview(spec=SelfSubjectAccessReviewSpec(resourceAttributes=attributes))
-            asked = Intent(verb="create", resource="selfsubjectaccessreviews")
-            answer = attempt(asked, lambda review=review: self._client.create(review))  # type: ignore[misc]
+            intent = Intent(verb="create", resource="selfsubjectaccessreviews")
+            answer = attempt(intent, lambda review=review: self._client.create(review))  # type: ignore[misc]
             if isinstance(answer, Problem):
                 return answer
             if answer.status and not answer.status.allowed:

@@ -10,7 +10,7 @@ from lightkube.resources.core_v1 import Pod
 
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.errors import Intent, attempt
-from harbor_agent.model.workload import Container
+from harbor_agent.model.workload import PodContainer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,5 +51,5 @@ def _name_if_older(pod: Pod, spec: SecretSpec, accounts: Collection[str]) -> str
     if pod.status and pod.status.phase in _FINISHED:
         return ""
     containers = [*pod_spec.containers, *(pod_spec.initContainers or [])]
-    uses_it = any(Container(name="", image=container.image or "").is_from(spec.address) for container in containers)
+    uses_it = any(PodContainer(name="", image=container.image or "").is_from(spec.address) for container in containers)
     return ((pod.metadata or ObjectMeta()).name or "") if uses_it else ""

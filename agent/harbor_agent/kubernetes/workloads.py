@@ -20,7 +20,7 @@ from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.rbac import Rule, role_hint
 from harbor_agent.model.secret import ALL_NAMESPACES
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, Container, PodTemplate, Workload
+from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,7 +123,7 @@ def _workload(kind: str, metadata: ObjectMeta, template: PodTemplateSpec) -> Wor
         namespace=metadata.namespace or "",
         name=metadata.name or "",
         template=PodTemplate(
-            containers=tuple(Container(name=one.name, image=one.image or "") for one in containers),
+            containers=tuple(PodContainer(name=one.name, image=one.image or "") for one in containers),
             pull_secrets=tuple(secret.name for secret in spec.imagePullSecrets or [] if secret.name),
             annotation=annotations.get(PULL_SECRETS_ANNOTATION),
         ),

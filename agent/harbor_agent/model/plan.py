@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
-    from harbor_agent.model.state import Container, FileState
+    from harbor_agent.model.state import FileState, RunningContainer
 
 
 class Action(StrEnum):
@@ -77,7 +77,7 @@ class Plan:
     action: Action = Action.NONE
     route: Route = Route.NONE
     reason: str
-    containers_bounced: tuple[Container, ...] = ()
+    containers_bounced: tuple[RunningContainer, ...] = ()
     live_restore: LiveRestore = LiveRestore.NONE
     expected_entries: tuple[str, ...] = ()
     unexpected_entries: tuple[str, ...] = ()

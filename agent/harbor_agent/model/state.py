@@ -97,7 +97,7 @@ class LiveRegistryConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class RunningContainer:
     """A running container. `restart_policy` is Docker's name for it: no, always, unless-stopped, on-failure."""
 
     id: str
@@ -125,7 +125,7 @@ class DockerState:
     live: LiveRegistryConfig | None = None
     live_restore: bool | None = None
     swarm: str = ""
-    containers: tuple[Container, ...] = ()
+    containers: tuple[RunningContainer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

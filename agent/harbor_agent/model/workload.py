@@ -16,7 +16,7 @@ EDITED_KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Cron
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class PodContainer:
     """A container or init container; `image` is "" where the manifest leaves it to something else."""
 
     name: str
@@ -34,7 +34,7 @@ class Container:
 class PodTemplate:
     """`annotation` is the text of PULL_SECRETS_ANNOTATION, None where there is none; init containers come last."""
 
-    containers: tuple[Container, ...]
+    containers: tuple[PodContainer, ...]
     pull_secrets: tuple[str, ...] = ()
     annotation: str | None = None
 

@@ -121,7 +121,7 @@ def digest_of(state: FileState) -> str:
     return hashlib.sha256(state.content or b"").hexdigest() if state.exists else ABSENT
 
 
-def fight(found: Mapping[str, str], past: Sequence[PastCorrection]) -> tuple[str, str] | None:
+def find_reverted_file(found: Mapping[str, str], past: Sequence[PastCorrection]) -> tuple[str, str] | None:
     """Return the file that somebody else keeps rewriting, and why that is clear; None where nobody does.
 
     `found` maps what is to be corrected now to what it holds (`digest_of`); {"": ""} where it is the daemon only.

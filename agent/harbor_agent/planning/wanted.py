@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DesiredState:
     """The registries that must be trusted and those that must not, and how far the planner may go.
 
     `repair` allows what revives dead settings or deletes somebody's key. `live_restore` asks that containers outlive a

@@ -56,12 +56,12 @@ class Deadline:
             raise OutOfTimeError
         return min(left, most)
 
-    def nap(self) -> float:
+    def poll_interval(self) -> float:
         """Return how long to wait for I/O before looking at the clock and the stop signal again."""
         return self.remaining(_LONGEST_NAP)
 
 
-class Watch:
+class Watchdog:
     """Closes what is still open when its deadline is over, for calls that wait without a timeout of their own."""
 
     def __init__(self) -> None:

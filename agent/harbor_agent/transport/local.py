@@ -85,13 +85,13 @@ class _Pump:
     def run(self, deadline: Deadline) -> None:
         """Go on until both streams have ended, or there is no use in it. Raises OutOfTimeError."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._stdout, selectors.EVENT_READ, self._exchange.hear_stdout)
+            selector.register(self._stdout, selectors.EVENT_READ, self._exchange.feed_stdout)
             selector.register(self._stderr, selectors.EVENT_READ, self._exchange.hear_stderr)
             os.set_blocking(self._stdin.fileno(), False)
             receiving = 2
             while receiving and not self._exchange.problem:
                 self._arrange_input(selector)
-                for key, _ in selector.select(deadline.nap()):
+                for key, _ in selector.select(deadline.poll_interval()):
                     if key.fileobj is self._stdin:
                         self._send(selector)
                     elif data := os.read(key.fd, _CHUNK):

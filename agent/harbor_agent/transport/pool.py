@@ -33,7 +33,7 @@ def run_each(run_one: Callable[[_Job, Event], _Result], jobs: Iterable[_Job], *,
     count = len(waiting)
     results: SimpleQueue[_Result | Exception] = SimpleQueue()
 
-    def work(places: _Places) -> None:
+    def work(places: _Slots) -> None:
         _of_thread.places = places
         while places.take():
             try:
@@ -47,7 +47,7 @@ def run_each(run_one: Callable[[_Job, Event], _Result], jobs: Iterable[_Job], *,
                 results.put(error)
             places.give()
 
-    places = _Places(min(max(forks, 1), count), work)
+    places = _Slots(min(max(forks, 1), count), work)
     try:
         for _ in range(count):
             result = results.get()
@@ -59,13 +59,13 @@ def run_each(run_one: Callable[[_Job, Event], _Result], jobs: Iterable[_Job], *,
 
 
 @contextmanager
-def standing_aside() -> Iterator[None]:
+def releasing_slot() -> Iterator[None]:
     """Let another job run while this one waits for somebody who may never answer.
 
     So hosts that are dead cost a run one timeout in all, and not one each. At the end of the block the job waits for a
     place again. Outside of `run_each` nothing happens.
     """
-    places: _Places | None = getattr(_of_thread, "places", None)
+    places: _Slots | None = getattr(_of_thread, "places", None)
     if places is None or not places.leave():
         yield
         return
@@ -76,7 +76,7 @@ def standing_aside() -> Iterator[None]:
 
 
 @contextmanager
-def keeping_place() -> Iterator[None]:
+def holding_slot() -> Iterator[None]:
     """Have nobody stand aside in this block: others wait for what it holds, and would keep its place from it."""
     places = getattr(_of_thread, "places", None)
     _of_thread.places = None
@@ -86,10 +86,10 @@ def keeping_place() -> Iterator[None]:
         _of_thread.places = places
 
 
-class _Places:
+class _Slots:
     """Who may run: as many jobs as there are places, those that come back before those that are new."""
 
-    def __init__(self, count: int, work: Callable[[_Places], None]) -> None:
+    def __init__(self, count: int, work: Callable[[_Slots], None]) -> None:
         """Start a thread a place that does `work`, and another one for a job that stands aside."""
         self.stopping = Event()
         self._work = work

@@ -39,8 +39,8 @@ def test_ansible_cfg_names_the_inventory_and_a_plan_file_keeps_it(run: Runner, t
     ran = run(*PLAN, "--out", "change.plan")
 
     assert (ran.rc, nodes(ran.document())) == (4, ["n1"])
-    asked = json.loads(run("plan", "show", "change.plan", "-o", "json").out)["asked"]
-    assert asked["reach"]["sources"] == [str(tmp_path / "hosts")]
+    request = json.loads(run("plan", "show", "change.plan", "-o", "json").out)["request"]
+    assert request["selection"]["sources"] == [str(tmp_path / "hosts")]
 
     tmp_path.chmod(0o777)
     ran = run(*PLAN)
@@ -54,7 +54,7 @@ def test_a_vault_opens_with_the_usual_options_and_says_so_where_it_does_not(
     ran = run(*PLAN, "-i", "hosts", "--vault-id", f"dev@{vaulted.name}", "--out", "change.plan")
     assert (ran.rc, nodes(ran.document())) == (4, ["v1"])
     assert "other@127.0.0.1" in ran.out
-    kept = json.loads((tmp_path / "change.plan").read_text(encoding="utf-8"))["asked"]["reach"]["vault"]
+    kept = json.loads((tmp_path / "change.plan").read_text(encoding="utf-8"))["request"]["selection"]["vault"]
     assert kept["ids"] == [f"dev@{vaulted}"]
 
     ran = run("rollback", "--node", "v1", "-i", "hosts", "--vault-id", f"dev@{vaulted.name}", "--yes")

@@ -6,14 +6,14 @@ import itertools
 
 import pytest
 
-from harbor_agent.engine.exit_codes import run_exit_code, worst
+from harbor_agent.engine.exit_codes import most_severe, run_exit_code
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.result import NodeResult, Outcome
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.pairwise([6, 1, 7, 5, 4, 3, 0])))
 def test_the_order_of_the_contract(first: int, second: int) -> None:
-    assert worst([ExitCode(second), ExitCode(first)]) == first
+    assert most_severe([ExitCode(second), ExitCode(first)]) == first
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.rollout.records import record_of, record_of_correction
+from harbor_agent.engine.rollout.records import apply_record, record_of_correction
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
@@ -18,7 +18,7 @@ from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.reader import Source
 from harbor_agent.planning.config.schema import settings_from_file
 from harbor_agent.planning.docker.plan import plan_docker
-from harbor_agent.planning.drift import DriftStatus, classify, digest_of, fight, is_suspect
+from harbor_agent.planning.drift import DriftStatus, classify, digest_of, find_reverted_file, is_suspect
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -56,7 +56,7 @@ def left_by_a_run(unit: str = DEBIAN_UNIT) -> NodeState:
     """The node as an apply leaves it, with what it remembers."""
     before = running(node({FRAGMENT: unit}), ARGV)
     plan = planned(before)
-    return replace(applied(before, plan), record=record_of(plan, POLICY, before, "run-1", "why"))
+    return replace(applied(before, plan), record=apply_record(plan, POLICY, before, "run-1", "why"))
 
 
 def edited(state: NodeState, files: Mapping[str, str | None]) -> NodeState:
@@ -164,7 +164,7 @@ def test_a_run_about_one_registry_forgets_no_other() -> None:
     more = plan_docker("node1", state, want("more.lan"), TEMPLATES)
     assert isinstance(more, Plan)
     policy = Policy(registries=(Registry(address=want("more.lan").present[0]),))
-    record = record_of(more, policy, state, "run-2", "")
+    record = apply_record(more, policy, state, "run-2", "")
     assert record.expected_entries == ("more.lan", HARBOR)
     assert record.entries == (HARBOR, "more.lan")
 
@@ -175,7 +175,7 @@ def test_a_person_takes_edits_in_and_a_correction_does_not() -> None:
     state = replace(state, record=replace(state.record, file_hashes={**state.record.file_hashes, OPTIONS: "absent"}))
     assert state.record
     plan = planned(state)
-    by_person = record_of(plan, POLICY, state, "run-2", "")
+    by_person = apply_record(plan, POLICY, state, "run-2", "")
     assert by_person.file_hashes[OPTIONS] == digest_of(state.files[OPTIONS])
     assert by_person.approved_run == "run-2"
     corrected = record_of_correction(plan, state, state.record, "run-3", "")
@@ -201,13 +201,13 @@ def correction(path: str = OPTIONS, found: str = "a" * 64, hours: float = 1) -> 
 def test_a_fight_is_the_same_content_again_or_three_corrections_a_day(
     past: list[PastCorrection], *, is_fight: bool
 ) -> None:
-    assert (fight({OPTIONS: "a" * 64}, past) is not None) is is_fight
+    assert (find_reverted_file({OPTIONS: "a" * 64}, past) is not None) is is_fight
 
 
 def test_a_daemon_that_is_told_again_is_a_fight_by_number_only() -> None:
     past = [correction(path="", found="")] * 2
-    assert fight({"": ""}, past) is None
-    assert fight({"": ""}, [*past, correction(path="", found="")]) is not None
+    assert find_reverted_file({"": ""}, past) is None
+    assert find_reverted_file({"": ""}, [*past, correction(path="", found="")]) is not None
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.transport.pool import run_each, standing_aside
-from harbor_agent.transport.ssh.config.settings import Settings
+from harbor_agent.transport.pool import releasing_slot, run_each
+from harbor_agent.transport.ssh.config.settings import HostConfig
 from harbor_agent.transport.ssh.config.target import UnreachableError, node_target
 from harbor_agent.transport.ssh.sockets import open_socket
 
@@ -33,7 +33,7 @@ def test_each_job_has_one_result_and_no_more_run_than_there_are_places() -> None
         most.append(len(running))
         if job % 5 == 0:
             running.remove(job)
-            with standing_aside():
+            with releasing_slot():
                 time.sleep(0.01)
             running.append(job)
         running.remove(job)
@@ -49,7 +49,7 @@ def test_those_who_stand_aside_let_others_pass() -> None:
 
     def one(job: int, _: Event) -> int:
         if job < 4:
-            with standing_aside():
+            with releasing_slot():
                 assert others_done.wait(30)
         return job
 
@@ -66,7 +66,7 @@ def test_whoever_stands_aside_does_not_keep_a_run_from_being_stopped() -> None:
 
     def one(job: int, stopping: Event) -> int:
         if job:
-            with standing_aside():
+            with releasing_slot():
                 assert stopping.wait(30)
                 go_on.set()
         return job
@@ -79,7 +79,7 @@ def test_whoever_stands_aside_does_not_keep_a_run_from_being_stopped() -> None:
 
 def test_what_goes_wrong_while_standing_aside_is_raised() -> None:
     def one(_job: int, _stopping: Event) -> None:
-        with standing_aside():
+        with releasing_slot():
             raise ValueError("a bug")
 
     with pytest.raises(ValueError, match="a bug"):
@@ -107,7 +107,7 @@ def connect(target: Target, _: Event) -> str:
 
 
 def target(host: str, port: int) -> Target:
-    return node_target(host, Settings(host=host, port=port, user="root"), None)
+    return node_target(host, HostConfig(host=host, port=port, user="root"), None)
 
 
 @contextmanager

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import Progress, tell, write, write_json
-from harbor_agent.cli.signals import stopping_gently
+from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.plan.run_plan import Fleet
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.plan.run_plan import RunPlan
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.engine.secrets.secrets import SecretsReport
 
-app = options.program_part()
+app = options.command_app()
 
 
 PlanFilePath = Annotated[
@@ -60,13 +60,13 @@ AcceptRestart = Annotated[
         "harbor-agent apply --root ./image-tree --registry 192.168.0.99 --yes",
     )
 )
-@guarded
+@command
 def apply(
     plan_file: PlanFilePath = None,
     *,
     nodes: options.NodeOptions,
     login: options.LoginOptions,
-    wish: options.WishOptions,
+    wish: options.PlanOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     resume: Resume = None,
@@ -83,50 +83,50 @@ def apply(
 
     Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
     """
-    from harbor_agent.engine.plan.run_plan import hold_back_restarts, with_drain
+    from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, with_drain
     from harbor_agent.engine.rollout.run import apply_run
 
-    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note)
-    asked = replace(asked, live_restore=live_restore, only_unmanaged=only_unmanaged)
+    request = replace(options.build_request(nodes, login, wish, secret, verify_image), note=note)
+    request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
     progress = Progress(output, verbose)
-    fleet = _planned(asked, plan_file, resume, progress)
+    run_plan = _planned(request, plan_file, resume, progress)
     if not accept_restart:
-        fleet = hold_back_restarts(fleet)
+        run_plan = refuse_unconsented_restarts(run_plan)
     if drain:
-        fleet = with_drain(fleet)
-    confirm(fleet.nodes, fleet.secrets, yes=yes)
-    with stopping_gently() as stop:
-        report = apply_run(fleet, progress, stop)
+        run_plan = with_drain(run_plan)
+    confirm(run_plan.nodes, run_plan.secrets, yes=yes)
+    with graceful_stop() as stop:
+        report = apply_run(run_plan, progress, stop)
     code = finish(report, output)
     if report.halted:
         tell(f"harbor-agent apply --resume {report.run_id} takes it up where it halted")
     return code
 
 
-def _planned(asked: Asked, plan_file: str | None, resume: str | None, progress: Progress) -> Fleet:
+def _planned(request: RunRequest, plan_file: str | None, resume: str | None, progress: Progress) -> RunPlan:
     """Plan what the options say, or the plan file, or the run that is taken up. Raises UsageError."""
     if plan_file is None and resume is None:
         from harbor_agent.engine.plan.run_plan import plan_run
 
-        return plan_run(asked, progress)
-    _require_nothing_else(asked)
+        return plan_run(request, progress)
+    _require_nothing_else(request)
     if resume is None:
         from harbor_agent.engine.approved import approved_run
 
-        return approved_run(str(plan_file), asked, progress)
+        return approved_run(str(plan_file), request, progress)
     if plan_file is not None:
         raise UsageError.of("flags-ambiguous", "a plan file and a run to take up are two things", "name one of them")
     from harbor_agent.engine.rollout.resume import resume_run
 
-    return resume_run(resume, asked, progress)
+    return resume_run(resume, request, progress)
 
 
-def _require_nothing_else(asked: Asked) -> None:
+def _require_nothing_else(request: RunRequest) -> None:
     """Raise UsageError where options say again, and maybe otherwise, what the plan file or the run says already."""
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
 
-    rest = replace(asked, flags=replace(asked.flags, password=None), note="")
-    if rest != Asked():
+    rest = replace(request, flags=replace(request.flags, password=None), note="")
+    if rest != RunRequest():
         raise UsageError.of(
             "flags-ambiguous",
             "a plan file, or a run to take up, says itself what is to be done",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import AcceptRestart, confirm
 from harbor_agent.cli.console import Progress, write, write_json
 from harbor_agent.cli.metrics import Measurement
-from harbor_agent.cli.signals import stopping_gently
+from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.errors import Problem
 
-app = options.program_part()
+app = options.command_app()
 
 Correct = Annotated[
     bool, typer.Option("--correct", help="Bring nodes back to what a person applied before; asks first.")
@@ -65,7 +65,7 @@ NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names 
         "harbor-agent drift release node7",
     ),
 )
-@guarded
+@command
 def drift(
     *,
     subcommand: typer.Context,
@@ -91,16 +91,18 @@ def drift(
     """
     if subcommand.invoked_subcommand:
         return None
-    from harbor_agent.engine.drift.detect import look_for_drift
+    from harbor_agent.engine.drift.detect import detect_drift
     from harbor_agent.engine.drift.metrics import metrics_file
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
 
     progress = Progress(output, verbose)
     with Measurement(metrics_file(metrics) if metrics else None) as measurement:
         limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
         flags = replace(login.flags(), route=route, verify_image=verify_image)
-        asked = Asked(reach=nodes.reach(), flags=flags, config=login.config, note=note, live_restore=live_restore)
-        report = look_for_drift(asked, progress)
+        request = RunRequest(
+            selection=nodes.selection(), flags=flags, config=login.config, note=note, live_restore=live_restore
+        )
+        report = detect_drift(request, progress)
         measurement.saw(report)
         if not correct:
             return _finish(measurement, report, report.exit_code, output)
@@ -109,7 +111,7 @@ def drift(
 
 
 @app.command("release", epilog=options.examples("harbor-agent drift release node7"))
-@guarded
+@command
 def release(node: NodeName) -> ExitCode:
     """Let a node out of quarantine: it is corrected again, and what was corrected there before is forgotten."""
     from harbor_agent.engine.drift.correct import release as let_out
@@ -146,7 +148,7 @@ def _correct(
     ended = None
     if corrections.chosen:
         confirm([node.planned for node in corrections.chosen], None, yes=yes)
-        with stopping_gently() as stop:
+        with graceful_stop() as stop:
             ended = correct(corrections, progress, stop)
     code = correction_exit_code(corrections, ended)
     return _finish(measurement, corrections.report, code, output, ended=ended, stopped=corrections.stopped)

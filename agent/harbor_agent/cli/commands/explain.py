@@ -11,11 +11,11 @@ import typer
 
 from harbor_agent import resources
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import write
 from harbor_agent.errors import ExitCode
 
-app = options.program_part()
+app = options.command_app()
 
 _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -50,7 +50,7 @@ Codes = Annotated[
 
 
 @app.command(epilog=options.examples("harbor-agent explain host-key-unknown", "harbor-agent explain"))
-@guarded
+@command
 def explain(codes: Codes = None) -> ExitCode:
     """Tell what a problem means, why it happens and what to do about it, step by step.
 

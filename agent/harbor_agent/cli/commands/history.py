@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import write, write_json
 from harbor_agent.errors import ExitCode
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.runs import PastRun
 
-app = options.program_part()
+app = options.command_app()
 
 RunName = Annotated[str, typer.Argument(help="The run, as the first column of history names it.", metavar="RUN")]
 NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names it.", metavar="NODE")]
@@ -30,7 +30,7 @@ NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names 
         "harbor-agent history node node7",
     ),
 )
-@guarded
+@command
 def history(*, subcommand: typer.Context, output: options.Output = options.Format.TEXT) -> ExitCode | None:
     """List the runs that changed nodes from here, newest first: who, when, why, and what became of the nodes."""
     if subcommand.invoked_subcommand:
@@ -44,7 +44,7 @@ def history(*, subcommand: typer.Context, output: options.Output = options.Forma
 
 
 @app.command("show", epilog=options.examples("harbor-agent history show 20261124T060906Z-fe14"))
-@guarded
+@command
 def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show one run: what was asked for, and each node's end."""
     from harbor_agent.engine.history.recorder import load_run
@@ -56,7 +56,7 @@ def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitC
 
 
 @app.command("node", epilog=options.examples("harbor-agent history node node7"))
-@guarded
+@command
 def node(name: NodeName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show what became of one node, run by run, newest first."""
     from harbor_agent.engine.history.recorder import load_runs

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import write
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
     from harbor_agent.engine.history.lock import LockState
 
-app = options.program_part(no_args_is_help=True, help="The lock that keeps runs apart; for a killed run.")
+app = options.command_app(no_args_is_help=True, help="The lock that keeps runs apart; for a killed run.")
 
 
 @app.command("show")
-@guarded
+@command
 def show() -> ExitCode:
     """Tell who holds the lock, or whose run was killed while it held it."""
     from harbor_agent.engine.history.lock import lock_state
@@ -26,7 +26,7 @@ def show() -> ExitCode:
 
 
 @app.command("release")
-@guarded
+@command
 def release() -> ExitCode:
     """Forget the run that was killed while it held the lock; a run that is alive keeps it."""
     from harbor_agent.engine.history.lock import release_lock

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import Progress, tell, write, write_json
 from harbor_agent.errors import ExitCode
 
-app = options.program_part()
+app = options.command_app()
 
 ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3, not 0, where changes are pending.")]
 Out = Annotated[
@@ -34,13 +34,13 @@ PlanFilePath = Annotated[str, typer.Argument(help="A file that plan --out wrote.
         "harbor-agent plan -i inventory.ini --out change.plan",
     ),
 )
-@guarded
+@command
 def plan(
     *,
     subcommand: typer.Context,
     nodes: options.NodeOptions,
     login: options.LoginOptions,
-    wish: options.WishOptions,
+    wish: options.PlanOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     live_restore: options.LiveRestore = False,
@@ -62,22 +62,24 @@ def plan(
     from harbor_agent.views.json.plan import plan_document
     from harbor_agent.views.text.plan import plan_text
 
-    asked = replace(options.asked(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore)
-    fleet = plan_run(asked, Progress(output, verbose))
+    request = replace(
+        options.build_request(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore
+    )
+    run_plan = plan_run(request, Progress(output, verbose))
     if output is options.Format.JSON:
-        write_json(plan_document(fleet.nodes, fleet.secrets, fleet.findings))
+        write_json(plan_document(run_plan.nodes, run_plan.secrets, run_plan.findings))
     else:
-        write(plan_text(fleet.nodes, fleet.secrets, fleet.findings))
+        write(plan_text(run_plan.nodes, run_plan.secrets, run_plan.findings))
     if out is not None:
         from harbor_agent.engine.approved import save_run
 
-        save_run(fleet, out, hours=valid_hours)
+        save_run(run_plan, out, hours=valid_hours)
         tell(f"written to {out}; harbor-agent apply {out} does just this, within {valid_hours:g} hours")
-    return plan_exit_code(fleet.nodes, fleet.secrets, pending=exit_code)
+    return plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code)
 
 
 @app.command("show", epilog=options.examples("harbor-agent plan show change.plan"))
-@guarded
+@command
 def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show what a plan file holds: who is to be changed, which files, and how long it is good for."""
     from harbor_agent.engine.plan.file import load_plan, plan_file_document

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import Progress, problem_lines, tell, write
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.policy import RouteChoice
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.model.plan import FileChange
 
-app = options.program_part()
+app = options.command_app()
 
 
 @app.command(epilog=options.examples("harbor-agent render --registry 192.168.0.99"))
-@guarded
+@command
 def render(
     *,
     registry: options.Registries = None,
     config: options.Config = None,
-    wish: options.WishOptions,
+    wish: options.PlanOptions,
 ) -> ExitCode:
     """Print the systemd drop-in that the KubeSphere guide shows, for the registries named.
 
@@ -34,15 +34,15 @@ def render(
     from harbor_agent.engine.plan.run_plan import plan_run, policies_of, render_drop_in
 
     login = options.LoginOptions(registry=registry, config=config)
-    asked = options.asked(options.NodeOptions(), login, wish, options.SecretOptions(), None)
-    if asked.root is None:
-        if replace(wish, route=None) != options.WishOptions() or wish.route is RouteChoice.DAEMON_JSON:
+    request = options.build_request(options.NodeOptions(), login, wish, options.SecretOptions(), None)
+    if request.root is None:
+        if replace(wish, route=None) != options.PlanOptions() or wish.route is RouteChoice.DAEMON_JSON:
             raise UsageError.of(
                 "flags-ambiguous", "without a tree only the drop-in can be printed", "name it with --root"
             )
-        write(render_drop_in(policies_of(asked)).removesuffix("\n"))
+        write(render_drop_in(policies_of(request)).removesuffix("\n"))
         return ExitCode.DONE
-    (planned,) = plan_run(asked, Progress(options.Format.TEXT)).nodes
+    (planned,) = plan_run(request, Progress(options.Format.TEXT)).nodes
     return _render_tree(planned)
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import AcceptRestart, confirm, finish
 from harbor_agent.cli.console import Progress
-from harbor_agent.cli.signals import stopping_gently
+from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
-app = options.program_part()
+app = options.command_app()
 
 RunName = Annotated[
     str | None, typer.Argument(help="The run to take back, as its last line named it.", metavar="[RUN]")
@@ -32,7 +32,7 @@ Pristine = Annotated[bool, typer.Option("--pristine", help="Back to what was fou
         "harbor-agent rollback --pristine -i inventory.ini --limit node7",
     )
 )
-@guarded
+@command
 def rollback(
     run: RunName = None,
     *,
@@ -51,20 +51,20 @@ def rollback(
 
     The way back is carried out like any other change: checked before, proven after, and put back if it fails.
     """
-    from harbor_agent.engine.plan.run_plan import without_consent
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.plan.run_plan import refuse_unconsented
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.rollback import apply_rollback, plan_rollback
 
     limit = ",".join(node) if node else nodes.limit
-    asked = Asked(reach=replace(nodes.reach(), limit=limit), config=config, note=note, drain=drain)
+    request = RunRequest(selection=replace(nodes.selection(), limit=limit), config=config, note=note, drain=drain)
     progress = Progress(output, verbose)
     what = _what(run, node, nodes.limit, pristine=pristine)
-    planned = plan_rollback(asked, what, progress)
+    planned = plan_rollback(request, what, progress)
     if not accept_restart:
-        planned = [without_consent(one) for one in planned]
+        planned = [refuse_unconsented(one) for one in planned]
     confirm(planned, None, yes=yes)
-    with stopping_gently() as stop:
-        return finish(apply_rollback(asked, planned, what, progress, stop), output)
+    with graceful_stop() as stop:
+        return finish(apply_rollback(request, planned, what, progress, stop), output)
 
 
 def _what(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:

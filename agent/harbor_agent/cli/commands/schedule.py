@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import Progress, coloured_diff, tell, write, write_json
 from harbor_agent.errors import ExitCode, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.install import Installed
+    from harbor_agent.engine.schedule.install import InstalledSchedule
     from harbor_agent.engine.schedule.request import ReadySchedule
     from harbor_agent.model.plan import FileChange
 
-app = options.program_part(
+app = options.command_app(
     no_args_is_help=True,
     help="Look for drift by the clock, through a timer of systemd or through cron.",
 )
@@ -83,7 +83,7 @@ class WhatOptions:
         "harbor-agent schedule install -i inventory.ini --every 6h --correct --user harbor",
     ),
 )
-@guarded
+@command
 def install(
     *,
     nodes: options.NodeOptions,
@@ -117,7 +117,7 @@ def install(
         "harbor-agent schedule show", "harbor-agent schedule show -i inventory.ini --every 6h --crontab"
     ),
 )
-@guarded
+@command
 def show(
     *,
     nodes: options.NodeOptions,
@@ -144,7 +144,7 @@ def show(
 
 
 @app.command("remove", epilog=options.examples("harbor-agent schedule remove --yes"))
-@guarded
+@command
 def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
     """Take service and timer away again; lock and history stay the user's. A run under way comes to its end first."""
     from harbor_agent.engine.schedule import install as schedule
@@ -162,7 +162,7 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
 
     request = ScheduleRequest(
         name=name,
-        reach=nodes.reach(),
+        selection=nodes.selection(),
         addresses=tuple(what.registry or ()),
         config=what.config,
         correct=what.correct,
@@ -173,7 +173,7 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
     return make_schedule(request, Progress(options.Format.TEXT, verbose))
 
 
-def _show_installed(found: Sequence[Installed], output: options.Format) -> None:
+def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) -> None:
     from harbor_agent.views.json.schedules import schedules_document
     from harbor_agent.views.text.schedule import schedules_text
 

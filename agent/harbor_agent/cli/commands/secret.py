@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import problem_lines, tell, write, write_json
 from harbor_agent.errors import ExitCode, StoppedError
 
 if TYPE_CHECKING:
     from harbor_agent.engine.secrets.secrets import SecretsReport
 
-app = options.program_part(no_args_is_help=True, help="The cluster's pull secret; touches no node.")
+app = options.command_app(no_args_is_help=True, help="The cluster's pull secret; touches no node.")
 
 OnlyIn = Annotated[
     list[str] | None,
@@ -30,16 +30,16 @@ OnlyIn = Annotated[
         "harbor-agent secret apply --registry 192.168.0.99 --username admin --password-file ./password -n demo"
     ),
 )
-@guarded
+@command
 def apply(
     *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
 ) -> ExitCode:
     """Check the login, then create or update the secret in every namespace and attach it."""
     from harbor_agent.engine.plan.run_plan import policies_of
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.secrets.commands import apply_pull_secrets
 
-    policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
+    policies = policies_of(RunRequest(flags=secret.added_to(login.flags()), config=login.config))
     return _finish(*apply_pull_secrets(policies), output)
 
 
@@ -49,14 +49,14 @@ def apply(
         "harbor-agent secret render --registry 192.168.0.99 --username admin --password-stdin -n demo <./password"
     ),
 )
-@guarded
+@command
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
     """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
     from harbor_agent.engine.plan.run_plan import policies_of
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.secrets.commands import render_pull_secrets
 
-    policies = policies_of(Asked(flags=secret.added_to(login.flags()), config=login.config))
+    policies = policies_of(RunRequest(flags=secret.added_to(login.flags()), config=login.config))
     write(render_pull_secrets(policies).removesuffix("\n"))
     return ExitCode.DONE
 
@@ -67,14 +67,14 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
         "harbor-agent secret validate --registry 192.168.0.99 --username admin --password-stdin <./password"
     ),
 )
-@guarded
+@command
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Ask the registry whether the login is right, and with an image whether it may be pulled."""
     from harbor_agent.engine.plan.run_plan import policies_of
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.secrets.commands import validate_logins
 
-    policies = policies_of(Asked(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
+    policies = policies_of(RunRequest(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
     for finding in validate_logins(policies):
         tell("\n".join(problem_lines(finding)))
     write("the login is right")
@@ -82,7 +82,7 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
 
 
 @app.command("show", epilog=options.examples("harbor-agent secret show", "harbor-agent secret show -n demo -o json"))
-@guarded
+@command
 def show(
     *,
     config: options.Config = None,
@@ -93,13 +93,13 @@ def show(
 ) -> ExitCode:
     """List the secrets that harbor-agent made, in all namespaces or those named; without passwords."""
     from harbor_agent.engine.plan.run_plan import policies_of
-    from harbor_agent.engine.request.request import Asked, RegistryFlags
+    from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.secrets.commands import shown_secrets
     from harbor_agent.views.json.secrets import shown_secrets_document
     from harbor_agent.views.text.plan import shown_secrets_text
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
-    shown = shown_secrets(policies_of(Asked(flags=flags, config=config)), namespace or ())
+    shown = shown_secrets(policies_of(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
         write_json(shown_secrets_document(shown))
     else:
@@ -108,7 +108,7 @@ def show(
 
 
 @app.command("remove", epilog=options.examples("harbor-agent secret remove --registry 192.168.0.99 -n demo"))
-@guarded
+@command
 def remove(
     *,
     registry: options.Registries = None,
@@ -122,7 +122,7 @@ def remove(
 ) -> ExitCode:
     """Take out just what harbor-agent made: the secret, and its place in service accounts. Shows it and asks first."""
     from harbor_agent.engine.plan.run_plan import policies_of
-    from harbor_agent.engine.request.request import Asked, RegistryFlags
+    from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.secrets.commands import plan_secret_removal, remove_pull_secrets
 
     flags = RegistryFlags(
@@ -132,7 +132,7 @@ def remove(
         kubeconfig=kubeconfig,
         context=context,
     )
-    policies = policies_of(Asked(flags=flags, config=config))
+    policies = policies_of(RunRequest(flags=flags, config=config))
     _confirm(plan_secret_removal(policies), yes=yes)
     return _finish(*remove_pull_secrets(policies), output)
 

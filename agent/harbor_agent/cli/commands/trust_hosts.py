@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import Progress, problem_lines, tell, write, write_json
 from harbor_agent.errors import ExitCode, StoppedError
 
 if TYPE_CHECKING:
     from harbor_agent.transport.ssh.host_keys import HostKey
 
-app = options.program_part()
+app = options.command_app()
 
 _COLOURS = {"known": typer.colors.GREEN, "added": typer.colors.GREEN}
 
 
 @app.command(epilog=options.examples("harbor-agent trust-hosts -i inventory.ini"))
-@guarded
+@command
 def trust_hosts(
     *,
     nodes: options.NodeOptions,
@@ -36,7 +36,7 @@ def trust_hosts(
     """
     from harbor_agent.engine.host_keys import trust_document, trust_hosts
 
-    report = trust_hosts(nodes.reach(), lambda keys: _confirm(keys, yes=yes), Progress(output, verbose))
+    report = trust_hosts(nodes.selection(), lambda keys: _confirm(keys, yes=yes), Progress(output, verbose))
     if output is options.Format.JSON:
         write_json(trust_document(report))
         return report.exit_code

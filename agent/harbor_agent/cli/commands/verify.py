@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import finish
 from harbor_agent.cli.console import Progress
 from harbor_agent.errors import ExitCode
 
-app = options.program_part()
+app = options.command_app()
 
 
 @app.command(
@@ -18,7 +18,7 @@ app = options.program_part()
         "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"
     )
 )
-@guarded
+@command
 def verify(
     *,
     nodes: options.NodeOptions,
@@ -29,10 +29,12 @@ def verify(
 ) -> ExitCode:
     """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
     from harbor_agent.engine.plan.run_plan import plan_run
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import verify_run
 
     progress = Progress(output, verbose)
-    asked = Asked(reach=nodes.reach(), flags=replace(login.flags(), verify_image=verify_image), config=login.config)
-    fleet = plan_run(asked, progress)
-    return finish(verify_run(fleet, progress), output)
+    request = RunRequest(
+        selection=nodes.selection(), flags=replace(login.flags(), verify_image=verify_image), config=login.config
+    )
+    run_plan = plan_run(request, progress)
+    return finish(verify_run(run_plan, progress), output)

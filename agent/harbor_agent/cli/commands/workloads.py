@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli import options
-from harbor_agent.cli.command import guarded
+from harbor_agent.cli.command import command
 from harbor_agent.cli.console import coloured_diff, problem_lines, tell, write, write_json
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.workloads.manifests import ManifestFile
     from harbor_agent.engine.workloads.scan import WorkloadsReport
 
-app = options.program_part(
+app = options.command_app(
     no_args_is_help=True,
     help="Workloads that keep their pull secrets when KubeSphere's console edits them; touches no node.",
 )
@@ -50,7 +50,7 @@ OnlyIn = Annotated[
         "harbor-agent workloads annotate --secret harbor-pull - <all.yaml | kubectl apply -f -",
     ),
 )
-@guarded
+@command
 def annotate(
     *,
     files: Files,
@@ -100,7 +100,7 @@ def annotate(
     "scan",
     epilog=options.examples("harbor-agent workloads scan", "harbor-agent workloads scan -n demo -n shop -o json"),
 )
-@guarded
+@command
 def scan(
     *,
     config: options.Config = None,
@@ -114,12 +114,12 @@ def scan(
     Changes nothing. Ends with 3 where an annotation is missing or names a container too few.
     """
     from harbor_agent.engine.plan.run_plan import policies_of
-    from harbor_agent.engine.request.request import Asked, RegistryFlags
+    from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.workloads.scan import scan_workloads
     from harbor_agent.views.json.workloads import workloads_document
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
-    report = scan_workloads(policies_of(Asked(flags=flags, config=config)), namespace or ())
+    report = scan_workloads(policies_of(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
         write_json(workloads_document(report))
     else:
@@ -142,7 +142,7 @@ def _tell_files(files: list[ManifestFile]) -> None:
 
 
 def _write_report(report: WorkloadsReport) -> None:
-    from harbor_agent.planning.secrets.workloads import Kept
+    from harbor_agent.planning.secrets.workloads import Retention
 
     for one in report.standings:
         write(f"{one.workload}: {one.status.value}")
@@ -151,4 +151,4 @@ def _write_report(report: WorkloadsReport) -> None:
     for problem in report.problems:
         tell("\n".join(problem_lines(problem)))
     found = [one.status for one in report.standings]
-    write("Workloads with pull secrets: " + ", ".join(f"{found.count(status)} {status.value}" for status in Kept))
+    write("Workloads with pull secrets: " + ", ".join(f"{found.count(status)} {status.value}" for status in Retention))

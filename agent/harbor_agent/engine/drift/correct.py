@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.drift.corrections import Corrected, Fights
-from harbor_agent.engine.exit_codes import drift_exit_code, worst
+from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
+from harbor_agent.engine.exit_codes import drift_exit_code, most_severe
 from harbor_agent.engine.history.database import HistoryError
-from harbor_agent.engine.plan.run_plan import Fleet, without_consent
+from harbor_agent.engine.plan.run_plan import RunPlan, refuse_unconsented
 from harbor_agent.engine.rollout.run import apply_run
 from harbor_agent.engine.secrets.secrets import credentials_of
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
@@ -18,7 +18,7 @@ from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine, RunKind
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.planning.drift import DriftStatus, digest_of, fight, is_suspect
+from harbor_agent.planning.drift import DriftStatus, digest_of, find_reverted_file, is_suspect
 from harbor_agent.planning.files.managed import announced_owner
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_resta
     if is_suspect(len(drifted), recorded, limits):
         return Corrections(report=report, stopped=_suspect(len(drifted), recorded, limits))
     try:
-        with Fights() as memory:
-            judged = {node.name: _judged(node, memory, accept_restart=accept_restart) for node in drifted}
+        with CorrectionLog() as memory:
+            judged = {node.name: _check_allowed(node, memory, accept_restart=accept_restart) for node in drifted}
     except AgentError as error:
         return Corrections(report=report, stopped=_without_memory(error.problem))
     free = [node for node in judged.values() if node.problem is None]
@@ -72,17 +72,17 @@ def correct(corrections: Corrections, listener: Listener, stop: StopRequest) -> 
     report = corrections.report
     rollout = replace(report.general.rollout, canary=0, batch=1, max_failed=0, max_unreachable=0)
     nodes = tuple(node.planned for node in corrections.chosen)
-    fleet = Fleet(
-        asked=report.asked,
+    run_plan = RunPlan(
+        request=report.request,
         general=replace(report.general, rollout=rollout),
         nodes=nodes,
         credentials=credentials_of([report.general, *(node.policy for node in nodes)]),
         kind=RunKind.CORRECT,
     )
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         added = memory.add([corrected for node in corrections.chosen for corrected in _found(node)])
         try:
-            ended = apply_run(fleet, listener, stop)
+            ended = apply_run(run_plan, listener, stop)
         except AgentError:
             with suppress(HistoryError):
                 memory.forget(added, [node.name for node in corrections.chosen])
@@ -102,12 +102,12 @@ def correction_exit_code(corrections: Corrections, ended: Report | None) -> Exit
     codes += [ExitCode.REFUSED for node in rest if node.problem and _is_refusal(node)]
     codes += [ended.exit_code] if ended else []
     codes += [ExitCode.STOPPED] if corrections.stopped else []
-    return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else worst(codes)
+    return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else most_severe(codes)
 
 
 def release(node: str) -> Quarantine:
     """Let a node out of quarantine. Raises UsageError (`drift-not-quarantined`) where it is in none."""
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         found = memory.release(node)
     if found is None:
         message = f"{node} is not in quarantine"
@@ -115,19 +115,19 @@ def release(node: str) -> Quarantine:
     return found
 
 
-def _judged(node: DriftedNode, memory: Fights, *, accept_restart: bool) -> DriftedNode:
+def _check_allowed(node: DriftedNode, memory: CorrectionLog, *, accept_restart: bool) -> DriftedNode:
     """Return the node with the problem that forbids its correction, if there is one."""
     if node.quarantine:
         return replace(node, problem=_quarantined(node.quarantine))
     if problem := _not_approved(node):
         return replace(node, problem=problem)
-    planned = node.planned if accept_restart else without_consent(node.planned)
+    planned = node.planned if accept_restart else refuse_unconsented(node.planned)
     if planned.problem:
         return replace(node, planned=planned, problem=planned.problem)
     if planned.outcome is not Outcome.CHANGE:
         return replace(node, problem=_edit_kept(node))
     found = {corrected.path: corrected.found for corrected in _found(node)}
-    lost = fight(found, memory.of_node(node.name))
+    lost = find_reverted_file(found, memory.of_node(node.name))
     if lost is None:
         return node
     quarantine = _new_quarantine(node, *lost)
@@ -135,12 +135,12 @@ def _judged(node: DriftedNode, memory: Fights, *, accept_restart: bool) -> Drift
     return replace(node, quarantine=quarantine, problem=_quarantined(quarantine))
 
 
-def _found(node: DriftedNode) -> list[Corrected]:
+def _found(node: DriftedNode) -> list[CorrectedFile]:
     """Return what is on the node where the correction will change something; the daemon itself is the path ""."""
     plan = node.planned.decision
     changes = plan.changes if isinstance(plan, Plan) else ()
-    found = [Corrected(node=node.name, path=change.path, found=digest_of(change.before)) for change in changes]
-    return found or [Corrected(node=node.name, path="", found="")]
+    found = [CorrectedFile(node=node.name, path=change.path, found=digest_of(change.before)) for change in changes]
+    return found or [CorrectedFile(node=node.name, path="", found="")]
 
 
 def _new_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:

@@ -20,7 +20,7 @@ _QUARANTINE = "INSERT OR REPLACE INTO quarantine (node, since, path, reason, own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corrected:
+class CorrectedFile:
     """One file that a run is about to correct, as it was found (see `PastCorrection`)."""
 
     node: str
@@ -28,10 +28,10 @@ class Corrected:
     found: str
 
 
-class Fights(Database):
+class CorrectionLog(Database):
     """The memory of corrections. Every method raises HistoryError (`history-unusable`)."""
 
-    def add(self, corrections: Sequence[Corrected]) -> int:
+    def add(self, corrections: Sequence[CorrectedFile]) -> int:
         """Write down what is about to be corrected, before it is: a run that is killed counts.
 
         Returns a number for what was there before, which `forget` takes.

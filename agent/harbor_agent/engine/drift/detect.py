@@ -17,7 +17,7 @@ from harbor_agent.planning.pending import pending_transaction
 if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.runs import Quarantine
@@ -52,7 +52,7 @@ class DriftedNode:
 class DriftReport:
     """All nodes that were asked for. `general` is today's policy, as far as one is named."""
 
-    asked: Asked
+    request: RunRequest
     general: Policy
     nodes: tuple[DriftedNode, ...]
     findings: tuple[Problem, ...] = ()
@@ -63,14 +63,14 @@ class DriftReport:
         return drift_exit_code(node.status for node in self.nodes)
 
 
-def look_for_drift(asked: Asked, listener: Listener) -> DriftReport:
+def detect_drift(request: RunRequest, listener: Listener) -> DriftReport:
     """Look at every node. Raises UsageError for a wrong inventory or wrong settings; a registry need not be named."""
-    policies = policies_of(asked)
-    nodes = load_nodes(asked.reach, listener)
-    planned = plan_fleet(open_transport(asked.reach), nodes, policies, listener)
+    policies = policies_of(request)
+    nodes = load_nodes(request.selection, listener)
+    planned = plan_fleet(open_transport(request.selection), nodes, policies, listener)
     quarantines, findings = _quarantines()
     return DriftReport(
-        asked=asked,
+        request=request,
         general=policies.general(),
         nodes=tuple(_judged(one, quarantines.get(one.node.name)) for one in planned),
         findings=findings,
@@ -78,10 +78,10 @@ def look_for_drift(asked: Asked, listener: Listener) -> DriftReport:
 
 
 def _quarantines() -> tuple[dict[str, Quarantine], tuple[Problem, ...]]:
-    from harbor_agent.engine.drift.corrections import Fights  # noqa: PLC0415 - SQLite is not needed by commands that do not ask for it
+    from harbor_agent.engine.drift.corrections import CorrectionLog  # noqa: PLC0415 - SQLite is not needed by commands that do not ask for it
 
     try:
-        with Fights() as memory:
+        with CorrectionLog() as memory:
             return memory.quarantines(), (memory.moved_aside,) if memory.moved_aside else ()
     except AgentError as error:
         return {}, (error.problem,)

@@ -37,7 +37,7 @@ _OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.CHANG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class DriftRunSummary:
     """One run: its exit code, when it ended (seconds since 1970) and how long it took (seconds).
 
     `report` is None where no node was looked at, `ended` where none was corrected.
@@ -59,7 +59,7 @@ def metrics_file(text: str) -> Path:
     return file
 
 
-def write_metrics(file: Path, measured: Measured) -> Problem | None:
+def write_metrics(file: Path, measured: DriftRunSummary) -> Problem | None:
     """Replace the file by what was measured, readable for all; return why that was not possible, None where it was.
 
     What was there stays in place until all of the new text is on disk, and where it cannot be written.
@@ -85,19 +85,19 @@ def write_metrics(file: Path, measured: Measured) -> Problem | None:
     return None
 
 
-def metrics_text(fleet: str, measured: Measured, *, last_success: int | None) -> str:
-    """Return the whole file. `fleet` tells the series apart from those of other files of the same collector."""
+def metrics_text(run_plan: str, measured: DriftRunSummary, *, last_success: int | None) -> str:
+    """Return the whole file. `run_plan` tells the series apart from those of other files of the same collector."""
     lines: list[str] = []
     for name, what, samples in _families(measured, last_success):
         lines += [f"# HELP {name} {what}", f"# TYPE {name} gauge"]
-        lines += [f"{name}{_labels({'fleet': fleet, **labels})} {value}" for labels, value in samples]
+        lines += [f"{name}{_labels({'fleet': run_plan, **labels})} {value}" for labels, value in samples]
     return "\n".join([*lines, ""])
 
 
 Samples = list[tuple[dict[str, str], str]]
 
 
-def _families(measured: Measured, last_success: int | None) -> Iterator[tuple[str, str, Samples]]:
+def _families(measured: DriftRunSummary, last_success: int | None) -> Iterator[tuple[str, str, Samples]]:
     """Yield name, help and samples of each family. A help text must be the same in all files of a collector."""
     yield "harbor_agent_build_info", "The version that wrote this file.", [({"version": __version__}, "1")]
     yield (
@@ -162,7 +162,7 @@ def _escaped(value: str) -> str:
     return value.encode(errors="backslashreplace").decode().translate(_ESCAPES)
 
 
-def _last_success(file: Path, measured: Measured) -> int | None:
+def _last_success(file: Path, measured: DriftRunSummary) -> int | None:
     """Return when a run last went well: now, or what an earlier run wrote down.
 
     A time in the future is none: where the clock had jumped ahead, the silence after it would not be heard.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Event, Listener
     from harbor_agent.engine.history.runs import Store
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.model.result import NodeResult
     from harbor_agent.model.runs import RunKind
 
@@ -46,7 +46,7 @@ class Start:
 
     run_id: str
     kind: RunKind
-    asked: Asked
+    request: RunRequest
     nodes: Sequence[PlannedNode]
     resumes: str | None = None
     takes_back: str | None = None
@@ -218,8 +218,8 @@ def _opened() -> Store:
 def _begun(start: Start) -> PastRun:
     import msgspec  # noqa: PLC0415 - not needed for --help
 
-    config = configuration_file(start.asked.config)
-    kept = to_keep(replace(start.asked, config=str(config) if config else None))
+    config = configuration_file(start.request.config)
+    kept = to_keep(replace(start.request, config=str(config) if config else None))
     return PastRun(
         run_id=start.run_id,
         kind=start.kind,
@@ -229,7 +229,7 @@ def _begun(start: Start) -> PastRun:
         options=msgspec.json.encode(kept).decode(),
         config=str(config) if config else "",
         config_digest=_digest(config) if config else "",
-        note=_shown(start.asked.note),
+        note=_shown(start.request.note),
         resumes=start.resumes,
         takes_back=start.takes_back,
         nodes=tuple(_planned(planned) for planned in start.nodes),

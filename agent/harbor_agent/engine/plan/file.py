@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
 from harbor_agent.engine.plan.nodes import refused
-from harbor_agent.engine.request.request import Asked  # noqa: TC001 - plan files are decoded by this type
+from harbor_agent.engine.request.request import RunRequest  # noqa: TC001 - plan files are decoded by this type
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.rollout.approval import Approval, approval_of, objection  # noqa: TC001 - likewise
@@ -60,34 +60,34 @@ class PlanFile:
     made: str
     moment: Moment
     hours: float
-    wish_digest: str
-    asked: Asked
+    request_digest: str
+    request: RunRequest
     nodes: tuple[Approval, ...]
 
 
-def make_plan(asked: Asked, nodes: Sequence[PlannedNode], *, wish_digest: str, hours: float) -> PlanFile:
+def make_plan(request: RunRequest, nodes: Sequence[PlannedNode], *, request_digest: str, hours: float) -> PlanFile:
     """Return the plan file of these plans, made now and good for `hours`. It holds no password."""
     now = Moment.now()
     return PlanFile(
         made=datetime.fromtimestamp(now.clock, UTC).isoformat(timespec="seconds"),
         moment=now,
         hours=hours,
-        wish_digest=wish_digest,
-        asked=to_keep(asked),
+        request_digest=request_digest,
+        request=to_keep(request),
         nodes=tuple(_approvals(nodes)),
     )
 
 
-def to_keep(asked: Asked) -> Asked:
+def to_keep(request: RunRequest) -> RunRequest:
     """Return what was asked for as it may be written down: without the password, and good in any directory.
 
     Raises UsageError where no inventory is named and there is no other.
     """
     return replace(
-        asked,
-        reach=asked.reach if asked.root else asked.reach.from_anywhere(),
-        flags=replace(asked.flags, password=None),
-        config=_absolute(asked.config) if asked.config else None,
+        request,
+        selection=request.selection if request.root else request.selection.from_anywhere(),
+        flags=replace(request.flags, password=None),
+        config=_absolute(request.config) if request.config else None,
     )
 
 
@@ -141,7 +141,7 @@ def require_fresh(path: str, plan: PlanFile, now: Moment) -> None:
         raise UsageError.of("plan-expired", message, "plan again; --valid-hours sets how long a plan is good for")
 
 
-def hold_to(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
+def enforce_approval(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
     """Return the fresh plans with every node refused that is not just as it was approved."""
     approved = {approval.node: approval for approval in plan.nodes}
     return [

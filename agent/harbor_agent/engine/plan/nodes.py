@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import resources
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.plan.probe import observe
+from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.request.passwords import asked_passwords, with_passwords
 from harbor_agent.errors import Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.docker.plan import Templates, Wanted, plan_docker
+from harbor_agent.planning.docker.plan import DesiredState, Templates, plan_docker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.events import Listener
-    from harbor_agent.engine.plan.probe import Observation
-    from harbor_agent.engine.request.request import Policies, Reach
+    from harbor_agent.engine.plan.probe import ProbeResult
+    from harbor_agent.engine.request.request import NodeSelection, PolicyLayers
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.state import NodeState
@@ -47,32 +47,34 @@ class PlannedNode:
     seconds: float = 0.0
 
 
-def load_nodes(reach: Reach, listener: Listener) -> list[Node]:
+def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
     """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
-    if reach.transport == "local":
-        return with_passwords([Node(name="localhost", address="localhost", connection="local")], reach)
+    if selection.transport == "local":
+        return with_passwords([Node(name="localhost", address="localhost", connection="local")], selection)
     from harbor_agent.inventory.load import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
 
     def tell(problem: Problem) -> None:
         listener(Message(text=str(problem)))
 
-    return with_passwords(load_inventory(reach.sources, limit=reach.limit, vault=reach.vault, tell=tell), reach)
+    return with_passwords(
+        load_inventory(selection.sources, limit=selection.limit, vault=selection.vault, tell=tell), selection
+    )
 
 
-def open_transport(reach: Reach) -> Transport:
+def open_transport(selection: NodeSelection) -> Transport:
     """Return the transport that was asked for; its libraries are loaded only now."""
-    if reach.transport == "local":
+    if selection.transport == "local":
         from harbor_agent.transport.local import LocalTransport  # noqa: PLC0415
 
         return LocalTransport()
-    if reach.transport == "ansible":
+    if selection.transport == "ansible":
         from harbor_agent.inventory.load import default_sources  # noqa: PLC0415 - Ansible's library is slow to import
         from harbor_agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
 
-        login, become = asked_passwords(reach)
-        sources = reach.sources or default_sources()
-        return AnsibleTransport(sources=sources, forks=reach.forks, login_password=login, become_password=become)
-    return _ssh_transport(reach.forks)
+        login, become = asked_passwords(selection)
+        sources = selection.sources or default_sources()
+        return AnsibleTransport(sources=sources, forks=selection.forks, login_password=login, become_password=become)
+    return _ssh_transport(selection.forks)
 
 
 @cache
@@ -84,7 +86,7 @@ def _ssh_transport(forks: int) -> Transport:
 
 
 def plan_fleet(
-    transport: Transport, nodes: Sequence[Node], policies: Policies, listener: Listener
+    transport: Transport, nodes: Sequence[Node], policies: PolicyLayers, listener: Listener
 ) -> list[PlannedNode]:
     """Look at every node and plan it, in the order given. Nothing on any node is changed."""
     wanted = [(node, policies.for_node(node)) for node in nodes]
@@ -92,14 +94,14 @@ def plan_fleet(
     own = {node.name: policy for node, policy in wanted}
     planned = {
         seen.node.name: _planned(seen.node, own[seen.node.name], seen, policies)
-        for seen in observe(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)
+        for seen in probe_nodes(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)
     }
     return [planned.get(node.name) or _planned(node, policy, None, policies) for node, policy in wanted]
 
 
-def plan_state(node: Node, policy: Policy, state: NodeState, policies: Policies) -> PlannedNode:
+def plan_state(node: Node, policy: Policy, state: NodeState, policies: PolicyLayers) -> PlannedNode:
     """Plan one node from what was seen of it; of `policies` only how far the planner may go."""
-    wanted = Wanted(
+    wanted = DesiredState(
         present=tuple(r.address for r in policy.registries if r.state == "present" and r.address.needs_node_change),
         absent=tuple(r.address for r in policy.registries if r.state == "absent" and r.address.needs_node_change),
         route=policy.route,
@@ -149,7 +151,7 @@ def _entries(policy: Policy) -> tuple[str, ...]:
     return tuple(r.address.entry for r in policy.registries if r.state == "present" and r.address.scheme == "http")
 
 
-def _planned(node: Node, policy: Policy, seen: Observation | None, policies: Policies) -> PlannedNode:
+def _planned(node: Node, policy: Policy, seen: ProbeResult | None, policies: PolicyLayers) -> PlannedNode:
     if seen is None:
         reason = f"harbor_skip: {node.skip_reason}"
         return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=reason)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.request.request import Policies
+    from harbor_agent.engine.request.request import PolicyLayers
     from harbor_agent.model.state import FileState
 
 _ENVIRONMENT_FILE = re.compile(rb"^\s*EnvironmentFile\s*=\s*-?\s*([/%][^\r\n]*?)\s*$", re.MULTILINE)
@@ -39,7 +39,7 @@ _USUAL_NAME = "docker.service"
 DEFAULT_VERSION = "20.10"
 
 
-def plan_tree(root: str, policies: Policies, docker_version: str | None) -> PlannedNode:
+def plan_tree(root: str, policies: PolicyLayers, docker_version: str | None) -> PlannedNode:
     """Plan the tree below `root` for dockerd `docker_version` (None: a version that everything here works with)."""
     tree = Tree(root)
     node = Node(name=root, address=root, connection="local")

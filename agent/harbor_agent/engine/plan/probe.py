@@ -26,7 +26,7 @@ _CANNOT_BECOME_ROOT = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class ProbeResult:
     """A node and its state, or the problem that kept it from being seen.
 
     Both together: the node was seen without root's rights, and the problem says why. `unreachable` tells a node
@@ -40,9 +40,9 @@ class Observation:
     seconds: float = 0.0
 
 
-def observe(
+def probe_nodes(
     transport: Transport, nodes: Sequence[tuple[Node, tuple[str, ...]]], *, timeout: float, listener: Listener
-) -> Iterator[Observation]:
+) -> Iterator[ProbeResult]:
     """Probe each node for itself and its view of the given registry entries; yields one each, as they come.
 
     So one node is planned while others are looked at, and what it said is not kept longer than that. Where the login
@@ -67,18 +67,18 @@ def _as_the_user(job: Job) -> Job:
     return replace(job, program=replace(job.program, privileged=False))
 
 
-def _told(seen: Observation, listener: Listener) -> Observation:
+def _told(seen: ProbeResult, listener: Listener) -> ProbeResult:
     text = seen.problem.message if seen.problem else "seen"
     state = seen.problem.code if seen.problem else "seen"
     listener(NodeDone(node=seen.node.name, state=state, text=text, seconds=seen.seconds))
     return seen
 
 
-def _observation(result: Completed | Lost) -> Observation:
+def _observation(result: Completed | Lost) -> ProbeResult:
     node = result.job.node
     if isinstance(result, Lost):
-        return Observation(node=node, problem=result.problem, unreachable=True, seconds=result.seconds)
+        return ProbeResult(node=node, problem=result.problem, unreachable=True, seconds=result.seconds)
     try:
-        return Observation(node=node, state=wire.decode_probe(result.stdout), seconds=result.seconds)
+        return ProbeResult(node=node, state=wire.decode_probe(result.stdout), seconds=result.seconds)
     except AgentError as error:
-        return Observation(node=node, problem=unusable(result, error), seconds=result.seconds)
+        return ProbeResult(node=node, problem=unusable(result, error), seconds=result.seconds)

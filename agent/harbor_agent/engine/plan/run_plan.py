@@ -10,8 +10,8 @@ from harbor_agent.engine.dns.advice import names_pods_miss
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_fleet, refused
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.request.config_file import load_configuration
-from harbor_agent.engine.request.request import Policies
-from harbor_agent.engine.secrets.secrets import credentials_of, plan_secrets, wanted_secrets
+from harbor_agent.engine.request.request import PolicyLayers
+from harbor_agent.engine.secrets.secrets import credentials_of, desired_secrets, plan_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.request.request import Asked
-    from harbor_agent.engine.secrets.secrets import SecretsReport, WantedSecret
+    from harbor_agent.engine.request.request import RunRequest
+    from harbor_agent.engine.secrets.secrets import DesiredSecret, SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy
@@ -35,83 +35,85 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class RunPlan:
     """What a run is about: its nodes planned, the logins and secrets that go with them.
 
     `resumes` is the run that it takes up.
     """
 
-    asked: Asked
+    request: RunRequest
     general: Policy
     nodes: tuple[PlannedNode, ...]
     credentials: Mapping[str, Credentials] = field(default_factory=dict)
-    wanted_secrets: tuple[WantedSecret, ...] = ()
+    desired_secrets: tuple[DesiredSecret, ...] = ()
     secrets: SecretsReport | None = None
     findings: tuple[Problem, ...] = ()
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
 
 
-def plan_run(asked: Asked, listener: Listener, choose: Choice = lambda _, nodes: nodes) -> Fleet:
+def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _, nodes: nodes) -> RunPlan:
     """Look at everything and decide; nothing is changed anywhere. Raises UsageError for what is wrong before that.
 
     `choose` returns the nodes to look at, of those that were asked for.
     """
-    policies = policies_of(asked)
+    policies = policies_of(request)
     general = policies.general()
-    if asked.root is not None:
+    if request.root is not None:
         _require_registry([general])
-        return Fleet(asked=asked, general=general, nodes=(plan_tree(asked.root, policies, asked.docker_version),))
-    nodes = load_nodes(asked.reach, listener)
+        return RunPlan(
+            request=request, general=general, nodes=(plan_tree(request.root, policies, request.docker_version),)
+        )
+    nodes = load_nodes(request.selection, listener)
     per_node = [policies.for_node(node) for node in nodes if node.skip_reason is None]
     everything = [general, *per_node]
     _require_registry(everything)
     credentials = credentials_of(everything)
-    wanted = wanted_secrets(everything, credentials, asked.flags)
-    transport = open_transport(asked.reach)
+    wanted = desired_secrets(everything, credentials, request.flags)
+    transport = open_transport(request.selection)
     planned = plan_fleet(transport, choose(transport, nodes), policies, listener)
-    if asked.only_unmanaged:
+    if request.only_unmanaged:
         planned = [_left_alone_if_managed(one) for one in planned]
-    return Fleet(
-        asked=asked,
+    return RunPlan(
+        request=request,
         general=general,
         nodes=tuple(planned),
         credentials=credentials,
-        wanted_secrets=tuple(wanted),
-        secrets=plan_secrets(wanted, general.kubeconfig, asked.flags.context),
+        desired_secrets=tuple(wanted),
+        secrets=plan_secrets(wanted, general.kubeconfig, request.flags.context),
         findings=tuple(names_pods_miss(planned)),
     )
 
 
-def hold_back_restarts(fleet: Fleet) -> Fleet:
+def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:
     """Refuse every node whose restart would stop containers that nobody starts again."""
-    return replace(fleet, nodes=tuple(without_consent(planned) for planned in fleet.nodes))
+    return replace(run_plan, nodes=tuple(refuse_unconsented(planned) for planned in run_plan.nodes))
 
 
-def with_drain(fleet: Fleet) -> Fleet:
+def with_drain(run_plan: RunPlan) -> RunPlan:
     """Have nodes drained before a restart, whatever the settings say."""
-    general = replace(fleet.general, rollout=replace(fleet.general.rollout, drain=True))
-    return replace(fleet, general=general, asked=replace(fleet.asked, drain=True))
+    general = replace(run_plan.general, rollout=replace(run_plan.general.rollout, drain=True))
+    return replace(run_plan, general=general, request=replace(run_plan.request, drain=True))
 
 
-def without_consent(planned: PlannedNode) -> PlannedNode:
+def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
     """Return the node refused where its restart would stop containers that nobody starts again."""
     plan = planned.decision
     problem = objection_to_restart(plan) if isinstance(plan, Plan) else None
     return refused(planned, problem) if problem else planned
 
 
-def policies_of(asked: Asked) -> Policies:
+def policies_of(request: RunRequest) -> PolicyLayers:
     """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
-    return Policies(
-        file=load_configuration(asked.config),
-        flags=asked.flags,
-        repair=asked.repair,
-        live_restore=asked.live_restore,
+    return PolicyLayers(
+        file=load_configuration(request.config),
+        flags=request.flags,
+        repair=request.repair,
+        live_restore=request.live_restore,
     )
 
 
-def render_drop_in(policies: Policies) -> str:
+def render_drop_in(policies: PolicyLayers) -> str:
     """Return docker-options.conf as the KubeSphere guide has it. Raises UsageError where no registry is named."""
     registries = policies.general().registries
     wanted = [r.address for r in registries if r.state == "present" and r.address.needs_node_change]

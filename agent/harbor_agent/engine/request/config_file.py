@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.config.reader import Source
-from harbor_agent.planning.config.schema import Settings, settings_from_file
+from harbor_agent.planning.config.schema import PolicyLayer, settings_from_file
 
 if TYPE_CHECKING:
     import yaml
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "harbor-agent.yaml"
 
 
-def load_configuration(path: str | None) -> Settings:
+def load_configuration(path: str | None) -> PolicyLayer:
     """Read the file at `path`, or ./harbor-agent.yaml if it is there, or nothing.
 
     Raises UsageError where a named file is missing, is not YAML (file and line), or says something unknown.
     """
     if configuration_file(path) is None:
-        return Settings()
+        return PolicyLayer()
     file = Path(path or DEFAULT_FILE)
     try:
         text = file.read_text(encoding="utf-8")

@@ -12,23 +12,23 @@ from harbor_agent.model.inventory import Become
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.request.request import Reach
+    from harbor_agent.engine.request.request import NodeSelection
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.sensitive import Sensitive
 
 
-def with_passwords(nodes: Sequence[Node], reach: Reach) -> list[Node]:
-    """Return the nodes with the passwords that `reach` says to ask for, where the inventory has none of their own.
+def with_passwords(nodes: Sequence[Node], selection: NodeSelection) -> list[Node]:
+    """Return the nodes with the passwords that `selection` says to ask for, where the inventory has none of their own.
 
     Each is asked for once a process, on the terminal. Raises UsageError where there is none.
     """
-    login, become = asked_passwords(reach)
+    login, become = asked_passwords(selection)
     return [_with(node, login, become) for node in nodes]
 
 
-def asked_passwords(reach: Reach) -> tuple[Sensitive | None, Sensitive | None]:
+def asked_passwords(selection: NodeSelection) -> tuple[Sensitive | None, Sensitive | None]:
     """Return the password to log in with and the one to become root with, None where none is asked for, or given."""
-    login_is_asked, become_is_asked = questions(reach)
+    login_is_asked, become_is_asked = questions(selection)
     login = _given(_asked("SSH password: ")) if login_is_asked else None
     become = None
     if become_is_asked:
@@ -37,10 +37,10 @@ def asked_passwords(reach: Reach) -> tuple[Sensitive | None, Sensitive | None]:
     return login, become
 
 
-def questions(reach: Reach) -> tuple[bool, bool]:
+def questions(selection: NodeSelection) -> tuple[bool, bool]:
     """Return whether there is a password to ask for to log in, and one to become root, by options or ansible.cfg."""
-    login, become = reach.ask_password, reach.ask_become_password
-    if reach.transport == "local":
+    login, become = selection.ask_password, selection.ask_become_password
+    if selection.transport == "local":
         return login, become
     from harbor_agent.inventory.load import password_questions  # noqa: PLC0415 - Ansible's library is slow to import
 

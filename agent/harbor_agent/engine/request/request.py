@@ -16,7 +16,7 @@ from harbor_agent.model.inventory import VaultSources
 from harbor_agent.model.policy import KeyForm, RouteChoice  # noqa: TC001
 from harbor_agent.model.sensitive import Sensitive  # noqa: TC001
 from harbor_agent.planning.config.merge import merge
-from harbor_agent.planning.config.schema import Settings, settings_from_variables
+from harbor_agent.planning.config.schema import PolicyLayer, settings_from_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class RegistryFlags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class NodeSelection:
     """How the nodes are found and reached. Without `sources`, ansible.cfg says where they are.
 
     `ask_password` and `ask_become_password` say to ask for passwords; these themselves are nowhere in here.
@@ -69,7 +69,7 @@ class Reach:
     ask_password: bool = False
     ask_become_password: bool = False
 
-    def from_anywhere(self) -> Reach:
+    def from_anywhere(self) -> NodeSelection:
         """Return the same with every path absolute, and with the inventory of ansible.cfg named. Raises UsageError."""
         sources = self.sources
         if not sources and self.transport != "local":
@@ -86,7 +86,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RunRequest:
     """Everything that a run was asked for. `root` is a tree to work on instead of nodes, `config` a settings file.
 
     `note` says why, for those who look later: it is kept on the node and in the report. `drain` has nodes drained
@@ -94,7 +94,7 @@ class Asked:
     With `only_unmanaged` nodes that have a record of an earlier run are left alone.
     """
 
-    reach: Reach = field(default_factory=Reach)
+    selection: NodeSelection = field(default_factory=NodeSelection)
     flags: RegistryFlags = field(default_factory=RegistryFlags)
     config: str | None = None
     repair: bool = False
@@ -107,10 +107,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Policies:
+class PolicyLayers:
     """The layers of settings below and above a node's own, and the policies that come of them."""
 
-    file: Settings
+    file: PolicyLayer
     flags: RegistryFlags
     repair: bool = False
     live_restore: bool = False
@@ -125,14 +125,14 @@ class Policies:
             return _policy_of_most(self)
         return self._merge((settings_from_variables(node.variables, node.name),))
 
-    def _merge(self, between: tuple[Settings, ...]) -> Policy:
+    def _merge(self, between: tuple[PolicyLayer, ...]) -> Policy:
         only = self.flags.parsed()
         layers = (self.file, *between)
         written = (registry["address"] for layer in layers for registry in layer.registries)
         targets = only or tuple(dict.fromkeys(address for address in written if isinstance(address, Address)))
         return merge((*layers, self._flag_layer(targets)), only=only)
 
-    def _flag_layer(self, targets: tuple[Address, ...]) -> Settings:
+    def _flag_layer(self, targets: tuple[Address, ...]) -> PolicyLayer:
         flags = self.flags
         credentials = {
             "username": flags.username,
@@ -156,7 +156,7 @@ class Policies:
         }
         given = _given(per_registry) or {}
         _check_flags(flags, given, targets)
-        return Settings(
+        return PolicyLayer(
             registries=tuple({"address": address, **given} for address in targets),
             route=flags.route,
             kubeconfig=flags.kubeconfig,
@@ -191,6 +191,6 @@ def _check_flags(flags: RegistryFlags, given: Mapping[str, object], targets: tup
 
 
 @cache
-def _policy_of_most(policies: Policies) -> Policy:
+def _policy_of_most(policies: PolicyLayers) -> Policy:
     """Return what is wanted of nodes without variables of ours: the same for a thousand of them."""
     return policies.general()

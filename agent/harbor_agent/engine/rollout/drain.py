@@ -20,7 +20,7 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 2.0
 
 
-def empty(
+def drain_nodes(
     nodes: ClusterNodes, names: Mapping[str, str], seconds: float, stop: Callable[[], ExitCode | None]
 ) -> dict[str, Problem | None]:
     """Evict the pods of nodes, all at once, until they are gone; return the nodes that are not empty, and why.

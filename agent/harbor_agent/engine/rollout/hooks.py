@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.waves import Run
+    from harbor_agent.engine.rollout.waves import RolloutContext
     from harbor_agent.errors import Problem
     from harbor_agent.model.result import NodeResult
 
 
-class Surroundings(Protocol):
+class RolloutHooks(Protocol):
     """The cluster, as far as a rollout needs it. Nodes go by their names in the inventory.
 
     A context manager: where an exception ends the block, it tells what is left undone.
@@ -32,7 +32,7 @@ class Surroundings(Protocol):
         ...
 
     @property
-    def not_canary(self) -> frozenset[str]:
+    def unfit_for_canary(self) -> frozenset[str]:
         """The nodes that must not be the first to change."""
         ...
 
@@ -55,10 +55,10 @@ class Surroundings(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoCluster:
+class NoHooks:
     """The surroundings of nodes whose cluster is not known: nothing happens there. `findings` may say why."""
 
-    not_canary: frozenset[str] = frozenset()
+    unfit_for_canary: frozenset[str] = frozenset()
     findings: tuple[Problem, ...] = ()
 
     def __enter__(self) -> Self:
@@ -82,19 +82,19 @@ class NoCluster:
         """Do nothing."""
 
 
-def surroundings_of(
-    run: Run, planned: Sequence[PlannedNode], *, kubeconfig: str | None, context: str | None
-) -> Surroundings:
+def rollout_hooks(
+    run: RolloutContext, planned: Sequence[PlannedNode], *, kubeconfig: str | None, context: str | None
+) -> RolloutHooks:
     """Return the cluster's side of a run where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
 
     For a drain, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
     lacks a right; nothing was changed then.
     """
     if kubeconfig is None and not run.rollout.drain:
-        return NoCluster()
-    from harbor_agent.engine.rollout.kubernetes_hooks import ClusterSide, look_around  # noqa: PLC0415 - lightkube is slow to import
+        return NoHooks()
+    from harbor_agent.engine.rollout.kubernetes_hooks import HookOptions, connect_hooks  # noqa: PLC0415 - lightkube is slow to import
 
-    side = ClusterSide(
+    side = HookOptions(
         run_id=run.run_id,
         kubeconfig=kubeconfig,
         context=context,
@@ -102,4 +102,4 @@ def surroundings_of(
         listener=run.listener,
         stop=run.stop,
     )
-    return look_around(side, planned)
+    return connect_hooks(side, planned)

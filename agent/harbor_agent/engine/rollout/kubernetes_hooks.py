@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.rollout.drain import empty, objection_to_eviction
-from harbor_agent.engine.rollout.hooks import NoCluster
+from harbor_agent.engine.rollout.drain import drain_nodes, objection_to_eviction
+from harbor_agent.engine.rollout.hooks import NoHooks
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.hooks import Surroundings
+    from harbor_agent.engine.rollout.hooks import RolloutHooks
     from harbor_agent.errors import ExitCode
     from harbor_agent.kubernetes.nodes import ClusterNode, ClusterNodes
 
@@ -37,7 +37,7 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterSide:
+class HookOptions:
     """What is asked of the cluster's side of a run. `context` is one of the kubeconfig's."""
 
     run_id: str
@@ -49,7 +49,7 @@ class ClusterSide:
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
-def look_around(side: ClusterSide, planned: Sequence[PlannedNode]) -> Surroundings:
+def connect_hooks(side: HookOptions, planned: Sequence[PlannedNode]) -> RolloutHooks:
     """Find the nodes in their cluster; nothing is changed there yet.
 
     With `drain`, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
@@ -60,10 +60,10 @@ def look_around(side: ClusterSide, planned: Sequence[PlannedNode]) -> Surroundin
     except AgentError as error:
         if side.drain:
             raise
-        return NoCluster(findings=(_unseen(error.problem),))
+        return NoHooks(findings=(_unseen(error.problem),))
 
 
-def _in_cluster(side: ClusterSide, planned: Sequence[PlannedNode]) -> InCluster:
+def _in_cluster(side: HookOptions, planned: Sequence[PlannedNode]) -> KubernetesHooks:
     from harbor_agent.kubernetes.nodes import open_cluster_nodes  # noqa: PLC0415 - lightkube is slow to import
 
     nodes = open_cluster_nodes(side.kubeconfig, side.context)
@@ -72,7 +72,7 @@ def _in_cluster(side: ClusterSide, planned: Sequence[PlannedNode]) -> InCluster:
     if isinstance(known, Problem):
         nodes.close()
         raise AgentError(known)
-    return InCluster(side, nodes, {one.node.name: find_node(one, known) for one in planned})
+    return KubernetesHooks(side, nodes, {one.node.name: find_node(one, known) for one in planned})
 
 
 def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode | Problem:
@@ -99,10 +99,10 @@ def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode
     return found[0]
 
 
-class InCluster:
-    """The surroundings of nodes whose cluster is known (see `Surroundings`)."""
+class KubernetesHooks:
+    """The surroundings of nodes whose cluster is known (see `RolloutHooks`)."""
 
-    def __init__(self, side: ClusterSide, nodes: ClusterNodes, found: dict[str, ClusterNode | Problem]) -> None:
+    def __init__(self, side: HookOptions, nodes: ClusterNodes, found: dict[str, ClusterNode | Problem]) -> None:
         """Take over the open cluster. `found` is each node of the run there, or why it is not known."""
         self._side, self._nodes, self._found = side, nodes, found
         self._findings: list[Problem] = []
@@ -122,7 +122,7 @@ class InCluster:
         self._nodes.close()
 
     @property
-    def not_canary(self) -> frozenset[str]:
+    def unfit_for_canary(self) -> frozenset[str]:
         """The nodes that are NotReady or cordoned."""
         seen = {name: node for name, node in self._found.items() if not isinstance(node, Problem)}
         return frozenset(name for name, node in seen.items() if node.cordoned or not node.ready)
@@ -145,7 +145,7 @@ class InCluster:
         problems = {name: self._cordon(name) for name in restarting}
         held = {name: _refused(name, problem) for name, problem in problems.items() if problem}
         to_empty = {name: self._before[name].name for name, problem in problems.items() if problem is None}
-        for name, problem in empty(self._nodes, to_empty, self._side.deadlines.drain, self._side.stop).items():
+        for name, problem in drain_nodes(self._nodes, to_empty, self._side.deadlines.drain, self._side.stop).items():
             held[name] = _refused(name, problem) if problem else _not_begun(name)
         for name in held:
             self._uncordon(name)

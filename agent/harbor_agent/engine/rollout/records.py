@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.waves import Run
+    from harbor_agent.engine.rollout.waves import RolloutContext
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.result import NodeResult
     from harbor_agent.transport.protocol import Completed
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 _TIMEOUT = 45.0
 
 
-def record_for(planned: PlannedNode, plan: Plan, run: Run) -> Record:
+def new_record(planned: PlannedNode, plan: Plan, run: RolloutContext) -> Record:
     """Return the record that the node's transaction leaves when it commits."""
     state = planned.state or NodeState(system=System())
     if run.is_correction and state.record:
         return record_of_correction(plan, state, state.record, run.run_id, run.note)
-    return record_of(plan, planned.policy, state, run.run_id, run.note)
+    return apply_record(plan, planned.policy, state, run.run_id, run.note)
 
 
-def record_of(plan: Plan, policy: Policy, state: NodeState, run_id: str, note: str) -> Record:
+def apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str, note: str) -> Record:
     """Return the record of a run that a person asked for: what is on the node, and what the plan makes of it.
 
     What earlier runs brought and is still so stays in it, since each run may be about some registries only.
@@ -74,7 +74,9 @@ def record_of_correction(plan: Plan, state: NodeState, before: Record, run_id: s
     )
 
 
-def take_in(run: Run, planned: Sequence[PlannedNode], results: Sequence[NodeResult]) -> Iterator[Problem]:
+def update_records(
+    run: RolloutContext, planned: Sequence[PlannedNode], results: Sequence[NodeResult]
+) -> Iterator[Problem]:
     """Write the record of nodes on which nothing had to be changed and that remember something else, or nothing.
 
     So they are no longer unmanaged, and an edit that left the registry trusted is no drift any more: a person has seen
@@ -87,7 +89,7 @@ def take_in(run: Run, planned: Sequence[PlannedNode], results: Sequence[NodeResu
             continue
         if not one.state.system.privileged:
             continue
-        record = record_of(one.decision, one.policy, one.state, run.run_id, run.note)
+        record = apply_record(one.decision, one.policy, one.state, run.run_id, run.note)
         if one.state.record is None or _facts(record) != _facts(one.state.record):
             jobs.append(Job(node=one.node, program=wire.record_program(record), timeout=_TIMEOUT))
     for result in run.transport.run(jobs):

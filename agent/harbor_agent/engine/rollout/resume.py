@@ -11,7 +11,7 @@ from harbor_agent.engine.events import Message
 from harbor_agent.engine.history.recorder import RunState, load_run, state_of
 from harbor_agent.engine.plan.nodes import refused
 from harbor_agent.engine.plan.run_plan import plan_run, with_drain
-from harbor_agent.engine.request.request import Asked
+from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.errors import AgentError, LockedError, Problem, UsageError
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.model.runs import RunKind
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.plan.run_plan import Fleet
+    from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Rollout
     from harbor_agent.model.result import TransactionReport
@@ -51,10 +51,10 @@ class _Past:
     node: PastNode
 
 
-def resume_run(run_id: str, now_asked: Asked, listener: Listener) -> Fleet:
+def resume_run(run_id: str, overrides: RunRequest, listener: Listener) -> RunPlan:
     """Look at the nodes that are not done in a run, and plan them as it was asked to.
 
-    Of `now_asked` only the password and the note count. A node for which something else is wanted than then is
+    Of `overrides` only the password and the note count. A node for which something else is wanted than then is
     refused. Raises UsageError for a run that is not known, complete or no apply, LockedError for one under way.
     """
     run = load_run(run_id)
@@ -69,15 +69,15 @@ def resume_run(run_id: str, now_asked: Asked, listener: Listener) -> Fleet:
         _settle(transport, chosen, left, listener)
         return chosen
 
-    fleet = plan_run(_asked(run, now_asked), listener, choose)
-    if fleet.asked.drain:
-        fleet = with_drain(fleet)
-    present = {planned.node.name for planned in fleet.nodes}
+    run_plan = plan_run(_asked(run, overrides), listener, choose)
+    if run_plan.request.drain:
+        run_plan = with_drain(run_plan)
+    present = {planned.node.name for planned in run_plan.nodes}
     return replace(
-        fleet,
-        nodes=tuple(_held_to(planned, left[planned.node.name].node) for planned in fleet.nodes),
-        general=replace(fleet.general, rollout=_rollout(fleet.general.rollout, past)),
-        findings=(*fleet.findings, *_gone(name for name in left if name not in present)),
+        run_plan,
+        nodes=tuple(enforce_past_policy(planned, left[planned.node.name].node) for planned in run_plan.nodes),
+        general=replace(run_plan.general, rollout=_rollout(run_plan.general.rollout, past)),
+        findings=(*run_plan.findings, *_gone(name for name in left if name not in present)),
         resumes=run_id,
     )
 
@@ -106,16 +106,16 @@ def _merged(run: PastRun) -> dict[str, _Past]:
     return earlier | {node.node: _Past(run_id=run.run_id, node=node) for node in run.nodes}
 
 
-def _asked(run: PastRun, now_asked: Asked) -> Asked:
+def _asked(run: PastRun, overrides: RunRequest) -> RunRequest:
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     try:
-        then = msgspec.json.decode(run.options, type=Asked)
+        then = msgspec.json.decode(run.options, type=RunRequest)
     except msgspec.DecodeError as error:
         message = f"what {run.run_id} was asked for cannot be read: {error}"
         raise UsageError.of("run-not-resumable", message, "run it again with its options") from None
-    flags = replace(then.flags, password=now_asked.flags.password)
-    return replace(then, flags=flags, note=now_asked.note or then.note)
+    flags = replace(then.flags, password=overrides.flags.password)
+    return replace(then, flags=flags, note=overrides.note or then.note)
 
 
 def _settle(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Past], listener: Listener) -> None:
@@ -160,7 +160,7 @@ def _is_under_way(report: TransactionReport) -> bool:
     return report.code != "transaction-interrupted" or report.step in _NOTHING_CHANGED
 
 
-def _held_to(planned: PlannedNode, then: PastNode) -> PlannedNode:
+def enforce_past_policy(planned: PlannedNode, then: PastNode) -> PlannedNode:
     """Return the node, refused where something else is wanted of it than in the run."""
     if planned.outcome not in (Outcome.CHANGE, Outcome.UNCHANGED):
         return planned

@@ -9,11 +9,11 @@ from harbor_agent.engine.answers import unusable
 from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refused
-from harbor_agent.engine.plan.probe import observe
+from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.plan.run_plan import policies_of
-from harbor_agent.engine.rollout.hooks import surroundings_of
+from harbor_agent.engine.rollout.hooks import rollout_hooks
 from harbor_agent.engine.rollout.run import new_run_id, report_of
-from harbor_agent.engine.rollout.waves import Run, apply_plans
+from harbor_agent.engine.rollout.waves import RolloutContext, apply_plans
 from harbor_agent.errors import AgentError, Problem, UsageError
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import Policy
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.events import Listener
-    from harbor_agent.engine.plan.probe import Observation
-    from harbor_agent.engine.request.request import Asked
+    from harbor_agent.engine.plan.probe import ProbeResult
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.inventory import Node
@@ -39,43 +39,45 @@ PRISTINE = "pristine"
 _TIMEOUT = 45.0
 
 
-def plan_rollback(asked: Asked, what: str, listener: Listener) -> list[PlannedNode]:
+def plan_rollback(request: RunRequest, what: str, listener: Listener) -> list[PlannedNode]:
     """Plan every node back. `what` is a run, "last" (each node's own last change) or "pristine". Changes nothing.
 
     A node that knows nothing of the run is skipped; one whose files were edited since is refused.
     """
-    transport = open_transport(asked.reach)
-    nodes = [node for node in load_nodes(asked.reach, listener) if node.skip_reason is None]
-    seen = {o.node.name: o for o in observe(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)}
+    transport = open_transport(request.selection)
+    nodes = [node for node in load_nodes(request.selection, listener) if node.skip_reason is None]
+    seen = {
+        o.node.name: o for o in probe_nodes(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)
+    }
     kept = _histories(transport, [node for node in nodes if seen[node.name].state is not None], what)
     return [_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes]
 
 
 def apply_rollback(
-    asked: Asked, planned: Sequence[PlannedNode], what: str, listener: Listener, stop: StopRequest
+    request: RunRequest, planned: Sequence[PlannedNode], what: str, listener: Listener, stop: StopRequest
 ) -> Report:
     """Carry the plans out, wave by wave; nodes are drained where that is asked for or in the settings.
 
     `what` is what was given to `plan_rollback`, for the history. Raises LockedError where another run is under way,
-    AgentError as `surroundings_of` does.
+    AgentError as `rollout_hooks` does.
     """
-    policy = policies_of(asked).general()
-    rollout = replace(policy.rollout, drain=asked.drain or policy.rollout.drain)
-    run = Run(
+    policy = policies_of(request).general()
+    rollout = replace(policy.rollout, drain=request.drain or policy.rollout.drain)
+    run = RolloutContext(
         run_id=new_run_id(),
-        transport=open_transport(asked.reach),
+        transport=open_transport(request.selection),
         rollout=rollout,
         credentials={},
         listener=listener,
-        note=asked.note,
+        note=request.note,
         stop=stop,
     )
-    start = Start(run_id=run.run_id, kind=RunKind.ROLLBACK, asked=asked, nodes=planned, takes_back=what)
+    start = Start(run_id=run.run_id, kind=RunKind.ROLLBACK, request=request, nodes=planned, takes_back=what)
     with run_lock(run.run_id), recorded(start, listener) as history:
         run = replace(run, listener=history)
-        with surroundings_of(run, planned, kubeconfig=policy.kubeconfig, context=asked.flags.context) as surroundings:
+        with rollout_hooks(run, planned, kubeconfig=policy.kubeconfig, context=request.flags.context) as surroundings:
             applied = apply_plans(replace(run, surroundings=surroundings), planned)
-        report = report_of(run.run_id, applied, note=asked.note)
+        report = report_of(run.run_id, applied, note=request.note)
         history.end(report.results, report.exit_code, report.halted)
     return replace(report, findings=(*report.findings, *history.findings))
 
@@ -100,7 +102,7 @@ def _history(result: Completed | Lost) -> History | Problem:
         return unusable(result, error)
 
 
-def _planned(node: Node, seen: Observation, history: History | Problem | None, what: str) -> PlannedNode:
+def _planned(node: Node, seen: ProbeResult, history: History | Problem | None, what: str) -> PlannedNode:
     base = PlannedNode(node=node, policy=Policy(registries=()), outcome=Outcome.UNREACHABLE, seconds=seen.seconds)
     if seen.state is None:
         outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED

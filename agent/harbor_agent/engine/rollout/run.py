@@ -13,9 +13,9 @@ from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
-from harbor_agent.engine.rollout.hooks import surroundings_of
-from harbor_agent.engine.rollout.records import take_in
-from harbor_agent.engine.rollout.waves import Applied, Run, apply_plans, prove_unchanged
+from harbor_agent.engine.rollout.hooks import rollout_hooks
+from harbor_agent.engine.rollout.records import update_records
+from harbor_agent.engine.rollout.waves import RolloutContext, RolloutResult, apply_plans, verify_unchanged
 from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, skipped_secrets
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import NodeResult, Outcome
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.plan.run_plan import Fleet
+    from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.engine.secrets.secrets import SecretsReport
     from harbor_agent.errors import ExitCode
@@ -47,44 +47,46 @@ class Report:
     note: str = ""
 
 
-def apply_run(fleet: Fleet, listener: Listener, stop: StopRequest) -> Report:
+def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Report:
     """Check the logins, change the nodes wave by wave, then put the secrets into the cluster.
 
     Once `stop` is asked for, nothing new is started. Raises AgentError where a registry rejects a login,
     LockedError where another run is under way; then nothing was changed.
     """
-    run = replace(_run(fleet, listener), stop=stop)
-    if fleet.asked.root is not None:
-        results = tuple(apply_tree(fleet.asked.root, planned) for planned in fleet.nodes)
-        return report_of(run.run_id, Applied(results=results), note=run.note)
-    start = Start(run_id=run.run_id, kind=fleet.kind, asked=fleet.asked, nodes=fleet.nodes, resumes=fleet.resumes)
+    run = replace(_run(run_plan, listener), stop=stop)
+    if run_plan.request.root is not None:
+        results = tuple(apply_tree(run_plan.request.root, planned) for planned in run_plan.nodes)
+        return report_of(run.run_id, RolloutResult(results=results), note=run.note)
+    start = Start(
+        run_id=run.run_id, kind=run_plan.kind, request=run_plan.request, nodes=run_plan.nodes, resumes=run_plan.resumes
+    )
     with run_lock(run.run_id) as killed, recorded(start, listener) as history:
         run = replace(run, listener=history)
         if killed:
             listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
-        findings = check_logins(_policies(fleet), fleet.credentials)
-        kubeconfig, context = fleet.general.kubeconfig, fleet.asked.flags.context
-        with surroundings_of(run, fleet.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
-            applied = apply_plans(replace(run, surroundings=surroundings), fleet.nodes)
-        secrets = _finish_secrets(fleet, applied)
-        told = (*findings, *fleet.findings, *_taken_in(fleet, run, applied))
+        findings = check_logins(_policies(run_plan), run_plan.credentials)
+        kubeconfig, context = run_plan.general.kubeconfig, run_plan.request.flags.context
+        with rollout_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
+            applied = apply_plans(replace(run, surroundings=surroundings), run_plan.nodes)
+        secrets = _finish_secrets(run_plan, applied)
+        told = (*findings, *run_plan.findings, *_taken_in(run_plan, run, applied))
         report = report_of(run.run_id, applied, secrets=secrets, findings=told, note=run.note)
         history.end(report.results, report.exit_code, report.halted)
     return replace(report, findings=(*report.findings, *history.findings))
 
 
-def verify_run(fleet: Fleet, listener: Listener) -> Report:
+def verify_run(run_plan: RunPlan, listener: Listener) -> Report:
     """Prove every node: its live configuration is as wanted, and a real pull works. Nothing is changed.
 
     A node whose configuration is not as wanted is FAILED, with what is missing as the reason. Raises AgentError where a
     registry rejects a login: so many nodes that try it would lock the account.
     """
-    findings = check_logins(_policies(fleet), fleet.credentials)
-    run = _run(fleet, listener)
-    proven = {r.node: r for r in prove_unchanged(run, [p for p in fleet.nodes if p.outcome is Outcome.UNCHANGED])}
-    results = [proven.get(p.node.name) or _not_as_wanted(p) for p in fleet.nodes]
-    told = (*findings, *_seen_from_nodes(fleet.nodes), *fleet.findings)
-    return report_of(run.run_id, Applied(results=tuple(results)), secrets=fleet.secrets, findings=told)
+    findings = check_logins(_policies(run_plan), run_plan.credentials)
+    run = _run(run_plan, listener)
+    proven = {r.node: r for r in verify_unchanged(run, [p for p in run_plan.nodes if p.outcome is Outcome.UNCHANGED])}
+    results = [proven.get(p.node.name) or _not_as_wanted(p) for p in run_plan.nodes]
+    told = (*findings, *_seen_from_nodes(run_plan.nodes), *run_plan.findings)
+    return report_of(run.run_id, RolloutResult(results=tuple(results)), secrets=run_plan.secrets, findings=told)
 
 
 def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
@@ -103,36 +105,36 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
 
 
-def _run(fleet: Fleet, listener: Listener) -> Run:
-    return Run(
+def _run(run_plan: RunPlan, listener: Listener) -> RolloutContext:
+    return RolloutContext(
         run_id=new_run_id(),
-        transport=open_transport(fleet.asked.reach),
-        rollout=fleet.general.rollout,
-        credentials=fleet.credentials,
+        transport=open_transport(run_plan.request.selection),
+        rollout=run_plan.general.rollout,
+        credentials=run_plan.credentials,
         listener=listener,
-        note=fleet.asked.note,
-        is_correction=fleet.kind is RunKind.CORRECT,
+        note=run_plan.request.note,
+        is_correction=run_plan.kind is RunKind.CORRECT,
     )
 
 
-def _policies(fleet: Fleet) -> list[Policy]:
-    return [fleet.general, *(planned.policy for planned in fleet.nodes)]
+def _policies(run_plan: RunPlan) -> list[Policy]:
+    return [run_plan.general, *(planned.policy for planned in run_plan.nodes)]
 
 
-def _finish_secrets(fleet: Fleet, applied: Applied) -> SecretsReport | None:
+def _finish_secrets(run_plan: RunPlan, applied: RolloutResult) -> SecretsReport | None:
     if applied.halted or applied.stopped:
         problem = Problem(
             code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
         )
-        return skipped_secrets(fleet.wanted_secrets, problem)
-    return apply_secrets(fleet.wanted_secrets, fleet.general.kubeconfig, fleet.asked.flags.context)
+        return skipped_secrets(run_plan.desired_secrets, problem)
+    return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
 
 
-def _taken_in(fleet: Fleet, run: Run, applied: Applied) -> tuple[Problem, ...]:
+def _taken_in(run_plan: RunPlan, run: RolloutContext, applied: RolloutResult) -> tuple[Problem, ...]:
     """Have nodes remember that they are as wanted, after a run that a person asked for went to its end."""
     if run.is_correction or applied.halted or applied.stopped:
         return ()
-    return tuple(take_in(run, fleet.nodes, applied.results))
+    return tuple(update_records(run, run_plan.nodes, applied.results))
 
 
 def _not_as_wanted(planned: PlannedNode) -> NodeResult:
@@ -149,7 +151,7 @@ def _not_as_wanted(planned: PlannedNode) -> NodeResult:
 
 def report_of(
     run_id: str,
-    applied: Applied,
+    applied: RolloutResult,
     *,
     secrets: SecretsReport | None = None,
     findings: tuple[Problem, ...] = (),

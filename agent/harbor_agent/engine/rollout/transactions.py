@@ -60,7 +60,7 @@ class Following:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transacted:
+class TransactionResult:
     """What became of one node's transaction."""
 
     node: Node
@@ -72,7 +72,7 @@ class Transacted:
 
 def begin(
     transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], transaction: str, following: Following
-) -> Iterator[Transacted]:
+) -> Iterator[TransactionResult]:
     """Begin the transactions and yield each node's end as it comes; a lost connection is followed up by asking.
 
     The node carries its transaction out by itself: `UNKNOWN` only where it could not be asked any more.
@@ -93,7 +93,7 @@ def begin(
 
 def roll_back(
     transport: Transport, nodes: Sequence[Node], transaction: str, following: Following
-) -> Iterator[Transacted]:
+) -> Iterator[TransactionResult]:
     """Undo a committed transaction on these nodes; yields as `begin` does."""
     program = wire.rollback_program(transaction)
     jobs = [Job(node=node, program=program, timeout=following.timeout) for node in nodes]
@@ -102,8 +102,8 @@ def roll_back(
 
 def _carry_out(
     transport: Transport, jobs: Sequence[Job], transaction: str, following: Following
-) -> Iterator[Transacted]:
-    open_: dict[str, Transacted] = {}
+) -> Iterator[TransactionResult]:
+    open_: dict[str, TransactionResult] = {}
     for result in transport.run(jobs):
         transacted = _transacted(result)
         # Also of one that answers while it goes down: its next boot ends what was begun.
@@ -116,10 +116,10 @@ def _carry_out(
 
 
 def _resolve(
-    transport: Transport, open_: dict[str, Transacted], transaction: str, following: Following
-) -> Iterator[Transacted]:
+    transport: Transport, open_: dict[str, TransactionResult], transaction: str, following: Following
+) -> Iterator[TransactionResult]:
     """Ask nodes whose end was not seen until each has ended, the time is up, or the run is asked to stop."""
-    last_heard: dict[str, Transacted] = {}
+    last_heard: dict[str, TransactionResult] = {}
     program = wire.status_program(transaction)
     told, pause = time.monotonic(), 0.0
     end = told + following.health_deadline * 2
@@ -149,14 +149,14 @@ def _ask(transport: Transport, jobs: Sequence[Job], stop: StopRequest, *, after:
     return answers
 
 
-def _has_ended(report: TransactionReport, before: Transacted | None) -> bool:
+def _has_ended(report: TransactionReport, before: TransactionResult | None) -> bool:
     """Whether there is no more to come. Knowing nothing counts the second time: the program may be on its way in."""
     if report.phase is TransactionPhase.NONE:
         return before is not None
     return report.phase is not TransactionPhase.RUNNING
 
 
-def _unresolved(begun: Transacted, last_heard: Transacted | None) -> Transacted:
+def _unresolved(begun: TransactionResult, last_heard: TransactionResult | None) -> TransactionResult:
     lost = begun.problem.message if begun.problem else "its end was not seen"
     if last_heard is not None and last_heard.problem is not None:
         found = f"what the node said last: {last_heard.problem.message}"
@@ -167,7 +167,7 @@ def _unresolved(begun: Transacted, last_heard: Transacted | None) -> Transacted:
         message=f"{lost}; {found}",
         hint="run the same command again: it looks at the node first",
     )
-    return Transacted(node=begun.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=begun.seconds)
+    return TransactionResult(node=begun.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=begun.seconds)
 
 
 def _names(nodes: Iterable[str]) -> str:
@@ -176,15 +176,17 @@ def _names(nodes: Iterable[str]) -> str:
     return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
-def _transacted(result: Completed | Lost) -> Transacted:
+def _transacted(result: Completed | Lost) -> TransactionResult:
     node = result.job.node
     if isinstance(result, Lost):
-        return Transacted(node=node, outcome=Outcome.UNREACHABLE, problem=result.problem, seconds=result.seconds)
+        return TransactionResult(node=node, outcome=Outcome.UNREACHABLE, problem=result.problem, seconds=result.seconds)
     try:
         report = wire.decode_report(result.stdout)
     except AgentError as error:
-        return Transacted(node=node, outcome=Outcome.UNKNOWN, problem=unusable(result, error), seconds=result.seconds)
-    return Transacted(
+        return TransactionResult(
+            node=node, outcome=Outcome.UNKNOWN, problem=unusable(result, error), seconds=result.seconds
+        )
+    return TransactionResult(
         node=node,
         outcome=_OUTCOMES[report.phase],
         report=report,

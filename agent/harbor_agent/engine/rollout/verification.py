@@ -31,7 +31,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class PullCheck:
     """The pulls of one node: `verified` is None where no image was named. `problem` is that of the first bad pull."""
 
     verified: bool | None = None
@@ -39,7 +39,7 @@ class Proof:
     seconds: float = 0.0
     problem: Problem | None = None
 
-    def denies_the_change(self, taken_out: Sequence[str]) -> bool:
+    def shows_failed_change(self, taken_out: Sequence[str]) -> bool:
         """Whether a pull shows that the change itself failed, so that it must be taken back.
 
         `taken_out` are the entries that it took out: with one of them any certificate was good enough.
@@ -52,11 +52,11 @@ class Proof:
         )
 
 
-def prove(
+def check_pulls(
     transport: Transport, nodes: Sequence[tuple[Node, Policy]], credentials: Mapping[str, Credentials]
-) -> dict[str, Proof]:
+) -> dict[str, PullCheck]:
     """Pull each registry's `verify_image` on each node; `credentials` are by registry entry. Keys are node names."""
-    proofs = {node.name: Proof() for node, _ in nodes}
+    proofs = {node.name: PullCheck() for node, _ in nodes}
     images = dict.fromkeys(registry for _, policy in nodes for registry in _provable(policy))
     for registry in images:
         concerned = [node for node, policy in nodes if registry in _provable(policy)]
@@ -93,7 +93,7 @@ def _decoded(image: str, result: Completed) -> PullReport:
         return PullReport(image=image, verdict=PullVerdict.FAILED, detail=unusable(result, error).message)
 
 
-def _add(proof: Proof, pull: PullReport, seconds: float) -> Proof:
+def _add(proof: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
     pulled = pull.verdict is PullVerdict.PULLED
     problem = proof.problem
     if not pulled and problem is None:
@@ -102,7 +102,7 @@ def _add(proof: Proof, pull: PullReport, seconds: float) -> Proof:
             message=f"pulling {pull.image} failed: {pull.detail}",
             hint=_HINTS[pull.verdict],
         )
-    return Proof(
+    return PullCheck(
         verified=pulled and proof.verified is not False,
         pulls=(*proof.pulls, pull),
         seconds=proof.seconds + seconds,

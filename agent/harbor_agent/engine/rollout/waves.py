@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message, NodeFinished, Phase
-from harbor_agent.engine.rollout.hooks import NoCluster
-from harbor_agent.engine.rollout.records import record_for
+from harbor_agent.engine.rollout.hooks import NoHooks
+from harbor_agent.engine.rollout.records import new_record
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.engine.rollout.transactions import Following, begin, roll_back
-from harbor_agent.engine.rollout.verification import prove
+from harbor_agent.engine.rollout.verification import check_pulls
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.hooks import Surroundings
-    from harbor_agent.engine.rollout.transactions import Transacted
-    from harbor_agent.engine.rollout.verification import Proof
+    from harbor_agent.engine.rollout.hooks import RolloutHooks
+    from harbor_agent.engine.rollout.transactions import TransactionResult
+    from harbor_agent.engine.rollout.verification import PullCheck
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.policy import Credentials, Rollout
     from harbor_agent.transport.protocol import Transport
@@ -33,7 +33,7 @@ _GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class RolloutResult:
     """The results in the order of the plan, and why the run halted early, if it did.
 
     `stopped` is the exit code that a signal asked for. `findings` are about the nodes' places in the cluster.
@@ -46,7 +46,7 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RolloutContext:
     """What one run works with. `credentials` are by registry entry.
 
     `stop` is asked before every wave, and returns an exit code once the run shall start nothing new. A correction
@@ -61,15 +61,15 @@ class Run:
     note: str = ""
     is_correction: bool = False
     stop: StopRequest = field(default_factory=StopRequest)
-    surroundings: Surroundings = field(default_factory=NoCluster)
+    surroundings: RolloutHooks = field(default_factory=NoHooks)
 
 
-def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
+def apply_plans(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
     """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
     results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
     halted = None
-    for wave in waves([p.node for p in to_change.values()], run.rollout, run.surroundings.not_canary):
+    for wave in waves([p.node for p in to_change.values()], run.rollout, run.surroundings.unfit_for_canary):
         if halted is None and run.stop():
             halted = "it was asked to stop"
         if halted is None:
@@ -85,15 +85,15 @@ def apply_plans(run: Run, planned: Sequence[PlannedNode]) -> Applied:
             results |= {node.name: _untouched(node.name, halted) for node in wave}
     stopped = run.stop()
     unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED and stopped is None]
-    results |= {result.node: result for result in prove_unchanged(run, unchanged)}
+    results |= {result.node: result for result in verify_unchanged(run, unchanged)}
     in_order = tuple(results[p.node.name] for p in planned)
     run.surroundings.end(in_order)
-    return Applied(results=in_order, halted=halted, stopped=stopped, findings=run.surroundings.findings)
+    return RolloutResult(results=in_order, halted=halted, stopped=stopped, findings=run.surroundings.findings)
 
 
-def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     """Pull on nodes that are as wanted already; a bad pull makes the node's outcome FAILED."""
-    proofs = prove(run.transport, [(p.node, p.policy) for p in planned], run.credentials)
+    proofs = check_pulls(run.transport, [(p.node, p.policy) for p in planned], run.credentials)
     results = []
     for p in planned:
         result = _proven(_unplanned(p), proofs[p.node.name])
@@ -104,26 +104,26 @@ def prove_unchanged(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult
     return results
 
 
-def _wave(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+def _wave(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     held = run.surroundings.before(planned)
     changed = run.surroundings.after(_changed(run, [p for p in planned if p.node.name not in held]))
     results = {**held, **{result.node: result for result in changed}}
     return [results[p.node.name] for p in planned]
 
 
-def _changed(run: Run, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+def _changed(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     """Change nodes, prove them, and take back what the proof denies."""
     by_name = {p.node.name: p for p in planned}
-    plans = [(p.node, p.decision, record_for(p, p.decision, run)) for p in planned if isinstance(p.decision, Plan)]
+    plans = [(p.node, p.decision, new_record(p, p.decision, run)) for p in planned if isinstance(p.decision, Plan)]
     following = Following(health_deadline=run.rollout.health_deadline, listener=run.listener, stop=run.stop)
     ended = begin(run.transport, plans, run.run_id, following)
     results = {t.node.name: _result(by_name[t.node.name], t, run.run_id) for t in ended}
     changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]
-    proofs = prove(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
+    proofs = check_pulls(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
     for name, proof in proofs.items():
         results[name] = _proven(results[name], proof)
     denied = [
-        by_name[name].node for name, proof in proofs.items() if proof.denies_the_change(_taken_out(by_name[name]))
+        by_name[name].node for name, proof in proofs.items() if proof.shows_failed_change(_taken_out(by_name[name]))
     ]
     for undone in roll_back(run.transport, denied, run.run_id, following) if denied else ():
         results[undone.node.name] = _taken_back(results[undone.node.name], undone)
@@ -138,7 +138,7 @@ def _taken_out(planned: PlannedNode) -> list[str]:
     return [entry for entry in absent if entry in before]
 
 
-def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeResult:
+def _result(planned: PlannedNode, transacted: TransactionResult, run_id: str) -> NodeResult:
     action = planned.decision.action if isinstance(planned.decision, Plan) else Action.NONE
     problem = transacted.problem
     lost = transacted.report.containers_lost if transacted.report else ()
@@ -154,14 +154,14 @@ def _result(planned: PlannedNode, transacted: Transacted, run_id: str) -> NodeRe
     )
 
 
-def _proven(result: NodeResult, proof: Proof) -> NodeResult:
+def _proven(result: NodeResult, proof: PullCheck) -> NodeResult:
     proven = replace(result, verified=proof.verified, seconds=result.seconds + proof.seconds)
     if proof.problem is None:
         return proven
     return replace(proven, problem=proof.problem, reason=proof.problem.message)
 
 
-def _taken_back(result: NodeResult, undone: Transacted) -> NodeResult:
+def _taken_back(result: NodeResult, undone: TransactionResult) -> NodeResult:
     outcome = undone.outcome if undone.outcome in {Outcome.ROLLED_BACK, Outcome.UNKNOWN} else Outcome.ROLLBACK_FAILED
     before = result.containers_lost
     lost = tuple(name for name in (undone.report.containers_lost if undone.report else ()) if name not in before)
@@ -172,7 +172,7 @@ def _taken_back(result: NodeResult, undone: Transacted) -> NodeResult:
     return replace(result, problem=problem, reason=f"{result.reason}; taking it back: {problem.message}")
 
 
-def _why_not_taken_back(undone: Transacted) -> Problem | None:
+def _why_not_taken_back(undone: TransactionResult) -> Problem | None:
     if undone.outcome is Outcome.ROLLED_BACK:
         return None
     report = undone.report

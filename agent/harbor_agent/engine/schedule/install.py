@@ -38,7 +38,7 @@ _MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class LastRun:
     """How the last run since boot ended; `result` is systemd's word: "success", or a kind of failure."""
 
     moment: str
@@ -47,7 +47,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class InstalledSchedule:
     """A schedule as it is in place. Moments are ISO 8601 in UTC; None where there is none, or systemd does not know."""
 
     unit: str
@@ -58,7 +58,7 @@ class Installed:
     user: str
     command: str
     next_run: str | None
-    last_run: Ended | None
+    last_run: LastRun | None
 
 
 def unit_texts(schedule: Schedule) -> dict[str, str]:
@@ -166,19 +166,19 @@ def _where_gone(file: str, files: Collection[str]) -> AbstractContextManager[Non
     return contextlib.nullcontext() if file in files else contextlib.suppress(AgentError)
 
 
-def installed(name: str | None = None) -> list[Installed]:
+def installed(name: str | None = None) -> list[InstalledSchedule]:
     """Return what is in place, by name; with `name` that one alone. Raises UsageError where that is no name."""
     units = [_unit_of(path) for path in _timers()]
     return [_installed(unit) for unit in units if name is None or unit == unit_name(name)]
 
 
-def _installed(unit: str) -> Installed:
+def _installed(unit: str) -> InstalledSchedule:
     timer, service = f"{unit}.timer", f"{unit}.service"
     written = dict(_assignments(timer))
     served = dict(_assignments(service))
     every = written.get("OnUnitActiveSec")
     (state,) = systemd.properties(service, "Unit", "ActiveState")
-    return Installed(
+    return InstalledSchedule(
         unit=unit,
         is_enabled=systemd.is_so("is-enabled", timer),
         is_active=systemd.is_so("is-active", timer),
@@ -200,12 +200,12 @@ def _next_run(timer: str) -> str | None:
     return _iso(min(moments)) if moments else None
 
 
-def _last_run(service: str) -> Ended | None:
+def _last_run(service: str) -> LastRun | None:
     ended, code, result = systemd.properties(service, "Service", "ExecMainExitTimestamp", "ExecMainStatus", "Result")
     moment = _number(ended)
     if not moment:
         return None
-    return Ended(moment=_iso(moment / _MICROSECONDS), exit_code=_number(code), result=result)
+    return LastRun(moment=_iso(moment / _MICROSECONDS), exit_code=_number(code), result=result)
 
 
 def _number(text: str) -> int:

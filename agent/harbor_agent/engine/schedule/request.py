@@ -17,7 +17,7 @@ from harbor_agent.engine.plan.run_plan import policies_of
 from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.engine.request.credentials import credential_name
 from harbor_agent.engine.request.passwords import questions
-from harbor_agent.engine.request.request import Asked, Reach, RegistryFlags
+from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.schedule import Credential, Schedule, unit_name
 
@@ -40,7 +40,7 @@ class ScheduleRequest:
     """What was asked for on the command line; `user` None is whoever asks, also behind sudo."""
 
     name: str | None = None
-    reach: Reach
+    selection: NodeSelection
     addresses: tuple[str, ...] = ()
     config: str | None = None
     correct: bool = False
@@ -63,20 +63,20 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
 
     Raises UsageError for what is wrong in them, and for what a run that nobody watches cannot have.
     """
-    reach = request.reach.from_anywhere()
-    _require_no_question(reach)
+    selection = request.selection.from_anywhere()
+    _require_no_question(selection)
     account = _account(request.user)
     config = configuration_file(request.config)
     metrics = metrics_file(request.metrics) if request.metrics else None
-    asked = Asked(reach=reach, flags=RegistryFlags(addresses=request.addresses), config=request.config)
-    policies = policies_of(asked)
-    nodes = load_nodes(reach, listener)
+    flags = RegistryFlags(addresses=request.addresses)
+    policies = policies_of(RunRequest(selection=selection, flags=flags, config=request.config))
+    nodes = load_nodes(selection, listener)
     wanted = [policies.general(), *(policies.for_node(node) for node in nodes if node.skip_reason is None)]
     if request.correct and not any(policy.registries for policy in wanted):
         hint = "name one with --registry or in harbor-agent.yaml"
         raise UsageError.of("registry-missing", "correct to what? No registry is named", hint)
     unit = unit_name(request.name)
-    command = [*_program(), "drift", *_arguments(request, reach, config, metrics)]
+    command = [*_program(), "drift", *_arguments(request, selection, config, metrics)]
     command += ["--correct", "--yes", "--note", f"by {unit}.timer"] if request.correct else []
     state_home = _state_home(account)
     schedule = Schedule(
@@ -89,14 +89,14 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
         state_folder=f"{state_home}/harbor-agent",
         timing=request.timing,
         corrects=request.correct,
-        confined=reach.transport != "local" and not any(node.connection == "local" for node in nodes),
+        confined=selection.transport != "local" and not any(node.connection == "local" for node in nodes),
         metrics_folder=str(metrics.parent) if metrics else None,
         credentials=tuple(_credentials(wanted, account)) if request.correct else (),
     )
     kubeconfig = wanted[0].kubeconfig if request.correct else None
     keys = (node.private_key_file for node in nodes)
     own = (str(_at_home(text, account)) for text in (kubeconfig, *keys) if text)
-    readable = (schedule.folder, _program()[0], *_named(reach, config), *own)
+    readable = (schedule.folder, _program()[0], *_named(selection, config), *own)
     return ReadySchedule(schedule=schedule, nodes=len(nodes), readable=tuple(dict.fromkeys(readable)))
 
 
@@ -149,8 +149,8 @@ def as_user(name: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def _require_no_question(reach: Reach) -> None:
-    if any(questions(reach)) or _asks_for_vault(reach):
+def _require_no_question(selection: NodeSelection) -> None:
+    if any(questions(selection)) or _asks_for_vault(selection):
         raise UsageError.of(
             "usage",
             "a timed run has nobody to ask for a password",
@@ -159,12 +159,12 @@ def _require_no_question(reach: Reach) -> None:
         )
 
 
-def _asks_for_vault(reach: Reach) -> bool:
-    if reach.transport == "local":  # reads no inventory
+def _asks_for_vault(selection: NodeSelection) -> bool:
+    if selection.transport == "local":  # reads no inventory
         return False
     from harbor_agent.inventory.load import vault_question  # noqa: PLC0415 - Ansible's library is slow to import
 
-    return vault_question(reach.vault)
+    return vault_question(selection.vault)
 
 
 def _account(name: str | None) -> pwd.struct_passwd:
@@ -191,15 +191,17 @@ def _program() -> list[str]:
     return [str(installed)] if installed.exists() else [sys.executable, "-m", "harbor_agent.cli"]
 
 
-def _arguments(request: ScheduleRequest, reach: Reach, config: Path | None, metrics: Path | None) -> list[str]:
-    usual = Reach()
+def _arguments(
+    request: ScheduleRequest, selection: NodeSelection, config: Path | None, metrics: Path | None
+) -> list[str]:
+    usual = NodeSelection()
     given = [
-        *(("-i", source) for source in reach.sources),
-        *((("--limit", reach.limit),) if reach.limit else ()),
-        *((("--transport", reach.transport),) if reach.transport != usual.transport else ()),
-        *((("--forks", str(reach.forks)),) if reach.forks != usual.forks else ()),
-        *(("--vault-id", source) for source in reach.vault.ids),
-        *(("--vault-password-file", file) for file in reach.vault.password_files),
+        *(("-i", source) for source in selection.sources),
+        *((("--limit", selection.limit),) if selection.limit else ()),
+        *((("--transport", selection.transport),) if selection.transport != usual.transport else ()),
+        *((("--forks", str(selection.forks)),) if selection.forks != usual.forks else ()),
+        *(("--vault-id", source) for source in selection.vault.ids),
+        *(("--vault-password-file", file) for file in selection.vault.password_files),
         *(("--registry", address) for address in request.addresses),
         *((("-c", str(config)),) if config else ()),
         *((("--metrics", str(metrics)),) if metrics else ()),
@@ -246,11 +248,11 @@ def _at_home(text: str, account: pwd.struct_passwd) -> Path:
     return Path(account.pw_dir + text[1:] if own else text).expanduser().absolute()
 
 
-def _named(reach: Reach, config: Path | None) -> Iterator[str]:
+def _named(selection: NodeSelection, config: Path | None) -> Iterator[str]:
     """Yield the files that the command line names."""
     yield from (str(config),) if config else ()
-    yield from (source for source in reach.sources if Path(source).exists())
-    yield from (file for file in reach.vault.password_files if Path(file).exists())
+    yield from (source for source in selection.sources if Path(source).exists())
+    yield from (file for file in selection.vault.password_files if Path(file).exists())
 
 
 def _first_there(folder: Path) -> Path:

@@ -11,8 +11,8 @@ from harbor_agent.engine.secrets.secrets import (
     apply_secrets,
     check_logins,
     credentials_of,
+    desired_secrets,
     namespaces_of,
-    wanted_secrets,
 )
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.model.policy import SecretPolicy
@@ -21,8 +21,8 @@ from harbor_agent.model.secret import ALL_NAMESPACES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harbor_agent.engine.request.request import Policies
-    from harbor_agent.engine.secrets.secrets import WantedSecret
+    from harbor_agent.engine.request.request import PolicyLayers
+    from harbor_agent.engine.secrets.secrets import DesiredSecret
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Policy
@@ -42,18 +42,18 @@ class ShownSecret:
     service_accounts: tuple[str, ...] = ()
 
 
-def apply_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
+def apply_pull_secrets(policies: PolicyLayers) -> tuple[SecretsReport, ExitCode]:
     """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
     policy = _with_secrets(policies)
     credentials = credentials_of([policy])
-    wanted = wanted_secrets([policy], credentials, policies.flags)
+    wanted = desired_secrets([policy], credentials, policies.flags)
     findings = check_logins([policy], credentials)
     report = apply_secrets(wanted, policy.kubeconfig, policies.flags.context) or SecretsReport()
     report = replace(report, findings=(*findings, *report.findings))
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def render_pull_secrets(policies: Policies) -> str:
+def render_pull_secrets(policies: PolicyLayers) -> str:
     """Return the manifests as YAML documents, passwords included.
 
     Raises UsageError where only the cluster could tell the namespaces.
@@ -73,18 +73,18 @@ def render_pull_secrets(policies: Policies) -> str:
     )
 
 
-def plan_secret_removal(policies: Policies) -> SecretsReport:
+def plan_secret_removal(policies: PolicyLayers) -> SecretsReport:
     """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
     return _for_removal(policies, lambda cluster, *which: cluster.plan_removal(*which))
 
 
-def remove_pull_secrets(policies: Policies) -> tuple[SecretsReport, ExitCode]:
+def remove_pull_secrets(policies: PolicyLayers) -> tuple[SecretsReport, ExitCode]:
     """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
     report = _for_removal(policies, lambda cluster, *which: cluster.remove_secret(*which))
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def shown_secrets(policies: Policies, namespaces: Sequence[str]) -> list[ShownSecret]:
+def shown_secrets(policies: PolicyLayers, namespaces: Sequence[str]) -> list[ShownSecret]:
     """Return the secrets that this tool made, in the namespaces named or in all.
 
     Raises AgentError where the cluster does not answer or they may not be listed.
@@ -109,7 +109,7 @@ def shown_secrets(policies: Policies, namespaces: Sequence[str]) -> list[ShownSe
     return shown
 
 
-def validate_logins(policies: Policies) -> list[Problem]:
+def validate_logins(policies: PolicyLayers) -> list[Problem]:
     """Ask every registry about its login; return what is worth telling. Raises AgentError for a wrong one."""
     policy = policies.general()
     credentials = credentials_of([policy])
@@ -121,7 +121,7 @@ def validate_logins(policies: Policies) -> list[Problem]:
 
 
 def _for_removal(
-    policies: Policies, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
+    policies: PolicyLayers, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
 ) -> SecretsReport:
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
@@ -154,12 +154,12 @@ def _or_raise(answer: _T | Problem) -> _T:
     return answer
 
 
-def _wanted(policies: Policies) -> list[WantedSecret]:
+def _wanted(policies: PolicyLayers) -> list[DesiredSecret]:
     policy = _with_secrets(policies)
-    return wanted_secrets([policy], credentials_of([policy]), policies.flags)
+    return desired_secrets([policy], credentials_of([policy]), policies.flags)
 
 
-def _with_secrets(policies: Policies) -> Policy:
+def _with_secrets(policies: PolicyLayers) -> Policy:
     """Return the general policy in which every registry has a secret, if only by the default name."""
     policy = policies.general()
     if not policy.registries:

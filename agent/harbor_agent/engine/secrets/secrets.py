@@ -33,7 +33,7 @@ _LOGIN_IS_WRONG = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedSecret:
+class DesiredSecret:
     """One secret in its namespaces. `nowhere_else` says that a copy elsewhere is one too many.
 
     So is then any secret for the registries `gone`, which the settings no longer want.
@@ -83,14 +83,14 @@ def credentials_of(policies: Iterable[Policy]) -> dict[str, Credentials]:
     return found
 
 
-def wanted_secrets(
+def desired_secrets(
     policies: Iterable[Policy], credentials: Mapping[str, Credentials], flags: RegistryFlags
-) -> list[WantedSecret]:
+) -> list[DesiredSecret]:
     """Return the secrets that are wanted, each once. What the command line names is not all there is to be.
 
     Raises UsageError for one without credentials, and for two registries in one secret.
     """
-    found: dict[str, WantedSecret] = {}
+    found: dict[str, DesiredSecret] = {}
     policies = tuple(policies)
     named = {registry.address.entry for policy in policies for registry in policy.registries}
     gone = frozenset(named - {registry.address.entry for registry in _wanted(policies)})
@@ -111,7 +111,7 @@ def wanted_secrets(
             service_accounts=registry.secret.service_accounts,
             force_conflicts=flags.force_conflicts,
         )
-        wanted = WantedSecret(
+        wanted = DesiredSecret(
             spec=spec,
             namespaces=namespaces_of(registry.secret),
             nowhere_else=not (flags.namespaces or flags.secret_name),
@@ -127,7 +127,7 @@ def namespaces_of(secret: SecretPolicy) -> Namespaces:
     return Namespaces(names=secret.namespaces, selector=secret.namespace_selector, excluded=secret.exclude_namespaces)
 
 
-def _require_one_registry_each(secrets: Sequence[WantedSecret]) -> None:
+def _require_one_registry_each(secrets: Sequence[DesiredSecret]) -> None:
     for place, one in enumerate(secrets):
         for other in secrets[place + 1 :]:
             if one.spec.name == other.spec.name and one.namespaces.may_meet(other.namespaces):
@@ -166,23 +166,25 @@ def check_logins(
     return findings
 
 
-def plan_secrets(secrets: Sequence[WantedSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
+def plan_secrets(secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
     """Ask the cluster what would be done; None where no secret is wanted."""
     return _each(secrets, kubeconfig, context, lambda cluster, spec, namespace: cluster.plan_secret(spec, namespace))
 
 
-def apply_secrets(secrets: Sequence[WantedSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
+def apply_secrets(
+    secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None
+) -> SecretsReport | None:
     """Create, update or leave alone every secret and attach it; None where none is wanted."""
     return _each(secrets, kubeconfig, context, lambda cluster, spec, namespace: cluster.apply_secret(spec, namespace))
 
 
-def skipped_secrets(secrets: Sequence[WantedSecret], reason: Problem) -> SecretsReport | None:
+def skipped_secrets(secrets: Sequence[DesiredSecret], reason: Problem) -> SecretsReport | None:
     """Return the report of secrets that were not looked at because the run ended before."""
     return _all_with(secrets, Outcome.SKIPPED, reason)
 
 
 def _each(
-    secrets: Sequence[WantedSecret],
+    secrets: Sequence[DesiredSecret],
     kubeconfig: str | None,
     context: str | None,
     act: Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult],
@@ -205,7 +207,7 @@ def _each(
 
 
 def _in_its_namespaces(
-    cluster: Cluster, wanted: WantedSecret, act: Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult]
+    cluster: Cluster, wanted: DesiredSecret, act: Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult]
 ) -> tuple[list[SecretItem], list[Problem]]:
     namespaces = cluster.namespaces(wanted.namespaces)
     if isinstance(namespaces, Problem):
@@ -224,7 +226,7 @@ def none_match(namespaces: Namespaces) -> Problem:
     )
 
 
-def _no_longer_wanted(cluster: Cluster, secrets: Sequence[WantedSecret], items: Sequence[SecretItem]) -> list[Problem]:
+def _no_longer_wanted(cluster: Cluster, secrets: Sequence[DesiredSecret], items: Sequence[SecretItem]) -> list[Problem]:
     """Tell which secrets of ours for these registries are elsewhere, as far as the user may list them."""
     from harbor_agent.formats.pull_secret import registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
 
@@ -247,12 +249,12 @@ def _no_longer_wanted(cluster: Cluster, secrets: Sequence[WantedSecret], items: 
     ]
 
 
-def _all_with(secrets: Sequence[WantedSecret], outcome: Outcome, problem: Problem) -> SecretsReport | None:
+def _all_with(secrets: Sequence[DesiredSecret], outcome: Outcome, problem: Problem) -> SecretsReport | None:
     items = [item for wanted in secrets for item in _with_problem(wanted, outcome, problem)]
     return SecretsReport(items=tuple(items)) if items else None
 
 
-def _with_problem(wanted: WantedSecret, outcome: Outcome, problem: Problem) -> list[SecretItem]:
+def _with_problem(wanted: DesiredSecret, outcome: Outcome, problem: Problem) -> list[SecretItem]:
     """Return an item a namespace, or one for all where only the cluster could tell which those are."""
     places = (str(wanted.namespaces),) if wanted.namespaces.needs_the_cluster else wanted.namespaces.names
     return [

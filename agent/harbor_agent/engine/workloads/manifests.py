@@ -17,7 +17,7 @@ from harbor_agent.model.plan import FileChange
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.files.diff import unified_diff
-from harbor_agent.planning.secrets.workloads import AnnotationWish, annotated
+from harbor_agent.planning.secrets.workloads import AnnotationSpec, annotate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class ManifestFile:
         return unified_diff(change) if self.before != self.after else ""
 
 
-def annotation_wish(secret: str, registries: Sequence[Address]) -> AnnotationWish:
+def annotation_wish(secret: str, registries: Sequence[Address]) -> AnnotationSpec:
     """Return what is wanted. Raises UsageError for a name that no secret can have."""
     if not _NAME.match(secret):
         raise UsageError.of(
@@ -60,10 +60,10 @@ def annotation_wish(secret: str, registries: Sequence[Address]) -> AnnotationWis
             f"the secret name '{secret}' is not a name that Kubernetes takes",
             "use lower-case letters, digits and dashes, such as harbor-pull",
         )
-    return AnnotationWish(secret=secret, registries=tuple(registries))
+    return AnnotationSpec(secret=secret, registries=tuple(registries))
 
 
-def annotate_manifests(paths: Sequence[str], wish: AnnotationWish, *, in_place: bool) -> list[ManifestFile]:
+def annotate_manifests(paths: Sequence[str], wish: AnnotationSpec, *, in_place: bool) -> list[ManifestFile]:
     """Return each file with the pull secret in it, written where `in_place` says so.
 
     All are read before any is written. Raises UsageError where one cannot be read.
@@ -119,7 +119,7 @@ def _read(path: str, *, in_place: bool) -> FileState:
     )
 
 
-def _annotated(path: str, state: FileState, wish: AnnotationWish) -> ManifestFile:
+def _annotated(path: str, state: FileState, wish: AnnotationSpec) -> ManifestFile:
     try:
         text = (state.content or b"").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -128,7 +128,7 @@ def _annotated(path: str, state: FileState, wish: AnnotationWish) -> ManifestFil
             code="manifest-invalid", message=f"{state.path} line {line}: it is not UTF-8", hint="save it as UTF-8"
         )
         return ManifestFile(path=path, before=state, after=state, outcome=Outcome.REFUSED, problem=problem)
-    result = annotated(state.path, text, wish)
+    result = annotate(state.path, text, wish)
     if isinstance(result, Problem):
         return ManifestFile(path=path, before=state, after=state, outcome=Outcome.REFUSED, problem=result)
     after = replace(state, content=result.text.encode())

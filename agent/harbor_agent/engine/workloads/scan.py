@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import ExitCode
-from harbor_agent.planning.secrets.workloads import Kept, standing
+from harbor_agent.planning.secrets.workloads import Retention, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.request.request import Policies
+    from harbor_agent.engine.request.request import PolicyLayers
     from harbor_agent.errors import Problem
-    from harbor_agent.planning.secrets.workloads import Standing
+    from harbor_agent.planning.secrets.workloads import SecretRetention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadsReport:
     """The workloads that have pull secrets, and which namespaces could not be looked at."""
 
-    standings: tuple[Standing, ...]
+    standings: tuple[SecretRetention, ...]
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -28,11 +28,11 @@ class WorkloadsReport:
         """FAILED where something could not be looked at, PENDING where an annotation is to be completed."""
         if self.problems:
             return ExitCode.FAILED
-        pending = any(one.status is Kept.INCOMPLETE for one in self.standings)
+        pending = any(one.status is Retention.INCOMPLETE for one in self.standings)
         return ExitCode.PENDING if pending else ExitCode.DONE
 
 
-def scan_workloads(policies: Policies, namespaces: Sequence[str]) -> WorkloadsReport:
+def scan_workloads(policies: PolicyLayers, namespaces: Sequence[str]) -> WorkloadsReport:
     """Look at the live workloads of the namespaces named, or of all.
 
     Raises UsageError for a wrong kubeconfig, AgentError where the cluster does not answer.
@@ -40,5 +40,5 @@ def scan_workloads(policies: Policies, namespaces: Sequence[str]) -> WorkloadsRe
     from harbor_agent.kubernetes.workloads import live_workloads  # noqa: PLC0415 - lightkube is slow to import
 
     found = live_workloads(policies.general().kubeconfig, policies.flags.context, namespaces)
-    standings = (standing(workload) for workload in found.workloads)
+    standings = (check_retention(workload) for workload in found.workloads)
     return WorkloadsReport(standings=tuple(one for one in standings if one), problems=found.problems)

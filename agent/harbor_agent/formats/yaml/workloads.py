@@ -9,7 +9,7 @@ from yaml.nodes import MappingNode, ScalarNode
 
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.yaml.nodes import fingerprint
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, Container, PodTemplate, Workload
+from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
 
 if TYPE_CHECKING:
     from harbor_agent.formats.yaml.nodes import Manifests, Spot
@@ -116,9 +116,9 @@ def _read(manifests: Manifests, document: Spot, kind: str, way: tuple[str, ...])
     )
 
 
-def _container(manifests: Manifests, spot: Spot) -> Container:
+def _container(manifests: Manifests, spot: Spot) -> PodContainer:
     image = manifests.member(spot, "image")
-    return Container(name=_required(manifests, spot, "name"), image=(image.string or "") if image else "")
+    return PodContainer(name=_required(manifests, spot, "name"), image=(image.string or "") if image else "")
 
 
 def _required(manifests: Manifests, spot: Spot, key: str) -> str:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import (
-    Container,
     DockerState,
     FileKind,
     FileState,
     LiveRegistryConfig,
     NodeState,
     Reachability,
+    RunningContainer,
     System,
     UnitState,
 )
@@ -227,14 +227,14 @@ def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None
     return live, bool(live_restore), str(version), str(swarm)
 
 
-def _containers(document: _Document) -> Iterator[Container]:
+def _containers(document: _Document) -> Iterator[RunningContainer]:
     for line in document.lines("containers"):
         try:
             identity, name, image, policy, pod = json.loads(line)
         except ValueError:
             raise refuse("node-answer-unknown", f"a container is described as {line[:80]!r}") from None
         name = name.removeprefix("/")
-        yield Container(
+        yield RunningContainer(
             id=identity,
             name=name,
             image=image,

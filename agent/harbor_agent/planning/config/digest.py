@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.policy import Policy
 
 
-def wish_digest(policy: Policy, *, repair: bool) -> str:
+def request_digest(policy: Policy, *, repair: bool) -> str:
     """Return SHA-256 (hex) over all that was asked for, also of the cluster, but for logins."""
     facts = {
         "node": policy_digest(policy),

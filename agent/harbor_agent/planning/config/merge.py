@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harbor_agent.model.address import Address
-    from harbor_agent.planning.config.schema import Settings
+    from harbor_agent.planning.config.schema import PolicyLayer
 
 
-def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Policy:
+def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> Policy:
     """Merge layers, lowest first, into a policy; `only` restricts it to these addresses and adds what is missing.
 
     An address with https and the same one with http and `state: absent` are two: a registry that left plain HTTP.
@@ -61,7 +61,7 @@ def merge(layers: Iterable[Settings], *, only: tuple[Address, ...] = ()) -> Poli
     )
 
 
-def _plain_and_secure(layers: tuple[Settings, ...]) -> set[str]:
+def _plain_and_secure(layers: tuple[PolicyLayer, ...]) -> set[str]:
     """Return the entries that stand for two: wanted with https, while the node's entry for plain HTTP is to go."""
     named = [registry for layer in layers for registry in layer.registries]
     secure = {

@@ -1,4 +1,4 @@
-"""Settings as written (a YAML file, inventory variables) → `Settings`; pure, and strict about what it reads.
+"""Settings as written (a YAML file, inventory variables) → `PolicyLayer`; pure, and strict about what it reads.
 
 Unknown keys are errors with a suggestion.
 """
@@ -24,7 +24,7 @@ _SHORTEST_DEADLINE = 10  # no dockerd of a node with containers is back sooner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class PolicyLayer:
     """One layer of settings; None or empty is "not said here". Registries stay mappings until all are merged."""
 
     registries: tuple[Mapping[str, object], ...] = ()
@@ -34,10 +34,10 @@ class Settings:
     kubeconfig: str | None = None
 
 
-def settings_from_file(document: object, source: Source) -> Settings:
+def settings_from_file(document: object, source: Source) -> PolicyLayer:
     """Read the top level of harbor-agent.yaml. Raises UsageError naming file, line and what was expected."""
     top = Reader(source, (), document).mapping("registries", "route", "rollout", "drift", "kubeconfig")
-    return Settings(
+    return PolicyLayer(
         registries=_registries(top.child("registries")),
         route=_route(top.child("route")),
         rollout=_rollout(top.child("rollout")),
@@ -46,7 +46,7 @@ def settings_from_file(document: object, source: Source) -> Settings:
     )
 
 
-def settings_from_variables(variables: Mapping[str, object], host: str) -> Settings:
+def settings_from_variables(variables: Mapping[str, object], host: str) -> PolicyLayer:
     """Read `harbor_registries` and `harbor_route` of a host's inventory variables. Raises UsageError.
 
     Variables that begin with `harbor_agent_` are for playbooks/site.yml.
@@ -56,7 +56,7 @@ def settings_from_variables(variables: Mapping[str, object], host: str) -> Setti
     ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
     ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
     top = Reader(source, (), ours).mapping(*known)
-    return Settings(registries=_registries(top.child("harbor_registries")), route=_route(top.child("harbor_route")))
+    return PolicyLayer(registries=_registries(top.child("harbor_registries")), route=_route(top.child("harbor_route")))
 
 
 def _registries(reader: Reader) -> tuple[Mapping[str, object], ...]:

@@ -10,7 +10,7 @@ from harbor_agent.planning.docker.live_restore import containers_outlive
 
 if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
-    from harbor_agent.model.state import Container, NodeState
+    from harbor_agent.model.state import NodeState, RunningContainer
     from harbor_agent.planning.docker.effective import Effective
 
 # With on-failure it depends on how a container ends when it is stopped: one that ends with 0 is left ended.
@@ -21,12 +21,12 @@ _RUN_ON = frozenset({LiveRestore.ON, LiveRestore.PLANNED})
 _NOT_SEEN = "docker-silent"
 
 
-def comes_back(container: Container) -> bool:
+def comes_back(container: RunningContainer) -> bool:
     """Whether somebody starts the container again after the daemon's restart: Docker itself, or kubelet."""
     return container.kubernetes or container.restart_policy in _RESTARTED_BY_DOCKER
 
 
-def disruption(state: NodeState, action: Action, after: Effective) -> tuple[LiveRestore, tuple[Container, ...]]:
+def disruption(state: NodeState, action: Action, after: Effective) -> tuple[LiveRestore, tuple[RunningContainer, ...]]:
     """Return how containers fare in a restart into `after`, and those that it stops."""
     if action is not Action.RESTART:
         return LiveRestore.NONE, ()

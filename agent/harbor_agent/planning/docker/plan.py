@@ -15,7 +15,7 @@ from harbor_agent.planning.docker.live_restore import switch_on
 from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
 from harbor_agent.planning.docker.placement import add_entries, foreign_arguments
 from harbor_agent.planning.docker.removal import remove_entries
-from harbor_agent.planning.docker.repair import mend
+from harbor_agent.planning.docker.repair import repair
 from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
 from harbor_agent.planning.docker.warnings import findings
 from harbor_agent.planning.files.diff import masked_problem
@@ -25,20 +25,20 @@ from harbor_agent.planning.network.reachability import reachability_findings
 from harbor_agent.planning.pending import pending_transaction
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.templates import Templates
-from harbor_agent.planning.wanted import Wanted
+from harbor_agent.planning.wanted import DesiredState
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
     from harbor_agent.model.plan import FileChange
-    from harbor_agent.model.state import Container, NodeState
+    from harbor_agent.model.state import NodeState, RunningContainer
     from harbor_agent.planning.docker.effective import Effective
 
-__all__ = ["Templates", "Wanted", "plan_docker"]
+__all__ = ["DesiredState", "Templates", "plan_docker"]
 
 _NOTHING = "nothing is to be done"
 
 
-def plan_docker(node: str, state: NodeState, wanted: Wanted, templates: Templates) -> Plan | Refusal:
+def plan_docker(node: str, state: NodeState, wanted: DesiredState, templates: Templates) -> Plan | Refusal:
     """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`.
 
     Problems and findings quote files and arguments; user information in URLs is masked in them.
@@ -50,7 +50,7 @@ def plan_docker(node: str, state: NodeState, wanted: Wanted, templates: Template
     return replace(decision, findings=notes)
 
 
-def _decide(node: str, state: NodeState, wanted: Wanted, templates: Templates) -> Plan | Refusal:
+def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templates) -> Plan | Refusal:
     notes: list[Problem] = []
     try:
         _require_docker(state)
@@ -80,7 +80,9 @@ def _require_docker(state: NodeState) -> None:
 class _Planner:
     """One node's planning: what is fixed about it, and the steps over it."""
 
-    def __init__(self, node: str, state: NodeState, wanted: Wanted, before: Effective, notes: list[Problem]) -> None:
+    def __init__(
+        self, node: str, state: NodeState, wanted: DesiredState, before: Effective, notes: list[Problem]
+    ) -> None:
         self.node = node
         self.state = state
         self.wanted = wanted
@@ -101,7 +103,7 @@ class _Planner:
         )
         if not missing and not removable and not (own_fault and (self.present or self.absent)):
             return self.without_changes(workspace)
-        mended = mend(workspace)
+        mended = repair(workspace)
         workspace = mended.workspace
         if removable:
             # rule DD-17
@@ -203,7 +205,7 @@ class _Planner:
 
     def disturbed(
         self, workspace: Workspace, action: Action, after: Effective
-    ) -> tuple[Workspace, LiveRestore, tuple[Container, ...]]:
+    ) -> tuple[Workspace, LiveRestore, tuple[RunningContainer, ...]]:
         """Return how containers fare and which of them stop; the workspace has live-restore on where that is wanted."""
         live_restore, stopped = disruption(self.state, action, after)
         if not stopped:

@@ -31,7 +31,7 @@ _MOST_MENDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mended:
+class Repair:
     """The workspace after mending.
 
     `entries` were taken out of one place and must be added to the other; `faults` says in words what was
@@ -43,7 +43,7 @@ class Mended:
     faults: tuple[str, ...] = ()
 
 
-def mend(workspace: Workspace) -> Mended:
+def repair(workspace: Workspace) -> Repair:
     """Mend the planned setting. Raises RefusedError where the way to mend it is not clear."""
     effective = evaluate(workspace.state)
     kinds = {fault.kind for fault in start_faults(workspace.state, effective)}
@@ -60,7 +60,7 @@ def mend(workspace: Workspace) -> Mended:
     for name in preferred_variables(evaluate(workspace.state))[:1]:
         workspace, found = _mend_variable(workspace, name)
         faults += found
-    return Mended(workspace=workspace, entries=entries, faults=tuple(faults))
+    return Repair(workspace=workspace, entries=entries, faults=tuple(faults))
 
 
 def _list_of_strings(workspace: Workspace, effective: Effective) -> Workspace:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.docker.matching import Version
-    from harbor_agent.planning.wanted import Wanted
+    from harbor_agent.planning.wanted import DesiredState
 
 # A file full of nonsense is told of, not listed.
 _MOST_OF_A_KIND = 10
@@ -24,7 +24,7 @@ _MEND = "delete it, or mend it: then it counts from the next restart on"
 _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
-def findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
+def findings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
     """Return the findings about the files and the daemon, as they were before any change; of each kind the first."""
     found = [
         *_ours_no_longer_wanted(state, wanted),
@@ -45,7 +45,7 @@ def _first(problems: list[Problem]) -> list[Problem]:
     return [*problems[:_MOST_OF_A_KIND], *rest]
 
 
-def _ours_no_longer_wanted(state: NodeState, wanted: Wanted) -> Iterator[Problem]:
+def _ours_no_longer_wanted(state: NodeState, wanted: DesiredState) -> Iterator[Problem]:
     named = {address.entry for address in (*wanted.present, *wanted.absent)}
     for entry in state.record.entries if state.record else ():
         if entry not in named:
@@ -56,7 +56,7 @@ def _ours_no_longer_wanted(state: NodeState, wanted: Wanted) -> Iterator[Problem
             )
 
 
-def _entries(state: NodeState, effective: Effective, wanted: Wanted) -> Iterator[Problem]:
+def _entries(state: NodeState, effective: Effective, wanted: DesiredState) -> Iterator[Problem]:
     version = docker_version(state)
     for address in wanted.present:
         for entry in near_misses(address, effective.entries, version):

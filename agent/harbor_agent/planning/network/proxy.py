@@ -64,9 +64,9 @@ def proxy_for(address: Address, settings: ProxySettings) -> str:
     dockerd asks an insecure registry by HTTPS first and then by HTTP: either proxy is in the way.
     """
     for scheme, proxy in (("http", settings.http), ("https", settings.https)):
-        asked = scheme == "https" or address.scheme == "http"
+        uses_scheme = scheme == "https" or address.scheme == "http"
         port = address.port or _PORTS[scheme]
-        if asked and proxy and not is_excepted(address.host, port, settings.exceptions):
+        if uses_scheme and proxy and not is_excepted(address.host, port, settings.exceptions):
             return proxy
     return ""
 

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
     from harbor_agent.model.state import NodeState, Reachability
     from harbor_agent.planning.docker.effective import Effective
-    from harbor_agent.planning.wanted import Wanted
+    from harbor_agent.planning.wanted import DesiredState
 
 
 ABOUT_REACHING = frozenset({"name-not-resolved", "registry-not-answering", "registry-behind-proxy"})
 
 
-def reachability_findings(state: NodeState, effective: Effective, wanted: Wanted) -> list[Problem]:
+def reachability_findings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
     """Return what stands between the node and each wanted registry; nothing where nothing was asked."""
     seen = {one.entry: one for one in state.reachability}
     settings = ProxySettings.of(state, effective)

@@ -22,18 +22,18 @@ def is_control_plane(node: Node) -> bool:
 
 
 def waves(
-    nodes: Sequence[Node], rollout: Rollout, not_canary: Collection[str] = frozenset()
+    nodes: Sequence[Node], rollout: Rollout, unfit_for_canary: Collection[str] = frozenset()
 ) -> tuple[tuple[Node, ...], ...]:
     """Split nodes into the canary, then batches, then control-plane nodes one at a time; every node once.
 
-    The order is kept, but for nodes named in `not_canary`: they come behind the others of their kind, so that one
+    The order is kept, but for nodes named in `unfit_for_canary`: they come behind the others of their kind, so that one
     of them is the first only where there is no other. Where there are control-plane nodes only, the first of them
     is the canary.
     """
-    workers = _last([node for node in nodes if not is_control_plane(node)], not_canary)
-    control_plane = _last([node for node in nodes if is_control_plane(node)], not_canary)
+    workers = _last([node for node in nodes if not is_control_plane(node)], unfit_for_canary)
+    control_plane = _last([node for node in nodes if is_control_plane(node)], unfit_for_canary)
     size = resolve(rollout.batch, len(workers), up=True) or 1
-    canary = _canary(workers, rollout.canary, not_canary)
+    canary = _canary(workers, rollout.canary, unfit_for_canary)
     rest = workers[canary:]
     split = [tuple(workers[:canary])] if canary else []
     split += [tuple(rest[start : start + size]) for start in range(0, len(rest), size)]
@@ -45,9 +45,9 @@ def _last(nodes: Sequence[Node], names: Collection[str]) -> list[Node]:
     return [*(n for n in nodes if n.name not in names), *(n for n in nodes if n.name in names)]
 
 
-def _canary(workers: Sequence[Node], wanted: int, not_canary: Collection[str]) -> int:
+def _canary(workers: Sequence[Node], wanted: int, unfit_for_canary: Collection[str]) -> int:
     """Return how many of the workers, which are in order, are the first wave: fit ones, or else as few of the rest."""
-    fit = sum(1 for node in workers if node.name not in not_canary)
+    fit = sum(1 for node in workers if node.name not in unfit_for_canary)
     return min(wanted, fit or len(workers))
 
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from harbor_agent.formats.text import Edit
     from harbor_agent.formats.yaml.workloads import ManifestWorkload
     from harbor_agent.model.address import Address
-    from harbor_agent.model.workload import Container, PodTemplate, Workload
+    from harbor_agent.model.workload import PodContainer, PodTemplate, Workload
 
 _MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotationWish:
+class AnnotationSpec:
     """Which secret; where `registries` are named, only for containers whose image is from one of them."""
 
     secret: str
@@ -48,14 +48,14 @@ class AnnotatedWorkload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Annotated:
+class AnnotatedManifest:
     """A text with the pull secret in each of its workloads, and these in their order."""
 
     text: str
     workloads: tuple[AnnotatedWorkload, ...]
 
 
-class Kept(StrEnum):
+class Retention(StrEnum):
     """What becomes of a workload's pull secrets when a container is edited in the console."""
 
     KEPT = "kept"
@@ -64,7 +64,7 @@ class Kept(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SecretRetention:
     """How a workload with pull secrets stands.
 
     `missing` are the containers that the annotation gives no secret, `dropped` the secrets that an edit of one
@@ -72,13 +72,13 @@ class Standing:
     """
 
     workload: Workload
-    status: Kept
+    status: Retention
     missing: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     problem: Problem | None = None
 
 
-def annotated(name: str, text: str, wish: AnnotationWish) -> Annotated | Problem:
+def annotate(name: str, text: str, wish: AnnotationSpec) -> AnnotatedManifest | Problem:
     """Return the text with the secret in every workload, everything else as it was; or why it cannot be.
 
     `name` is what the problem calls the text. Twice is as good as once.
@@ -97,7 +97,7 @@ def annotated(name: str, text: str, wish: AnnotationWish) -> Annotated | Problem
         return _invalid(name, body, error)
 
 
-def standing(workload: Workload) -> Standing | None:
+def check_retention(workload: Workload) -> SecretRetention | None:
     """Return what an edit in the console would do to a live workload; None for one without pull secrets."""
     template = workload.template
     if not template.pull_secrets:
@@ -110,13 +110,17 @@ def standing(workload: Workload) -> Standing | None:
     dropped = _dropped(template, entries)
     if missing:
         problem = _incomplete(workload, missing, dropped)
-        return Standing(workload=workload, status=Kept.INCOMPLETE, missing=missing, dropped=dropped, problem=problem)
+        return SecretRetention(
+            workload=workload, status=Retention.INCOMPLETE, missing=missing, dropped=dropped, problem=problem
+        )
     if dropped:
-        return Standing(workload=workload, status=Kept.SEVERAL, dropped=dropped, problem=_several(workload, dropped))
-    return Standing(workload=workload, status=Kept.KEPT)
+        return SecretRetention(
+            workload=workload, status=Retention.SEVERAL, dropped=dropped, problem=_several(workload, dropped)
+        )
+    return SecretRetention(workload=workload, status=Retention.KEPT)
 
 
-def _annotated(mark: str, body: str, wish: AnnotationWish) -> Annotated:
+def _annotated(mark: str, body: str, wish: AnnotationSpec) -> AnnotatedManifest:
     manifests = Manifests(body)
     found = find_workloads(manifests)
     afters = [_wanted(one, wish) for one in found]
@@ -125,13 +129,13 @@ def _annotated(mark: str, body: str, wish: AnnotationWish) -> Annotated:
     if edits:
         _prove(manifests, found, afters, text)
     workloads = (_with(one, after, wish) for one, after in zip(found, afters, strict=True))
-    return Annotated(text=mark + text, workloads=tuple(workloads))
+    return AnnotatedManifest(text=mark + text, workloads=tuple(workloads))
 
 
-def _with(found: ManifestWorkload, template: PodTemplate, wish: AnnotationWish) -> AnnotatedWorkload:
+def _with(found: ManifestWorkload, template: PodTemplate, wish: AnnotationSpec) -> AnnotatedWorkload:
     before, after = found.workload, replace(found.workload, template=template)
     is_meant = any(_is_meant(one, wish) for one in template.containers)
-    stands = standing(after) if is_meant and after.kind in EDITED_KINDS else None
+    stands = check_retention(after) if is_meant and after.kind in EDITED_KINDS else None
     return AnnotatedWorkload(
         before=before,
         after=after,
@@ -141,7 +145,7 @@ def _with(found: ManifestWorkload, template: PodTemplate, wish: AnnotationWish) 
     )
 
 
-def _wanted(found: ManifestWorkload, wish: AnnotationWish) -> PodTemplate:
+def _wanted(found: ManifestWorkload, wish: AnnotationSpec) -> PodTemplate:
     """Return the template as it should be: no entry goes, and only a named registry's container changes its secret."""
     template = found.workload.template
     chosen = [one for one in template.containers if _is_meant(one, wish)]
@@ -165,7 +169,7 @@ def _wanted(found: ManifestWorkload, wish: AnnotationWish) -> PodTemplate:
     )
 
 
-def _edits(text: str, found: ManifestWorkload, after: PodTemplate, wish: AnnotationWish) -> list[Edit]:
+def _edits(text: str, found: ManifestWorkload, after: PodTemplate, wish: AnnotationSpec) -> list[Edit]:
     before = found.workload.template
     edits = []
     if after.pull_secrets != before.pull_secrets:
@@ -199,7 +203,7 @@ def _unusual(line: int) -> NotEditableError:
     return NotEditableError(line, "it is written in a way that cannot be edited safely")
 
 
-def _is_meant(container: Container, wish: AnnotationWish) -> bool:
+def _is_meant(container: PodContainer, wish: AnnotationSpec) -> bool:
     return not wish.registries or any(container.is_from(registry) for registry in wish.registries)
 
 

@@ -45,7 +45,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Frame:
     """One message: `head` is JSON, `parts` are bytes."""
 
     head: dict[str, Any]
@@ -58,7 +58,7 @@ class Message:
         stream.flush()
 
     @classmethod
-    def read(cls, stream: Stream) -> Message:
+    def read(cls, stream: Stream) -> Frame:
         """Read a message. Raises EOFError where the other side is gone."""
         head = json.loads(_whole(stream.readline()))
         parts = []
@@ -70,7 +70,7 @@ class Message:
         return cls(head=head, parts=tuple(parts))
 
 
-def job_message(job: Job) -> Message:
+def job_message(job: Job) -> Frame:
     """Return the message that hands a job to its task: the program, and as whom the connection logs in."""
     program = job.program
     head = {
@@ -79,17 +79,17 @@ def job_message(job: Job) -> Message:
         "timeout": job.timeout,
         "user": job.node.user,
     }
-    return Message(head=head, parts=(program.stdin,))
+    return Frame(head=head, parts=(program.stdin,))
 
 
-def end_message(result: Completed | Lost) -> Message:
+def end_message(result: Completed | Lost) -> Frame:
     """Return the message that hands back how a job ended."""
     if isinstance(result, Completed):
-        return Message(head={"rc": result.rc, "seconds": result.seconds}, parts=(result.stdout, result.stderr))
-    return Message(head={"started": result.started, "seconds": result.seconds, "problem": asdict(result.problem)})
+        return Frame(head={"rc": result.rc, "seconds": result.seconds}, parts=(result.stdout, result.stderr))
+    return Frame(head={"started": result.started, "seconds": result.seconds, "problem": asdict(result.problem)})
 
 
-def end_of(job: Job, message: Message) -> Completed | Lost:
+def end_of(job: Job, message: Frame) -> Completed | Lost:
     """Return the result that a message of `end_message` is about."""
     head = message.head
     if "problem" in head:
@@ -99,7 +99,7 @@ def end_of(job: Job, message: Message) -> Completed | Lost:
     return Completed(job=job, rc=head["rc"], stdout=stdout, stderr=stderr, seconds=head["seconds"])
 
 
-class Errand:
+class JobClient:
     """The task's side: fetch the job of a host, and hand back how it ended. A context manager."""
 
     def __init__(self, path: Path | str) -> None:
@@ -119,18 +119,18 @@ class Errand:
 
     def fetch(self, host: str) -> Job:
         """Return the job of `host`. Raises EOFError where there is none."""
-        Message(head={"host": host}).write(self._stream)
-        message = Message.read(self._stream)
+        Frame(head={"host": host}).write(self._stream)
+        message = Frame.read(self._stream)
         head = message.head
         program = Program(stdin=message.parts[0], arguments=tuple(head["arguments"]), privileged=head["privileged"])
         return Job(node=Node(name=host, address=host, user=head["user"]), program=program, timeout=head["timeout"])
 
     def ask(self, name: str) -> bytes:
         """Return the password that is known by `name`. Raises EOFError where there is none."""
-        Message(head={"secret": name}).write(self._stream)
-        return Message.read(self._stream).parts[0]
+        Frame(head={"secret": name}).write(self._stream)
+        return Frame.read(self._stream).parts[0]
 
-    def hand_back(self, result: Completed | Lost) -> None:
+    def send_result(self, result: Completed | Lost) -> None:
         """Say how the job ended. Raises OSError where nobody waits for it any more."""
         end_message(result).write(self._stream)
 

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from harbor_agent.errors import Problem
-from harbor_agent.transport.ansible.job_protocol import Message, end_of, job_message
+from harbor_agent.transport.ansible.job_protocol import Frame, end_of, job_message
 from harbor_agent.transport.protocol import Lost
 from harbor_agent.transport.shell.exchange import on_node
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SECONDS_OF_GRACE = 2.0
 
 
-class Counter:
+class JobServer:
     """Serves jobs over a socket until it is closed; results arrive in `results`, one a job that was fetched."""
 
     def __init__(self, path: Path, jobs: Iterable[Job], passwords: Mapping[str, Sensitive]) -> None:
@@ -36,8 +36,8 @@ class Counter:
         self._waiting = {job.node.name: job for job in jobs}
         self._lock = threading.Lock()
         self._server = _Server(str(path), _Handler)
-        self._server.counter = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="counter")
+        self._server.jobs = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="job server")
         self._thread.start()
 
     def take(self, host: str) -> Job | None:
@@ -62,26 +62,26 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
-    counter: Counter
+    jobs: JobServer
 
 
 class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        counter = cast("_Server", self.server).counter
+        server = cast("_Server", self.server).jobs
         with contextlib.suppress(EOFError, OSError):
-            asked = Message.read(cast("Stream", self.rfile)).head
-            if password := counter.passwords.get(asked.get("secret", "")):
+            request = Frame.read(cast("Stream", self.rfile)).head
+            if password := server.passwords.get(request.get("secret", "")):
                 secret = password.reveal().encode("utf-8", "surrogateescape")
-                Message(head={}, parts=(secret,)).write(cast("Stream", self.wfile))
-            elif job := counter.take(asked.get("host", "")):
-                counter.results.put(self._carried(job))
+                Frame(head={}, parts=(secret,)).write(cast("Stream", self.wfile))
+            elif job := server.take(request.get("host", "")):
+                server.results.put(self._carried(job))
 
     def _carried(self, job: Job) -> Completed | Lost:
         begin = time.monotonic()
         try:
             job_message(job).write(cast("Stream", self.wfile))
             self.connection.settimeout(job.timeout + _SECONDS_OF_GRACE)
-            return end_of(job, Message.read(cast("Stream", self.rfile)))
+            return end_of(job, Frame.read(cast("Stream", self.rfile)))
         except TimeoutError:
             problem = Problem(code="program-timeout", message=f"no end within {job.timeout:g} s")
         except (EOFError, OSError):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, Errand
+from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, JobClient
 
 
 def main() -> None:
     """Ask harbor-agent for the password and print it."""
-    with Errand(os.environ[SOCKET_VARIABLE]) as errand:
+    with JobClient(os.environ[SOCKET_VARIABLE]) as errand:
         sys.stdout.buffer.write(errand.ask(sys.argv[1]))
 
 

@@ -42,7 +42,7 @@ _RUN_FILE = (
 _REMOVE_FOLDER = "/bin/sh -c 'rm -rf {folder}'"
 
 
-class Action(Protocol):
+class ActionPlugin(Protocol):
     """What is used of Ansible's ActionBase: the connection's own exec, and its way to put a file somewhere."""
 
     _connection: Any
@@ -67,7 +67,7 @@ class _Ended:
 class TaskTransport:
     """Runs programs on the one host of a task, with the promises of every transport."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: ActionPlugin) -> None:
         """Work through `action`, an instance of Ansible's ActionBase whose task runs now.
 
         ssh is made to notice a network that is gone; without, a task waits for an answer as long as TCP does.
@@ -148,7 +148,7 @@ class TaskTransport:
         return self._action._low_level_execute_command(command, sudoable=as_root)  # noqa: SLF001
 
 
-def connect_anew(action: Action) -> None:
+def disable_connection_reuse(action: ActionPlugin) -> None:
     """Let the task's connection be one of its own, that nothing before it left open and nothing after it finds.
 
     A connection that is kept open gets round the check of the host key, and would outlive the run.

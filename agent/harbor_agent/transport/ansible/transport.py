@@ -13,7 +13,7 @@ from harbor_agent import resources
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory.kubekey import is_kubekey
 from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE
-from harbor_agent.transport.ansible.job_server import Counter
+from harbor_agent.transport.ansible.job_server import JobServer
 from harbor_agent.transport.ansible.private_dir import private_folder
 from harbor_agent.transport.ansible.runner import Playbook
 from harbor_agent.transport.protocol import Lost
@@ -66,12 +66,12 @@ class AnsibleTransport:
         with private_folder() as folder:
             socket = folder / "socket"
             passwords = list(self._passwords())
-            counter = Counter(socket, jobs, {str(number): known for number, (_, known) in enumerate(passwords)})
+            server = JobServer(socket, jobs, {str(number): known for number, (_, known) in enumerate(passwords)})
             process = self._start(folder, socket, jobs, [use for use, _ in passwords])
             try:
-                yield from _results(counter, process, len(jobs))
+                yield from _results(server, process, len(jobs))
             finally:
-                counter.close()
+                server.close()
                 process.end()
 
     def _passwords(self) -> Iterator[tuple[str, Sensitive]]:
@@ -141,19 +141,19 @@ def _for_ansible(source: str) -> str:
     return str(path)
 
 
-def _results(counter: Counter, process: Playbook, count: int) -> Iterator[Completed | Lost]:
+def _results(server: JobServer, process: Playbook, count: int) -> Iterator[Completed | Lost]:
     begin = time.monotonic()
     while count:
         over = not process.is_running
         try:
-            yield counter.results.get(timeout=_POLL)
+            yield server.results.get(timeout=_POLL)
             count -= 1
         except Empty:
             if over:
                 break
     process.wait()
-    rest = counter.take_rest() if count else []
+    rest = server.take_rest() if count else []
     for job in rest:
         yield Lost(job=job, problem=process.reason(job), started=False, seconds=time.monotonic() - begin)
     for _ in range(count - len(rest)):
-        yield counter.results.get()
+        yield server.results.get()

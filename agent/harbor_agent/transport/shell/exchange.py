@@ -33,7 +33,7 @@ _LONGEST_QUOTE = 200
 class Exchange:
     """One start of a program and everything that goes to and fro; no I/O of its own.
 
-    The transport runs `command`, sends `pending` (telling `sent`), hands over what it receives with `hear_stdout` and
+    The transport runs `command`, sends `pending` (telling `sent`), hands over what it receives with `feed_stdout` and
     `hear_stderr`, closes standard input at `input_done`, and gives up at a `problem`. `begun` turns true with the
     marker; `started` as soon as a byte of the program was sent.
     """
@@ -69,7 +69,7 @@ class Exchange:
         self.started = self.started or (self._payload_due and count > 0)
         self.pending = self.pending[count:]
 
-    def hear_stdout(self, data: bytes) -> None:
+    def feed_stdout(self, data: bytes) -> None:
         """Take what came on standard output."""
         self._stdout += data
 
@@ -104,7 +104,7 @@ class Exchange:
 
     def failure(self, rc: int) -> Problem:
         """Say why the program never began, from what was said instead and the exit status `rc`."""
-        said = self.waiting_for()
+        said = self.last_line()
         problem = self.problem or refusal(self._said().decode(errors="replace"))
         if problem:
             return problem
@@ -114,7 +114,7 @@ class Exchange:
             hint="the login user needs a shell that runs commands, and no forced command",
         )
 
-    def waiting_for(self) -> str:
+    def last_line(self) -> str:
         """Return the last line that the node said before the program began, "" for none."""
         if self.begun:
             return ""
@@ -135,7 +135,7 @@ def on_node(node: Node, problem: Problem) -> Problem:
 def out_of_time(node: Node, exchange: Exchange, deadline: Deadline) -> Problem:
     """Say that the job's time was up before the program ended."""
     code = "program-timeout" if exchange.started else "ssh-timeout"
-    said = exchange.waiting_for()
+    said = exchange.last_line()
     last = f"; the last thing said was: {said}" if said else ""
     return Problem(code=code, message=f"{node.name}: no end within {deadline.timeout:g} s{last}")
 

@@ -51,7 +51,7 @@ class TerminalExchange(Exchange):
         """Say no: the other end counts."""
         return False
 
-    def hear_stdout(self, data: bytes) -> None:
+    def feed_stdout(self, data: bytes) -> None:
         """Take what came from the terminal, and send what is waited for there: a password, the shell, the program."""
         super().hear_stderr(data)
         if not self._shell_sent and f"{self._nonce}-shell\n".encode() in self._stderr:

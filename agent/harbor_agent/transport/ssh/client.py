@@ -58,7 +58,7 @@ def _end_in_order(channel: Any, message: paramiko.Message) -> None:  # noqa: ANN
         channel._handle_close(message)  # noqa: SLF001 - as paramiko does
 
 
-class Transport(paramiko.Transport):
+class SshClientTransport(paramiko.Transport):
     """paramiko's, which remembers what the other end offered, and spends nothing on logs that nobody sees."""
 
     _channel_handler_table: ClassVar[dict[int, Callable[..., None]]] = {
@@ -105,7 +105,7 @@ class Transport(paramiko.Transport):
 class Forwarded:
     """A channel of a bastion in a socket's place, for the connection that goes through it."""
 
-    def __init__(self, bastion: Transport, channel: paramiko.Channel) -> None:
+    def __init__(self, bastion: SshClientTransport, channel: paramiko.Channel) -> None:
         """Send through `channel`, which `bastion` has opened; the channel does everything else by itself."""
         self._bastion = bastion
         self._channel = channel

@@ -9,10 +9,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from harbor_agent.local.terminal import Terminal
-from harbor_agent.transport.pool import keeping_place
+from harbor_agent.transport.pool import holding_slot
 from harbor_agent.transport.ssh.auth.keys import KeyRing
 from harbor_agent.transport.ssh.auth.login import authenticate
-from harbor_agent.transport.ssh.client import Forwarded, Transport
+from harbor_agent.transport.ssh.client import Forwarded, SshClientTransport
 from harbor_agent.transport.ssh.config.target import UnreachableError
 from harbor_agent.transport.ssh.handshake import negotiate, verify
 from harbor_agent.transport.ssh.known_hosts import GLOBAL_FILES, KnownHosts, default_user_files
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from harbor_agent.transport.deadline import Deadline, Watch
-    from harbor_agent.transport.ssh.config.jumps import Route
-    from harbor_agent.transport.ssh.config.settings import Settings
+    from harbor_agent.transport.deadline import Deadline, Watchdog
+    from harbor_agent.transport.ssh.config.jumps import JumpPath
+    from harbor_agent.transport.ssh.config.settings import HostConfig
     from harbor_agent.transport.ssh.config.target import Target
     from harbor_agent.transport.ssh.proxy_command import ProxyProcess
 
@@ -41,7 +41,7 @@ class _Bastion:
     """One bastion and the connection to it that everybody shares; whoever holds `lock` opens it."""
 
     lock: Lock = field(default_factory=Lock)
-    transport: Transport | None = None
+    transport: SshClientTransport | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     failure: UnreachableError | None = None
     failed_at: float = 0.0
@@ -62,12 +62,12 @@ class Connector:
         self._user_files = tuple(known_hosts) if known_hosts is not None else default_user_files()
         self._global_files = () if known_hosts is not None else GLOBAL_FILES
         self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
-        self._bastions: dict[tuple[Settings, ...], _Bastion] = {}
+        self._bastions: dict[tuple[HostConfig, ...], _Bastion] = {}
         self._key_ring = KeyRing(self.terminal)
         self._lock = Lock()
 
     @contextmanager
-    def logged_in(self, route: Route, watch: Watch, deadline: Deadline) -> Iterator[Transport]:
+    def logged_in(self, route: JumpPath, watch: Watchdog, deadline: Deadline) -> Iterator[SshClientTransport]:
         """Yield a connection to the end of `route` that is logged in. Raises UnreachableError."""
         target = route.target
         # Before anything is open: nobody at the other end waits while somebody looks for a passphrase.
@@ -79,7 +79,9 @@ class Connector:
                 yield transport
 
     @contextmanager
-    def negotiated(self, route: Route, watch: Watch, deadline: Deadline) -> Iterator[tuple[Transport, paramiko.PKey]]:
+    def negotiated(
+        self, route: JumpPath, watch: Watchdog, deadline: Deadline
+    ) -> Iterator[tuple[SshClientTransport, paramiko.PKey]]:
         """Yield a connection to the end of `route` that is neither verified nor logged in, and the host's key."""
         with ExitStack() as stack:
             try:
@@ -121,8 +123,8 @@ class Connector:
             bastion.stack.close()
 
     def _negotiate(
-        self, target: Target, bastions: Sequence[Target], stack: ExitStack, watch: Watch, deadline: Deadline
-    ) -> tuple[Transport, paramiko.PKey]:
+        self, target: Target, bastions: Sequence[Target], stack: ExitStack, watch: Watchdog, deadline: Deadline
+    ) -> tuple[SshClientTransport, paramiko.PKey]:
         """Agree on keys with a target behind `bastions`; what is opened is closed by `stack`."""
         timeout = target.settings.connect_timeout or self._connect_timeout
         proxy: ProxyProcess | None = None
@@ -137,7 +139,7 @@ class Connector:
             connection = open_socket(target, deadline.remaining(timeout))
         # Of its own: a transport that has ended by itself closes nothing any more.
         stack.callback(connection.close)
-        transport = Transport(connection)
+        transport = SshClientTransport(connection)
         stack.callback(transport.close)
         try:
             with watch.over(transport, deadline):
@@ -148,26 +150,26 @@ class Connector:
             raise _proxy_failed(target, proxy) from None
         return transport, host_key
 
-    def _bastion(self, chain: Sequence[Target], watch: Watch, deadline: Deadline) -> Transport:
+    def _bastion(self, chain: Sequence[Target], watch: Watchdog, deadline: Deadline) -> SshClientTransport:
         """Return the connection to the last of `chain`, which everybody shares. Raises UnreachableError."""
         key = tuple(bastion.settings for bastion in chain)
         with self._lock:
             bastion = self._bastions.setdefault(key, _Bastion())
-        while not bastion.lock.acquire(timeout=deadline.nap()):
+        while not bastion.lock.acquire(timeout=deadline.poll_interval()):
             pass
         try:
             if bastion.failure and time.monotonic() - bastion.failed_at < _SECONDS_TO_BELIEVE_A_FAILURE:
                 raise bastion.failure
             if bastion.transport is not None and bastion.transport.is_active():
                 return bastion.transport
-            with keeping_place():
+            with holding_slot():
                 return self._log_in_to_bastion(bastion, chain, watch, deadline)
         finally:
             bastion.lock.release()
 
     def _log_in_to_bastion(
-        self, bastion: _Bastion, chain: Sequence[Target], watch: Watch, deadline: Deadline
-    ) -> Transport:
+        self, bastion: _Bastion, chain: Sequence[Target], watch: Watchdog, deadline: Deadline
+    ) -> SshClientTransport:
         bastion.stack.close()
         target = chain[-1]
         try:
@@ -187,7 +189,7 @@ class Connector:
             bastion.failed_at = time.monotonic()
             raise bastion.failure from None
 
-    def _log_in(self, transport: Transport, target: Target, deadline: Deadline) -> None:
+    def _log_in(self, transport: SshClientTransport, target: Target, deadline: Deadline) -> None:
         transport.auth_timeout = target.settings.connect_timeout or self._connect_timeout
         problem = authenticate(transport, target, self._key_ring, self.terminal, deadline)
         if problem:
@@ -195,7 +197,9 @@ class Connector:
         transport.set_keepalive(target.settings.keepalive or _SECONDS_BETWEEN_KEEPALIVES)
 
 
-def _channel(bastion: Transport, through: Target, target: Target, deadline: Deadline, timeout: float) -> Forwarded:
+def _channel(
+    bastion: SshClientTransport, through: Target, target: Target, deadline: Deadline, timeout: float
+) -> Forwarded:
     """Open the way from a bastion to the next host. Raises UnreachableError."""
     there = (target.settings.host, target.settings.port)
     who = through.label.removeprefix("its ")

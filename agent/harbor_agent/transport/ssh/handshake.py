@@ -14,7 +14,7 @@ from harbor_agent.transport.ssh.known_hosts import Verdict, fingerprint
 from harbor_agent.transport.ssh.paramiko_import import paramiko
 
 if TYPE_CHECKING:
-    from harbor_agent.transport.ssh.client import Transport
+    from harbor_agent.transport.ssh.client import SshClientTransport
     from harbor_agent.transport.ssh.config.target import Target, UnreachableError
     from harbor_agent.transport.ssh.known_hosts import KnownHosts
 
@@ -42,7 +42,7 @@ _BINARY_LIST = b"SSHKRL\n\0"  # OpenSSH PROTOCOL.krl
 _SECONDS_FOR_KEYGEN = 20.0
 
 
-def negotiate(transport: Transport, target: Target, known_hosts: KnownHosts, timeout: float) -> paramiko.PKey:
+def negotiate(transport: SshClientTransport, target: Target, known_hosts: KnownHosts, timeout: float) -> paramiko.PKey:
     """Agree on keys within `timeout` seconds and return the host key, not yet verified. Raises UnreachableError.
 
     Key types that known_hosts has for the host are asked for first, as OpenSSH does.
@@ -138,7 +138,7 @@ def _is_in_binary_list(file: Path, key: str) -> bool:
     return done.returncode != 0
 
 
-def _no_common_algorithm(transport: Transport, target: Target, said: str) -> UnreachableError:
+def _no_common_algorithm(transport: SshClientTransport, target: Target, said: str) -> UnreachableError:
     kind, offer = next((words for sign, words in _KINDS.items() if sign in said), ("protocol version", ""))
     offered = transport.offered.get(offer)
     what = f"there is no common {kind}"

@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem, UsageError
-from harbor_agent.transport.deadline import Deadline, OutOfTimeError, Watch
+from harbor_agent.transport.deadline import Deadline, OutOfTimeError, Watchdog
 from harbor_agent.transport.pool import run_each
-from harbor_agent.transport.ssh.config.jumps import Route, Routes
+from harbor_agent.transport.ssh.config.jumps import JumpPath, JumpResolver
 from harbor_agent.transport.ssh.config.target import UnreachableError, place
 from harbor_agent.transport.ssh.connector import Connector
 from harbor_agent.transport.ssh.handshake import judge
@@ -78,7 +78,7 @@ class HostKeys:
         """Ask nobody yet; `forks` hosts at a time."""
         self._nodes = nodes
         self._forks = forks
-        self._routes = Routes(thoroughly=True)
+        self._routes = JumpResolver(thoroughly=True)
         self._connector = Connector(connect_timeout=_SECONDS_TO_CONNECT)
 
     def __enter__(self) -> Self:
@@ -99,15 +99,15 @@ class HostKeys:
         for depth in range(max((len(route.bastions) for route, _ in hosts), default=-1) + 1):
             stage = [(route, nodes) for route, nodes in hosts if len(route.bastions) == depth]
             self._connector.forget_known_hosts()
-            with closing(Watch()) as watch:
+            with closing(Watchdog()) as watch:
                 found = {id(route): key for route, key in self._asked(stage, watch)}
             yield [*(lost if depth == 0 else ()), *(found[id(route)] for route, _ in stage)]
         if not hosts and lost:
             yield lost
 
-    def _hosts(self) -> tuple[list[tuple[Route, tuple[str, ...]]], list[HostKey]]:
+    def _hosts(self) -> tuple[list[tuple[JumpPath, tuple[str, ...]]], list[HostKey]]:
         """Return the way to each distinct host with its nodes, and the nodes to which there is none."""
-        hosts: dict[tuple[object, ...], tuple[Route, list[str]]] = {}
+        hosts: dict[tuple[object, ...], tuple[JumpPath, list[str]]] = {}
         lost: list[HostKey] = []
         for node in self._nodes:
             try:
@@ -119,14 +119,18 @@ class HostKeys:
             for number, end in enumerate(ends):
                 way = tuple((*one.known_names, one.settings.host, one.settings.port) for one in ends[: number + 1])
                 own = replace(end, label=f"{end.name} ({place(end.settings)})")
-                _, nodes = hosts.setdefault(way, (Route(bastions=ends[:number], target=own), []))
+                _, nodes = hosts.setdefault(way, (JumpPath(bastions=ends[:number], target=own), []))
                 nodes.append(node.name)
         return [(route, tuple(nodes)) for route, nodes in hosts.values()], lost
 
-    def _asked(self, stage: Sequence[tuple[Route, tuple[str, ...]]], watch: Watch) -> Iterator[tuple[Route, HostKey]]:
+    def _asked(
+        self, stage: Sequence[tuple[JumpPath, tuple[str, ...]]], watch: Watchdog
+    ) -> Iterator[tuple[JumpPath, HostKey]]:
         return run_each(partial(self._ask, watch), stage, forks=self._forks)
 
-    def _ask(self, watch: Watch, host: tuple[Route, tuple[str, ...]], stopping: Event) -> tuple[Route, HostKey]:
+    def _ask(
+        self, watch: Watchdog, host: tuple[JumpPath, tuple[str, ...]], stopping: Event
+    ) -> tuple[JumpPath, HostKey]:
         route, nodes = host
         target = route.target
         deadline = Deadline(_SECONDS_A_HOST, stopping, uncounted=lambda: self._connector.terminal.seconds)

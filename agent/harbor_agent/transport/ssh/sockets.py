@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from harbor_agent.transport.pool import standing_aside
+from harbor_agent.transport.pool import releasing_slot
 from harbor_agent.transport.ssh.config.settings import expand
 from harbor_agent.transport.ssh.proxy_command import ProxyProcess
 
@@ -64,7 +64,7 @@ def _connect(connection: socket.socket, place: object, timeout: float) -> None:
     error = connection.connect_ex(place)  # type: ignore[arg-type]  # what getaddrinfo returned
     if error == errno.EINPROGRESS:
         if not _can_write(connection, min(timeout, _SECONDS_BEFORE_STANDING_ASIDE)):
-            with standing_aside():
+            with releasing_slot():
                 if not _can_write(connection, timeout - _SECONDS_BEFORE_STANDING_ASIDE):
                     raise TimeoutError
         error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -113,7 +113,7 @@ def _await(answers: SimpleQueue[_Answer], timeout: float) -> _Answer:
     try:
         return answers.get(timeout=min(timeout, _SECONDS_BEFORE_STANDING_ASIDE))
     except Empty:
-        with standing_aside():
+        with releasing_slot():
             return answers.get(timeout=max(0.0, timeout - _SECONDS_BEFORE_STANDING_ASIDE))
 
 

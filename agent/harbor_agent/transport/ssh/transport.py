@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.transport.deadline import Deadline, OutOfTimeError, Watch
+from harbor_agent.transport.deadline import Deadline, OutOfTimeError, Watchdog
 from harbor_agent.transport.local import run_here
 from harbor_agent.transport.pool import run_each
 from harbor_agent.transport.protocol import Completed, Lost
 from harbor_agent.transport.shell.become import TERMINAL_REQUIRED
 from harbor_agent.transport.shell.exchange import Exchange, on_node, out_of_time
 from harbor_agent.transport.shell.on_terminal import TerminalExchange
-from harbor_agent.transport.ssh.config.jumps import Routes
+from harbor_agent.transport.ssh.config.jumps import JumpResolver
 from harbor_agent.transport.ssh.config.target import UnreachableError
 from harbor_agent.transport.ssh.connector import Connector
 from harbor_agent.transport.ssh.paramiko_import import paramiko
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.inventory import Node
     from harbor_agent.transport.protocol import Job
-    from harbor_agent.transport.ssh.config.jumps import Route
+    from harbor_agent.transport.ssh.config.jumps import JumpPath
     from harbor_agent.transport.ssh.config.target import Target
 
 # Everything worth telling is in a Problem; paramiko would print the tracebacks of its threads.
@@ -53,17 +53,17 @@ class SshTransport:
     def __init__(self, *, forks: int, connect_timeout: float = 10, known_hosts: Sequence[Path] | None = None) -> None:
         """Run at most `forks` jobs at once."""
         self._forks = forks
-        self._routes = Routes()
+        self._routes = JumpResolver()
         self._on_terminal: set[str] = set()
         self._connector = Connector(connect_timeout=connect_timeout, known_hosts=known_hosts)
         self.close = weakref.finalize(self, self._connector.close)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
-        with closing(Watch()) as watch:
+        with closing(Watchdog()) as watch:
             yield from run_each(partial(self._run_one, watch), jobs, forks=self._forks)
 
-    def _run_one(self, watch: Watch, job: Job, stopping: Event) -> Completed | Lost:
+    def _run_one(self, watch: Watchdog, job: Job, stopping: Event) -> Completed | Lost:
         if job.node.connection == "local":
             return run_here(job, stopping)
         deadline = Deadline(job.timeout, stopping, uncounted=lambda: self._connector.terminal.seconds)
@@ -95,7 +95,7 @@ class SshTransport:
             problem = _connection_lost(job.node, route.target, exchange, deadline, "")
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
 
-    def _exchange(self, job: Job, route: Route) -> Exchange:
+    def _exchange(self, job: Job, route: JumpPath) -> Exchange:
         on_terminal = job.program.privileged and job.node.name in self._on_terminal
         kind = TerminalExchange if on_terminal else Exchange
         return kind(job.program, job.node.become, user=route.target.settings.user)
@@ -111,7 +111,7 @@ def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadli
         _converse(channel, exchange, deadline)
         if exchange.problem:
             return -1
-        while not channel.status_event.wait(deadline.nap()):
+        while not channel.status_event.wait(deadline.poll_interval()):
             pass
         return exchange.status(channel.recv_exit_status())
 
@@ -131,15 +131,15 @@ def _converse(channel: paramiko.Channel, exchange: Exchange, deadline: Deadline)
     while True:
         ended = channel.eof_received or channel.closed
         while channel.recv_ready():
-            exchange.hear_stdout(channel.recv(_CHUNK))
+            exchange.feed_stdout(channel.recv(_CHUNK))
         while channel.recv_stderr_ready():
             exchange.hear_stderr(channel.recv_stderr(_CHUNK))
         if ended or exchange.problem:
             return
         _send(channel, exchange)
         # The descriptor shows what can be read; that the window has opened for writing again, it does not show.
-        nap = deadline.nap() * 1000
-        readable.poll(min(nap, _MILLISECONDS_BETWEEN_WINDOW_CHECKS) if exchange.pending else nap)
+        poll_interval = deadline.poll_interval() * 1000
+        readable.poll(min(poll_interval, _MILLISECONDS_BETWEEN_WINDOW_CHECKS) if exchange.pending else poll_interval)
 
 
 def _send(channel: paramiko.Channel, exchange: Exchange) -> None:

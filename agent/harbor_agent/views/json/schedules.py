@@ -9,13 +9,13 @@ from harbor_agent import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.install import Installed
+    from harbor_agent.engine.schedule.install import InstalledSchedule
     from harbor_agent.views.json.common import Json
 
 SCHEDULES_SCHEMA = "harbor-agent/schedules/1"
 
 
-def schedules_document(schedules: Sequence[Installed]) -> Json:
+def schedules_document(schedules: Sequence[InstalledSchedule]) -> Json:
     """Return the object that `schedule show -o json` prints."""
     return {
         "schema": SCHEDULES_SCHEMA,

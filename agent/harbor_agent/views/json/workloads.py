@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent import __version__
 from harbor_agent.engine.workloads.manifests import manifests_exit_code
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.secrets.workloads import Kept
+from harbor_agent.planning.secrets.workloads import Retention
 from harbor_agent.views.json.common import counts, optional_problem, problem_document
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.workloads.manifests import ManifestFile
     from harbor_agent.engine.workloads.scan import WorkloadsReport
-    from harbor_agent.planning.secrets.workloads import AnnotatedWorkload, Standing
+    from harbor_agent.planning.secrets.workloads import AnnotatedWorkload, SecretRetention
     from harbor_agent.views.json.common import Json
 
 MANIFESTS_SCHEMA = "harbor-agent/manifests/1"
@@ -50,7 +50,7 @@ def workloads_document(report: WorkloadsReport) -> Json:
         "schema": WORKLOADS_SCHEMA,
         "tool": f"harbor-agent {__version__}",
         "exit_code": int(report.exit_code),
-        "summary": {status.value: statuses.count(status) for status in Kept},
+        "summary": {status.value: statuses.count(status) for status in Retention},
         "workloads": [_standing(one) for one in report.standings],
         "findings": [problem_document(problem) for problem in report.problems],
     }
@@ -69,7 +69,7 @@ def _annotated(one: AnnotatedWorkload) -> Json:
     }
 
 
-def _standing(one: Standing) -> Json:
+def _standing(one: SecretRetention) -> Json:
     return {
         "kind": one.workload.kind,
         "namespace": one.workload.namespace,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.secrets.secrets import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.result import NodeResult
-    from harbor_agent.model.state import Container, NodeState
+    from harbor_agent.model.state import NodeState, RunningContainer
 
 
 def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()) -> str:
@@ -96,7 +96,7 @@ def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
 def plan_file_text(plan: PlanFile) -> str:
     """Return what a plan file holds."""
     lines = [f"made {plan.made} by {plan.tool}, good for {plan.hours:g} hours"]
-    lines += [f"note: {plan.asked.note}"] if plan.asked.note else []
+    lines += [f"note: {plan.request.note}"] if plan.request.note else []
     for node in plan.nodes:
         how = f"  {node.route}, {_ACTIONS[Action(node.action)]}" if node.status is Outcome.CHANGE else ""
         lines.append(f"{node.node}  {coloured_outcome(node.status)}{how}")
@@ -216,7 +216,7 @@ def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
     return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]
 
 
-def _fate(container: Container) -> str:
+def _fate(container: RunningContainer) -> str:
     if container.kubernetes:
         return "kubelet starts it again"
     if comes_back(container):

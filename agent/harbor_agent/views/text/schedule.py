@@ -11,7 +11,7 @@ from harbor_agent.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.install import Ended, Installed
+    from harbor_agent.engine.schedule.install import InstalledSchedule, LastRun
 
 _MEANINGS = {
     ExitCode.DONE: "nothing left to do",
@@ -27,21 +27,21 @@ _MEANINGS = {
 }
 
 
-def schedules_text(schedules: Sequence[Installed]) -> str:
+def schedules_text(schedules: Sequence[InstalledSchedule]) -> str:
     """Return a block for each schedule, or that there is none."""
     if not schedules:
         return "nothing runs by the clock here; harbor-agent schedule install has systemd look for drift"
     return "\n\n".join(_schedule(one) for one in schedules)
 
 
-def _schedule(one: Installed) -> str:
+def _schedule(one: InstalledSchedule) -> str:
     lines = [f"{typer.style(one.unit, bold=True)}  {one.when}, as {one.user}", f"  next run  {_next(one)}"]
     lines.append(f"  last run  {_last(one.last_run)}")
     lines.append(f"  command   {one.command}")
     return "\n".join([*lines, f"  journalctl -u {one.unit}.service has what it said"])
 
 
-def _next(one: Installed) -> str:
+def _next(one: InstalledSchedule) -> str:
     if one.is_running:
         return "under way now"
     if not one.is_active:
@@ -50,7 +50,7 @@ def _next(one: Installed) -> str:
     return f"{one.next_run or 'not known'}{at_boot}"
 
 
-def _last(ended: Ended | None) -> str:
+def _last(ended: LastRun | None) -> str:
     if ended is None:
         return "none since this machine was booted"
     # systemd counts what no program of ours ended with, such as 200 for a folder that is not there.

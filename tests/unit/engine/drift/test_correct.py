@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.drift.correct import choose_corrections, correct, correction_exit_code
-from harbor_agent.engine.drift.corrections import Fights
+from harbor_agent.engine.drift.corrections import CorrectionLog
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.history.database import history_file
 from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.plan.nodes import plan_state
-from harbor_agent.engine.request.request import Asked, Policies, Reach, RegistryFlags
-from harbor_agent.engine.rollout.records import record_of
+from harbor_agent.engine.request.request import NodeSelection, PolicyLayers, RegistryFlags, RunRequest
+from harbor_agent.engine.rollout.records import apply_record
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.errors import LockedError, UsageError
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.state import Container, FileState
+from harbor_agent.model.state import FileState, RunningContainer
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.planning.config.schema import Settings
+from harbor_agent.planning.config.schema import PolicyLayer
 from harbor_agent.planning.drift import classify
 from harbor_agent.views.text.drift import drift_text
 from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, OPTIONS, applied, node, running, want
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 POLICY = Policy(registries=(Registry(address=want(HARBOR).present[0]),))
-POLICIES = Policies(file=Settings(), flags=RegistryFlags())
+POLICIES = PolicyLayers(file=PolicyLayer(), flags=RegistryFlags())
 LIMITS = DriftLimits()
 
 
@@ -52,11 +52,11 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     before = running(node({FRAGMENT: DEBIAN_UNIT}), ARGV)
     plan = plan_state(machine, POLICY, before, POLICIES).decision
     assert isinstance(plan, Plan)
-    record = record_of(plan, POLICY, before, "run-1", "")
+    record = apply_record(plan, POLICY, before, "run-1", "")
     left = applied(before, plan)
     now = running(replace(left, record=record, files={**left.files, OPTIONS: FileState(path=OPTIONS)}), ARGV)
     assert now.docker
-    container = Container(id="c", name="db", image="i", restart_policy=restart_policy)
+    container = RunningContainer(id="c", name="db", image="i", restart_policy=restart_policy)
     now = replace(now, docker=replace(now.docker, containers=(container,)))
     drift = classify(now, policy_digest(policy))
     planned = plan_state(machine, policy, now, POLICIES)
@@ -64,7 +64,7 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
 
 
 def report(*nodes: DriftedNode, policy: Policy = POLICY) -> DriftReport:
-    return DriftReport(asked=Asked(reach=Reach(sources=("node1,",))), general=policy, nodes=nodes)
+    return DriftReport(request=RunRequest(selection=NodeSelection(sources=("node1,",))), general=policy, nodes=nodes)
 
 
 def codes(chosen: object) -> list[str | None]:
@@ -116,7 +116,7 @@ def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
     with run_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
         correct(corrections, lambda _: None, StopRequest())
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         assert memory.of_node("node1") == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.drift.corrections import Corrected, Fights
+from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
 from harbor_agent.engine.history.database import history_file
 from harbor_agent.engine.history.runs import Store
 from harbor_agent.model.runs import Quarantine
@@ -22,12 +22,12 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def corrected(node: str = "node1", found: str = "a") -> Corrected:
-    return Corrected(node=node, path="/etc/docker/daemon.json", found=found)
+def corrected(node: str = "node1", found: str = "a") -> CorrectedFile:
+    return CorrectedFile(node=node, path="/etc/docker/daemon.json", found=found)
 
 
 def test_what_was_corrected_is_there_newest_first_and_was_just_now() -> None:
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         memory.add([corrected(found="a"), corrected("node2")])
         memory.add([corrected(found="b")])
         past = memory.of_node("node1")
@@ -36,7 +36,7 @@ def test_what_was_corrected_is_there_newest_first_and_was_just_now() -> None:
 
 
 def test_nodes_that_were_not_touched_do_not_count() -> None:
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         memory.add([corrected(found="a")])
         added = memory.add([corrected(found="b"), corrected("node2")])
         memory.forget(added, ["node1"])
@@ -45,7 +45,7 @@ def test_nodes_that_were_not_touched_do_not_count() -> None:
 
 
 def test_a_clock_that_was_set_back_hides_no_fight() -> None:
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         memory.add([corrected()])
         # As if it had been written before the last boot, by a clock that was a day ahead.
         memory.connection.execute("UPDATE correction SET boot_id = 'another', clock = clock + 86400")
@@ -53,7 +53,7 @@ def test_a_clock_that_was_set_back_hides_no_fight() -> None:
 
 
 def test_a_clock_that_jumped_ahead_hides_no_fight_within_a_boot() -> None:
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         memory.add([corrected()])
         memory.connection.execute("UPDATE correction SET clock = clock - 10 * 86400")
         assert memory.of_node("node1")[0].seconds_ago < 60
@@ -61,7 +61,7 @@ def test_a_clock_that_jumped_ahead_hides_no_fight_within_a_boot() -> None:
 
 def test_a_released_node_begins_anew() -> None:
     quarantine = Quarantine(node="node1", since="2026-11-24T06:09:06+00:00", path="/x", reason="why", owner=None)
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         memory.add([corrected()])
         memory.quarantine(quarantine)
         assert memory.quarantines() == {"node1": quarantine}
@@ -78,7 +78,7 @@ def test_a_history_of_the_first_form_is_brought_up_to_date_with_what_is_in_it() 
         )
     with closing(sqlite3.connect(history_file())) as connection, connection:
         connection.executescript("DROP TABLE correction; DROP TABLE quarantine; PRAGMA user_version = 1;")
-    with Fights() as memory:
+    with CorrectionLog() as memory:
         memory.add([corrected()])
         assert len(memory.of_node("node1")) == 1
     with Store() as store:

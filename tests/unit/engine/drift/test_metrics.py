@@ -13,9 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
-from harbor_agent.engine.drift.metrics import Measured, metrics_file, metrics_text, write_metrics
+from harbor_agent.engine.drift.metrics import DriftRunSummary, metrics_file, metrics_text, write_metrics
 from harbor_agent.engine.plan.nodes import PlannedNode
-from harbor_agent.engine.request.request import Asked
+from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.rollout.run import Report
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.inventory import Node
@@ -41,7 +41,7 @@ def drifted(name: str, status: DriftStatus, *, is_quarantined: bool = False) -> 
 
 
 def report(*nodes: DriftedNode) -> DriftReport:
-    return DriftReport(asked=Asked(), general=POLICY, nodes=nodes)
+    return DriftReport(request=RunRequest(), general=POLICY, nodes=nodes)
 
 
 def corrected(outcomes: Mapping[str, Outcome]) -> Report:
@@ -49,8 +49,8 @@ def corrected(outcomes: Mapping[str, Outcome]) -> Report:
     return Report(run_id="run", results=results, secrets=None, halted=None, exit_code=ExitCode.DONE)
 
 
-def measured(code: int = 0, moment: float = 1000.0, **more: object) -> Measured:
-    return Measured(exit_code=code, moment=moment, seconds=1.5, **more)  # type: ignore[arg-type]
+def measured(code: int = 0, moment: float = 1000.0, **more: object) -> DriftRunSummary:
+    return DriftRunSummary(exit_code=code, moment=moment, seconds=1.5, **more)  # type: ignore[arg-type]
 
 
 def series(text: str) -> Series:

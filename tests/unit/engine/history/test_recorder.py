@@ -8,7 +8,7 @@ import pytest
 
 from harbor_agent.engine.events import NodeFinished
 from harbor_agent.engine.history.recorder import Start, load_runs, recorded
-from harbor_agent.engine.request.request import Asked, Reach
+from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.plan import Action
 from harbor_agent.model.result import NodeResult, Outcome
@@ -29,11 +29,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [Asked(reach=Reach(sources=(NOT_UTF_8,))), Asked(config=NOT_UTF_8)], ids=["inventory", "settings"]
+    "run_request",
+    [RunRequest(selection=NodeSelection(sources=(NOT_UTF_8,))), RunRequest(config=NOT_UTF_8)],
+    ids=["inventory", "settings"],
 )
-def test_a_path_that_is_not_utf_8_stops_no_run(asked: Asked) -> None:
+def test_a_path_that_is_not_utf_8_stops_no_run(run_request: RunRequest) -> None:
     told: list[Event] = []
-    start = Start(run_id="run-1", kind=RunKind.APPLY, asked=asked, nodes=())
+    start = Start(run_id="run-1", kind=RunKind.APPLY, request=run_request, nodes=())
     with recorded(start, told.append) as recorder:
         recorder(NodeFinished(result=RESULT))
         recorder.end([RESULT], ExitCode.DONE, None)
@@ -44,7 +46,7 @@ def test_a_path_that_is_not_utf_8_stops_no_run(asked: Asked) -> None:
 
 
 def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> None:
-    start = Start(run_id="run-1", kind=RunKind.APPLY, asked=Asked(), nodes=())
+    start = Start(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
     odd = NodeResult(node=NOT_UTF_8, outcome=Outcome.CHANGED, action=Action.RELOAD)
     with recorded(start, lambda _: None) as recorder:
         recorder(NodeFinished(result=odd))
@@ -54,7 +56,7 @@ def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> No
 
 
 def test_a_run_that_breaks_off_has_written_down_the_nodes_without_a_change() -> None:
-    start = Start(run_id="run-1", kind=RunKind.APPLY, asked=Asked(), nodes=())
+    start = Start(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
 
     def break_off() -> None:
         with recorded(start, lambda _: None) as recorder:

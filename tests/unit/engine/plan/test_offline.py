@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from harbor_agent.engine.plan.offline import apply_tree, plan_tree
-from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.config.schema import Settings
+from harbor_agent.planning.config.schema import PolicyLayer
 
 CASES = sorted(path.parent for path in (Path(__file__).resolve().parents[3] / "cases/docker").glob("*/case.yaml"))
 
@@ -22,7 +22,7 @@ CASES = sorted(path.parent for path in (Path(__file__).resolve().parents[3] / "c
 class Tree:
     root: Path
     facts: dict[str, object]
-    policies: Policies
+    policies: PolicyLayers
 
     def contents(self) -> dict[str, bytes]:
         found = (path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
@@ -46,7 +46,7 @@ def tree(case: Path, tmp_path: Path) -> Tree:
     flags = RegistryFlags(
         addresses=tuple(facts.get("registries", ["192.168.0.99"])), route=RouteChoice(facts.get("route", "auto"))
     )
-    policies = Policies(file=Settings(), flags=flags, repair=facts.get("repair", False))
+    policies = PolicyLayers(file=PolicyLayer(), flags=flags, repair=facts.get("repair", False))
     return Tree(root=root, facts=facts, policies=policies)
 
 

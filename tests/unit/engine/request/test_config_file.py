@@ -9,7 +9,7 @@ import pytest
 from harbor_agent.engine.request.config_file import load_configuration
 from harbor_agent.errors import UsageError
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.planning.config.schema import Settings
+from harbor_agent.planning.config.schema import PolicyLayer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_file_beside_is_read_if_it_is_there(folder: Path) -> None:
-    assert load_configuration(None) == Settings()
+    assert load_configuration(None) == PolicyLayer()
     (folder / "harbor-agent.yaml").write_text("route: drop-in\n")
     assert load_configuration(None).route is RouteChoice.DROP_IN
 

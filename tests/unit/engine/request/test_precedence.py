@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.request.config_file import load_configuration
-from harbor_agent.engine.request.request import Policies, RegistryFlags
+from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory.load import load_inventory
 from harbor_agent.model.policy import RouteChoice
@@ -58,7 +58,7 @@ def policies_of(folder: Path, **flags: object) -> dict[str, Policy]:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     file = load_configuration(str(folder / "harbor-agent.yaml"))
-    policies = Policies(file=file, flags=RegistryFlags(**flags))  # type: ignore[arg-type]
+    policies = PolicyLayers(file=file, flags=RegistryFlags(**flags))  # type: ignore[arg-type]
     nodes = load_inventory([str(folder / "hosts")])
     return {node.name: policies.for_node(node) for node in nodes}
 
@@ -110,7 +110,7 @@ def test_a_name_that_looks_like_one_of_ours_is_an_error_with_a_suggestion(tmp_pa
     (node,) = load_inventory([str(tmp_path / "hosts")])
 
     with pytest.raises(UsageError) as caught:
-        Policies(file=load_configuration(None), flags=RegistryFlags(addresses=("h",))).for_node(node)
+        PolicyLayers(file=load_configuration(None), flags=RegistryFlags(addresses=("h",))).for_node(node)
 
     assert f"'{name}'" in caught.value.problem.message
     assert "did you mean" in caught.value.problem.hint

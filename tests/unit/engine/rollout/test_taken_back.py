@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.plan.nodes import PlannedNode
-from harbor_agent.engine.rollout.waves import Run, apply_plans
+from harbor_agent.engine.rollout.waves import RolloutContext, apply_plans
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Plan
@@ -60,7 +60,7 @@ def change(transport: Denying) -> NodeResult:
         decision=Plan(node="node1", reason="", action=Action.RESTART),
         reason="it is not trusted",
     )
-    run = Run(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=lambda _: None)
+    run = RolloutContext(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=lambda _: None)
     (result,) = apply_plans(run, [planned]).results
     return result
 

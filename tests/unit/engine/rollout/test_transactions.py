@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harbor_agent.engine import events
-    from harbor_agent.engine.rollout.transactions import Transacted
+    from harbor_agent.engine.rollout.transactions import TransactionResult
     from harbor_agent.transport.protocol import Job
 
 NODES = [Node(name=f"node{number}", address=f"192.0.2.{number}") for number in range(1, 8)]
@@ -53,7 +53,7 @@ class Broken:
                 yield Completed(job=job, rc=0, stdout=stdout, stderr=b"", seconds=1.0)
 
 
-def follow(transport: Broken, stop: StopRequest, told: list[events.Event]) -> list[Transacted]:
+def follow(transport: Broken, stop: StopRequest, told: list[events.Event]) -> list[TransactionResult]:
     plans = [(node, Plan(node=node.name, reason=""), Record()) for node in NODES]
     return list(begin(transport, plans, "run", Following(health_deadline=10, listener=told.append, stop=stop)))
 

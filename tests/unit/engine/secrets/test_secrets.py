@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harbor_agent.engine.request.request import Policies, RegistryFlags
-from harbor_agent.engine.secrets.secrets import wanted_secrets
+from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.secrets.secrets import desired_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.secret import Namespaces
@@ -24,9 +24,9 @@ def wanted(*secrets: dict[str, object], **flags: object) -> list[Namespaces]:
     ]
     file = settings_from_file({"registries": registries}, Source(name="test"))
     given = RegistryFlags(**flags)
-    policy = Policies(file=file, flags=given).general()
+    policy = PolicyLayers(file=file, flags=given).general()
     logins = {f"r{number}.lan": LOGIN for number in range(len(secrets))}
-    return [one.namespaces for one in wanted_secrets([policy], logins, given)]
+    return [one.namespaces for one in desired_secrets([policy], logins, given)]
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Rollout, RouteChoice
 from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.reader import Source
-from harbor_agent.planning.config.schema import Settings, settings_from_file, settings_from_variables
+from harbor_agent.planning.config.schema import PolicyLayer, settings_from_file, settings_from_variables
 
 SOURCE = Source(name="harbor-agent.yaml", lines={(): 1, ("registries",): 1, ("registries", 0, "adress"): 7})
 
 
-def read(document: object) -> Settings:
+def read(document: object) -> PolicyLayer:
     return settings_from_file(document, SOURCE)
 
 
@@ -72,7 +72,7 @@ def test_naming_a_registry_restricts_the_run_and_takes_its_settings() -> None:
 def test_a_registry_that_left_plain_http_is_wanted_while_its_old_entry_goes(order: int) -> None:
     secure = {"address": "https://h", "verify_image": "x:1", "secret": {"name": "pull"}}
     layer = read({"registries": [secure, {"address": "h", "state": "absent"}][::order]})
-    flags = Settings(registries=tuple({"address": Address.parse(text)} for text in ("https://h", "h")))
+    flags = PolicyLayer(registries=tuple({"address": Address.parse(text)} for text in ("https://h", "h")))
     policy = merge([layer, flags])
     found = {r.address.url: (r.state, r.verify_image, r.secret is not None) for r in policy.registries}
     assert found == {"https://h": ("present", "x:1", True), "http://h": ("absent", None, False)}
@@ -81,14 +81,14 @@ def test_a_registry_that_left_plain_http_is_wanted_while_its_old_entry_goes(orde
 def test_the_old_entry_can_be_taken_out_by_flags_where_the_file_says_https() -> None:
     old = Address.parse("h")
     layer = read({"registries": ["https://h"]})
-    flags = Settings(registries=({"address": old, "state": "absent"},))
+    flags = PolicyLayer(registries=({"address": old, "state": "absent"},))
     assert [(r.address, r.state) for r in merge([layer, flags], only=(old,)).registries] == [(old, "absent")]
 
 
 def test_the_https_address_is_not_taken_for_absent_with_its_old_entry() -> None:
     new = Address.parse("https://h")
     layer = read({"registries": [{"address": "h", "state": "absent"}]})
-    flags = Settings(registries=({"address": new},))
+    flags = PolicyLayer(registries=({"address": new},))
     assert [(r.address, r.state) for r in merge([layer, flags], only=(new,)).registries] == [(new, "present")]
 
 
@@ -148,7 +148,7 @@ def test_a_password_in_an_image_is_not_repeated() -> None:
 
 def test_a_user_name_that_is_empty_is_none() -> None:
     """So it is with `--username "$USER_NAME"` where the variable is not set."""
-    flags = Settings(
+    flags = PolicyLayer(
         registries=({"address": Address.parse("a"), "credentials": {"username": "", "password_env": "P"}},)
     )
     with pytest.raises(UsageError, match="no username"):

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.model.address import Address
 from harbor_agent.model.state import (
-    Container,
     DockerState,
     FileKind,
     FileState,
     LiveRegistryConfig,
     NodeState,
     Record,
+    RunningContainer,
     System,
     UnitState,
 )
 from harbor_agent.planning.templates import Templates
-from harbor_agent.planning.wanted import Wanted
+from harbor_agent.planning.wanted import DesiredState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ TEMPLATES = Templates(
     daemon_json=(TEMPLATES_FOLDER / "daemon.json.j2").read_text(),
 )
 HARBOR = "192.168.0.99"
-CONTAINER = Container(id="c1", name="web", image="nginx", restart_policy="always")
+CONTAINER = RunningContainer(id="c1", name="web", image="nginx", restart_policy="always")
 DEBIAN_UNIT = """[Unit]
 Description=Docker Application Container Engine
 
@@ -120,12 +120,12 @@ def applied(state: NodeState, plan: Plan) -> NodeState:
     return running(after, plan.argv_after, plan.expected_entries)
 
 
-def want(*entries: str, **settings: object) -> Wanted:
-    return Wanted(present=tuple(Address.parse(entry) for entry in entries), **settings)  # type: ignore[arg-type]
+def want(*entries: str, **settings: object) -> DesiredState:
+    return DesiredState(present=tuple(Address.parse(entry) for entry in entries), **settings)  # type: ignore[arg-type]
 
 
-def unwant(*entries: str, **settings: object) -> Wanted:
-    return Wanted(absent=tuple(Address.parse(entry) for entry in entries), **settings)  # type: ignore[arg-type]
+def unwant(*entries: str, **settings: object) -> DesiredState:
+    return DesiredState(absent=tuple(Address.parse(entry) for entry in entries), **settings)  # type: ignore[arg-type]
 
 
 def shown(files: Mapping[str, FileState]) -> dict[str, bytes | str | None]:

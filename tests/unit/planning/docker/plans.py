@@ -10,19 +10,19 @@ from tests.unit.planning.docker.nodes import HARBOR, TEMPLATES, want
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.wanted import Wanted
+    from harbor_agent.planning.wanted import DesiredState
 
 DEBIAN_ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 FLAG = f"--insecure-registry={HARBOR}"
 
 
-def plan(state: NodeState, wanted: Wanted | None = None) -> Plan:
+def plan(state: NodeState, wanted: DesiredState | None = None) -> Plan:
     decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
     assert isinstance(decision, Plan), decision.problem
     return decision
 
 
-def refusal(state: NodeState, wanted: Wanted | None = None) -> Refusal:
+def refusal(state: NodeState, wanted: DesiredState | None = None) -> Refusal:
     decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
     assert isinstance(decision, Refusal), decision.reason
     return decision

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from harbor_agent.model.plan import Action, Plan
-from harbor_agent.model.state import Container
+from harbor_agent.model.state import RunningContainer
 from harbor_agent.planning.docker.disruption import objection_to_restart
 
 
-def container(policy: str, *, kubernetes: bool = False) -> Container:
-    return Container(id="1", name="web", image="nginx", restart_policy=policy, kubernetes=kubernetes)
+def container(policy: str, *, kubernetes: bool = False) -> RunningContainer:
+    return RunningContainer(id="1", name="web", image="nginx", restart_policy=policy, kubernetes=kubernetes)
 
 
-def plan(action: Action, *containers: Container) -> Plan:
+def plan(action: Action, *containers: RunningContainer) -> Plan:
     return Plan(node="n", action=action, reason="r", containers_bounced=containers)
 
 

@@ -11,7 +11,7 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.state import LiveRegistryConfig
 from harbor_agent.planning.docker.plan import plan_docker
-from harbor_agent.planning.wanted import Wanted
+from harbor_agent.planning.wanted import DesiredState
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     FRAGMENT,
@@ -70,7 +70,7 @@ def test_a_path_that_no_transaction_can_be_told_of_is_refused_with_it(path: str)
 
 def test_a_registry_is_taken_out_by_its_https_url_too() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'}), DEBIAN_ARGV)
-    wanted = Wanted(absent=(Address.parse(f"https://{HARBOR}"),))
+    wanted = DesiredState(absent=(Address.parse(f"https://{HARBOR}"),))
     decision = plan_docker("n", state, wanted, TEMPLATES)
     assert isinstance(decision, Plan)
     assert [change.path for change in decision.changes] == [DAEMON_JSON]
@@ -82,7 +82,7 @@ def test_what_is_made_anew_at_each_boot_is_not_edited_to_take_an_entry_out() -> 
     unit = "[Service]\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n"
     drop_in = f'[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry={HARBOR}"\n'
     state = running(node({FRAGMENT: unit, made: drop_in}), ("/usr/bin/dockerd", f"--insecure-registry={HARBOR}"))
-    decision = plan_docker("n", state, Wanted(absent=(Address.parse(HARBOR),)), TEMPLATES)
+    decision = plan_docker("n", state, DesiredState(absent=(Address.parse(HARBOR),)), TEMPLATES)
     assert isinstance(decision, Refusal)
     assert decision.problem.code == "removal-unclear"
     assert made in decision.problem.message

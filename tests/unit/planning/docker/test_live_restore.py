@@ -32,7 +32,7 @@ from tests.unit.planning.docker.nodes import (
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.wanted import Wanted
+    from harbor_agent.planning.wanted import DesiredState
 
 ONE_OFF = replace(CONTAINER, name="one-off", restart_policy="no")
 KEPT = want(HARBOR, live_restore=True)
@@ -48,7 +48,7 @@ def up(config: str | None = None, *, options: str = "", live_restore: bool = Fal
     return running(state, evaluate(state).argv, evaluate(state).entries, live_restore=live_restore)
 
 
-def plan(state: NodeState, wanted: Wanted = KEPT) -> Plan:
+def plan(state: NodeState, wanted: DesiredState = KEPT) -> Plan:
     decision = plan_docker("n", state, wanted, TEMPLATES)
     assert isinstance(decision, Plan), decision.problem
     return decision

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.wanted import Wanted
+    from harbor_agent.planning.wanted import DesiredState
 
 PROXY = "http://proxy.lan:3128"
 
 
-def codes(state: NodeState, wanted: Wanted) -> list[str]:
+def codes(state: NodeState, wanted: DesiredState) -> list[str]:
     return [problem.code for problem in reachability_findings(state, evaluate(state), wanted)]
 
 

@@ -9,22 +9,28 @@ import pytest
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.address import Address
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, Container, PodTemplate, Workload
-from harbor_agent.planning.secrets.workloads import Annotated, AnnotationWish, Kept, annotated, standing
+from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
+from harbor_agent.planning.secrets.workloads import (
+    AnnotatedManifest,
+    AnnotationSpec,
+    Retention,
+    annotate,
+    check_retention,
+)
 
 HARBOR = "192.168.0.99"
 
 
-def attempt(text: str, *registries: str, secret: str = "pull") -> Annotated | Problem:
-    wish = AnnotationWish(secret=secret, registries=tuple(Address.parse(registry) for registry in registries))
-    return annotated("f.yaml", text, wish)
+def attempt(text: str, *registries: str, secret: str = "pull") -> AnnotatedManifest | Problem:
+    wish = AnnotationSpec(secret=secret, registries=tuple(Address.parse(registry) for registry in registries))
+    return annotate("f.yaml", text, wish)
 
 
-def done(text: str, *registries: str, secret: str = "pull") -> Annotated:
+def done(text: str, *registries: str, secret: str = "pull") -> AnnotatedManifest:
     result = attempt(text, *registries, secret=secret)
-    assert isinstance(result, Annotated), result
+    assert isinstance(result, AnnotatedManifest), result
     again = attempt(result.text, *registries, secret=secret)
-    assert isinstance(again, Annotated)
+    assert isinstance(again, AnnotatedManifest)
     assert again.text == result.text, "twice is as good as once"
     assert not any(one.changed for one in again.workloads)
     return result
@@ -199,7 +205,7 @@ def test_other_documents_and_what_they_share_stay() -> None:
 class TestWhichContainers:
     SPEC = f"containers: [{{name: web, image: {HARBOR}/shop/web}}, {{name: side, image: busybox}}]"
 
-    def entries(self, result: Annotated) -> object:
+    def entries(self, result: AnnotatedManifest) -> object:
         return json.loads(result.workloads[0].after.template.annotation or "null")
 
     def test_without_a_registry_it_is_all(self) -> None:
@@ -325,12 +331,14 @@ class TestLive:
         self, annotation: str | None, *secrets: str, containers: tuple[str, ...] = ("web", "side")
     ) -> Workload:
         template = PodTemplate(
-            containers=tuple(Container(name=name) for name in containers), pull_secrets=secrets, annotation=annotation
+            containers=tuple(PodContainer(name=name) for name in containers),
+            pull_secrets=secrets,
+            annotation=annotation,
         )
         return Workload(kind="Deployment", namespace="demo", name="web", template=template)
 
     def test_without_pull_secrets_there_is_nothing_to_lose(self) -> None:
-        assert standing(self.workload(None)) is None
+        assert check_retention(self.workload(None)) is None
 
     @pytest.mark.parametrize(
         ("annotation", "missing"),
@@ -346,25 +354,25 @@ class TestLive:
     def test_a_container_that_is_left_out_costs_the_secrets(
         self, annotation: str | None, missing: tuple[str, ...]
     ) -> None:
-        found = standing(self.workload(annotation, "a"))
+        found = check_retention(self.workload(annotation, "a"))
         assert found
-        assert (found.status, found.missing, found.dropped) == (Kept.INCOMPLETE, missing, ("a",))
+        assert (found.status, found.missing, found.dropped) == (Retention.INCOMPLETE, missing, ("a",))
         assert found.problem
         assert "kubectl -n demo get deployment web" in found.problem.hint
         assert "annotate --secret a -" in found.problem.hint
 
     def test_where_all_have_the_one_secret_it_is_kept(self) -> None:
-        found = standing(self.workload('{"web":"a","side":"a"}', "a"))
+        found = check_retention(self.workload('{"web":"a","side":"a"}', "a"))
         assert found
-        assert (found.status, found.dropped, found.problem) == (Kept.KEPT, (), None)
+        assert (found.status, found.dropped, found.problem) == (Retention.KEPT, (), None)
 
     def test_of_several_secrets_one_stays(self) -> None:
-        found = standing(self.workload('{"web":"a","side":"b"}', "a", "b"))
+        found = check_retention(self.workload('{"web":"a","side":"b"}', "a", "b"))
         assert found
-        assert (found.status, found.missing, found.dropped) == (Kept.SEVERAL, (), ("a", "b"))
+        assert (found.status, found.missing, found.dropped) == (Retention.SEVERAL, (), ("a", "b"))
 
     def test_with_several_secrets_the_hint_leaves_the_choice(self) -> None:
-        found = standing(self.workload(None, "a", "b"))
+        found = check_retention(self.workload(None, "a", "b"))
         assert found
         assert found.problem
         assert "--secret NAME --registry HOST" in found.problem.hint

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
-from harbor_agent.planning.secrets.workloads import Annotated, AnnotationWish, annotated
+from harbor_agent.planning.secrets.workloads import AnnotatedManifest, AnnotationSpec, annotate
 
 KEY = PULL_SECRETS_ANNOTATION
 WAYS = {
@@ -143,8 +143,8 @@ def as_said(document: object) -> object:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=texts(), secret=SECRETS)
 def test_it_says_the_same_and_the_secret_in_the_same_lines(text: str, secret: str) -> None:
-    result = annotated("f.yaml", text, AnnotationWish(secret=secret))
-    assert isinstance(result, Annotated), f"{result}\n{text}"
+    result = annotate("f.yaml", text, AnnotationSpec(secret=secret))
+    assert isinstance(result, AnnotatedManifest), f"{result}\n{text}"
     before, after = ([*yaml.safe_load_all(one.replace("\t", " "))] for one in (text, result.text))
     assert [as_said(one) for one in after] == [with_secret(one, secret) for one in before]
 
@@ -158,8 +158,8 @@ def test_it_says_the_same_and_the_secret_in_the_same_lines(text: str, secret: st
     assert all(re.search(r"[\[{}]|null|imagepullsecrets", line) for line in gone)
     assert {line.endswith("\r\n") for line in new[:-1]} <= {line.endswith("\r\n") for line in old[:-1]} or len(old) == 1
 
-    again = annotated("f.yaml", result.text, AnnotationWish(secret=secret))
-    assert isinstance(again, Annotated)
+    again = annotate("f.yaml", result.text, AnnotationSpec(secret=secret))
+    assert isinstance(again, AnnotatedManifest)
     assert again.text == result.text
 
 
@@ -171,11 +171,11 @@ def test_it_says_the_same_and_the_secret_in_the_same_lines(text: str, secret: st
 )
 def test_a_text_that_somebody_broke_is_annotated_rightly_or_refused(text: str, cut: int, put: str) -> None:
     broken = text[:cut] + put + text[cut:]
-    result = annotated("f.yaml", broken, AnnotationWish(secret="pull"))
-    if not isinstance(result, Annotated):
+    result = annotate("f.yaml", broken, AnnotationSpec(secret="pull"))
+    if not isinstance(result, AnnotatedManifest):
         assert result.code in {"manifest-invalid", "manifest-not-editable"}
         return
     assert all("pull" in one.after.template.pull_secrets for one in result.workloads)
-    again = annotated("f.yaml", result.text, AnnotationWish(secret="pull"))
-    assert isinstance(again, Annotated)
+    again = annotate("f.yaml", result.text, AnnotationSpec(secret="pull"))
+    assert isinstance(again, AnnotatedManifest)
     assert again.text == result.text

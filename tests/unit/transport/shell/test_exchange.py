@@ -57,7 +57,7 @@ def test_any_login_shell_starts_the_program_with_its_arguments(shell: str) -> No
     done = subprocess.run(
         [shell, "-c", started.command], input=bytes(started.pending), capture_output=True, check=False
     )
-    started.hear_stdout(done.stdout)
+    started.feed_stdout(done.stdout)
     started.hear_stderr(done.stderr)
 
     assert (done.returncode, started.begun) == (7, True)
@@ -108,8 +108,8 @@ def test_what_comes_before_the_marker_is_not_the_programs() -> None:
     started = exchange()
     mark = mark_of(started)
 
-    started.hear_stdout(b"Welcome\n" + mark[:5])
-    started.hear_stdout(mark[5:] + b"out" + mark)
+    started.feed_stdout(b"Welcome\n" + mark[:5])
+    started.feed_stdout(mark[5:] + b"out" + mark)
     started.hear_stderr(b"noise\n" + mark + b"err")
 
     assert started.streams() == (b"out" + mark, b"err")

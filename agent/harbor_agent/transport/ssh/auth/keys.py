@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from harbor_agent.local.terminal import Terminal
-    from harbor_agent.transport.ssh.config.settings import Settings
+    from harbor_agent.transport.ssh.config.settings import HostConfig
 
 _TRADITIONAL, _OPENSSH = PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 _ATTEMPTS = 3
@@ -49,7 +49,7 @@ class KeyRing:
                 self._loaded[path] = loaded
             return self._loaded[path]
 
-    def open_named(self, settings: Settings, stopping: Event) -> None:
+    def open_named(self, settings: HostConfig, stopping: Event) -> None:
         """Ask for the passphrase of the key that the settings name, unless an agent holds it."""
         path = settings.private_key_file
         if path is None or not self.needs_passphrase(path):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harbor_agent.local.terminal import Terminal
     from harbor_agent.transport.deadline import Deadline
     from harbor_agent.transport.ssh.auth.keys import KeyRing
-    from harbor_agent.transport.ssh.config.settings import Settings
+    from harbor_agent.transport.ssh.config.settings import HostConfig
     from harbor_agent.transport.ssh.config.target import Target
 
 _PASSWORD_ATTEMPTS = 3
@@ -49,11 +49,11 @@ def authenticate(
 def _answers(attempt: _Attempt, target: Target, terminal: Terminal, deadline: Deadline) -> bool:
     """Answer what the server asks, with what is typed at the terminal; False where that does not let in."""
     who = f"{target.settings.user}@{target.settings.host}"
-    asked = 0
+    questions = 0
 
     def ask(question: str, shown: bool) -> str:  # noqa: FBT001 - what paramiko hands over
-        nonlocal asked
-        asked += 1
+        nonlocal questions
+        questions += 1
         answer = terminal.ask(f"({who}) {question}", stopping=deadline.stopping, echo=shown)
         if answer is None:
             raise paramiko.SSHException("there is no terminal to ask on")
@@ -61,10 +61,10 @@ def _answers(attempt: _Attempt, target: Target, terminal: Terminal, deadline: De
 
     for _ in range(_PASSWORD_ATTEMPTS):
         if attempt.accepts("keyboard-interactive"):
-            before = asked
+            before = questions
             if attempt.with_answers(ask):
                 return True
-            if asked > before:
+            if questions > before:
                 continue
         # A server may offer to ask, and have nothing to ask: then it is the password that it wants.
         if not attempt.accepts("password"):
@@ -81,7 +81,7 @@ class _Keys:
     """The keys for one host, in the order in which they are tried; `unusable` fills on the way."""
 
     def __init__(
-        self, settings: Settings, key_ring: KeyRing, agent: Sequence[paramiko.PKey], deadline: Deadline
+        self, settings: HostConfig, key_ring: KeyRing, agent: Sequence[paramiko.PKey], deadline: Deadline
     ) -> None:
         self._settings = settings
         self._key_ring = key_ring

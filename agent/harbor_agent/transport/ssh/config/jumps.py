@@ -14,31 +14,31 @@ from harbor_agent.transport.ssh.config.target import UnreachableError, bastion_t
 
 if TYPE_CHECKING:
     from harbor_agent.model.inventory import Node
-    from harbor_agent.transport.ssh.config.settings import Settings
+    from harbor_agent.transport.ssh.config.settings import HostConfig
     from harbor_agent.transport.ssh.config.target import Target
 
 _MOST_BASTIONS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class JumpPath:
     """A node and the bastions before it, the nearest first."""
 
     bastions: tuple[Target, ...]
     target: Target
 
 
-class Routes:
+class JumpResolver:
     """Finds the way to each node, and asks ssh for each distinct host once."""
 
     def __init__(self, *, thoroughly: bool = False) -> None:
         """Know no way yet; `thoroughly` also finds out about details of known_hosts that no connection depends on."""
         self._configuration = SshConfiguration()
         self._thoroughly = thoroughly
-        self._settings: dict[Destination, Settings] = {}
+        self._settings: dict[Destination, HostConfig] = {}
         self._lock = Lock()
 
-    def to(self, node: Node) -> Route:
+    def to(self, node: Node) -> JumpPath:
         """Return the way to `node`. Raises UnreachableError where its ssh arguments or the configuration are wrong."""
         try:
             destination = Destination(
@@ -58,10 +58,10 @@ class Routes:
             raise error.of(node.name) from None
         except ConfigError as error:
             raise UnreachableError(error.problem).of(node.name) from None
-        return Route(bastions=bastions, target=node_target(node.name, settings, node.password))
+        return JumpPath(bastions=bastions, target=node_target(node.name, settings, node.password))
 
     def _bastions(
-        self, end: Settings, settings: Settings, arguments: SshArguments, after: tuple[Target, ...]
+        self, end: HostConfig, settings: HostConfig, arguments: SshArguments, after: tuple[Target, ...]
     ) -> tuple[Target, ...]:
         """Return the bastions on the way to `end`: those before the host with `settings`, and `after`.
 
@@ -78,7 +78,7 @@ class Routes:
             raise _loop(places)
         return self._bastions(end, found[0].settings, arguments, chain)
 
-    def _resolve(self, destination: Destination) -> Settings:
+    def _resolve(self, destination: Destination) -> HostConfig:
         with self._lock:
             known = self._settings.get(destination)
         if known is None:

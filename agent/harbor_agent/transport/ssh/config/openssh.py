@@ -23,7 +23,7 @@ from harbor_agent.transport.ssh.config.settings import settings_from
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harbor_agent.transport.ssh.config.settings import Destination, Settings
+    from harbor_agent.transport.ssh.config.settings import Destination, HostConfig
 
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 _HINT = "correct the ssh configuration; ssh -G HOST shows what it makes of it"
@@ -59,7 +59,7 @@ class SshConfiguration:
         self._client = shutil.which("ssh")
         self._matters = any(_KEYWORDS & set(_keywords(file)) for file in (self._user_file, SYSTEM_CONFIG))
 
-    def resolve(self, destination: Destination, *, thoroughly: bool = False) -> Settings:
+    def resolve(self, destination: Destination, *, thoroughly: bool = False) -> HostConfig:
         """Return how `destination` is reached.
 
         `thoroughly` asks ssh also where its files hold nothing that a connection depends on. Raises ConfigError where
@@ -76,7 +76,7 @@ class SshConfiguration:
         return self._settings(destination, destination.arguments.as_mapping(destination.name))
 
     @staticmethod
-    def _settings(destination: Destination, found: Mapping[str, tuple[str, ...]]) -> Settings:
+    def _settings(destination: Destination, found: Mapping[str, tuple[str, ...]]) -> HostConfig:
         try:
             return settings_from(destination, found)
         except ValueError as error:

@@ -38,7 +38,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class HostConfig:
     """How one host is reached.
 
     `private_key_file` was named with the destination, `identity_files` by a configuration, or they are the defaults.
@@ -67,7 +67,7 @@ class Settings:
     keepalive: int | None = None
 
 
-def settings_from(destination: Destination, found: Mapping[str, tuple[str, ...]]) -> Settings:
+def settings_from(destination: Destination, found: Mapping[str, tuple[str, ...]]) -> HostConfig:
     """Return the settings of `destination`, with `found` as the values of its options by lower-case name.
 
     Raises ValueError where a value is no number.
@@ -77,7 +77,7 @@ def settings_from(destination: Destination, found: Mapping[str, tuple[str, ...]]
         values = found.get(name)
         return values[0] if values and values[0] != "none" else None
 
-    bare = Settings(
+    bare = HostConfig(
         host=first("hostname") or destination.name,
         port=destination.port or int(first("port") or SSH_PORT),
         user=destination.user or first("user") or user_name(),
@@ -115,7 +115,7 @@ def _seconds(text: str) -> int:
     return sum(int(number) * _SECONDS_IN[unit.lower()] for number, unit in _PART_OF_TIME.findall(text))
 
 
-def expand(text: str, settings: Settings, name: str) -> str:
+def expand(text: str, settings: HostConfig, name: str) -> str:
     """Fill in `${VARIABLE}` and the tokens of ssh_config(5); `name` is what the host was called."""
     if "%" not in text and "$" not in text:
         return text

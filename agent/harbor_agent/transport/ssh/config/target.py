@@ -10,7 +10,7 @@ from harbor_agent.transport.ssh.known_hosts import known_names
 
 if TYPE_CHECKING:
     from harbor_agent.model.sensitive import Sensitive
-    from harbor_agent.transport.ssh.config.settings import Settings
+    from harbor_agent.transport.ssh.config.settings import HostConfig
 
 
 class UnreachableError(Exception):
@@ -37,7 +37,7 @@ class Target:
     """
 
     name: str
-    settings: Settings
+    settings: HostConfig
     label: str
     login_hint: str
     password: Sensitive | None = None
@@ -53,19 +53,19 @@ class Target:
         return known_names(self.settings.host, self.settings.port, self.settings.known_as)
 
 
-def place(settings: Settings) -> str:
+def place(settings: HostConfig) -> str:
     """Return `user@host:port` as messages show it."""
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{settings.user}@{shown}:{settings.port}"
 
 
-def node_target(name: str, settings: Settings, password: Sensitive | None) -> Target:
+def node_target(name: str, settings: HostConfig, password: Sensitive | None) -> Target:
     """Return the target that a node of the inventory is."""
     hint = "check ansible_user and ansible_ssh_private_key_file; -k (--ask-pass) asks for a password"
     return Target(name=name, settings=settings, label=f"{name} ({place(settings)})", login_hint=hint, password=password)
 
 
-def bastion_target(name: str, settings: Settings) -> Target:
+def bastion_target(name: str, settings: HostConfig) -> Target:
     """Return the target that a bastion is; its label leaves room for the node's name in front."""
     hint = f"try it with: ssh {name}; name its user in ProxyJump=USER@HOST, its key in ~/.ssh/config or an agent"
     label = f"its bastion {name} ({place(settings)})"

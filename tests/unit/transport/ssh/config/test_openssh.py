@@ -14,7 +14,7 @@ from harbor_agent.transport.ssh.config.openssh import ConfigError, SshConfigurat
 from harbor_agent.transport.ssh.config.settings import Destination
 
 if TYPE_CHECKING:
-    from harbor_agent.transport.ssh.config.settings import Settings
+    from harbor_agent.transport.ssh.config.settings import HostConfig
 
 needs_client = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs ssh: apt-get install openssh-client")
 
@@ -36,7 +36,7 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return request.param
 
 
-def resolve(arguments: str = "", *, name: str = "node1", thoroughly: bool = False, **own: object) -> Settings:
+def resolve(arguments: str = "", *, name: str = "node1", thoroughly: bool = False, **own: object) -> HostConfig:
     destination = Destination(name=name, arguments=parse_ssh_arguments(arguments), **own)
     return SshConfiguration().resolve(destination, thoroughly=thoroughly)
 
@@ -96,10 +96,10 @@ class TestArguments:
         empty = home / "empty"
         empty.write_text("")
 
-        asked, read = resolve(f"{arguments} -F {empty}"), resolve(f"{arguments} -F none")
+        request, read = resolve(f"{arguments} -F {empty}"), resolve(f"{arguments} -F none")
 
         for name in ("host", "port", "user", "proxy_jump", "known_hosts", "identities_only", "ip_version", "agent"):
-            assert getattr(asked, name) == getattr(read, name), name
+            assert getattr(request, name) == getattr(read, name), name
 
     @pytest.mark.parametrize("arguments", ["-o", "'", "-J", "-F"])
     def test_half_an_argument_is_an_error(self, arguments: str) -> None:
