@@ -83,6 +83,17 @@ def test_what_is_no_plan_file_is_said(run: Runner, tmp_path: Path, content: byte
     assert "x is not a plan file" in ran.err
 
 
+def test_a_plan_file_of_an_older_version_is_refused(run: Runner, plan_file: Path, tree: Path) -> None:
+    older = json.loads(plan_file.read_text()) | {"schema": "harbor-agent/plan-file/1"}
+    plan_file.write_text(json.dumps(older))
+    ran = run("apply", plan_file.name, "--yes", "-o", "json")
+    error = ran.document()["error"]
+    assert (ran.rc, error["code"]) == (2, "plan-file-invalid")  # type: ignore[index]
+    assert "was made by an older version of harbor-agent" in error["message"]  # type: ignore[index]
+    assert error["hint"].startswith("plan again")  # type: ignore[index]
+    assert not (tree / DROP_IN).exists()
+
+
 def test_the_password_is_never_written_down(run: Runner, tree: Path, tmp_path: Path) -> None:
     arguments = (
         "plan",

@@ -9,11 +9,11 @@ from harbor_agent.engine.plan.file import Moment
 
 @pytest.mark.parametrize("clock", [0.0, 1_000_000.0, 1_086_400.0])
 def test_within_one_boot_only_uptime_counts(clock: float) -> None:
-    made = Moment(clock=1_000_000.0, boot_id="a", uptime=100.0)
-    assert Moment(clock=clock, boot_id="a", uptime=160.0).seconds_since(made) == 60.0
+    made = Moment(unix_time=1_000_000.0, boot_id="a", uptime=100.0)
+    assert Moment(unix_time=clock, boot_id="a", uptime=160.0).seconds_since(made) == 60.0
 
 
 def test_across_boots_the_clock_counts_and_never_backwards() -> None:
-    made = Moment(clock=1_000.0, boot_id="a", uptime=100.0)
-    assert Moment(clock=1_060.0, boot_id="b", uptime=5.0).seconds_since(made) == 60.0
-    assert Moment(clock=900.0, boot_id="b", uptime=5.0).seconds_since(made) == 0.0
+    made = Moment(unix_time=1_000.0, boot_id="a", uptime=100.0)
+    assert Moment(unix_time=1_060.0, boot_id="b", uptime=5.0).seconds_since(made) == 60.0
+    assert Moment(unix_time=900.0, boot_id="b", uptime=5.0).seconds_since(made) == 0.0

@@ -37,7 +37,7 @@ class CorrectionLog(Database):
         Returns a number for what was there before, which `forget` takes.
         """
         now = Moment.now()
-        rows = [(c.node, c.path, c.found, now.clock, now.boot_id, now.uptime) for c in corrections]
+        rows = [(c.node, c.path, c.found, now.unix_time, now.boot_id, now.uptime) for c in corrections]
         with self.told(), self.written():
             last: int = self.connection.execute("SELECT COALESCE(MAX(number), 0) FROM correction").fetchone()[0]
             self.connection.executemany(_ADD, rows)
@@ -61,7 +61,9 @@ class CorrectionLog(Database):
             PastCorrection(
                 path=row["path"],
                 found=row["found"],
-                seconds_ago=now.seconds_since(Moment(clock=row["clock"], boot_id=row["boot_id"], uptime=row["uptime"])),
+                seconds_ago=now.seconds_since(
+                    Moment(unix_time=row["clock"], boot_id=row["boot_id"], uptime=row["uptime"])
+                ),
             )
             for row in rows
         ]

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.plan.nodes import PlannedNode
 
-SCHEMA = "harbor-agent/plan-file/1"
+SCHEMA = "harbor-agent/plan-file/2"
+_OLDER = frozenset({"harbor-agent/plan-file/1"})
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SECONDS_PER_HOUR = 3600
 _MAKE_ONE = "harbor-agent plan --out FILE makes one"
@@ -34,7 +35,7 @@ _MAKE_ONE = "harbor-agent plan --out FILE makes one"
 class Moment:
     """When: the wall clock (seconds since 1970), and the boot with its uptime, which no change of the clock moves."""
 
-    clock: float
+    unix_time: float
     boot_id: str
     uptime: float
 
@@ -42,24 +43,31 @@ class Moment:
     def now(cls) -> Moment:
         """Return this moment."""
         boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
-        return cls(clock=time.time(), boot_id=boot_id, uptime=time.monotonic())
+        return cls(unix_time=time.time(), boot_id=boot_id, uptime=time.monotonic())
 
     def seconds_since(self, earlier: Moment) -> float:
         """Return the seconds since `earlier`; by uptime within one boot, else by the clock, never less than 0."""
         if self.boot_id and self.boot_id == earlier.boot_id:
             return self.uptime - earlier.uptime
-        return max(0.0, self.clock - earlier.clock)
+        return max(0.0, self.unix_time - earlier.unix_time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The one member that every version has."""
+
+    schema: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFile:
-    """A plan that was made and may be approved. `made` is for people, `moment` is what its age is told by."""
+    """A plan that may be approved. `created_at` (ISO 8601, UTC) is for people; its age is counted from `clock`."""
 
     schema: str = SCHEMA
     tool: str = f"harbor-agent {__version__}"
-    made: str
-    moment: Moment
-    hours: float
+    created_at: str
+    clock: Moment
+    valid_hours: float
     request_digest: str
     request: RunRequest
     nodes: tuple[Approval, ...]
@@ -69,9 +77,9 @@ def make_plan(request: RunRequest, nodes: Sequence[PlannedNode], *, request_dige
     """Return the plan file of these plans, made now and good for `hours`. It holds no password."""
     now = Moment.now()
     return PlanFile(
-        made=datetime.fromtimestamp(now.clock, UTC).isoformat(timespec="seconds"),
-        moment=now,
-        hours=hours,
+        created_at=datetime.fromtimestamp(now.unix_time, UTC).isoformat(timespec="seconds"),
+        clock=now,
+        valid_hours=hours,
         request_digest=request_digest,
         request=to_keep(request),
         nodes=tuple(_approvals(nodes)),
@@ -119,25 +127,34 @@ def plan_file_document(plan: PlanFile) -> object:
 
 
 def load_plan(path: str) -> PlanFile:
-    """Read a plan file. Raises UsageError naming the file, and the place in it, where it is missing or not one."""
+    """Read a plan file.
+
+    Raises UsageError if there is none (`plan-file-missing`), or if it is something else or was made by an older
+    version (`plan-file-invalid`).
+    """
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     try:
-        plan = msgspec.json.decode(Path(path).read_bytes(), type=PlanFile)
+        content = Path(path).read_bytes()
+        schema = msgspec.json.decode(content, type=_Document).schema
+        if schema in _OLDER:
+            message = f"{path} was made by an older version of harbor-agent ({schema})"
+            raise UsageError.of("plan-file-invalid", message, "plan again, and look at the new plan")
+        if schema != SCHEMA:
+            message = f"{path} is not a plan file: its schema is {schema}, not {SCHEMA}"
+            raise UsageError.of("plan-file-invalid", message, _MAKE_ONE)
+        return msgspec.json.decode(content, type=PlanFile)
     except OSError as error:
         raise UsageError.of("plan-file-missing", f"{path}: {error.strerror}", _MAKE_ONE) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError.of("plan-file-invalid", f"{path} is not a plan file: {error}", _MAKE_ONE) from None
-    if plan.schema != SCHEMA:
-        raise UsageError.of("plan-file-invalid", f"{path} is a {plan.schema}, not a {SCHEMA}", _MAKE_ONE)
-    return plan
 
 
 def require_fresh(path: str, plan: PlanFile, now: Moment) -> None:
     """Raise UsageError where the plan has expired."""
-    hours = now.seconds_since(plan.moment) / _SECONDS_PER_HOUR
-    if hours > plan.hours:
-        message = f"{path} was made {hours:.1f} hours ago and was good for {plan.hours:g}"
+    hours = now.seconds_since(plan.clock) / _SECONDS_PER_HOUR
+    if hours > plan.valid_hours:
+        message = f"{path} was made {hours:.1f} hours ago and was good for {plan.valid_hours:g}"
         raise UsageError.of("plan-expired", message, "plan again; --valid-hours sets how long a plan is good for")
 
 

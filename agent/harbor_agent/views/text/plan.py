@@ -95,7 +95,7 @@ def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
 
 def plan_file_text(plan: PlanFile) -> str:
     """Return what a plan file holds."""
-    lines = [f"made {plan.made} by {plan.tool}, good for {plan.hours:g} hours"]
+    lines = [f"made {plan.created_at} by {plan.tool}, good for {plan.valid_hours:g} hours"]
     lines += [f"note: {plan.request.note}"] if plan.request.note else []
     for node in plan.nodes:
         how = f"  {node.route}, {_ACTIONS[Action(node.action)]}" if node.status is Outcome.CHANGE else ""
