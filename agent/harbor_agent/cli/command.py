@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NoReturn, get_type_hints
 
 import typer
 
-from harbor_agent.cli.console import problem_lines, tell, tell_more, write_json
+from harbor_agent.cli.console import tell, tell_more, write_json
 from harbor_agent.cli.options import Format
 from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem
+from harbor_agent.views.text.style import Color, render_problem, style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +87,8 @@ def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCo
 
 def _report(error: AgentError, output: object) -> None:
     _ended(error.exit_code, error.problem, output)
-    message, *hint = problem_lines(error.problem)
-    tell(typer.style("error: ", fg=typer.colors.RED, bold=True) + message.strip())
+    message, *hint = render_problem(error.problem)
+    tell(style("error: ", Color.RED, bold=True) + message.strip())
     for line in hint:
         tell(line)
 

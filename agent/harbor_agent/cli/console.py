@@ -17,18 +17,13 @@ import typer
 
 from harbor_agent.cli.options import Format
 from harbor_agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
-from harbor_agent.errors import OutputError, Problem
+from harbor_agent.errors import OutputError
 from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.views.text.style import find_problem_codes, render_problem, style, style_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_COLOURS = {
-    Outcome.CHANGE: typer.colors.YELLOW,
-    Outcome.CHANGED: typer.colors.GREEN,
-    Outcome.UNCHANGED: typer.colors.GREEN,
-    Outcome.SKIPPED: typer.colors.BRIGHT_BLACK,
-}
 # The codes of the problems that were printed, in order.
 _printed: list[str] = []
 # What stands in the terminal's last line, where anything does.
@@ -50,22 +45,6 @@ def use_colours(stream: object) -> bool:
     return bool(isatty and isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def coloured_outcome(outcome: Outcome) -> str:
-    """Return the outcome's word in its colour; anything that is not fine is red."""
-    return typer.style(outcome.value.replace("_", " "), fg=_COLOURS.get(outcome, typer.colors.RED), bold=True)
-
-
-def coloured_diff(diff: str) -> str:
-    """Return a unified diff with its lines coloured."""
-    colours = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
-    lines = []
-    for line in diff.splitlines():
-        header = line.startswith(("+++", "---"))
-        colour = None if header else colours.get(line[:1])
-        lines.append(typer.style(line, fg=colour, bold=header) if colour or header else line)
-    return "\n".join(lines)
-
-
 def write(text: str) -> None:
     """Print a result; characters that the locale cannot show are escaped, never an error."""
     _echo(text, sys.stdout)
@@ -81,18 +60,6 @@ def write_json(document: object) -> None:
 def tell(text: str) -> None:
     """Print progress or a note on standard error."""
     _echo(text, sys.stderr)
-
-
-def problem_lines(problem: Problem) -> list[str]:
-    """Return a problem and its way out as indented lines, to be printed; a hint may be a whole block to copy.
-
-    `tell_more` then says where there is more about it.
-    """
-    _printed.append(problem.code)
-    code = typer.style(f"[{problem.code}]", dim=True)
-    first, *more = problem.hint.splitlines() or [""]
-    hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
-    return [f"  {problem.message} {code}", *hint]
 
 
 def tell_more() -> None:
@@ -144,6 +111,7 @@ def _visible(text: str) -> str:
 
 
 def _echo(text: str, stream: TextIO) -> None:
+    _printed.extend(find_problem_codes(text))
     below = "".join(_state)
     if below:
         show_state("")
@@ -183,7 +151,7 @@ class Progress:
                 self._states.clear()
                 self._last_told = time.monotonic()
                 if total:
-                    tell(typer.style(f"{self._name} ({total} node{'s' if total != 1 else ''})", bold=True))
+                    tell(style(f"{self._name} ({total} node{'s' if total != 1 else ''})", bold=True))
             case NodeDone(node=node, text=text, seconds=seconds):
                 is_worth_it = self._counted(event.state)
                 if self.verbose or (text != "seen" and is_worth_it):
@@ -220,12 +188,12 @@ _QUIET = frozenset({Outcome.UNCHANGED, Outcome.SKIPPED})
 
 def _tell_result(result: NodeResult) -> None:
     proof = {True: ", pull proven", False: ", pull failed", None: ""}[result.verified]
-    outcome = coloured_outcome(result.outcome)
+    outcome = style_outcome(result.outcome)
     tell(f"  {result.node}: {outcome}{proof} ({result.action.value}, {result.seconds:.1f} s)")
     if result.containers_lost:
         tell(f"    no longer running: {', '.join(result.containers_lost)}")
     if result.problem:
-        tell("\n".join(f"    {line}" for line in problem_lines(result.problem)))
+        tell("\n".join(f"    {line}" for line in render_problem(result.problem)))
 
 
 def _shortened(name: str) -> str:

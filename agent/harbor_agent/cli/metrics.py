@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
-from harbor_agent.cli.console import problem_lines, tell
+from harbor_agent.cli.console import tell
 from harbor_agent.errors import AgentError, ExitCode
+from harbor_agent.views.text.style import render_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ class Measurement:
         if error is None or self._is_written:
             return
         if problem := self._write(_exit_code(error), None):
-            tell("\n".join(problem_lines(problem)))
+            tell("\n".join(render_problem(problem)))
 
     def _write(self, code: ExitCode, ended: Report | None) -> Problem | None:
         from harbor_agent.engine.drift.metrics import DriftRunSummary, write_metrics

@@ -14,6 +14,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.console import write
 from harbor_agent.errors import ExitCode
+from harbor_agent.views.text.style import style
 
 app = options.command_app()
 
@@ -80,4 +81,4 @@ def _meaning(code: str) -> str:
 def _as_plain_text(page: str) -> str:
     """Return the page as a terminal shows it best: headings that stand out, the names of links alone."""
     text = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", page.rstrip("\n"))
-    return re.sub(r"^#+ (.+)$", lambda heading: typer.style(heading[1], bold=True), text, flags=re.MULTILINE)
+    return re.sub(r"^#+ (.+)$", lambda heading: style(heading[1], bold=True), text, flags=re.MULTILINE)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, problem_lines, tell, write
+from harbor_agent.cli.console import Progress, tell, write
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.policy import RouteChoice
+from harbor_agent.views.text.style import render_problem
 
 if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
@@ -49,7 +50,7 @@ def render(
 def _render_tree(planned: PlannedNode) -> ExitCode:
     from harbor_agent.engine.exit_codes import plan_exit_code
 
-    for line in problem_lines(planned.problem) if planned.problem else [planned.reason]:
+    for line in render_problem(planned.problem) if planned.problem else [planned.reason]:
         tell(line)
     changes = planned.decision.changes if planned.decision and not planned.problem else ()
     for change in changes:

@@ -10,8 +10,9 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, coloured_diff, tell, write, write_json
+from harbor_agent.cli.console import Progress, tell, write, write_json
 from harbor_agent.errors import ExitCode, StoppedError
+from harbor_agent.views.text.style import style_diff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +188,7 @@ def _confirm(changes: Sequence[FileChange], title: str, question: str, *, yes: b
     """Show the files on standard error and ask. Raises StoppedError for a no."""
     from harbor_agent.planning.files.diff import unified_diff
 
-    tell("\n\n".join([*([title] if title else []), *(coloured_diff(unified_diff(change)) for change in changes)]))
+    tell("\n\n".join([*([title] if title else []), *(style_diff(unified_diff(change)) for change in changes)]))
     if yes:
         return
     if not sys.stdin.isatty():

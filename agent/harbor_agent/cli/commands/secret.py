@@ -10,8 +10,9 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import problem_lines, tell, write, write_json
+from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.errors import ExitCode, StoppedError
+from harbor_agent.views.text.style import render_problem
 
 if TYPE_CHECKING:
     from harbor_agent.engine.secrets.secrets import SecretsReport
@@ -76,7 +77,7 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
 
     policies = policies_of(RunRequest(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
     for finding in validate_logins(policies):
-        tell("\n".join(problem_lines(finding)))
+        tell("\n".join(render_problem(finding)))
     write("the login is right")
     return ExitCode.DONE
 

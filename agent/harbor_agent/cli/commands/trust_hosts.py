@@ -10,15 +10,16 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, problem_lines, tell, write, write_json
+from harbor_agent.cli.console import Progress, tell, write, write_json
 from harbor_agent.errors import ExitCode, StoppedError
+from harbor_agent.views.text.style import Color, render_problem, style
 
 if TYPE_CHECKING:
     from harbor_agent.transport.ssh.host_keys import HostKey
 
 app = options.command_app()
 
-_COLOURS = {"known": typer.colors.GREEN, "added": typer.colors.GREEN}
+_COLOURS = {"known": Color.GREEN, "added": Color.GREEN}
 
 
 @app.command(epilog=options.examples("harbor-agent trust-hosts -i inventory.ini"))
@@ -41,10 +42,10 @@ def trust_hosts(
         write_json(trust_document(report))
         return report.exit_code
     for key in report.keys:
-        status = typer.style(key.status.value, fg=_COLOURS.get(key.status.value, typer.colors.RED), bold=True)
+        status = style(key.status.value, _COLOURS.get(key.status.value, Color.RED), bold=True)
         write(f"{_name(key)}: {status}{_shown(key)}")
         if key.problem:
-            write("\n".join(problem_lines(key.problem)))
+            write("\n".join(render_problem(key.problem)))
     added = sum(key.status.value == "added" for key in report.keys)
     write(f"{added} added, {sum(key.status.value == 'known' for key in report.keys)} known before")
     return report.exit_code
@@ -56,7 +57,7 @@ def _confirm(keys: Sequence[HostKey], *, yes: bool) -> None:
     tell("\n".join(f"  {_name(key):{width}} {_shown(key)}" for key in keys))
     tell("Compare each with what the host itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
     if yes:
-        tell(typer.style("--yes: trusted without a look; whoever answered may be anybody", fg=typer.colors.RED))
+        tell(style("--yes: trusted without a look; whoever answered may be anybody", Color.RED))
         return
     if not sys.stdin.isatty():
         raise StoppedError.of(

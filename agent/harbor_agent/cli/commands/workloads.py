@@ -9,8 +9,9 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import coloured_diff, problem_lines, tell, write, write_json
+from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.errors import ExitCode, UsageError
+from harbor_agent.views.text.style import render_problem, style_diff
 
 if TYPE_CHECKING:
     from harbor_agent.engine.workloads.manifests import ManifestFile
@@ -90,7 +91,7 @@ def annotate(
         return exit_code
     _tell_files(done)
     if diff and any(file.diff for file in done):
-        write(coloured_diff("".join(file.diff for file in done)))
+        write(style_diff("".join(file.diff for file in done)))
     elif not (diff or in_place) and exit_code is ExitCode.DONE:
         sys.stdout.buffer.write(joined(done))
     return exit_code
@@ -134,9 +135,9 @@ def _tell_files(files: list[ManifestFile]) -> None:
             given = f"for {', '.join(one.given)}" if one.given else "already there"
             tell(f"{file.before.path} line {one.line}: {one.after}: {given if one.changed else 'unchanged'}")
             for finding in one.findings:
-                tell("\n".join(problem_lines(finding)))
+                tell("\n".join(render_problem(finding)))
         if file.problem:
-            tell("\n".join(problem_lines(file.problem)))
+            tell("\n".join(render_problem(file.problem)))
         elif not file.workloads:
             tell(f"{file.before.path}: no workload that names containers is in it")
 
@@ -147,8 +148,8 @@ def _write_report(report: WorkloadsReport) -> None:
     for one in report.standings:
         write(f"{one.workload}: {one.status.value}")
         if one.problem:
-            write("\n".join(problem_lines(one.problem)))
+            write("\n".join(render_problem(one.problem)))
     for problem in report.problems:
-        tell("\n".join(problem_lines(problem)))
+        tell("\n".join(render_problem(problem)))
     found = [one.status for one in report.standings]
     write("Workloads with pull secrets: " + ", ".join(f"{found.count(status)} {status.value}" for status in Retention))

@@ -6,12 +6,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import typer
-
-from harbor_agent.cli.console import problem_lines
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.files.diff import masked_text
 from harbor_agent.views.text.plan import FEW, findings_text, run_summary, some_names
+from harbor_agent.views.text.style import Color, render_problem, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,11 +19,11 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
 
 _COLOURS = {
-    DriftStatus.IN_SYNC: typer.colors.GREEN,
-    DriftStatus.DRIFT: typer.colors.YELLOW,
-    DriftStatus.PENDING: typer.colors.YELLOW,
-    DriftStatus.UNMANAGED: typer.colors.YELLOW,
-    DriftStatus.SKIPPED: typer.colors.BRIGHT_BLACK,
+    DriftStatus.IN_SYNC: Color.GREEN,
+    DriftStatus.DRIFT: Color.YELLOW,
+    DriftStatus.PENDING: Color.YELLOW,
+    DriftStatus.UNMANAGED: Color.YELLOW,
+    DriftStatus.SKIPPED: Color.GRAY,
 }
 # What is wrong, what is to be done, what is fine.
 _ORDER = (
@@ -70,7 +68,7 @@ def _group(group: Sequence[DriftedNode], width: int) -> Iterator[list[str]]:
 
 
 def _title(node: DriftedNode) -> str:
-    word = typer.style(_WORDS[node.status].ljust(11), fg=_COLOURS.get(node.status, typer.colors.RED), bold=True)
+    word = style(_WORDS[node.status].ljust(11), _COLOURS.get(node.status, Color.RED), bold=True)
     reason = "" if node.problem and node.problem.message == node.reason else node.reason
     return f"{word}  {reason}".rstrip()
 
@@ -89,8 +87,8 @@ def _details(node: DriftedNode) -> list[str]:
 def _wrong(group: Sequence[DriftedNode]) -> list[str]:
     """Return what is wrong with each, and the way out, which is the same for all, once."""
     problems = [node.problem for node in group if node.problem]
-    messages = [problem_lines(replace(problem, hint=""))[0] for problem in problems]
-    return [*dict.fromkeys(messages), *(problem_lines(problems[0])[1:] if problems else [])]
+    messages = [render_problem(replace(problem, hint=""))[0] for problem in problems]
+    return [*dict.fromkeys(messages), *(render_problem(problems[0])[1:] if problems else [])]
 
 
 def _summary(report: DriftReport) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harbor_agent.cli.console import coloured_outcome
 from harbor_agent.engine.history.recorder import RunState, state_of
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
+from harbor_agent.views.text.style import style_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def run_text(run: PastRun) -> str:
     }
     lines = [f"{name + ':':<11}{value}" for name, value in facts.items() if value]
     for node in run.nodes:
-        outcome = coloured_outcome(node.outcome) if node.outcome else _NO_END
+        outcome = style_outcome(node.outcome) if node.outcome else _NO_END
         lines.append(f"{node.node}  {outcome}{_proof(node)}")
         lines += [f"  {node.reason}"] if node.reason else []
     return "\n".join(lines)

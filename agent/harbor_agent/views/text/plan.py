@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.cli.console import coloured_diff, coloured_outcome, problem_lines
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretPlan
 from harbor_agent.planning.docker.disruption import are_containers_seen, comes_back
 from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.views.text.style import render_problem, style_diff, style_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,13 +69,13 @@ def secrets_text(secrets: SecretsReport) -> str:
     for item in secrets.items:
         result = item.result
         what = result.action.value if result.outcome is Outcome.CHANGE else ""
-        title = f"  {result.namespace}/{result.name} for {item.registry}: {coloured_outcome(result.outcome)} {what}"
+        title = f"  {result.namespace}/{result.name} for {item.registry}: {style_outcome(result.outcome)} {what}"
         lines.append(title.rstrip())
         if isinstance(result, SecretPlan) and result.outcome is Outcome.CHANGE:
             lines.append(f"    {result.reason}")
         lines += _problem(result.problem)
         for account in result.service_accounts:
-            lines.append(f"    service account {account.name}: {coloured_outcome(account.outcome)}")
+            lines.append(f"    service account {account.name}: {style_outcome(account.outcome)}")
             lines += _problem(account.problem)
     for finding in secrets.findings:
         lines += _problem(finding)
@@ -99,7 +99,7 @@ def plan_file_text(plan: PlanFile) -> str:
     lines += [f"note: {plan.request.note}"] if plan.request.note else []
     for node in plan.nodes:
         how = f"  {node.route}, {_ACTIONS[Action(node.action)]}" if node.status is Outcome.CHANGE else ""
-        lines.append(f"{node.node}  {coloured_outcome(node.status)}{how}")
+        lines.append(f"{node.node}  {style_outcome(node.status)}{how}")
         for file in node.files:
             lines.append(f"  {file.path}: {_short(file.before)} -> {_short(file.after)}")
     return "\n".join(lines)
@@ -170,21 +170,21 @@ def some_names(names: Sequence[str]) -> str:
 
 def _said(planned: PlannedNode) -> _Said:
     decision = planned.decision
-    title = coloured_outcome(planned.outcome)
+    title = style_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.CHANGE:
         where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
         title += f"  {where}{_ACTIONS[decision.action]}"
     wrong: tuple[str, ...] = ()
     body: list[str] = []
     if planned.problem:
-        message, *body = problem_lines(planned.problem)
+        message, *body = render_problem(planned.problem)
         wrong = (message,)
     elif planned.reason:
         body.append(_indent(planned.reason))
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
             body.append("  this is what it would take:")
-        body += [_indent(coloured_diff(unified_diff(change))) for change in decision.changes]
+        body += [_indent(style_diff(unified_diff(change))) for change in decision.changes]
         body += [line for finding in decision.findings for line in _problem(finding)]
     stops: list[str] = []
     if isinstance(decision, Plan) and decision.action is Action.RESTART:
@@ -227,7 +227,7 @@ def _fate(container: RunningContainer) -> str:
 def _problem(problem: Problem | None) -> list[str]:
     if problem is None:
         return []
-    message, *hint = problem_lines(problem)
+    message, *hint = render_problem(problem)
     return [f"  note: {message.strip()}", *hint]
 
 

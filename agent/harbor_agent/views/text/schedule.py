@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from harbor_agent.errors import ExitCode
+from harbor_agent.views.text.style import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,7 @@ def schedules_text(schedules: Sequence[InstalledSchedule]) -> str:
 
 
 def _schedule(one: InstalledSchedule) -> str:
-    lines = [f"{typer.style(one.unit, bold=True)}  {one.when}, as {one.user}", f"  next run  {_next(one)}"]
+    lines = [f"{style(one.unit, bold=True)}  {one.when}, as {one.user}", f"  next run  {_next(one)}"]
     lines.append(f"  last run  {_last(one.last_run)}")
     lines.append(f"  command   {one.command}")
     return "\n".join([*lines, f"  journalctl -u {one.unit}.service has what it said"])

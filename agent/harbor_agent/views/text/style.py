@@ -1,0 +1,68 @@
+"""Terminal styles: colors as ANSI escapes, written by hand because importing a library for them costs every start."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import TYPE_CHECKING
+
+from harbor_agent.model.result import Outcome
+
+if TYPE_CHECKING:
+    from harbor_agent.errors import Problem
+
+
+class Color(enum.IntEnum):
+    """Foreground colors by their SGR parameter (ECMA-48, and aixterm for the bright ones)."""
+
+    RED = 31
+    GREEN = 32
+    YELLOW = 33
+    CYAN = 36
+    GRAY = 90
+
+
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_PROBLEM_CODE = re.compile(re.escape(_DIM) + r"\[([a-z0-9-]+)\]" + re.escape(_RESET))
+_OUTCOMES = {
+    Outcome.CHANGE: Color.YELLOW,
+    Outcome.CHANGED: Color.GREEN,
+    Outcome.UNCHANGED: Color.GREEN,
+    Outcome.SKIPPED: Color.GRAY,
+}
+_DIFF_LINES = {"+": Color.GREEN, "-": Color.RED, "@": Color.CYAN}
+
+
+def style(text: str, color: Color | None = None, *, bold: bool = False, dim: bool = False) -> str:
+    """Return `text` in escape sequences; the console removes them if its stream is not a terminal."""
+    start = f"\x1b[{color}m" if color else ""
+    return f"{start}{_BOLD if bold else ''}{_DIM if dim else ''}{text}{_RESET}"
+
+
+def style_outcome(outcome: Outcome) -> str:
+    """Return the outcome's word in its color: red unless it is fine or pending."""
+    return style(outcome.value.replace("_", " "), _OUTCOMES.get(outcome, Color.RED), bold=True)
+
+
+def style_diff(diff: str) -> str:
+    """Return a unified diff with colored lines and bold file names."""
+    return "\n".join(map(_style_diff_line, diff.splitlines()))
+
+
+def _style_diff_line(line: str) -> str:
+    if line.startswith(("+++", "---")):
+        return style(line, bold=True)
+    color = _DIFF_LINES.get(line[:1])
+    return style(line, color) if color else line
+
+
+def render_problem(problem: Problem) -> list[str]:
+    """Return a problem as indented lines: message and code, then the hint, which may be a block to copy."""
+    first, *more = problem.hint.splitlines() or [""]
+    hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
+    return [f"  {problem.message} {style(f'[{problem.code}]', dim=True)}", *hint]
+
+
+def find_problem_codes(text: str) -> list[str]:
+    """Return the codes of the problems that `render_problem` put into `text`, in order."""
+    return _PROBLEM_CODE.findall(text)
