@@ -16,11 +16,11 @@ RUNBOOKS = ROOT / "docs/runbooks"
 INDEXES = {"en": "README.md", "zh": "README.zh.md"}
 PAGES = {"en": RUNBOOKS, "zh": RUNBOOKS / "zh"}
 SECTIONS = {
-    "en": ["What you see", "Why it happens", "What to do", "How to see that it is mended", "Related"],
+    "en": ["What you see", "Why it happens", "What to do", "How to check the fix", "Related"],
     "zh": ["现象", "原因", "处理", "确认", "相关"],
 }
 FULL_STOP = {"en": ".", "zh": "。"}
-OPTIONAL = {"How to see that it is mended", "Related", "确认", "相关"}
+OPTIONAL = {"How to check the fix", "Related", "确认", "相关"}
 
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What takes a code as its first argument.
