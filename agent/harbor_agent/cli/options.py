@@ -226,7 +226,7 @@ class NodeOptions:
 
     def selection(self) -> NodeSelection:
         """Return how nodes are reached."""
-        from harbor_agent.engine.history.recorder import with_failed
+        from harbor_agent.engine.history.query import with_failed
         from harbor_agent.engine.request.request import NodeSelection
         from harbor_agent.model.inventory import VaultSources
 

@@ -13,8 +13,9 @@ from harbor_agent.engine.plan.nodes import plan_fleet
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
 from harbor_agent.engine.request.config_file import load_configuration
 from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.run import new_run_id
-from harbor_agent.engine.rollout.waves import RolloutContext, apply_plans, verify_unchanged
+from harbor_agent.engine.rollout.waves import apply_plans, verify_unchanged
 from harbor_agent.engine.secrets.secrets import (
     apply_secrets,
     check_logins,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harbor_agent.engine.plan.file import Moment
+from harbor_agent.local.clock import Moment
 
 
 @pytest.mark.parametrize("clock", [0.0, 1_000_000.0, 1_086_400.0])

@@ -111,7 +111,7 @@ def _planned(request: RunRequest, plan_file: str | None, resume: str | None, pro
         return plan_run(request, progress)
     _require_nothing_else(request)
     if resume is None:
-        from harbor_agent.engine.approved import approved_run
+        from harbor_agent.engine.plan.file import approved_run
 
         return approved_run(str(plan_file), request, progress)
     if plan_file is not None:

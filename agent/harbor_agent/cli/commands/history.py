@@ -35,7 +35,7 @@ def history(*, subcommand: typer.Context, output: options.Output = options.Forma
     """List the runs that changed nodes from here, newest first: who, when, why, and what became of the nodes."""
     if subcommand.invoked_subcommand:
         return None
-    from harbor_agent.engine.history.recorder import load_runs
+    from harbor_agent.engine.history.query import load_runs
     from harbor_agent.views.text.history import runs_text
 
     runs = load_runs()
@@ -47,7 +47,7 @@ def history(*, subcommand: typer.Context, output: options.Output = options.Forma
 @command
 def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show one run: what was asked for, and each node's end."""
-    from harbor_agent.engine.history.recorder import load_run
+    from harbor_agent.engine.history.query import load_run
     from harbor_agent.views.text.history import run_text
 
     found = load_run(run)
@@ -59,7 +59,7 @@ def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitC
 @command
 def node(name: NodeName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show what became of one node, run by run, newest first."""
-    from harbor_agent.engine.history.recorder import load_runs
+    from harbor_agent.engine.history.query import load_runs
     from harbor_agent.views.text.history import node_text
 
     runs = load_runs(name)

@@ -71,7 +71,7 @@ def plan(
     else:
         write(plan_text(run_plan.nodes, run_plan.secrets, run_plan.findings))
     if out is not None:
-        from harbor_agent.engine.approved import save_run
+        from harbor_agent.engine.plan.file import save_run
 
         save_run(run_plan, out, hours=valid_hours)
         tell(f"written to {out}; harbor-agent apply {out} does just this, within {valid_hours:g} hours")

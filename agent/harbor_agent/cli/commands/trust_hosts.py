@@ -35,7 +35,8 @@ def trust_hosts(
 
     A key that has changed is never replaced. With --yes whoever answers is trusted, and the fingerprints are shown.
     """
-    from harbor_agent.engine.host_keys import trust_document, trust_hosts
+    from harbor_agent.engine.host_keys import trust_hosts
+    from harbor_agent.views.json.host_keys import trust_document
 
     report = trust_hosts(nodes.selection(), lambda keys: _confirm(keys, yes=yes), Progress(output, verbose))
     if output is options.Format.JSON:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.history.database import Database
-from harbor_agent.engine.plan.file import Moment
+from harbor_agent.local.clock import Moment
 from harbor_agent.model.runs import PastCorrection, Quarantine
 
 if TYPE_CHECKING:

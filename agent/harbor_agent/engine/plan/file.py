@@ -6,7 +6,6 @@ A plan file holds what was asked for and hashes of what was planned, never the c
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,42 +13,24 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
 from harbor_agent.engine.plan.nodes import refused
+from harbor_agent.engine.plan.run_plan import plan_run
 from harbor_agent.engine.request.request import RunRequest  # noqa: TC001 - plan files are decoded by this type
 from harbor_agent.errors import UsageError
-from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.local.clock import Moment
+from harbor_agent.planning.config.digest import policy_digest, request_digest
 from harbor_agent.planning.rollout.approval import Approval, approval_of, objection  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.plan.run_plan import RunPlan
 
 SCHEMA = "harbor-agent/plan-file/2"
 _OLDER = frozenset({"harbor-agent/plan-file/1"})
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SECONDS_PER_HOUR = 3600
 _MAKE_ONE = "harbor-agent plan --out FILE makes one"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """When: the wall clock (seconds since 1970), and the boot with its uptime, which no change of the clock moves."""
-
-    unix_time: float
-    boot_id: str
-    uptime: float
-
-    @classmethod
-    def now(cls) -> Moment:
-        """Return this moment."""
-        boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
-        return cls(unix_time=time.time(), boot_id=boot_id, uptime=time.monotonic())
-
-    def seconds_since(self, earlier: Moment) -> float:
-        """Return the seconds since `earlier`; by uptime within one boot, else by the clock, never less than 0."""
-        if self.boot_id and self.boot_id == earlier.boot_id:
-            return self.uptime - earlier.uptime
-        return max(0.0, self.unix_time - earlier.unix_time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,3 +154,29 @@ def _approvals(nodes: Sequence[PlannedNode]) -> list[Approval]:
 
 def _absolute(source: str) -> str:
     return str(Path(source).absolute()) if Path(source).exists() else source
+
+
+def save_run(run_plan: RunPlan, path: str, *, hours: float) -> None:
+    """Write what was planned to a plan file. Raises UsageError where that is not possible."""
+    save_plan(path, make_plan(run_plan.request, run_plan.nodes, request_digest=_wish(run_plan), hours=hours))
+
+
+def approved_run(path: str, overrides: RunRequest, listener: Listener) -> RunPlan:
+    """Plan again what a plan file holds, and refuse every node that is no longer just as it was approved.
+
+    Of `overrides` only the password and the note count. Raises UsageError where the file is no plan, has expired,
+    or the settings have changed since.
+    """
+    plan = load_plan(path)
+    require_fresh(path, plan, Moment.now())
+    flags = replace(plan.request.flags, password=overrides.flags.password)
+    request = replace(plan.request, flags=flags, note=overrides.note or plan.request.note)
+    run_plan = plan_run(request, listener)
+    if _wish(run_plan) != plan.request_digest:
+        message = f"the settings have changed since {path} was made"
+        raise UsageError.of("plan-stale", message, "plan again, and look at the new plan")
+    return replace(run_plan, nodes=tuple(enforce_approval(plan, run_plan.nodes)))
+
+
+def _wish(run_plan: RunPlan) -> str:
+    return request_digest(run_plan.general, repair=run_plan.request.repair)

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.waves import RolloutContext
     from harbor_agent.errors import Problem
     from harbor_agent.model.result import NodeResult
 
@@ -80,26 +79,3 @@ class NoHooks:
 
     def end(self, results: Sequence[NodeResult]) -> None:
         """Do nothing."""
-
-
-def rollout_hooks(
-    run: RolloutContext, planned: Sequence[PlannedNode], *, kubeconfig: str | None, context: str | None
-) -> RolloutHooks:
-    """Return the cluster's side of a run where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
-
-    For a drain, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
-    lacks a right; nothing was changed then.
-    """
-    if kubeconfig is None and not run.rollout.drain:
-        return NoHooks()
-    from harbor_agent.engine.rollout.kubernetes_hooks import HookOptions, connect_hooks  # noqa: PLC0415 - lightkube is slow to import
-
-    side = HookOptions(
-        run_id=run.run_id,
-        kubeconfig=kubeconfig,
-        context=context,
-        drain=run.rollout.drain,
-        listener=run.listener,
-        stop=run.stop,
-    )
-    return connect_hooks(side, planned)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.rollout.drain import drain_nodes, objection_to_eviction
 from harbor_agent.engine.rollout.hooks import NoHooks
+from harbor_agent.engine.rollout.matching import find_node
+from harbor_agent.engine.rollout.readiness import wait_until_ready
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.rollout.context import RolloutContext
     from harbor_agent.engine.rollout.hooks import RolloutHooks
     from harbor_agent.errors import ExitCode
     from harbor_agent.kubernetes.nodes import ClusterNode, ClusterNodes
 
 _RESTARTED = frozenset({Outcome.CHANGED, Outcome.ROLLED_BACK})
 _UNCERTAIN = frozenset({Outcome.UNKNOWN, Outcome.ROLLBACK_FAILED})
-_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,27 @@ class HookOptions:
     listener: Listener
     stop: Callable[[], ExitCode | None] = lambda: None
     deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+def rollout_hooks(
+    run: RolloutContext, planned: Sequence[PlannedNode], *, kubeconfig: str | None, context: str | None
+) -> RolloutHooks:
+    """Return the cluster's side of a run where a kubeconfig is named, or a drain asked for, which then takes kubectl's.
+
+    For a drain, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
+    lacks a right; nothing was changed then.
+    """
+    if kubeconfig is None and not run.rollout.drain:
+        return NoHooks()
+    side = HookOptions(
+        run_id=run.run_id,
+        kubeconfig=kubeconfig,
+        context=context,
+        drain=run.rollout.drain,
+        listener=run.listener,
+        stop=run.stop,
+    )
+    return connect_hooks(side, planned)
 
 
 def connect_hooks(side: HookOptions, planned: Sequence[PlannedNode]) -> RolloutHooks:
@@ -73,30 +95,6 @@ def _in_cluster(side: HookOptions, planned: Sequence[PlannedNode]) -> Kubernetes
         nodes.close()
         raise AgentError(known)
     return KubernetesHooks(side, nodes, {one.node.name: find_node(one, known) for one in planned})
-
-
-def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode | Problem:
-    """Return the Node object of a machine: by its name, else by the one address that it is reached at.
-
-    One that kubelet reported from another boot is another machine: the same names are common in other clusters.
-    """
-    node = planned.node
-    names = {node.name, *node.aliases}
-    found = [one for one in known if one.name in names] or [one for one in known if node.address in one.addresses]
-    if len(found) != 1:
-        return Problem(
-            code="cluster-node-missing",
-            message=f"the cluster has {len(found) or 'no'} node{'s' if found else ''} for {node.name} ({node.address})",
-            hint="call it in the inventory as `kubectl get nodes` does, or leave it out of a run with --drain",
-        )
-    boot_id = planned.state.system.boot_id if planned.state else ""
-    if boot_id and found[0].boot_id and boot_id != found[0].boot_id:
-        return Problem(
-            code="cluster-node-mismatch",
-            message=f"node {found[0].name} in the cluster is another machine, or its kubelet never ran in this boot",
-            hint="check that --kubeconfig and --context name the cluster of these nodes",
-        )
-    return found[0]
 
 
 class KubernetesHooks:
@@ -154,7 +152,8 @@ class KubernetesHooks:
     def after(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
         """Wait until restarted nodes are Ready if they were before, and uncordon those that this run cordoned."""
         restarted = {r.node for r in results if r.outcome in _RESTARTED}
-        late = self._late({name: node for name, node in self._before.items() if name in restarted and node.ready})
+        were_ready = {name: node for name, node in self._before.items() if name in restarted and node.ready}
+        late = wait_until_ready(self._nodes, were_ready, self._side.deadlines.ready)
         self._before.clear()
         done = []
         for result in results:
@@ -203,25 +202,6 @@ class KubernetesHooks:
         self._tell(f"{name}: {'' if ours else 'already '}cordoned, {len(pods)} pods to evict")
         return None
 
-    def _late(self, restarted: Mapping[str, ClusterNode]) -> dict[str, Problem]:
-        """Wait for each to be Ready and to have been heard of since; return those that are not in time."""
-        waiting, heard = dict(restarted), dict[str, str | None]()
-        late: dict[str, Problem] = {}
-        end = time.monotonic() + self._side.deadlines.ready
-        while waiting:
-            for name, node in list(waiting.items()):
-                now = self._nodes.get(node.name)
-                late[name] = _not_ready(node.name, self._side.deadlines.ready, now)
-                if isinstance(now, Problem):
-                    continue
-                first = heard.setdefault(name, now.sign_of_life)
-                if now.ready and (first is None or now.sign_of_life != first):
-                    del waiting[name], late[name]
-            if not waiting or time.monotonic() > end:
-                break
-            time.sleep(_EVERY)
-        return late
-
     def _uncordon(self, name: str) -> Problem | None:
         """Let pods onto the node again if this run cordoned it."""
         in_cluster = self._cordoned.get(name)
@@ -258,15 +238,6 @@ def _refused(name: str, problem: Problem) -> NodeResult:
 
 def _not_begun(name: str) -> NodeResult:
     return NodeResult(node=name, outcome=Outcome.SKIPPED, reason="not touched, the run was asked to stop")
-
-
-def _not_ready(name: str, seconds: float, now: ClusterNode | Problem) -> Problem:
-    said = now.message if isinstance(now, Problem) else "its kubelet is silent" if now.ready else "it is NotReady"
-    return Problem(
-        code="node-not-ready",
-        message=f"node {name} was Ready before the restart and is not again after {seconds:g} s: {said}",
-        hint=f"kubectl describe node {name}; journalctl -u kubelet on the node",
-    )
 
 
 def _still_cordoned(name: str, why: str) -> Problem:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.waves import RolloutContext
+    from harbor_agent.engine.rollout.context import RolloutContext
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.result import NodeResult
     from harbor_agent.transport.protocol import Completed

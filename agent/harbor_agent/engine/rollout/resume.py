@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.history.recorder import RunState, load_run, state_of
+from harbor_agent.engine.history.query import RunState, load_run, state_of
 from harbor_agent.engine.plan.nodes import refused
 from harbor_agent.engine.plan.run_plan import plan_run, with_drain
 from harbor_agent.engine.request.request import RunRequest

@@ -11,9 +11,10 @@ from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refused
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.plan.run_plan import policies_of
-from harbor_agent.engine.rollout.hooks import rollout_hooks
+from harbor_agent.engine.rollout.context import RolloutContext
+from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
 from harbor_agent.engine.rollout.run import new_run_id, report_of
-from harbor_agent.engine.rollout.waves import RolloutContext, apply_plans
+from harbor_agent.engine.rollout.waves import apply_plans
 from harbor_agent.errors import AgentError, Problem, UsageError
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import Policy

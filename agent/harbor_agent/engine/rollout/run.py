@@ -13,9 +13,10 @@ from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
-from harbor_agent.engine.rollout.hooks import rollout_hooks
+from harbor_agent.engine.rollout.context import RolloutContext
+from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
 from harbor_agent.engine.rollout.records import update_records
-from harbor_agent.engine.rollout.waves import RolloutContext, RolloutResult, apply_plans, verify_unchanged
+from harbor_agent.engine.rollout.waves import RolloutResult, apply_plans, verify_unchanged
 from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, skipped_secrets
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import NodeResult, Outcome

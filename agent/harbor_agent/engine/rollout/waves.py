@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message, NodeFinished, Phase
-from harbor_agent.engine.rollout.hooks import NoHooks
 from harbor_agent.engine.rollout.records import new_record
-from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.engine.rollout.transactions import Following, begin, roll_back
 from harbor_agent.engine.rollout.verification import check_pulls
 from harbor_agent.errors import Problem
@@ -19,14 +17,12 @@ from harbor_agent.planning.rollout.waves import over_budget, waves
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.rollout.hooks import RolloutHooks
+    from harbor_agent.engine.rollout.context import RolloutContext
     from harbor_agent.engine.rollout.transactions import TransactionResult
     from harbor_agent.engine.rollout.verification import PullCheck
     from harbor_agent.errors import ExitCode
-    from harbor_agent.model.policy import Credentials, Rollout
-    from harbor_agent.transport.protocol import Transport
+    from harbor_agent.model.policy import Rollout
 
 _BAD = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.ROLLBACK_FAILED, Outcome.REFUSED})
 _GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
@@ -43,25 +39,6 @@ class RolloutResult:
     halted: str | None = None
     stopped: ExitCode | None = None
     findings: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutContext:
-    """What one run works with. `credentials` are by registry entry.
-
-    `stop` is asked before every wave, and returns an exit code once the run shall start nothing new. A correction
-    brings back what a person asked for before, and is recorded as that.
-    """
-
-    run_id: str
-    transport: Transport
-    rollout: Rollout
-    credentials: Mapping[str, Credentials]
-    listener: Listener
-    note: str = ""
-    is_correction: bool = False
-    stop: StopRequest = field(default_factory=StopRequest)
-    surroundings: RolloutHooks = field(default_factory=NoHooks)
 
 
 def apply_plans(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:

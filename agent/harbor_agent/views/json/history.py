@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
-from harbor_agent.engine.history.recorder import state_of
+from harbor_agent.engine.history.query import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

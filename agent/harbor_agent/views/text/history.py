@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.history.recorder import RunState, state_of
+from harbor_agent.engine.history.query import RunState, state_of
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.views.text.style import style_outcome

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.events import NodeFinished
-from harbor_agent.engine.history.recorder import Start, load_runs, recorded
+from harbor_agent.engine.history.query import load_runs
+from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.plan import Action

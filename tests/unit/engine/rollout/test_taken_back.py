@@ -6,7 +6,8 @@ import base64
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.plan.nodes import PlannedNode
-from harbor_agent.engine.rollout.waves import RolloutContext, apply_plans
+from harbor_agent.engine.rollout.context import RolloutContext
+from harbor_agent.engine.rollout.waves import apply_plans
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Plan

@@ -1,0 +1,36 @@
+"""What a rollout works with, handed to each of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.rollout.hooks import NoHooks
+from harbor_agent.engine.rollout.stop import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.rollout.hooks import RolloutHooks
+    from harbor_agent.model.policy import Credentials, Rollout
+    from harbor_agent.transport.protocol import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutContext:
+    """What one run works with. `credentials` are by registry entry.
+
+    `stop` is asked before every wave, and returns an exit code once the run shall start nothing new. A correction
+    brings back what a person asked for before, and is recorded as that.
+    """
+
+    run_id: str
+    transport: Transport
+    rollout: Rollout
+    credentials: Mapping[str, Credentials]
+    listener: Listener
+    note: str = ""
+    is_correction: bool = False
+    stop: StopRequest = field(default_factory=StopRequest)
+    surroundings: RolloutHooks = field(default_factory=NoHooks)
