@@ -42,9 +42,9 @@ class TestAfterwards:
         side.before([planned(name)])
         side.end(side.after([ended(name, outcome)]))
         assert cordon_of(apiserver, name) == (True, RUN)
-        (finding,) = side.findings
-        assert finding.code == "node-stays-cordoned"
-        assert f"kubectl uncordon {name}" in finding.hint
+        (warning,) = side.warnings
+        assert warning.code == "node-stays-cordoned"
+        assert f"kubectl uncordon {name}" in warning.hint
 
     def test_a_run_that_is_broken_off_says_what_it_leaves(
         self, around: Around, apiserver: RunningApiServer, name: str
@@ -71,9 +71,9 @@ class TestAfterwards:
         assert cordon_of(apiserver, unchanged) == (False, None)
         assert cordon_of(apiserver, restarted) == (False, None)
         assert cordon_of(apiserver, sick) == (True, "killed-run")
-        (finding,) = side.findings
-        assert "killed-run" in finding.message
-        assert f"kubectl uncordon {sick}" in finding.hint
+        (warning,) = side.warnings
+        assert "killed-run" in warning.message
+        assert f"kubectl uncordon {sick}" in warning.hint
 
 
 @pytest.mark.parametrize("drain", [True, False])
@@ -91,7 +91,7 @@ class TestReady:
         assert (result.verified, result.problem.code) == (False, "node-not-ready")
         assert "NotReady" in result.reason
         assert cordon_of(apiserver, name) == ((True, RUN) if drain else (False, None))
-        assert [finding.code for finding in side.findings] == (["node-stays-cordoned"] if drain else [])
+        assert [warning.code for warning in side.warnings] == (["node-stays-cordoned"] if drain else [])
 
     def test_a_node_that_becomes_ready_is_waited_for(
         self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool

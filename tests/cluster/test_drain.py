@@ -51,7 +51,7 @@ class TestDrain:
         assert side.after([result]) == [result]
         assert cordon_of(apiserver, name) == (False, None)
         side.end([result])
-        assert side.findings == ()
+        assert side.warnings == ()
 
     def test_a_reload_disturbs_no_pod(self, around: Around, apiserver: RunningApiServer, name: str) -> None:
         add_node(apiserver, name)
@@ -77,7 +77,7 @@ class TestDrain:
         side.after([ended(name)])
         side.end([ended(name)])
         assert cordon_of(apiserver, name) == (True, None)
-        assert side.findings == ()
+        assert side.warnings == ()
 
     def test_a_budget_that_allows_it_later_is_waited_for(
         self, around: Around, apiserver: RunningApiServer, name: str
@@ -220,9 +220,9 @@ class TestRights:
         side = around(planned(name), user="limited", drain=False)
         assert side.before([planned(name)]) == {}
         assert side.after([ended(name)]) == [ended(name)]
-        (finding,) = side.findings
-        assert finding.code == "cluster-nodes-unseen"
-        assert "needs verb list on nodes" in finding.message
+        (warning,) = side.warnings
+        assert warning.code == "cluster-nodes-unseen"
+        assert "needs verb list on nodes" in warning.message
 
 
 def _granted(around: Around, node: PlannedNode) -> RolloutHooks:
@@ -249,14 +249,14 @@ class TestNoCluster:
         with connect_hooks(wish, [planned("worker")]) as side:
             assert side.unfit_for_canary == frozenset()
             assert side.before([planned("worker")]) == {}
-            assert [finding.code for finding in side.findings] == ["cluster-nodes-unseen"]
+            assert [warning.code for warning in side.warnings] == ["cluster-nodes-unseen"]
 
     def test_a_kubeconfig_that_is_not_there_blinds_a_rollout_too(self, tmp_path: Path) -> None:
         nowhere = str(tmp_path / "none")
         wish = HookOptions(run_id=RUN, kubeconfig=nowhere, context=None, drain=False, listener=[].append)
-        (finding,) = connect_hooks(wish, [planned("worker")]).findings
-        assert finding.code == "cluster-nodes-unseen"
-        assert nowhere in finding.message
+        (warning,) = connect_hooks(wish, [planned("worker")]).warnings
+        assert warning.code == "cluster-nodes-unseen"
+        assert nowhere in warning.message
 
     def test_a_kubeconfig_that_is_not_there_ends_a_drain(self, tmp_path: Path) -> None:
         wish = HookOptions(run_id=RUN, kubeconfig=str(tmp_path / "none"), context=None, drain=True, listener=[].append)

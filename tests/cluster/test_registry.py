@@ -35,7 +35,7 @@ def found(validation: Validation) -> list[Problem]:
 
 
 def codes(validation: Validation) -> list[str]:
-    return [finding.code for finding in found(validation)]
+    return [warning.code for warning in found(validation)]
 
 
 def loopback(port: int, scheme: str = "http") -> Address:

@@ -81,7 +81,7 @@ def places(report: SecretsReport) -> dict[str, Outcome]:
 
 
 def codes(report: SecretsReport) -> set[str]:
-    return {finding.code for finding in report.findings if not finding.code.startswith("registry-")}
+    return {warning.code for warning in report.warnings if not warning.code.startswith("registry-")}
 
 
 def password_in(apiserver: RunningApiServer, namespace: str) -> str:
@@ -155,7 +155,7 @@ class TestRotation:
         apiserver.ask("PATCH", f"/api/v1/namespaces/{left}", labels, kind=MERGE)
         report = apply(apiserver, secret, password="two")
         assert places(report) == {kept: Outcome.CHANGED}
-        told = [f for f in report.findings if f.code == "secret-no-longer-wanted" and left in f.message]
+        told = [f for f in report.warnings if f.code == "secret-no-longer-wanted" and left in f.message]
         assert told
         assert f"secret remove --registry {REGISTRY} --secret-name harbor-pull -n {left}" in told[0].hint
         assert password_in(apiserver, left) == "one"
@@ -253,7 +253,7 @@ class TestRemoval:
         new = {**moved.file.registries[0], "address": Address.parse(f"127.0.0.1:{free_port()}")}
         report, code = apply_pull_secrets(replace(moved, file=replace(moved.file, registries=(old, new))))
         assert code == 0
-        (told,) = (finding for finding in report.findings if f"{space}/{team}-old" in finding.message)
+        (told,) = (warning for warning in report.warnings if f"{space}/{team}-old" in warning.message)
         assert told.code == "secret-no-longer-wanted"
         assert told.hint == f"harbor-agent secret remove --registry {REGISTRY} --secret-name {team}-old -n {space}"
 
@@ -310,7 +310,7 @@ class TestOlderPods:
         for name, members in pods.items():
             add_pod(apiserver, node, name, namespace=space, **members)
         report = apply(apiserver, {"namespaces": [space], "service_accounts": ["default"]})
-        (told,) = [finding for finding in report.findings if finding.code == "pods-without-secret"]
+        (told,) = [warning for warning in report.warnings if warning.code == "pods-without-secret"]
         assert told.message.endswith(": waiting")
 
 

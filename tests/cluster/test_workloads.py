@@ -185,15 +185,15 @@ class TestScan:
     ) -> None:
         other = apiserver.create_namespace(f"{namespace}-other")
         ran = scan(apiserver, "-n", namespace, "-n", other, "-o", "json", user="limited")
-        findings = json.loads(ran.stdout)["findings"]
+        warnings = json.loads(ran.stdout)["warnings"]
         jsonschema.validate(json.loads(ran.stdout), SCHEMA)
         assert ran.returncode == 1
-        assert [finding["message"] for finding in findings] == [
+        assert [warning["message"] for warning in warnings] == [
             f"needs verb list on deployments, statefulsets, daemonsets, cronjobs in namespace {space}, "
             "which limited has not"
             for space in (namespace, other)
         ]
-        for manifest_text, space in zip((finding["hint"] for finding in findings), (namespace, other), strict=True):
+        for manifest_text, space in zip((warning["hint"] for warning in warnings), (namespace, other), strict=True):
             role, binding = yaml.safe_load_all(manifest_text.partition("<<'END'\n")[2].removesuffix("END"))
             base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{space}"
             apiserver.ask("POST", f"{base}/roles", role)

@@ -104,7 +104,7 @@ def test_every_node_is_changed_and_proved(story: Story) -> None:
         "node2": ("changed", "restart", True),
         "node3": ("changed", "reload", True),
     }
-    assert story.apply.document["findings"] == []
+    assert story.apply.document["warnings"] == []
 
 
 def test_dockerd_restarts_on_a_node_that_is_cordoned_and_empty(story: Story) -> None:

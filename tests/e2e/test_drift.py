@@ -202,7 +202,7 @@ def test_a_record_that_cannot_be_written_is_told_and_fails_nothing(fleet: Fleet)
     node.run("cd /var/lib/harbor-agent && mv record kept && touch record")
     applied = fleet.apply("--limit", node.name)
     assert (applied.code, applied.node(node.name)["outcome"]) == (0, "unchanged"), applied.stderr
-    (finding,) = applied.document["findings"]
-    assert finding["code"] == "record-not-written"
-    assert finding["message"].startswith(f"{node.name} is as wanted, but keeps no record of it")
+    (warning,) = applied.document["warnings"]
+    assert warning["code"] == "record-not-written"
+    assert warning["message"].startswith(f"{node.name} is as wanted, but keeps no record of it")
     node.run("cd /var/lib/harbor-agent && rm record && mv kept record")

@@ -182,7 +182,7 @@ def _apply_with_state(site: Site, state: Path, inventory: Path, registry: str) -
 
 
 def _codes(report: dict[str, Any]) -> set[str]:
-    return {finding["code"] for finding in report["findings"]}
+    return {warning["code"] for warning in report["warnings"]}
 
 
 def _dockerd(node: LabNode) -> str:

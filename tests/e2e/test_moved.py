@@ -243,7 +243,7 @@ def _a_certificate_that_nodes_do_not_know_is_found_out(company: Company, https: 
     """The plan tells of the entry that is left over; taking it out fails on the first node, and is taken back there."""
     planned = company.agent(company.settings(registry(https.url, OLD)), "plan")
     for node in planned.document["nodes"]:
-        assert "ours-no-longer-wanted" in {finding["code"] for finding in node["findings"]}
+        assert "ours-no-longer-wanted" in {warning["code"] for warning in node["warnings"]}
         assert node["status"] == "unchanged"
     early = company.agent(company.settings(registry(https.url, OLD), absent(https.entry)), "apply")
     assert early.code == 1, early.stderr

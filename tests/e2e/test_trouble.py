@@ -58,7 +58,7 @@ def test_a_wrong_sudo_password_is_that_nodes_trouble(site: Site) -> None:
 def test_a_plan_without_a_sudo_password_says_that_it_did_not_see_everything(site: Site) -> None:
     ended = _plan(site, node2={"ansible_user": "opspw"})
     assert ended.code == 0, ended.stderr
-    assert "seen-without-privileges" in [finding["code"] for finding in ended.node("node2")["findings"]]
+    assert "seen-without-privileges" in [warning["code"] for warning in ended.node("node2")["warnings"]]
 
 
 def test_a_key_that_is_not_accepted_is_that_nodes_trouble(site: Site, tmp_path: Path) -> None:

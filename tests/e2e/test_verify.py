@@ -29,5 +29,5 @@ def test_what_stands_between_a_node_and_its_registry_is_said_node_by_node(fresh_
     down = f"{site.lab.address}:5999"
     inventory = site.lab.write_inventory("verify.ini", nodes=site.nodes[:2])
     ended = site.agent("verify", "-i", inventory, "--registry", down, "-o", "json")
-    told = [finding["message"] for finding in ended.document["findings"] if finding["code"] == "registry-not-answering"]
+    told = [warning["message"] for warning in ended.document["warnings"] if warning["code"] == "registry-not-answering"]
     assert [message.partition(":")[0] for message in told] == ["node1", "node2"]

@@ -54,7 +54,7 @@ def test_dockerd_runs_with_what_was_planned_though_systemd_had_not_read_it(site:
         for node in nodes:
             planned = plan.node(node.name)
             assert [file["path"] for file in planned["files"]] == [_DEFAULTS]
-            assert "daemon-reload-pending" in [finding["code"] for finding in planned["findings"]]
+            assert "daemon-reload-pending" in [warning["code"] for warning in planned["warnings"]]
             assert_reported(ended, node.name, "changed")
             record = json.loads((node.root / "var/lib/harbor-agent/record/docker.json").read_text())
             found = look(node)

@@ -94,9 +94,9 @@ def _quietly(_event: Event) -> None:
 
 
 def _login(request: TaskRequest, policies: Sequence[Policy]) -> Result:
-    findings = check_logins(policies, credentials_of(policies))
+    warnings = check_logins(policies, credentials_of(policies))
     run_id = request.run_id or new_run_id()
-    return {"changed": False, "run_id": run_id, "findings": [finding.message for finding in findings]}
+    return {"changed": False, "run_id": run_id, "warnings": [warning.message for warning in warnings]}
 
 
 def _secret(request: TaskRequest, policies: Sequence[Policy]) -> Result:
@@ -128,7 +128,7 @@ def _planned(planned: PlannedNode) -> Result:
         "outcome": planned.outcome.value,
         "msg": planned.reason,
         "diff": [{"prepared": unified_diff(change)} for change in (decision.changes if decision else ())],
-        "findings": [_sentence(finding) for finding in (decision.findings if decision else ())],
+        "warnings": [_sentence(warning) for warning in (decision.warnings if decision else ())],
     }
     if isinstance(decision, Plan):
         bounced = [container.name for container in decision.containers_bounced]

@@ -117,7 +117,7 @@ class Cluster:
         if plan.outcome not in {Outcome.CHANGE, Outcome.UNCHANGED}:
             return plan
         accounts = [plan_attachment(self._client, namespace, name, spec.name) for name in spec.service_accounts]
-        return replace(plan, service_accounts=tuple(accounts), findings=self._older_pods(spec, namespace, accounts))
+        return replace(plan, service_accounts=tuple(accounts), warnings=self._older_pods(spec, namespace, accounts))
 
     def apply_secret(self, spec: SecretSpec, namespace: str) -> SecretResult:
         """Create or update the secret, or leave it alone; then attach it to the service accounts.
@@ -135,7 +135,7 @@ class Cluster:
         if plan.outcome not in {Outcome.CHANGED, Outcome.UNCHANGED}:
             return result
         accounts = [attach(self._client, namespace, name, spec.name) for name in spec.service_accounts]
-        return replace(result, service_accounts=tuple(accounts), findings=self._older_pods(spec, namespace, accounts))
+        return replace(result, service_accounts=tuple(accounts), warnings=self._older_pods(spec, namespace, accounts))
 
     def plan_removal(self, name: str, namespace: str, address: Address) -> SecretPlan:
         """Return what `remove_secret` would do; nothing is changed."""
@@ -181,8 +181,8 @@ class Cluster:
         self, spec: SecretSpec, namespace: str, accounts: Sequence[ServiceAccountResult]
     ) -> tuple[Problem, ...]:
         names = {account.name for account in accounts if account.problem is None}
-        finding = pods_to_recreate(self._client, spec, namespace, names) if names else None
-        return (finding,) if finding else ()
+        warning = pods_to_recreate(self._client, spec, namespace, names) if names else None
+        return (warning,) if warning else ()
 
     def _apply_once(self, spec: SecretSpec, namespace: str) -> SecretPlan:
         plan, observed = self._decide(spec, namespace)

@@ -24,7 +24,7 @@ _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 def pods_to_recreate(client: Client, spec: SecretSpec, namespace: str, accounts: Collection[str]) -> Problem | None:
-    """Return which pods of these service accounts use the registry and name no pull secret, as a finding.
+    """Return which pods of these service accounts use the registry and name no pull secret, as a warning.
 
     None where there are none, and where the user may not list pods: nothing depends on it.
     """

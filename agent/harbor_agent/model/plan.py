@@ -67,7 +67,7 @@ class Plan:
     predicted to run with (empty where nothing is restarted and nothing is known), `config_file` the daemon
     configuration it reads. `containers_bounced` are those that a restart stops: none where `live_restore` is ON or
     PLANNED, and then every container must run on. `owned_entries` and `created_files` go into the record: what
-    this tool may later remove. `findings` are worth telling but stop nothing.
+    this tool may later remove. `warnings` are worth telling but stop nothing.
     """
 
     node: str
@@ -85,7 +85,7 @@ class Plan:
     config_file: str = "/etc/docker/daemon.json"
     owned_entries: tuple[str, ...] = ()
     created_files: tuple[str, ...] = ()
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -112,4 +112,4 @@ class Refusal:
     runtime: str = "docker"
     problem: Problem
     changes: tuple[FileChange, ...] = ()
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()

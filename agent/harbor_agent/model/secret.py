@@ -89,7 +89,7 @@ class ServiceAccountResult:
 class SecretPlan:
     """What would be done in one namespace: UNCHANGED, CHANGE, REFUSED, or FAILED where it could not be found out.
 
-    `differences` name what differs, one clause each, no values. `reason` is one sentence. `findings` stop nothing.
+    `differences` name what differs, one clause each, no values. `reason` is one sentence. `warnings` stop nothing.
     """
 
     namespace: str
@@ -100,7 +100,7 @@ class SecretPlan:
     differences: tuple[str, ...] = ()
     service_accounts: tuple[ServiceAccountResult, ...] = ()
     problem: Problem | None = None
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -113,7 +113,7 @@ class SecretPlan:
 class SecretResult:
     """What became of the secret in one namespace: UNCHANGED, CHANGED, REFUSED or FAILED.
 
-    Service accounts are touched only where the secret is there: UNCHANGED or CHANGED. `findings` stop nothing.
+    Service accounts are touched only where the secret is there: UNCHANGED or CHANGED. `warnings` stop nothing.
     """
 
     namespace: str
@@ -122,4 +122,4 @@ class SecretResult:
     action: SecretAction = SecretAction.NONE
     service_accounts: tuple[ServiceAccountResult, ...] = ()
     problem: Problem | None = None
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()

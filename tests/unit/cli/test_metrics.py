@@ -29,7 +29,7 @@ def values(file: Path) -> dict[str, float]:
 def test_nodes_that_do_not_answer_are_counted(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text(REFUSED)
     ran = run("drift", "-i", "hosts", "--metrics", "site.prom", "-o", "json", XDG_STATE_HOME=str(tmp_path))
-    assert (ran.rc, ran.document()["findings"]) == (4, [])
+    assert (ran.rc, ran.document()["warnings"]) == (4, [])
     found = values(tmp_path / "site.prom")
     assert (found["exit_code"], found["nodesunreachable"], found["nodesin_sync"]) == (4, 1, 0)
     assert found["last_success_timestamp_seconds"] == found["last_run_timestamp_seconds"]
@@ -61,7 +61,7 @@ def test_metrics_that_cannot_be_written_are_told_and_change_nothing_else(run: Ru
     state = {"XDG_STATE_HOME": str(tmp_path)}
     ran = run("drift", "-i", "hosts", "--metrics", "nowhere/site.prom", "-o", "json", **state)
     assert ran.rc == 4
-    assert [finding["code"] for finding in ran.document()["findings"]] == ["metrics-unwritable"]  # type: ignore[index, attr-defined]
+    assert [warning["code"] for warning in ran.document()["warnings"]] == ["metrics-unwritable"]  # type: ignore[index, attr-defined]
     assert "metrics-unwritable" in run("drift", "-i", "hosts", "--metrics", "nowhere/site.prom", **state).out
     early = run("drift", "-i", "gone", "--metrics", "nowhere/site.prom", **state)
     assert early.rc == 2

@@ -137,15 +137,15 @@ def _require_nothing_else(request: RunRequest) -> None:
 def finish(report: Report, output: options.Format) -> ExitCode:
     """Print how a run ended; its last line sums up."""
     from harbor_agent.views.json.run import run_document
-    from harbor_agent.views.text.plan import findings_text, run_summary, secrets_text
+    from harbor_agent.views.text.plan import run_summary, secrets_text, warnings_text
 
     if output is options.Format.JSON:
         write_json(run_document(report))
         return report.exit_code
     if report.secrets is not None:
         write(secrets_text(report.secrets))
-    if report.findings:
-        write(findings_text(report.findings))
+    if report.warnings:
+        write(warnings_text(report.warnings))
     write(f"{run_summary(report.results, report.halted)} (run {report.run_id})")
     return report.exit_code
 

@@ -167,7 +167,7 @@ def _finish(
     from harbor_agent.views.text.drift import drift_text
 
     told = measurement.ended(report, code, ended)
-    report = replace(report, findings=(*report.findings, *told))
+    report = replace(report, warnings=(*report.warnings, *told))
     if output is options.Format.JSON:
         write_json(drift_document(report, int(code), ended, stopped))
     else:

@@ -67,9 +67,9 @@ def plan(
     )
     run_plan = plan_run(request, Progress(output, verbose))
     if output is options.Format.JSON:
-        write_json(plan_document(run_plan.nodes, run_plan.secrets, run_plan.findings))
+        write_json(plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     else:
-        write(plan_text(run_plan.nodes, run_plan.secrets, run_plan.findings))
+        write(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     if out is not None:
         from harbor_agent.engine.plan.file import save_run
 

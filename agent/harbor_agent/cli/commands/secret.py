@@ -76,8 +76,8 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
     from harbor_agent.engine.secrets.commands import validate_logins
 
     policies = policies_of(RunRequest(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
-    for finding in validate_logins(policies):
-        tell("\n".join(render_problem(finding)))
+    for warning in validate_logins(policies):
+        tell("\n".join(render_problem(warning)))
     write("the login is right")
     return ExitCode.DONE
 

@@ -134,8 +134,8 @@ def _tell_files(files: list[ManifestFile]) -> None:
         for one in file.workloads:
             given = f"for {', '.join(one.given)}" if one.given else "already there"
             tell(f"{file.before.path} line {one.line}: {one.after}: {given if one.changed else 'unchanged'}")
-            for finding in one.findings:
-                tell("\n".join(render_problem(finding)))
+            for warning in one.warnings:
+                tell("\n".join(render_problem(warning)))
         if file.problem:
             tell("\n".join(render_problem(file.problem)))
         elif not file.workloads:

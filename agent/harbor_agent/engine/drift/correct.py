@@ -90,7 +90,7 @@ def correct(corrections: Corrections, listener: Listener, stop: StopRequest) -> 
         try:
             memory.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
         except HistoryError as error:  # nodes were changed: the report of that is not to be lost
-            ended = replace(ended, findings=(*ended.findings, error.problem))
+            ended = replace(ended, warnings=(*ended.warnings, error.problem))
     return ended
 
 

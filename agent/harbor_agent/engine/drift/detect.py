@@ -55,7 +55,7 @@ class DriftReport:
     request: RunRequest
     general: Policy
     nodes: tuple[DriftedNode, ...]
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -68,12 +68,12 @@ def detect_drift(request: RunRequest, listener: Listener) -> DriftReport:
     policies = policies_of(request)
     nodes = load_nodes(request.selection, listener)
     planned = plan_fleet(open_transport(request.selection), nodes, policies, listener)
-    quarantines, findings = _quarantines()
+    quarantines, warnings = _quarantines()
     return DriftReport(
         request=request,
         general=policies.general(),
         nodes=tuple(_judged(one, quarantines.get(one.node.name)) for one in planned),
-        findings=findings,
+        warnings=warnings,
     )
 
 
@@ -109,7 +109,7 @@ def _judged(planned: PlannedNode, quarantine: Quarantine | None) -> DriftedNode:
 
 def _why_unknown(planned: PlannedNode, state: NodeState) -> tuple[DriftStatus, Problem] | None:
     """Return why the record says nothing: it cannot be read, or is about to change."""
-    known = [*state.unreadable, *(planned.decision.findings if planned.decision else ())]
+    known = [*state.unreadable, *(planned.decision.warnings if planned.decision else ())]
     problems = {problem.code: problem for problem in known}
     if not state.system.privileged:
         without = Problem(code="not-root", message="the record on the node can be read by root only", hint="")

@@ -52,7 +52,7 @@ class Recorder:
 
     def __init__(self, start: Start, listener: Listener) -> None:
         """Write down that the run begins."""
-        self.findings: tuple[Problem, ...] = ()
+        self.warnings: tuple[Problem, ...] = ()
         self._run_id = start.run_id
         self._digests = {planned.node.name: policy_digest(planned.policy) for planned in start.nodes}
         self._listener = listener
@@ -63,7 +63,7 @@ class Recorder:
             from harbor_agent.engine.history.runs import Store  # noqa: PLC0415
 
             self._store = Store()
-            self.findings = (self._store.moved_aside,) if self._store.moved_aside else ()
+            self.warnings = (self._store.moved_aside,) if self._store.moved_aside else ()
             self._store.add_run(_begun(start))
 
     def __call__(self, event: Event) -> None:
@@ -115,7 +115,7 @@ class Recorder:
             )
 
     def _give_up(self, problem: Problem) -> None:
-        self.findings = (*self.findings, problem)
+        self.warnings = (*self.warnings, problem)
         self.close()
 
 

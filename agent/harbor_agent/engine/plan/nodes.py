@@ -109,7 +109,7 @@ def plan_state(node: Node, policy: Policy, state: NodeState, policies: PolicyLay
         live_restore=policies.live_restore,
     )
     decision = plan_docker(node.name, state, wanted, load_templates())
-    decision = replace(decision, findings=(*decision.findings, *state.unreadable))
+    decision = replace(decision, warnings=(*decision.warnings, *state.unreadable))
     if isinstance(decision, Refusal):
         return PlannedNode(
             node=node,
@@ -133,7 +133,7 @@ def refused(planned: PlannedNode, problem: Problem) -> PlannedNode:
         node=planned.node.name,
         problem=problem,
         changes=decision.changes if decision else (),
-        findings=decision.findings if decision else (),
+        warnings=decision.warnings if decision else (),
     )
     return replace(planned, outcome=Outcome.REFUSED, decision=refusal, problem=problem, reason=problem.message)
 
@@ -169,5 +169,5 @@ def _planned(node: Node, policy: Policy, seen: ProbeResult | None, policies: Pol
         message=f"this is only what the login user may see: {seen.problem.message}",
         hint=seen.problem.hint,
     )
-    decision = replace(planned.decision, findings=(seen_as_user, *planned.decision.findings))
+    decision = replace(planned.decision, warnings=(seen_as_user, *planned.decision.warnings))
     return replace(planned, decision=decision)

@@ -47,7 +47,7 @@ class RunPlan:
     credentials: Mapping[str, Credentials] = field(default_factory=dict)
     desired_secrets: tuple[DesiredSecret, ...] = ()
     secrets: SecretsReport | None = None
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
 
@@ -81,7 +81,7 @@ def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _,
         credentials=credentials,
         desired_secrets=tuple(wanted),
         secrets=plan_secrets(wanted, general.kubeconfig, request.flags.context),
-        findings=tuple(names_pods_miss(planned)),
+        warnings=tuple(names_pods_miss(planned)),
     )
 
 

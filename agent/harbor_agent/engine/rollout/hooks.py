@@ -36,7 +36,7 @@ class RolloutHooks(Protocol):
         ...
 
     @property
-    def findings(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[Problem, ...]:
         """What is worth telling at the end."""
         ...
 
@@ -55,10 +55,10 @@ class RolloutHooks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoHooks:
-    """The surroundings of nodes whose cluster is not known: nothing happens there. `findings` may say why."""
+    """The surroundings of nodes whose cluster is not known: nothing happens there. `warnings` may say why."""
 
     unfit_for_canary: frozenset[str] = frozenset()
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -75,14 +75,14 @@ def connect_hooks(side: HookOptions, planned: Sequence[PlannedNode]) -> RolloutH
     """Find the nodes in their cluster; nothing is changed there yet.
 
     With `drain`, raises UsageError for a wrong kubeconfig, and AgentError where the cluster does not answer or the user
-    lacks a right. Without it the rollout goes on and a finding says that it is blind.
+    lacks a right. Without it the rollout goes on and a warning says that it is blind.
     """
     try:
         return _in_cluster(side, planned)
     except AgentError as error:
         if side.drain:
             raise
-        return NoHooks(findings=(_unseen(error.problem),))
+        return NoHooks(warnings=(_unseen(error.problem),))
 
 
 def _in_cluster(side: HookOptions, planned: Sequence[PlannedNode]) -> KubernetesHooks:
@@ -103,7 +103,7 @@ class KubernetesHooks:
     def __init__(self, side: HookOptions, nodes: ClusterNodes, found: dict[str, ClusterNode | Problem]) -> None:
         """Take over the open cluster. `found` is each node of the run there, or why it is not known."""
         self._side, self._nodes, self._found = side, nodes, found
-        self._findings: list[Problem] = []
+        self._warnings: list[Problem] = []
         self._before: dict[str, ClusterNode] = {}
         self._cordoned: dict[str, str] = {}  # by us and not yet uncordoned: inventory name, cluster name
 
@@ -126,9 +126,9 @@ class KubernetesHooks:
         return frozenset(name for name, node in seen.items() if node.cordoned or not node.ready)
 
     @property
-    def findings(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[Problem, ...]:
         """What could not be seen, and what stays cordoned."""
-        return tuple(self._findings)
+        return tuple(self._warnings)
 
     def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:
         """Cordon and empty the nodes that will restart their daemon; nothing else needs it."""
@@ -171,9 +171,9 @@ class KubernetesHooks:
                 continue
             well = result.outcome in {Outcome.UNCHANGED, Outcome.CHANGED} and result.verified is not False
             if not well or self._nodes.uncordon(node.name, node.cordoned_by):
-                self._findings.append(_still_cordoned(node.name, f"run {node.cordoned_by} did it and was killed"))
+                self._warnings.append(_still_cordoned(node.name, f"run {node.cordoned_by} did it and was killed"))
         for name in self._cordoned.values():
-            self._findings.append(_still_cordoned(name, f"run {self._side.run_id} did it, and it may not be well"))
+            self._warnings.append(_still_cordoned(name, f"run {self._side.run_id} did it, and it may not be well"))
 
     def _look_again(self, name: str) -> None:
         """Look at the node just before its change, and keep what is seen."""
@@ -182,7 +182,7 @@ class KubernetesHooks:
         if not isinstance(now, Problem):
             self._before[name] = now
         elif not isinstance(found, Problem) and not self._side.drain:
-            self._findings.append(_unseen(now))
+            self._warnings.append(_unseen(now))
         self._found[name] = now
 
     def _cordon(self, name: str) -> Problem | None:
@@ -219,7 +219,7 @@ class KubernetesHooks:
     def _worse(self, result: NodeResult, problem: Problem) -> NodeResult:
         """Return the result as not verified; a problem that it has already is the one that is shown there."""
         if result.problem:
-            self._findings.append(problem)
+            self._warnings.append(problem)
             return replace(result, verified=False)
         return replace(result, verified=False, problem=problem, reason=problem.message)
 

@@ -77,7 +77,7 @@ def resume_run(run_id: str, overrides: RunRequest, listener: Listener) -> RunPla
         run_plan,
         nodes=tuple(enforce_past_policy(planned, left[planned.node.name].node) for planned in run_plan.nodes),
         general=replace(run_plan.general, rollout=_rollout(run_plan.general.rollout, past)),
-        findings=(*run_plan.findings, *_gone(name for name in left if name not in present)),
+        warnings=(*run_plan.warnings, *_gone(name for name in left if name not in present)),
         resumes=run_id,
     )
 

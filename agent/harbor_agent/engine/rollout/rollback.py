@@ -80,7 +80,7 @@ def apply_rollback(
             applied = apply_plans(replace(run, surroundings=surroundings), planned)
         report = report_of(run.run_id, applied, note=request.note)
         history.end(report.results, report.exit_code, report.halted)
-    return replace(report, findings=(*report.findings, *history.findings))
+    return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
 def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, History | Problem]:
@@ -117,7 +117,7 @@ def _planned(node: Node, seen: ProbeResult, history: History | Problem | None, w
     decision = plan_restoration(node.name, seen.state, [backup.state for backup in history.files], reason)
     if isinstance(decision, Refusal):
         return refused(replace(base, state=seen.state), decision.problem)
-    decision = replace(decision, findings=(*decision.findings, *seen.state.unreadable))
+    decision = replace(decision, warnings=(*decision.warnings, *seen.state.unreadable))
     outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
     return replace(base, outcome=outcome, decision=decision, reason=reason, state=seen.state)
 

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a run ended. `findings` are about the run as a whole; a node's own are in its plan."""
+    """How a run ended. `warnings` are about the run as a whole; a node's own are in its plan."""
 
     run_id: str
     results: tuple[NodeResult, ...]
     secrets: SecretsReport | None
     halted: str | None
     exit_code: ExitCode
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     note: str = ""
 
 
@@ -65,15 +65,15 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
         run = replace(run, listener=history)
         if killed:
             listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
-        findings = check_logins(_policies(run_plan), run_plan.credentials)
+        warnings = check_logins(_policies(run_plan), run_plan.credentials)
         kubeconfig, context = run_plan.general.kubeconfig, run_plan.request.flags.context
         with rollout_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
             applied = apply_plans(replace(run, surroundings=surroundings), run_plan.nodes)
         secrets = _finish_secrets(run_plan, applied)
-        told = (*findings, *run_plan.findings, *_taken_in(run_plan, run, applied))
-        report = report_of(run.run_id, applied, secrets=secrets, findings=told, note=run.note)
+        told = (*warnings, *run_plan.warnings, *_taken_in(run_plan, run, applied))
+        report = report_of(run.run_id, applied, secrets=secrets, warnings=told, note=run.note)
         history.end(report.results, report.exit_code, report.halted)
-    return replace(report, findings=(*report.findings, *history.findings))
+    return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
 def verify_run(run_plan: RunPlan, listener: Listener) -> Report:
@@ -82,22 +82,22 @@ def verify_run(run_plan: RunPlan, listener: Listener) -> Report:
     A node whose configuration is not as wanted is FAILED, with what is missing as the reason. Raises AgentError where a
     registry rejects a login: so many nodes that try it would lock the account.
     """
-    findings = check_logins(_policies(run_plan), run_plan.credentials)
+    warnings = check_logins(_policies(run_plan), run_plan.credentials)
     run = _run(run_plan, listener)
     proven = {r.node: r for r in verify_unchanged(run, [p for p in run_plan.nodes if p.outcome is Outcome.UNCHANGED])}
     results = [proven.get(p.node.name) or _not_as_wanted(p) for p in run_plan.nodes]
-    told = (*findings, *_seen_from_nodes(run_plan.nodes), *run_plan.findings)
-    return report_of(run.run_id, RolloutResult(results=tuple(results)), secrets=run_plan.secrets, findings=told)
+    told = (*warnings, *_seen_from_nodes(run_plan.nodes), *run_plan.warnings)
+    return report_of(run.run_id, RolloutResult(results=tuple(results)), secrets=run_plan.secrets, warnings=told)
 
 
 def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
     """Return what stands between each node and its registries."""
     return [
-        replace(finding, message=f"{planned.node.name}: {finding.message}")
+        replace(warning, message=f"{planned.node.name}: {warning.message}")
         for planned in nodes
         if planned.decision
-        for finding in planned.decision.findings
-        if finding.code in ABOUT_REACHING
+        for warning in planned.decision.warnings
+        if warning.code in ABOUT_REACHING
     ]
 
 
@@ -155,7 +155,7 @@ def report_of(
     applied: RolloutResult,
     *,
     secrets: SecretsReport | None = None,
-    findings: tuple[Problem, ...] = (),
+    warnings: tuple[Problem, ...] = (),
     note: str = "",
 ) -> Report:
     """Return how a run ended, with the exit code that follows from its parts."""
@@ -165,6 +165,6 @@ def report_of(
         secrets=secrets,
         halted=applied.halted,
         exit_code=applied.stopped or run_exit_code(applied.results, secrets, halted=applied.halted is not None),
-        findings=(*findings, *applied.findings),
+        warnings=(*warnings, *applied.warnings),
         note=note,
     )

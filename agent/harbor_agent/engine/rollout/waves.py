@@ -32,13 +32,13 @@ _GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
 class RolloutResult:
     """The results in the order of the plan, and why the run halted early, if it did.
 
-    `stopped` is the exit code that a signal asked for. `findings` are about the nodes' places in the cluster.
+    `stopped` is the exit code that a signal asked for. `warnings` are about the nodes' places in the cluster.
     """
 
     results: tuple[NodeResult, ...]
     halted: str | None = None
     stopped: ExitCode | None = None
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def apply_plans(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
@@ -65,7 +65,7 @@ def apply_plans(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutR
     results |= {result.node: result for result in verify_unchanged(run, unchanged)}
     in_order = tuple(results[p.node.name] for p in planned)
     run.surroundings.end(in_order)
-    return RolloutResult(results=in_order, halted=halted, stopped=stopped, findings=run.surroundings.findings)
+    return RolloutResult(results=in_order, halted=halted, stopped=stopped, warnings=run.surroundings.warnings)
 
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:

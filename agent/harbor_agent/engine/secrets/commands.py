@@ -47,9 +47,9 @@ def apply_pull_secrets(policies: PolicyLayers) -> tuple[SecretsReport, ExitCode]
     policy = _with_secrets(policies)
     credentials = credentials_of([policy])
     wanted = desired_secrets([policy], credentials, policies.flags)
-    findings = check_logins([policy], credentials)
+    warnings = check_logins([policy], credentials)
     report = apply_secrets(wanted, policy.kubeconfig, policies.flags.context) or SecretsReport()
-    report = replace(report, findings=(*findings, *report.findings))
+    report = replace(report, warnings=(*warnings, *report.warnings))
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 

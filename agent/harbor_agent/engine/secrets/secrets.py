@@ -58,7 +58,7 @@ class SecretsReport:
     """All secrets of a run, and what is worth telling about the registries they are for."""
 
     items: tuple[SecretItem, ...] = ()
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def status(self) -> Literal["failed", "changed", "change", "unchanged", "skipped"]:
@@ -151,19 +151,19 @@ def check_logins(
         return []
     from harbor_agent.registry.validate import validate  # noqa: PLC0415 - HTTP is slow to import
 
-    findings: list[Problem] = []
+    warnings: list[Problem] = []
     for registry in registries.values():
         repository, reference = _image(registry)
         answer = validate(
             registry.address, credentials[registry.address.entry], repository=repository, reference=reference
         )
-        findings += answer.notes
+        warnings += answer.notes
         if answer.problem is None:
             continue
         if must_answer or answer.problem.code in _LOGIN_IS_WRONG:
             raise AgentError(answer.problem)
-        findings.append(answer.problem)
-    return findings
+        warnings.append(answer.problem)
+    return warnings
 
 
 def plan_secrets(secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
@@ -200,10 +200,10 @@ def _each(
     with cluster:
         parts = [_in_its_namespaces(cluster, wanted, act) for wanted in secrets]
         items = tuple(item for part, _ in parts for item in part)
-        findings = [finding for _, told in parts for finding in told]
-        findings += [finding for item in items for finding in item.result.findings]
-        findings += _no_longer_wanted(cluster, secrets, items)
-    return SecretsReport(items=items, findings=tuple(findings))
+        warnings = [warning for _, told in parts for warning in told]
+        warnings += [warning for item in items for warning in item.result.warnings]
+        warnings += _no_longer_wanted(cluster, secrets, items)
+    return SecretsReport(items=items, warnings=tuple(warnings))
 
 
 def _in_its_namespaces(

@@ -36,14 +36,14 @@ def disruption(state: NodeState, action: Action, after: Effective) -> tuple[Live
 
 
 def are_containers_seen(plan: Plan) -> bool:
-    """Whether dockerd told which containers run; the plan's findings say where it did not."""
-    return all(finding.code != _NOT_SEEN for finding in plan.findings)
+    """Whether dockerd told which containers run; the plan's warnings say where it did not."""
+    return all(warning.code != _NOT_SEEN for warning in plan.warnings)
 
 
 def objection_to_restart(plan: Plan) -> Problem | None:
     """Return why the restart wants consent: containers that nobody would start again, or that could not be seen.
 
-    None where there are none, or where they run on. That they were not seen is told by the findings of the plan.
+    None where there are none, or where they run on. That they were not seen is told by the warnings of the plan.
     """
     if plan.action is not Action.RESTART:
         return None

@@ -17,11 +17,11 @@ from harbor_agent.planning.docker.placement import add_entries, foreign_argument
 from harbor_agent.planning.docker.removal import remove_entries
 from harbor_agent.planning.docker.repair import repair
 from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
-from harbor_agent.planning.docker.warnings import findings
+from harbor_agent.planning.docker.warnings import find_warnings
 from harbor_agent.planning.files.diff import masked_problem
-from harbor_agent.planning.files.managed import managed_findings, require_unmanaged
+from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
-from harbor_agent.planning.network.reachability import reachability_findings
+from harbor_agent.planning.network.reachability import find_reachability_problems
 from harbor_agent.planning.pending import pending_transaction
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.templates import Templates
@@ -41,13 +41,13 @@ _NOTHING = "nothing is to be done"
 def plan_docker(node: str, state: NodeState, wanted: DesiredState, templates: Templates) -> Plan | Refusal:
     """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`.
 
-    Problems and findings quote files and arguments; user information in URLs is masked in them.
+    Problems and warnings quote files and arguments; user information in URLs is masked in them.
     """
     decision = _decide(node, state, wanted, templates)
-    notes = tuple(masked_problem(note) for note in decision.findings)
+    notes = tuple(masked_problem(note) for note in decision.warnings)
     if isinstance(decision, Refusal):
-        return replace(decision, problem=masked_problem(decision.problem), findings=notes)
-    return replace(decision, findings=notes)
+        return replace(decision, problem=masked_problem(decision.problem), warnings=notes)
+    return replace(decision, warnings=notes)
 
 
 def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templates) -> Plan | Refusal:
@@ -55,11 +55,11 @@ def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templa
     try:
         _require_docker(state)
         before = evaluate(state)
-        notes = [*findings(state, before, wanted), *reachability_findings(state, before, wanted)]
+        notes = [*find_warnings(state, before, wanted), *find_reachability_problems(state, before, wanted)]
         planner = _Planner(node, state, wanted, before, notes)
         return planner.plan(Workspace(original=state, state=state, templates=templates))
     except RefusedError as refused:
-        return Refusal(node=node, problem=refused.problem, findings=tuple(notes))
+        return Refusal(node=node, problem=refused.problem, warnings=tuple(notes))
 
 
 def _require_docker(state: NodeState) -> None:
@@ -175,7 +175,7 @@ class _Planner:
     def refuse(self, problem: Problem, changes: tuple[FileChange, ...]) -> Refusal:
         """Refuse what is not in order now, with the changes that it would take."""
         notes = tuple(note for note in self.notes if note.code != problem.code)
-        return Refusal(node=self.node, problem=problem, changes=changes, findings=notes)
+        return Refusal(node=self.node, problem=problem, changes=changes, warnings=notes)
 
     def without_changes(self, workspace: Workspace) -> Plan | Refusal:
         """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
@@ -227,7 +227,7 @@ class _Planner:
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_path, *(change.path for change in changes)))
         require_unmanaged(changes)
-        self.notes.extend(managed_findings(changes))
+        self.notes.extend(find_manager_warnings(changes))
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
@@ -252,5 +252,5 @@ class _Planner:
             config_file=after.config_path,
             owned_entries=tuple(dict.fromkeys(owned)),
             created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
-            findings=tuple(self.notes),
+            warnings=tuple(self.notes),
         )

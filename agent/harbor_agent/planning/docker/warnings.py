@@ -24,8 +24,8 @@ _MEND = "delete it, or mend it: then it counts from the next restart on"
 _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
-def findings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
-    """Return the findings about the files and the daemon, as they were before any change; of each kind the first."""
+def find_warnings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
+    """Return the warnings about the files and the daemon, as they were before any change; of each kind the first."""
     found = [
         *_ours_no_longer_wanted(state, wanted),
         *_entries(state, effective, wanted),

@@ -41,7 +41,7 @@ def require_unmanaged(changes: Iterable[FileChange]) -> None:
                 )
 
 
-def managed_findings(changes: Iterable[FileChange]) -> Iterator[Problem]:
+def find_manager_warnings(changes: Iterable[FileChange]) -> Iterator[Problem]:
     """Yield the files to be changed that name somebody who looks after them, which may be a person or a program."""
     for change in changes:
         for number, line in _header(change.before.content or b""):

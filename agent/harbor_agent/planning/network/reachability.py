@@ -1,4 +1,4 @@
-"""Whether the node's dockerd could reach a registry: name, answer and proxy, each its own finding."""
+"""Whether the node's dockerd could reach a registry: name, answer and proxy, each its own warning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ABOUT_REACHING = frozenset({"name-not-resolved", "registry-not-answering", "registry-behind-proxy"})
 
 
-def reachability_findings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
+def find_reachability_problems(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
     """Return what stands between the node and each wanted registry; nothing where nothing was asked."""
     seen = {one.entry: one for one in state.reachability}
     settings = ProxySettings.of(state, effective)

@@ -39,7 +39,7 @@ class AnnotatedWorkload:
     after: Workload
     line: int
     given: tuple[str, ...]
-    findings: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -141,7 +141,7 @@ def _with(found: ManifestWorkload, template: PodTemplate, wish: AnnotationSpec) 
         after=after,
         line=found.line,
         given=_given(before.template, template),
-        findings=(stands.problem,) if stands and stands.problem else (),
+        warnings=(stands.problem,) if stands and stands.problem else (),
     )
 
 

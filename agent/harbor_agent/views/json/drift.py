@@ -35,7 +35,7 @@ def drift_document(report: DriftReport, exit_code: int, ended: Report | None, st
         "groups": _groups(nodes),
         "run": run_document(ended) if ended else None,
         "stopped": problem_document(stopped) if stopped else None,
-        "findings": [problem_document(problem) for problem in report.findings],
+        "warnings": [problem_document(problem) for problem in report.warnings],
     }
 
 

@@ -26,7 +26,7 @@ _STATUSES = ("change", "unchanged", "refused", "unreachable", "failed", "skipped
 
 
 def plan_document(
-    nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()
+    nodes: Sequence[PlannedNode], secrets: SecretsReport | None, warnings: Sequence[Problem] = ()
 ) -> Json:
     """Return the object that `plan -o json` prints."""
     documents = [_planned(node) for node in nodes]
@@ -37,7 +37,7 @@ def plan_document(
         "nodes": documents,
         "groups": _groups(documents),
         "secret": secrets_document(secrets),
-        "findings": [problem_document(problem) for problem in findings],
+        "warnings": [problem_document(problem) for problem in warnings],
     }
 
 
@@ -72,7 +72,7 @@ def _planned(planned: PlannedNode) -> Json:
             for c in (plan.containers_bounced if plan else ())
         ],
         "live_restore": plan.live_restore.value if plan else "none",
-        "findings": [problem_document(problem) for problem in (decision.findings if decision else ())],
+        "warnings": [problem_document(problem) for problem in (decision.warnings if decision else ())],
         "would_be": isinstance(decision, Refusal) and bool(decision.changes),
         "seconds": round(planned.seconds, 3),
     }

@@ -29,7 +29,7 @@ def run_document(report: Report) -> Json:
         "nodes": [_result(result) for result in report.results],
         "secret": secrets_document(report.secrets),
         "halted": report.halted,
-        "findings": [problem_document(problem) for problem in report.findings],
+        "warnings": [problem_document(problem) for problem in report.warnings],
     }
 
 

@@ -41,7 +41,7 @@ def secrets_document(secrets: SecretsReport | None) -> Json | None:
             }
             for item in secrets.items
         ],
-        "findings": [problem_document(problem) for problem in secrets.findings],
+        "warnings": [problem_document(problem) for problem in secrets.warnings],
     }
 
 

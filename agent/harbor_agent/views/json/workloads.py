@@ -52,7 +52,7 @@ def workloads_document(report: WorkloadsReport) -> Json:
         "exit_code": int(report.exit_code),
         "summary": {status.value: statuses.count(status) for status in Retention},
         "workloads": [_standing(one) for one in report.standings],
-        "findings": [problem_document(problem) for problem in report.problems],
+        "warnings": [problem_document(problem) for problem in report.problems],
     }
 
 
@@ -65,7 +65,7 @@ def _annotated(one: AnnotatedWorkload) -> Json:
         "status": (Outcome.CHANGE if one.changed else Outcome.UNCHANGED).value,
         "pull_secrets": list(one.after.template.pull_secrets),
         "containers": list(one.given),
-        "findings": [problem_document(problem) for problem in one.findings],
+        "warnings": [problem_document(problem) for problem in one.warnings],
     }
 
 

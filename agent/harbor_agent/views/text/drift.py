@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.files.diff import masked_text
-from harbor_agent.views.text.plan import FEW, findings_text, run_summary, some_names
+from harbor_agent.views.text.plan import FEW, run_summary, some_names, warnings_text
 from harbor_agent.views.text.style import Color, render_problem, style
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | Non
     """
     width = max((len(node.name) for node in report.nodes), default=0)
     blocks = ["\n".join(lines) for group in _groups(report.nodes) for lines in _group(group, width)]
-    findings = (*report.findings, *(ended.findings if ended else ()), *((stopped,) if stopped else ()))
-    if findings:
-        blocks.append(findings_text(findings))
+    warnings = (*report.warnings, *(ended.warnings if ended else ()), *((stopped,) if stopped else ()))
+    if warnings:
+        blocks.append(warnings_text(warnings))
     if ended:
         blocks.append(f"{run_summary(ended.results, ended.halted)} (run {ended.run_id})")
     return "\n".join([*blocks, _summary(report)])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState, RunningContainer
 
 
-def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findings: Sequence[Problem] = ()) -> str:
+def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, warnings: Sequence[Problem] = ()) -> str:
     """Return the whole plan, what is wrong first and what is as wanted last; the last line sums up.
 
     Nodes of which the same is to be said are said together where there are many.
@@ -33,14 +33,14 @@ def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, findi
     blocks = [block for group in _groups(nodes) for block in _group(group)]
     if secrets is not None:
         blocks.append(secrets_text(secrets))
-    if findings:
-        blocks.append(findings_text(findings))
+    if warnings:
+        blocks.append(warnings_text(warnings))
     return "\n\n".join([*blocks, summary(nodes)])
 
 
-def findings_text(findings: Sequence[Problem]) -> str:
+def warnings_text(warnings: Sequence[Problem]) -> str:
     """Return what is worth telling about the run as a whole."""
-    return "\n".join(line for finding in findings for line in _problem(finding))
+    return "\n".join(line for warning in warnings for line in _problem(warning))
 
 
 def summary(nodes: Sequence[PlannedNode]) -> str:
@@ -77,8 +77,8 @@ def secrets_text(secrets: SecretsReport) -> str:
         for account in result.service_accounts:
             lines.append(f"    service account {account.name}: {style_outcome(account.outcome)}")
             lines += _problem(account.problem)
-    for finding in secrets.findings:
-        lines += _problem(finding)
+    for warning in secrets.warnings:
+        lines += _problem(warning)
     return "\n".join(lines)
 
 
@@ -185,7 +185,7 @@ def _said(planned: PlannedNode) -> _Said:
         if isinstance(decision, Refusal) and decision.changes:
             body.append("  this is what it would take:")
         body += [_indent(style_diff(unified_diff(change))) for change in decision.changes]
-        body += [line for finding in decision.findings for line in _problem(finding)]
+        body += [line for warning in decision.warnings for line in _problem(warning)]
     stops: list[str] = []
     if isinstance(decision, Plan) and decision.action is Action.RESTART:
         stops = _disruption(decision, planned.state)
@@ -228,7 +228,7 @@ def _problem(problem: Problem | None) -> list[str]:
     if problem is None:
         return []
     message, *hint = render_problem(problem)
-    return [f"  note: {message.strip()}", *hint]
+    return [f"  warning: {message.strip()}", *hint]
 
 
 def _indent(text: str) -> str:

@@ -133,7 +133,7 @@ def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
 
     ended = correct(corrections, break_it, StopRequest())
     assert [(result.node, result.outcome) for result in ended.results] == [("node1", Outcome.UNREACHABLE)]
-    assert "history-unusable" in [finding.code for finding in ended.findings]
+    assert "history-unusable" in [warning.code for warning in ended.warnings]
 
 
 def test_what_people_read_names_files_and_sums_up() -> None:

@@ -40,8 +40,8 @@ def test_a_path_that_is_not_utf_8_stops_no_run(run_request: RunRequest) -> None:
     with recorded(start, told.append) as recorder:
         recorder(NodeFinished(result=RESULT))
         recorder.end([RESULT], ExitCode.DONE, None)
-    assert [problem.code for problem in recorder.findings] == ["history-unusable"]
-    assert "not UTF-8" in recorder.findings[0].message
+    assert [problem.code for problem in recorder.warnings] == ["history-unusable"]
+    assert "not UTF-8" in recorder.warnings[0].message
     assert told == [NodeFinished(result=RESULT)]
     assert load_runs() == []
 
@@ -52,7 +52,7 @@ def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> No
     with recorded(start, lambda _: None) as recorder:
         recorder(NodeFinished(result=odd))
         recorder.end([odd], ExitCode.DONE, None)
-    assert [problem.code for problem in recorder.findings] == ["history-unusable"]
+    assert [problem.code for problem in recorder.warnings] == ["history-unusable"]
     assert [run.run_id for run in load_runs()] == ["run-1"]
 
 

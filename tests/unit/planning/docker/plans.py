@@ -34,4 +34,4 @@ def after(decision: Plan, path: str) -> str | None:
 
 
 def codes(decision: Plan) -> list[str]:
-    return [finding.code for finding in decision.findings]
+    return [warning.code for warning in decision.warnings]

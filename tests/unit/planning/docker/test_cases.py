@@ -85,7 +85,7 @@ def test_action_route_and_arguments_are_those_wanted(case: Case) -> None:
     assert plan.action.value == case.expect["action"]
     assert plan.route.value == case.expect["route"]
     assert list(plan.argv_after) == case.expect["argv"]
-    assert sorted({finding.code for finding in plan.findings}) == case.expect.get("findings", [])
+    assert sorted({warning.code for warning in plan.warnings}) == case.expect.get("warnings", [])
     assert plan.reason
 
 

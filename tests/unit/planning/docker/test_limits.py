@@ -88,10 +88,10 @@ def test_what_is_made_anew_at_each_boot_is_not_edited_to_take_an_entry_out() -> 
     assert made in decision.problem.message
 
 
-def test_findings_show_neither_tokens_nor_what_steers_a_terminal() -> None:
+def test_warnings_show_neither_tokens_nor_what_steers_a_terminal() -> None:
     line = "Environment=DOCKER_OPTS=--log-driver=splunk --log-opt splunk-token=SECRETTOKEN \x1b]0;owned\x07\n"
     decision = plan(running(node({FRAGMENT: PLAIN_UNIT + line}), DEBIAN_ARGV))
-    said = " ".join(note.message for note in decision.findings)
+    said = " ".join(note.message for note in decision.warnings)
     assert "splunk-token=***" in said
     assert "SECRETTOKEN" not in said
     assert "\x1b" not in said

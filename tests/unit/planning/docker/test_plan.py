@@ -1,4 +1,4 @@
-"""Planning a Docker node: routes, the cheapest action, removal, findings and refusals."""
+"""Planning a Docker node: routes, the cheapest action, removal, warnings and refusals."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_change_on_a_daemon_that_does_not_run_is_shown_and_refused() -> None:
     assert shown.problem.code == "docker-not-running"
     assert "systemctl start docker.service" in shown.problem.hint
     assert [change.path for change in shown.changes] == [DAEMON_JSON]
-    assert not shown.findings
+    assert not shown.warnings
     assert plan(replace(state, offline=True)).changes == shown.changes
 
 
@@ -243,8 +243,8 @@ def test_passwords_that_files_and_arguments_hold_are_not_told() -> None:
     unit = PLAIN_UNIT + f"Environment=A=1 {secret}m.lan\nExecStart=\nExecStart={argv}\n"
     decision = plan(running(node({FRAGMENT: unit}), DEBIAN_ARGV))
     assert codes(decision) == ["line-skipped", "arguments-pending"]
-    assert all(finding.hint for finding in decision.findings)
-    assert "s3cret" not in "".join(map(str, decision.findings))
+    assert all(warning.hint for warning in decision.warnings)
+    assert "s3cret" not in "".join(map(str, decision.warnings))
     told = refusal(node({FRAGMENT: DEBIAN_UNIT, "/etc/default/docker": f"DOCKER_OPTS={secret}m.lan\n"})).problem
     assert (told.code, "s3cret" in str(told)) == ("arguments-invalid", False)
 
@@ -313,7 +313,7 @@ def test_behind_a_launcher_the_running_process_says_which_file_it_reads() -> Non
     assert (plan.unit, plan.action) == ("snap.docker.dockerd.service", Action.RELOAD)
     assert [change.path for change in plan.changes] == [file]
     assert plan.argv_after == argv
-    assert not plan.findings
+    assert not plan.warnings
 
 
 def test_the_shim_of_kubernetes_is_no_docker() -> None:

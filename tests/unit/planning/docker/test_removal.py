@@ -107,14 +107,14 @@ def test_what_stays_trusted_through_a_range_is_told_with_its_file_and_line(
     contents: Mapping[str, str], place: str
 ) -> None:
     """The tool takes single registries only, so a person has to find it."""
-    told = {finding.code: finding for finding in plan(node(contents), unwant(HARBOR)).findings}
+    told = {warning.code: warning for warning in plan(node(contents), unwant(HARBOR)).warnings}
     assert "192.168.0.0/16" in told["still-covered"].message
     assert told["still-covered"].hint.endswith(f": {place}")
 
 
 def test_what_dockerd_trusts_by_itself_is_not_to_be_looked_for() -> None:
     decision = plan(node({FRAGMENT: PLAIN_UNIT}), unwant("127.0.0.1:5000"))
-    assert [finding.hint for finding in decision.findings] == [
+    assert [warning.hint for warning in decision.warnings] == [
         "dockerd trusts it by itself, and nothing takes that back"
     ]
 

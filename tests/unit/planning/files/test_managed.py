@@ -38,8 +38,8 @@ def test_a_file_that_is_written_anew_is_refused_with_its_line(header: str) -> No
 def test_a_file_with_a_keeper_is_changed_and_the_keeper_told_of(header: str) -> None:
     plan = decide(f"{header}\n{BODY}")
     assert isinstance(plan, Plan)
-    assert [finding.code for finding in plan.findings] == ["file-may-be-managed"]
-    assert header.lstrip("# ") in plan.findings[0].message
+    assert [warning.code for warning in plan.warnings] == ["file-may-be-managed"]
+    assert header.lstrip("# ") in plan.warnings[0].message
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_file_with_a_keeper_is_changed_and_the_keeper_told_of(header: str) -> 
 def test_other_words_mean_nothing(text: str) -> None:
     plan = decide(text)
     assert isinstance(plan, Plan)
-    assert not plan.findings
+    assert not plan.warnings
 
 
 def test_a_managed_file_that_is_not_changed_does_not_matter() -> None:

@@ -10,7 +10,7 @@ import pytest
 from harbor_agent.model.state import Reachability
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.network.proxy import is_excepted
-from harbor_agent.planning.network.reachability import reachability_findings
+from harbor_agent.planning.network.reachability import find_reachability_problems
 from tests.unit.planning.docker.nodes import DAEMON_JSON, FRAGMENT, OPTIONS, PLAIN_UNIT, node, running, want
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PROXY = "http://proxy.lan:3128"
 
 
 def codes(state: NodeState, wanted: DesiredState) -> list[str]:
-    return [problem.code for problem in reachability_findings(state, evaluate(state), wanted)]
+    return [problem.code for problem in find_reachability_problems(state, evaluate(state), wanted)]
 
 
 def with_environment(environment: Mapping[str, str]) -> NodeState:
@@ -73,7 +73,7 @@ def test_proxy_of_the_unit_where_no_daemon_runs() -> None:
 def test_proxies_of_the_configuration_file_go_first() -> None:
     config = '{"proxies": {"http-proxy": "http://u:s3cret@p.lan", "no-proxy": "h.lan"}}'
     state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: config})
-    (problem,) = reachability_findings(state, evaluate(state), want("h.lan", "i.lan"))
+    (problem,) = find_reachability_problems(state, evaluate(state), want("h.lan", "i.lan"))
     assert "i.lan" in problem.message
     assert "s3cret" not in problem.message
     assert problem.hint

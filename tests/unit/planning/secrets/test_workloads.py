@@ -215,9 +215,9 @@ class TestWhichContainers:
         result = done(pod(spec=self.SPEC), HARBOR)
         assert self.entries(result) == {"web": "pull"}
         assert result.workloads[0].given == ("web",)
-        (finding,) = result.workloads[0].findings
-        assert finding.code == "annotation-incomplete"
-        assert "side" in finding.message
+        (warning,) = result.workloads[0].warnings
+        assert warning.code == "annotation-incomplete"
+        assert "side" in warning.message
 
     @pytest.mark.parametrize("registry", [f"{HARBOR}:80", "harbor.lan", "busybox"])
     def test_where_no_image_is_from_there_nothing_is_touched(self, registry: str) -> None:
@@ -238,14 +238,14 @@ class TestWhichContainers:
         )
         (one,) = done(text, HARBOR).workloads
         assert one.changed
-        assert one.findings == ()
+        assert one.warnings == ()
 
     def test_another_secret_stays_unless_the_registry_is_named(self) -> None:
         metadata = f'metadata: {{annotations: {{{PULL_SECRETS_ANNOTATION}: \'{{"web":"old","gone":"x"}}\'}}}}'
         text = pod(metadata=metadata, spec=f"imagePullSecrets: [{{name: old}}]\n{self.SPEC}")
         kept = done(text)
         assert self.entries(kept) == {"web": "old", "gone": "x", "side": "pull"}
-        assert [finding.code for finding in kept.workloads[0].findings] == ["pull-secrets-several"]
+        assert [warning.code for warning in kept.workloads[0].warnings] == ["pull-secrets-several"]
         moved = done(text, HARBOR, "busybox.example.org")
         assert self.entries(moved) == {"web": "pull", "gone": "x"}
         assert moved.workloads[0].after.template.pull_secrets == ("old", "pull")
