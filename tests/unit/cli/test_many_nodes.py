@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.cli.console import Progress
-from harbor_agent.cli.options import Format
+from harbor_agent.cli.progress import Progress
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.events import NodeDone, Phase
 from harbor_agent.engine.history.runs import Store
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Runner
 
 EVENTS = """
-from harbor_agent.cli.options import Format
-from harbor_agent.cli.console import Progress, tell
+from harbor_agent.cli.console import tell
+from harbor_agent.cli.progress import Progress
 from harbor_agent.engine.events import NodeDone, Phase
-progress = Progress(Format.TEXT)
+progress = Progress()
 progress(Phase(name="look at nodes", total=3))
 progress(NodeDone(node="a", state="seen", text="seen", seconds=0.1))
 tell("a note")
@@ -145,7 +144,7 @@ def test_json_says_which_nodes_drifted_alike(planned: PlannedNode) -> None:
 
 
 def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(Format.TEXT)
+    progress = Progress()
     progress(Phase(name="look at nodes", total=500))
     for number in range(400):
         progress(NodeDone(node=f"node{number}", state="seen", text="seen", seconds=0.1))

@@ -10,7 +10,8 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, tell, write, write_json
+from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, StoppedError, UsageError
 
@@ -88,7 +89,7 @@ def apply(
 
     request = replace(options.build_request(nodes, login, wish, secret, verify_image), note=note)
     request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
-    progress = Progress(output, verbose)
+    progress = Progress(verbose)
     run_plan = _planned(request, plan_file, resume, progress)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)

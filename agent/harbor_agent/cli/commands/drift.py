@@ -10,8 +10,9 @@ import typer
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import AcceptRestart, confirm
-from harbor_agent.cli.console import Progress, write, write_json
+from harbor_agent.cli.console import write, write_json
 from harbor_agent.cli.metrics import Measurement
+from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -95,7 +96,7 @@ def drift(
     from harbor_agent.engine.drift.metrics import metrics_file
     from harbor_agent.engine.request.request import RunRequest
 
-    progress = Progress(output, verbose)
+    progress = Progress(verbose)
     with Measurement(metrics_file(metrics) if metrics else None) as measurement:
         limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
         flags = replace(login.flags(), route=route, verify_image=verify_image)

@@ -9,7 +9,8 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, tell, write, write_json
+from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.progress import Progress
 from harbor_agent.errors import ExitCode
 
 app = options.command_app()
@@ -65,7 +66,7 @@ def plan(
     request = replace(
         options.build_request(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore
     )
-    run_plan = plan_run(request, Progress(output, verbose))
+    run_plan = plan_run(request, Progress(verbose))
     if output is options.Format.JSON:
         write_json(plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, tell, write
+from harbor_agent.cli.console import tell, write
+from harbor_agent.cli.progress import Progress
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.views.text.style import render_problem
@@ -43,7 +44,7 @@ def render(
             )
         write(render_drop_in(policies_of(request)).removesuffix("\n"))
         return ExitCode.DONE
-    (planned,) = plan_run(request, Progress(options.Format.TEXT)).nodes
+    (planned,) = plan_run(request, Progress()).nodes
     return _render_tree(planned)
 
 

@@ -10,7 +10,7 @@ import typer
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import AcceptRestart, confirm, finish
-from harbor_agent.cli.console import Progress
+from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -57,7 +57,7 @@ def rollback(
 
     limit = ",".join(node) if node else nodes.limit
     request = RunRequest(selection=replace(nodes.selection(), limit=limit), config=config, note=note, drain=drain)
-    progress = Progress(output, verbose)
+    progress = Progress(verbose)
     what = _what(run, node, nodes.limit, pristine=pristine)
     planned = plan_rollback(request, what, progress)
     if not accept_restart:

@@ -10,7 +10,8 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, tell, write, write_json
+from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.progress import Progress
 from harbor_agent.errors import ExitCode, StoppedError
 from harbor_agent.views.text.style import style_diff
 
@@ -171,7 +172,7 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
         timing=timing(what.every, what.on_calendar),
         metrics=what.metrics,
     )
-    return make_schedule(request, Progress(options.Format.TEXT, verbose))
+    return make_schedule(request, Progress(verbose))
 
 
 def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) -> None:

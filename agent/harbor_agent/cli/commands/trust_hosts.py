@@ -10,7 +10,8 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import Progress, tell, write, write_json
+from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.progress import Progress
 from harbor_agent.errors import ExitCode, StoppedError
 from harbor_agent.views.text.style import Color, render_problem, style
 
@@ -38,7 +39,7 @@ def trust_hosts(
     from harbor_agent.engine.host_keys import trust_hosts
     from harbor_agent.views.json.host_keys import trust_document
 
-    report = trust_hosts(nodes.selection(), lambda keys: _confirm(keys, yes=yes), Progress(output, verbose))
+    report = trust_hosts(nodes.selection(), lambda keys: _confirm(keys, yes=yes), Progress(verbose))
     if output is options.Format.JSON:
         write_json(trust_document(report))
         return report.exit_code

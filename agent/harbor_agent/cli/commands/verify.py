@@ -7,7 +7,7 @@ from dataclasses import replace
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import finish
-from harbor_agent.cli.console import Progress
+from harbor_agent.cli.progress import Progress
 from harbor_agent.errors import ExitCode
 
 app = options.command_app()
@@ -32,7 +32,7 @@ def verify(
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import verify_run
 
-    progress = Progress(output, verbose)
+    progress = Progress(verbose)
     request = RunRequest(
         selection=nodes.selection(), flags=replace(login.flags(), verify_image=verify_image), config=login.config
     )
