@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +9,11 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.signals import graceful_stop
-from harbor_agent.errors import ExitCode, StoppedError, UsageError
+from harbor_agent.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def apply(
         run_plan = refuse_unconsented_restarts(run_plan)
     if drain:
         run_plan = with_drain(run_plan)
-    confirm(run_plan.nodes, run_plan.secrets, yes=yes)
+    confirm_plan(run_plan.nodes, run_plan.secrets, yes=yes)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)
     code = finish(report, output)
@@ -151,18 +151,12 @@ def finish(report: Report, output: options.Format) -> ExitCode:
     return report.exit_code
 
 
-def confirm(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
+def confirm_plan(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
     """Show the plan on standard error and ask, unless nothing would change. Raises StoppedError for a no."""
     from harbor_agent.model.result import Outcome
     from harbor_agent.views.text.plan import plan_text
 
     tell(plan_text(nodes, secrets))
     pending = any(node.outcome is Outcome.CHANGE for node in nodes) or (secrets and secrets.status == "change")
-    if yes or not pending:
-        return
-    if not sys.stdin.isatty():
-        raise StoppedError.of(
-            "not-confirmed", "there is no terminal to ask on, so nothing was changed", "run it with --yes"
-        )
-    if not typer.confirm("Apply this?", err=True):
-        raise StoppedError.of("declined", "nothing was changed", "")
+    if pending and not yes:
+        confirm("Apply this?")

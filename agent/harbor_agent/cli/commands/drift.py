@@ -9,7 +9,7 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.commands.apply import AcceptRestart, confirm
+from harbor_agent.cli.commands.apply import AcceptRestart, confirm_plan
 from harbor_agent.cli.console import write, write_json
 from harbor_agent.cli.metrics import Measurement
 from harbor_agent.cli.progress import Progress
@@ -148,7 +148,7 @@ def _correct(
     measurement.saw(corrections.report)
     ended = None
     if corrections.chosen:
-        confirm([node.planned for node in corrections.chosen], None, yes=yes)
+        confirm_plan([node.planned for node in corrections.chosen], None, yes=yes)
         with graceful_stop() as stop:
             ended = correct(corrections, progress, stop)
     code = correction_exit_code(corrections, ended)

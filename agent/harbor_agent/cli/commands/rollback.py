@@ -9,7 +9,7 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.commands.apply import AcceptRestart, confirm, finish
+from harbor_agent.cli.commands.apply import AcceptRestart, confirm_plan, finish
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
@@ -62,7 +62,7 @@ def rollback(
     planned = plan_rollback(request, what, progress)
     if not accept_restart:
         planned = [refuse_unconsented(one) for one in planned]
-    confirm(planned, None, yes=yes)
+    confirm_plan(planned, None, yes=yes)
     with graceful_stop() as stop:
         return finish(apply_rollback(request, planned, what, progress, stop), output)
 

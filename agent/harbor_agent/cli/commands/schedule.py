@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +9,10 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
-from harbor_agent.errors import ExitCode, StoppedError
+from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import style_diff
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def install(
         write(f"{unit} is in place already, just so")
         return ExitCode.DONE
     title = f"{unit}: {ready.nodes} node{'s' if ready.nodes != 1 else ''}, as {ready.schedule.user}"
-    _confirm(changes, title, "Install this?", yes=yes)
+    _confirm_changes(changes, title, "Install this?", yes=yes)
     schedule.install(ready.schedule, changes)
     write(f"{unit} is in place; systemctl start {unit}.service runs it now, harbor-agent schedule show tells of it")
     return ExitCode.DONE
@@ -152,7 +152,7 @@ def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
     from harbor_agent.engine.schedule import install as schedule
 
     changes = schedule.plan_removal(name)
-    _confirm(changes, "", "Remove this?", yes=yes)
+    _confirm_changes(changes, "", "Remove this?", yes=yes)
     schedule.remove(name, changes)
     write(f"removed {', '.join(change.path for change in changes)}")
     return ExitCode.DONE
@@ -185,15 +185,10 @@ def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) 
         write(schedules_text(found))
 
 
-def _confirm(changes: Sequence[FileChange], title: str, question: str, *, yes: bool) -> None:
+def _confirm_changes(changes: Sequence[FileChange], title: str, question: str, *, yes: bool) -> None:
     """Show the files on standard error and ask. Raises StoppedError for a no."""
     from harbor_agent.planning.files.diff import unified_diff
 
     tell("\n\n".join([*([title] if title else []), *(style_diff(unified_diff(change)) for change in changes)]))
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        message = "there is no terminal to ask on, so nothing was changed"
-        raise StoppedError.of("not-confirmed", message, "run it with --yes")
-    if not typer.confirm(question, err=True):
-        raise StoppedError.of("declined", "nothing was changed", "")
+    if not yes:
+        confirm(question)

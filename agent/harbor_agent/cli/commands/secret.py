@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,9 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
-from harbor_agent.errors import ExitCode, StoppedError
+from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import render_problem
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def remove(
         context=context,
     )
     policies = policies_of(RunRequest(flags=flags, config=config))
-    _confirm(plan_secret_removal(policies), yes=yes)
+    _confirm_removal(plan_secret_removal(policies), yes=yes)
     return _finish(*remove_pull_secrets(policies), output)
 
 
@@ -150,16 +150,10 @@ def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) 
     return exit_code
 
 
-def _confirm(plan: SecretsReport, *, yes: bool) -> None:
+def _confirm_removal(plan: SecretsReport, *, yes: bool) -> None:
     """Show what goes on standard error and ask. Raises StoppedError for a no."""
     from harbor_agent.views.text.plan import secrets_text
 
     tell(secrets_text(plan))
-    if yes or plan.status != "change":
-        return
-    if not sys.stdin.isatty():
-        raise StoppedError.of(
-            "not-confirmed", "there is no terminal to ask on, so nothing was changed", "run it with --yes"
-        )
-    if not typer.confirm("Remove this?", err=True):
-        raise StoppedError.of("declined", "nothing was changed", "")
+    if plan.status == "change" and not yes:
+        confirm("Remove this?")

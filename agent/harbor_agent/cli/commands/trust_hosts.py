@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
-from harbor_agent.errors import ExitCode, StoppedError
+from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import Color, render_problem, style
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def trust_hosts(
     from harbor_agent.engine.host_keys import trust_hosts
     from harbor_agent.views.json.host_keys import trust_document
 
-    report = trust_hosts(nodes.selection(), lambda keys: _confirm(keys, yes=yes), Progress(verbose))
+    report = trust_hosts(nodes.selection(), lambda keys: _confirm_keys(keys, yes=yes), Progress(verbose))
     if output is options.Format.JSON:
         write_json(trust_document(report))
         return report.exit_code
@@ -53,7 +51,7 @@ def trust_hosts(
     return report.exit_code
 
 
-def _confirm(keys: Sequence[HostKey], *, yes: bool) -> None:
+def _confirm_keys(keys: Sequence[HostKey], *, yes: bool) -> None:
     """Show the keys on standard error and ask. Raises StoppedError for a no, and where there is nobody to ask."""
     width = max(len(_name(key)) for key in keys)
     tell("\n".join(f"  {_name(key):{width}} {_shown(key)}" for key in keys))
@@ -61,12 +59,8 @@ def _confirm(keys: Sequence[HostKey], *, yes: bool) -> None:
     if yes:
         tell(style("--yes: trusted without a look; whoever answered may be anybody", Color.RED))
         return
-    if not sys.stdin.isatty():
-        raise StoppedError.of(
-            "not-confirmed", "there is no terminal to ask on, so no host key was added", "run it from one"
-        )
-    if not typer.confirm(f"Are these {len(keys)} keys right?" if len(keys) > 1 else "Is this key right?", err=True):
-        raise StoppedError.of("declined", "none of these host keys was added", "")
+    question = f"Are these {len(keys)} keys right?" if len(keys) > 1 else "Is this key right?"
+    confirm(question, outcome="no host key was added", hint="run trust-hosts on a terminal")
 
 
 def _name(key: HostKey) -> str:

@@ -1,0 +1,18 @@
+"""Confirmation before a change."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from harbor_agent.errors import StoppedError
+
+
+def confirm(question: str, *, outcome: str = "nothing was changed", hint: str = "run the command with --yes") -> None:
+    """Ask on the terminal; `outcome` is what a no results in. Raises StoppedError for a no, and without a terminal."""
+    if not sys.stdin.isatty():
+        message = f"cannot ask for confirmation without a terminal, so {outcome}"
+        raise StoppedError.of("not-confirmed", message, hint)
+    if not typer.confirm(question, err=True):
+        raise StoppedError.of("declined", outcome, "")
