@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import signal
 import traceback
-from typing import TYPE_CHECKING, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from harbor_agent.cli.console import tell, tell_more, write_json
+from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
 from harbor_agent.cli.options import Format
 from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem
 from harbor_agent.views.text.style import Color, render_problem, style
@@ -27,46 +27,21 @@ def command(command: Callable[..., ExitCode | None]) -> Callable[..., None]:
     repeating them. Errors become a line (or JSON) and an exit code; a traceback is shown only for a bug of ours,
     and without the values of variables: they may be secret.
     """
-    groups = {name: hint for name, hint in _hints(command).items() if dataclasses.is_dataclass(hint)}
+    parameters = expand_parameters(command)
 
     def run(**values: object) -> None:
         output = values.get("output")
         signal.signal(signal.SIGTERM, lambda *_: _terminate(output))
-        for name, group in groups.items():
-            own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
-            values[name] = group(**own)
-        code = _exit_code(lambda: command(**values), output)
+        arguments = collect_arguments(command, values)
+        code = _exit_code(lambda: command(**arguments), output)
         tell_more()
         if code is not None:
             raise typer.Exit(int(code))
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__signature__ = _signature(command)  # type: ignore[attr-defined]  # what inspect.signature looks for
-    run.__annotations__ = {name: p.annotation for name, p in _signature(command).parameters.items()}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature looks for it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
-
-
-def _hints(command: Callable[..., ExitCode | None]) -> dict[str, type]:
-    hints = get_type_hints(command, include_extras=True)
-    hints.pop("return", None)
-    return hints
-
-
-def _signature(command: Callable[..., ExitCode | None]) -> inspect.Signature:
-    """Return the command's signature with every group replaced by its fields."""
-    kind = inspect.Parameter.KEYWORD_ONLY
-    parameters = []
-    for name, hint in _hints(command).items():
-        if dataclasses.is_dataclass(hint):
-            inner = get_type_hints(hint, include_extras=True)
-            parameters += [
-                inspect.Parameter(field.name, kind, default=field.default, annotation=inner[field.name])
-                for field in dataclasses.fields(hint)
-            ]
-        else:
-            default = inspect.signature(command).parameters[name].default
-            parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
-    return inspect.Signature(parameters)
 
 
 def _exit_code(command: Callable[[], ExitCode | None], output: object) -> ExitCode | None:

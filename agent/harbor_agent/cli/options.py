@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import enum
-import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
-from harbor_agent.errors import UsageError
 from harbor_agent.model.policy import RouteChoice
-
-if TYPE_CHECKING:
-    from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
-    from harbor_agent.model.sensitive import Sensitive
 
 DEFAULT_FORKS = 10
 
@@ -224,26 +217,6 @@ class NodeOptions:
     ask_pass: AskPass = False
     ask_become_pass: AskBecomePass = False
 
-    def selection(self) -> NodeSelection:
-        """Return how nodes are reached."""
-        from harbor_agent.engine.history.query import with_failed
-        from harbor_agent.engine.request.request import NodeSelection
-        from harbor_agent.model.inventory import VaultSources
-
-        return NodeSelection(
-            sources=tuple(self.inventory or ()),
-            limit=with_failed(self.limit),
-            transport=self.transport.value,
-            forks=self.forks,
-            vault=VaultSources(
-                ids=tuple(self.vault_id or ()),
-                password_files=tuple(self.vault_password_file or ()),
-                ask=self.ask_vault_pass,
-            ),
-            ask_password=self.ask_pass,
-            ask_become_password=self.ask_become_pass,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
@@ -266,17 +239,6 @@ class LoginOptions:
     password_stdin: PasswordStdin = False
     password_file: PasswordFile = None
 
-    def flags(self) -> RegistryFlags:
-        """Return the flags, with the password read from standard input if so asked. Raises UsageError."""
-        from harbor_agent.engine.request.request import RegistryFlags
-
-        return RegistryFlags(
-            addresses=tuple(self.registry or ()),
-            username=self.username,
-            password=_password(stdin=self.password_stdin, file=self.password_file),
-            password_file=self.password_file,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretOptions:
@@ -290,53 +252,3 @@ class SecretOptions:
     kubeconfig: Kubeconfig = None
     context: Context = None
     force_conflicts: ForceConflicts = False
-
-    def added_to(self, flags: RegistryFlags) -> RegistryFlags:
-        """Return `flags` with the secret's."""
-        return replace(
-            flags,
-            secret_name=self.secret_name,
-            namespaces=tuple(self.namespace or ()),
-            service_accounts=tuple(self.service_account or ()),
-            key_form=_key_form(self.key_form),
-            email=self.email,
-            kubeconfig=self.kubeconfig,
-            context=self.context,
-            force_conflicts=self.force_conflicts,
-        )
-
-
-def build_request(
-    nodes: NodeOptions, login: LoginOptions, wish: PlanOptions, secret: SecretOptions, verify_image: str | None
-) -> RunRequest:
-    """Return all that plan and apply were asked for. Raises UsageError."""
-    from harbor_agent.engine.request.request import RunRequest
-
-    return RunRequest(
-        selection=nodes.selection(),
-        flags=replace(secret.added_to(login.flags()), absent=wish.absent, route=wish.route, verify_image=verify_image),
-        config=login.config,
-        repair=wish.repair,
-        root=str(Path(wish.root).absolute()) if wish.root is not None else None,
-        docker_version=wish.assume_docker_version,
-    )
-
-
-def _password(*, stdin: bool, file: str | None) -> Sensitive | None:
-    from harbor_agent.engine.request.credentials import read_password
-
-    if not stdin:
-        return None
-    if file:
-        raise UsageError.of("flags-ambiguous", "--password-stdin and --password-file are two sources", "use one")
-    return read_password(sys.stdin.read(), "standard input")
-
-
-def _key_form(form: KeyFormName | None) -> Literal["kubesphere", "plain"] | None:
-    match form:
-        case None:
-            return None
-        case KeyFormName.KUBESPHERE:
-            return "kubesphere"
-        case KeyFormName.PLAIN:
-            return "plain"

@@ -12,6 +12,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_request
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -67,7 +68,7 @@ def apply(
     *,
     nodes: options.NodeOptions,
     login: options.LoginOptions,
-    wish: options.PlanOptions,
+    plan_options: options.PlanOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     resume: Resume = None,
@@ -87,7 +88,7 @@ def apply(
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, with_drain
     from harbor_agent.engine.rollout.run import apply_run
 
-    request = replace(options.build_request(nodes, login, wish, secret, verify_image), note=note)
+    request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
     request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
     progress = Progress(verbose)
     run_plan = _planned(request, plan_file, resume, progress)

@@ -13,6 +13,7 @@ from harbor_agent.cli.commands.apply import AcceptRestart, confirm_plan
 from harbor_agent.cli.console import write, write_json
 from harbor_agent.cli.metrics import Measurement
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -99,9 +100,9 @@ def drift(
     progress = Progress(verbose)
     with Measurement(metrics_file(metrics) if metrics else None) as measurement:
         limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
-        flags = replace(login.flags(), route=route, verify_image=verify_image)
+        flags = replace(build_flags(login), route=route, verify_image=verify_image)
         request = RunRequest(
-            selection=nodes.selection(), flags=flags, config=login.config, note=note, live_restore=live_restore
+            selection=build_selection(nodes), flags=flags, config=login.config, note=note, live_restore=live_restore
         )
         report = detect_drift(request, progress)
         measurement.saw(report)

@@ -11,6 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode
 
 app = options.command_app()
@@ -41,7 +42,7 @@ def plan(
     subcommand: typer.Context,
     nodes: options.NodeOptions,
     login: options.LoginOptions,
-    wish: options.PlanOptions,
+    plan_options: options.PlanOptions,
     verify_image: options.VerifyImage = None,
     secret: options.SecretOptions,
     live_restore: options.LiveRestore = False,
@@ -64,7 +65,7 @@ def plan(
     from harbor_agent.views.text.plan import plan_text
 
     request = replace(
-        options.build_request(nodes, login, wish, secret, verify_image), note=note, live_restore=live_restore
+        build_request(nodes, login, plan_options, secret, verify_image), note=note, live_restore=live_restore
     )
     run_plan = plan_run(request, Progress(verbose))
     if output is options.Format.JSON:

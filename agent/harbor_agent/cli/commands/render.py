@@ -9,6 +9,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.console import tell, write
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.views.text.style import render_problem
@@ -26,7 +27,7 @@ def render(
     *,
     registry: options.Registries = None,
     config: options.Config = None,
-    wish: options.PlanOptions,
+    plan_options: options.PlanOptions,
 ) -> ExitCode:
     """Print the systemd drop-in that the KubeSphere guide shows, for the registries named.
 
@@ -36,9 +37,9 @@ def render(
     from harbor_agent.engine.plan.run_plan import plan_run, policies_of, render_drop_in
 
     login = options.LoginOptions(registry=registry, config=config)
-    request = options.build_request(options.NodeOptions(), login, wish, options.SecretOptions(), None)
+    request = build_request(options.NodeOptions(), login, plan_options, options.SecretOptions(), None)
     if request.root is None:
-        if replace(wish, route=None) != options.PlanOptions() or wish.route is RouteChoice.DAEMON_JSON:
+        if replace(plan_options, route=None) != options.PlanOptions() or plan_options.route is RouteChoice.DAEMON_JSON:
             raise UsageError.of(
                 "flags-ambiguous", "without a tree only the drop-in can be printed", "name it with --root"
             )

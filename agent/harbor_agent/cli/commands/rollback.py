@@ -11,6 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import AcceptRestart, confirm_plan, finish
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -56,7 +57,7 @@ def rollback(
     from harbor_agent.engine.rollout.rollback import apply_rollback, plan_rollback
 
     limit = ",".join(node) if node else nodes.limit
-    request = RunRequest(selection=replace(nodes.selection(), limit=limit), config=config, note=note, drain=drain)
+    request = RunRequest(selection=replace(build_selection(nodes), limit=limit), config=config, note=note, drain=drain)
     progress = Progress(verbose)
     what = _what(run, node, nodes.limit, pristine=pristine)
     planned = plan_rollback(request, what, progress)

@@ -12,6 +12,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_selection
 from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import style_diff
 
@@ -164,7 +165,7 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
 
     request = ScheduleRequest(
         name=name,
-        selection=nodes.selection(),
+        selection=build_selection(nodes),
         addresses=tuple(what.registry or ()),
         config=what.config,
         correct=what.correct,

@@ -11,6 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.request import add_secret_flags, build_flags
 from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import render_problem
 
@@ -40,7 +41,7 @@ def apply(
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.secrets.commands import apply_pull_secrets
 
-    policies = policies_of(RunRequest(flags=secret.added_to(login.flags()), config=login.config))
+    policies = policies_of(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
     return _finish(*apply_pull_secrets(policies), output)
 
 
@@ -57,7 +58,7 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.secrets.commands import render_pull_secrets
 
-    policies = policies_of(RunRequest(flags=secret.added_to(login.flags()), config=login.config))
+    policies = policies_of(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
     write(render_pull_secrets(policies).removesuffix("\n"))
     return ExitCode.DONE
 
@@ -75,7 +76,9 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.secrets.commands import validate_logins
 
-    policies = policies_of(RunRequest(flags=replace(login.flags(), verify_image=verify_image), config=login.config))
+    policies = policies_of(
+        RunRequest(flags=replace(build_flags(login), verify_image=verify_image), config=login.config)
+    )
     for warning in validate_logins(policies):
         tell("\n".join(render_problem(warning)))
     write("the login is right")

@@ -10,6 +10,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import tell, write, write_json
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_selection
 from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import Color, render_problem, style
 
@@ -37,7 +38,7 @@ def trust_hosts(
     from harbor_agent.engine.host_keys import trust_hosts
     from harbor_agent.views.json.host_keys import trust_document
 
-    report = trust_hosts(nodes.selection(), lambda keys: _confirm_keys(keys, yes=yes), Progress(verbose))
+    report = trust_hosts(build_selection(nodes), lambda keys: _confirm_keys(keys, yes=yes), Progress(verbose))
     if output is options.Format.JSON:
         write_json(trust_document(report))
         return report.exit_code

@@ -8,6 +8,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import finish
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.errors import ExitCode
 
 app = options.command_app()
@@ -34,7 +35,9 @@ def verify(
 
     progress = Progress(verbose)
     request = RunRequest(
-        selection=nodes.selection(), flags=replace(login.flags(), verify_image=verify_image), config=login.config
+        selection=build_selection(nodes),
+        flags=replace(build_flags(login), verify_image=verify_image),
+        config=login.config,
     )
     run_plan = plan_run(request, progress)
     return finish(verify_run(run_plan, progress), output)

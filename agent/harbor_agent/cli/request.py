@@ -1,0 +1,101 @@
+"""From groups of options to the values that the engine takes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harbor_agent.cli.options import KeyFormName, LoginOptions, NodeOptions, PlanOptions, SecretOptions
+from harbor_agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
+    from harbor_agent.model.sensitive import Sensitive
+
+
+def build_request(
+    nodes: NodeOptions, login: LoginOptions, plan: PlanOptions, secret: SecretOptions, verify_image: str | None
+) -> RunRequest:
+    """Build the request of plan and apply. Raises UsageError."""
+    from harbor_agent.engine.request.request import RunRequest
+
+    flags = add_secret_flags(build_flags(login), secret)
+    return RunRequest(
+        selection=build_selection(nodes),
+        flags=replace(flags, absent=plan.absent, route=plan.route, verify_image=verify_image),
+        config=login.config,
+        repair=plan.repair,
+        root=str(Path(plan.root).absolute()) if plan.root is not None else None,
+        docker_version=plan.assume_docker_version,
+    )
+
+
+def build_selection(nodes: NodeOptions) -> NodeSelection:
+    """Build the selection of nodes, with `@failed` resolved from the history."""
+    from harbor_agent.engine.history.query import with_failed
+    from harbor_agent.engine.request.request import NodeSelection
+    from harbor_agent.model.inventory import VaultSources
+
+    return NodeSelection(
+        sources=tuple(nodes.inventory or ()),
+        limit=with_failed(nodes.limit),
+        transport=nodes.transport.value,
+        forks=nodes.forks,
+        vault=VaultSources(
+            ids=tuple(nodes.vault_id or ()),
+            password_files=tuple(nodes.vault_password_file or ()),
+            ask=nodes.ask_vault_pass,
+        ),
+        ask_password=nodes.ask_pass,
+        ask_become_password=nodes.ask_become_pass,
+    )
+
+
+def build_flags(login: LoginOptions) -> RegistryFlags:
+    """Build the flags of registries and login; the password may come from standard input. Raises UsageError."""
+    from harbor_agent.engine.request.request import RegistryFlags
+
+    return RegistryFlags(
+        addresses=tuple(login.registry or ()),
+        username=login.username,
+        password=_read_password(stdin=login.password_stdin, file=login.password_file),
+        password_file=login.password_file,
+    )
+
+
+def add_secret_flags(flags: RegistryFlags, secret: SecretOptions) -> RegistryFlags:
+    """Return `flags` with those of the pull secret."""
+    return replace(
+        flags,
+        secret_name=secret.secret_name,
+        namespaces=tuple(secret.namespace or ()),
+        service_accounts=tuple(secret.service_account or ()),
+        key_form=_parse_key_form(secret.key_form),
+        email=secret.email,
+        kubeconfig=secret.kubeconfig,
+        context=secret.context,
+        force_conflicts=secret.force_conflicts,
+    )
+
+
+def _read_password(*, stdin: bool, file: str | None) -> Sensitive | None:
+    from harbor_agent.engine.request.credentials import read_password
+
+    if not stdin:
+        return None
+    if file:
+        message = "--password-stdin and --password-file cannot be used together"
+        raise UsageError.of("flags-ambiguous", message, "use one of them")
+    return read_password(sys.stdin.read(), "standard input")
+
+
+def _parse_key_form(form: KeyFormName | None) -> Literal["kubesphere", "plain"] | None:
+    match form:
+        case None:
+            return None
+        case KeyFormName.KUBESPHERE:
+            return "kubesphere"
+        case KeyFormName.PLAIN:
+            return "plain"
