@@ -132,16 +132,15 @@ def test_an_image_that_is_none_is_refused(image: str) -> None:
         wire.pull_program(image, None, "h")
 
 
-@given(verdict=st.sampled_from(PullVerdict), detail=_TEXTS, removed=st.booleans())
-def test_a_pull_report_says_what_the_node_said(verdict: PullVerdict, detail: str, *, removed: bool) -> None:
+@given(verdict=st.sampled_from(PullVerdict), detail=_TEXTS)
+def test_a_pull_report_says_what_the_node_said(verdict: PullVerdict, detail: str) -> None:
     lines = [
         "harbor-agent/pull/1 begin",
         "image h/p:1",
         f"verdict {verdict}",
-        f"removed {'yes' if removed else 'no'}",
         f"detail {_encoded(detail.encode())}",
         "harbor-agent/pull/1 end",
         "",
     ]
-    expected = PullReport(image="h/p:1", verdict=verdict, detail=detail, removed=removed)
+    expected = PullReport(image="h/p:1", verdict=verdict, detail=detail)
     assert wire.decode_pull("\n".join(lines).encode()) == expected

@@ -74,12 +74,11 @@ class PullVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullReport:
-    """A pull as proof. `removed` says whether the image was not there before and was removed again."""
+    """The result of pulling an image as proof that a node trusts the registry."""
 
     image: str
     verdict: PullVerdict
     detail: str = ""
-    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

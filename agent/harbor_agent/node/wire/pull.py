@@ -41,7 +41,6 @@ def decode_pull(stdout: bytes) -> PullReport:
             image=words["image"],
             verdict=PullVerdict(words["verdict"]),
             detail=decode_text(words["detail"]).decode("utf-8", "replace"),
-            removed=words["removed"] == "yes",
         )
     except (KeyError, ValueError):
         raise refuse("node-answer-unknown", "the node's report of the pull is not in a known form") from None

@@ -43,7 +43,7 @@ class Denying:
             "begin": report("committed", lost=lost_at_first),
             "rollback": answer,
             IMAGE: f"\nharbor-agent/pull/1 begin\nimage {IMAGE}\nverdict insecure-refused\ndetail "
-            f"{encoded('gave HTTP response to HTTPS client')}\nremoved no\nharbor-agent/pull/1 end\n",
+            f"{encoded('gave HTTP response to HTTPS client')}\nharbor-agent/pull/1 end\n",
         }
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:

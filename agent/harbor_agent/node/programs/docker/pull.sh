@@ -50,30 +50,29 @@ image_identity() {
 # pull IMAGE SECONDS
 pull() {
   if [ -n "${PAYLOAD_CONFIG:-}" ]; then
-    make_login || { report "$1" failed 'the node has no directory in memory for the login' no && return 0; }
+    make_login || { report "$1" failed 'the node has no directory in memory for the login' && return 0; }
     printf '%s' "$PAYLOAD_CONFIG" | base64 -d >"$login/config.json"
   fi
   earlier=$(image_identity "$1")
   output=$(docker_here timeout -k 2 "$2" docker ${login:+--config "$login"} pull -q "$1" 2>&1)
   status=$?
   clear_away
-  removed=no
   if [ "$status" = 0 ]; then tidy_images "$1"; fi
   detail=$(printf '%s\n' "$output" | grep . | tail -n 1 | cut -c1-600)
   # timeout ends with 124, busybox's with 143, and both with 137 where TERM was not enough.
   case $status in 124 | 137 | 143) status=124 detail="no end within $2 s${detail:+: $detail}" ;; esac
-  report "$1" "$(verdict "$status" "$output")" "$detail" "$removed"
+  report "$1" "$(verdict "$status" "$output")" "$detail"
 }
 
 # The tag goes, or back to the image that it named before.
 tidy_images() {
   if [ -z "$earlier" ]; then
-    if docker_here docker image rm "$1" >/dev/null 2>&1; then removed=yes; fi
+    docker_here docker image rm "$1" >/dev/null 2>&1
     return 0
   fi
   pulled=$(image_identity "$1")
   if [ "$pulled" = "$earlier" ]; then return 0; fi
-  docker_here docker tag "$earlier" "$1" && docker_here docker image rm "$pulled" >/dev/null 2>&1 && removed=yes
+  docker_here docker tag "$earlier" "$1" && docker_here docker image rm "$pulled" >/dev/null 2>&1
 }
 
 # verdict STATUS OUTPUT. Who cannot be reached may say anything else as well, so that is asked before the rest.
@@ -92,9 +91,9 @@ verdict() {
   esac
 }
 
-# report IMAGE VERDICT DETAIL REMOVED
+# report IMAGE VERDICT DETAIL
 report() {
-  printf '\nharbor-agent/pull/1 begin\nimage %s\nverdict %s\nremoved %s\n' "$1" "$2" "$4"
+  printf '\nharbor-agent/pull/1 begin\nimage %s\nverdict %s\n' "$1" "$2"
   printf 'detail %s\n' "$(printf '%s' "$3" | base64 | tr -d '\n')"
   printf 'harbor-agent/pull/1 end\n'
 }
