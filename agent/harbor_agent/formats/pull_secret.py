@@ -18,7 +18,6 @@ from harbor_agent.formats.basic_auth import encoded_login
 from harbor_agent.model.address import DOCKER_HUB_NAMES
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretAction, SecretPlan
-from harbor_agent.model.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,8 +86,8 @@ def secret_annotations(spec: SecretSpec) -> dict[str, str]:
     return {FORCE_INSECURE: "true"} if insecure else {}
 
 
-def secret_manifest(spec: SecretSpec, namespace: str | None = None, *, redact: bool = False) -> dict[str, object]:
-    """Return the manifest; with `redact`, one to look at: the payload readable, password and auth masked."""
+def secret_manifest(spec: SecretSpec, namespace: str | None = None) -> dict[str, object]:
+    """Return the manifest, password included."""
     metadata: dict[str, object] = {"name": spec.name}
     if namespace:
         metadata["namespace"] = namespace
@@ -96,10 +95,8 @@ def secret_manifest(spec: SecretSpec, namespace: str | None = None, *, redact: b
     if annotations := secret_annotations(spec):
         metadata["annotations"] = annotations
     payload = dockerconfigjson(spec.address, spec.credentials, spec.key_form)
-    content: dict[str, object] = {"data": {PAYLOAD_KEY: base64.b64encode(payload).decode("ascii")}}
-    if redact:
-        content = {"stringData": {PAYLOAD_KEY: _redacted(spec)}}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": SECRET_TYPE} | content
+    data = {PAYLOAD_KEY: base64.b64encode(payload).decode("ascii")}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": SECRET_TYPE, "data": data}
 
 
 def applied_manifest(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> dict[str, object]:
@@ -111,11 +108,11 @@ def applied_manifest(spec: SecretSpec, namespace: str, observed: ObservedSecret 
     return manifest
 
 
-def secret_manifest_text(spec: SecretSpec, namespace: str | None = None, *, redact: bool = False) -> str:
+def secret_manifest_text(spec: SecretSpec, namespace: str | None = None) -> str:
     """Return the manifest as a YAML document that starts with `---`."""
     import yaml  # noqa: PLC0415  (kept out of start-up)
 
-    manifest = secret_manifest(spec, namespace, redact=redact)
+    manifest = secret_manifest(spec, namespace)
     return str(yaml.safe_dump(manifest, explicit_start=True, sort_keys=False, allow_unicode=True, width=1000))
 
 
@@ -210,13 +207,6 @@ def masked(text: str, spec: SecretSpec) -> str:
     for form in filter(None, forms):
         text = text.replace(form, "***")
     return text
-
-
-def _redacted(spec: SecretSpec) -> str:
-    shown = replace(spec.credentials, password=Sensitive("***"))
-    document = json.loads(dockerconfigjson(spec.address, shown, spec.key_form))
-    document["auths"][registry_key(spec.address, spec.key_form)]["auth"] = "***"
-    return json.dumps(document, ensure_ascii=False)
 
 
 def _differences(spec: SecretSpec, observed: ObservedSecret) -> tuple[str, ...]:

@@ -87,14 +87,6 @@ def test_manifest() -> None:
     assert base64.b64decode(manifest["data"][".dockerconfigjson"]) == payload_of(spec())
 
 
-def test_manifest_to_look_at_shows_everything_but_the_password() -> None:
-    text = secret_manifest_text(spec(password="canary-password"), "demo", redact=True)
-    assert "canary" not in text
-    assert base64.b64encode(b"canary").decode()[:6] not in text
-    (login,) = json.loads(yaml.safe_load(text)["stringData"][".dockerconfigjson"])["auths"].values()
-    assert login == {"username": "robot$k8s", "password": "***", "email": "ops@example.org", "auth": "***"}
-
-
 def test_nothing_there_is_created() -> None:
     plan = plan_for(spec(), "demo", None)
     assert (plan.outcome, plan.action) == (Outcome.CHANGE, SecretAction.CREATE)
