@@ -33,8 +33,6 @@ MANAGER: Final = "harbor-agent"
 FORCE_INSECURE: Final = "secret.kubesphere.io/force-insecure"
 
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,21 +144,6 @@ def secret_patch(spec: SecretSpec, observed: ObservedSecret) -> dict[str, object
         metadata["resourceVersion"] = observed.resource_version
     payload = dockerconfigjson(spec.address, spec.credentials, spec.key_form)
     return {"metadata": metadata, "data": {PAYLOAD_KEY: base64.b64encode(payload).decode("ascii")}}
-
-
-def name_problem(namespace: str, secret: str = "", accounts: tuple[str, ...] = ()) -> Problem | None:
-    """Return why one of the names cannot be one in Kubernetes (RFC 1123), None where all can; "" is not judged."""
-    named = [*([("secret", secret)] if secret else []), *(("service account", account) for account in accounts)]
-    wrong = [f"the {kind} name '{name}'" for kind, name in named if not _NAME.match(name)]
-    if not _NAMESPACE.match(namespace):
-        wrong.append(f"the namespace '{namespace}'")
-    if not wrong:
-        return None
-    return Problem(
-        code="kubernetes-name-invalid",
-        message=f"{wrong[0]} is not a name that Kubernetes takes",
-        hint="use lower-case letters, digits and dashes, such as harbor-pull",
-    )
 
 
 def registry_hosts(observed: ObservedSecret) -> set[str]:

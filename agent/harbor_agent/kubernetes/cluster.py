@@ -14,7 +14,8 @@ from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAcc
 from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
 
 from harbor_agent.errors import AgentError, Problem
-from harbor_agent.formats.pull_secret import name_problem, not_ours, of_another_registry, plan_for
+from harbor_agent.formats.object_names import check_names
+from harbor_agent.formats.pull_secret import not_ours, of_another_registry, plan_for
 from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.namespaces import chosen_namespaces
@@ -96,7 +97,7 @@ class Cluster:
 
     def ours(self, namespace: str) -> tuple[NamedSecret, ...] | Problem:
         """Return the secrets that this tool made in a namespace, "*" for all of them; takes the right to list."""
-        wrong = None if namespace == ALL_NAMESPACES else name_problem(namespace)
+        wrong = None if namespace == ALL_NAMESPACES else check_names(namespace=namespace)
         return wrong or list_ours(self._client, namespace)
 
     def attached(self, namespace: str, secret: str) -> tuple[str, ...] | Problem:
@@ -140,7 +141,7 @@ class Cluster:
     def plan_removal(self, name: str, namespace: str, address: Address) -> SecretPlan:
         """Return what `remove_secret` would do; nothing is changed."""
         plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.CHANGE, action=SecretAction.REMOVE)
-        wrong = name_problem(namespace, name)
+        wrong = check_names(namespace=namespace, secret=name)
         if wrong:
             return replace(_failed(plan, wrong), outcome=Outcome.REFUSED)
         observed = read_secret(self._client, namespace, name)
@@ -193,7 +194,7 @@ class Cluster:
 
     def _decide(self, spec: SecretSpec, namespace: str) -> tuple[SecretPlan, ObservedSecret | None]:
         plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.CHANGE)
-        problem = name_problem(namespace, spec.name, spec.service_accounts)
+        problem = check_names(namespace=namespace, secret=spec.name, service_accounts=spec.service_accounts)
         if problem:
             return replace(plan, outcome=Outcome.REFUSED, reason=problem.message, problem=problem), None
         observed = read_secret(self._client, namespace, spec.name)

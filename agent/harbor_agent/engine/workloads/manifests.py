@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import ExitCode, Problem, UsageError
+from harbor_agent.formats.object_names import check_names
 from harbor_agent.model.plan import FileChange
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import FileKind, FileState
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from harbor_agent.planning.secrets.workloads import AnnotatedWorkload
 
 STANDARD_INPUT = "-"
-# RFC 1123, as the API server demands it of a secret's name.
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _MARK = "\ufeff".encode()
 
 
@@ -54,12 +52,8 @@ class ManifestFile:
 
 def annotation_wish(secret: str, registries: Sequence[Address]) -> AnnotationSpec:
     """Return what is wanted. Raises UsageError for a name that no secret can have."""
-    if not _NAME.match(secret):
-        raise UsageError.of(
-            "kubernetes-name-invalid",
-            f"the secret name '{secret}' is not a name that Kubernetes takes",
-            "use lower-case letters, digits and dashes, such as harbor-pull",
-        )
+    if problem := check_names(secret=secret):
+        raise UsageError(problem)
     return AnnotationSpec(secret=secret, registries=tuple(registries))
 
 
