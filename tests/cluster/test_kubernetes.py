@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.formats.pull_secret import dockerconfigjson
+from harbor_agent.engine.secrets.sync import apply_secret, plan_secret
+from harbor_agent.formats.pull_secret import build_payload
 from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.cluster import open_cluster
 from harbor_agent.kubernetes.service_accounts import attach, detach
@@ -74,23 +75,23 @@ class TestSecret:
     def test_planned_then_created_then_unchanged(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
     ) -> None:
-        plan = cluster.plan_secret(wanted(), namespace)
+        plan = plan_secret(cluster, wanted(), namespace)
         assert (plan.outcome, plan.action) == (Outcome.CHANGE, SecretAction.CREATE)
         assert not apiserver.ask("GET", f"/api/v1/namespaces/{namespace}/secrets")["items"]
 
-        result = cluster.apply_secret(wanted(), namespace)
+        result = apply_secret(cluster, wanted(), namespace)
         assert (result.outcome, result.action) == (Outcome.CHANGED, SecretAction.CREATE)
         made = secret_of(apiserver, namespace)
         assert made["type"] == "kubernetes.io/dockerconfigjson"
         assert made["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "harbor-agent"}
         assert made["metadata"]["annotations"] == {"secret.kubesphere.io/force-insecure": "true"}
         spec = wanted()
-        assert base64.b64decode(made["data"][".dockerconfigjson"]) == dockerconfigjson(
+        assert base64.b64decode(made["data"][".dockerconfigjson"]) == build_payload(
             spec.address, spec.credentials, "kubesphere"
         )
 
-        assert cluster.plan_secret(wanted(), namespace).is_empty
-        assert cluster.apply_secret(wanted(), namespace).outcome is Outcome.UNCHANGED
+        assert plan_secret(cluster, wanted(), namespace).is_empty
+        assert apply_secret(cluster, wanted(), namespace).outcome is Outcome.UNCHANGED
         assert secret_of(apiserver, namespace)["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
     @pytest.mark.parametrize(
@@ -99,29 +100,29 @@ class TestSecret:
     def test_password_comes_back_as_it_was(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str, password: str
     ) -> None:
-        cluster.apply_secret(wanted(password=password), namespace)
+        apply_secret(cluster, wanted(password=password), namespace)
         document = json.loads(base64.b64decode(secret_of(apiserver, namespace)["data"][".dockerconfigjson"]))
         login = document["auths"]["http://192.168.0.99"]
         assert login["password"] == password
         assert base64.b64decode(login["auth"]).decode() == f"robot$p+n:{password}"
-        assert cluster.plan_secret(wanted(password=password), namespace).is_empty
+        assert plan_secret(cluster, wanted(password=password), namespace).is_empty
 
     def test_new_password_updates(self, cluster: Cluster, namespace: str) -> None:
-        cluster.apply_secret(wanted(password="old"), namespace)
-        plan = cluster.plan_secret(wanted(password="canary-new"), namespace)
+        apply_secret(cluster, wanted(password="old"), namespace)
+        plan = plan_secret(cluster, wanted(password="canary-new"), namespace)
         assert (plan.action, plan.differences) == (SecretAction.UPDATE, ("password changed",))
         assert "canary-new" not in repr(plan)
-        assert cluster.apply_secret(wanted(password="canary-new"), namespace).action is SecretAction.UPDATE
-        assert cluster.plan_secret(wanted(password="canary-new"), namespace).is_empty
+        assert apply_secret(cluster, wanted(password="canary-new"), namespace).action is SecretAction.UPDATE
+        assert plan_secret(cluster, wanted(password="canary-new"), namespace).is_empty
 
     def test_move_to_https_drops_the_annotation(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
     ) -> None:
-        cluster.apply_secret(wanted(), namespace)
+        apply_secret(cluster, wanted(), namespace)
         moved = wanted(address=Address.parse("https://harbor.lan"))
-        assert cluster.apply_secret(moved, namespace).outcome is Outcome.CHANGED
+        assert apply_secret(cluster, moved, namespace).outcome is Outcome.CHANGED
         assert "annotations" not in secret_of(apiserver, namespace)["metadata"]
-        assert cluster.plan_secret(moved, namespace).is_empty
+        assert plan_secret(cluster, moved, namespace).is_empty
 
     def test_what_others_wrote_is_taken_over_only_by_force_and_stays_theirs(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
@@ -130,7 +131,7 @@ class TestSecret:
         made = {"type": "kubernetes.io/dockerconfigjson", "data": payload({"192.168.0.99": {"auth": "eDp5"}})}
         make_secret(apiserver, namespace, metadata=theirs, **made)
         before = secret_of(apiserver, namespace)
-        for refused in (cluster.plan_secret(wanted(), namespace), cluster.apply_secret(wanted(), namespace)):
+        for refused in (plan_secret(cluster, wanted(), namespace), apply_secret(cluster, wanted(), namespace)):
             assert refused.outcome is Outcome.REFUSED
             assert refused.problem
             assert refused.problem.code == "secret-conflict"
@@ -140,7 +141,7 @@ class TestSecret:
         assert secret_of(apiserver, namespace) == before
 
         forced = replace(wanted(), force_conflicts=True)
-        result = cluster.apply_secret(forced, namespace)
+        result = apply_secret(cluster, forced, namespace)
         assert (result.outcome, result.action) == (Outcome.CHANGED, SecretAction.UPDATE)
         metadata = secret_of(apiserver, namespace)["metadata"]
         assert metadata["labels"] == {"team": "shop"}
@@ -148,16 +149,16 @@ class TestSecret:
             "kubesphere.io/creator": "ann",
             "secret.kubesphere.io/force-insecure": "true",
         }
-        assert cluster.plan_secret(wanted(), namespace).is_empty
+        assert plan_secret(cluster, wanted(), namespace).is_empty
 
     def test_other_type_is_refused(self, cluster: Cluster, apiserver: RunningApiServer, namespace: str) -> None:
         make_secret(apiserver, namespace, type="Opaque", stringData={"x": "y"})
-        plan = cluster.plan_secret(wanted(), namespace)
+        plan = plan_secret(cluster, wanted(), namespace)
         assert plan.outcome is Outcome.REFUSED
         assert plan.problem
         assert plan.problem.code == "secret-type-mismatch"
         assert f"kubectl -n {namespace} delete secret pull" in plan.problem.hint
-        assert cluster.apply_secret(wanted(), namespace).outcome is Outcome.REFUSED
+        assert apply_secret(cluster, wanted(), namespace).outcome is Outcome.REFUSED
         assert secret_of(apiserver, namespace)["type"] == "Opaque"
 
     def test_logins_of_somebody_else_are_not_dropped(
@@ -165,7 +166,7 @@ class TestSecret:
     ) -> None:
         both = payload({"192.168.0.99": {"auth": "eDp5"}, "quay.io": {"auth": "eDp5"}})
         make_secret(apiserver, namespace, type="kubernetes.io/dockerconfigjson", data=both)
-        result = cluster.apply_secret(wanted(), namespace)
+        result = apply_secret(cluster, wanted(), namespace)
         assert result.outcome is Outcome.REFUSED
         assert result.problem
         assert result.problem.code == "secret-of-another-owner"
@@ -175,11 +176,11 @@ class TestSecret:
     def test_immutable_secret_is_refused_only_where_it_differs(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
     ) -> None:
-        cluster.apply_secret(wanted(), namespace)
+        apply_secret(cluster, wanted(), namespace)
         path = f"/api/v1/namespaces/{namespace}/secrets/pull"
         apiserver.ask("PATCH", path, {"immutable": True}, kind="application/merge-patch+json")
-        assert cluster.apply_secret(wanted(), namespace).outcome is Outcome.UNCHANGED
-        result = cluster.apply_secret(wanted(password="new"), namespace)
+        assert apply_secret(cluster, wanted(), namespace).outcome is Outcome.UNCHANGED
+        result = apply_secret(cluster, wanted(password="new"), namespace)
         assert result.problem
         assert result.problem.code == "secret-immutable"
 
@@ -188,7 +189,7 @@ class TestSecret:
     ) -> None:
         def write(password: str) -> None:
             with open_cluster(kubeconfig) as mine:
-                outcomes.update(mine.apply_secret(wanted(password=password), namespace).outcome for _ in range(10))
+                outcomes.update(apply_secret(mine, wanted(password=password), namespace).outcome for _ in range(10))
 
         kubeconfig = str(apiserver.kubeconfig())
         outcomes: set[Outcome] = set()
@@ -198,30 +199,30 @@ class TestSecret:
         for thread in threads:
             thread.join(timeout=60)
         assert outcomes <= {Outcome.CHANGED, Outcome.UNCHANGED}
-        assert any(cluster.plan_secret(wanted(password=password), namespace).is_empty for password in ("one", "two"))
+        assert any(plan_secret(cluster, wanted(password=password), namespace).is_empty for password in ("one", "two"))
 
 
 class TestNamespace:
     def test_missing_is_known_when_planning(self, cluster: Cluster) -> None:
-        plan = cluster.plan_secret(wanted(), "no-such-place")
+        plan = plan_secret(cluster, wanted(), "no-such-place")
         assert plan.problem
         assert (plan.outcome, plan.problem.code) == (Outcome.FAILED, "namespace-missing")
-        result = cluster.apply_secret(wanted(), "no-such-place")
+        result = apply_secret(cluster, wanted(), "no-such-place")
         assert result.problem
         assert result.problem.code == "namespace-missing"
 
     def test_terminating(self, cluster: Cluster, apiserver: RunningApiServer, namespace: str) -> None:
         apiserver.ask("DELETE", f"/api/v1/namespaces/{namespace}")
         for problem in (
-            cluster.plan_secret(wanted(), namespace).problem,
-            cluster.apply_secret(wanted(), namespace).problem,
+            plan_secret(cluster, wanted(), namespace).problem,
+            apply_secret(cluster, wanted(), namespace).problem,
         ):
             assert problem
             assert problem.code == "namespace-terminating"
 
     @pytest.mark.parametrize("name", ["../kube-system", "Team", "", "a" * 64])
     def test_name_that_is_none(self, cluster: Cluster, name: str) -> None:
-        plan = cluster.plan_secret(wanted(), name)
+        plan = plan_secret(cluster, wanted(), name)
         assert plan.problem
         assert (plan.outcome, plan.problem.code) == (Outcome.REFUSED, "kubernetes-name-invalid")
 
@@ -231,29 +232,29 @@ class TestServiceAccount:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
         theirs = {"imagePullSecrets": [{"name": "theirs"}], "metadata": {"annotations": {"a": "b"}}}
         apiserver.ask("PATCH", path, theirs, kind="application/merge-patch+json")
-        plan = cluster.plan_secret(wanted(accounts=("default",)), namespace)
+        plan = plan_secret(cluster, wanted(accounts=("default",)), namespace)
         assert [account.outcome for account in plan.service_accounts] == [Outcome.CHANGE]
         assert pull_secrets_of(apiserver, namespace) == ["theirs"]
 
-        result = cluster.apply_secret(wanted(accounts=("default",)), namespace)
+        result = apply_secret(cluster, wanted(accounts=("default",)), namespace)
         assert [account.outcome for account in result.service_accounts] == [Outcome.CHANGED]
         assert pull_secrets_of(apiserver, namespace) == ["theirs", "pull"]
         assert apiserver.ask("GET", path)["metadata"]["annotations"] == {"a": "b", "harbor-agent/attached": "pull"}
 
-        again = cluster.apply_secret(wanted(accounts=("default",)), namespace)
+        again = apply_secret(cluster, wanted(accounts=("default",)), namespace)
         assert [account.outcome for account in again.service_accounts] == [Outcome.UNCHANGED]
-        assert cluster.plan_secret(wanted(accounts=("default",)), namespace).is_empty
+        assert plan_secret(cluster, wanted(accounts=("default",)), namespace).is_empty
 
     def test_secret_alone_is_not_all(self, cluster: Cluster, namespace: str) -> None:
-        cluster.apply_secret(wanted(), namespace)
-        plan = cluster.plan_secret(wanted(accounts=("default",)), namespace)
+        apply_secret(cluster, wanted(), namespace)
+        plan = plan_secret(cluster, wanted(accounts=("default",)), namespace)
         assert plan.outcome is Outcome.UNCHANGED
         assert not plan.is_empty
 
     def test_missing_one_is_named_and_the_secret_is_there(
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
     ) -> None:
-        result = cluster.apply_secret(wanted(accounts=("builder", "default")), namespace)
+        result = apply_secret(cluster, wanted(accounts=("builder", "default")), namespace)
         assert result.outcome is Outcome.CHANGED
         missing, present = result.service_accounts
         assert missing.problem
@@ -268,7 +269,7 @@ class TestServiceAccount:
                     spec = wanted(name=f"{letter}{number}", accounts=("default",))
                     failed.extend(
                         account.problem
-                        for account in mine.apply_secret(spec, namespace).service_accounts
+                        for account in apply_secret(mine, spec, namespace).service_accounts
                         if account.outcome is not Outcome.CHANGED
                     )
 
@@ -314,16 +315,16 @@ class TestRights:
     ) -> None:
         grant("secrets", "get", "create", "patch")
         spec = wanted(accounts=("default",))
-        plan = limited.plan_secret(spec, namespace)
+        plan = plan_secret(limited, spec, namespace)
         assert plan.outcome is Outcome.CHANGE
         assert [account.outcome for account in plan.service_accounts] == [Outcome.SKIPPED]
-        result = limited.apply_secret(spec, namespace)
+        result = apply_secret(limited, spec, namespace)
         assert result.outcome is Outcome.CHANGED
         (account,) = result.service_accounts
         assert account.problem
         assert (account.outcome, account.problem.code) == (Outcome.SKIPPED, "service-account-forbidden")
         assert f"needs verb get on serviceaccounts in namespace {namespace}" in account.problem.message
-        assert limited.apply_secret(wanted(password="new"), namespace).action is SecretAction.UPDATE
+        assert apply_secret(limited, wanted(password="new"), namespace).action is SecretAction.UPDATE
 
     @pytest.mark.needs("kubectl")
     @pytest.mark.parametrize("before", [None, [], ["theirs"]])
@@ -346,7 +347,7 @@ class TestRights:
         if before is not None:
             references = {"imagePullSecrets": [{"name": name} for name in before]}
             apiserver.ask("PATCH", path, references, kind="application/merge-patch+json")
-        (account,) = limited.apply_secret(wanted(accounts=("default",)), namespace).service_accounts
+        (account,) = apply_secret(limited, wanted(accounts=("default",)), namespace).service_accounts
         assert account.problem
         command = account.problem.hint.partition("can run: ")[2]
         environment = os.environ | {"KUBECONFIG": str(apiserver.kubeconfig()), "HOME": str(tmp_path)}
@@ -354,14 +355,14 @@ class TestRights:
         assert pull_secrets_of(apiserver, namespace) == [*(before or []), "pull"]
 
     def test_missing_right_is_named(self, limited: Cluster, namespace: str, grant: Callable[..., None]) -> None:
-        problem = limited.plan_secret(wanted(), namespace).problem
+        problem = plan_secret(limited, wanted(), namespace).problem
         assert problem
         assert problem.code == "cluster-forbidden"
         assert f"needs verb get on secrets in namespace {namespace}" in problem.message
         assert "verbs: [get, create, patch]" in problem.hint
         assert "name: limited" in problem.hint
         grant("secrets", "get", "patch")
-        problem = limited.plan_secret(wanted(), namespace).problem
+        problem = plan_secret(limited, wanted(), namespace).problem
         assert problem
         assert f"needs verb create on secrets in namespace {namespace}" in problem.message
 
@@ -371,7 +372,7 @@ class TestRights:
         path = f"/api/v1/namespaces/{namespace}/resourcequotas/q/status"
         status = {"status": {"hard": {"count/secrets": "0"}, "used": {"count/secrets": "0"}}}
         apiserver.ask("PATCH", path, status, kind="application/merge-patch+json")
-        problem = cluster.plan_secret(wanted(), namespace).problem
+        problem = plan_secret(cluster, wanted(), namespace).problem
         assert problem
         assert problem.code == "cluster-rejected"
         assert "quota" in problem.message

@@ -22,8 +22,9 @@ from harbor_agent.engine.secrets.commands import (
     remove_pull_secrets,
     shown_secrets,
 )
+from harbor_agent.engine.secrets.sync import apply_secret, plan_removal, remove_secret
 from harbor_agent.errors import Problem
-from harbor_agent.formats.pull_secret import dockerconfigjson
+from harbor_agent.formats.pull_secret import build_payload
 from harbor_agent.kubernetes.cluster import open_cluster
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials
@@ -163,7 +164,7 @@ class TestRotation:
 
     def test_what_we_wrote_by_other_means_before_is_no_conflict(self, apiserver: RunningApiServer, team: str) -> None:
         space = make_namespace(apiserver, f"{team}-old", team)
-        payload = dockerconfigjson(*_old_login(), "kubesphere")
+        payload = build_payload(*_old_login(), "kubesphere")
         body = {
             "metadata": {"name": "harbor-pull", "labels": {"app.kubernetes.io/managed-by": "harbor-agent"}},
             "type": "kubernetes.io/dockerconfigjson",
@@ -181,9 +182,9 @@ class TestRotation:
                     address=Address.parse("192.168.0.99"),
                     credentials=Credentials(username="u", password=Sensitive(password)),
                 )
-                result = cluster.apply_secret(spec, "demo")
+                result = apply_secret(cluster, spec, "demo")
                 assert (result.outcome, result.action) == (Outcome.CHANGED, action)
-                assert cluster.apply_secret(spec, "demo").outcome is Outcome.UNCHANGED
+                assert apply_secret(cluster, spec, "demo").outcome is Outcome.UNCHANGED
 
 
 def _old_login() -> tuple[Address, Credentials]:
@@ -278,7 +279,7 @@ class TestRemoval:
         apiserver.grant(space, "secrets", ["get", "list", "delete"])
         apiserver.grant(space, "serviceaccounts", rights)
         with open_cluster(str(apiserver.kubeconfig("limited"))) as limited:
-            result = limited.remove_secret("harbor-pull", space, Address.parse(REGISTRY))
+            result = remove_secret(limited, "harbor-pull", space, Address.parse(REGISTRY))
         assert result.outcome is Outcome.FAILED
         assert result.problem
         assert f"needs verb {'patch' if 'list' in rights else 'list'} on serviceaccounts" in result.problem.message
@@ -289,7 +290,7 @@ class TestRemoval:
     def test_a_name_that_is_none_is_never_asked_for(self, apiserver: RunningApiServer, name: str) -> None:
         with open_cluster(str(apiserver.kubeconfig())) as cluster:
             found = cluster.ours(name)
-            plan = cluster.plan_removal("harbor-pull", name, Address.parse(REGISTRY))
+            plan = plan_removal(cluster, "harbor-pull", name, Address.parse(REGISTRY))
         assert isinstance(found, Problem)
         assert plan.problem
         assert {found.code, plan.problem.code} == {"kubernetes-name-invalid"}

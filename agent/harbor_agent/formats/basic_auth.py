@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.policy import Credentials
 
 
-def encoded_login(credentials: Credentials) -> Sensitive:
+def encode_login(credentials: Credentials) -> Sensitive:
     """Return base64 of `username:password` in UTF-8.
 
     Raises UsageError for a user name with a colon, which RFC 7617 cannot carry, and for text that is not

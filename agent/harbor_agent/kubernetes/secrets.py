@@ -19,11 +19,11 @@ from harbor_agent.formats.pull_secret import (
     MANAGER,
     PAYLOAD_KEY,
     ObservedSecret,
-    applied_manifest,
-    masked,
-    secret_annotations,
-    secret_manifest,
-    secret_patch,
+    build_annotations,
+    build_apply_manifest,
+    build_manifest,
+    build_patch,
+    mask_login,
 )
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.model.secret import ALL_NAMESPACES
@@ -81,7 +81,7 @@ def write_secret(
     problem = _apply(client, spec, namespace, observed, dry_run=dry_run)
     if problem is None and observed is not None and not dry_run:
         problem = _drop_annotation(client, spec, namespace, observed)
-    return replace(problem, message=masked(problem.message, spec)) if problem else None
+    return replace(problem, message=mask_login(problem.message, spec)) if problem else None
 
 
 def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
@@ -94,7 +94,7 @@ def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
 def _apply(
     client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
 ) -> Problem | None:
-    wanted = cast("Secret", Secret.from_dict(applied_manifest(spec, namespace, observed)))
+    wanted = cast("Secret", Secret.from_dict(build_apply_manifest(spec, namespace, observed)))
     verb = "create" if observed is None else "patch"
 
     def call() -> Problem | None:
@@ -118,17 +118,17 @@ def _write_plainly(
     client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
 ) -> Problem | None:
     if observed is None:
-        wanted = cast("Secret", Secret.from_dict(secret_manifest(spec, namespace)))
+        wanted = cast("Secret", Secret.from_dict(build_manifest(spec, namespace)))
         client.create(wanted, dry_run=dry_run)
     else:
-        patch = secret_patch(spec, observed)
+        patch = build_patch(spec, observed)
         client.patch(Secret, spec.name, patch, namespace=namespace, patch_type=PatchType.MERGE, dry_run=dry_run)
     return None
 
 
 def _drop_annotation(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret) -> Problem | None:
     """Take out the annotation that is not wanted any more; apply leaves it where somebody else set it too."""
-    if FORCE_INSECURE not in observed.annotations or FORCE_INSECURE in secret_annotations(spec):
+    if FORCE_INSECURE not in observed.annotations or FORCE_INSECURE in build_annotations(spec):
         return None
     patch = {"metadata": {"annotations": {FORCE_INSECURE: None}}}
     intent = Intent(verb="patch", resource="secrets", name=spec.name, namespace=namespace)

@@ -49,7 +49,7 @@ class Namespaces:
 class SecretSpec:
     """The secret as wanted in every namespace that it is wanted in.
 
-    `key_form` decides how the registry is written inside (see `harbor_agent.formats.pull_secret.registry_key`);
+    `key_form` decides how the registry is written inside (see `harbor_agent.formats.pull_secret.build_registry_key`);
     the secret is attached to each of `service_accounts` of the same namespace. `force_conflicts` takes over what
     other programs write in it.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from harbor_agent.errors import Problem
-from harbor_agent.formats.basic_auth import encoded_login
+from harbor_agent.formats.basic_auth import encode_login
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.model.validation import Validation
 from harbor_agent.registry.challenge import preferred_challenge
@@ -66,7 +66,7 @@ class _Check:
     def __init__(self, address: Address, credentials: Credentials, timeout: float) -> None:
         self._address = address
         self._username = credentials.username
-        self._basic = Sensitive(f"Basic {encoded_login(credentials).reveal()}")
+        self._basic = Sensitive(f"Basic {encode_login(credentials).reveal()}")
         self._web = Web(timeout=timeout)
         self._notes: list[Problem] = []
 

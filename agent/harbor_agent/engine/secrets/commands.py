@@ -58,7 +58,7 @@ def render_pull_secrets(policies: PolicyLayers) -> str:
 
     Raises UsageError where only the cluster could tell the namespaces.
     """
-    from harbor_agent.formats.pull_secret import secret_manifest_text  # noqa: PLC0415 - YAML is not needed for --help
+    from harbor_agent.formats.pull_secret import render_manifest  # noqa: PLC0415 - YAML is not needed for --help
 
     wanted = _wanted(policies)
     for secret in wanted:
@@ -69,18 +69,22 @@ def render_pull_secrets(policies: PolicyLayers) -> str:
                 "name them with -n",
             )
     return "".join(
-        secret_manifest_text(secret.spec, namespace) for secret in wanted for namespace in secret.namespaces.names
+        render_manifest(secret.spec, namespace) for secret in wanted for namespace in secret.namespaces.names
     )
 
 
 def plan_secret_removal(policies: PolicyLayers) -> SecretsReport:
     """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
-    return _for_removal(policies, lambda cluster, *which: cluster.plan_removal(*which))
+    from harbor_agent.engine.secrets.sync import plan_removal  # noqa: PLC0415 - lightkube is slow to import
+
+    return _for_removal(policies, plan_removal)
 
 
 def remove_pull_secrets(policies: PolicyLayers) -> tuple[SecretsReport, ExitCode]:
     """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
-    report = _for_removal(policies, lambda cluster, *which: cluster.remove_secret(*which))
+    from harbor_agent.engine.secrets.sync import remove_secret  # noqa: PLC0415 - lightkube is slow to import
+
+    report = _for_removal(policies, remove_secret)
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
@@ -89,7 +93,7 @@ def shown_secrets(policies: PolicyLayers, namespaces: Sequence[str]) -> list[Sho
 
     Raises AgentError where the cluster does not answer or they may not be listed.
     """
-    from harbor_agent.formats.pull_secret import registry_hosts, username_of  # noqa: PLC0415
+    from harbor_agent.formats.pull_secret import find_registry_hosts, find_username  # noqa: PLC0415
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
     shown = []
@@ -101,8 +105,8 @@ def shown_secrets(policies: PolicyLayers, namespaces: Sequence[str]) -> list[Sho
                     ShownSecret(
                         namespace=one.namespace,
                         name=one.name,
-                        registry=", ".join(sorted(registry_hosts(one.observed))),
-                        username=username_of(one.observed),
+                        registry=", ".join(sorted(find_registry_hosts(one.observed))),
+                        username=find_username(one.observed),
                         service_accounts=() if isinstance(accounts, Problem) else accounts,
                     )
                 )

@@ -168,14 +168,22 @@ def check_logins(
 
 def plan_secrets(secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
     """Ask the cluster what would be done; None where no secret is wanted."""
-    return _each(secrets, kubeconfig, context, lambda cluster, spec, namespace: cluster.plan_secret(spec, namespace))
+    if not secrets:
+        return None
+    from harbor_agent.engine.secrets.sync import plan_secret  # noqa: PLC0415 - lightkube is slow to import
+
+    return _each(secrets, kubeconfig, context, plan_secret)
 
 
 def apply_secrets(
     secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None
 ) -> SecretsReport | None:
     """Create, update or leave alone every secret and attach it; None where none is wanted."""
-    return _each(secrets, kubeconfig, context, lambda cluster, spec, namespace: cluster.apply_secret(spec, namespace))
+    if not secrets:
+        return None
+    from harbor_agent.engine.secrets.sync import apply_secret  # noqa: PLC0415 - lightkube is slow to import
+
+    return _each(secrets, kubeconfig, context, apply_secret)
 
 
 def skipped_secrets(secrets: Sequence[DesiredSecret], reason: Problem) -> SecretsReport | None:
@@ -189,8 +197,6 @@ def _each(
     context: str | None,
     act: Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult],
 ) -> SecretsReport | None:
-    if not secrets:
-        return None
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
     try:
@@ -228,7 +234,7 @@ def none_match(namespaces: Namespaces) -> Problem:
 
 def _no_longer_wanted(cluster: Cluster, secrets: Sequence[DesiredSecret], items: Sequence[SecretItem]) -> list[Problem]:
     """Tell which secrets of ours for these registries are elsewhere, as far as the user may list them."""
-    from harbor_agent.formats.pull_secret import registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
+    from harbor_agent.formats.pull_secret import find_registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
 
     entries = {
         entry for wanted in secrets if wanted.nowhere_else for entry in (wanted.spec.address.entry, *wanted.gone)
@@ -245,7 +251,7 @@ def _no_longer_wanted(cluster: Cluster, secrets: Sequence[DesiredSecret], items:
         )
         for one in ours
         if (one.namespace, one.name) not in known
-        for entry in sorted(registry_hosts(one.observed) & entries)
+        for entry in sorted(find_registry_hosts(one.observed) & entries)
     ]
 
 

@@ -1,0 +1,143 @@
+"""What to do with a pull secret, decided from what the cluster holds under its name; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.formats.pull_secret import (
+    FORCE_INSECURE,
+    SECRET_TYPE,
+    build_annotations,
+    build_payload,
+    build_registry_key,
+    decode_payload,
+    find_registry_hosts,
+    parse_host,
+    read_logins,
+)
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.secret import SecretAction, SecretPlan, ServiceAccountResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.formats.pull_secret import ObservedSecret
+    from harbor_agent.model.address import Address
+    from harbor_agent.model.secret import SecretSpec
+
+
+def plan_secret_write(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> SecretPlan:
+    """Plan how to make the secret in the cluster as specified; service accounts are not part of it.
+
+    A secret of another type, an immutable one, and one that somebody else made for other registries too are
+    refused. Any other secret of somebody else's is updated and keeps its labels, so that it stays theirs.
+    """
+    plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.CHANGE)
+    if observed is None:
+        return replace(plan, action=SecretAction.CREATE, reason="there is no such secret yet")
+    differences = _list_differences(spec, observed)
+    problem = _find_obstacle(spec, namespace, observed, differences)
+    if problem:
+        return replace(plan, outcome=Outcome.REFUSED, reason=problem.message, problem=problem, differences=differences)
+    if not differences:
+        return replace(plan, outcome=Outcome.UNCHANGED, reason="the secret is as wanted")
+    owner = "" if observed.is_ours else "; it was made by somebody else and keeps its labels"
+    reason = f"the secret differs: {', '.join(differences)}{owner}"
+    return replace(plan, action=SecretAction.UPDATE, reason=reason, differences=differences)
+
+
+def plan_secret_removal(
+    name: str, namespace: str, address: Address, observed: ObservedSecret | None, attached: Sequence[str]
+) -> SecretPlan:
+    """Plan the removal of the secret for `address`, if this tool made it, from the `attached` service accounts first.
+
+    A secret of ours that by now holds logins for other registries only, as after a move, is left alone.
+    """
+    other = _find_other_registry(name, namespace, observed, address) if observed else None
+    accounts = tuple(ServiceAccountResult(name=account, outcome=Outcome.CHANGE) for account in attached if not other)
+    plan = SecretPlan(
+        namespace=namespace,
+        name=name,
+        outcome=Outcome.CHANGE,
+        action=SecretAction.REMOVE,
+        reason="the secret goes",
+        service_accounts=accounts,
+    )
+    if observed is None:
+        return replace(plan, outcome=Outcome.UNCHANGED, action=SecretAction.NONE, reason="there is no such secret")
+    if problem := other or (None if observed.is_ours else _describe_foreign(name, namespace)):
+        return replace(plan, outcome=Outcome.SKIPPED, action=SecretAction.NONE, reason=problem.message, problem=problem)
+    return plan
+
+
+def _describe_foreign(name: str, namespace: str) -> Problem:
+    return Problem(
+        code="secret-not-ours",
+        message=f"secret {name} in namespace {namespace} was made by somebody else and stays",
+        hint=f"if nobody needs it: kubectl -n {namespace} delete secret {name}",
+    )
+
+
+def _find_other_registry(name: str, namespace: str, observed: ObservedSecret, address: Address) -> Problem | None:
+    hosts = find_registry_hosts(observed)
+    if not hosts or address.entry in hosts:
+        return None
+    return Problem(
+        code="secret-of-another-registry",
+        message=f"secret {name} in namespace {namespace} is for {', '.join(sorted(hosts))} and not {address}; it stays",
+        hint=f"name its registry to remove it: --registry {min(hosts)}",
+    )
+
+
+def _list_differences(spec: SecretSpec, observed: ObservedSecret) -> tuple[str, ...]:
+    desired = decode_payload(build_payload(spec.address, spec.credentials, spec.key_form))
+    found = []
+    if observed.type != SECRET_TYPE:
+        found.append(f"its type is {observed.type}")
+    elif decode_payload(observed.payload) != desired:
+        found += _list_login_differences(spec, observed)
+    insecure = build_annotations(spec).get(FORCE_INSECURE)
+    if observed.annotations.get(FORCE_INSECURE) != insecure:
+        found.append(f"annotation {FORCE_INSECURE} {'set' if insecure else 'removed'}")
+    return tuple(found)
+
+
+def _list_login_differences(spec: SecretSpec, observed: ObservedSecret) -> list[str]:
+    """Name what differs in the registry key or its login, without values."""
+    key = build_registry_key(spec.address, spec.key_form)
+    logins = read_logins(observed.payload)
+    if set(logins) != {key}:
+        return [f"registry key becomes {key}"]
+    observed_login = logins[key]
+    login = observed_login if isinstance(observed_login, dict) else {}
+    desired = {
+        "username": spec.credentials.username,
+        "password": spec.credentials.password.reveal(),
+        "email": spec.credentials.email,
+    }
+    changed = [field for field, value in desired.items() if login.get(field) != value]
+    return [f"{field} changed" for field in changed] or ["login changed"]
+
+
+def _find_obstacle(
+    spec: SecretSpec, namespace: str, observed: ObservedSecret, differences: tuple[str, ...]
+) -> Problem | None:
+    """Return why the observed secret cannot or must not become the one specified, None if it can."""
+    secret = f"secret {spec.name} in namespace {namespace}"
+    replace_it = f"kubectl -n {namespace} delete secret {spec.name}, then run again; or choose another --secret-name"
+    if observed.type != SECRET_TYPE:
+        message = f"{secret} exists with type {observed.type}, and a secret's type cannot change"
+        return Problem(code="secret-type-mismatch", message=message, hint=replace_it)
+    if not differences:
+        return None
+    if observed.immutable:
+        message = f"{secret} differs and is marked immutable"
+        return Problem(code="secret-immutable", message=message, hint=replace_it)
+    host = parse_host(build_registry_key(spec.address, "plain"))
+    others = {key for key in read_logins(observed.payload) if parse_host(key) != host}
+    if others and not observed.is_ours:
+        message = f"{secret} was made by somebody else and holds logins for {', '.join(sorted(others))}"
+        return Problem(code="secret-of-another-owner", message=message, hint="choose another --secret-name")
+    return None
