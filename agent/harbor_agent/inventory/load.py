@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harbor_agent.errors import Problem
-    from harbor_agent.inventory.ansible import Inventory
+    from harbor_agent.inventory.ansible.hosts import Inventory
     from harbor_agent.model.inventory import Node
 
 _NAME_ONE = "name one with -i, or as inventory= in ansible.cfg; --transport local is for this machine alone"
@@ -45,8 +45,8 @@ def load_inventory(
     a vault that does not open. Nothing is printed; what stops nothing goes to `tell`.
     """
     with _ansible_prepared():
-        from harbor_agent.inventory import ansible as ansible_inventory  # noqa: PLC0415 - 0.3 s, for inventories
-        from harbor_agent.inventory import ansible_cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
+        from harbor_agent.inventory.ansible import cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
+        from harbor_agent.inventory.ansible import hosts as ansible_inventory  # noqa: PLC0415 - 0.3 s, for inventories
 
         ignored = ansible_configuration.ignored_file()
     if ignored and tell:
@@ -96,7 +96,7 @@ def _bystanders(inventory: Inventory, selected: Sequence[Any], defaults: Mapping
 def default_sources() -> tuple[str, ...]:
     """Return the inventories, as absolute paths or host lists, that ansible.cfg or $ANSIBLE_INVENTORY name."""
     with _ansible_prepared():
-        from harbor_agent.inventory import ansible_cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
+        from harbor_agent.inventory.ansible import cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
 
         return tuple(_source(source) for source in ansible_configuration.default_sources())
 
@@ -104,7 +104,7 @@ def default_sources() -> tuple[str, ...]:
 def password_questions() -> tuple[bool, bool]:
     """Return whether ansible.cfg or the environment say to ask for a password to log in, and for one to become root."""
     with _ansible_prepared():
-        from harbor_agent.inventory import ansible_cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
+        from harbor_agent.inventory.ansible import cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
 
         return ansible_configuration.password_questions()
 
@@ -112,7 +112,7 @@ def password_questions() -> tuple[bool, bool]:
 def vault_question(sources: VaultSources) -> bool:
     """Return whether `sources`, ansible.cfg or the environment say to ask for a vault password."""
     with _ansible_prepared():
-        from harbor_agent.inventory import vault  # noqa: PLC0415 - 0.3 s, for inventories
+        from harbor_agent.inventory.ansible import vault  # noqa: PLC0415 - 0.3 s, for inventories
 
         return vault.is_asked_for(sources)
 

@@ -81,7 +81,7 @@ class AnsibleTransport:
         if self._become_password:
             yield "--become-password-file", self._become_password
         if "ansible.parsing.vault" in sys.modules:
-            from harbor_agent.inventory.vault import opened_with  # noqa: PLC0415 - Ansible's library is slow to import
+            from harbor_agent.inventory.ansible.vault import opened_with  # noqa: PLC0415 - Ansible's library is slow to import
 
             for label, password in opened_with():
                 yield f"{label}@", password

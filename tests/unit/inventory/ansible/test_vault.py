@@ -17,7 +17,7 @@ from harbor_agent.model.inventory import VaultSources
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
 
-SITE = Path(__file__).resolve().parents[2] / "inventories/vaulted"
+SITE = Path(__file__).resolve().parents[3] / "inventories/vaulted"
 WHOLE = str(SITE / "encrypted.yml")
 PASSWORDS = SITE / "passwords"
 GOOD = VaultSources(password_files=(str(PASSWORDS / "default"),))

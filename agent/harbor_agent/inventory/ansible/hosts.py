@@ -19,8 +19,8 @@ from ansible.vars.manager import VariableManager
 
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory import kubekey
-from harbor_agent.inventory.ansible_errors import location_of, reason_of, unparsable
-from harbor_agent.inventory.vault import open_vault, vault_failure
+from harbor_agent.inventory.ansible.errors import location_of, reason_of, unparsable
+from harbor_agent.inventory.ansible.vault import open_vault, vault_failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

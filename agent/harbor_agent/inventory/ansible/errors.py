@@ -13,7 +13,7 @@ from ansible.parsing.vault import is_encrypted
 from ansible.plugins.loader import inventory_loader
 
 from harbor_agent.errors import UsageError
-from harbor_agent.inventory.vault import vault_failure
+from harbor_agent.inventory.ansible.vault import vault_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
