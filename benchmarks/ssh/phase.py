@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.program import Program
@@ -14,7 +15,7 @@ def main() -> None:
     inventory, forks, *hosts = sys.argv[1:]
     nodes = [Node(name=host, address=host, user="root") for host in hosts]
     jobs = [Job(node=node, program=Program(stdin=b"true")) for node in nodes]
-    results = list(AnsibleTransport(sources=[inventory], forks=int(forks)).run(jobs))
+    results = list(AnsibleTransport(sources=[str(Path(inventory).absolute())], forks=int(forks)).run(jobs))
     assert all(isinstance(result, Completed) and result.rc == 0 for result in results), results[:3]
     print(f"{len(results)} completed")
 

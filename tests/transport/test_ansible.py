@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.errors import UsageError
-from harbor_agent.inventory.load import load_inventory
+from harbor_agent.inventory.load import load_inventory, vault_passwords
 from harbor_agent.model.inventory import VaultSources
 from harbor_agent.model.program import Program
 from harbor_agent.model.sensitive import Sensitive
@@ -34,10 +33,7 @@ CANARY = "canary-6b1f09"
 _HOLD = """
 import sys
 from harbor_agent.model.inventory import Node
-from harbor_agent.errors import UsageError
-from harbor_agent.model.inventory import VaultSources
 from harbor_agent.model.program import Program
-from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.transport.ansible.transport import AnsibleTransport
 from harbor_agent.transport.protocol import Job
 program = Program(stdin=sys.argv[2].encode())
@@ -255,21 +251,10 @@ def test_a_vault_that_was_opened_for_the_inventory_is_open_for_ansible(server: S
 
     node = load_inventory([source], limit="node1", vault=VaultSources(ids=(f"site@{password}",)))[0]
     job = Job(node=node, program=Program(stdin=b"echo ${AS_ROOT-}"), timeout=30)
-    (result,) = AnsibleTransport(sources=[source], forks=1).run([job])
+    (result,) = AnsibleTransport(sources=[source], forks=1, vault_passwords=vault_passwords).run([job])
 
     assert isinstance(result, Completed), result.problem
     assert result.stdout == b"yes\n"
-
-
-def test_a_file_of_kubekey_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("apiVersion: kubekey.kubesphere.io/v1alpha2\nkind: Cluster\n")
-
-    with pytest.raises(UsageError) as refused:
-        AnsibleTransport(sources=[str(path)], forks=1)
-
-    assert refused.value.problem.code == "inventory-not-ansible"
-    assert "--transport ssh" in refused.value.problem.hint
 
 
 def _processes_with(text: str) -> list[int]:

@@ -7,15 +7,16 @@ import difflib
 import io
 import ipaddress
 import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harbor_agent.errors import UsageError
+from harbor_agent.inventory.kubekey import is_kubekey
 from harbor_agent.inventory.node import bystander_of, node_of
-from harbor_agent.model.inventory import VaultSources
-from harbor_agent.transport.ssh.known_hosts import SSH_PORT
+from harbor_agent.model.inventory import SSH_PORT, VaultSources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.inventory.ansible.hosts import Inventory
     from harbor_agent.model.inventory import Node
+    from harbor_agent.model.sensitive import Sensitive
 
 _NAME_ONE = "name one with -i, or as inventory= in ansible.cfg; --transport local is for this machine alone"
 
@@ -99,6 +101,32 @@ def default_sources() -> tuple[str, ...]:
         from harbor_agent.inventory.ansible import cfg as ansible_configuration  # noqa: PLC0415 - 0.3 s, for inventories
 
         return tuple(_source(source) for source in ansible_configuration.default_sources())
+
+
+def ansible_sources(sources: Sequence[str]) -> list[str]:
+    """Return `sources` (by default those of ansible.cfg) as Ansible's own programs take them.
+
+    Raises UsageError for a source that is missing or that only this tool can read: a KubeKey file.
+    """
+    resolved = [_source(source) for source in sources] or list(default_sources())
+    for source in resolved:
+        path = Path(source)
+        if path.is_file() and is_kubekey(path.read_text(encoding="utf-8", errors="replace")):
+            raise UsageError.of(
+                "inventory-not-ansible",
+                f"{path} is a KubeKey file, which Ansible cannot read",
+                "use --transport ssh, or write an Ansible inventory",
+            )
+    return resolved
+
+
+def vault_passwords() -> list[tuple[str, Sensitive]]:
+    """Return the label and the password of every vault that this process has opened for an inventory."""
+    if "ansible.parsing.vault" not in sys.modules:
+        return []
+    from harbor_agent.inventory.ansible import vault  # noqa: PLC0415 - 0.3 s, for inventories
+
+    return vault.opened_with()
 
 
 def password_questions() -> tuple[bool, bool]:

@@ -15,6 +15,7 @@ REGISTRIES = "harbor_registries"
 ROUTE = "harbor_route"
 SKIP = "harbor_skip"
 OWN_VARIABLES = (REGISTRIES, ROUTE, SKIP)
+SSH_PORT = 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

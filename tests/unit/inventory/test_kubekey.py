@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.errors import UsageError
-from harbor_agent.inventory.load import load_inventory
+from harbor_agent.inventory.load import ansible_sources, load_inventory
 from harbor_agent.model.policy import Rollout
 from harbor_agent.planning.rollout.waves import is_control_plane, waves
 
@@ -218,3 +218,14 @@ class TestInventory:
         assert problem.code == code
         assert part in problem.message
         assert "geheim" not in str(problem)
+
+
+def test_a_kubekey_file_is_refused_for_ansible(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CLUSTER, encoding="utf-8")
+
+    with pytest.raises(UsageError) as refused:
+        ansible_sources([str(path)])
+
+    assert refused.value.problem.code == "inventory-not-ansible"
+    assert "--transport ssh" in refused.value.problem.hint

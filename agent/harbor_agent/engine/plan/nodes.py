@@ -68,12 +68,20 @@ def open_transport(selection: NodeSelection) -> Transport:
 
         return LocalTransport()
     if selection.transport == "ansible":
-        from harbor_agent.inventory.load import default_sources  # noqa: PLC0415 - Ansible's library is slow to import
+        from harbor_agent.inventory.load import (  # noqa: PLC0415 - Ansible's library is slow to import
+            ansible_sources,
+            vault_passwords,
+        )
         from harbor_agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
 
         login, become = asked_passwords(selection)
-        sources = selection.sources or default_sources()
-        return AnsibleTransport(sources=sources, forks=selection.forks, login_password=login, become_password=become)
+        return AnsibleTransport(
+            sources=ansible_sources(selection.sources),
+            forks=selection.forks,
+            login_password=login,
+            become_password=become,
+            vault_passwords=vault_passwords,
+        )
     return _ssh_transport(selection.forks)
 
 

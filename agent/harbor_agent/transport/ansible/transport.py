@@ -10,8 +10,6 @@ from queue import Empty
 from typing import TYPE_CHECKING
 
 from harbor_agent import resources
-from harbor_agent.errors import UsageError
-from harbor_agent.inventory.kubekey import is_kubekey
 from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE
 from harbor_agent.transport.ansible.job_server import JobServer
 from harbor_agent.transport.ansible.private_dir import private_folder
@@ -19,7 +17,7 @@ from harbor_agent.transport.ansible.runner import Playbook
 from harbor_agent.transport.protocol import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from harbor_agent.model.sensitive import Sensitive
     from harbor_agent.transport.protocol import Completed, Job
@@ -30,7 +28,8 @@ _POLL = 0.1
 class AnsibleTransport:
     """Runs programs through Ansible on the hosts of an inventory, at most `forks` at once.
 
-    `sources` are paths or host lists, as `load_inventory` takes them; a job's node is the host of its name.
+    `sources` are absolute paths (ansible-runner takes a relative one for content) or host lists; a job's node is the
+    host of its name.
     ansible.cfg and the environment's ANSIBLE_ settings count, but for three: host keys are always checked, a program
     is never tried twice, and connections that earlier runs left open are not used.
     """
@@ -42,15 +41,17 @@ class AnsibleTransport:
         forks: int,
         login_password: Sensitive | None = None,
         become_password: Sensitive | None = None,
+        vault_passwords: Callable[[], Iterable[tuple[str, Sensitive]]] = tuple,
     ) -> None:
         """Use the inventory `sources`, and the passwords for hosts that have none of their own.
 
-        Raises UsageError for a source that Ansible does not understand.
+        `vault_passwords` returns label and password of each vault; it is called when jobs are run.
         """
-        self._sources = [_for_ansible(source) for source in sources]
+        self._sources = list(sources)
         self._forks = forks
         self._login_password = login_password
         self._become_password = become_password
+        self._vault_passwords = vault_passwords
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
@@ -80,11 +81,8 @@ class AnsibleTransport:
             yield "--connection-password-file", self._login_password
         if self._become_password:
             yield "--become-password-file", self._become_password
-        if "ansible.parsing.vault" in sys.modules:
-            from harbor_agent.inventory.ansible.vault import opened_with  # noqa: PLC0415 - Ansible's library is slow to import
-
-            for label, password in opened_with():
-                yield f"{label}@", password
+        for label, password in self._vault_passwords():
+            yield f"{label}@", password
 
     def _start(self, folder: Path, socket: Path, jobs: Sequence[Job], uses: Sequence[str]) -> Playbook:
         hosts = folder / "hosts"
@@ -125,20 +123,6 @@ def _asking_nothing(vaults: Sequence[str]) -> dict[str, str]:
     settings = {f"ANSIBLE_{name}": "False" for name in ("ASK_PASS", "BECOME_ASK_PASS", "ASK_VAULT_PASS")}
     # An empty list would name a file: the current folder.
     return settings | ({"ANSIBLE_VAULT_IDENTITY_LIST": ",".join(vaults)} if vaults else {})
-
-
-def _for_ansible(source: str) -> str:
-    """Return a host list as it is, and a path made absolute: ansible-runner takes a relative one for content."""
-    if "," in source:
-        return source
-    path = Path(source).expanduser().absolute()
-    if path.is_file() and is_kubekey(path.read_text(encoding="utf-8", errors="replace")):
-        raise UsageError.of(
-            "inventory-not-ansible",
-            f"{path} is a file of KubeKey's, which Ansible does not understand",
-            "reach these nodes with --transport ssh, or write an Ansible inventory",
-        )
-    return str(path)
 
 
 def _results(server: JobServer, process: Playbook, count: int) -> Iterator[Completed | Lost]:

@@ -15,10 +15,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harbor_agent.model.inventory import SSH_PORT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-SSH_PORT = 22
 GLOBAL_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 _HASHED = re.compile(r"\|1\|([A-Za-z0-9+/=]+)\|([A-Za-z0-9+/=]+)\Z")
 

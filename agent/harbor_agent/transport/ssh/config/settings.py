@@ -11,8 +11,8 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from harbor_agent.local.user import user_name
+from harbor_agent.model.inventory import SSH_PORT
 from harbor_agent.transport.ssh.config.arguments import SshArguments
-from harbor_agent.transport.ssh.known_hosts import SSH_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
