@@ -21,7 +21,7 @@ from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, ski
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.runs import RunKind
-from harbor_agent.planning.network.reachability import ABOUT_REACHING
+from harbor_agent.planning.network.reachability import REACHABILITY_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
         for planned in nodes
         if planned.decision
         for warning in planned.decision.warnings
-        if warning.code in ABOUT_REACHING
+        if warning.code in REACHABILITY_CODES
     ]
 
 

@@ -14,6 +14,7 @@ from harbor_agent.planning.docker.effective import evaluate, predicted_argv
 from harbor_agent.planning.docker.live_restore import switch_on
 from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
 from harbor_agent.planning.docker.placement import add_entries, foreign_arguments
+from harbor_agent.planning.docker.proxy import read_proxies
 from harbor_agent.planning.docker.removal import remove_entries
 from harbor_agent.planning.docker.repair import repair
 from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
@@ -55,7 +56,10 @@ def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templa
     try:
         _require_docker(state)
         before = evaluate(state)
-        notes = [*find_warnings(state, before, wanted), *find_reachability_problems(state, before, wanted)]
+        notes = [
+            *find_warnings(state, before, wanted),
+            *find_reachability_problems(wanted.present, state.reachability, read_proxies(state, before)),
+        ]
         planner = _Planner(node, state, wanted, before, notes)
         return planner.plan(Workspace(original=state, state=state, templates=templates))
     except RefusedError as refused:

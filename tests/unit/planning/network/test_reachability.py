@@ -1,4 +1,4 @@
-"""What stands between a node and its registry, each told for itself."""
+"""What keeps a node from its registry: name, answer and proxy, one warning each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from harbor_agent.model.state import Reachability
 from harbor_agent.planning.docker.effective import evaluate
+from harbor_agent.planning.docker.proxy import read_proxies
 from harbor_agent.planning.network.proxy import is_excepted
 from harbor_agent.planning.network.reachability import find_reachability_problems
 from tests.unit.planning.docker.nodes import DAEMON_JSON, FRAGMENT, OPTIONS, PLAIN_UNIT, node, running, want
@@ -16,14 +17,19 @@ from tests.unit.planning.docker.nodes import DAEMON_JSON, FRAGMENT, OPTIONS, PLA
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harbor_agent.errors import Problem
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.wanted import DesiredState
 
 PROXY = "http://proxy.lan:3128"
 
 
+def obstacles(state: NodeState, wanted: DesiredState) -> list[Problem]:
+    return find_reachability_problems(wanted.present, state.reachability, read_proxies(state, evaluate(state)))
+
+
 def codes(state: NodeState, wanted: DesiredState) -> list[str]:
-    return [problem.code for problem in find_reachability_problems(state, evaluate(state), wanted)]
+    return [problem.code for problem in obstacles(state, wanted)]
 
 
 def with_environment(environment: Mapping[str, str]) -> NodeState:
@@ -73,7 +79,7 @@ def test_proxy_of_the_unit_where_no_daemon_runs() -> None:
 def test_proxies_of_the_configuration_file_go_first() -> None:
     config = '{"proxies": {"http-proxy": "http://u:s3cret@p.lan", "no-proxy": "h.lan"}}'
     state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: config})
-    (problem,) = find_reachability_problems(state, evaluate(state), want("h.lan", "i.lan"))
+    (problem,) = obstacles(state, want("h.lan", "i.lan"))
     assert "i.lan" in problem.message
     assert "s3cret" not in problem.message
     assert problem.hint
