@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import Resolved, build_policy
 from harbor_agent.engine.secrets.commands import (
     apply_pull_secrets,
     plan_secret_removal,
@@ -61,20 +62,23 @@ def make_namespace(apiserver: RunningApiServer, name: str, team: str) -> str:
     return name
 
 
-def policies(
+def resolve(
     apiserver: RunningApiServer, secret: dict[str, object], *, password: str = "one", **flags: object
-) -> PolicyLayers:
-    """The policies of a settings file with this secret."""
+) -> Resolved:
+    """A request with a settings file that asks for this secret."""
     file = Path(apiserver.directory / "password")
     file.write_text(password)
     credentials = {"username": "robot$p+n", "password_file": str(file)}
     registry = {"address": REGISTRY, "credentials": credentials, "secret": secret}
     document = {"registries": [registry], "kubeconfig": str(apiserver.kubeconfig())}
-    return PolicyLayers(file=settings_from_file(document, Source(name="test")), flags=RegistryFlags(**flags))
+    request = RunRequest(flags=RegistryFlags(**flags))
+    return Resolved(
+        request=request, general=build_policy(settings_from_file(document, Source(name="test")), request.flags)
+    )
 
 
 def apply(apiserver: RunningApiServer, secret: dict[str, object], **more: object) -> SecretsReport:
-    return apply_pull_secrets(policies(apiserver, secret, **more))[0]
+    return apply_pull_secrets(resolve(apiserver, secret, **more))[0]
 
 
 def places(report: SecretsReport) -> dict[str, Outcome]:
@@ -115,7 +119,7 @@ class TestWhere:
         assert not isinstance(found, Problem)
         assert {kept, "kube-system"} <= set(found)
         assert {off, going}.isdisjoint(found)
-        policy = policies(apiserver, {"exclude_namespaces": [off]}).general().registries[0].secret
+        policy = resolve(apiserver, {"exclude_namespaces": [off]}).general.registries[0].secret
         assert policy
         assert policy.namespaces == ("*",)
 
@@ -201,14 +205,14 @@ class TestRemoval:
         apply(apiserver, secret)
         assert [item["name"] for item in account(apiserver, space)["imagePullSecrets"]] == ["theirs", "harbor-pull"]
 
-        plan = plan_secret_removal(policies(apiserver, secret))
+        plan = plan_secret_removal(resolve(apiserver, secret))
         assert plan.status == "change"
         assert [item.result.action for item in plan.items] == [SecretAction.REMOVE]
-        report, code = remove_pull_secrets(policies(apiserver, secret))
+        report, code = remove_pull_secrets(resolve(apiserver, secret))
         assert (code, places(report)) == (0, {space: Outcome.CHANGED})
         assert [account(apiserver, space, name) for name in ("default", "builder")] == before
         assert apiserver.ask("GET", f"/api/v1/namespaces/{space}/secrets")["items"] == []
-        assert places(remove_pull_secrets(policies(apiserver, secret))[0]) == {space: Outcome.UNCHANGED}
+        assert places(remove_pull_secrets(resolve(apiserver, secret))[0]) == {space: Outcome.UNCHANGED}
 
     def test_what_somebody_else_made_or_attached_stays(self, apiserver: RunningApiServer, team: str) -> None:
         space = make_namespace(apiserver, f"{team}-shop", team)
@@ -221,7 +225,7 @@ class TestRemoval:
         apply(apiserver, secret, force_conflicts=True)
         assert password_in(apiserver, space) == "one"
 
-        report, _ = remove_pull_secrets(policies(apiserver, secret))
+        report, _ = remove_pull_secrets(resolve(apiserver, secret))
         assert places(report) == {space: Outcome.SKIPPED}
         (problem,) = (item.result.problem for item in report.items)
         assert problem
@@ -237,7 +241,7 @@ class TestRemoval:
         secret = {"namespaces": [space], "service_accounts": ["default"]}
         apply(apiserver, secret)
         before = account(apiserver, space)
-        old = policies(apiserver, secret, addresses=("old.lan",), secret_name="harbor-pull", namespaces=(space,))
+        old = resolve(apiserver, secret, addresses=("old.lan",), secret_name="harbor-pull", namespaces=(space,))
         report, code = remove_pull_secrets(old)
         assert (code, places(report)) == (0, {space: Outcome.SKIPPED})
         (problem,) = (item.result.problem for item in report.items)
@@ -249,7 +253,7 @@ class TestRemoval:
     def test_a_secret_of_a_registry_that_is_gone_is_told_of(self, apiserver: RunningApiServer, team: str) -> None:
         space = make_namespace(apiserver, f"{team}-shop", team)
         apply(apiserver, {"name": f"{team}-old", "namespaces": [space]})
-        moved = policies(apiserver, {"name": f"{team}-new", "namespaces": [space]})
+        moved = resolve(apiserver, {"name": f"{team}-new", "namespaces": [space]})
         old = {"address": Address.parse(REGISTRY), "state": "absent"}
         new = {**moved.file.registries[0], "address": Address.parse(f"127.0.0.1:{free_port()}")}
         report, code = apply_pull_secrets(replace(moved, file=replace(moved.file, registries=(old, new))))
@@ -264,7 +268,7 @@ class TestRemoval:
         secret = {"name": f"{team}-pull", "namespace_selector": f"team={team}"}
         apply(apiserver, secret)
         make_namespace(apiserver, f"{team}-without", team)
-        everywhere = policies(apiserver, {"name": f"{team}-pull", "namespaces": ["*"]})
+        everywhere = resolve(apiserver, {"name": f"{team}-pull", "namespaces": ["*"]})
         assert places(plan_secret_removal(everywhere)) == {
             f"{team}-0": Outcome.CHANGE,
             f"{team}-1": Outcome.CHANGE,
@@ -363,7 +367,6 @@ def test_who_may_not_list_is_told_what_is_missing(apiserver: RunningApiServer) -
 
 
 def test_where_there_is_none_none_is_shown(apiserver: RunningApiServer) -> None:
-    everywhere = PolicyLayers(
-        file=settings_from_file({"kubeconfig": str(apiserver.kubeconfig())}, Source(name="test")), flags=RegistryFlags()
-    )
+    file = settings_from_file({"kubeconfig": str(apiserver.kubeconfig())}, Source(name="test"))
+    everywhere = Resolved(request=RunRequest(), general=build_policy(file, RegistryFlags()))
     assert shown_secrets(everywhere, ("no-such-namespace",)) == []

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.plan.nodes import plan_fleet
+from harbor_agent.engine.plan.nodes import plan_nodes
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
-from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import build_policy
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.policy import RouteChoice
@@ -48,7 +49,8 @@ class Straight:
 def planned(world: World) -> PlannedNode:
     flags = RegistryFlags(addresses=("http://10.99.0.1:5000",), route=RouteChoice.DROP_IN)
     node = Node(name="node1", address="192.0.2.1")
-    (one,) = plan_fleet(Straight(world), [node], PolicyLayers(file=PolicyLayer(), flags=flags), lambda _: None)
+    policy = build_policy(PolicyLayer(), flags)
+    (one,) = plan_nodes(Straight(world), [(node, policy)], RunRequest(flags=flags), lambda _: None)
     assert isinstance(one.decision, Plan), one.problem
     assert one.decision.action is Action.RESTART
     return one

@@ -9,20 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harbor_agent.engine.plan.nodes import plan_fleet
+from harbor_agent.engine.plan.nodes import plan_nodes
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
-from harbor_agent.engine.request.config_file import load_configuration
-from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.request.credentials import read_logins
+from harbor_agent.engine.request.request import RunRequest
+from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.run import new_run_id
 from harbor_agent.engine.rollout.waves import apply_plans, verify_unchanged
-from harbor_agent.engine.secrets.secrets import (
-    apply_secrets,
-    check_logins,
-    credentials_of,
-    desired_secrets,
-    plan_secrets,
-)
+from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, plan_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import Rollout
@@ -34,9 +29,9 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Event
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
-    from harbor_agent.model.policy import Policy
     from harbor_agent.model.result import NodeResult
     from harbor_agent.transport.protocol import Transport
 
@@ -65,19 +60,20 @@ class TaskRequest:
 
 def carry_out(request: TaskRequest, transport: Transport) -> Result:
     """Do what the task asks for and return Ansible's result for it. Raises AgentError where nothing can be done."""
-    policies = PolicyLayers(file=load_configuration(request.config), flags=RegistryFlags(), repair=request.repair)
+    run_request = RunRequest(config=request.config, repair=request.repair)
     if request.phase not in _ON_NODES:
-        everything = [policies.general(), *(policies.for_node(node) for node in request.nodes)]
-        return _login(request, everything) if request.phase == "login" else _secret(request, everything)
+        resolved = resolve(run_request, request.nodes)
+        return _login(request, resolved) if request.phase == "login" else _secret(request, resolved)
     if request.node.skip_reason is not None:
         return {"changed": False, "skipped": True, "msg": f"harbor_skip: {request.node.skip_reason}"}
-    if not policies.for_node(request.node).registries:
+    resolved = resolve(run_request, [request.node])
+    if not any(policy.registries for _, policy in resolved.nodes):
         raise UsageError.of(
             "registry-missing",
             "which registry? None is named",
             "set harbor_registries for the hosts, or write harbor-agent.yaml",
         )
-    (planned,) = plan_fleet(transport, [request.node], policies, _quietly)
+    (planned,) = plan_nodes(transport, resolved.nodes, run_request, _quietly)
     if request.phase == "probe":
         return _seen(planned)
     if request.phase == "verify":
@@ -93,18 +89,18 @@ def _quietly(_event: Event) -> None:
     """Listen to nothing: Ansible tells how a task goes."""
 
 
-def _login(request: TaskRequest, policies: Sequence[Policy]) -> Result:
-    warnings = check_logins(policies, credentials_of(policies))
+def _login(request: TaskRequest, resolved: Resolved) -> Result:
+    warnings = check_logins(resolved.policies, read_logins(resolved.policies))
     run_id = request.run_id or new_run_id()
     return {"changed": False, "run_id": run_id, "warnings": [warning.message for warning in warnings]}
 
 
-def _secret(request: TaskRequest, policies: Sequence[Policy]) -> Result:
-    wanted = desired_secrets(policies, credentials_of(policies), RegistryFlags())
+def _secret(request: TaskRequest, resolved: Resolved) -> Result:
+    wanted = resolve_logins(resolved).secrets
     if not wanted:
         return {"changed": False, "skipped": True, "msg": "no secret is asked for"}
     act = plan_secrets if request.check_mode else apply_secrets
-    report = act(wanted, policies[0].kubeconfig, None)
+    report = act(wanted, resolved.general.kubeconfig, None)
     if report is None:
         return {"changed": False}
     problems = [item.result.problem for item in report.items if item.result.problem]
@@ -155,7 +151,7 @@ def _run(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Ro
         run_id=request.run_id or new_run_id(),
         transport=transport,
         rollout=Rollout(),
-        credentials=credentials_of([planned.policy]),
+        credentials=read_logins([planned.policy]),
         listener=_quietly,
         note=request.note,
     )

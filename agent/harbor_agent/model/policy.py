@@ -103,7 +103,16 @@ class Policy:
 
     registries: tuple[Registry, ...]
     route: RouteChoice = RouteChoice.AUTO
-    repair: bool = False
     rollout: Rollout = field(default_factory=Rollout)
     drift: DriftLimits = field(default_factory=DriftLimits)
     kubeconfig: str | None = None
+
+    @property
+    def present(self) -> tuple[Registry, ...]:
+        """The registries that must be trusted."""
+        return tuple(registry for registry in self.registries if registry.state == "present")
+
+    @property
+    def absent(self) -> tuple[Registry, ...]:
+        """The registries that must not be trusted."""
+        return tuple(registry for registry in self.registries if registry.state == "absent")

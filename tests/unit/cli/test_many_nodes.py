@@ -18,8 +18,8 @@ from harbor_agent.engine.events import NodeDone, Phase
 from harbor_agent.engine.history.runs import Store
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.plan.offline import plan_tree
-from harbor_agent.engine.plan.run_plan import policies_of
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.result import Outcome
@@ -52,7 +52,7 @@ tell("the end")
 @pytest.fixture
 def planned(tree: Path) -> PlannedNode:
     """A node that gets a drop-in."""
-    return plan_tree(str(tree), policies_of(RunRequest(flags=RegistryFlags(addresses=("harbor.lan",)))), None)
+    return plan_tree(str(tree), resolve(RunRequest(flags=RegistryFlags(addresses=("harbor.lan",)))))
 
 
 def plain(text: str) -> str:
@@ -69,7 +69,7 @@ def dead(name: str) -> PlannedNode:
     node = Node(name=name, address=name)
     return PlannedNode(
         node=node,
-        policy=policies_of(RunRequest()).general(),
+        policy=resolve(RunRequest()).general,
         outcome=Outcome.UNREACHABLE,
         problem=problem,
         reason="none",
@@ -120,7 +120,7 @@ def drift_report(planned: PlannedNode) -> DriftReport:
         DriftedNode(planned=one, status=DriftStatus.UNREACHABLE, reason=one.reason, problem=one.problem)
         for one in map(dead, ("x1", "x2", "x3", "x4"))
     ]
-    return DriftReport(request=RunRequest(), general=policies_of(RunRequest()).general(), nodes=(*changed, *down))
+    return DriftReport(request=RunRequest(), general=resolve(RunRequest()).general, nodes=(*changed, *down))
 
 
 def test_the_same_drift_of_ten_nodes_is_told_once_and_dead_nodes_come_first(planned: PlannedNode) -> None:

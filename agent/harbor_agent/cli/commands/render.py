@@ -34,7 +34,8 @@ def render(
     It is what a node without any settings of its own would get. With --root it is what that tree would get: the
     whole text of each file that would change.
     """
-    from harbor_agent.engine.plan.run_plan import plan_run, policies_of, render_drop_in
+    from harbor_agent.engine.plan.run_plan import plan_run, render_drop_in
+    from harbor_agent.engine.request.resolve import resolve
 
     login = options.LoginOptions(registry=registry, config=config)
     request = build_request(options.NodeOptions(), login, plan_options, options.SecretOptions(), None)
@@ -43,7 +44,7 @@ def render(
             raise UsageError.of(
                 "flags-ambiguous", "without a tree only the drop-in can be printed", "name it with --root"
             )
-        write(render_drop_in(policies_of(request)).removesuffix("\n"))
+        write(render_drop_in(resolve(request)).removesuffix("\n"))
         return ExitCode.DONE
     (planned,) = plan_run(request, Progress()).nodes
     return _render_tree(planned)

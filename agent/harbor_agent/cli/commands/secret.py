@@ -37,12 +37,12 @@ def apply(
     *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
 ) -> ExitCode:
     """Check the login, then create or update the secret in every namespace and attach it."""
-    from harbor_agent.engine.plan.run_plan import policies_of
     from harbor_agent.engine.request.request import RunRequest
+    from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import apply_pull_secrets
 
-    policies = policies_of(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
-    return _finish(*apply_pull_secrets(policies), output)
+    resolved = resolve(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
+    return _finish(*apply_pull_secrets(resolved), output)
 
 
 @app.command(
@@ -54,12 +54,12 @@ def apply(
 @command
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
     """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
-    from harbor_agent.engine.plan.run_plan import policies_of
     from harbor_agent.engine.request.request import RunRequest
+    from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import render_pull_secrets
 
-    policies = policies_of(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
-    write(render_pull_secrets(policies).removesuffix("\n"))
+    resolved = resolve(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
+    write(render_pull_secrets(resolved).removesuffix("\n"))
     return ExitCode.DONE
 
 
@@ -72,14 +72,12 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
 @command
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Ask the registry whether the login is right, and with an image whether it may be pulled."""
-    from harbor_agent.engine.plan.run_plan import policies_of
     from harbor_agent.engine.request.request import RunRequest
+    from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import validate_logins
 
-    policies = policies_of(
-        RunRequest(flags=replace(build_flags(login), verify_image=verify_image), config=login.config)
-    )
-    for warning in validate_logins(policies):
+    resolved = resolve(RunRequest(flags=replace(build_flags(login), verify_image=verify_image), config=login.config))
+    for warning in validate_logins(resolved):
         tell("\n".join(render_problem(warning)))
     write("the login is right")
     return ExitCode.DONE
@@ -96,14 +94,14 @@ def show(
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """List the secrets that harbor-agent made, in all namespaces or those named; without passwords."""
-    from harbor_agent.engine.plan.run_plan import policies_of
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+    from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import shown_secrets
     from harbor_agent.views.json.secrets import shown_secrets_document
     from harbor_agent.views.text.plan import shown_secrets_text
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
-    shown = shown_secrets(policies_of(RunRequest(flags=flags, config=config)), namespace or ())
+    shown = shown_secrets(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
         write_json(shown_secrets_document(shown))
     else:
@@ -125,8 +123,8 @@ def remove(
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """Take out just what harbor-agent made: the secret, and its place in service accounts. Shows it and asks first."""
-    from harbor_agent.engine.plan.run_plan import policies_of
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+    from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import plan_secret_removal, remove_pull_secrets
 
     flags = RegistryFlags(
@@ -136,9 +134,9 @@ def remove(
         kubeconfig=kubeconfig,
         context=context,
     )
-    policies = policies_of(RunRequest(flags=flags, config=config))
-    _confirm_removal(plan_secret_removal(policies), yes=yes)
-    return _finish(*remove_pull_secrets(policies), output)
+    resolved = resolve(RunRequest(flags=flags, config=config))
+    _confirm_removal(plan_secret_removal(resolved), yes=yes)
+    return _finish(*remove_pull_secrets(resolved), output)
 
 
 def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) -> ExitCode:

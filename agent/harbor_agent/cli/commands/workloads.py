@@ -114,13 +114,13 @@ def scan(
 
     Changes nothing. Ends with 3 where an annotation is missing or names a container too few.
     """
-    from harbor_agent.engine.plan.run_plan import policies_of
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+    from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.workloads.scan import scan_workloads
     from harbor_agent.views.json.workloads import workloads_document
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
-    report = scan_workloads(policies_of(RunRequest(flags=flags, config=config)), namespace or ())
+    report = scan_workloads(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
         write_json(workloads_document(report))
     else:

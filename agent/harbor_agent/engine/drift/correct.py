@@ -11,8 +11,9 @@ from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
 from harbor_agent.engine.exit_codes import drift_exit_code, most_severe
 from harbor_agent.engine.history.database import HistoryError
 from harbor_agent.engine.plan.run_plan import RunPlan, refuse_unconsented
+from harbor_agent.engine.request.credentials import read_logins
+from harbor_agent.engine.request.resolve import require_registry
 from harbor_agent.engine.rollout.run import apply_run
-from harbor_agent.engine.secrets.secrets import credentials_of
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
@@ -46,12 +47,7 @@ def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_resta
 
     A node on which a fight shows goes into quarantine here. Raises UsageError where no registry is named.
     """
-    if not any(node.planned.policy.registries for node in report.nodes):
-        raise UsageError.of(
-            "registry-missing",
-            "correct to what? No registry is named",
-            "name one with --registry or in harbor-agent.yaml",
-        )
+    require_registry([node.planned.policy for node in report.nodes], "correct to what? No registry is named")
     drifted = [node for node in report.nodes if node.status is DriftStatus.DRIFT]
     recorded = sum(1 for node in report.nodes if node.planned.state and node.planned.state.record)
     if is_suspect(len(drifted), recorded, limits):
@@ -76,7 +72,7 @@ def correct(corrections: Corrections, listener: Listener, stop: StopRequest) -> 
         request=report.request,
         general=replace(report.general, rollout=rollout),
         nodes=nodes,
-        credentials=credentials_of([report.general, *(node.policy for node in nodes)]),
+        credentials=read_logins([report.general, *(node.policy for node in nodes)]),
         kind=RunKind.CORRECT,
     )
     with CorrectionLog() as memory:

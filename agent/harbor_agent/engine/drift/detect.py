@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.exit_codes import drift_exit_code
-from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_fleet
-from harbor_agent.engine.plan.run_plan import policies_of
+from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
+from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.digest import policy_digest
@@ -65,13 +65,12 @@ class DriftReport:
 
 def detect_drift(request: RunRequest, listener: Listener) -> DriftReport:
     """Look at every node. Raises UsageError for a wrong inventory or wrong settings; a registry need not be named."""
-    policies = policies_of(request)
-    nodes = load_nodes(request.selection, listener)
-    planned = plan_fleet(open_transport(request.selection), nodes, policies, listener)
+    resolved = resolve(request, load_nodes(request.selection, listener))
+    planned = plan_nodes(open_transport(request.selection), resolved.nodes, request, listener)
     quarantines, warnings = _quarantines()
     return DriftReport(
         request=request,
-        general=policies.general(),
+        general=resolved.general,
         nodes=tuple(_judged(one, quarantines.get(one.node.name)) for one in planned),
         warnings=warnings,
     )

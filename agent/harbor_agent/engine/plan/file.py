@@ -74,7 +74,7 @@ def to_keep(request: RunRequest) -> RunRequest:
     """
     return replace(
         request,
-        selection=request.selection if request.root else request.selection.from_anywhere(),
+        selection=request.selection if request.root else request.selection.make_absolute(),
         flags=replace(request.flags, password=None),
         config=_absolute(request.config) if request.config else None,
     )

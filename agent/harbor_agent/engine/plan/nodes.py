@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.probe import ProbeResult
-    from harbor_agent.engine.request.request import NodeSelection, PolicyLayers
+    from harbor_agent.engine.request.request import NodeSelection, RunRequest
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.state import NodeState
@@ -93,30 +93,22 @@ def _ssh_transport(forks: int) -> Transport:
     return SshTransport(forks=forks)
 
 
-def plan_fleet(
-    transport: Transport, nodes: Sequence[Node], policies: PolicyLayers, listener: Listener
+def plan_nodes(
+    transport: Transport, nodes: Sequence[tuple[Node, Policy]], request: RunRequest, listener: Listener
 ) -> list[PlannedNode]:
-    """Look at every node and plan it, in the order given. Nothing on any node is changed."""
-    wanted = [(node, policies.for_node(node)) for node in nodes]
-    targets = [(node, _entries(policy)) for node, policy in wanted if node.skip_reason is None]
-    own = {node.name: policy for node, policy in wanted}
+    """Probe every node and plan it, in the order given. Nothing on any node is changed."""
+    targets = [(node, _list_http_entries(policy)) for node, policy in nodes if node.skip_reason is None]
+    policies = {node.name: policy for node, policy in nodes}
     planned = {
-        seen.node.name: _planned(seen.node, own[seen.node.name], seen, policies)
+        seen.node.name: _plan_probed(seen, policies[seen.node.name], request)
         for seen in probe_nodes(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)
     }
-    return [planned.get(node.name) or _planned(node, policy, None, policies) for node, policy in wanted]
+    return [planned.get(node.name) or _skip(node, policy) for node, policy in nodes]
 
 
-def plan_state(node: Node, policy: Policy, state: NodeState, policies: PolicyLayers) -> PlannedNode:
-    """Plan one node from what was seen of it; of `policies` only how far the planner may go."""
-    wanted = DesiredState(
-        present=tuple(r.address for r in policy.registries if r.state == "present" and r.address.needs_node_change),
-        absent=tuple(r.address for r in policy.registries if r.state == "absent" and r.address.needs_node_change),
-        route=policy.route,
-        repair=policies.repair,
-        live_restore=policies.live_restore,
-    )
-    decision = plan_docker(node.name, state, wanted, load_templates())
+def plan_state(node: Node, policy: Policy, state: NodeState, request: RunRequest) -> PlannedNode:
+    """Plan one node from its observed state."""
+    decision = plan_docker(node.name, state, build_desired_state(policy, request), load_templates())
     decision = replace(decision, warnings=(*decision.warnings, *state.unreadable))
     if isinstance(decision, Refusal):
         return PlannedNode(
@@ -131,6 +123,17 @@ def plan_state(node: Node, policy: Policy, state: NodeState, policies: PolicyLay
     outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
     return PlannedNode(
         node=node, policy=policy, outcome=outcome, decision=decision, reason=decision.reason, state=state
+    )
+
+
+def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
+    """Return the state that a node with this policy should have; `request` says how far the planner may go."""
+    return DesiredState(
+        present=tuple(r.address for r in policy.present if r.address.needs_node_change),
+        absent=tuple(r.address for r in policy.absent if r.address.needs_node_change),
+        route=policy.route,
+        repair=request.repair,
+        live_restore=request.live_restore,
     )
 
 
@@ -155,21 +158,23 @@ def load_templates() -> Templates:
     )
 
 
-def _entries(policy: Policy) -> tuple[str, ...]:
-    return tuple(r.address.entry for r in policy.registries if r.state == "present" and r.address.scheme == "http")
+def _list_http_entries(policy: Policy) -> tuple[str, ...]:
+    return tuple(registry.address.entry for registry in policy.present if registry.address.scheme == "http")
 
 
-def _planned(node: Node, policy: Policy, seen: ProbeResult | None, policies: PolicyLayers) -> PlannedNode:
-    if seen is None:
-        reason = f"harbor_skip: {node.skip_reason}"
-        return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=reason)
+def _skip(node: Node, policy: Policy) -> PlannedNode:
+    return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=f"harbor_skip: {node.skip_reason}")
+
+
+def _plan_probed(seen: ProbeResult, policy: Policy, request: RunRequest) -> PlannedNode:
+    node = seen.node
     if seen.state is None:
         outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED
         reason = seen.problem.message if seen.problem else ""
         return PlannedNode(
             node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
         )
-    planned = replace(plan_state(node, policy, seen.state, policies), seconds=seen.seconds)
+    planned = replace(plan_state(node, policy, seen.state, request), seconds=seen.seconds)
     if seen.problem is None or planned.decision is None:
         return planned
     seen_as_user = Problem(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.request.request import PolicyLayers
+    from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.model.state import FileState
 
 _ENVIRONMENT_FILE = re.compile(rb"^\s*EnvironmentFile\s*=\s*-?\s*([/%][^\r\n]*?)\s*$", re.MULTILINE)
@@ -39,12 +39,13 @@ _USUAL_NAME = "docker.service"
 DEFAULT_VERSION = "20.10"
 
 
-def plan_tree(root: str, policies: PolicyLayers, docker_version: str | None) -> PlannedNode:
-    """Plan the tree below `root` for dockerd `docker_version` (None: a version that everything here works with)."""
+def plan_tree(root: str, resolved: Resolved) -> PlannedNode:
+    """Plan the tree below `root` for the dockerd version of the request (None: one that supports every route)."""
     tree = Tree(root)
+    docker_version = resolved.request.docker_version
     node = Node(name=root, address=root, connection="local")
     state = observe_tree(tree, docker_version or DEFAULT_VERSION)
-    return plan_state(node, policies.general(), state, policies)
+    return plan_state(node, resolved.general, state, resolved.request)
 
 
 def apply_tree(root: str, planned: PlannedNode) -> NodeResult:

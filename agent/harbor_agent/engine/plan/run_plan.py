@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import resources
 from harbor_agent.engine.dns.advice import names_pods_miss
-from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_fleet, refused
+from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes, refused
 from harbor_agent.engine.plan.offline import plan_tree
-from harbor_agent.engine.request.config_file import load_configuration
-from harbor_agent.engine.request.request import PolicyLayers
-from harbor_agent.engine.secrets.secrets import credentials_of, desired_secrets, plan_secrets
+from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
+from harbor_agent.engine.secrets.secrets import plan_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
@@ -25,10 +24,12 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.request import RunRequest
-    from harbor_agent.engine.secrets.secrets import DesiredSecret, SecretsReport
+    from harbor_agent.engine.request.resolve import Resolved
+    from harbor_agent.engine.secrets.secrets import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy
+    from harbor_agent.planning.secrets.desired import DesiredSecret
     from harbor_agent.transport.protocol import Transport
 
     Choice = Callable[[Transport, Sequence[Node]], Sequence[Node]]
@@ -57,30 +58,26 @@ def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _,
 
     `choose` returns the nodes to look at, of those that were asked for.
     """
-    policies = policies_of(request)
-    general = policies.general()
     if request.root is not None:
-        _require_registry([general])
-        return RunPlan(
-            request=request, general=general, nodes=(plan_tree(request.root, policies, request.docker_version),)
-        )
-    nodes = load_nodes(request.selection, listener)
-    per_node = [policies.for_node(node) for node in nodes if node.skip_reason is None]
-    everything = [general, *per_node]
-    _require_registry(everything)
-    credentials = credentials_of(everything)
-    wanted = desired_secrets(everything, credentials, request.flags)
+        resolved = resolve(request)
+        require_registry(resolved.policies)
+        return RunPlan(request=request, general=resolved.general, nodes=(plan_tree(request.root, resolved),))
+    resolved = resolve(request, load_nodes(request.selection, listener))
+    require_registry(resolved.policies)
+    resolved = resolve_logins(resolved)
     transport = open_transport(request.selection)
-    planned = plan_fleet(transport, choose(transport, nodes), policies, listener)
+    chosen = {node.name for node in choose(transport, [node for node, _ in resolved.nodes])}
+    nodes = [(node, policy) for node, policy in resolved.nodes if node.name in chosen]
+    planned = plan_nodes(transport, nodes, request, listener)
     if request.only_unmanaged:
-        planned = [_left_alone_if_managed(one) for one in planned]
+        planned = [_skip_managed(one) for one in planned]
     return RunPlan(
         request=request,
-        general=general,
+        general=resolved.general,
         nodes=tuple(planned),
-        credentials=credentials,
-        desired_secrets=tuple(wanted),
-        secrets=plan_secrets(wanted, general.kubeconfig, request.flags.context),
+        credentials=resolved.credentials,
+        desired_secrets=resolved.secrets,
+        secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
         warnings=tuple(names_pods_miss(planned)),
     )
 
@@ -103,35 +100,17 @@ def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
     return refused(planned, problem) if problem else planned
 
 
-def policies_of(request: RunRequest) -> PolicyLayers:
-    """Read the settings and put the flags on top. Raises UsageError for what is wrong in them."""
-    return PolicyLayers(
-        file=load_configuration(request.config),
-        flags=request.flags,
-        repair=request.repair,
-        live_restore=request.live_restore,
-    )
-
-
-def render_drop_in(policies: PolicyLayers) -> str:
-    """Return docker-options.conf as the KubeSphere guide has it. Raises UsageError where no registry is named."""
-    registries = policies.general().registries
-    wanted = [r.address for r in registries if r.state == "present" and r.address.needs_node_change]
-    if not wanted:
+def render_drop_in(resolved: Resolved) -> str:
+    """Return docker-options.conf as the KubeSphere guide has it. Raises UsageError if no registry is named."""
+    addresses = [r.address for r in resolved.general.present if r.address.needs_node_change]
+    if not addresses:
         raise UsageError.of(
             "registry-missing", "no plain-HTTP registry is named", "name one with --registry or in harbor-agent.yaml"
         )
-    return render.render_drop_in(wanted, resources.template("docker-options.conf.j2"))
+    return render.render_drop_in(addresses, resources.template("docker-options.conf.j2"))
 
 
-def _require_registry(policies: list[Policy]) -> None:
-    if not any(policy.registries for policy in policies):
-        raise UsageError.of(
-            "registry-missing", "which registry? None is named", "name one with --registry or in harbor-agent.yaml"
-        )
-
-
-def _left_alone_if_managed(planned: PlannedNode) -> PlannedNode:
+def _skip_managed(planned: PlannedNode) -> PlannedNode:
     record = planned.state.record if planned.state else None
     if record is None:
         return planned

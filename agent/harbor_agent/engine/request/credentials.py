@@ -15,12 +15,23 @@ from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harbor_agent.model.address import Address
-    from harbor_agent.model.policy import CredentialsSource
+    from harbor_agent.model.policy import CredentialsSource, Policy
 
 
-def resolve_credentials(source: CredentialsSource, address: Address) -> Credentials:
-    """Return the login, ready to use. Raises UsageError naming the source (never its value) where there is none.
+def read_logins(policies: Iterable[Policy]) -> dict[str, Credentials]:
+    """Return the login of each present registry that has one, by registry entry. Raises UsageError as `read_login`."""
+    found: dict[str, Credentials] = {}
+    for registry in (registry for policy in policies for registry in policy.present):
+        if registry.credentials is not None and registry.address.entry not in found:
+            found[registry.address.entry] = read_login(registry.credentials, registry.address)
+    return found
+
+
+def read_login(source: CredentialsSource, address: Address) -> Credentials:
+    """Return the login, ready to use. Raises UsageError naming the source (never its value) if there is none.
 
     One trailing newline of a password file is not part of the password.
     """

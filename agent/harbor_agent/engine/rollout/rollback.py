@@ -10,7 +10,7 @@ from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refused
 from harbor_agent.engine.plan.probe import probe_nodes
-from harbor_agent.engine.plan.run_plan import policies_of
+from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
 from harbor_agent.engine.rollout.run import new_run_id, report_of
@@ -62,7 +62,7 @@ def apply_rollback(
     `what` is what was given to `plan_rollback`, for the history. Raises LockedError where another run is under way,
     AgentError as `rollout_hooks` does.
     """
-    policy = policies_of(request).general()
+    policy = resolve(request).general
     rollout = replace(policy.rollout, drain=request.drain or policy.rollout.drain)
     run = RolloutContext(
         run_id=new_run_id(),

@@ -67,7 +67,7 @@ def check_pulls(
 
 
 def _provable(policy: Policy) -> tuple[Registry, ...]:
-    return tuple(r for r in policy.registries if r.state == "present" and r.verify_image)
+    return tuple(registry for registry in policy.present if registry.verify_image)
 
 
 def _pull(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.metrics import metrics_file
 from harbor_agent.engine.plan.nodes import load_nodes
-from harbor_agent.engine.plan.run_plan import policies_of
 from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.engine.request.credentials import credential_name
 from harbor_agent.engine.request.passwords import questions
 from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import require_registry, resolve
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.schedule import Credential, Schedule, unit_name
 
@@ -63,18 +63,16 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
 
     Raises UsageError for what is wrong in them, and for what a run that nobody watches cannot have.
     """
-    selection = request.selection.from_anywhere()
+    selection = request.selection.make_absolute()
     _require_no_question(selection)
     account = _account(request.user)
     config = configuration_file(request.config)
     metrics = metrics_file(request.metrics) if request.metrics else None
     flags = RegistryFlags(addresses=request.addresses)
-    policies = policies_of(RunRequest(selection=selection, flags=flags, config=request.config))
     nodes = load_nodes(selection, listener)
-    wanted = [policies.general(), *(policies.for_node(node) for node in nodes if node.skip_reason is None)]
-    if request.correct and not any(policy.registries for policy in wanted):
-        hint = "name one with --registry or in harbor-agent.yaml"
-        raise UsageError.of("registry-missing", "correct to what? No registry is named", hint)
+    resolved = resolve(RunRequest(selection=selection, flags=flags, config=request.config), nodes)
+    if request.correct:
+        require_registry(resolved.policies, "correct to what? No registry is named")
     unit = unit_name(request.name)
     command = [*_program(), "drift", *_arguments(request, selection, config, metrics)]
     command += ["--correct", "--yes", "--note", f"by {unit}.timer"] if request.correct else []
@@ -91,9 +89,9 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
         corrects=request.correct,
         confined=selection.transport != "local" and not any(node.connection == "local" for node in nodes),
         metrics_folder=str(metrics.parent) if metrics else None,
-        credentials=tuple(_credentials(wanted, account)) if request.correct else (),
+        credentials=tuple(_credentials(resolved.policies, account)) if request.correct else (),
     )
-    kubeconfig = wanted[0].kubeconfig if request.correct else None
+    kubeconfig = resolved.general.kubeconfig if request.correct else None
     keys = (node.private_key_file for node in nodes)
     own = (str(_at_home(text, account)) for text in (kubeconfig, *keys) if text)
     readable = (schedule.folder, _program()[0], *_named(selection, config), *own)

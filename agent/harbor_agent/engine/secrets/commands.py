@@ -5,27 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from harbor_agent.engine.request.credentials import read_logins
+from harbor_agent.engine.request.resolve import resolve_logins
 from harbor_agent.engine.secrets.secrets import (
     SecretItem,
     SecretsReport,
     apply_secrets,
     check_logins,
-    credentials_of,
-    desired_secrets,
-    namespaces_of,
 )
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.model.policy import SecretPolicy
 from harbor_agent.model.secret import ALL_NAMESPACES
+from harbor_agent.planning.secrets.desired import build_namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harbor_agent.engine.request.request import PolicyLayers
-    from harbor_agent.engine.secrets.secrets import DesiredSecret
+    from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.model.address import Address
-    from harbor_agent.model.policy import Policy
     from harbor_agent.model.secret import SecretPlan, SecretResult
 
 _T = TypeVar("_T")
@@ -42,25 +40,24 @@ class ShownSecret:
     service_accounts: tuple[str, ...] = ()
 
 
-def apply_pull_secrets(policies: PolicyLayers) -> tuple[SecretsReport, ExitCode]:
+def apply_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
     """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
-    policy = _with_secrets(policies)
-    credentials = credentials_of([policy])
-    wanted = desired_secrets([policy], credentials, policies.flags)
-    warnings = check_logins([policy], credentials)
-    report = apply_secrets(wanted, policy.kubeconfig, policies.flags.context) or SecretsReport()
+    resolved = resolve_logins(_add_default_secrets(resolved))
+    warnings = check_logins(resolved.policies, resolved.credentials)
+    report = apply_secrets(resolved.secrets, resolved.general.kubeconfig, resolved.request.flags.context)
+    report = report or SecretsReport()
     report = replace(report, warnings=(*warnings, *report.warnings))
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def render_pull_secrets(policies: PolicyLayers) -> str:
+def render_pull_secrets(resolved: Resolved) -> str:
     """Return the manifests as YAML documents, passwords included.
 
     Raises UsageError where only the cluster could tell the namespaces.
     """
     from harbor_agent.formats.pull_secret import render_manifest  # noqa: PLC0415 - YAML is not needed for --help
 
-    wanted = _wanted(policies)
+    wanted = resolve_logins(_add_default_secrets(resolved)).secrets
     for secret in wanted:
         if secret.namespaces.needs_the_cluster:
             raise UsageError.of(
@@ -73,22 +70,22 @@ def render_pull_secrets(policies: PolicyLayers) -> str:
     )
 
 
-def plan_secret_removal(policies: PolicyLayers) -> SecretsReport:
+def plan_secret_removal(resolved: Resolved) -> SecretsReport:
     """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
     from harbor_agent.engine.secrets.sync import plan_removal  # noqa: PLC0415 - lightkube is slow to import
 
-    return _for_removal(policies, plan_removal)
+    return _for_removal(resolved, plan_removal)
 
 
-def remove_pull_secrets(policies: PolicyLayers) -> tuple[SecretsReport, ExitCode]:
+def remove_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
     """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
     from harbor_agent.engine.secrets.sync import remove_secret  # noqa: PLC0415 - lightkube is slow to import
 
-    report = _for_removal(policies, remove_secret)
+    report = _for_removal(resolved, remove_secret)
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def shown_secrets(policies: PolicyLayers, namespaces: Sequence[str]) -> list[ShownSecret]:
+def shown_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ShownSecret]:
     """Return the secrets that this tool made, in the namespaces named or in all.
 
     Raises AgentError where the cluster does not answer or they may not be listed.
@@ -97,7 +94,7 @@ def shown_secrets(policies: PolicyLayers, namespaces: Sequence[str]) -> list[Sho
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
     shown = []
-    with open_cluster(policies.general().kubeconfig, policies.flags.context) as cluster:
+    with open_cluster(resolved.general.kubeconfig, resolved.request.flags.context) as cluster:
         for namespace in namespaces or (ALL_NAMESPACES,):
             for one in _or_raise(cluster.ours(namespace)):
                 accounts = cluster.attached(one.namespace, one.name)
@@ -113,24 +110,23 @@ def shown_secrets(policies: PolicyLayers, namespaces: Sequence[str]) -> list[Sho
     return shown
 
 
-def validate_logins(policies: PolicyLayers) -> list[Problem]:
+def validate_logins(resolved: Resolved) -> list[Problem]:
     """Ask every registry about its login; return what is worth telling. Raises AgentError for a wrong one."""
-    policy = policies.general()
-    credentials = credentials_of([policy])
+    credentials = read_logins(resolved.policies)
     if not credentials:
         raise UsageError.of(
             "credentials-missing", "there is no login to validate", "give --username and --password-stdin"
         )
-    return check_logins([policy], credentials, must_answer=True)
+    return check_logins(resolved.policies, credentials, must_answer=True)
 
 
 def _for_removal(
-    policies: PolicyLayers, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
+    resolved: Resolved, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
 ) -> SecretsReport:
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
-    policy = _with_secrets(policies)
-    with open_cluster(policy.kubeconfig, policies.flags.context) as cluster:
+    policy = _add_default_secrets(resolved).general
+    with open_cluster(policy.kubeconfig, resolved.request.flags.context) as cluster:
         items = tuple(
             SecretItem(
                 registry=registry.address.entry, result=act(cluster, registry.secret.name, namespace, registry.address)
@@ -144,7 +140,7 @@ def _for_removal(
 
 def _where_ours(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:
     """Return the namespaces named; of all or of some by label, those that hold a secret of ours by that name."""
-    meant = namespaces_of(secret)
+    meant = build_namespaces(secret)
     chosen = _or_raise(cluster.namespaces(meant))
     if not meant.needs_the_cluster:
         return chosen
@@ -158,14 +154,10 @@ def _or_raise(answer: _T | Problem) -> _T:
     return answer
 
 
-def _wanted(policies: PolicyLayers) -> list[DesiredSecret]:
-    policy = _with_secrets(policies)
-    return desired_secrets([policy], credentials_of([policy]), policies.flags)
-
-
-def _with_secrets(policies: PolicyLayers) -> Policy:
-    """Return the general policy in which every registry has a secret, if only by the default name."""
-    policy = policies.general()
+def _add_default_secrets(resolved: Resolved) -> Resolved:
+    """Return the same with a secret for every registry, by the default name if the settings have none."""
+    policy = resolved.general
     if not policy.registries:
         raise UsageError.of("registry-missing", "which registry? None is named", "name one with --registry")
-    return replace(policy, registries=tuple(replace(r, secret=r.secret or SecretPolicy()) for r in policy.registries))
+    registries = tuple(replace(r, secret=r.secret or SecretPolicy()) for r in policy.registries)
+    return replace(resolved, general=replace(policy, registries=registries))

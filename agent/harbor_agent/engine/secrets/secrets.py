@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harbor_agent.engine.request.credentials import resolve_credentials
-from harbor_agent.errors import AgentError, Problem, UsageError
+from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.secret import ALL_NAMESPACES, Namespaces, SecretResult, SecretSpec
+from harbor_agent.model.secret import ALL_NAMESPACES, SecretResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from harbor_agent.engine.request.request import RegistryFlags
     from harbor_agent.kubernetes.cluster import Cluster
-    from harbor_agent.model.policy import Credentials, Policy, Registry, SecretPolicy
-    from harbor_agent.model.secret import SecretPlan
+    from harbor_agent.model.policy import Credentials, Policy, Registry
+    from harbor_agent.model.secret import Namespaces, SecretPlan, SecretSpec
+    from harbor_agent.planning.secrets.desired import DesiredSecret
 
 # What says that the login itself is wrong. Anything else (a registry that is down or does not answer this machine,
 # a missing image) is told, and the nodes' own pulls decide.
@@ -30,19 +29,6 @@ _LOGIN_IS_WRONG = frozenset(
         "registry-token-refused",
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredSecret:
-    """One secret in its namespaces. `nowhere_else` says that a copy elsewhere is one too many.
-
-    So is then any secret for the registries `gone`, which the settings no longer want.
-    """
-
-    spec: SecretSpec
-    namespaces: Namespaces
-    nowhere_else: bool = True
-    gone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,70 +60,6 @@ class SecretsReport:
         return "skipped" if outcomes == {Outcome.SKIPPED} else "unchanged"
 
 
-def credentials_of(policies: Iterable[Policy]) -> dict[str, Credentials]:
-    """Return the login of every registry that is wanted and has one, by entry. Raises UsageError."""
-    found: dict[str, Credentials] = {}
-    for registry in _wanted(policies):
-        if registry.credentials is not None and registry.address.entry not in found:
-            found[registry.address.entry] = resolve_credentials(registry.credentials, registry.address)
-    return found
-
-
-def desired_secrets(
-    policies: Iterable[Policy], credentials: Mapping[str, Credentials], flags: RegistryFlags
-) -> list[DesiredSecret]:
-    """Return the secrets that are wanted, each once. What the command line names is not all there is to be.
-
-    Raises UsageError for one without credentials, and for two registries in one secret.
-    """
-    found: dict[str, DesiredSecret] = {}
-    policies = tuple(policies)
-    named = {registry.address.entry for policy in policies for registry in policy.registries}
-    gone = frozenset(named - {registry.address.entry for registry in _wanted(policies)})
-    for registry in _wanted(policies):
-        if registry.secret is None:
-            continue
-        if registry.address.entry not in credentials:
-            raise UsageError.of(
-                "credentials-missing",
-                f"the secret {registry.secret.name} needs a login at {registry.address}, and none is named",
-                "add credentials to harbor-agent.yaml, or --username with --password-stdin or --password-file",
-            )
-        spec = SecretSpec(
-            name=registry.secret.name,
-            address=registry.address,
-            credentials=credentials[registry.address.entry],
-            key_form=registry.secret.key_form,
-            service_accounts=registry.secret.service_accounts,
-            force_conflicts=flags.force_conflicts,
-        )
-        wanted = DesiredSecret(
-            spec=spec,
-            namespaces=namespaces_of(registry.secret),
-            nowhere_else=not (flags.namespaces or flags.secret_name),
-            gone=gone,
-        )
-        found.setdefault(registry.address.entry, wanted)
-    _require_one_registry_each(list(found.values()))
-    return list(found.values())
-
-
-def namespaces_of(secret: SecretPolicy) -> Namespaces:
-    """Return where the secret is wanted."""
-    return Namespaces(names=secret.namespaces, selector=secret.namespace_selector, excluded=secret.exclude_namespaces)
-
-
-def _require_one_registry_each(secrets: Sequence[DesiredSecret]) -> None:
-    for place, one in enumerate(secrets):
-        for other in secrets[place + 1 :]:
-            if one.spec.name == other.spec.name and one.namespaces.may_meet(other.namespaces):
-                raise UsageError.of(
-                    "secret-name-shared",
-                    f"{one.spec.address} and {other.spec.address} want the same secret {one.spec.name}",
-                    "a secret is for one registry: give each its own `secret: {name: …}`",
-                )
-
-
 def check_logins(
     policies: Sequence[Policy], credentials: Mapping[str, Credentials], *, must_answer: bool = False
 ) -> list[Problem]:
@@ -146,7 +68,7 @@ def check_logins(
     Raises AgentError where a registry rejects its login, before anything is changed; with `must_answer` also for
     any other reason why the login cannot pull.
     """
-    registries = {r.address.entry: r for r in _wanted(policies) if r.address.entry in credentials}
+    registries = {r.address.entry: r for p in policies for r in p.present if r.address.entry in credentials}
     if not registries:
         return []
     from harbor_agent.registry.validate import validate  # noqa: PLC0415 - HTTP is slow to import
@@ -237,7 +159,7 @@ def _no_longer_wanted(cluster: Cluster, secrets: Sequence[DesiredSecret], items:
     from harbor_agent.formats.pull_secret import find_registry_hosts  # noqa: PLC0415 - YAML is not needed for --help
 
     entries = {
-        entry for wanted in secrets if wanted.nowhere_else for entry in (wanted.spec.address.entry, *wanted.gone)
+        entry for wanted in secrets if wanted.report_leftovers for entry in (wanted.spec.address.entry, *wanted.removed)
     }
     ours = cluster.ours(ALL_NAMESPACES) if entries else ()
     if isinstance(ours, Problem) or any(item.result.outcome is Outcome.FAILED for item in items):
@@ -270,10 +192,6 @@ def _with_problem(wanted: DesiredSecret, outcome: Outcome, problem: Problem) -> 
         )
         for place in places
     ]
-
-
-def _wanted(policies: Iterable[Policy]) -> list[Registry]:
-    return [registry for policy in policies for registry in policy.registries if registry.state == "present"]
 
 
 def _image(registry: Registry) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ from harbor_agent.planning.secrets.workloads import Retention, check_retention
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.request.request import PolicyLayers
+    from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.errors import Problem
     from harbor_agent.planning.secrets.workloads import SecretRetention
 
@@ -32,13 +32,13 @@ class WorkloadsReport:
         return ExitCode.PENDING if pending else ExitCode.DONE
 
 
-def scan_workloads(policies: PolicyLayers, namespaces: Sequence[str]) -> WorkloadsReport:
+def scan_workloads(resolved: Resolved, namespaces: Sequence[str]) -> WorkloadsReport:
     """Look at the live workloads of the namespaces named, or of all.
 
     Raises UsageError for a wrong kubeconfig, AgentError where the cluster does not answer.
     """
     from harbor_agent.kubernetes.workloads import live_workloads  # noqa: PLC0415 - lightkube is slow to import
 
-    found = live_workloads(policies.general().kubeconfig, policies.flags.context, namespaces)
+    found = live_workloads(resolved.general.kubeconfig, resolved.request.flags.context, namespaces)
     standings = (check_retention(workload) for workload in found.workloads)
     return WorkloadsReport(standings=tuple(one for one in standings if one), problems=found.problems)

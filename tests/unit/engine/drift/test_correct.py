@@ -15,7 +15,7 @@ from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.history.database import history_file
 from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.plan.nodes import plan_state
-from harbor_agent.engine.request.request import NodeSelection, PolicyLayers, RegistryFlags, RunRequest
+from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.engine.rollout.records import apply_record
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.errors import LockedError, UsageError
@@ -25,7 +25,6 @@ from harbor_agent.model.policy import DriftLimits, Policy, Registry
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import FileState, RunningContainer
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.planning.config.schema import PolicyLayer
 from harbor_agent.planning.drift import classify
 from harbor_agent.views.text.drift import drift_text
 from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, OPTIONS, applied, node, running, want
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 POLICY = Policy(registries=(Registry(address=want(HARBOR).present[0]),))
-POLICIES = PolicyLayers(file=PolicyLayer(), flags=RegistryFlags())
 LIMITS = DriftLimits()
 
 
@@ -50,7 +48,7 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     """A node whose drop-in somebody removed after a run, and restarted Docker."""
     machine = Node(name=name, address="203.0.113.1")
     before = running(node({FRAGMENT: DEBIAN_UNIT}), ARGV)
-    plan = plan_state(machine, POLICY, before, POLICIES).decision
+    plan = plan_state(machine, POLICY, before, RunRequest()).decision
     assert isinstance(plan, Plan)
     record = apply_record(plan, POLICY, before, "run-1", "")
     left = applied(before, plan)
@@ -59,7 +57,7 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     container = RunningContainer(id="c", name="db", image="i", restart_policy=restart_policy)
     now = replace(now, docker=replace(now.docker, containers=(container,)))
     drift = classify(now, policy_digest(policy))
-    planned = plan_state(machine, policy, now, POLICIES)
+    planned = plan_state(machine, policy, now, RunRequest())
     return DriftedNode(planned=planned, status=drift.status, reason=drift.reason, drift=drift)
 
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from harbor_agent.engine.plan.offline import apply_tree, plan_tree
-from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import Resolved, build_policy
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.schema import PolicyLayer
@@ -22,7 +23,7 @@ CASES = sorted(path.parent for path in (Path(__file__).resolve().parents[3] / "c
 class Tree:
     root: Path
     facts: dict[str, object]
-    policies: PolicyLayers
+    resolved: Resolved
 
     def contents(self) -> dict[str, bytes]:
         found = (path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
@@ -46,13 +47,16 @@ def tree(case: Path, tmp_path: Path) -> Tree:
     flags = RegistryFlags(
         addresses=tuple(facts.get("registries", ["192.168.0.99"])), route=RouteChoice(facts.get("route", "auto"))
     )
-    policies = PolicyLayers(file=PolicyLayer(), flags=flags, repair=facts.get("repair", False))
-    return Tree(root=root, facts=facts, policies=policies)
+    request = RunRequest(
+        flags=flags, repair=facts.get("repair", False), docker_version=str(facts.get("version", "20.10.24"))
+    )
+    resolved = Resolved(request=request, general=build_policy(PolicyLayer(), flags))
+    return Tree(root=root, facts=facts, resolved=resolved)
 
 
 def test_the_tree_becomes_what_the_node_would(case: Path, tree: Tree) -> None:
     before = tree.contents()
-    planned = plan_tree(str(tree.root), tree.policies, str(tree.facts.get("version", "20.10.24")))
+    planned = plan_tree(str(tree.root), tree.resolved)
     result = apply_tree(str(tree.root), planned)
     expect = tree.facts["expect"]
     assert isinstance(expect, dict)
@@ -60,8 +64,8 @@ def test_the_tree_becomes_what_the_node_would(case: Path, tree: Tree) -> None:
         assert (result.outcome, planned.problem and planned.problem.code) == (Outcome.REFUSED, expect["refusal"])
         assert tree.contents() == before
         return
-    expected = Tree(root=case / "expected", facts={}, policies=tree.policies).contents()
+    expected = Tree(root=case / "expected", facts={}, resolved=tree.resolved).contents()
     changed = {path: content for path, content in tree.contents().items() if before.get(path) != content}
     assert changed == expected
-    again = plan_tree(str(tree.root), tree.policies, str(tree.facts.get("version", "20.10.24")))
+    again = plan_tree(str(tree.root), tree.resolved)
     assert again.outcome is Outcome.UNCHANGED

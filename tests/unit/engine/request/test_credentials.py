@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.request.credentials import credential_name, resolve_credentials
+from harbor_agent.engine.request.credentials import credential_name, read_login
 from harbor_agent.errors import UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import CredentialsSource
@@ -21,14 +21,14 @@ HARBOR = Address.parse("192.168.0.99")
 
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PW", "s3cret")
-    login = resolve_credentials(CredentialsSource(username="robot$p+n", password_env="PW"), HARBOR)
+    login = read_login(CredentialsSource(username="robot$p+n", password_env="PW"), HARBOR)
     assert (login.username, login.password.reveal()) == ("robot$p+n", "s3cret")
     assert "s3cret" not in repr(login)
 
 
 def test_one_trailing_newline_of_a_file_is_not_part_of_the_password(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text(" p\n\n")
-    login = resolve_credentials(CredentialsSource(username="u", password_file=str(tmp_path / "pw")), HARBOR)
+    login = read_login(CredentialsSource(username="u", password_file=str(tmp_path / "pw")), HARBOR)
     assert login.password.reveal() == " p\n"
 
 
@@ -36,7 +36,7 @@ def test_one_trailing_newline_of_a_file_is_not_part_of_the_password(tmp_path: Pa
 def test_from_docker_s_own_configuration(tmp_path: Path, key: str) -> None:
     auth = base64.b64encode(b"u:p:with:colons").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {key: {"auth": auth}}}))
-    login = resolve_credentials(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
+    login = read_login(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
     assert (login.username, login.password.reveal()) == ("u", "p:with:colons")
 
 
@@ -50,7 +50,7 @@ def test_from_docker_s_own_configuration(tmp_path: Path, key: str) -> None:
 )
 def test_a_missing_source_is_named(source: CredentialsSource, named: str) -> None:
     with pytest.raises(UsageError, match=named):
-        resolve_credentials(source, HARBOR)
+        read_login(source, HARBOR)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_missing_source_is_named(source: CredentialsSource, named: str) -> Non
 def test_a_docker_configuration_without_the_login_is_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(UsageError, match=r"config\.json"):
-        resolve_credentials(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
+        read_login(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
 
 
 def test_what_systemd_handed_over_stands_for_a_file_that_cannot_be_read(
@@ -73,10 +73,10 @@ def test_what_systemd_handed_over_stands_for_a_file_that_cannot_be_read(
     auth = base64.b64encode(b"u:from docker").decode()
     (handed_over / credential_name(folder)).write_text(json.dumps({"auths": {"192.168.0.99": {"auth": auth}}}))
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed_over))
-    login = resolve_credentials(CredentialsSource(username="u", password_file=str(closed)), HARBOR)
+    login = read_login(CredentialsSource(username="u", password_file=str(closed)), HARBOR)
     assert login.password.reveal() == "s3cret"
-    login = resolve_credentials(CredentialsSource(docker_config=str(folder)), HARBOR)
+    login = read_login(CredentialsSource(docker_config=str(folder)), HARBOR)
     assert login.password.reveal() == "from docker"
     (tmp_path / "open").write_text("own")
-    login = resolve_credentials(CredentialsSource(username="u", password_file=str(tmp_path / "open")), HARBOR)
+    login = read_login(CredentialsSource(username="u", password_file=str(tmp_path / "open")), HARBOR)
     assert login.password.reveal() == "own"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.request.config_file import load_configuration
-from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
+from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory.load import load_inventory
 from harbor_agent.model.policy import RouteChoice
@@ -46,7 +46,7 @@ harbor_version: v2.11.0
 """
 
 
-def policies_of(folder: Path, **flags: object) -> dict[str, Policy]:
+def resolve_policies(folder: Path, **flags: object) -> dict[str, Policy]:
     files = {
         "harbor-agent.yaml": FILE,
         "hosts": HOSTS,
@@ -57,10 +57,10 @@ def policies_of(folder: Path, **flags: object) -> dict[str, Policy]:
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    file = load_configuration(str(folder / "harbor-agent.yaml"))
-    policies = PolicyLayers(file=file, flags=RegistryFlags(**flags))  # type: ignore[arg-type]
-    nodes = load_inventory([str(folder / "hosts")])
-    return {node.name: policies.for_node(node) for node in nodes}
+    flags_given = RegistryFlags(**flags)  # type: ignore[arg-type]
+    request = RunRequest(config=str(folder / "harbor-agent.yaml"), flags=flags_given)
+    resolved = resolve(request, load_inventory([str(folder / "hosts")]))
+    return {node.name: policy for node, policy in resolved.nodes}
 
 
 def wanted(policy: Policy) -> dict[str, str]:
@@ -68,21 +68,21 @@ def wanted(policy: Policy) -> dict[str, str]:
 
 
 def test_the_file_counts_where_the_inventory_says_nothing(tmp_path: Path) -> None:
-    policy = policies_of(tmp_path)["p1"]
+    policy = resolve_policies(tmp_path)["p1"]
 
     assert wanted(policy) == {"file.lan": "present", "10.0.0.9:5000": "present"}
     assert policy.route is RouteChoice.DROP_IN
 
 
 def test_a_group_adds_to_the_file_and_counts_over_it(tmp_path: Path) -> None:
-    policy = policies_of(tmp_path)["s1"]
+    policy = resolve_policies(tmp_path)["s1"]
 
     assert wanted(policy) == {"file.lan": "present", "10.0.0.9:5000": "absent", "site.lan": "present"}
     assert policy.route is RouteChoice.DAEMON_JSON
 
 
 def test_a_host_stands_in_for_its_group_as_ansible_has_it(tmp_path: Path) -> None:
-    policies = policies_of(tmp_path)
+    policies = resolve_policies(tmp_path)
 
     assert wanted(policies["s2"]) == {"file.lan": "present", "10.0.0.9:5000": "present"}
     assert [registry.verify_image for registry in policies["s2"].registries] == ["library/busybox:1", None]
@@ -91,11 +91,11 @@ def test_a_host_stands_in_for_its_group_as_ansible_has_it(tmp_path: Path) -> Non
 
 
 def test_a_node_that_is_skipped_may_be_wrong(tmp_path: Path) -> None:
-    assert policies_of(tmp_path)["s4"]
+    assert resolve_policies(tmp_path)["s4"]
 
 
 def test_flags_count_over_everything_and_take_the_settings_of_what_they_name(tmp_path: Path) -> None:
-    policies = policies_of(tmp_path, addresses=("file.lan", "new.lan"), route=RouteChoice.DROP_IN)
+    policies = resolve_policies(tmp_path, addresses=("file.lan", "new.lan"), route=RouteChoice.DROP_IN)
 
     for policy in policies.values():
         assert wanted(policy) == {"file.lan": "present", "new.lan": "present"}
@@ -110,7 +110,7 @@ def test_a_name_that_looks_like_one_of_ours_is_an_error_with_a_suggestion(tmp_pa
     (node,) = load_inventory([str(tmp_path / "hosts")])
 
     with pytest.raises(UsageError) as caught:
-        PolicyLayers(file=load_configuration(None), flags=RegistryFlags(addresses=("h",))).for_node(node)
+        resolve(RunRequest(flags=RegistryFlags(addresses=("h",))), [node])
 
     assert f"'{name}'" in caught.value.problem.message
     assert "did you mean" in caught.value.problem.hint

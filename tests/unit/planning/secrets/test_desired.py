@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harbor_agent.engine.request.request import PolicyLayers, RegistryFlags
-from harbor_agent.engine.secrets.secrets import desired_secrets
+from harbor_agent.engine.request.request import RegistryFlags
+from harbor_agent.engine.request.resolve import build_policy
 from harbor_agent.errors import UsageError
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.secret import Namespaces
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.planning.config.reader import Source
 from harbor_agent.planning.config.schema import settings_from_file
+from harbor_agent.planning.secrets.desired import build_desired_secrets
 
 LOGIN = Credentials(username="u", password=Sensitive("p"))
 
@@ -23,10 +24,9 @@ def wanted(*secrets: dict[str, object], **flags: object) -> list[Namespaces]:
         for number, secret in enumerate(secrets)
     ]
     file = settings_from_file({"registries": registries}, Source(name="test"))
-    given = RegistryFlags(**flags)
-    policy = PolicyLayers(file=file, flags=given).general()
+    policy = build_policy(file, RegistryFlags(**flags))
     logins = {f"r{number}.lan": LOGIN for number in range(len(secrets))}
-    return [one.namespaces for one in desired_secrets([policy], logins, given)]
+    return [one.namespaces for one in build_desired_secrets([policy], logins)]
 
 
 @pytest.mark.parametrize(
