@@ -338,7 +338,7 @@ class TestCommand:
         apply(apiserver, {"namespaces": [space], "service_accounts": ["default"]}, password="canary-password")
         shown = self.run(apiserver, "show", "-n", space, "-o", "json")
         document = json.loads(shown.stdout)
-        jsonschema.validate(document, json.loads((SCHEMAS / "secrets-1.json").read_text()))
+        jsonschema.validate(document, json.loads((SCHEMAS / "secrets-2.json").read_text()))
         assert document["secrets"] == [
             {
                 "namespace": space,
@@ -353,7 +353,7 @@ class TestCommand:
         assert asked.returncode == 7, asked.stderr
         assert f"{space}/harbor-pull" in asked.stderr
         done = self.run(apiserver, *wish, "--yes", "-o", "json")
-        jsonschema.validate(json.loads(done.stdout), json.loads((SCHEMAS / "secret-1.json").read_text()))
+        jsonschema.validate(json.loads(done.stdout), json.loads((SCHEMAS / "secret-2.json").read_text()))
         assert done.returncode == 0, done.stderr
         assert "there is no secret" in self.run(apiserver, "show", "-n", space).stdout
         assert "canary" not in shown.stdout + shown.stderr + asked.stderr + done.stdout + done.stderr

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("apiserver")
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/schemas/workloads-1.json").read_text())
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/schemas/workloads-2.json").read_text())
 PROGRAMS = Path(sys.executable).parent
 NUMBERS = itertools.count(1)
 POD = """\

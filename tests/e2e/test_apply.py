@@ -111,7 +111,7 @@ def test_neither_a_wrong_login_nor_a_plan_changes_anything(story: Story) -> None
 
 
 def test_a_plan_announces_the_containers_that_a_restart_stops(story: Story) -> None:
-    bounced = {node["node"]: node["containers_bounced"] for node in story.plan.document["nodes"]}
+    bounced = {node["node"]: node["containers_stopped"] for node in story.plan.document["nodes"]}
     assert [container["name"] for container in bounced["node1"]] == ["web"]
     assert bounced["node2"] == bounced["node3"] == []
 

@@ -39,7 +39,7 @@ class Fleet:
 
     def drift(self, *further: str) -> Ended:
         ended = self.agent("drift", *further)
-        schema = json.loads((_SCHEMAS / "drift-1.json").read_text(encoding="utf-8"))
+        schema = json.loads((_SCHEMAS / "drift-2.json").read_text(encoding="utf-8"))
         Draft202012Validator(schema).validate(ended.document)
         return ended
 
@@ -153,7 +153,7 @@ def test_many_at_once_are_no_drift_but_a_suspect_input(fleet: Fleet) -> None:
         node.run(f"echo >{_DROP_IN}")
     before = [fleet.site.files(node) for node in fleet.site.nodes]
     corrected = fleet.correct("--max-drifted", "1")
-    assert (corrected.code, corrected.document["stopped"]["code"]) == (7, "drift-suspect")
+    assert (corrected.code, corrected.document["blocked_by"]["code"]) == (7, "drift-suspect")
     assert [fleet.site.files(node) for node in fleet.site.nodes] == before
     assert fleet.correct().code == 0
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("nodes")
 
-_SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/runs-1.json"
+_SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/runs-2.json"
 # Docker starts with everything but the registry, which no check beforehand can tell.
 _BREAK = """\
 mv /usr/sbin/dockerd /usr/sbin/dockerd.real
@@ -134,7 +134,7 @@ def test_a_rollback_is_a_run_that_names_what_it_took_back_and_cannot_be_taken_up
     assert back.code == 0, back.stderr
     assert site.agent("drift", "-i", inventory).code == 0, "what was taken back is what the node remembers"
     run, before, *_ = _history(site, "node", "node1")
-    assert (run["run_id"], run["kind"], run["takes_back"]) == (
+    assert (run["run_id"], run["kind"], run["rolls_back"]) == (
         back.document["run_id"],
         "rollback",
         applied.document["run_id"],

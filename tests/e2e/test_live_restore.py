@@ -86,7 +86,7 @@ def test_containers_run_on_through_the_change_and_through_its_failure(place: Pla
 
     wish = ("--registry", place.site.registry.entry, "--live-restore")
     planned = place.agent("plan", *wish).node(place.node.name)
-    assert (planned["action"], planned["live_restore"], planned["containers_bounced"]) == ("restart", "planned", [])
+    assert (planned["action"], planned["live_restore"], planned["containers_stopped"]) == ("restart", "planned", [])
     applied = place.agent("apply", *wish, "--yes")
     assert (applied.code, applied.node(place.node.name)["outcome"]) == (0, "changed"), applied.stderr
     assert place.ask(_RUNNING) == running

@@ -76,7 +76,7 @@ class Controller:
 
     def show(self, unit: str = _UNIT) -> dict[str, Any]:
         document = self.agent("schedule", "show", "-o", "json").document
-        schema = json.loads((_SCHEMAS / "schedules-1.json").read_text(encoding="utf-8"))
+        schema = json.loads((_SCHEMAS / "schedules-2.json").read_text(encoding="utf-8"))
         Draft202012Validator(schema).validate(document)
         (found,) = [one for one in document["schedules"] if one["unit"] == unit]
         return dict(found)

@@ -87,7 +87,7 @@ def expect(plan: Ended, entry: str, nodes: Iterable[LabNode]) -> dict[str, Expec
             entry=entry,
             action=planned["action"],
             files={file["path"]: file["after"]["sha256"] for file in planned["files"]},
-            announced=frozenset(container["name"] for container in planned["containers_bounced"]),
+            announced=frozenset(container["name"] for container in planned["containers_stopped"]),
             kept=len(_last_words(node)),
         )
 

@@ -71,11 +71,11 @@ def _report(error: AgentError, output: object) -> None:
 def _ended(code: ExitCode, problem: Problem, output: object) -> ExitCode:
     """Print the document of an early end where JSON is wanted; returns `code`."""
     if output is Format.JSON:
-        from harbor_agent.views.json.error import error_document
+        from harbor_agent.views.json.error import build_error_document
 
         # Where standard output itself is what is broken, the exit code still tells.
         with contextlib.suppress(OutputError, ValueError):
-            write_json(error_document(problem, code))
+            write_json(build_error_document(problem, code))
     return code
 
 

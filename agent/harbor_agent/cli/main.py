@@ -129,8 +129,8 @@ def _asks_for_json(arguments: list[str]) -> bool:
 
 def _print_usage_error(message: str) -> None:
     from harbor_agent.cli.console import write_json
-    from harbor_agent.views.json.error import error_document
+    from harbor_agent.views.json.error import build_error_document
 
     problem = Problem(code="usage", message=message, hint="--help lists what there is")
     with suppress(OutputError):  # standard error has told already
-        write_json(error_document(problem, ExitCode.USAGE))
+        write_json(build_error_document(problem, ExitCode.USAGE))

@@ -128,7 +128,7 @@ def _planned(planned: PlannedNode) -> Result:
     }
     if isinstance(decision, Plan):
         bounced = [container.name for container in decision.containers_bounced]
-        result |= {"route": decision.route.value, "action": decision.action.value, "containers_bounced": bounced}
+        result |= {"route": decision.route.value, "action": decision.action.value, "containers_stopped": bounced}
     return result | _trouble(planned.outcome, planned.problem)
 
 

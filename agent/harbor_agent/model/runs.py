@@ -77,7 +77,7 @@ class PastRun:
     """A run as the controller remembers it.
 
     Times are ISO 8601 in UTC and for people; `ended` is None where it is under way or did not end by itself. `options`
-    is JSON, as a plan file keeps them. `takes_back` is what a rollback was to take back, `resumes` the run that was
+    is JSON, as a plan file keeps them. `rolls_back` is what a rollback was to take back, `resumes` the run that was
     taken up. `config` and `config_digest` (SHA-256, hex) are "" where no settings file was read.
     """
 
@@ -91,7 +91,7 @@ class PastRun:
     config_digest: str = ""
     note: str = ""
     resumes: str | None = None
-    takes_back: str | None = None
+    rolls_back: str | None = None
     ended: str | None = None
     exit_code: int | None = None
     halted: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,34 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.conftest import Runner
 
-OPTIONS = '{"reach": {"sources": ["node1,"]}, "flags": {"addresses": ["h.lan"]}, "config": null, "repair": false, '
+OPTIONS = '{"selection": {"sources": ["node1,"]}, "flags": {"addresses": ["h.lan"]}, "config": null, "repair": false, '
 OPTIONS += '"root": null, "docker_version": null, "note": ""}'
+# The second form of the history, as builds before version 2 of the documents wrote it.
+OLDER = """
+CREATE TABLE run (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, tool TEXT NOT NULL,
+    started TEXT NOT NULL, who TEXT NOT NULL, options TEXT NOT NULL, config TEXT NOT NULL,
+    config_digest TEXT NOT NULL, note TEXT NOT NULL, resumes TEXT, takes_back TEXT,
+    ended TEXT, exit_code INTEGER, halted TEXT
+) STRICT;
+CREATE TABLE node (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    name TEXT NOT NULL, policy_digest TEXT NOT NULL, outcome TEXT, action TEXT NOT NULL, transaction_id TEXT,
+    verified INTEGER, code TEXT, reason TEXT NOT NULL, seconds REAL NOT NULL, UNIQUE (run, name)
+) STRICT;
+CREATE TABLE correction (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, path TEXT NOT NULL, found TEXT NOT NULL,
+    clock REAL NOT NULL, boot_id TEXT NOT NULL, uptime REAL NOT NULL
+) STRICT;
+CREATE TABLE quarantine (
+    node TEXT PRIMARY KEY, since TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL, owner TEXT
+) STRICT;
+INSERT INTO run VALUES (1, 'run-1', 'rollback', 'harbor-agent 0', '2026-11-24T06:09:06+00:00', 'ops@ctl',
+    '{"reach": {"sources": ["node1,"], "limit": "node1", "forks": 10}, "flags": {}, "config": null, "repair": false,
+    "root": null, "docker_version": null, "note": "ticket 7"}',
+    '', '', 'ticket 7', NULL, 'run-0', '2026-11-24T06:09:16+00:00', 0, NULL);
+PRAGMA user_version = 2;
+"""
 
 
 @pytest.fixture
@@ -101,6 +129,19 @@ def test_a_history_that_cannot_be_used_is_said(run: Runner, store: Store, tmp_pa
     ran = run("history", "-o", "json")
     assert (ran.rc, ran.document()["error"]["code"]) == (2, "history-unusable")  # type: ignore[index]
     assert run("drift", "release", "node1").rc == 2
+
+
+def test_runs_of_an_older_build_are_shown_in_the_new_form(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "harbor-agent").mkdir()
+    with closing(sqlite3.connect(tmp_path / "harbor-agent/history.sqlite3")) as connection:
+        connection.executescript(OLDER)
+    (rollback,) = run("history", "-o", "json").document()["runs"]  # type: ignore[misc]
+    assert (rollback["run_id"], rollback["rolls_back"]) == ("run-1", "run-0")
+    assert rollback["options"]["selection"] == {"sources": ["node1,"], "limit": "node1", "forks": 10}
+    assert (rollback["options"]["note"], "reach" in rollback["options"]) == ("ticket 7", False)
 
 
 @pytest.mark.parametrize("amount", ["x", "-1", "30 %", "%", "٣"])

@@ -25,8 +25,8 @@ from harbor_agent.model.inventory import Node
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastNode, PastRun, RunKind
 from harbor_agent.planning.drift import DriftStatus, FileDrift, NodeDrift
-from harbor_agent.views.json.drift import drift_document
-from harbor_agent.views.json.plan import plan_document
+from harbor_agent.views.json.drift import build_drift_document
+from harbor_agent.views.json.plan import build_plan_document
 from harbor_agent.views.text.drift import drift_text
 from harbor_agent.views.text.plan import plan_text
 
@@ -99,7 +99,7 @@ def test_few_nodes_are_shown_one_by_one(planned: PlannedNode) -> None:
 
 
 def test_json_has_every_node_and_says_which_are_alike(planned: PlannedNode) -> None:
-    document = plan_document([dead("x1"), *named(planned, ["a", "b", "c", "d"])], None)
+    document = build_plan_document([dead("x1"), *named(planned, ["a", "b", "c", "d"])], None)
     nodes, groups = document["nodes"], document["groups"]
     assert isinstance(nodes, list)
     assert isinstance(groups, list)
@@ -134,7 +134,7 @@ def test_the_same_drift_of_ten_nodes_is_told_once_and_dead_nodes_come_first(plan
 
 
 def test_json_says_which_nodes_drifted_alike(planned: PlannedNode) -> None:
-    groups = drift_document(drift_report(planned), 4, None, None)["groups"]
+    groups = build_drift_document(drift_report(planned), 4, None, None)["groups"]
     assert isinstance(groups, list)
     assert [(group["status"], group["code"], len(group["nodes"])) for group in groups] == [
         ("drift", None, 10),

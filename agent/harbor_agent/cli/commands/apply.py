@@ -138,11 +138,11 @@ def _require_nothing_else(request: RunRequest) -> None:
 
 def finish(report: Report, output: options.Format) -> ExitCode:
     """Print how a run ended; its last line sums up."""
-    from harbor_agent.views.json.run import run_document
+    from harbor_agent.views.json.run import build_run_document
     from harbor_agent.views.text.plan import run_summary, secrets_text, warnings_text
 
     if output is options.Format.JSON:
-        write_json(run_document(report))
+        write_json(build_run_document(report))
         return report.exit_code
     if report.secrets is not None:
         write(secrets_text(report.secrets))

@@ -153,7 +153,7 @@ def _correct(
         with graceful_stop() as stop:
             ended = correct(corrections, progress, stop)
     code = correction_exit_code(corrections, ended)
-    return _finish(measurement, corrections.report, code, output, ended=ended, stopped=corrections.stopped)
+    return _finish(measurement, corrections.report, code, output, ended=ended, blocked_by=corrections.blocked_by)
 
 
 def _finish(
@@ -163,15 +163,15 @@ def _finish(
     output: options.Format,
     *,
     ended: Report | None = None,
-    stopped: Problem | None = None,
+    blocked_by: Problem | None = None,
 ) -> ExitCode:
-    from harbor_agent.views.json.drift import drift_document
+    from harbor_agent.views.json.drift import build_drift_document
     from harbor_agent.views.text.drift import drift_text
 
     told = measurement.ended(report, code, ended)
     report = replace(report, warnings=(*report.warnings, *told))
     if output is options.Format.JSON:
-        write_json(drift_document(report, int(code), ended, stopped))
+        write_json(build_drift_document(report, int(code), ended, blocked_by))
     else:
-        write(drift_text(report, ended, stopped))
+        write(drift_text(report, ended, blocked_by))
     return code

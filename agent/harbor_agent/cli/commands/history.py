@@ -68,9 +68,9 @@ def node(name: NodeName, *, output: options.Output = options.Format.TEXT) -> Exi
 
 
 def _print(runs: Sequence[PastRun], text: str, output: options.Format) -> None:
-    from harbor_agent.views.json.history import runs_document
+    from harbor_agent.views.json.history import build_runs_document
 
     if output is options.Format.JSON:
-        write_json(runs_document(runs))
+        write_json(build_runs_document(runs))
     else:
         write(text)

@@ -61,7 +61,7 @@ def plan(
         return None
     from harbor_agent.engine.exit_codes import plan_exit_code
     from harbor_agent.engine.plan.run_plan import plan_run
-    from harbor_agent.views.json.plan import plan_document
+    from harbor_agent.views.json.plan import build_plan_document
     from harbor_agent.views.text.plan import plan_text
 
     request = replace(
@@ -69,7 +69,7 @@ def plan(
     )
     run_plan = plan_run(request, Progress(verbose))
     if output is options.Format.JSON:
-        write_json(plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
+        write_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     else:
         write(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     if out is not None:
@@ -84,12 +84,13 @@ def plan(
 @command
 def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show what a plan file holds: who is to be changed, which files, and how long it is good for."""
-    from harbor_agent.engine.plan.file import load_plan, plan_file_document
+    from harbor_agent.engine.plan.file import load_plan
+    from harbor_agent.views.json.plan_file import build_plan_file_document
     from harbor_agent.views.text.plan import plan_file_text
 
     plan_file = load_plan(file)
     if output is options.Format.JSON:
-        write_json(plan_file_document(plan_file))
+        write_json(build_plan_file_document(plan_file))
     else:
         write(plan_file_text(plan_file))
     return ExitCode.DONE

@@ -177,11 +177,11 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
 
 
 def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) -> None:
-    from harbor_agent.views.json.schedules import schedules_document
+    from harbor_agent.views.json.schedules import build_schedules_document
     from harbor_agent.views.text.schedule import schedules_text
 
     if output is options.Format.JSON:
-        write_json(schedules_document(found))
+        write_json(build_schedules_document(found))
     else:
         write(schedules_text(found))
 

@@ -97,13 +97,13 @@ def show(
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import shown_secrets
-    from harbor_agent.views.json.secrets import shown_secrets_document
+    from harbor_agent.views.json.secrets import build_secrets_document
     from harbor_agent.views.text.plan import shown_secrets_text
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
     shown = shown_secrets(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
-        write_json(shown_secrets_document(shown))
+        write_json(build_secrets_document(shown))
     else:
         write(shown_secrets_text(shown))
     return ExitCode.DONE
@@ -141,11 +141,11 @@ def remove(
 
 def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) -> ExitCode:
     """Print what became of the secrets."""
-    from harbor_agent.views.json.secrets import secrets_run_document
+    from harbor_agent.views.json.secrets import build_secret_document
     from harbor_agent.views.text.plan import secrets_text
 
     if output is options.Format.JSON:
-        write_json(secrets_run_document(report, exit_code))
+        write_json(build_secret_document(report, exit_code))
     else:
         write(secrets_text(report))
     return exit_code

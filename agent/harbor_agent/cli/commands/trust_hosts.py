@@ -36,11 +36,11 @@ def trust_hosts(
     A key that has changed is never replaced. With --yes whoever answers is trusted, and the fingerprints are shown.
     """
     from harbor_agent.engine.host_keys import trust_hosts
-    from harbor_agent.views.json.host_keys import trust_document
+    from harbor_agent.views.json.host_keys import build_trust_document
 
     report = trust_hosts(build_selection(nodes), lambda keys: _confirm_keys(keys, yes=yes), Progress(verbose))
     if output is options.Format.JSON:
-        write_json(trust_document(report))
+        write_json(build_trust_document(report))
         return report.exit_code
     for key in report.keys:
         status = style(key.status.value, _COLOURS.get(key.status.value, Color.RED), bold=True)

@@ -76,7 +76,7 @@ def annotate(
         manifests_exit_code,
     )
     from harbor_agent.model.address import Address
-    from harbor_agent.views.json.workloads import manifests_document
+    from harbor_agent.views.json.workloads import build_manifests_document
 
     if in_place and (diff or STANDARD_INPUT in files):
         what = "--diff writes nothing" if diff else "standard input has no place"
@@ -87,7 +87,7 @@ def annotate(
     done = annotate_manifests(files, wish, in_place=in_place)
     exit_code = manifests_exit_code(done)
     if output is options.Format.JSON:
-        write_json(manifests_document(done))
+        write_json(build_manifests_document(done))
         return exit_code
     _tell_files(done)
     if diff and any(file.diff for file in done):
@@ -117,12 +117,12 @@ def scan(
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.workloads.scan import scan_workloads
-    from harbor_agent.views.json.workloads import workloads_document
+    from harbor_agent.views.json.workloads import build_workloads_document
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
     report = scan_workloads(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
-        write_json(workloads_document(report))
+        write_json(build_workloads_document(report))
     else:
         _write_report(report)
     return report.exit_code

@@ -35,11 +35,11 @@ _REFUSED = frozenset({"drift-quarantined", "containers-would-stop"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """What will be corrected, of all that drifted. `stopped` is why nothing will, although it might."""
+    """What will be corrected, of all that drifted. `blocked_by` is why nothing will, although it might."""
 
     report: DriftReport
     chosen: tuple[DriftedNode, ...] = ()
-    stopped: Problem | None = None
+    blocked_by: Problem | None = None
 
 
 def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_restart: bool) -> Corrections:
@@ -51,12 +51,12 @@ def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_resta
     drifted = [node for node in report.nodes if node.status is DriftStatus.DRIFT]
     recorded = sum(1 for node in report.nodes if node.planned.state and node.planned.state.record)
     if is_suspect(len(drifted), recorded, limits):
-        return Corrections(report=report, stopped=_suspect(len(drifted), recorded, limits))
+        return Corrections(report=report, blocked_by=_suspect(len(drifted), recorded, limits))
     try:
         with CorrectionLog() as memory:
             judged = {node.name: _check_allowed(node, memory, accept_restart=accept_restart) for node in drifted}
     except AgentError as error:
-        return Corrections(report=report, stopped=_without_memory(error.problem))
+        return Corrections(report=report, blocked_by=_without_memory(error.problem))
     free = [node for node in judged.values() if node.problem is None]
     judged |= {node.name: replace(node, problem=_left_over(limits)) for node in free[limits.max_nodes :]}
     nodes = tuple(judged.get(node.name, node) for node in report.nodes)
@@ -97,7 +97,7 @@ def correction_exit_code(corrections: Corrections, ended: Report | None) -> Exit
     codes = [drift_exit_code(node.status for node in rest)]
     codes += [ExitCode.REFUSED for node in rest if node.problem and _is_refusal(node)]
     codes += [ended.exit_code] if ended else []
-    codes += [ExitCode.STOPPED] if corrections.stopped else []
+    codes += [ExitCode.STOPPED] if corrections.blocked_by else []
     return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else most_severe(codes)
 
 

@@ -54,6 +54,15 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    # The options of a run are a RunRequest in JSON; its member `reach` became `selection`.
+    (
+        "ALTER TABLE run RENAME COLUMN takes_back TO rolls_back",
+        """
+        UPDATE run SET options =
+            json_set(json_remove(options, '$.reach'), '$.selection', json_extract(options, '$.reach'))
+        WHERE CASE WHEN json_valid(options) THEN json_type(options, '$.reach') END IS NOT NULL
+        """,
+    ),
 )
 
 

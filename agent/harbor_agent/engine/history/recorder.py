@@ -44,7 +44,7 @@ class Start:
     request: RunRequest
     nodes: Sequence[PlannedNode]
     resumes: str | None = None
-    takes_back: str | None = None
+    rolls_back: str | None = None
 
 
 class Recorder:
@@ -154,7 +154,7 @@ def _begun(start: Start) -> PastRun:
         config_digest=_digest(config) if config else "",
         note=_shown(start.request.note),
         resumes=start.resumes,
-        takes_back=start.takes_back,
+        rolls_back=start.rolls_back,
         nodes=tuple(_planned(planned) for planned in start.nodes),
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ADD_RUN = """
-    INSERT INTO run (id, kind, tool, started, who, options, config, config_digest, note, resumes, takes_back)
+    INSERT INTO run (id, kind, tool, started, who, options, config, config_digest, note, resumes, rolls_back)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _WRITE_NODE = """
@@ -63,7 +63,7 @@ class Store(Database):
         """Write down that a run begins, with its nodes; what is too old or too much goes."""
         values = (
             *(run.run_id, run.kind.value, run.tool, run.started, run.who, run.options, run.config),
-            *(run.config_digest, run.note, run.resumes, run.takes_back),
+            *(run.config_digest, run.note, run.resumes, run.rolls_back),
         )
         with self.told(), self.written():
             self.connection.execute(_ADD_RUN, values)

@@ -100,13 +100,6 @@ def save_plan(path: str, plan: PlanFile) -> None:
         raise UsageError.of("plan-file-unwritable", f"{path}: {error.strerror}", "choose another --out") from None
 
 
-def plan_file_document(plan: PlanFile) -> object:
-    """Return the plan file as plain values: what `plan show -o json` prints."""
-    import msgspec  # noqa: PLC0415 - not needed for --help
-
-    return msgspec.to_builtins(plan)
-
-
 def load_plan(path: str) -> PlanFile:
     """Read a plan file.
 

@@ -73,7 +73,7 @@ def apply_rollback(
         note=request.note,
         stop=stop,
     )
-    start = Start(run_id=run.run_id, kind=RunKind.ROLLBACK, request=request, nodes=planned, takes_back=what)
+    start = Start(run_id=run.run_id, kind=RunKind.ROLLBACK, request=request, nodes=planned, rolls_back=what)
     with run_lock(run.run_id), recorded(start, listener) as history:
         run = replace(run, listener=history)
         with rollout_hooks(run, planned, kubeconfig=policy.kubeconfig, context=request.flags.context) as surroundings:

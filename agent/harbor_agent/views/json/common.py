@@ -1,10 +1,11 @@
-"""What several documents have in common."""
+"""Members that several documents share."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+from harbor_agent import __version__
 from harbor_agent.planning.files.diff import masked_text
 
 if TYPE_CHECKING:
@@ -16,33 +17,38 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 
-def counts(outcomes: Iterable[Outcome], names: Sequence[str]) -> dict[str, int]:
-    """Return how many there are of each, all names present, in their order."""
+def begin_document(schema: str) -> Json:
+    """Return the members that every document but an error begins with."""
+    return {"schema": schema, "tool": f"harbor-agent {__version__}"}
+
+
+def count_outcomes(outcomes: Iterable[Outcome], names: Sequence[str]) -> dict[str, int]:
+    """Return how often each of `names` occurs, zeros included, in the order of `names`."""
     found = [outcome.value for outcome in outcomes]
     return {name: found.count(name) for name in names}
 
 
-def problem_document(problem: Problem) -> Json:
-    """Return a problem with all that it says."""
+def describe_problem(problem: Problem) -> Json:
+    """Return a problem as an object."""
     return {"code": problem.code, "message": problem.message, "hint": problem.hint}
 
 
-def optional_problem(problem: Problem | None) -> Json:
-    """Return the members that say what was wrong, null where nothing was."""
+def explain(problem: Problem | None, reason: str | None = None) -> Json:
+    """Return `code`, `reason` and `hint`: null if there is no problem, except for a `reason` that is given."""
     return {
         "code": problem.code if problem else None,
-        "reason": problem.message if problem else None,
+        "reason": problem.message if reason is None and problem else reason,
         "hint": problem.hint if problem else None,
     }
 
 
-def masked(text: str | None) -> str | None:
-    """Return the text with what is secret in it masked."""
+def mask(text: str | None) -> str | None:
+    """Return the text with passwords and tokens masked."""
     return None if text is None else masked_text(text.encode(errors="backslashreplace"))
 
 
-def alike(nodes: Iterable[tuple[object, Json]]) -> list[list[Json]]:
-    """Return the documents of nodes with the same key (plain values) together, the largest group first."""
+def group_alike(nodes: Iterable[tuple[object, Json]]) -> list[list[Json]]:
+    """Group the documents of nodes by key (plain values), the largest group first."""
     groups: dict[str, list[Json]] = {}
     for key, node in nodes:
         groups.setdefault(json.dumps(key), []).append(node)

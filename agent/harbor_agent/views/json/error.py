@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.views.json.common import problem_document
+from harbor_agent.views.json.common import describe_problem
 
 if TYPE_CHECKING:
     from harbor_agent.errors import ExitCode, Problem
     from harbor_agent.views.json.common import Json
 
-ERROR_SCHEMA = "harbor-agent/error/1"
+ERROR_SCHEMA = "harbor-agent/error/2"
 
 
-def error_document(problem: Problem, code: ExitCode) -> Json:
+def build_error_document(problem: Problem, code: ExitCode) -> Json:
     """Return the object that an early end prints."""
-    return {"schema": ERROR_SCHEMA, "error": {**problem_document(problem), "exit_code": int(code)}}
+    return {"schema": ERROR_SCHEMA, "error": {**describe_problem(problem), "exit_code": int(code)}}

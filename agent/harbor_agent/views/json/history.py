@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harbor_agent import __version__
 from harbor_agent.engine.history.query import state_of
+from harbor_agent.views.json.common import begin_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from harbor_agent.model.runs import PastNode, PastRun
     from harbor_agent.views.json.common import Json
 
-RUNS_SCHEMA = "harbor-agent/runs/1"
+RUNS_SCHEMA = "harbor-agent/runs/2"
 
 
-def runs_document(runs: Sequence[PastRun]) -> Json:
+def build_runs_document(runs: Sequence[PastRun]) -> Json:
     """Return the object that `history -o json`, `history show -o json` and `history node -o json` print."""
-    return {"schema": RUNS_SCHEMA, "tool": f"harbor-agent {__version__}", "runs": [_past_run(run) for run in runs]}
+    return {**begin_document(RUNS_SCHEMA), "runs": [_describe_run(run) for run in runs]}
 
 
-def _past_run(run: PastRun) -> Json:
+def _describe_run(run: PastRun) -> Json:
     return {
         "run_id": run.run_id,
         "kind": run.kind.value,
@@ -33,17 +33,17 @@ def _past_run(run: PastRun) -> Json:
         "tool": run.tool,
         "note": run.note,
         "resumes": run.resumes,
-        "takes_back": run.takes_back,
+        "rolls_back": run.rolls_back,
         "options": json.loads(run.options),
         "config": run.config or None,
         "config_digest": run.config_digest or None,
         "exit_code": run.exit_code,
         "halted": run.halted,
-        "nodes": [_past_node(node) for node in run.nodes],
+        "nodes": [_describe_node(node) for node in run.nodes],
     }
 
 
-def _past_node(node: PastNode) -> Json:
+def _describe_node(node: PastNode) -> Json:
     return {
         "node": node.node,
         "outcome": node.outcome.value if node.outcome else None,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, cast
 
-from harbor_agent import __version__
-from harbor_agent.model.plan import Plan, Refusal
+from harbor_agent.model.plan import Action, Plan, Refusal
 from harbor_agent.planning.files.diff import masked_text, unified_diff
-from harbor_agent.views.json.common import alike, counts, problem_document
-from harbor_agent.views.json.secrets import secrets_document
+from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem, explain, group_alike
+from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,27 +20,26 @@ if TYPE_CHECKING:
     from harbor_agent.model.state import FileState
     from harbor_agent.views.json.common import Json
 
-PLAN_SCHEMA = "harbor-agent/plan/1"
+PLAN_SCHEMA = "harbor-agent/plan/2"
 _STATUSES = ("change", "unchanged", "refused", "unreachable", "failed", "skipped")
 
 
-def plan_document(
+def build_plan_document(
     nodes: Sequence[PlannedNode], secrets: SecretsReport | None, warnings: Sequence[Problem] = ()
 ) -> Json:
     """Return the object that `plan -o json` prints."""
-    documents = [_planned(node) for node in nodes]
+    documents = [_describe_node(node) for node in nodes]
     return {
-        "schema": PLAN_SCHEMA,
-        "tool": f"harbor-agent {__version__}",
-        "summary": counts((node.outcome for node in nodes), _STATUSES),
+        **begin_document(PLAN_SCHEMA),
+        "summary": count_outcomes((node.outcome for node in nodes), _STATUSES),
         "nodes": documents,
-        "groups": _groups(documents),
-        "secret": secrets_document(secrets),
-        "warnings": [problem_document(problem) for problem in warnings],
+        "groups": _group_nodes(documents),
+        "secret": describe_secrets(secrets),
+        "warnings": [describe_problem(problem) for problem in warnings],
     }
 
 
-def _groups(nodes: Iterable[Json]) -> list[Json]:
+def _group_nodes(nodes: Iterable[Json]) -> list[Json]:
     """Return which nodes have the same status and the same diffs."""
     said = ("status", "route", "action", "code")
     return [
@@ -50,11 +48,11 @@ def _groups(nodes: Iterable[Json]) -> list[Json]:
             "files": [file["path"] for file in cast("list[Json]", group[0]["files"])],
             "nodes": [node["node"] for node in group],
         }
-        for group in alike(([node[name] for name in (*said, "files")], node) for node in nodes)
+        for group in group_alike(([node[name] for name in (*said, "files")], node) for node in nodes)
     ]
 
 
-def _planned(planned: PlannedNode) -> Json:
+def _describe_node(planned: PlannedNode) -> Json:
     decision = planned.decision
     plan = decision if isinstance(decision, Plan) else None
     return {
@@ -63,32 +61,37 @@ def _planned(planned: PlannedNode) -> Json:
         "status": planned.outcome.value,
         "route": plan.route.value if plan else "none",
         "action": plan.action.value if plan else "none",
-        "files": [_change(change) for change in (decision.changes if decision else ())],
-        "reason": planned.reason,
-        "code": planned.problem.code if planned.problem else None,
-        "hint": planned.problem.hint if planned.problem else None,
-        "containers_bounced": [
+        "activation": _describe_activation(plan) if plan else None,
+        "files": [_describe_change(change) for change in (decision.changes if decision else ())],
+        **explain(planned.problem, planned.reason),
+        "containers_stopped": [
             {"name": c.name, "image": c.image, "restart_policy": c.restart_policy, "kubernetes": c.kubernetes}
             for c in (plan.containers_bounced if plan else ())
         ],
         "live_restore": plan.live_restore.value if plan else "none",
-        "warnings": [problem_document(problem) for problem in (decision.warnings if decision else ())],
-        "would_be": isinstance(decision, Refusal) and bool(decision.changes),
+        "warnings": [describe_problem(problem) for problem in (decision.warnings if decision else ())],
+        "hypothetical": isinstance(decision, Refusal) and bool(decision.changes),
         "seconds": round(planned.seconds, 3),
     }
 
 
-def _change(change: FileChange) -> Json:
+def _describe_activation(plan: Plan) -> Json | None:
+    if plan.action is Action.NONE:
+        return None
+    return {"runtime": plan.runtime, "unit": plan.unit, "action": plan.action.value}
+
+
+def _describe_change(change: FileChange) -> Json:
     return {
         "path": change.path,
-        "before": _file(change.before),
-        "after": _file(change.after),
+        "before": _describe_file(change.before),
+        "after": _describe_file(change.after),
         "diff": unified_diff(change),
         "reason": change.reason,
     }
 
 
-def _file(state: FileState) -> Json | None:
+def _describe_file(state: FileState) -> Json | None:
     if not state.exists or state.content is None:
         return None
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent import __version__
+from harbor_agent.views.json.common import begin_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from harbor_agent.engine.schedule.install import InstalledSchedule
     from harbor_agent.views.json.common import Json
 
-SCHEDULES_SCHEMA = "harbor-agent/schedules/1"
+SCHEDULES_SCHEMA = "harbor-agent/schedules/2"
 
 
-def schedules_document(schedules: Sequence[InstalledSchedule]) -> Json:
+def build_schedules_document(schedules: Sequence[InstalledSchedule]) -> Json:
     """Return the object that `schedule show -o json` prints."""
     return {
-        "schema": SCHEDULES_SCHEMA,
-        "tool": f"harbor-agent {__version__}",
+        **begin_document(SCHEDULES_SCHEMA),
         "schedules": [
             {
                 "unit": one.unit,

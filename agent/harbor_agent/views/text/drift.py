@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.files.diff import masked_text
 from harbor_agent.views.text.plan import FEW, run_summary, some_names, warnings_text
-from harbor_agent.views.text.style import Color, render_problem, style
+from harbor_agent.views.text.style import Color, render_problem, shorten_digest, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,14 +33,14 @@ _ORDER = (
 _WORDS = {status: status.value.replace("_", " ") for status in DriftStatus} | {DriftStatus.DRIFT: "drifted"}
 
 
-def drift_text(report: DriftReport, ended: Report | None, stopped: Problem | None) -> str:
+def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | None) -> str:
     """Return all nodes, what is wrong first; with what a correction did, or why it did nothing, before the last line.
 
     Nodes of which the same is to be said are said together where there are many.
     """
     width = max((len(node.name) for node in report.nodes), default=0)
     blocks = ["\n".join(lines) for group in _groups(report.nodes) for lines in _group(group, width)]
-    warnings = (*report.warnings, *(ended.warnings if ended else ()), *((stopped,) if stopped else ()))
+    warnings = (*report.warnings, *(ended.warnings if ended else ()), *((blocked_by,) if blocked_by else ()))
     if warnings:
         blocks.append(warnings_text(warnings))
     if ended:
@@ -76,7 +76,10 @@ def _title(node: DriftedNode) -> str:
 def _details(node: DriftedNode) -> list[str]:
     lines: list[str] = []
     if node.drift:
-        lines += [f"  {file.path}: {_short(file.recorded)} -> {_short(file.found)}" for file in node.drift.files]
+        lines += [
+            f"  {file.path}: {shorten_digest(file.recorded)} -> {shorten_digest(file.found)}"
+            for file in node.drift.files
+        ]
         lines += [f"  - {_masked(argument)}" for argument in node.drift.missing_arguments]
         lines += [f"  + {_masked(argument)}" for argument in node.drift.added_arguments]
     if node.quarantine and (node.problem is None or node.problem.code != "drift-quarantined"):
@@ -104,10 +107,6 @@ def _where(report: DriftReport, status: DriftStatus) -> str:
         return ""
     drifted = [node.drift for node in report.nodes if node.drift and node.status is status]
     return f" ({sum(d.in_files for d in drifted)} in files, {sum(d.at_runtime for d in drifted)} at runtime)"
-
-
-def _short(digest: str) -> str:
-    return digest[:12] if len(digest) > 60 else digest  # noqa: PLR2004 - a hash, not a word
 
 
 def _masked(text: str) -> str:

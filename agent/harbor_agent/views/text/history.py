@@ -71,7 +71,7 @@ def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _about(run: PastRun) -> str:
     if run.kind is RunKind.ROLLBACK:
-        return f" of {run.takes_back}"
+        return f" of {run.rolls_back}"
     return f", takes up {run.resumes}" if run.resumes else ""
 
 

@@ -11,7 +11,7 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretPlan
 from harbor_agent.planning.docker.disruption import are_containers_seen, comes_back
 from harbor_agent.planning.files.diff import unified_diff
-from harbor_agent.views.text.style import render_problem, style_diff, style_outcome
+from harbor_agent.views.text.style import render_problem, shorten_digest, style_diff, style_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,14 +101,8 @@ def plan_file_text(plan: PlanFile) -> str:
         how = f"  {node.route}, {_ACTIONS[Action(node.action)]}" if node.status is Outcome.CHANGE else ""
         lines.append(f"{node.node}  {style_outcome(node.status)}{how}")
         for file in node.files:
-            lines.append(f"  {file.path}: {_short(file.before)} -> {_short(file.after)}")
+            lines.append(f"  {file.path}: {shorten_digest(file.before)} -> {shorten_digest(file.after)}")
     return "\n".join(lines)
-
-
-def _short(fingerprint: str) -> str:
-    """Return the head of the hash, or what there is in place of a regular file."""
-    digest = fingerprint.rpartition(" ")[2]
-    return digest[:12] if digest != "-" else fingerprint.partition(" ")[0]
 
 
 # So few nodes alike are shown one by one.

@@ -22,6 +22,7 @@ class Color(enum.IntEnum):
     GRAY = 90
 
 
+_SHA256_DIGITS = 64
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _PROBLEM_CODE = re.compile(re.escape(_DIM) + r"\[([a-z0-9-]+)\]" + re.escape(_RESET))
 _OUTCOMES = {
@@ -54,6 +55,18 @@ def _style_diff_line(line: str) -> str:
         return style(line, bold=True)
     color = _DIFF_LINES.get(line[:1])
     return style(line, color) if color else line
+
+
+def shorten_digest(text: str) -> str:
+    """Return the first 12 digits of a SHA-256.
+
+    Of the fingerprint of a file (KIND MODE UID GID SHA256) it is that of the content, or the kind if there is none;
+    any other word is returned as it is.
+    """
+    digest = text.rpartition(" ")[2]
+    if digest == "-":
+        return text.partition(" ")[0]
+    return digest[:12] if len(digest) == _SHA256_DIGITS else text
 
 
 def render_problem(problem: Problem) -> list[str]:

@@ -99,8 +99,8 @@ def test_containers_that_nothing_starts_again_want_consent_as_ever() -> None:
 def test_without_a_history_nothing_is_corrected() -> None:
     history_file().mkdir(parents=True)
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
-    assert corrections.stopped is not None
-    assert (corrections.chosen, corrections.stopped.code) == ((), "drift-without-history")
+    assert corrections.blocked_by is not None
+    assert (corrections.chosen, corrections.blocked_by.code) == ((), "drift-without-history")
     assert correction_exit_code(corrections, None) == 7
 
 
@@ -136,7 +136,7 @@ def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
 
 def test_what_people_read_names_files_and_sums_up() -> None:
     chosen = choose_corrections(report(drifted(), drifted("node2", restart_policy="no")), LIMITS, accept_restart=False)
-    lines = drift_text(chosen.report, None, chosen.stopped).splitlines()
+    lines = drift_text(chosen.report, None, chosen.blocked_by).splitlines()
     assert any(OPTIONS in line and "-> absent" in line for line in lines)
     assert sum("containers-would-stop" in line for line in lines) == 1
     assert lines[-1] == "Drift: 2 drifted (2 in files, 2 at runtime)"

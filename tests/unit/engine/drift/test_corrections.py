@@ -78,6 +78,7 @@ def test_a_history_of_the_first_form_is_brought_up_to_date_with_what_is_in_it() 
         )
     with closing(sqlite3.connect(history_file())) as connection, connection:
         connection.executescript("DROP TABLE correction; DROP TABLE quarantine; PRAGMA user_version = 1;")
+        connection.execute("ALTER TABLE run RENAME COLUMN rolls_back TO takes_back")
     with CorrectionLog() as memory:
         memory.add([corrected()])
         assert len(memory.of_node("node1")) == 1
