@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harbor_agent.errors import Problem
-    from harbor_agent.model.validation import Validation
+    from harbor_agent.registry.validate import Validation
     from tests.lab.registry import RunningRegistry
 
 needs_registry = pytest.mark.needs("registry")

@@ -7,13 +7,13 @@ answers 401 to a wrong password only where no scope is asked for; with one it ha
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.basic_auth import encode_login
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.model.validation import Validation
 from harbor_agent.registry.challenge import preferred_challenge
 from harbor_agent.registry.http import Answer, Web, place, same_origin
 from harbor_agent.registry.problems import (
@@ -36,6 +36,19 @@ _MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json"
 )
 _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The answer to "can this login pull from this registry".
+
+    `problem` is why it cannot; None if it can. `notes` are worth knowing either way (a proxy was used, tokens come
+    from another host, Harbor reports that it is unhealthy).
+    """
+
+    address: Address
+    problem: Problem | None = None
+    notes: tuple[Problem, ...] = ()
 
 
 def validate(
