@@ -1,4 +1,4 @@
-"""Whether DNS itself knows a name, /etc/hosts left out: what a pod would see, as far as it shows from here."""
+"""Whether DNS itself knows a name, ignoring /etc/hosts: what a pod would see, as far as visible from here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import subprocess
 _NOT_FOUND = 2
 
 
-def name_in_dns(host: str, *, timeout: float = 5.0) -> bool | None:
-    """Ask DNS for an address of `host`; None where that cannot be told (no glibc, no answer in `timeout` seconds).
+def is_in_dns(host: str, *, timeout: float = 5.0) -> bool | None:
+    """Whether DNS has an address of `host`; None if unknown (no glibc, no answer within `timeout` seconds).
 
     getent(1) with `-s hosts:dns` skips /etc/hosts, mDNS and caches, which the standard library cannot.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent import resources
-from harbor_agent.engine.dns.advice import names_pods_miss
+from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes, refused
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.engine.secrets.secrets import SecretsReport
     from harbor_agent.errors import Problem
+    from harbor_agent.model.address import Address
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy
     from harbor_agent.planning.secrets.desired import DesiredSecret
@@ -78,8 +79,19 @@ def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _,
         credentials=resolved.credentials,
         desired_secrets=resolved.secrets,
         secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
-        warnings=tuple(names_pods_miss(planned)),
+        warnings=tuple(find_names_missing_in_dns(_map_registries(planned))),
     )
+
+
+def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, ...]]:
+    """Return the registries that should be present, each with what the first node that resolves its name gets."""
+    found: dict[Address, tuple[str, ...]] = {}
+    for node in planned:
+        resolved = {seen.entry: seen.resolved or () for seen in node.state.reachability} if node.state else {}
+        for registry in node.policy.registries:
+            if registry.state == "present" and not found.get(registry.address):
+                found[registry.address] = resolved.get(registry.address.entry, ())
+    return found
 
 
 def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:

@@ -1,7 +1,7 @@
-"""What would make a Harbor domain resolve for pods; pure, and only ever printed.
+"""How to make a Harbor name resolve for pods: Corefile blocks to print; nothing writes them.
 
-Nodes pull with their own resolver, /etc/hosts included. Pods (KubeSphere's Validate, Jenkins) ask CoreDNS, and
-with nodelocaldns that first, which sends `.:53` straight to the node's upstream servers (coredns#3795).
+Nodes pull with their own resolver, /etc/hosts included. Pods (KubeSphere's Validate, Jenkins) ask CoreDNS. With
+nodelocaldns they ask that first, and it forwards `.:53` straight to the node's upstream servers (coredns#3795).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
 
 
-def coredns_block(host: str, address: str) -> str:
-    """Return the server block for CoreDNS's Corefile that answers `host` with `address`, marked as ours.
+def build_coredns_block(host: str, address: str) -> str:
+    """Build the server block for CoreDNS's Corefile that answers `host` with `address`, marked as ours.
 
-    Names below `host` go on to the resolvers they went to before. It takes effect without a restart where the
-    Corefile has `reload`, as kubeadm's, Kubespray's and KubeKey's do. k3s and AKS want it in `coredns-custom`.
+    Names below `host` are forwarded as before. It takes effect without a restart if the Corefile has `reload`, as
+    kubeadm's, Kubespray's and KubeKey's have. k3s and AKS expect it in `coredns-custom`.
     """
     return f"""\
 # BEGIN harbor-agent {host}
@@ -37,11 +37,11 @@ def coredns_block(host: str, address: str) -> str:
 """
 
 
-def nodelocaldns_block(host: str, *, listen: str = "169.254.25.10", cluster_dns: str = "10.233.0.3") -> str:
-    """Return the server block for nodelocaldns's Corefile that asks CoreDNS about `host`.
+def build_nodelocaldns_block(host: str, *, listen: str = "169.254.25.10", cluster_dns: str = "10.233.0.3") -> str:
+    """Build the server block for nodelocaldns's Corefile that forwards `host` to CoreDNS.
 
-    It forwards, because node-cache before 1.17 has no `hosts` plugin. The defaults are Kubespray's and KubeKey's;
-    `bind` and `forward` must be those of the block for cluster.local in the same Corefile.
+    node-cache before 1.17 has no `hosts` plugin. The defaults are Kubespray's and KubeKey's; `bind` and `forward`
+    must match the block for cluster.local in the same Corefile.
     """
     return f"""\
 # BEGIN harbor-agent {host}
@@ -59,30 +59,31 @@ def nodelocaldns_block(host: str, *, listen: str = "169.254.25.10", cluster_dns:
 """
 
 
-def dns_advice(address: Address, node_resolved: tuple[str, ...], *, in_dns: bool | None) -> Problem | None:
-    """Return what to tell of a domain that pods cannot resolve, with both blocks in the hint; None where they can.
+def is_name(address: Address) -> bool:
+    """Whether the address is a host name, Docker Hub excluded: only such a name can be missing in DNS."""
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        return not address.is_docker_hub
+    return False
 
-    `node_resolved` is what a node resolves the name to, `in_dns` whether DNS itself knows the name
-    (`harbor_agent.local.resolver.name_in_dns`; None, not known, advises nothing).
+
+def advise_dns_entry(address: Address, node_resolved: tuple[str, ...], *, in_dns: bool | None) -> Problem | None:
+    """Return how to make a name resolve for pods, with both blocks in the hint; None if DNS knows it, or may.
+
+    `node_resolved` is what a node resolves the name to, `in_dns` whether DNS itself knows it
+    (`harbor_agent.local.resolver.is_in_dns`; None means unknown, and gives no advice).
     """
-    if in_dns is not False or address.is_docker_hub or _is_ip(address.host):
+    if in_dns is not False or not is_name(address):
         return None
     target = node_resolved[0] if node_resolved else "ADDRESS-OF-HARBOR"
     return Problem(
         code="registry-name-not-in-dns",
-        message=f"DNS, asked from here, does not know {address.host}: nodes can pull, pods cannot resolve it",
+        message=f"DNS, as seen from here, does not know {address.host}: nodes can pull, but pods cannot resolve it",
         hint=(
-            f"enter it in DNS, or append to Corefile in the ConfigMap kube-system/coredns:\n\n"
-            f"{coredns_block(address.host, target)}\n"
-            f"and where nodelocaldns runs, to Corefile in kube-system/nodelocaldns:\n\n"
-            f"{nodelocaldns_block(address.host)}"
+            f"add it to DNS, or append to Corefile in the ConfigMap kube-system/coredns:\n\n"
+            f"{build_coredns_block(address.host, target)}\n"
+            f"and, if nodelocaldns is running, to Corefile in kube-system/nodelocaldns:\n\n"
+            f"{build_nodelocaldns_block(address.host)}"
         ),
     )
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
