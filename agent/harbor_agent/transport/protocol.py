@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from harbor_agent.errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.program import Program
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +56,19 @@ class Transport(Protocol):
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
         ...
+
+
+def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T | Problem:
+    """Decode a node's answer; return the problem if there is none, or if `decode` raises AgentError.
+
+    An answer that cannot be decoded keeps its problem, with the exit status and the last line of standard error.
+    """
+    if isinstance(result, Lost):
+        return result.problem
+    try:
+        return decode(result.stdout)
+    except AgentError as error:
+        last_line = result.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        detail = "".join(f": {line}" for line in last_line)
+        message = f"{error.problem.message} (exit status {result.rc}{detail})"
+        return replace(error.problem, message=message)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.answers import unusable
 from harbor_agent.engine.events import NodeDone, Phase
-from harbor_agent.errors import AgentError
+from harbor_agent.errors import Problem
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.transport.protocol import Job, Lost
+from harbor_agent.transport.protocol import Job, Lost, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harbor_agent.engine.events import Listener
-    from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.state import NodeState
     from harbor_agent.transport.protocol import Completed, Transport
@@ -76,9 +74,8 @@ def _told(seen: ProbeResult, listener: Listener) -> ProbeResult:
 
 def _observation(result: Completed | Lost) -> ProbeResult:
     node = result.job.node
-    if isinstance(result, Lost):
-        return ProbeResult(node=node, problem=result.problem, unreachable=True, seconds=result.seconds)
-    try:
-        return ProbeResult(node=node, state=wire.decode_probe(result.stdout), seconds=result.seconds)
-    except AgentError as error:
-        return ProbeResult(node=node, problem=unusable(result, error), seconds=result.seconds)
+    state = decode_answer(result, wire.decode_probe)
+    if isinstance(state, Problem):
+        unreachable = isinstance(result, Lost)
+        return ProbeResult(node=node, problem=state, unreachable=unreachable, seconds=result.seconds)
+    return ProbeResult(node=node, state=state, seconds=result.seconds)

@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
-from harbor_agent.engine.answers import unusable
-from harbor_agent.errors import AgentError, Problem
+from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import NodeState, Record, System
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import digest_of
-from harbor_agent.transport.protocol import Job, Lost
+from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.context import RolloutContext
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.result import NodeResult
-    from harbor_agent.transport.protocol import Completed
 
 _TIMEOUT = 45.0
 
@@ -93,7 +91,7 @@ def update_records(
         if one.state.record is None or _facts(record) != _facts(one.state.record):
             jobs.append(Job(node=one.node, program=wire.record_program(record), timeout=_TIMEOUT))
     for result in run.transport.run(jobs):
-        if problem := _not_written(result):
+        if problem := decode_answer(result, wire.decode_recorded):
             yield Problem(
                 code="record-not-written",
                 message=f"{result.job.node.name} is as wanted, but keeps no record of it: {problem.message}",
@@ -104,15 +102,6 @@ def update_records(
 def _facts(record: Record) -> Record:
     """Return what the record says of the node, without the run that wrote it."""
     return replace(record, run_id="", approved_run="", note="", tool="")
-
-
-def _not_written(result: Completed | Lost) -> Problem | None:
-    if isinstance(result, Lost):
-        return result.problem
-    try:
-        return wire.decode_recorded(result.stdout)
-    except AgentError as error:
-        return unusable(result, error)
 
 
 def _hashes_of(plan: Plan) -> dict[str, str]:

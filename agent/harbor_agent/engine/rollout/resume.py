@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,12 @@ from harbor_agent.engine.history.query import RunState, load_run, state_of
 from harbor_agent.engine.plan.nodes import refused
 from harbor_agent.engine.plan.run_plan import plan_run, with_drain
 from harbor_agent.engine.request.request import RunRequest
-from harbor_agent.errors import AgentError, LockedError, Problem, UsageError
+from harbor_agent.errors import LockedError, Problem, UsageError
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.model.runs import RunKind
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.transport.protocol import Completed, Job
+from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,13 +143,9 @@ def _reports(transport: Transport, nodes: Sequence[Node], past: Mapping[str, _Pa
     jobs = [
         Job(node=node, program=wire.status_program(past[node.name].run_id), timeout=_STATUS_TIMEOUT) for node in nodes
     ]
-    reports = {}
-    for result in transport.run(jobs):
-        # What cannot be asked now shows in the plan.
-        with suppress(AgentError):
-            if isinstance(result, Completed):
-                reports[result.job.node.name] = wire.decode_report(result.stdout)
-    return reports
+    answers = {result.job.node.name: decode_answer(result, wire.decode_report) for result in transport.run(jobs)}
+    # The plan reports nodes that do not answer now.
+    return {name: answer for name, answer in answers.items() if not isinstance(answer, Problem)}
 
 
 def _is_under_way(report: TransactionReport) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.answers import unusable
 from harbor_agent.engine.history.lock import run_lock
 from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refused
@@ -15,14 +14,14 @@ from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
 from harbor_agent.engine.rollout.run import new_run_id, report_of
 from harbor_agent.engine.rollout.waves import apply_plans
-from harbor_agent.errors import AgentError, Problem, UsageError
+from harbor_agent.errors import Problem, UsageError
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.docker.rollback import objection_to_rollback, plan_restoration
-from harbor_agent.transport.protocol import Job, Lost
+from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.runs import History
-    from harbor_agent.transport.protocol import Completed, Transport
+    from harbor_agent.transport.protocol import Transport
 
 PRISTINE = "pristine"
 _TIMEOUT = 45.0
@@ -91,16 +90,7 @@ def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[s
             "run-name-invalid", f"'{what}' is no name of a run", "the last line of a run names it"
         ) from None
     jobs = [Job(node=node, program=program, timeout=_TIMEOUT) for node in nodes]
-    return {result.job.node.name: _history(result) for result in transport.run(jobs)}
-
-
-def _history(result: Completed | Lost) -> History | Problem:
-    if isinstance(result, Lost):
-        return result.problem
-    try:
-        return wire.decode_history(result.stdout)
-    except AgentError as error:
-        return unusable(result, error)
+    return {result.job.node.name: decode_answer(result, wire.decode_history) for result in transport.run(jobs)}
 
 
 def _planned(node: Node, seen: ProbeResult, history: History | Problem | None, what: str) -> PlannedNode:

@@ -7,13 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.answers import unusable
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.rollout.stop import StopAskedError
-from harbor_agent.errors import AgentError, Problem
+from harbor_agent.errors import Problem
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.transport.protocol import Job, Lost
+from harbor_agent.transport.protocol import Job, Lost, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -178,14 +177,10 @@ def _names(nodes: Iterable[str]) -> str:
 
 def _transacted(result: Completed | Lost) -> TransactionResult:
     node = result.job.node
-    if isinstance(result, Lost):
-        return TransactionResult(node=node, outcome=Outcome.UNREACHABLE, problem=result.problem, seconds=result.seconds)
-    try:
-        report = wire.decode_report(result.stdout)
-    except AgentError as error:
-        return TransactionResult(
-            node=node, outcome=Outcome.UNKNOWN, problem=unusable(result, error), seconds=result.seconds
-        )
+    report = decode_answer(result, wire.decode_report)
+    if isinstance(report, Problem):
+        outcome = Outcome.UNREACHABLE if isinstance(result, Lost) else Outcome.UNKNOWN
+        return TransactionResult(node=node, outcome=outcome, problem=report, seconds=result.seconds)
     return TransactionResult(
         node=node,
         outcome=_OUTCOMES[report.phase],

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.answers import unusable
-from harbor_agent.errors import AgentError, Problem
+from harbor_agent.errors import Problem
 from harbor_agent.model.result import PullReport, PullVerdict
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.transport.protocol import Job, Lost
+from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy, Registry
-    from harbor_agent.transport.protocol import Completed, Transport
+    from harbor_agent.transport.protocol import Transport
 
 _PULL_TIMEOUT = 300.0
 
@@ -77,20 +76,11 @@ def _pull(
     program = wire.pull_program(image, credentials, registry.address.config_key)
     reports: list[tuple[str, PullReport, float]] = []
     for result in transport.run([Job(node=node, program=program, timeout=_PULL_TIMEOUT) for node in nodes]):
-        name = result.job.node.name
-        if isinstance(result, Lost):
-            pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=result.problem.message)
-        else:
-            pull = _decoded(image, result)
-        reports.append((name, pull, result.seconds))
+        pull = decode_answer(result, wire.decode_pull)
+        if isinstance(pull, Problem):
+            pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=pull.message)
+        reports.append((result.job.node.name, pull, result.seconds))
     return reports
-
-
-def _decoded(image: str, result: Completed) -> PullReport:
-    try:
-        return wire.decode_pull(result.stdout)
-    except AgentError as error:
-        return PullReport(image=image, verdict=PullVerdict.FAILED, detail=unusable(result, error).message)
 
 
 def _add(proof: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
