@@ -47,6 +47,7 @@ def test_plan_of_a_tree_is_a_valid_document_and_changes_nothing(run: Runner, tre
     (node,) = document["nodes"]  # type: ignore[misc]
     (file,) = node["files"]
     assert (node["route"], node["action"]) == ("drop-in", "restart")
+    assert node["activation"] == {"runtime": "docker", "unit": "docker.service", "action": "restart"}
     assert (file["path"], file["before"], file["after"]["text"]) == (f"/{DROP_IN}", None, GUIDE)
     assert not (tree / DROP_IN).exists()
 
