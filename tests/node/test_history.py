@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import TransactionPhase
-from harbor_agent.model.runs import Backup, History
+from harbor_agent.model.snapshot import SavedFile, Snapshot
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire import programs as wire
 from tests.node.transactions import DAEMON_JSON, DROP_IN, OPTIONS, begin, change, restart_plan, roll_back
@@ -28,7 +28,7 @@ BINARY = bytes(range(256)) * 9
 STATE = "/var/lib/harbor-agent"
 
 
-def history(world: World, what: str) -> History:
+def history(world: World, what: str) -> Snapshot:
     return wire.decode_history(world.run(wire.history_program(what)))
 
 
@@ -67,14 +67,14 @@ def test_a_committed_transaction_tells_what_was_there(world: World) -> None:
     world.file(DAEMON_JSON).write_bytes(b'{"debug": true}')
     world.file(DAEMON_JSON).chmod(0o600)
     commit(world, restart_plan(world, OPTIONS, change(world, DAEMON_JSON, "{}\n")), "run-1")
-    assert history(world, "run-1") == History(
+    assert history(world, "run-1") == Snapshot(
         transaction="run-1",
         unit="docker.service",
         config_file=DAEMON_JSON,
         phase=TransactionPhase.COMMITTED,
         files=(
-            Backup(path=DAEMON_JSON, state=text(DAEMON_JSON, b'{"debug": true}', 0o600), written=written(b"{}\n")),
-            Backup(path=DROP_IN, state=FileState(path=DROP_IN), written=written(OPTIONS.encode())),
+            SavedFile(path=DAEMON_JSON, state=text(DAEMON_JSON, b'{"debug": true}', 0o600), written=written(b"{}\n")),
+            SavedFile(path=DROP_IN, state=FileState(path=DROP_IN), written=written(OPTIONS.encode())),
         ),
     )
 
@@ -161,13 +161,13 @@ def test_pristine_is_what_was_there_before_the_first_of_all(world: World) -> Non
     world.file(DAEMON_JSON).chmod(0o640)
     commit(world, files_only(change(world, DAEMON_JSON, "{}")), "run-1")
     commit(world, restart_plan(world, OPTIONS, change(world, DAEMON_JSON, '{"debug":true}')), "run-2")
-    assert history(world, "pristine") == History(
+    assert history(world, "pristine") == Snapshot(
         transaction="pristine",
         unit="",
         config_file="",
         files=(
-            Backup(path=DAEMON_JSON, state=text(DAEMON_JSON, BINARY, 0o640), written=""),
-            Backup(path=DROP_IN, state=FileState(path=DROP_IN), written=""),
+            SavedFile(path=DAEMON_JSON, state=text(DAEMON_JSON, BINARY, 0o640), written=""),
+            SavedFile(path=DROP_IN, state=FileState(path=DROP_IN), written=""),
         ),
     )
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from harbor_agent.model.plan import Action, FileChange, Plan
 from harbor_agent.model.result import PullReport, PullVerdict, TransactionPhase, TransactionReport
-from harbor_agent.model.state import FileKind, FileState, LiveRegistryConfig, Record
+from harbor_agent.model.runtimes.docker import LiveRegistryConfig
+from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), min_size=1)

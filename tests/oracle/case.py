@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.text import encode
-from harbor_agent.model.state import DockerState, FileKind, FileState, NodeState, System, UnitState
+from harbor_agent.model.daemon import UnitState
+from harbor_agent.model.runtimes.docker import DockerState
+from harbor_agent.model.state import FileKind, FileState, NodeState, System
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.refusal import RefusedError
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
-    from harbor_agent.model.state import FileState, RunningContainer
+    from harbor_agent.model.daemon import RunningContainer
+    from harbor_agent.model.state import FileState
 
 
 class Action(StrEnum):

@@ -116,3 +116,18 @@ class Policy:
     def absent(self) -> tuple[Registry, ...]:
         """The registries that must not be trusted."""
         return tuple(registry for registry in self.registries if registry.state == "absent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """The registries that must be trusted and those that must not, and how far the planner may go.
+
+    `repair` allows what revives dead settings or deletes somebody's key. `live_restore` asks that containers outlive a
+    restart, for which it may be switched on.
+    """
+
+    present: tuple[Address, ...] = ()
+    absent: tuple[Address, ...] = ()
+    route: RouteChoice = RouteChoice.AUTO
+    repair: bool = False
+    live_restore: bool = False

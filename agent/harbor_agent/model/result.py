@@ -10,7 +10,7 @@ from harbor_agent.model.plan import Action
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
-    from harbor_agent.model.state import LiveRegistryConfig
+    from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 
 
 class Outcome(StrEnum):

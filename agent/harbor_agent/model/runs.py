@@ -1,44 +1,11 @@
-"""What a node still knows of a change, the files as they were before it; and what the controller knows of its runs."""
+"""What the controller knows of its runs: each node's end, corrections, and nodes in quarantine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from harbor_agent.model.result import Outcome, TransactionPhase
-
-if TYPE_CHECKING:
-    from harbor_agent.model.state import FileState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """One file as it was, absent or regular with its content.
-
-    `written` is what the transaction made of it, as "KIND MODE UID GID SHA256" (mode in octal; "absent - - - -"
-    where it was deleted): what is there now and differs from both was edited since. "" for a pristine original,
-    which belongs to no single transaction.
-    """
-
-    path: str
-    state: FileState
-    written: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What one transaction can be taken back to; `files` are in the order in which they were changed.
-
-    `transaction` is "pristine" for the originals from before the first transaction; `unit` and `config_file` are
-    "" then, and `phase` is NONE.
-    """
-
-    transaction: str
-    unit: str
-    config_file: str
-    files: tuple[Backup, ...]
-    phase: TransactionPhase = TransactionPhase.NONE
+from harbor_agent.model.result import Outcome
 
 
 class RunKind(StrEnum):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.errors import Problem
+    from harbor_agent.model.runtimes.docker import DockerState
 
 # In bytes, as in agent/harbor_agent/node/programs/probe.sh.
 LARGEST_READ = 1 << 20
@@ -69,63 +70,6 @@ class System:
     systemd_version: str = ""
     boot_id: str = ""
     privileged: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitState:
-    """What `systemctl show` says of the unit; every text is "" where there is no systemd to ask.
-
-    `fragment_path` and `drop_in_paths` are what systemd has loaded, in its order.
-    """
-
-    name: str = "docker.service"
-    load_state: str = ""
-    active_state: str = ""
-    unit_file_state: str = ""
-    fragment_path: str = ""
-    drop_in_paths: tuple[str, ...] = ()
-    need_daemon_reload: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveRegistryConfig:
-    """`docker info`'s RegistryConfig: what the running daemon really uses."""
-
-    insecure_cidrs: tuple[str, ...] = ()
-    insecure_entries: tuple[str, ...] = ()
-    mirrors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningContainer:
-    """A running container. `restart_policy` is Docker's name for it: no, always, unless-stopped, on-failure."""
-
-    id: str
-    name: str
-    image: str
-    restart_policy: str
-    kubernetes: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DockerState:
-    """The Docker daemon of a node.
-
-    `argv` and `environment` are those of the running process (None: not running, or not readable);
-    `environment` holds only names that matter to pulls (proxy variables), user information masked.
-    `live` is None where the daemon did not answer. `version` is the server's ("" if unknown; the client's
-    or `dockerd --version` where the daemon is down). `swarm` is the state of its membership, such as "inactive";
-    "" where it is not known.
-    """
-
-    unit: UnitState
-    version: str = ""
-    argv: tuple[str, ...] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    live: LiveRegistryConfig | None = None
-    live_restore: bool | None = None
-    swarm: str = ""
-    containers: tuple[RunningContainer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
 from harbor_agent.model.runs import PastCorrection
-from harbor_agent.model.state import FileState, LiveRegistryConfig, Record
+from harbor_agent.model.runtimes.docker import LiveRegistryConfig
+from harbor_agent.model.state import FileState, Record
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.reader import Source

@@ -64,6 +64,6 @@ def _render_tree(planned: PlannedNode) -> ExitCode:
 
 
 def _text(change: FileChange) -> str:
-    from harbor_agent.planning.files.diff import masked_text
+    from harbor_agent.formats.redact import mask_text
 
-    return masked_text(change.after.content or b"").removesuffix("\n")
+    return mask_text(change.after.content or b"").removesuffix("\n")

@@ -12,7 +12,7 @@ from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import DriftStatus, classify
-from harbor_agent.planning.pending import pending_transaction
+from harbor_agent.planning.refusal import pending_transaction
 
 if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener

@@ -15,11 +15,11 @@ from harbor_agent.engine.events import NodeFinished
 from harbor_agent.engine.plan.file import to_keep
 from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.errors import AgentError, ExitCode, Problem
+from harbor_agent.formats.redact import mask_text
 from harbor_agent.local.user import user_name
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastNode, PastRun
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.planning.files.diff import masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -193,7 +193,7 @@ def _past(result: NodeResult, digest: str) -> PastNode:
 
 
 def _shown(text: str) -> str:
-    return masked_text(text.encode(errors="backslashreplace"))
+    return mask_text(text.encode(errors="backslashreplace"))
 
 
 def _who() -> str:

@@ -13,8 +13,10 @@ from harbor_agent.engine.request.passwords import asked_passwords, with_password
 from harbor_agent.errors import Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
+from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.docker.plan import DesiredState, Templates, plan_docker
+from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.files.render import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

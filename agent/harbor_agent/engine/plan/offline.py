@@ -13,10 +13,12 @@ from harbor_agent.engine.plan.nodes import plan_state
 from harbor_agent.errors import Problem
 from harbor_agent.formats.systemd.syntax import expand_specifiers
 from harbor_agent.local.tree import Tree
+from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import NodeResult, Outcome
-from harbor_agent.model.state import DockerState, NodeState, System, UnitState
+from harbor_agent.model.runtimes.docker import DockerState
+from harbor_agent.model.state import NodeState, System
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import (

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.inventory import Node
-    from harbor_agent.model.runs import History
+    from harbor_agent.model.snapshot import Snapshot
     from harbor_agent.transport.protocol import Transport
 
 PRISTINE = "pristine"
@@ -82,7 +82,7 @@ def apply_rollback(
     return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
-def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, History | Problem]:
+def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, Snapshot | Problem]:
     try:
         program = wire.history_program(what)
     except ValueError:
@@ -93,7 +93,7 @@ def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[s
     return {result.job.node.name: decode_answer(result, wire.decode_history) for result in transport.run(jobs)}
 
 
-def _planned(node: Node, seen: ProbeResult, history: History | Problem | None, what: str) -> PlannedNode:
+def _planned(node: Node, seen: ProbeResult, history: Snapshot | Problem | None, what: str) -> PlannedNode:
     base = PlannedNode(node=node, policy=Policy(registries=()), outcome=Outcome.UNREACHABLE, seconds=seen.seconds)
     if seen.state is None:
         outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED

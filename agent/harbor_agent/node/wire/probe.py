@@ -9,18 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
+from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.program import Program
-from harbor_agent.model.state import (
-    DockerState,
-    FileKind,
-    FileState,
-    LiveRegistryConfig,
-    NodeState,
-    Reachability,
-    RunningContainer,
-    System,
-    UnitState,
-)
+from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
+from harbor_agent.model.state import FileKind, FileState, NodeState, Reachability, System
 from harbor_agent.node.wire.framing import WireError, compose, number, refuse, take_block, unframe
 from harbor_agent.node.wire.record import decode_record
 from harbor_agent.resources import node_program

@@ -1,4 +1,4 @@
-"""history.sh: the program, and its document as a `History`."""
+"""history.sh: the program, and its document as a `Snapshot`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase
-from harbor_agent.model.runs import Backup, History
+from harbor_agent.model.snapshot import SavedFile, Snapshot
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire.framing import WireError, compose, decode_text, number, refuse, take_block, unframe
 from harbor_agent.resources import node_program
@@ -34,14 +34,14 @@ def history_program(what: str) -> Program:
     return Program(stdin=compose(texts, {}), arguments=(what,), privileged=True)
 
 
-def decode_history(stdout: bytes) -> History:
+def decode_history(stdout: bytes) -> Snapshot:
     """Read what `history_program` printed.
 
     Raises WireError where there is nothing to go back to (`history-empty`, `history-unknown`,
     `history-backup-missing`, `not-root`), and where the document is truncated or something else.
     """
     words: dict[str, str] = {}
-    files: list[Backup] = []
+    files: list[SavedFile] = []
     lines = unframe(stdout, _SCHEMA)
     for line in lines:
         keyword, _, rest = line.partition(" ")
@@ -54,7 +54,7 @@ def decode_history(stdout: bytes) -> History:
         else:
             raise refuse("node-answer-unknown", f"the node's history has the unknown line {line[:80]!r}")
     try:
-        return History(
+        return Snapshot(
             transaction=words["transaction"],
             unit=words["unit"],
             config_file=words["config-file"],
@@ -70,7 +70,7 @@ def _problem(rest: str) -> WireError:
     return WireError.of(code, decode_text(detail).decode("utf-8", "replace"), _HINTS.get(code, ""))
 
 
-def _backup(rest: str, content: bytes) -> Backup:
+def _backup(rest: str, content: bytes) -> SavedFile:
     """Read five words of the state before, five of the state after, and the path."""
     *facts, path = rest.split(" ", 10)
     match facts:
@@ -81,4 +81,4 @@ def _backup(rest: str, content: bytes) -> Backup:
             state = FileState(path=path, kind=FileKind.REGULAR, content=content, mode=permissions, uid=owner, gid=group)
         case _:
             raise refuse("node-answer-unknown", f"the node's history has the unknown file line {rest[:80]!r}")
-    return Backup(path=path, state=state, written="" if kind == "-" else " ".join(facts[5:]))
+    return SavedFile(path=path, state=state, written="" if kind == "-" else " ".join(facts[5:]))

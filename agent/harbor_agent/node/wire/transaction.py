@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.plan import LiveRestore
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase, TransactionReport
-from harbor_agent.model.state import FileKind, LiveRegistryConfig
+from harbor_agent.model.runtimes.docker import LiveRegistryConfig
+from harbor_agent.model.state import FileKind
 from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
 from harbor_agent.resources import node_program
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import AgentError
+from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.planning.config.reader import Reader, Source
-from harbor_agent.planning.files.diff import mask_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,9 @@ from harbor_agent.model.plan import Action, LiveRestore
 from harbor_agent.planning.docker.live_restore import containers_outlive
 
 if TYPE_CHECKING:
+    from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.plan import Plan
-    from harbor_agent.model.state import NodeState, RunningContainer
+    from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
 
 # With on-failure it depends on how a container ends when it is stopped: one that ends with 0 is left ended.

@@ -16,7 +16,8 @@ from harbor_agent.planning.docker.startup import start_faults
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
-    from harbor_agent.model.state import DockerState, NodeState
+    from harbor_agent.model.runtimes.docker import DockerState
+    from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.files.workspace import Workspace
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
+from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
+from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
 from harbor_agent.planning.docker.disruption import disruption
@@ -19,19 +21,17 @@ from harbor_agent.planning.docker.removal import remove_entries
 from harbor_agent.planning.docker.repair import repair
 from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
 from harbor_agent.planning.docker.warnings import find_warnings
-from harbor_agent.planning.files.diff import masked_problem
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
+from harbor_agent.planning.files.render import Templates
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.reachability import find_reachability_problems
-from harbor_agent.planning.pending import pending_transaction
-from harbor_agent.planning.refusal import RefusedError
-from harbor_agent.planning.templates import Templates
-from harbor_agent.planning.wanted import DesiredState
+from harbor_agent.planning.refusal import RefusedError, pending_transaction
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
+    from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.plan import FileChange
-    from harbor_agent.model.state import NodeState, RunningContainer
+    from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
 
 __all__ = ["DesiredState", "Templates", "plan_docker"]
@@ -45,9 +45,9 @@ def plan_docker(node: str, state: NodeState, wanted: DesiredState, templates: Te
     Problems and warnings quote files and arguments; user information in URLs is masked in them.
     """
     decision = _decide(node, state, wanted, templates)
-    notes = tuple(masked_problem(note) for note in decision.warnings)
+    notes = tuple(mask_problem(note) for note in decision.warnings)
     if isinstance(decision, Refusal):
-        return replace(decision, problem=masked_problem(decision.problem), warnings=notes)
+        return replace(decision, problem=mask_problem(decision.problem), warnings=notes)
     return replace(decision, warnings=notes)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.json_text import JsonKind
+from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.formats.text import readable
-from harbor_agent.planning.files.diff import mask_userinfo
 from harbor_agent.planning.network.proxy import ProxySettings
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
+from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.address import DOCKER_HUB_NAMES
 from harbor_agent.model.plan import Action, FileChange, Plan, Refusal, Route
 from harbor_agent.model.state import FileState
@@ -14,15 +15,13 @@ from harbor_agent.planning.docker.disruption import disruption
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.matching import as_listed
 from harbor_agent.planning.docker.startup import docker_version, start_faults
-from harbor_agent.planning.files.diff import masked_problem
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
-from harbor_agent.planning.pending import pending_transaction
-from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.refusal import RefusedError, pending_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.model.runs import Backup
+    from harbor_agent.model.snapshot import SavedFile
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
 
@@ -39,10 +38,10 @@ def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], 
         files = {**state.files, **{change.path: change.after for change in changes}}
         return _planned(node, state, replace(state, files=files), changes, reason)
     except RefusedError as refused:
-        return Refusal(node=node, problem=masked_problem(refused.problem))
+        return Refusal(node=node, problem=mask_problem(refused.problem))
 
 
-def objection_to_rollback(state: NodeState, files: Sequence[Backup]) -> Problem | None:
+def objection_to_rollback(state: NodeState, files: Sequence[SavedFile]) -> Problem | None:
     """Return why these files must not go back: one is neither what was written nor what it was before."""
     for file in files:
         now = state.files.get(file.path) or FileState(path=file.path)

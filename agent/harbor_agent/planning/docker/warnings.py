@@ -13,10 +13,10 @@ from harbor_agent.planning.docker.startup import docker_version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.docker.matching import Version
-    from harbor_agent.planning.wanted import DesiredState
 
 # A file full of nonsense is told of, not listed.
 _MOST_OF_A_KIND = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
 
 DOCKER_OPTS = "DOCKER_OPTS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """Jinja2 texts: a drop-in for docker's unit, and a daemon.json.
+
+    Their names in templates/ are docker-options.conf.j2 and daemon.json.j2.
+    """
+
+    docker_options: str
+    daemon_json: str
 
 
 def flags_of(entries: Iterable[str]) -> list[str]:

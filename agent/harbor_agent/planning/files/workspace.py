@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.templates import Templates
+    from harbor_agent.planning.files.render import Templates
 
 _NEW_FILE_MODE = 0o644
 # No unit, environment file or daemon.json that somebody wrote comes near it; larger ones are not worth the seconds.

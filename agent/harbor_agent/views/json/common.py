@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
-from harbor_agent.planning.files.diff import masked_text
+from harbor_agent.formats.redact import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ def explain(problem: Problem | None, reason: str | None = None) -> Json:
 
 def mask(text: str | None) -> str | None:
     """Return the text with passwords and tokens masked."""
-    return None if text is None else masked_text(text.encode(errors="backslashreplace"))
+    return None if text is None else mask_text(text.encode(errors="backslashreplace"))
 
 
 def group_alike(nodes: Iterable[tuple[object, Json]]) -> list[list[Json]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, cast
 
+from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.plan import Action, Plan, Refusal
-from harbor_agent.planning.files.diff import masked_text, unified_diff
+from harbor_agent.planning.files.diff import unified_diff
 from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem, explain, group_alike
 from harbor_agent.views.json.secrets import describe_secrets
 
@@ -99,5 +100,5 @@ def _describe_file(state: FileState) -> Json | None:
         "mode": f"{state.mode:04o}",
         "uid": state.uid,
         "gid": state.gid,
-        "text": masked_text(state.content),
+        "text": mask_text(state.content),
     }

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harbor_agent.formats.redact import mask_text
 from harbor_agent.planning.drift import DriftStatus
-from harbor_agent.planning.files.diff import masked_text
 from harbor_agent.views.text.plan import FEW, run_summary, some_names, warnings_text
 from harbor_agent.views.text.style import Color, render_problem, shorten_digest, style
 
@@ -110,4 +110,4 @@ def _where(report: DriftReport, status: DriftStatus) -> str:
 
 
 def _masked(text: str) -> str:
-    return masked_text(text.encode(errors="backslashreplace"))
+    return mask_text(text.encode(errors="backslashreplace"))

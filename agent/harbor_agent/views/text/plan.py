@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from harbor_agent.engine.secrets.commands import ShownSecret
     from harbor_agent.engine.secrets.secrets import SecretsReport
     from harbor_agent.errors import Problem
+    from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.result import NodeResult
-    from harbor_agent.model.state import NodeState, RunningContainer
+    from harbor_agent.model.state import NodeState
 
 
 def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, warnings: Sequence[Problem] = ()) -> str:

@@ -19,11 +19,12 @@ from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.engine.rollout.records import apply_record
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.errors import LockedError, UsageError
+from harbor_agent.model.daemon import RunningContainer
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.state import FileState, RunningContainer
+from harbor_agent.model.state import FileState
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import classify
 from harbor_agent.views.text.drift import drift_text

@@ -7,19 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.address import Address
-from harbor_agent.model.state import (
-    DockerState,
-    FileKind,
-    FileState,
-    LiveRegistryConfig,
-    NodeState,
-    Record,
-    RunningContainer,
-    System,
-    UnitState,
-)
-from harbor_agent.planning.templates import Templates
-from harbor_agent.planning.wanted import DesiredState
+from harbor_agent.model.daemon import RunningContainer, UnitState
+from harbor_agent.model.policy import DesiredState
+from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
+from harbor_agent.model.state import FileKind, FileState, NodeState, Record, System
+from harbor_agent.planning.files.render import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from harbor_agent.planning.docker.plan import plan_docker
 from tests.unit.planning.docker.nodes import HARBOR, TEMPLATES, want
 
 if TYPE_CHECKING:
+    from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.wanted import DesiredState
 
 DEBIAN_ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 FLAG = f"--insecure-registry={HARBOR}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harbor_agent.model.daemon import RunningContainer
 from harbor_agent.model.plan import Action, Plan
-from harbor_agent.model.state import RunningContainer
 from harbor_agent.planning.docker.disruption import objection_to_restart
 
 

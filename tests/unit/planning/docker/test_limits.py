@@ -9,9 +9,9 @@ import pytest
 
 from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Plan, Refusal
-from harbor_agent.model.state import LiveRegistryConfig
+from harbor_agent.model.policy import DesiredState
+from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 from harbor_agent.planning.docker.plan import plan_docker
-from harbor_agent.planning.wanted import DesiredState
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     FRAGMENT,

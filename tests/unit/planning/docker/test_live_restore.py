@@ -31,8 +31,8 @@ from tests.unit.planning.docker.nodes import (
 )
 
 if TYPE_CHECKING:
+    from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.wanted import DesiredState
 
 ONE_OFF = replace(CONTAINER, name="one-off", restart_policy="no")
 KEPT = want(HARBOR, live_restore=True)

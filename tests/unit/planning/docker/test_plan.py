@@ -9,7 +9,8 @@ import pytest
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan, Refusal, Route
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.model.state import LiveRegistryConfig, Reachability
+from harbor_agent.model.runtimes.docker import LiveRegistryConfig
+from harbor_agent.model.state import Reachability
 from harbor_agent.planning.docker.plan import plan_docker
 from tests.unit.planning.docker.nodes import (
     CONTAINER,

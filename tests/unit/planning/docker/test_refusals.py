@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harbor_agent.model.state import DockerState, FileKind, FileState, NodeState, System, UnitState
+from harbor_agent.model.daemon import UnitState
+from harbor_agent.model.runtimes.docker import DockerState
+from harbor_agent.model.state import FileKind, FileState, NodeState, System
 from tests.unit.planning.docker.nodes import DAEMON_JSON, DEBIAN_UNIT, FRAGMENT, OPTIONS, PLAIN_UNIT, node, symlink
 from tests.unit.planning.docker.plans import refusal
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.plan import FileChange
 from harbor_agent.model.state import FileKind, FileState
-from harbor_agent.planning.files.diff import masked_text, unified_diff
+from harbor_agent.planning.files.diff import unified_diff
 
 
 def file(content: bytes | None, mode: int = 0o644) -> FileState:
@@ -58,7 +59,7 @@ def test_binary_files_are_not_dumped_and_invalid_text_is_escaped() -> None:
     ],
 )
 def test_secrets_are_masked(text: str) -> None:
-    shown = masked_text(text.encode())
+    shown = mask_text(text.encode())
     assert "s3cret" not in shown
     assert "***" in shown
 
@@ -73,4 +74,4 @@ def test_secrets_are_masked(text: str) -> None:
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
-    assert masked_text(text.encode()) == text
+    assert mask_text(text.encode()) == text

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.errors import Problem
+    from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.wanted import DesiredState
 
 PROXY = "http://proxy.lan:3128"
 
