@@ -1,4 +1,4 @@
-"""Every rule of docs/rules.md is held by some test: without its branch, one fails.
+"""Every rule of docs/reference/rules.md is held by some test: without its branch, one fails.
 
 Each rule's text is left out in a copy of the package, and the quick tests of planning and formats run against it.
 """
@@ -39,7 +39,9 @@ _PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p",
 
 
 def test_rules_are_numbered_alike_in_docs_code_and_data() -> None:
-    documented = re.findall(r"^\| ([SD]D-\d\d) ", (ROOT / "docs/rules.md").read_text(encoding="utf-8"), re.MULTILINE)
+    documented = re.findall(
+        r"^\| ([SD]D-\d\d) ", (ROOT / "docs/reference/rules.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert documented == list(RULES)
     for facts in RULES.values():
         text = (ROOT / facts["file"]).read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ class System:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What this tool last applied on the node, read from /var/lib/harbor-agent (see docs/architecture.md).
+    """What this tool last applied on the node, read from /var/lib/harbor-agent (see docs/explanation/architecture.md).
 
     `entries` are the registries that this tool added (and may remove again), `created_files` the files
     that were absent before it. `file_hashes` maps each file to its SHA-256 (hex), or to "absent"; `argv` is what

@@ -1,4 +1,4 @@
-"""The contract in docs/architecture.md is the one that the program keeps."""
+"""The contract in docs/explanation/architecture.md is the one that the program keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXT = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
 CONTRACT = TEXT.partition("## Contract")[2]
 SCHEMAS = sorted((ROOT / "docs/schemas").glob("*.json"))
 OF_TYPER = {"--install-completion", "--show-completion"}

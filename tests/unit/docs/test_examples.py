@@ -17,7 +17,7 @@ from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.schema import settings_from_variables
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLE = ROOT / "docs/harbor-agent.example.yaml"
+EXAMPLE = ROOT / "docs/reference/harbor-agent.example.yaml"
 
 
 def names(*classes: type) -> set[str]:

@@ -1,4 +1,4 @@
-"""What docs/inventories.md shows of variables and limits is what they do."""
+"""What docs/reference/inventories.md shows of variables and limits is what they do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harbor_agent.inventory.load import load_inventory
 from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.schema import settings_from_variables
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs/inventories.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).resolve().parents[3] / "docs/reference/inventories.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:

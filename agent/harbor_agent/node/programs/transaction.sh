@@ -6,7 +6,7 @@
 #   recover ID   at boot before Docker, where the node went down in the middle
 #   status ID    reports;  rollback ID  takes a committed or broken-off one back;  undo ID  its half in the unit
 # Its parts (transaction_wire.py has their order) stand before this text, the plan follows in variables. Everything is a
-# function and the call is the last line, so that a truncated copy does nothing. docs/architecture.md has the reasons.
+# function and the call is the last line, so that a truncated copy does nothing. docs/explanation/architecture.md has the reasons.
 # (`A && B || fail` is meant as it reads, and variables are shared between the parts, hence the exceptions above.)
 
 load() {
