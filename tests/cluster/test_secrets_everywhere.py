@@ -33,7 +33,7 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import Namespaces, SecretAction, SecretSpec
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.planning.config.reader import Source
-from harbor_agent.planning.config.schema import settings_from_file
+from harbor_agent.planning.config.schema import parse_settings
 from tests.cluster.answering import free_port
 from tests.cluster.standin import standing_in
 from tests.lab.kubelet import add_node, add_pod
@@ -73,7 +73,7 @@ def resolve(
     document = {"registries": [registry], "kubeconfig": str(apiserver.kubeconfig())}
     request = RunRequest(flags=RegistryFlags(**flags))
     return Resolved(
-        request=request, general=build_policy(settings_from_file(document, Source(name="test")), request.flags)
+        request=request, general=build_policy(parse_settings(document, Source(name="test")), request.flags)
     )
 
 
@@ -367,6 +367,6 @@ def test_who_may_not_list_is_told_what_is_missing(apiserver: RunningApiServer) -
 
 
 def test_where_there_is_none_none_is_shown(apiserver: RunningApiServer) -> None:
-    file = settings_from_file({"kubeconfig": str(apiserver.kubeconfig())}, Source(name="test"))
+    file = parse_settings({"kubeconfig": str(apiserver.kubeconfig())}, Source(name="test"))
     everywhere = Resolved(request=RunRequest(), general=build_policy(file, RegistryFlags()))
     assert shown_secrets(everywhere, ("no-such-namespace",)) == []

@@ -14,7 +14,7 @@ from harbor_agent.errors import UsageError
 from harbor_agent.inventory.load import load_inventory
 from harbor_agent.model.policy import Policy, Registry, Rollout, RouteChoice, SecretPolicy
 from harbor_agent.planning.config.merge import merge
-from harbor_agent.planning.config.schema import settings_from_variables
+from harbor_agent.planning.config.schema import parse_host_variables
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "docs/reference/harbor-agent.example.yaml"
@@ -86,5 +86,5 @@ def test_what_is_commented_out_in_the_example_inventory_works_too(
     assert edge.become is not None
     assert edge.become.password is not None
     assert edge.become.password.reveal() == "secret"
-    layers = [settings_from_variables(edge.variables, edge.name)]
+    layers = [parse_host_variables(edge.variables, edge.name)]
     assert [registry.address.entry for registry in merge(layers).registries] == ["192.168.0.99", "harbor.lan:8080"]

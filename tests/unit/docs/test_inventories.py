@@ -9,7 +9,7 @@ import pytest
 
 from harbor_agent.inventory.load import load_inventory
 from harbor_agent.planning.config.merge import merge
-from harbor_agent.planning.config.schema import settings_from_variables
+from harbor_agent.planning.config.schema import parse_host_variables
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/reference/inventories.md").read_text(encoding="utf-8")
 
@@ -26,7 +26,7 @@ def test_variables_of_a_group_and_of_a_host(tmp_path: Path) -> None:
 
     wanted, skipped = load_inventory([str(tmp_path / "hosts")])
 
-    policy = merge([settings_from_variables(wanted.variables, wanted.name)])
+    policy = merge([parse_host_variables(wanted.variables, wanted.name)])
     assert [(registry.address.entry, registry.state) for registry in policy.registries] == [
         ("192.168.0.99", "present"),
         ("harbor-old.lan:8080", "absent"),

@@ -17,7 +17,7 @@ from harbor_agent.model.state import FileState, Record
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.reader import Source
-from harbor_agent.planning.config.schema import settings_from_file
+from harbor_agent.planning.config.schema import parse_settings
 from harbor_agent.planning.docker.plan import plan_docker
 from harbor_agent.planning.drift import DriftStatus, classify, digest_of, find_reverted_file, is_suspect
 from tests.unit.planning.docker.nodes import (
@@ -232,9 +232,9 @@ def test_too_many_at_once_are_suspect_but_two_of_a_small_cluster_are_not(
 
 def test_the_limits_are_settings_and_a_mistake_in_them_is_named() -> None:
     source = Source(name="x.yaml")
-    policy = merge([settings_from_file({"drift": {"max_nodes": 5, "max_drifted": "10%"}}, source)])
+    policy = merge([parse_settings({"drift": {"max_nodes": 5, "max_drifted": "10%"}}, source)])
     assert policy.drift == DriftLimits(max_nodes=5, max_drifted="10%")
-    assert merge([settings_from_file({"drift": {"max_drifted": 0}}, source)]).drift.max_drifted == 0
+    assert merge([parse_settings({"drift": {"max_drifted": 0}}, source)]).drift.max_drifted == 0
     for wrong in ({"max_nodes": 0}, {"max_nodes": "10%"}, {"max_drifted": "110%"}, {"max_node": 1}):
         with pytest.raises(UsageError):
-            settings_from_file({"drift": wrong}, source)
+            parse_settings({"drift": wrong}, source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.config.reader import Source
-from harbor_agent.planning.config.schema import PolicyLayer, settings_from_file
+from harbor_agent.planning.config.schema import PolicyLayer, parse_settings
 
 if TYPE_CHECKING:
     import yaml
@@ -31,7 +31,7 @@ def load_configuration(path: str | None) -> PolicyLayer:
         raise UsageError.of("configuration-missing", f"{file}: there is no such file", "check -c/--config") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError.of("configuration-unreadable", f"{file}: {error}", "it must be a UTF-8 text file") from None
-    return settings_from_file(*parse_yaml(text, str(file)))
+    return parse_settings(*parse_yaml(text, str(file)))
 
 
 def configuration_file(path: str | None) -> Path | None:

@@ -10,7 +10,7 @@ from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.errors import UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.planning.config.merge import merge
-from harbor_agent.planning.config.schema import PolicyLayer, settings_from_variables
+from harbor_agent.planning.config.schema import PolicyLayer, parse_host_variables
 from harbor_agent.planning.secrets.desired import build_desired_secrets
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def require_registry(policies: Sequence[Policy], message: str = "which registry?
 
 def build_policy(file: PolicyLayer, flags: RegistryFlags, node: Node | None = None) -> Policy:
     """Merge the settings file, the variables of `node` and the flags. Raises UsageError."""
-    layers = (file, settings_from_variables(node.variables, node.name)) if node else (file,)
+    layers = (file, parse_host_variables(node.variables, node.name)) if node else (file,)
     only = flags.parse_addresses()
     written = (registry["address"] for layer in layers for registry in layer.registries)
     targets = only or tuple(dict.fromkeys(address for address in written if isinstance(address, Address)))

@@ -1,4 +1,4 @@
-"""Short names for what was wanted, so that later runs can tell whether the wish has changed."""
+"""Digests of what was requested, so that later runs can tell whether the request has changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def request_digest(policy: Policy, *, repair: bool) -> str:
-    """Return SHA-256 (hex) over all that was asked for, also of the cluster, but for logins."""
+    """Return the SHA-256 (hex) of the whole request, the cluster's part included; logins are left out."""
     facts = {
         "node": policy_digest(policy),
         "registries": sorted([r.address.url, r.verify_image or "", repr(r.secret)] for r in policy.registries),
@@ -22,7 +22,7 @@ def request_digest(policy: Policy, *, repair: bool) -> str:
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return SHA-256 (hex) over what concerns the node: addresses with their state, and the route."""
+    """Return the SHA-256 (hex) of the part that concerns nodes: addresses, present or absent, and the route."""
     facts = {
         "registries": sorted([r.address.url, r.state] for r in policy.registries),
         "route": policy.route.value,

@@ -1,4 +1,4 @@
-"""Layers of settings → `Policy`.
+"""Merges the layers of settings into one `Policy`.
 
 Precedence, lowest first: defaults, harbor-agent.yaml, the node's inventory variables, flags. Registries merge by
 normalised address, field by field.
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
 
 def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> Policy:
-    """Merge layers, lowest first, into a policy; `only` restricts it to these addresses and adds what is missing.
+    """Merge layers, lowest precedence first, into a policy.
 
-    An address with https and the same one with http and `state: absent` are two: a registry that left plain HTTP.
-    Raises UsageError where the merged registry makes no sense (a verify image or credentials that are incomplete).
+    `only` restricts the policy to these addresses and adds those that no layer names. An https address and the same
+    address with http and `state: absent` stay two registries: one that has left plain HTTP.
+    Raises UsageError if the credentials of a registry are incomplete once all layers are merged.
     """
     layers = tuple(layers)
-    apart = _plain_and_secure(layers)
+    migrated = _find_migrated_entries(layers)
     merged: dict[str, dict[str, object]] = {}
     route, kubeconfig = RouteChoice.AUTO, None
     rollout: dict[str, object] = {}
@@ -48,7 +49,7 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
         drift |= layer.drift
         for registry in layer.registries:
             address = cast("Address", registry["address"])
-            key = address.url if address.scheme == "http" and address.entry in apart else address.entry
+            key = address.url if address.scheme == "http" and address.entry in migrated else address.entry
             merged[key] = _deep_merge(merged.get(key, {}), registry)
     if only:
         merged = {a.url: {**merged.get(a.entry, {}), **merged.get(a.url, {}), "address": a} for a in only}
@@ -56,19 +57,19 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
         registries=tuple(_build_registry(value) for value in merged.values()),
         route=route,
         rollout=_build_rollout(rollout),
-        drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _drift
+        drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _read_drift
         kubeconfig=kubeconfig,
     )
 
 
-def _plain_and_secure(layers: tuple[PolicyLayer, ...]) -> set[str]:
-    """Return the entries that stand for two: wanted with https, while the node's entry for plain HTTP is to go."""
+def _find_migrated_entries(layers: tuple[PolicyLayer, ...]) -> set[str]:
+    """Return the entries that are two registries: one with https, and the plain HTTP one that nodes must drop."""
     named = [registry for layer in layers for registry in layer.registries]
     secure = {
         address.entry for address in (cast("Address", one["address"]) for one in named) if address.scheme == "https"
     }
-    gone = (cast("Address", one["address"]) for one in named if one.get("state") == "absent")
-    return {address.entry for address in gone if address.scheme == "http"} & secure
+    absent = (cast("Address", one["address"]) for one in named if one.get("state") == "absent")
+    return {address.entry for address in absent if address.scheme == "http"} & secure
 
 
 def _deep_merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
@@ -83,7 +84,7 @@ def _deep_merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[
 
 
 def _merge_sources(below: Mapping[str, object], value: Mapping[str, object]) -> dict[str, object]:
-    """Merge credentials: a password source written higher up replaces the one below, whichever kind it was."""
+    """Merge credentials: a password source of the higher layer replaces the lower one's, even one of another kind."""
     replaced = any(source in value for source in PASSWORD_SOURCES)
     kept = {key: v for key, v in below.items() if not (replaced and key in PASSWORD_SOURCES)}
     return {**kept, **value}
@@ -107,25 +108,29 @@ def _build_credentials(address: Address, value: Mapping[str, object] | None) -> 
     if len(given) != 1:
         raise UsageError.of(
             "credentials-incomplete",
-            f"credentials of {address} name {' and '.join(given) or 'no source of the password'}",
-            f"exactly one of {', '.join(WRITTEN_SOURCES)}, or --password-stdin",
+            f"credentials of {address}: {'more than one' if given else 'no'} password source{_list_in_brackets(given)}",
+            f"set exactly one of {', '.join(WRITTEN_SOURCES)}, or use --password-stdin",
         )
     if not value.get("username") and given != ["docker_config"]:
-        raise UsageError.of("credentials-incomplete", f"credentials of {address} name no username", "add 'username'")
-    return CredentialsSource(**value)  # type: ignore[arg-type]  # checked key by key in _credentials
+        raise UsageError.of("credentials-incomplete", f"credentials of {address}: no username", "add 'username'")
+    return CredentialsSource(**value)  # type: ignore[arg-type]  # checked key by key in _read_credentials
+
+
+def _list_in_brackets(sources: list[str]) -> str:
+    return f" ({', '.join(sources)})" if sources else ""
 
 
 def _build_secret(value: Mapping[str, object] | None) -> SecretPolicy | None:
     if value is None:
         return None
-    # All but some need not be said twice; a selector stands in place of the default namespace.
-    somewhere: dict[str, object] = {}
+    # A selector replaces the default namespace; exclusions alone mean all other namespaces.
+    default: dict[str, object] = {}
     if "namespace_selector" in value:
-        somewhere = {"namespaces": ()}
+        default = {"namespaces": ()}
     elif "exclude_namespaces" in value:
-        somewhere = {"namespaces": (ALL_NAMESPACES,)}
-    return SecretPolicy(**{**somewhere, **value})  # type: ignore[arg-type]  # checked key by key in _secret
+        default = {"namespaces": (ALL_NAMESPACES,)}
+    return SecretPolicy(**{**default, **value})  # type: ignore[arg-type]  # checked key by key in _read_secret
 
 
 def _build_rollout(value: Mapping[str, object]) -> Rollout:
-    return Rollout(**value)  # type: ignore[arg-type]  # checked key by key in _rollout
+    return Rollout(**value)  # type: ignore[arg-type]  # checked key by key in _read_rollout

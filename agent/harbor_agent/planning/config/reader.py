@@ -1,4 +1,4 @@
-"""A document read value by value, each with the place it was written at, so that every complaint can name it."""
+"""Reads a parsed document value by value and remembers where each was written, so that errors name the place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Place = tuple[Key, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a value was written: `name` of the file or host, and the line of each place in it (from 1)."""
+    """The origin of a document: `name` of the file or host, and the line of each place in it (from 1)."""
 
     name: str
     lines: Mapping[Place, int] = field(default_factory=dict)
@@ -28,41 +28,44 @@ class Source:
 
 
 class Reader:
-    """A value with the place it was written at, so that every complaint can name it."""
+    """A value and the place where it was written."""
 
     def __init__(self, source: Source, place: Place, value: object) -> None:
-        """Hold `value`, which stands at `place` of `source`; None where nothing was written."""
+        """Hold `value`, written at `place` of `source`; None if it was not written."""
         self.source, self.place, self.value = source, place, value
 
     def child(self, key: Key) -> Reader:
-        """Return what stands under `key`."""
+        """Return the value under `key`."""
         value = self.value
         inner = value.get(key) if isinstance(value, Mapping) else None
         return Reader(self.source, (*self.place, key), inner)
 
     def items(self) -> list[Reader]:
-        """Return the values of a list (absent counts as empty). Raises UsageError where it is none."""
+        """Return the values of a list; no value counts as an empty list. Raises UsageError for anything else."""
         if self.value is None:
             return []
         if not isinstance(self.value, list | tuple):
-            raise self.error("a list was expected")
+            raise self.error("expected a list")
         return [Reader(self.source, (*self.place, index), item) for index, item in enumerate(self.value)]
 
     def mapping(self, *known: str) -> Reader:
-        """Return this, a mapping with `known` keys only (absent counts as empty). Raises UsageError."""
+        """Return this reader; no value counts as an empty mapping.
+
+        Raises UsageError for anything but a mapping, and for a key that is not `known`, with a suggestion.
+        """
         if self.value is None:
             return self
         if not isinstance(self.value, Mapping):
-            raise self.error(f"a mapping with {', '.join(known)} was expected")
+            raise self.error(f"expected a mapping with {', '.join(known)}")
         for key in self.value:
             if key not in known:
                 close = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
+                hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
                 raise Reader(self.source, (*self.place, key), None).error(f"unknown key '{key}'", hint)
         return self
 
     def text(self) -> str | None:
-        """Return the text; None where nothing was written. Raises UsageError where it is empty or no text."""
+        """Return the text, or None if nothing was written. Raises UsageError if it is empty or not text."""
         if self.value is None:
             return None
         if not isinstance(self.value, str) or not self.value:
@@ -70,16 +73,16 @@ class Reader:
         return self.value
 
     def texts(self) -> tuple[str, ...]:
-        """Return the texts of a list, or the one that stands in its place. Raises UsageError."""
+        """Return the texts of a list; a single text counts as a list of one. Raises UsageError."""
         if isinstance(self.value, str):
             return (self.value,)
         return tuple(text for item in self.items() if (text := item.text()) is not None)
 
     def choice(self, *allowed: str) -> str | None:
-        """Return the text, which is one of `allowed`. Raises UsageError where it is another one."""
+        """Return the text, or None if nothing was written. Raises UsageError if it is not one of `allowed`."""
         text = self.text()
         if text is not None and text not in allowed:
-            raise self.error(f"'{self.name}' is '{text}'", f"one of: {', '.join(allowed)}")
+            raise self.error(f"invalid {self.name}: '{text}'", f"use one of: {', '.join(allowed)}")
         return text
 
     @property
@@ -88,5 +91,5 @@ class Reader:
         return self.place[-1] if self.place else "document"
 
     def error(self, message: str, hint: str = "") -> UsageError:
-        """Return an error that names the place."""
+        """Return an error whose message starts with the place."""
         return UsageError.of("configuration-invalid", f"{self.source.at(self.place)}: {message}", hint)

@@ -1,7 +1,4 @@
-"""Settings as written (a YAML file, inventory variables) → `PolicyLayer`; pure, and strict about what it reads.
-
-Unknown keys are errors with a suggestion.
-"""
+"""Checks settings from harbor-agent.yaml or inventory variables, key by key; an unknown key is an error."""
 
 from __future__ import annotations
 
@@ -19,13 +16,16 @@ if TYPE_CHECKING:
 
 WRITTEN_SOURCES = ("password_env", "password_file", "docker_config")
 PASSWORD_SOURCES = (*WRITTEN_SOURCES, "password")  # the last comes from --password-stdin only
-_HIGHEST_PERCENT = 100
-_SHORTEST_DEADLINE = 10  # no dockerd of a node with containers is back sooner
+_MAX_PERCENT = 100
+_MIN_DEADLINE = 10  # seconds; no dockerd with containers restarts faster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyLayer:
-    """One layer of settings; None or empty is "not said here". Registries stay mappings until all are merged."""
+    """One layer of settings; None or empty means "not set in this layer".
+
+    Registries are mappings of checked values by their keys in harbor-agent.yaml; `merge` makes them values.
+    """
 
     registries: tuple[Mapping[str, object], ...] = ()
     route: RouteChoice | None = None
@@ -34,53 +34,54 @@ class PolicyLayer:
     kubeconfig: str | None = None
 
 
-def settings_from_file(document: object, source: Source) -> PolicyLayer:
-    """Read the top level of harbor-agent.yaml. Raises UsageError naming file, line and what was expected."""
+def parse_settings(document: object, source: Source) -> PolicyLayer:
+    """Check the parsed harbor-agent.yaml. Raises UsageError that names file and line, and what was expected."""
     top = Reader(source, (), document).mapping("registries", "route", "rollout", "drift", "kubeconfig")
     return PolicyLayer(
-        registries=_registries(top.child("registries")),
-        route=_route(top.child("route")),
-        rollout=_rollout(top.child("rollout")),
-        drift=_drift(top.child("drift")),
+        registries=_read_registries(top.child("registries")),
+        route=_read_route(top.child("route")),
+        rollout=_read_rollout(top.child("rollout")),
+        drift=_read_drift(top.child("drift")),
         kubeconfig=top.child("kubeconfig").text(),
     )
 
 
-def settings_from_variables(variables: Mapping[str, object], host: str) -> PolicyLayer:
-    """Read `harbor_registries` and `harbor_route` of a host's inventory variables. Raises UsageError.
+def parse_host_variables(variables: Mapping[str, object], host: str) -> PolicyLayer:
+    """Check `harbor_registries` and `harbor_route` among a host's inventory variables. Raises UsageError.
 
-    Variables that begin with `harbor_agent_` are for playbooks/site.yml.
+    Variables that start with `harbor_agent_` belong to playbooks/site.yml.
     """
     source = Source(name=f"inventory variables of {host}")
     known = {"harbor_registries", "harbor_route", "harbor_skip"}
     ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
     ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
     top = Reader(source, (), ours).mapping(*known)
-    return PolicyLayer(registries=_registries(top.child("harbor_registries")), route=_route(top.child("harbor_route")))
+    registries = _read_registries(top.child("harbor_registries"))
+    return PolicyLayer(registries=registries, route=_read_route(top.child("harbor_route")))
 
 
-def _registries(reader: Reader) -> tuple[Mapping[str, object], ...]:
-    return tuple(_registry(item) for item in reader.items())
+def _read_registries(reader: Reader) -> tuple[Mapping[str, object], ...]:
+    return tuple(_read_registry(item) for item in reader.items())
 
 
-def _registry(reader: Reader) -> Mapping[str, object]:
-    """Return the keys that were written, checked and normalised."""
+def _read_registry(reader: Reader) -> Mapping[str, object]:
+    """Return the keys that are set, their values checked and normalised."""
     if isinstance(reader.value, str):
-        return {"address": _address(reader)}
+        return {"address": _read_address(reader)}
     entry = reader.mapping("address", "state", "verify_image", "credentials", "secret")
     if entry.child("address").text() is None:
-        raise reader.error("a registry needs an 'address'", "write host[:port], such as 192.168.0.99")
+        raise reader.error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     values: dict[str, object | None] = {
-        "address": _address(entry.child("address")),
+        "address": _read_address(entry.child("address")),
         "state": entry.child("state").choice("present", "absent"),
-        "verify_image": _verify_image(entry.child("verify_image")),
-        "credentials": _credentials(entry.child("credentials")),
-        "secret": _secret(entry.child("secret")),
+        "verify_image": _read_verify_image(entry.child("verify_image")),
+        "credentials": _read_credentials(entry.child("credentials")),
+        "secret": _read_secret(entry.child("secret")),
     }
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _address(reader: Reader) -> Address:
+def _read_address(reader: Reader) -> Address:
     text = reader.text()
     try:
         return Address.parse(text or "")
@@ -88,7 +89,7 @@ def _address(reader: Reader) -> Address:
         raise reader.error(error.problem.message, error.problem.hint) from None
 
 
-def _verify_image(reader: Reader) -> str | None:
+def _read_verify_image(reader: Reader) -> str | None:
     text = reader.text()
     if text is not None and (text.startswith("/") or "://" in text or any(c.isspace() for c in text)):
         raise reader.error(
@@ -97,20 +98,20 @@ def _verify_image(reader: Reader) -> str | None:
     return text
 
 
-def _credentials(reader: Reader) -> Mapping[str, object] | None:
+def _read_credentials(reader: Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
     entry = reader.mapping("username", "email", *PASSWORD_SOURCES)
     if entry.child("password").value is not None:
         raise reader.error(
-            "a password does not belong into a file like this one",
-            "name where it is: password_env, password_file or docker_config",
+            "passwords are not allowed in this file",
+            "use password_env, password_file or docker_config",
         )
     values = {key: entry.child(key).text() for key in ("username", "email", *WRITTEN_SOURCES)}
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _secret(reader: Reader) -> Mapping[str, object] | None:
+def _read_secret(reader: Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
     lists = ("namespaces", "exclude_namespaces", "service_accounts")
@@ -126,12 +127,12 @@ def _secret(reader: Reader) -> Mapping[str, object] | None:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _route(reader: Reader) -> RouteChoice | None:
+def _read_route(reader: Reader) -> RouteChoice | None:
     text = reader.choice(*(choice.value for choice in RouteChoice))
     return RouteChoice(text) if text else None
 
 
-def _rollout(reader: Reader) -> Mapping[str, object]:
+def _read_rollout(reader: Reader) -> Mapping[str, object]:
     entry = reader.mapping("canary", "batch", "max_failed", "max_unreachable", "drain", "health_deadline")
     if entry.value is None:
         return {}
@@ -139,10 +140,10 @@ def _rollout(reader: Reader) -> Mapping[str, object]:
     for key in ("canary", "batch", "max_failed", "max_unreachable"):
         child = entry.child(key)
         if child.value is not None:
-            found[key] = _count(child, percent=key != "canary", least=1 if key == "batch" else 0)
+            found[key] = _read_count(child, percent=key != "canary", minimum=1 if key == "batch" else 0)
     deadline = entry.child("health_deadline")
     if deadline.value is not None:
-        found["health_deadline"] = _count(deadline, percent=False, least=_SHORTEST_DEADLINE)
+        found["health_deadline"] = _read_count(deadline, percent=False, minimum=_MIN_DEADLINE)
     drain = entry.child("drain")
     if drain.value is not None:
         if not isinstance(drain.value, bool):
@@ -151,23 +152,24 @@ def _rollout(reader: Reader) -> Mapping[str, object]:
     return found
 
 
-def _drift(reader: Reader) -> Mapping[str, object]:
+def _read_drift(reader: Reader) -> Mapping[str, object]:
     entry = reader.mapping("max_nodes", "max_drifted")
     children = {key: entry.child(key) for key in ("max_nodes", "max_drifted")}
     return {
-        key: _count(child, percent=key == "max_drifted", least=1 if key == "max_nodes" else 0)
+        key: _read_count(child, percent=key == "max_drifted", minimum=1 if key == "max_nodes" else 0)
         for key, child in children.items()
         if child.value is not None
     }
 
 
-def _count(reader: Reader, *, percent: bool, least: int) -> int | str:
+def _read_count(reader: Reader, *, percent: bool, minimum: int) -> int | str:
+    """Return a whole number of at least `minimum`, or with `percent` also a text such as "10%". Raises UsageError."""
     value = reader.value
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= minimum:
         return value
     if percent and isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal():
-        if 0 < int(value[:-1]) <= _HIGHEST_PERCENT or (least == 0 and int(value[:-1]) == 0):
+        if 0 < int(value[:-1]) <= _MAX_PERCENT or (minimum == 0 and int(value[:-1]) == 0):
             return value
-        raise reader.error(f"'{reader.name}' is {value}", "a percentage up to 100%")
+        raise reader.error(f"invalid {reader.name}: '{value}'", f"use {min(minimum, 1)}% to {_MAX_PERCENT}%")
     expected = "a whole number" + (' or a percentage such as "10%"' if percent else "")
-    raise reader.error(f"'{reader.name}' must be {expected}, at least {least}")
+    raise reader.error(f"'{reader.name}' must be {expected}, at least {minimum}")

@@ -11,7 +11,7 @@ from harbor_agent.model.policy import Credentials
 from harbor_agent.model.secret import Namespaces
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.planning.config.reader import Source
-from harbor_agent.planning.config.schema import settings_from_file
+from harbor_agent.planning.config.schema import parse_settings
 from harbor_agent.planning.secrets.desired import build_desired_secrets
 
 LOGIN = Credentials(username="u", password=Sensitive("p"))
@@ -23,7 +23,7 @@ def wanted(*secrets: dict[str, object], **flags: object) -> list[Namespaces]:
         {"address": f"r{number}.lan", "credentials": {"username": "u", "password_env": "P"}, "secret": secret}
         for number, secret in enumerate(secrets)
     ]
-    file = settings_from_file({"registries": registries}, Source(name="test"))
+    file = parse_settings({"registries": registries}, Source(name="test"))
     policy = build_policy(file, RegistryFlags(**flags))
     logins = {f"r{number}.lan": LOGIN for number in range(len(secrets))}
     return [one.namespaces for one in build_desired_secrets([policy], logins)]

@@ -1,0 +1,69 @@
+"""Settings are checked key by key; a mistake is an error that names the place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.errors import UsageError
+from harbor_agent.planning.config.merge import merge
+from harbor_agent.planning.config.reader import Source
+from harbor_agent.planning.config.schema import parse_host_variables, parse_settings
+
+if TYPE_CHECKING:
+    from harbor_agent.planning.config.schema import PolicyLayer
+
+SOURCE = Source(name="harbor-agent.yaml", lines={(): 1, ("registries",): 1, ("registries", 0, "adress"): 7})
+
+
+def read(document: object) -> PolicyLayer:
+    return parse_settings(document, SOURCE)
+
+
+def test_a_registry_is_text_or_a_mapping() -> None:
+    policy = merge([read({"registries": ["192.168.0.99", {"address": "http://Harbor.lan:8080/", "state": "absent"}]})])
+    assert [(r.address.entry, r.state) for r in policy.registries] == [
+        ("192.168.0.99", "present"),
+        ("harbor.lan:8080", "absent"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "message", "hint"),
+    [
+        ({"registries": [{"adress": "h"}]}, r"harbor-agent.yaml:7: unknown key 'adress'", "did you mean 'address'"),
+        ({"registry": ["h"]}, "unknown key 'registry'", "did you mean 'registries'"),
+        ({"registries": "h"}, "expected a list", ""),
+        ({"registries": [{"state": "absent"}]}, "registry without an 'address'", "host"),
+        ({"registries": ["http://h/p"]}, "no path", "write h"),
+        ({"registries": [{"address": "h", "state": "gone"}]}, "invalid state: 'gone'", "present, absent"),
+        ({"route": "json"}, "invalid route: 'json'", "daemon-json"),
+        ({"rollout": {"batch": 0}}, "'batch' must be", ""),
+        ({"rollout": {"max_failed": "200%"}}, "200%", "100%"),
+        ({"rollout": {"health_deadline": 5}}, "'health_deadline' must be a whole number, at least 10", ""),
+        (
+            {"registries": [{"address": "h", "credentials": {"username": "u", "password": "p"}}]},
+            "passwords are not allowed",
+            "password_env",
+        ),
+        ([], "mapping", ""),
+    ],
+)
+def test_a_mistake_names_the_place_and_what_to_write(document: object, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        read(document)
+    assert str(caught.value).startswith("harbor-agent.yaml")
+    assert hint in caught.value.problem.hint
+
+
+def test_an_unknown_inventory_variable_names_the_host() -> None:
+    with pytest.raises(UsageError, match="inventory variables of node1: unknown key 'harbor_registry'"):
+        parse_host_variables({"harbor_registry": ["h"]}, "node1")
+
+
+def test_a_password_in_an_image_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        read({"registries": [{"address": "a", "verify_image": "http://joe:s3cret@a/x:1"}]})
+    assert "is not an image" in str(caught.value.problem)
+    assert "s3cret" not in str(caught.value.problem)
