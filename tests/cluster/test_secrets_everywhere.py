@@ -72,9 +72,7 @@ def resolve(
     registry = {"address": REGISTRY, "credentials": credentials, "secret": secret}
     document = {"registries": [registry], "kubeconfig": str(apiserver.kubeconfig())}
     request = RunRequest(flags=RegistryFlags(**flags))
-    return Resolved(
-        request=request, general=build_policy(parse_settings(document, Source(name="test")), request.flags)
-    )
+    return Resolved(request=request, general=build_policy(parse_settings(document, Source(name="test")), request.flags))
 
 
 def apply(apiserver: RunningApiServer, secret: dict[str, object], **more: object) -> SecretsReport:
