@@ -16,7 +16,7 @@ from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.run import new_run_id
-from harbor_agent.engine.rollout.waves import apply_plans, verify_unchanged
+from harbor_agent.engine.rollout.waves import roll_out, verify_unchanged
 from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, plan_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
@@ -133,7 +133,7 @@ def _planned(planned: PlannedNode) -> Result:
 
 
 def _apply(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
-    applied = apply_plans(_run(request, planned, transport), [planned])
+    applied = roll_out(_run(request, planned, transport), [planned])
     return _planned(planned) | _ended(applied.results[0], changed=Outcome.CHANGED)
 
 

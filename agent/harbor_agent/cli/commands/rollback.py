@@ -52,20 +52,21 @@ def rollback(
 
     The way back is carried out like any other change: checked before, proven after, and put back if it fails.
     """
-    from harbor_agent.engine.plan.run_plan import refuse_unconsented
+    from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts
     from harbor_agent.engine.request.request import RunRequest
-    from harbor_agent.engine.rollout.rollback import apply_rollback, plan_rollback
+    from harbor_agent.engine.rollout.rollback import plan_rollback
+    from harbor_agent.engine.rollout.run import apply_run
 
     limit = ",".join(node) if node else nodes.limit
     request = RunRequest(selection=replace(build_selection(nodes), limit=limit), config=config, note=note, drain=drain)
     progress = Progress(verbose)
     what = _what(run, node, nodes.limit, pristine=pristine)
-    planned = plan_rollback(request, what, progress)
+    run_plan = plan_rollback(request, what, progress)
     if not accept_restart:
-        planned = [refuse_unconsented(one) for one in planned]
-    confirm_plan(planned, None, yes=yes)
+        run_plan = refuse_unconsented_restarts(run_plan)
+    confirm_plan(run_plan.nodes, None, yes=yes)
     with graceful_stop() as stop:
-        return finish(apply_rollback(request, planned, what, progress, stop), output)
+        return finish(apply_run(run_plan, progress, stop), output)
 
 
 def _what(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:

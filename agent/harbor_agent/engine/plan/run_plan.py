@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class RunPlan:
     """What a run is about: its nodes planned, the logins and secrets that go with them.
 
-    `resumes` is the run that it takes up.
+    `resumes` is the run that this one resumes, `rolls_back` the run that a rollback undoes, or "last" or "pristine".
     """
 
     request: RunRequest
@@ -52,6 +52,12 @@ class RunPlan:
     warnings: tuple[Problem, ...] = ()
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
+    rolls_back: str | None = None
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The general policy, then that of each node."""
+        return (self.general, *(planned.policy for planned in self.nodes))
 
 
 def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _, nodes: nodes) -> RunPlan:

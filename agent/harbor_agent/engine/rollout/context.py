@@ -33,4 +33,4 @@ class RolloutContext:
     note: str = ""
     is_correction: bool = False
     stop: StopRequest = field(default_factory=StopRequest)
-    surroundings: RolloutHooks = field(default_factory=NoHooks)
+    hooks: RolloutHooks = field(default_factory=NoHooks)

@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.history.lock import run_lock
-from harbor_agent.engine.history.recorder import Start, recorded
 from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refused
 from harbor_agent.engine.plan.probe import probe_nodes
+from harbor_agent.engine.plan.run_plan import RunPlan
 from harbor_agent.engine.request.resolve import resolve
-from harbor_agent.engine.rollout.context import RolloutContext
-from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
-from harbor_agent.engine.rollout.run import new_run_id, report_of
-from harbor_agent.engine.rollout.waves import apply_plans
 from harbor_agent.errors import Problem, UsageError
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import Policy
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.probe import ProbeResult
     from harbor_agent.engine.request.request import RunRequest
-    from harbor_agent.engine.rollout.run import Report
-    from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.snapshot import Snapshot
     from harbor_agent.transport.protocol import Transport
@@ -39,47 +32,27 @@ PRISTINE = "pristine"
 _TIMEOUT = 45.0
 
 
-def plan_rollback(request: RunRequest, what: str, listener: Listener) -> list[PlannedNode]:
-    """Plan every node back. `what` is a run, "last" (each node's own last change) or "pristine". Changes nothing.
+def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan:
+    """Plan the rollback of every node. `what` is a run, "last" (each node's own last change) or "pristine".
 
-    A node that knows nothing of the run is skipped; one whose files were edited since is refused.
+    Changes nothing. A node without that run is skipped; one whose files were edited since is refused. Raises
+    UsageError for wrong settings, a wrong inventory and a name that no run has.
     """
+    general = resolve(request).general
     transport = open_transport(request.selection)
     nodes = [node for node in load_nodes(request.selection, listener) if node.skip_reason is None]
     seen = {
         o.node.name: o for o in probe_nodes(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)
     }
     kept = _histories(transport, [node for node in nodes if seen[node.name].state is not None], what)
-    return [_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes]
-
-
-def apply_rollback(
-    request: RunRequest, planned: Sequence[PlannedNode], what: str, listener: Listener, stop: StopRequest
-) -> Report:
-    """Carry the plans out, wave by wave; nodes are drained where that is asked for or in the settings.
-
-    `what` is what was given to `plan_rollback`, for the history. Raises LockedError where another run is under way,
-    AgentError as `rollout_hooks` does.
-    """
-    policy = resolve(request).general
-    rollout = replace(policy.rollout, drain=request.drain or policy.rollout.drain)
-    run = RolloutContext(
-        run_id=new_run_id(),
-        transport=open_transport(request.selection),
-        rollout=rollout,
-        credentials={},
-        listener=listener,
-        note=request.note,
-        stop=stop,
+    rollout = replace(general.rollout, drain=request.drain or general.rollout.drain)
+    return RunPlan(
+        request=request,
+        general=replace(general, rollout=rollout),
+        nodes=tuple(_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes),
+        kind=RunKind.ROLLBACK,
+        rolls_back=what,
     )
-    start = Start(run_id=run.run_id, kind=RunKind.ROLLBACK, request=request, nodes=planned, rolls_back=what)
-    with run_lock(run.run_id), recorded(start, listener) as history:
-        run = replace(run, listener=history)
-        with rollout_hooks(run, planned, kubeconfig=policy.kubeconfig, context=request.flags.context) as surroundings:
-            applied = apply_plans(replace(run, surroundings=surroundings), planned)
-        report = report_of(run.run_id, applied, note=request.note)
-        history.end(report.results, report.exit_code, report.halted)
-    return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
 def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, Snapshot | Problem]:

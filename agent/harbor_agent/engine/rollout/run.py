@@ -1,8 +1,9 @@
-"""A whole run over what was planned, to the report: the order of effects, and nothing else."""
+"""The phases of a run, in their order, from a plan to the report."""
 
 from __future__ import annotations
 
 import secrets as randomness
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,23 +17,25 @@ from harbor_agent.engine.plan.offline import apply_tree
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
 from harbor_agent.engine.rollout.records import update_records
-from harbor_agent.engine.rollout.waves import RolloutResult, apply_plans, verify_unchanged
+from harbor_agent.engine.rollout.stop import StopRequest
+from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, verify_nodes
 from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, skipped_secrets
 from harbor_agent.errors import Problem
-from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.history.recorder import Recorder
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
-    from harbor_agent.engine.rollout.stop import StopRequest
+    from harbor_agent.engine.rollout.hooks import RolloutHooks
     from harbor_agent.engine.secrets.secrets import SecretsReport
     from harbor_agent.errors import ExitCode
-    from harbor_agent.model.policy import Policy
+    from harbor_agent.model.result import NodeResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,49 +52,115 @@ class Report:
 
 
 def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Report:
-    """Check the logins, change the nodes wave by wave, then put the secrets into the cluster.
+    """Carry out a plan: an apply, a correction or a rollback.
 
-    Once `stop` is asked for, nothing new is started. Raises AgentError where a registry rejects a login,
-    LockedError where another run is under way; then nothing was changed.
+    Once `stop` is requested, nothing new is started. Raises LockedError if another run is under way, AgentError if a
+    registry rejects a login or the cluster cannot be used for a drain; then nothing was changed.
     """
-    run = replace(_run(run_plan, listener), stop=stop)
+    run = start_run(run_plan, listener, stop)
     if run_plan.request.root is not None:
-        results = tuple(apply_tree(run_plan.request.root, planned) for planned in run_plan.nodes)
-        return report_of(run.run_id, RolloutResult(results=results), note=run.note)
-    start = Start(
-        run_id=run.run_id, kind=run_plan.kind, request=run_plan.request, nodes=run_plan.nodes, resumes=run_plan.resumes
-    )
-    with run_lock(run.run_id) as killed, recorded(start, listener) as history:
+        return build_report(run, change_tree(run_plan.request.root, run_plan))
+    with lock(run), record_history(run, run_plan) as history:
         run = replace(run, listener=history)
-        if killed:
-            listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
-        warnings = check_logins(_policies(run_plan), run_plan.credentials)
-        kubeconfig, context = run_plan.general.kubeconfig, run_plan.request.flags.context
-        with rollout_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context) as surroundings:
-            applied = apply_plans(replace(run, surroundings=surroundings), run_plan.nodes)
-        secrets = _finish_secrets(run_plan, applied)
-        told = (*warnings, *run_plan.warnings, *_taken_in(run_plan, run, applied))
-        report = report_of(run.run_id, applied, secrets=secrets, warnings=told, note=run.note)
-        history.end(report.results, report.exit_code, report.halted)
+        warnings = check_logins(run_plan.policies, run_plan.credentials)
+        with open_cluster(run, run_plan) as hooks:
+            rollout = roll_out(replace(run, hooks=hooks), run_plan.nodes)
+        secrets = sync_secrets(run_plan, rollout)
+        warnings += [*run_plan.warnings, *write_records(run, run_plan, rollout)]
+        report = build_report(run, rollout, secrets, warnings)
+        finish_history(history, report)
     return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
 def verify_run(run_plan: RunPlan, listener: Listener) -> Report:
-    """Prove every node: its live configuration is as wanted, and a real pull works. Nothing is changed.
+    """Verify every node: its live configuration is as desired, and a real pull works. Changes nothing.
 
-    A node whose configuration is not as wanted is FAILED, with what is missing as the reason. Raises AgentError where a
-    registry rejects a login: so many nodes that try it would lock the account.
+    A node whose configuration is not as desired is FAILED, with the difference as the reason. Raises AgentError if a
+    registry rejects a login: trying it from every node would lock the account.
     """
-    warnings = check_logins(_policies(run_plan), run_plan.credentials)
-    run = _run(run_plan, listener)
-    proven = {r.node: r for r in verify_unchanged(run, [p for p in run_plan.nodes if p.outcome is Outcome.UNCHANGED])}
-    results = [proven.get(p.node.name) or _not_as_wanted(p) for p in run_plan.nodes]
-    told = (*warnings, *_seen_from_nodes(run_plan.nodes), *run_plan.warnings)
-    return report_of(run.run_id, RolloutResult(results=tuple(results)), secrets=run_plan.secrets, warnings=told)
+    run = start_run(run_plan, listener, StopRequest())
+    warnings = check_logins(run_plan.policies, run_plan.credentials)
+    rollout = verify_nodes(run, run_plan.nodes)
+    warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings]
+    return build_report(run, rollout, run_plan.secrets, warnings)
 
 
-def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
-    """Return what stands between each node and its registries."""
+def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> RolloutContext:
+    """Give the run its name and its transport."""
+    return RolloutContext(
+        run_id=new_run_id(),
+        transport=open_transport(run_plan.request.selection),
+        rollout=run_plan.general.rollout,
+        credentials=run_plan.credentials,
+        listener=listener,
+        note=run_plan.request.note,
+        is_correction=run_plan.kind is RunKind.CORRECT,
+        stop=stop,
+    )
+
+
+def new_run_id() -> str:
+    """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
+
+
+@contextmanager
+def lock(run: RolloutContext) -> Iterator[None]:
+    """Hold the controller's lock, and report an earlier run that was killed. Raises LockedError."""
+    with run_lock(run.run_id) as killed:
+        if killed:
+            run.listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
+        yield
+
+
+def record_history(run: RolloutContext, run_plan: RunPlan) -> AbstractContextManager[Recorder]:
+    """Record the run in the history while the block lasts; the recorder is the listener of the run."""
+    start = Start(
+        run_id=run.run_id,
+        kind=run_plan.kind,
+        request=run_plan.request,
+        nodes=run_plan.nodes,
+        resumes=run_plan.resumes,
+        rolls_back=run_plan.rolls_back,
+    )
+    return recorded(start, run.listener)
+
+
+def open_cluster(run: RolloutContext, run_plan: RunPlan) -> RolloutHooks:
+    """Find the nodes in their cluster, if there is a kubeconfig or nodes are drained. Raises AgentError for a drain."""
+    kubeconfig, context = run_plan.general.kubeconfig, run_plan.request.flags.context
+    return rollout_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context)
+
+
+def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | None:
+    """Write the pull secrets into the cluster, unless the rollout halted."""
+    if rollout.halted or rollout.stopped:
+        problem = Problem(
+            code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
+        )
+        return skipped_secrets(run_plan.desired_secrets, problem)
+    return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
+
+
+def write_records(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> list[Problem]:
+    """Update the records of unchanged nodes, if an apply reached its end; return those that could not be written."""
+    if run_plan.kind is not RunKind.APPLY or rollout.halted or rollout.stopped:
+        return []
+    return list(update_records(run, run_plan.nodes, rollout.results))
+
+
+def finish_history(history: Recorder, report: Report) -> None:
+    """Record the end of the run."""
+    history.end(report.results, report.exit_code, report.halted)
+
+
+def change_tree(root: str, run_plan: RunPlan) -> RolloutResult:
+    """Write the planned files below `root`. Raises AgentError if a file has changed since it was planned."""
+    return RolloutResult(results=tuple(apply_tree(root, planned) for planned in run_plan.nodes))
+
+
+def list_reachability(nodes: Sequence[PlannedNode]) -> list[Problem]:
+    """Return the warnings about the way from each node to its registries, with the node's name."""
     return [
         replace(warning, message=f"{planned.node.name}: {warning.message}")
         for planned in nodes
@@ -101,70 +170,19 @@ def _seen_from_nodes(nodes: Sequence[PlannedNode]) -> list[Problem]:
     ]
 
 
-def new_run_id() -> str:
-    """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
-
-
-def _run(run_plan: RunPlan, listener: Listener) -> RolloutContext:
-    return RolloutContext(
-        run_id=new_run_id(),
-        transport=open_transport(run_plan.request.selection),
-        rollout=run_plan.general.rollout,
-        credentials=run_plan.credentials,
-        listener=listener,
-        note=run_plan.request.note,
-        is_correction=run_plan.kind is RunKind.CORRECT,
-    )
-
-
-def _policies(run_plan: RunPlan) -> list[Policy]:
-    return [run_plan.general, *(planned.policy for planned in run_plan.nodes)]
-
-
-def _finish_secrets(run_plan: RunPlan, applied: RolloutResult) -> SecretsReport | None:
-    if applied.halted or applied.stopped:
-        problem = Problem(
-            code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
-        )
-        return skipped_secrets(run_plan.desired_secrets, problem)
-    return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
-
-
-def _taken_in(run_plan: RunPlan, run: RolloutContext, applied: RolloutResult) -> tuple[Problem, ...]:
-    """Have nodes remember that they are as wanted, after a run that a person asked for went to its end."""
-    if run.is_correction or applied.halted or applied.stopped:
-        return ()
-    return tuple(update_records(run, run_plan.nodes, applied.results))
-
-
-def _not_as_wanted(planned: PlannedNode) -> NodeResult:
-    outcome, problem = planned.outcome, planned.problem
-    if outcome is Outcome.CHANGE:
-        outcome = Outcome.FAILED
-        problem = Problem(
-            code="not-configured", message=f"not as wanted: {planned.reason}", hint="harbor-agent plan shows the change"
-        )
-    reason = problem.message if problem else planned.reason
-    verified = False if outcome is Outcome.FAILED else None
-    return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
-
-
-def report_of(
-    run_id: str,
-    applied: RolloutResult,
-    *,
+def build_report(
+    run: RolloutContext,
+    rollout: RolloutResult,
     secrets: SecretsReport | None = None,
-    warnings: tuple[Problem, ...] = (),
-    note: str = "",
+    warnings: Sequence[Problem] = (),
 ) -> Report:
     """Return how a run ended, with the exit code that follows from its parts."""
     return Report(
-        run_id=run_id,
-        results=applied.results,
+        run_id=run.run_id,
+        results=rollout.results,
         secrets=secrets,
-        halted=applied.halted,
-        exit_code=applied.stopped or run_exit_code(applied.results, secrets, halted=applied.halted is not None),
-        warnings=(*warnings, *applied.warnings),
-        note=note,
+        halted=rollout.halted,
+        exit_code=rollout.stopped or run_exit_code(rollout.results, secrets, halted=rollout.halted is not None),
+        warnings=(*warnings, *rollout.warnings),
+        note=run.note,
     )

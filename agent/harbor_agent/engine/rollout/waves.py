@@ -41,12 +41,12 @@ class RolloutResult:
     warnings: tuple[Problem, ...] = ()
 
 
-def apply_plans(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
+def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
     """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
     results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
     halted = None
-    for wave in waves([p.node for p in to_change.values()], run.rollout, run.surroundings.unfit_for_canary):
+    for wave in waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
         if halted is None and run.stop():
             halted = "it was asked to stop"
         if halted is None:
@@ -64,8 +64,14 @@ def apply_plans(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutR
     unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED and stopped is None]
     results |= {result.node: result for result in verify_unchanged(run, unchanged)}
     in_order = tuple(results[p.node.name] for p in planned)
-    run.surroundings.end(in_order)
-    return RolloutResult(results=in_order, halted=halted, stopped=stopped, warnings=run.surroundings.warnings)
+    run.hooks.end(in_order)
+    return RolloutResult(results=in_order, halted=halted, stopped=stopped, warnings=run.hooks.warnings)
+
+
+def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
+    """Verify nodes instead of changing them; one that would have to be changed is FAILED."""
+    verified = {r.node: r for r in verify_unchanged(run, [p for p in planned if p.outcome is Outcome.UNCHANGED])}
+    return RolloutResult(results=tuple(verified.get(p.node.name) or _fail_pending(p) for p in planned))
 
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
@@ -82,8 +88,8 @@ def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> lis
 
 
 def _wave(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
-    held = run.surroundings.before(planned)
-    changed = run.surroundings.after(_changed(run, [p for p in planned if p.node.name not in held]))
+    held = run.hooks.before(planned)
+    changed = run.hooks.after(_changed(run, [p for p in planned if p.node.name not in held]))
     results = {**held, **{result.node: result for result in changed}}
     return [results[p.node.name] for p in planned]
 
@@ -175,6 +181,18 @@ def _unplanned(planned: PlannedNode) -> NodeResult:
         problem=planned.problem,
         seconds=planned.seconds,
     )
+
+
+def _fail_pending(planned: PlannedNode) -> NodeResult:
+    outcome, problem = planned.outcome, planned.problem
+    if outcome is Outcome.CHANGE:
+        outcome = Outcome.FAILED
+        problem = Problem(
+            code="not-configured", message=f"not as wanted: {planned.reason}", hint="harbor-agent plan shows the change"
+        )
+    reason = problem.message if problem else planned.reason
+    verified = False if outcome is Outcome.FAILED else None
+    return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
 
 
 def _untouched(name: str, halted: str) -> NodeResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.rollout.context import RolloutContext
-from harbor_agent.engine.rollout.waves import apply_plans
+from harbor_agent.engine.rollout.waves import roll_out
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Plan
@@ -62,7 +62,7 @@ def change(transport: Denying) -> NodeResult:
         reason="it is not trusted",
     )
     run = RolloutContext(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=lambda _: None)
-    (result,) = apply_plans(run, [planned]).results
+    (result,) = roll_out(run, [planned]).results
     return result
 
 
