@@ -17,7 +17,7 @@ from lightkube.config.models import NameValue, User
 from lightkube.core.exceptions import ConfigError
 
 from harbor_agent.errors import UsageError
-from harbor_agent.local.proxy import proxy_for
+from harbor_agent.local.proxy import find_proxy
 
 if TYPE_CHECKING:
     from lightkube.config.kubeconfig import SingleConfig
@@ -58,7 +58,7 @@ def transport_to(config: SingleConfig) -> httpx2.HTTPTransport:
     UsageError `kubeconfig-invalid` for a proxy that cannot be used.
     """
     known = {name: value for name, value in os.environ.items() if name.lower() != "all_proxy"}
-    proxy = proxy_for(config.cluster.server, known)
+    proxy = find_proxy(config.cluster.server, known)
     trust = verify_cluster(config.cluster, config.user or User(), config.abs_file)
     try:
         return httpx2.HTTPTransport(verify=trust, proxy=proxy)

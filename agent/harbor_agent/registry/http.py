@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from harbor_agent.errors import Problem
-from harbor_agent.local.proxy import proxy_for
+from harbor_agent.local.proxy import find_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ class Web:
         headers = {"Accept": accept, "User-Agent": "harbor-agent"}
         if authorization:
             headers["Authorization"] = authorization.reveal()
-        proxy = proxy_for(url, os.environ)
+        proxy = find_proxy(url, os.environ)
         if proxy and _is_cut_short(proxy):
             return Problem(
                 code="registry-proxy-failed",

@@ -63,8 +63,8 @@ def validate(
 
     One wrong login is sent at most (Harbor locks a user for 1.5 s after each). `reference` is a tag or digest;
     without it the repository's tags are asked for. `timeout` is seconds for each request, of which there are at
-    most seven. Proxies of the environment are used as curl would, and named in the notes. Raises UsageError for
-    credentials that no registry can take; everything else is in the answer.
+    most seven. Proxies of the environment are used (harbor_agent.local.proxy) and named in the notes. Raises
+    UsageError for credentials that no registry can take; everything else is in the answer.
     """
     check = _Check(address, credentials, timeout)
     if repository and address.is_docker_hub and "/" not in repository:

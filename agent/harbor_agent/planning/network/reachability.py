@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.planning.network.proxy import proxy_for
+from harbor_agent.planning.network.proxy import find_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ def _check_answer(address: Address, seen: Reachability) -> Iterator[Problem]:
 
 
 def _check_proxy(address: Address, proxies: ProxySettings) -> Iterator[Problem]:
-    proxy = proxy_for(address, proxies)
+    proxy = find_proxy(address, proxies)
     if proxy:
         yield Problem(
             code="registry-behind-proxy",

@@ -10,7 +10,6 @@ import pytest
 from harbor_agent.model.state import Reachability
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.proxy import read_proxies
-from harbor_agent.planning.network.proxy import is_excepted
 from harbor_agent.planning.network.reachability import find_reachability_problems
 from tests.unit.planning.docker.nodes import DAEMON_JSON, FRAGMENT, OPTIONS, PLAIN_UNIT, node, running, want
 
@@ -83,32 +82,3 @@ def test_proxies_of_the_configuration_file_go_first() -> None:
     assert "i.lan" in problem.message
     assert "s3cret" not in problem.message
     assert problem.hint
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "exceptions", "expected"),
-    [
-        ("h.lan", 80, "h.lan", True),
-        ("a.h.lan", 80, "h.lan", True),
-        ("ah.lan", 80, "h.lan", False),
-        ("h.lan", 80, ".h.lan", False),
-        ("a.h.lan", 80, ".h.lan", True),
-        ("a.h.lan", 80, "*.h.lan", True),
-        ("h.lan", 80, "*.h.lan", False),
-        ("h.lan", 80, "H.LAN , x", True),
-        ("h.lan", 80, "h.lan:80", True),
-        ("h.lan", 5000, "h.lan:80", False),
-        ("10.1.2.3", 80, "10.0.0.0/8", True),
-        ("10.1.2.3", 80, "10.1.2.3:80", True),
-        ("10.1.2.3", 81, "10.1.2.3:80", False),
-        ("10.1.2.3", 80, "2.3", True),
-        ("fd00::1", 80, "fd00::/16", True),
-        ("fd00::1", 80, "[fd00::1]:80", True),
-        ("h.lan", 80, "*", True),
-        ("h.lan", 80, "", False),
-        ("h.lan", 80, ",, ,", False),
-        ("localhost", 80, "", True),
-    ],
-)
-def test_exceptions_are_those_of_go(host: str, port: int, exceptions: str, expected: bool) -> None:  # noqa: FBT001
-    assert is_excepted(host, port, exceptions) is expected
