@@ -1,4 +1,4 @@
-"""The variables of one host → how its node is reached, and what is wanted of it."""
+"""From the variables of one host to a node: how to reach it, and its `harbor_` variables."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Variables(Protocol):
-        """The variables of one host, filled in on demand."""
+        """The variables of one host, with templates evaluated on demand."""
 
         @property
         def names(self) -> Iterable[str]:
             """The names of all variables."""
             ...
 
-        def as_written(self, name: str) -> object:
-            """Return the value with nothing filled in."""
+        def raw_value(self, name: str) -> object:
+            """Return the value with its templates not evaluated."""
             ...
 
         def values(self, names: Collection[str], *, secret: Collection[str] = ()) -> dict[str, object]:
-            """Return those of `names` that are set, filled in. Raises UsageError."""
+            """Return the values of those `names` that are set. Raises UsageError."""
             ...
 
 
-# Names of one setting, as Ansible's ssh, sudo and su plugins list them: of several that are set, the last counts.
+# The variables of each setting, as Ansible's ssh, sudo and su plugins list them: the last one that is set counts.
 _CONNECTION = ("ansible_connection",)
 _ADDRESS = ("ansible_host", "ansible_ssh_host")
 _PORT = ("ansible_port", "ansible_ssh_port")
@@ -49,7 +49,7 @@ _BECOME_PASSWORD = {
     "sudo": ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
     "su": ("ansible_become_password", "ansible_become_pass", "ansible_su_pass"),
 }
-_WHERE = (*_CONNECTION, *_ADDRESS, *_PORT, *_ARGUMENTS)
+_LOCATION = (*_CONNECTION, *_ADDRESS, *_PORT, *_ARGUMENTS)
 _LOGIN = (*_USER, *_PASSWORD, *_KEY)
 _SECRET = frozenset((*_PASSWORD, *_BECOME_PASSWORD["sudo"], *_BECOME_PASSWORD["su"]))
 _SSH_CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
@@ -60,7 +60,7 @@ _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"", "false", "no", "off", "0", "n", "f"})
 
 
-def node_of(
+def build_node(
     name: str,
     groups: Sequence[str],
     variables: Variables,
@@ -68,77 +68,79 @@ def node_of(
     defaults: Mapping[str, object],
     become_defaults: Callable[[str], Mapping[str, object]],
 ) -> Node:
-    """Return the node of a host; `defaults` are what ansible.cfg says of connections, under names of variables.
+    """Return the node of a host; `defaults` are the settings of ansible.cfg, under names of variables.
 
-    Of a host that is skipped nothing is looked at but where it is. Raises UsageError naming host and variable.
+    Only the location of a skipped host is read. Raises UsageError with host and variable for an invalid value.
     """
-    skip_reason = _skip_reason(variables.values([SKIP]).get(SKIP))
+    skip_reason = _parse_skip_reason(variables.values([SKIP]).get(SKIP))
     if skip_reason is not None:
-        return _skipped(name, groups, variables, defaults, skip_reason)
+        return _build_skipped_node(name, groups, variables, defaults, skip_reason)
     values = {**defaults, **variables.values(_LOGIN, secret=_SECRET)}
-    password = _text(values, _PASSWORD)
+    password = _read_text(values, _PASSWORD)
     return replace(
-        _whereabouts(name, groups, variables, defaults),
-        user=_text(values, _USER),
-        private_key_file=_text(values, _KEY),
+        _locate_node(name, groups, variables, defaults),
+        user=_read_text(values, _USER),
+        private_key_file=_read_text(values, _KEY),
         password=Sensitive(password) if password else None,
-        become=_become(name, variables, defaults, become_defaults),
-        variables={**_mistyped(variables), **variables.values(OWN_VARIABLES)},
+        become=_build_become(name, variables, defaults, become_defaults),
+        variables={**_find_mistyped(variables), **variables.values(OWN_VARIABLES)},
     )
 
 
-def bystander_of(
+def build_unselected_node(
     name: str, groups: Iterable[str], variables: Variables, *, defaults: Mapping[str, object]
 ) -> Node | None:
-    """Return where a host is that was not asked for, and what is wanted of it: it may be another name of one that was.
+    """Return the location and the `harbor_` variables of a host that was not selected; None if they are invalid.
 
-    None where that cannot be told; what is wrong with such a host is not minded.
+    The host may be another name of a machine that was selected.
     """
     try:
         own = variables.values(OWN_VARIABLES)
         return replace(
-            _whereabouts(name, groups, variables, defaults), variables=own, skip_reason=_skip_reason(own.get(SKIP))
+            _locate_node(name, groups, variables, defaults),
+            variables=own,
+            skip_reason=_parse_skip_reason(own.get(SKIP)),
         )
     except UsageError:
         return None
 
 
-def _whereabouts(name: str, groups: Iterable[str], variables: Variables, defaults: Mapping[str, object]) -> Node:
-    values = {**defaults, **variables.values(_WHERE)}
+def _locate_node(name: str, groups: Iterable[str], variables: Variables, defaults: Mapping[str, object]) -> Node:
+    values = {**defaults, **variables.values(_LOCATION)}
     return Node(
         name=name,
-        address=_text(values, _ADDRESS) or name,
-        port=_port(name, values),
-        connection=_connection(name, values),
-        ssh_common_args=_arguments(values),
+        address=_read_text(values, _ADDRESS) or name,
+        port=_parse_port(name, values),
+        connection=_parse_connection(name, values),
+        ssh_common_args=_join_arguments(values),
         groups=tuple(group for group in groups if group not in _IMPLIED_GROUPS),
     )
 
 
-def _skipped(
+def _build_skipped_node(
     name: str, groups: Sequence[str], variables: Variables, defaults: Mapping[str, object], reason: str
 ) -> Node:
-    """Return a node that is left alone. Where it is shows other names of it; what is wrong there is not minded."""
+    """Return a node to skip, with its location if that is valid: other names of the machine have the same one."""
     try:
-        return replace(_whereabouts(name, groups, variables, defaults), skip_reason=reason)
+        return replace(_locate_node(name, groups, variables, defaults), skip_reason=reason)
     except UsageError:
         named = tuple(group for group in groups if group not in _IMPLIED_GROUPS)
         return Node(name=name, address=name, groups=named, skip_reason=reason)
 
 
-def _text(variables: Mapping[str, object], names: Sequence[str]) -> str | None:
+def _read_text(variables: Mapping[str, object], names: Sequence[str]) -> str | None:
     values = [variables[name] for name in names if variables.get(name) not in (None, "")]
     return str(values[-1]) if values else None
 
 
-def _arguments(variables: Mapping[str, object]) -> str:
-    """Return ssh's arguments in the order in which Ansible puts them on its command line."""
-    arguments = (_text(variables, (name,)) for name in _ARGUMENTS)
+def _join_arguments(variables: Mapping[str, object]) -> str:
+    """Return the arguments for ssh in the order of Ansible's command line."""
+    arguments = (_read_text(variables, (name,)) for name in _ARGUMENTS)
     return " ".join(argument for argument in arguments if argument)
 
 
-def _port(name: str, variables: Mapping[str, object]) -> int | None:
-    text = _text(variables, _PORT)
+def _parse_port(name: str, variables: Mapping[str, object]) -> int | None:
+    text = _read_text(variables, _PORT)
     if text is None:
         return None
     if not text.isdecimal() or not 1 <= int(text) <= _HIGHEST_PORT:
@@ -147,63 +149,63 @@ def _port(name: str, variables: Mapping[str, object]) -> int | None:
     return int(text)
 
 
-def _become(
+def _build_become(
     name: str,
     variables: Variables,
     defaults: Mapping[str, object],
     become_defaults: Callable[[str], Mapping[str, object]],
 ) -> Become | None:
-    """Return how to become root; None where nothing says anything of it, or the inventory says not to."""
+    """Return how to become root; None if nothing is set, or the inventory says not to."""
     switches = variables.values((*_BECOME, *_BECOME_METHOD))
-    said = switches.get("ansible_become")
-    if said is not None and not _is_true(said):
+    switch = switches.get("ansible_become")
+    if switch is not None and not _is_true(switch):
         return None
-    given = _text({**defaults, **switches}, _BECOME_METHOD)
-    method = _become_method(name, given)
+    method_name = _read_text({**defaults, **switches}, _BECOME_METHOD)
+    method = _parse_become_method(name, method_name)
     names = (*_BECOME_USER[method], *_BECOME_PASSWORD[method])
     values = {**become_defaults(method), **variables.values(names, secret=_SECRET)}
-    user, password = _text(values, _BECOME_USER[method]), _text(values, _BECOME_PASSWORD[method])
-    wanted = said or _is_true(defaults.get("ansible_become"))
-    if not (wanted or password or given or user):
+    user, password = _read_text(values, _BECOME_USER[method]), _read_text(values, _BECOME_PASSWORD[method])
+    required = switch or _is_true(defaults.get("ansible_become"))
+    if not (required or password or method_name or user):
         return None
     return Become(method=method, user=user or "root", password=Sensitive(password) if password else None)
 
 
-def _become_method(name: str, method: str | None) -> Literal["sudo", "su"]:
+def _parse_become_method(name: str, method: str | None) -> Literal["sudo", "su"]:
     match (method or "sudo").removeprefix("ansible.builtin."):
         case "sudo":
             return "sudo"
         case "su":
             return "su"
         case other:
-            message = f"host {name}: ansible_become_method is {other}; there are sudo and su"
+            message = f"host {name}: ansible_become_method is {other}; supported: sudo, su"
             raise UsageError.of("inventory-variable-invalid", message)
 
 
-def _connection(name: str, variables: Mapping[str, object]) -> Literal["ssh", "local"]:
-    connection = (_text(variables, _CONNECTION) or "ssh").rpartition(".")[2]
+def _parse_connection(name: str, variables: Mapping[str, object]) -> Literal["ssh", "local"]:
+    connection = (_read_text(variables, _CONNECTION) or "ssh").rpartition(".")[2]
     if connection == "local":
         return "local"
     if connection in _SSH_CONNECTIONS:
         return "ssh"
-    message = f"host {name}: ansible_connection is {connection}; nodes are reached with ssh or local"
-    raise UsageError.of("inventory-variable-invalid", message, "leave the host out with --limit or harbor_skip")
+    message = f"host {name}: ansible_connection is {connection}; supported: ssh, local"
+    raise UsageError.of("inventory-variable-invalid", message, "exclude the host with --limit or harbor_skip")
 
 
 def _is_true(value: object) -> bool:
     return str(value).lower() in _TRUE
 
 
-def _skip_reason(value: object) -> str | None:
-    """Return why the node is left alone; INI files have no booleans, so their words for one count too."""
+def _parse_skip_reason(value: object) -> str | None:
+    """Return why to skip the node, None to include it. INI files have no booleans, so their words are parsed here."""
     text = "" if value is None else str(value).strip()
     if text.lower() in _FALSE:
         return None
     return "harbor_skip is set" if text.lower() in _TRUE else text
 
 
-def _mistyped(variables: Variables) -> dict[str, object]:
-    """Return, as written, variables whose names look like one of ours; `harbor_admin_password` is somebody else's."""
+def _find_mistyped(variables: Variables) -> dict[str, object]:
+    """Return the raw values of variables whose names resemble one of ours; `harbor_admin_password` does not."""
     ours = [name.removeprefix(_OWN_PREFIX) for name in OWN_VARIABLES]
     names = [name for name in variables.names if name.startswith(_OWN_PREFIX) and name not in OWN_VARIABLES]
-    return {n: variables.as_written(n) for n in names if difflib.get_close_matches(n.removeprefix(_OWN_PREFIX), ours)}
+    return {n: variables.raw_value(n) for n in names if difflib.get_close_matches(n.removeprefix(_OWN_PREFIX), ours)}

@@ -45,7 +45,7 @@ def test_ansible_cfg_names_the_inventory_and_a_plan_file_keeps_it(run: Runner, t
     tmp_path.chmod(0o777)
     ran = run(*PLAN)
     assert (ran.rc, ran.document()["error"]["code"]) == (2, "inventory-missing")
-    assert "is not read, because anybody may write to its folder" in ran.err
+    assert "is ignored because its directory is world-writable" in ran.err
 
 
 def test_a_vault_opens_with_the_usual_options_and_says_so_where_it_does_not(

@@ -97,7 +97,7 @@ class TestVariables:
 
         assert problem.code == "inventory-variable-invalid"
         assert problem.message == (
-            "host a: the variable ansible_host ({{ net }}.11) cannot be filled in: 'net' is undefined"
+            "host a: cannot evaluate the variable ansible_host ({{ net }}.11): 'net' is undefined"
         )
 
     @pytest.mark.parametrize("name", ["ansible_password", "ansible_become_password", "ansible_sudo_pass"])

@@ -154,9 +154,9 @@ class TestCluster:
             ("{name: node4, address: 172.16.0.5}", "{name: node4}", "host node4 has neither address"),
             ("{name: node4, address: 172.16.0.5}", "{address: 172.16.0.5}", "spec.hosts[3] has no name"),
             ("{name: node4, address: 172.16.0.5}", "node4", "spec.hosts[3] must be a mapping"),
-            ("address: 172.16.0.5}", "address: 172.16.0.5, privateKey: geheim}", "host node4 holds a private key"),
+            ("address: 172.16.0.5}", "address: 172.16.0.5, privateKey: geheim}", "host node4 has an inline private key"),
             ("    - node1\n    ROLE", "    - node1\n   ROLE", "config.yaml:"),
-            ("kind: Cluster\n", "kind: Config\n", "kind Config names no hosts"),
+            ("kind: Cluster\n", "kind: Config\n", "kind Config has no hosts"),
         ],
     )
     def test_what_is_wrong_is_named(self, tmp_path: Path, before: str, after: str, part: str) -> None:

@@ -55,11 +55,11 @@ def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
         return with_passwords([Node(name="localhost", address="localhost", connection="local")], selection)
     from harbor_agent.inventory.load import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
 
-    def tell(problem: Problem) -> None:
+    def warn(problem: Problem) -> None:
         listener(Message(text=str(problem)))
 
     return with_passwords(
-        load_inventory(selection.sources, limit=selection.limit, vault=selection.vault, tell=tell), selection
+        load_inventory(selection.sources, limit=selection.limit, vault=selection.vault, warn=warn), selection
     )
 
 

@@ -42,9 +42,9 @@ def questions(selection: NodeSelection) -> tuple[bool, bool]:
     login, become = selection.ask_password, selection.ask_become_password
     if selection.transport == "local":
         return login, become
-    from harbor_agent.inventory.load import password_questions  # noqa: PLC0415 - Ansible's library is slow to import
+    from harbor_agent.inventory.load import requires_password_prompts  # noqa: PLC0415 - Ansible's library is slow to import
 
-    by_settings = password_questions()
+    by_settings = requires_password_prompts()
     return login or by_settings[0], become or by_settings[1]
 
 

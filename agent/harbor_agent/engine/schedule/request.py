@@ -160,9 +160,9 @@ def _require_no_question(selection: NodeSelection) -> None:
 def _asks_for_vault(selection: NodeSelection) -> bool:
     if selection.transport == "local":  # reads no inventory
         return False
-    from harbor_agent.inventory.load import vault_question  # noqa: PLC0415 - Ansible's library is slow to import
+    from harbor_agent.inventory.load import requires_vault_prompt  # noqa: PLC0415 - Ansible's library is slow to import
 
-    return vault_question(selection.vault)
+    return requires_vault_prompt(selection.vault)
 
 
 def _account(name: str | None) -> pwd.struct_passwd:

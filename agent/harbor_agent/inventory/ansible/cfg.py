@@ -1,6 +1,6 @@
-"""What ansible.cfg and the environment say of inventories and connections.
+"""The settings of ansible.cfg and of ANSIBLE_ environment variables for inventories and connections.
 
-Imported with Ansible's surroundings prepared: Ansible finds and reads the file when it is imported.
+Ansible reads the file when it is imported, so this module is imported within `silence_ansible` only.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
 
 from harbor_agent.errors import Problem, UsageError
+from harbor_agent.inventory.ansible.prepare import is_setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULT = "default"
-# The variable that stands above a setting of Ansible's ssh plugin (ansible-doc -t connection ssh).
+# Variables and the settings of Ansible's ssh plugin that they override (ansible-doc -t connection ssh).
 _CONNECTION = {
     "ansible_port": "port",
     "ansible_user": "remote_user",
@@ -29,7 +30,7 @@ _CONNECTION = {
     "ansible_ssh_common_args": "ssh_common_args",
     "ansible_ssh_extra_args": "ssh_extra_args",
 }
-# Likewise of its sudo and su plugins.
+# The same for its sudo and su plugins (ansible-doc -t become sudo).
 _BECOME = {"ansible_become_user": "become_user", "ansible_become_password": "become_pass"}
 _GENERAL = {
     "ansible_connection": "DEFAULT_TRANSPORT",
@@ -40,71 +41,67 @@ _GENERAL = {
 
 
 def default_sources() -> tuple[str, ...]:
-    """Return the inventories that ansible.cfg or $ANSIBLE_INVENTORY name; none where neither does.
+    """Return the inventories that ansible.cfg or $ANSIBLE_INVENTORY name; none if neither does.
 
-    /etc/ansible/hosts, which Ansible reads when nobody names anything, does not count: a cluster is not changed
-    because of a file that nobody mentioned.
+    Ansible's own default, /etc/ansible/hosts, is not used: a cluster is changed only if the user names its inventory.
     """
     sources, origin = constants.config.get_config_value_and_origin("DEFAULT_HOST_LIST")
     return () if origin == _DEFAULT else tuple(str(source) for source in sources)
 
 
-def ignored_file() -> Problem | None:
-    """Return what to say where the current folder has an ansible.cfg that Ansible does not read, as anybody may."""
+def find_ignored_file() -> Problem | None:
+    """Return a warning if Ansible ignores the ansible.cfg of the current directory because that is world-writable."""
     folder = Path.cwd()
     file = folder / "ansible.cfg"
     if not folder.stat().st_mode & stat.S_IWOTH or not file.exists() or "ANSIBLE_CONFIG" in os.environ:
         return None
     return Problem(
         code="ansible-cfg-ignored",
-        message=f"{file} is not read, because anybody may write to its folder",
+        message=f"{file} is ignored because its directory is world-writable",
         hint=f"chmod o-w {folder}, or export ANSIBLE_CONFIG={file}",
     )
 
 
 @cache
 def connection_defaults() -> Mapping[str, object]:
-    """Return the variables of connections that are set without the inventory, under Ansible's names for them.
+    """Return the connection settings that apply to all hosts, under the names of Ansible's variables for them.
 
-    Raises UsageError for a value that makes no sense.
+    Raises UsageError for an invalid value.
     """
-    if not _anything_set():
+    if not _has_settings():
         return {}
     connection_loader.get("ssh", class_only=True)
-    found = {
-        name: _setting(option, plugin_type="connection", plugin_name="ssh") for name, option in _CONNECTION.items()
-    }
-    found |= {name: _setting(option) for name, option in _GENERAL.items()}
+    found = {name: _read(option, plugin_type="connection", plugin_name="ssh") for name, option in _CONNECTION.items()}
+    found |= {name: _read(option) for name, option in _GENERAL.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
 @cache
 def become_defaults(method: str) -> Mapping[str, object]:
-    """Return the same for the ways to root: `method` is sudo or su."""
-    if not _anything_set():
+    """Return the same for becoming root: `method` is sudo or su."""
+    if not _has_settings():
         return {}
     become_loader.get(method, class_only=True)
-    found = {name: _setting(option, plugin_type="become", plugin_name=method) for name, option in _BECOME.items()}
+    found = {name: _read(option, plugin_type="become", plugin_name=method) for name, option in _BECOME.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def password_questions() -> tuple[bool, bool]:
-    """Return whether to ask for a password to log in (`ask_pass`), and for one to become root (`become_ask_pass`)."""
-    return bool(_setting("DEFAULT_ASK_PASS")), bool(_setting("DEFAULT_BECOME_ASK_PASS"))
+def requires_password_prompts() -> tuple[bool, bool]:
+    """Return whether to prompt for the login password (`ask_pass`) and the become password (`become_ask_pass`)."""
+    return bool(_read("DEFAULT_ASK_PASS")), bool(_read("DEFAULT_BECOME_ASK_PASS"))
 
 
-def _anything_set() -> bool:
-    """Whether there is a file, or a variable in the environment; loading the plugins' options takes 0.1 s."""
-    set_here = {"ANSIBLE_LOCAL_TEMP"}
-    return bool(constants.CONFIG_FILE) or any(name.startswith("ANSIBLE_") for name in set(os.environ) - set_here)
+def _has_settings() -> bool:
+    """Whether there is a file or an environment variable; reading the plugins' options takes 0.1 s."""
+    return bool(constants.CONFIG_FILE) or any(map(is_setting, os.environ))
 
 
-def _setting(option: str, **plugin: str) -> object:
+def _read(option: str, **plugin: str) -> object:
+    """Return the value of a setting; None if it is not set. Raises UsageError for an invalid value."""
     try:
         value, origin = constants.config.get_config_value_and_origin(option, **plugin)
     except AnsibleError as error:
         message = f"{constants.CONFIG_FILE or 'the environment'}: {' '.join(str(error).split())}"
-        raise UsageError.of(
-            "ansible-cfg-invalid", message, "ansible-config dump --only-changed shows what is set"
-        ) from None
+        hint = "list the settings with: ansible-config dump --only-changed"
+        raise UsageError.of("ansible-cfg-invalid", message, hint) from None
     return None if origin == _DEFAULT else value
