@@ -1,4 +1,4 @@
-"""KubeKey's files are inventories: the hosts, how KubeKey would reach them, and roles as groups."""
+"""KubeKey files as inventories: hosts, their connections as in KubeKey, and roles as groups."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TestCluster:
             None,
         ]
 
-    def test_whoever_is_not_root_uses_sudo_with_the_password_of_the_login(self, tmp_path: Path) -> None:
+    def test_users_other_than_root_use_sudo_with_the_login_password(self, tmp_path: Path) -> None:
         nodes = nodes_of(tmp_path, CLUSTER)
 
         ways = {name: node.become for name, node in nodes.items()}
@@ -119,7 +119,7 @@ class TestCluster:
         assert ways["node3"].password is None
 
     @pytest.mark.parametrize("role", ["master", "control-plane"])
-    def test_roles_are_groups_and_the_control_plane_goes_last_and_alone(self, tmp_path: Path, role: str) -> None:
+    def test_roles_are_groups_and_the_control_plane_is_last_and_one_at_a_time(self, tmp_path: Path, role: str) -> None:
         nodes = nodes_of(tmp_path, CLUSTER.replace("ROLE", role))
 
         assert set(nodes["node1"].groups) == {"etcd", role}
@@ -127,7 +127,7 @@ class TestCluster:
         order = waves(list(nodes.values()), Rollout(canary=0, batch=5))
         assert [[node.name for node in wave] for wave in order] == [["node3", "node4"], ["node1"], ["node2"]]
 
-    def test_limits_and_variables_beside_the_file_are_ansibles(self, tmp_path: Path) -> None:
+    def test_limit_and_group_vars_work_as_for_ansible(self, tmp_path: Path) -> None:
         (tmp_path / "group_vars").mkdir()
         (tmp_path / "group_vars/worker.yml").write_text("harbor_route: drop-in\n", encoding="utf-8")
 
@@ -136,7 +136,7 @@ class TestCluster:
         assert list(nodes) == ["node2", "node4"]
         assert nodes["node4"].variables == {"harbor_route": "drop-in"}
 
-    def test_it_goes_together_with_other_inventories(self, tmp_path: Path) -> None:
+    def test_a_file_can_be_combined_with_other_inventories(self, tmp_path: Path) -> None:
         file = tmp_path / "config.yaml"
         file.write_text(CLUSTER, encoding="utf-8")
         more = tmp_path / "more"
@@ -154,12 +154,12 @@ class TestCluster:
             ("{name: node4, address: 172.16.0.5}", "{name: node4}", "host node4 has neither address"),
             ("{name: node4, address: 172.16.0.5}", "{address: 172.16.0.5}", "spec.hosts[3] has no name"),
             ("{name: node4, address: 172.16.0.5}", "node4", "spec.hosts[3] must be a mapping"),
-            ("address: 172.16.0.5}", "address: 172.16.0.5, privateKey: geheim}", "host node4 has an inline private key"),
+            ("172.16.0.5}", "172.16.0.5, privateKey: geheim}", "host node4 has an inline private key"),
             ("    - node1\n    ROLE", "    - node1\n   ROLE", "config.yaml:"),
             ("kind: Cluster\n", "kind: Config\n", "kind Config has no hosts"),
         ],
     )
-    def test_what_is_wrong_is_named(self, tmp_path: Path, before: str, after: str, part: str) -> None:
+    def test_an_error_names_its_place(self, tmp_path: Path, before: str, after: str, part: str) -> None:
         problem = refusal(tmp_path, CLUSTER.replace(before, after))
 
         assert problem.code == "inventory-unparsable"
@@ -170,7 +170,7 @@ class TestCluster:
 
 
 class TestInventory:
-    def test_connectors_of_all_of_groups_and_of_hosts_add_up(self, tmp_path: Path) -> None:
+    def test_connectors_of_all_hosts_of_groups_and_of_a_host_add_up(self, tmp_path: Path) -> None:
         node1, node2, node3 = nodes_of(tmp_path, INVENTORY).values()
 
         assert (node1.address, node1.port, node1.user) == ("192.168.1.10", 2222, "root")
@@ -182,7 +182,7 @@ class TestInventory:
         assert (node3.address, node3.user, node3.private_key_file) == ("node3", "ops", "/keys/workers")
         assert node3.become is not None
 
-    def test_groups_of_groups_and_settings_of_registries(self, tmp_path: Path) -> None:
+    def test_subgroups_and_harbor_variables(self, tmp_path: Path) -> None:
         nodes = nodes_of(tmp_path, INVENTORY)
 
         assert [name for name, node in nodes.items() if is_control_plane(node)] == ["node1"]
@@ -190,7 +190,7 @@ class TestInventory:
         assert nodes["node1"].variables == {"harbor_registries": ["harbor.lan"]}
         assert nodes["node3"].variables == {"harbor_registries": ["harbor.lan"], "harbor_route": "drop-in"}
 
-    def test_this_machine_needs_no_ssh(self, tmp_path: Path) -> None:
+    def test_this_machine_is_local(self, tmp_path: Path) -> None:
         text = (
             "apiVersion: kubekey.kubesphere.io/v1\nkind: Inventory\nspec:\n  hosts:\n"
             f"    {socket.gethostname()}x:\n      connector: {{host: 127.0.0.1}}\n"
@@ -212,7 +212,7 @@ class TestInventory:
             ("password: 123456", "private_key_content: geheim", "inventory-unparsable", "private_key_content"),
         ],
     )
-    def test_what_is_wrong_is_named(self, tmp_path: Path, before: str, after: str, code: str, part: str) -> None:
+    def test_an_error_names_its_place(self, tmp_path: Path, before: str, after: str, code: str, part: str) -> None:
         problem = refusal(tmp_path, INVENTORY.replace(before, after))
 
         assert problem.code == code

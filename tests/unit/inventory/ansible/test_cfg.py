@@ -1,4 +1,4 @@
-"""ansible.cfg counts just where it counts for Ansible: found in the same places, over the same things."""
+"""ansible.cfg is read from the same places as by Ansible, and sets the same things."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import json, sys
 from harbor_agent.errors import AgentError
 from harbor_agent.inventory.load import load_inventory
 
-told = []
+warnings = []
 try:
-    nodes = load_inventory(sys.argv[1:], tell=told.append)
+    nodes = load_inventory(sys.argv[1:], warn=warnings.append)
 except AgentError as error:
-    print(json.dumps({"code": error.problem.code, "said": str(error.problem), "told": [p.code for p in told]}))
+    print(json.dumps({"code": error.problem.code, "text": str(error.problem), "warnings": [p.code for p in warnings]}))
 else:
-    print(json.dumps({"users": {node.name: node.user for node in nodes}, "told": [p.code for p in told]}))
+    print(json.dumps({"users": {node.name: node.user for node in nodes}, "warnings": [p.code for p in warnings]}))
 """
 
 
@@ -54,20 +54,20 @@ def load(site: Path, *sources: str, **environment: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def test_the_current_folder_names_inventory_and_user(site: Path) -> None:
-    assert load(site) == {"users": {"n1": "site", "n2": "own"}, "told": []}
+def test_the_file_in_the_current_directory_sets_inventory_and_user(site: Path) -> None:
+    assert load(site) == {"users": {"n1": "site", "n2": "own"}, "warnings": []}
 
 
-def test_a_folder_that_anybody_may_write_to_is_passed_over_with_a_word(site: Path) -> None:
+def test_a_world_writable_directory_is_ignored_with_a_warning(site: Path) -> None:
     site.chmod(0o777)
 
-    assert load(site, "hosts") == {"users": {"n1": None, "n2": "own"}, "told": ["ansible-cfg-ignored"]}
+    assert load(site, "hosts") == {"users": {"n1": None, "n2": "own"}, "warnings": ["ansible-cfg-ignored"]}
     without = load(site)
-    assert (without["code"], without["told"]) == ("inventory-missing", ["ansible-cfg-ignored"])
+    assert (without["code"], without["warnings"]) == ("inventory-missing", ["ansible-cfg-ignored"])
     assert load(site, ANSIBLE_CONFIG=str(site / "ansible.cfg"))["users"] == {"n1": "site", "n2": "own"}
 
 
-def test_the_home_folder_counts_after_the_current_one_and_the_environment_over_both(site: Path) -> None:
+def test_the_environment_overrides_the_current_directory_and_that_the_home_directory(site: Path) -> None:
     (site.parent / "home/.ansible.cfg").write_text("[defaults]\nremote_user = home\n", encoding="utf-8")
 
     assert load(site, "hosts")["users"]["n1"] == "site"
@@ -78,16 +78,16 @@ def test_the_home_folder_counts_after_the_current_one_and_the_environment_over_b
 
 
 @pytest.mark.parametrize("text", ["remote_user = nobody\n", "[defaults]\nremote_port = ssh\n"])
-def test_a_file_that_cannot_be_read_is_named(site: Path, text: str) -> None:
+def test_an_invalid_file_is_an_error(site: Path, text: str) -> None:
     (site / "ansible.cfg").write_text(text, encoding="utf-8")
 
     found = load(site, "hosts")
 
     assert found["code"] == "ansible-cfg-invalid"
-    assert str(site / "ansible.cfg") in found["said"]
+    assert str(site / "ansible.cfg") in found["text"]
 
 
-def test_an_inventory_of_the_file_that_is_missing_is_an_error(site: Path) -> None:
+def test_a_missing_inventory_of_the_file_is_an_error(site: Path) -> None:
     (site / "hosts").unlink()
 
     assert load(site)["code"] == "inventory-missing"

@@ -1,4 +1,4 @@
-"""What ansible-vault encrypted: its passwords, wherever they come from, and what is said where there is none."""
+"""Passwords of ansible-vault from all their sources, and the errors if one is missing or wrong."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_encrypted_inventory_opens_and_its_secrets_do_not_show() -> None:
 
 
 @pytest.mark.parametrize("source", ["encrypted.yml", "hosts"])
-def test_without_a_password_the_way_out_is_named(source: str) -> None:
+def test_without_a_password_the_hint_names_the_options(source: str) -> None:
     problem = refusal(str(SITE / source), None)
 
     assert problem.code == "vault-password-missing"
@@ -55,7 +55,7 @@ def test_without_a_password_the_way_out_is_named(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["encrypted.yml", "hosts"])
-def test_a_wrong_password_is_told_by_its_label(source: str) -> None:
+def test_a_wrong_password_is_reported_by_its_label(source: str) -> None:
     problem = refusal(str(SITE / source), VaultSources(ids=(f"dev@{PASSWORDS / 'dev-client'}",)))
 
     assert problem.code == "vault-password-wrong"
@@ -79,7 +79,7 @@ def test_a_single_value_names_host_and_variable(tmp_path: Path) -> None:
     ("text", "mode", "reason"),
     [(None, 0o600, "not found"), ("", 0o600, "Invalid vault password"), ("#!/bin/sh\nexit 3\n", 0o700, "non-zero")],
 )
-def test_a_source_that_gives_no_password_is_an_error_even_beside_a_good_one(
+def test_a_source_without_a_password_is_an_error_even_beside_a_good_one(
     tmp_path: Path, text: str | None, mode: int, reason: str
 ) -> None:
     file = tmp_path / "password"
@@ -93,7 +93,7 @@ def test_a_source_that_gives_no_password_is_an_error_even_beside_a_good_one(
     assert reason in problem.message
 
 
-def test_it_is_asked_for_on_the_terminal_whatever_the_streams_are() -> None:
+def test_the_prompt_is_on_the_terminal_even_if_the_streams_are_redirected() -> None:
     command = f'exec "{sys.executable}" -c "$ASK" "{WHOLE}" nobody@prompt </dev/null 2>/dev/null'
     child = pexpect.spawn("/bin/sh", ["-c", command], env={**os.environ, "ASK": ASK}, encoding="utf-8", timeout=60)
 
