@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import AgentError, UsageError
+from harbor_agent.local.files import replace_file, temporary_prefix
 from harbor_agent.model.state import LARGEST_READ, FileKind, FileState
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Tree:
             if after.kind is FileKind.ABSENT:
                 os.unlink(name, dir_fd=parent)
             else:
-                _replace(parent, name, after)
+                _remove_leftovers(parent, name)
+                owner = (after.uid, after.gid) if os.geteuid() == 0 else None
+                replace_file(name, after.content or b"", mode=after.mode, owner=owner, dir_fd=parent)
 
     def _make_directory(self, directory: str) -> None:
         if self._real(directory) is not None:
@@ -190,21 +193,8 @@ def _kind(facts: os.stat_result, content: bytes | None) -> FileKind:
     return FileKind.DIRECTORY if stat.S_ISDIR(facts.st_mode) else FileKind.OTHER
 
 
-def _replace(parent: int, name: str, after: FileState) -> None:
-    temporary = f".{name}.harbor-agent"
-    with contextlib.suppress(FileNotFoundError):  # of a run that was killed
-        os.unlink(temporary, dir_fd=parent)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(after.content or b"")
-            file.flush()
-            os.fchmod(handle, after.mode)
-            if os.geteuid() == 0:
-                os.fchown(handle, after.uid, after.gid)
-            os.fsync(handle)
-        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except OSError:
-        os.unlink(temporary, dir_fd=parent)
-        raise
-    os.fsync(parent)
+def _remove_leftovers(parent: int, name: str) -> None:
+    """Remove what a killed run left beside the file."""
+    for entry in os.listdir(parent):
+        if entry.startswith(temporary_prefix(name)):
+            os.unlink(entry, dir_fd=parent)

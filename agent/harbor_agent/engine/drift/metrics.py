@@ -6,9 +6,7 @@ is no longer told; a run that saw no node tells of none, rather than of zero.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
 from harbor_agent.errors import ExitCode, Problem, UsageError
+from harbor_agent.local.files import replace_file
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.drift import DriftStatus
 
@@ -64,19 +63,10 @@ def write_metrics(file: Path, measured: DriftRunSummary) -> Problem | None:
 
     What was there stays in place until all of the new text is on disk, and where it cannot be written.
     """
-    temporary: str | None = None
     try:
         text = metrics_text(file.stem, measured, last_success=_last_success(file, measured))
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fchmod(handle, 0o644)
-            os.fsync(handle)
-        Path(temporary).replace(file)
+        replace_file(str(file), text.encode(), mode=0o644)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         return Problem(
             code="metrics-unwritable",
             message=f"the metrics were not written to {file}: {error.strerror}",

@@ -5,7 +5,6 @@ A plan file holds what was asked for and hashes of what was planned, never the c
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from harbor_agent.engine.plan.run_plan import plan_run
 from harbor_agent.engine.request.request import RunRequest  # noqa: TC001 - plan files are decoded by this type
 from harbor_agent.errors import UsageError
 from harbor_agent.local.clock import Moment
+from harbor_agent.local.files import replace_file
 from harbor_agent.planning.config.digest import policy_digest, request_digest
 from harbor_agent.planning.rollout.approval import Approval, approval_of, objection  # noqa: TC001 - likewise
 
@@ -84,19 +84,14 @@ def save_plan(path: str, plan: PlanFile) -> None:
     """Write the file (0600), replacing what was there. Raises UsageError where that is not possible."""
     import msgspec  # noqa: PLC0415 - not needed for --help
 
-    temporary = f"{path}.{os.getpid()}"
     try:
         content = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
     except UnicodeEncodeError:
         message = f"{path}: the path of the inventory or the settings is not UTF-8, so no plan file can name it"
         raise UsageError.of("plan-file-unwritable", message, "give them another name") from None
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
+        replace_file(path, content, mode=0o600)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise UsageError.of("plan-file-unwritable", f"{path}: {error.strerror}", "choose another --out") from None
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import ExitCode, Problem, UsageError
 from harbor_agent.formats.object_names import check_names
+from harbor_agent.local.files import rewrite_file
 from harbor_agent.model.plan import FileChange
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import FileKind, FileState
@@ -136,19 +135,7 @@ def _written(file: ManifestFile) -> ManifestFile:
     try:
         if path.is_symlink() or path.read_bytes() != file.before.content:
             return _failed(file, "it was changed by somebody else meanwhile")
-        handle, temporary = tempfile.mkstemp(prefix=".harbor-agent.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(file.after.content or b"")
-                os.fchown(handle, file.before.uid, file.before.gid)
-                shutil.copystat(path, temporary)
-                os.utime(handle)
-                stream.flush()
-                os.fsync(handle)
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        rewrite_file(file.path, file.after.content or b"")
     except OSError as error:
         return _failed(file, (error.strerror or str(error)).lower())
     return replace(file, outcome=Outcome.CHANGED)
