@@ -14,6 +14,7 @@ from harbor_agent import __version__
 from harbor_agent.engine.events import NodeFinished
 from harbor_agent.engine.plan.file import to_keep
 from harbor_agent.engine.request.config_file import configuration_file
+from harbor_agent.engine.request.request import encode_request
 from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.local.user import user_name
@@ -139,8 +140,6 @@ def recorded(start: Start, listener: Listener) -> Iterator[Recorder]:
 
 
 def _begun(start: Start) -> PastRun:
-    import msgspec  # noqa: PLC0415 - not needed for --help
-
     config = configuration_file(start.request.config)
     kept = to_keep(replace(start.request, config=str(config) if config else None))
     return PastRun(
@@ -149,7 +148,7 @@ def _begun(start: Start) -> PastRun:
         tool=f"harbor-agent {__version__}",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         who=_who(),
-        options=msgspec.json.encode(kept).decode(),
+        options=encode_request(kept),
         config=str(config) if config else "",
         config_digest=_digest(config) if config else "",
         note=_shown(start.request.note),

@@ -53,7 +53,6 @@ class NodeSelection:
     limit: str | None = None
     transport: Literal["ssh", "ansible", "local"] = "ssh"
     forks: int = 10
-    timeout: float = 60.0
     vault: VaultSources = field(default_factory=VaultSources)
     ask_password: bool = False
     ask_become_password: bool = False
@@ -96,6 +95,23 @@ class RunRequest:
     drain: bool = False
     live_restore: bool = False
     only_unmanaged: bool = False
+
+
+def encode_request(request: RunRequest) -> str:
+    """Return the request as JSON, as the run history keeps it."""
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    return msgspec.json.encode(request).decode()
+
+
+def decode_request(text: str) -> RunRequest:
+    """Read a request that `encode_request` wrote, also of an older build. Raises ValueError."""
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
+    members = msgspec.json.decode(text, type=dict[str, object])
+    if "reach" in members:  # its name in the builds before 0.1
+        members["selection"] = members.pop("reach")
+    return msgspec.convert(members, RunRequest)
 
 
 def _absolute_source(vault_id: str) -> str:

@@ -10,7 +10,7 @@ from harbor_agent.engine.events import Message
 from harbor_agent.engine.history.query import RunState, load_run, state_of
 from harbor_agent.engine.plan.nodes import refused
 from harbor_agent.engine.plan.run_plan import plan_run, with_drain
-from harbor_agent.engine.request.request import RunRequest
+from harbor_agent.engine.request.request import decode_request
 from harbor_agent.errors import LockedError, Problem, UsageError
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.model.runs import RunKind
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Rollout
     from harbor_agent.model.result import TransactionReport
@@ -106,11 +107,9 @@ def _merged(run: PastRun) -> dict[str, _Past]:
 
 
 def _asked(run: PastRun, overrides: RunRequest) -> RunRequest:
-    import msgspec  # noqa: PLC0415 - not needed for --help
-
     try:
-        then = msgspec.json.decode(run.options, type=RunRequest)
-    except msgspec.DecodeError as error:
+        then = decode_request(run.options)
+    except ValueError as error:
         message = f"what {run.run_id} was asked for cannot be read: {error}"
         raise UsageError.of("run-not-resumable", message, "run it again with its options") from None
     flags = replace(then.flags, password=overrides.flags.password)

@@ -1,0 +1,35 @@
+"""A request in the run history is read again as it was, also one of an older build."""
+
+from __future__ import annotations
+
+import pytest
+
+from harbor_agent.engine.request.request import (
+    NodeSelection,
+    RegistryFlags,
+    RunRequest,
+    decode_request,
+    encode_request,
+)
+
+
+def test_a_request_survives_the_history() -> None:
+    request = RunRequest(
+        selection=NodeSelection(sources=("/etc/inventory",), limit="workers", forks=3),
+        flags=RegistryFlags(addresses=("192.168.0.99",)),
+        note="ticket 7",
+    )
+    assert decode_request(encode_request(request)) == request
+
+
+def test_a_request_of_an_older_build_keeps_its_nodes() -> None:
+    older = '{"reach": {"sources": ["/etc/inventory"], "timeout": 60.0}, "flags": {"addresses": ["192.168.0.99"]}}'
+    assert decode_request(older) == RunRequest(
+        selection=NodeSelection(sources=("/etc/inventory",)), flags=RegistryFlags(addresses=("192.168.0.99",))
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"selection": {"forks": "many"}}'])
+def test_anything_else_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode_request(text)
