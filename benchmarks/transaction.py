@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.plan.nodes import load_templates
 from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.state import Record
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.planning.docker.plan import Wanted, plan_docker
+from harbor_agent.planning.docker.plan import plan_docker
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.waiting import wait_until
@@ -73,7 +74,7 @@ def report(node: LabNode, rounds: int) -> None:
 def timed_change(node: LabNode, entry: str) -> tuple[Action, float]:
     """Have the node trust `entry` too; return how, and how many seconds that took there."""
     state = wire.decode_probe(carry_out(node, wire.probe_program([])))
-    plan = plan_docker(node.name, state, Wanted(present=(Address.parse(entry),)), load_templates())
+    plan = plan_docker(node.name, state, DesiredState(present=(Address.parse(entry),)), load_templates())
     assert isinstance(plan, Plan), plan.problem
     name = entry.partition(".")[0]
     record = wire.encode_record(Record(run_id=name, entries=plan.owned_entries))
@@ -83,7 +84,7 @@ def timed_change(node: LabNode, entry: str) -> tuple[Action, float]:
     wait_until(
         lambda: not node.succeeds("systemctl is-active harbor-agent-transaction"), "the unit has ended", seconds=60
     )
-    return plan.action, seconds(printed.decode())
+    return plan.activation.action, seconds(printed.decode())
 
 
 def carry_out(node: LabNode, program: Program) -> bytes:

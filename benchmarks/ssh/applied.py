@@ -51,7 +51,7 @@ def _carry_out(root: Path, plan: Plan, address: Address) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(change.after.content or b"")
         path.chmod(change.after.mode)
-    write_argv(root, list(plan.argv_after))
+    write_argv(root, list(plan.activation.arguments))
     index = {address.entry: {"Name": address.entry, "Mirrors": [], "Secure": False, "Official": False}}
     registries = json.dumps({**REGISTRIES, "IndexConfigs": index})
     (root / "stubs/registries.json").write_text(registries + "\n")

@@ -9,7 +9,7 @@ from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.rollout.kubernetes_hooks import Deadlines
 from harbor_agent.kubernetes.nodes import CORDONED_BY
 from harbor_agent.model.inventory import Node
-from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.plan import Action, Activation, Plan
 from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.state import NodeState, System
@@ -30,7 +30,11 @@ def planned(name: str, *, action: Action = Action.RESTART, address: str = "", bo
         node=Node(name=name, address=address or name),
         policy=Policy(registries=()),
         outcome=Outcome.CHANGE,
-        decision=Plan(node=name, action=action, reason="test"),
+        decision=Plan(
+            node=name,
+            activation=Activation(runtime="docker", unit="docker.service", action=action),
+            reason="test",
+        ),
         state=NodeState(system=System(boot_id=boot_id)),
     )
 

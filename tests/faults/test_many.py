@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.model.plan import FileChange, Plan
+from harbor_agent.model.plan import Activation, FileChange, Plan
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
@@ -36,7 +36,12 @@ def test_a_hundred_changes_leave_five_backups_and_nothing_else(site: FaultSite) 
     for number, (before, after) in enumerate(zip([absent, *written], [*written, absent], strict=True), start=1):
         change = FileChange(before=before, after=after, reason="the test's")
         program = wire.begin_program(
-            Plan(node=node.name, changes=(change,), reason="the test's"),
+            Plan(
+                node=node.name,
+                activation=Activation(runtime="docker", unit="docker.service"),
+                changes=(change,),
+                reason="the test's",
+            ),
             transaction=f"many-{number:03}",
             record=wire.encode_record(Record(run_id=f"many-{number:03}")),
             deadline=60.0,

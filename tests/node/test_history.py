@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.snapshot import SavedFile, Snapshot
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire import programs as wire
-from tests.node.transactions import DAEMON_JSON, DROP_IN, OPTIONS, begin, change, restart_plan, roll_back
+from tests.node.transactions import DAEMON_JSON, DROP_IN, OPTIONS, activation, begin, change, restart_plan, roll_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def snapshot(world: World) -> dict[Path, tuple[int, bytes | None]]:
 
 
 def files_only(*changes: FileChange) -> Plan:
-    return Plan(node="node1", reason="a test", changes=changes, action=Action.NONE)
+    return Plan(node="node1", reason="a test", changes=changes, activation=activation())
 
 
 @pytest.mark.needs("root")

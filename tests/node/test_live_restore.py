@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from tests.node.transactions import (
     DROP_IN,
     ENTRY,
     OPTIONS,
+    activated,
     assert_no_leftovers,
     begin,
     change,
@@ -36,7 +36,7 @@ STEPS = ("keeping", "activating", "health")
 
 def keeping_plan(world: World, options: str = OPTIONS, config: str = SWITCHED_ON) -> Plan:
     plan = restart_plan(world, options, change(world, DAEMON_JSON, config))
-    return replace(plan, live_restore=LiveRestore.PLANNED)
+    return activated(plan, live_restore=LiveRestore.PLANNED)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_it_is_on_before_the_restart_and_stays_on(busy: World) -> None:
 def test_a_daemon_that_keeps_containers_by_itself_is_not_reloaded(busy: World) -> None:
     busy.set("live-restore", "true\n")
     busy.file(DAEMON_JSON).write_text(SWITCHED_ON)
-    plan = replace(restart_plan(busy), live_restore=LiveRestore.ON)
+    plan = activated(restart_plan(busy), live_restore=LiveRestore.ON)
     assert begin(busy, plan).phase is TransactionPhase.COMMITTED
     assert busy.get("containers") == RUNNING
     assert "reload docker.service" not in busy.get("calls")
@@ -111,7 +111,7 @@ def test_a_committed_change_is_taken_back_without_stopping_anything(busy: World)
 def test_what_the_file_asks_for_stays_on_when_the_change_is_taken_back(busy: World) -> None:
     """The key was there, and the daemon had not read it yet."""
     busy.file(DAEMON_JSON).write_text(SWITCHED_ON)
-    plan = replace(restart_plan(busy), live_restore=LiveRestore.PLANNED)
+    plan = activated(restart_plan(busy), live_restore=LiveRestore.PLANNED)
     assert begin(busy, plan).phase is TransactionPhase.COMMITTED
     assert roll_back(busy).phase is TransactionPhase.ROLLED_BACK
     assert busy.get("containers") == RUNNING
@@ -123,7 +123,7 @@ def test_both_keys_of_one_file_are_revoked_by_one_reload(busy: World) -> None:
     """A daemon that was killed between the reload and the restart: both keys came in by the reload."""
     busy.set("kill-at", "keeping")
     config = f'{{"insecure-registries": ["{ENTRY}"], "live-restore": true}}'
-    plan = replace(reload_plan(busy, config), action=Action.RESTART, live_restore=LiveRestore.PLANNED)
+    plan = activated(reload_plan(busy, config), action=Action.RESTART, live_restore=LiveRestore.PLANNED)
     begin(busy, plan)
     busy.wait_until_unlocked()
     assert status(busy).phase is TransactionPhase.ROLLED_BACK

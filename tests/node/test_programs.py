@@ -14,6 +14,7 @@ from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire import programs as wire
+from tests.node.transactions import activation
 
 _FOLDER = Path(harbor_agent.node.__file__).parent
 _PLAN = Plan(
@@ -26,7 +27,7 @@ _PLAN = Plan(
             reason="a test",
         ),
     ),
-    action=Action.RELOAD,
+    activation=activation(Action.RELOAD),
 )
 _PROGRAMS = {
     "probe": wire.probe_program(["10.99.0.1:5000"]),

@@ -20,6 +20,8 @@ from tests.node.transactions import (
     OPTIONS,
     RELOAD,
     RESTART,
+    activated,
+    activation,
     assert_no_leftovers,
     begin,
     change,
@@ -121,7 +123,7 @@ def test_a_change_without_effect_is_taken_back(world: World) -> None:
 def environment_plan(world: World) -> Plan:
     """Return a plan that touches no unit file, and restarts."""
     text = f'DOCKER_OPTS="--insecure-registry={ENTRY}"\n'
-    return replace(restart_plan(world), changes=(change(world, "/etc/default/docker", text),), expected_entries=())
+    return activated(replace(restart_plan(world), changes=(change(world, "/etc/default/docker", text),)), expected=())
 
 
 def test_unit_files_that_systemd_has_not_read_are_read_before_a_restart(world: World) -> None:
@@ -194,9 +196,7 @@ def test_deleting_the_last_file_of_a_directory_that_was_made_takes_the_directory
         node="node1",
         reason="a test",
         changes=(change(world, DROP_IN, None),),
-        action=Action.RESTART,
-        unexpected_entries=(ENTRY,),
-        argv_after=("dockerd",),
+        activation=replace(activation(Action.RESTART), unexpected=(ENTRY,)),
     )
     assert begin(world, gone, "run-2").phase is TransactionPhase.COMMITTED
     assert world.live() == set()
@@ -211,7 +211,7 @@ def test_a_file_may_lie_directly_below_the_root(world: World, path: str) -> None
     path = path.format(uuid4().hex)
     after = FileState(path=path, kind=FileKind.REGULAR, content=b"A=1\n", mode=0o644)
     made = FileChange(before=FileState(path=path), after=after, reason="a test")
-    plan = Plan(node="node1", reason="a test", changes=(made,), action=Action.NONE)
+    plan = Plan(node="node1", reason="a test", changes=(made,), activation=activation())
     try:
         assert begin(world, plan).phase is TransactionPhase.COMMITTED
         assert Path(path).read_text() == "A=1\n"

@@ -52,7 +52,7 @@ def planned(world: World) -> PlannedNode:
     policy = build_policy(PolicyLayer(), flags)
     (one,) = plan_nodes(Straight(world), [(node, policy)], RunRequest(flags=flags), lambda _: None)
     assert isinstance(one.decision, Plan), one.problem
-    assert one.decision.action is Action.RESTART
+    assert one.decision.activation.action is Action.RESTART
     return one
 
 
@@ -70,7 +70,7 @@ def test_a_restart_wants_consent_where_it_is_not_known_what_it_stops(busy: World
     assert held_back.outcome is Outcome.REFUSED
     assert held_back.problem is not None
     assert held_back.problem.code == "containers-would-stop"
-    assert "could not be told" in held_back.problem.message
+    assert "could not be listed" in held_back.problem.message
     assert "--accept-restart" in held_back.problem.hint
 
 
@@ -87,7 +87,7 @@ def test_a_container_that_ends_between_two_questions_hides_no_other(busy: World)
     one = refuse_unconsented(planned(busy))
     assert one.outcome is Outcome.CHANGE
     assert isinstance(one.decision, Plan)
-    assert [container.name for container in one.decision.containers_bounced] == ["web"]
+    assert [container.name for container in one.decision.activation.stops] == ["web"]
 
 
 def test_containers_that_run_on_need_none(busy: World) -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harbor_agent.model.plan import Action, FileChange, Plan
+from harbor_agent.model.plan import FileChange, Plan
 from harbor_agent.model.result import PullReport, PullVerdict, TransactionPhase, TransactionReport
 from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
+from tests.node.transactions import activation
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), min_size=1)
 _TEXTS = st.text(st.characters(codec="utf-8"))
@@ -107,7 +108,7 @@ def test_a_record_of_another_form_is_an_error(content: bytes) -> None:
 def test_content_travels_outside_the_arguments(content: bytes, mode: int) -> None:
     after = FileState(path="/etc/x", kind=FileKind.REGULAR, content=content, mode=mode)
     change = FileChange(before=FileState(path="/etc/x"), after=after, reason="a test")
-    plan = Plan(node="n", reason="a test", changes=(change,), action=Action.NONE)
+    plan = Plan(node="n", reason="a test", changes=(change,), activation=activation())
     program = wire.begin_program(plan, transaction="run-1", record=b"", deadline=0.5)
     assert f"PAYLOAD_CONTENT_1='{_encoded(content)}'\n".encode() in program.stdin
     assert program.arguments == ("begin", "run-1")
@@ -116,7 +117,7 @@ def test_content_travels_outside_the_arguments(content: bytes, mode: int) -> Non
 @pytest.mark.parametrize("path", ["relative", "/etc/../x", "/etc/a\nb", "/etc//x", "/etc/x/", "/etc/x "])
 def test_a_path_that_could_be_misread_is_no_plan(path: str) -> None:
     change = FileChange(before=FileState(path=path), after=FileState(path=path), reason="a test")
-    plan = Plan(node="n", reason="a test", changes=(change,))
+    plan = Plan(node="n", reason="a test", changes=(change,), activation=activation())
     with pytest.raises(ValueError, match="no absolute path"):
         wire.begin_program(plan, transaction="run-1", record=b"", deadline=1)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.plan import Action, FileChange, Plan
+from harbor_agent.model.plan import Action, Activation, FileChange, Plan
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
 
@@ -36,14 +37,28 @@ def change(world: World, path: str, text: str | None, mode: int = 0o644) -> File
     return FileChange(before=observed(world, path), after=after, reason="a test")
 
 
+def activation(action: Action = Action.NONE, *expected: str, arguments: tuple[str, ...] = ("dockerd",)) -> Activation:
+    return Activation(
+        runtime="docker",
+        unit="docker.service",
+        action=action,
+        config_file=DAEMON_JSON,
+        expected=expected,
+        arguments=arguments,
+    )
+
+
+def activated(plan: Plan, **settings: object) -> Plan:
+    """Return the plan with another activation."""
+    return replace(plan, activation=replace(plan.activation, **settings))  # type: ignore[arg-type]
+
+
 def restart_plan(world: World, options: str = OPTIONS, *changes: FileChange, argv: tuple[str, ...] = ()) -> Plan:
     return Plan(
         node="node1",
         reason="a test",
         changes=(*changes, change(world, DROP_IN, options)),
-        action=Action.RESTART,
-        expected_entries=(ENTRY,),
-        argv_after=("dockerd", *argv),
+        activation=activation(Action.RESTART, ENTRY, arguments=("dockerd", *argv)),
     )
 
 
@@ -52,9 +67,7 @@ def reload_plan(world: World, text: str) -> Plan:
         node="node1",
         reason="a test",
         changes=(change(world, DAEMON_JSON, text),),
-        action=Action.RELOAD,
-        expected_entries=(ENTRY,),
-        argv_after=("dockerd",),
+        activation=activation(Action.RELOAD, ENTRY),
     )
 
 

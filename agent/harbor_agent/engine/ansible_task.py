@@ -127,8 +127,12 @@ def _planned(planned: PlannedNode) -> Result:
         "warnings": [_sentence(warning) for warning in (decision.warnings if decision else ())],
     }
     if isinstance(decision, Plan):
-        bounced = [container.name for container in decision.containers_bounced]
-        result |= {"route": decision.route.value, "action": decision.action.value, "containers_stopped": bounced}
+        bounced = [container.name for container in decision.activation.stops]
+        result |= {
+            "route": decision.route.value,
+            "action": decision.activation.action.value,
+            "containers_stopped": bounced,
+        }
     return result | _trouble(planned.outcome, planned.problem)
 
 

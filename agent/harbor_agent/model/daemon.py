@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# on-failure depends on the exit code with which a container stops: after 0 it is not started again.
+_RESTARTED_BY_DOCKER = frozenset({"always", "unless-stopped"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
@@ -25,8 +28,12 @@ class UnitState:
 class RunningContainer:
     """A running container. `restart_policy` is Docker's name for it: no, always, unless-stopped, on-failure."""
 
-    id: str
     name: str
     image: str
     restart_policy: str
     kubernetes: bool = False
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether Docker or kubelet starts the container again after a restart of the daemon."""
+        return self.kubernetes or self.restart_policy in _RESTARTED_BY_DOCKER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -60,57 +59,62 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What makes one node as wanted; no changes and no action where it is so already.
+class Activation:
+    """The way in which one runtime starts to use the changed files.
 
-    `changes` are in an order in which every prefix leaves a node that boots. `expected_entries` must be
-    in the daemon's live list afterwards, `unexpected_entries` must not. `argv_after` is what dockerd is
-    predicted to run with (empty where nothing is restarted and nothing is known), `config_file` the daemon
-    configuration it reads. `containers_bounced` are those that a restart stops: none where `live_restore` is ON or
-    PLANNED, and then every container must run on. `owned_entries` and `created_files` go into the record: what
-    this tool may later remove. `warnings` are worth telling but stop nothing.
+    `action` is done to the systemd unit `unit`. Afterwards the daemon must list the entries in `expected` and none of
+    those in `unexpected`. `arguments` are the ones that the daemon will run with (empty if they do not change or are
+    not known); `config_file` is the configuration file it reads, "" if it has none. `stops` are the containers that a
+    restart stops: none if `live_restore` is ON or PLANNED, and then every container must keep running.
+    """
+
+    runtime: str
+    unit: str
+    action: Action = Action.NONE
+    config_file: str = ""
+    expected: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    live_restore: LiveRestore = LiveRestore.NONE
+    stops: tuple[RunningContainer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The changes that bring one node to its desired state; no changes and no action if it is there already.
+
+    `changes` are in an order in which every prefix leaves a node that boots. `owned_entries` and `created_files` go
+    into the record: what this tool may later remove. `containers_seen` says whether the runtime listed its containers;
+    `warnings` stop nothing.
     """
 
     node: str
-    runtime: str = "docker"
-    unit: str = "docker.service"
+    activation: Activation
     changes: tuple[FileChange, ...] = ()
-    action: Action = Action.NONE
     route: Route = Route.NONE
     reason: str
-    containers_bounced: tuple[RunningContainer, ...] = ()
-    live_restore: LiveRestore = LiveRestore.NONE
-    expected_entries: tuple[str, ...] = ()
-    unexpected_entries: tuple[str, ...] = ()
-    argv_after: tuple[str, ...] = ()
-    config_file: str = "/etc/docker/daemon.json"
     owned_entries: tuple[str, ...] = ()
     created_files: tuple[str, ...] = ()
+    containers_seen: bool = True
     warnings: tuple[Problem, ...] = ()
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the node is as wanted already."""
-        return not self.changes and self.action is Action.NONE
+    def runtime(self) -> str:
+        """The runtime whose configuration the plan changes."""
+        return self.activation.runtime
 
     @property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) over path, kind, mode, owner and content of every `before`."""
-        digest = hashlib.sha256()
-        for change in self.changes:
-            state = change.before
-            content = hashlib.sha256(state.content).hexdigest() if state.content is not None else "-"
-            facts = (state.path, state.kind, f"{state.mode:o}", str(state.uid), str(state.gid), content)
-            digest.update("\0".join(facts).encode() + b"\n")
-        return digest.hexdigest()
+    def is_empty(self) -> bool:
+        """Whether the node has its desired state already."""
+        return not self.changes and self.activation.action is Action.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why nothing is done on a node. `changes` is what would be done if the operator insisted."""
+    """The reason why a node is not changed. `changes` are those that `--repair` or the like would make."""
 
     node: str
-    runtime: str = "docker"
+    runtime: str
     problem: Problem
     changes: tuple[FileChange, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -15,6 +15,7 @@ from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
+from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.planning.docker.plan import plan_docker
 from harbor_agent.planning.files.render import Templates
 
@@ -144,6 +145,7 @@ def refused(planned: PlannedNode, problem: Problem) -> PlannedNode:
     decision = planned.decision
     refusal = Refusal(
         node=planned.node.name,
+        runtime=decision.runtime if decision else NAME,
         problem=problem,
         changes=decision.changes if decision else (),
         warnings=decision.warnings if decision else (),

@@ -15,8 +15,8 @@ from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
-from harbor_agent.planning.docker.disruption import objection_to_restart
 from harbor_agent.planning.files import render
+from harbor_agent.planning.rollout.consent import find_objection_to_restart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,7 +114,7 @@ def with_drain(run_plan: RunPlan) -> RunPlan:
 def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
     """Return the node refused where its restart would stop containers that nobody starts again."""
     plan = planned.decision
-    problem = objection_to_restart(plan) if isinstance(plan, Plan) else None
+    problem = find_objection_to_restart(plan) if isinstance(plan, Plan) else None
     return refused(planned, problem) if problem else planned
 
 

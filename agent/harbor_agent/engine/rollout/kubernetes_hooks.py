@@ -132,13 +132,15 @@ class KubernetesHooks:
 
     def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:
         """Cordon and empty the nodes that will restart their daemon; nothing else needs it."""
-        restarting = [p.node.name for p in wave if isinstance(p.decision, Plan) and p.decision.action is Action.RESTART]
+        restarting = [
+            p.node.name for p in wave if isinstance(p.decision, Plan) and p.decision.activation.action is Action.RESTART
+        ]
         for name in restarting:
             self._look_again(name)
         if not self._side.drain:
             return {}
         for planned in wave:
-            if isinstance(planned.decision, Plan) and planned.decision.action is Action.RELOAD:
+            if isinstance(planned.decision, Plan) and planned.decision.activation.action is Action.RELOAD:
                 self._tell(f"{planned.node.name}: not drained, for it only reloads")
         problems = {name: self._cordon(name) for name in restarting}
         held = {name: _refused(name, problem) for name, problem in problems.items() if problem}

@@ -53,8 +53,8 @@ def apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str, note
         created_files=plan.created_files,
         file_hashes={**_hashes_now(before.file_hashes, state), **_hashes_of(plan)},
         argv=_argv(plan, state),
-        expected_entries=_joined(plan.expected_entries, kept, without=plan.unexpected_entries),
-        unexpected_entries=_joined(plan.unexpected_entries, gone, without=plan.expected_entries),
+        expected_entries=_joined(plan.activation.expected, kept, without=plan.activation.unexpected),
+        unexpected_entries=_joined(plan.activation.unexpected, gone, without=plan.activation.expected),
     )
 
 
@@ -68,7 +68,7 @@ def record_of_correction(plan: Plan, state: NodeState, before: Record, run_id: s
         entries=plan.owned_entries,
         created_files=plan.created_files,
         file_hashes={**before.file_hashes, **_hashes_of(plan)},
-        argv=_argv(plan, state) if plan.action is Action.RESTART else before.argv,
+        argv=_argv(plan, state) if plan.activation.action is Action.RESTART else before.argv,
     )
 
 
@@ -115,9 +115,9 @@ def _hashes_now(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:
 
 def _argv(plan: Plan, state: NodeState) -> tuple[str, ...]:
     """Return what dockerd runs with afterwards, empty where only the node itself will know."""
-    if plan.action is not Action.RESTART:
+    if plan.activation.action is not Action.RESTART:
         return (state.docker.argv if state.docker else None) or ()
-    return () if any("%" in argument for argument in plan.argv_after) else plan.argv_after
+    return () if any("%" in argument for argument in plan.activation.arguments) else plan.activation.arguments
 
 
 def _live(state: NodeState) -> tuple[str, ...]:

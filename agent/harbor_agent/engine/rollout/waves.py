@@ -117,12 +117,12 @@ def _taken_out(planned: PlannedNode) -> list[str]:
     """Return the entries that were in force before the change and are not after it."""
     docker = planned.state.docker if planned.state else None
     before = docker.live.insecure_entries if docker and docker.live else ()
-    absent = planned.decision.unexpected_entries if isinstance(planned.decision, Plan) else ()
+    absent = planned.decision.activation.unexpected if isinstance(planned.decision, Plan) else ()
     return [entry for entry in absent if entry in before]
 
 
 def _result(planned: PlannedNode, transacted: TransactionResult, run_id: str) -> NodeResult:
-    action = planned.decision.action if isinstance(planned.decision, Plan) else Action.NONE
+    action = planned.decision.activation.action if isinstance(planned.decision, Plan) else Action.NONE
     problem = transacted.problem
     lost = transacted.report.containers_lost if transacted.report else ()
     return NodeResult(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.daemon import RunningContainer, UnitState
 
+NAME = "docker"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRegistryConfig:
@@ -26,8 +28,9 @@ class DockerState:
 
     `argv` and `environment` are those of the running process (None: not running, or not readable);
     `environment` holds only names that matter to pulls (proxy variables), user information masked.
-    `live` is what the daemon answered, if it did. `version` is the server's; if the daemon is down, the client's or
-    that of `dockerd --version`; "" if unknown. `swarm` is the state of its membership, such as "inactive", or "".
+    `live` is what the daemon answered, if it did, and `containers` what it listed (None: it did not). `version` is the
+    server's; if the daemon is down, the client's or that of `dockerd --version`; "" if unknown. `swarm` is the state of
+    its membership, such as "inactive", or "".
     """
 
     unit: UnitState
@@ -37,4 +40,4 @@ class DockerState:
     live: LiveRegistryConfig | None = None
     live_restore: bool | None = None
     swarm: str = ""
-    containers: tuple[RunningContainer, ...] = ()
+    containers: tuple[RunningContainer, ...] | None = ()

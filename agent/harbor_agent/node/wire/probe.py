@@ -194,7 +194,7 @@ def _docker(document: _Document) -> DockerState:
         live=live,
         live_restore=live_restore,
         swarm=swarm,
-        containers=tuple(_containers(document)),
+        containers=tuple(_containers(document)) if "containers" in document.blocks else None,
     )
 
 
@@ -222,12 +222,11 @@ def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None
 def _containers(document: _Document) -> Iterator[RunningContainer]:
     for line in document.lines("containers"):
         try:
-            identity, name, image, policy, pod = json.loads(line)
+            _, name, image, policy, pod = json.loads(line)
         except ValueError:
             raise refuse("node-answer-unknown", f"a container is described as {line[:80]!r}") from None
         name = name.removeprefix("/")
         yield RunningContainer(
-            id=identity,
             name=name,
             image=image,
             restart_policy=policy or "no",

@@ -107,20 +107,22 @@ def _program(verb: str, transaction: str, payload: dict[str, bytes]) -> Program:
 
 
 def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
+    activation = plan.activation
     lines = [
         "harbor-agent/plan/1",
         f"transaction {transaction}",
-        f"unit {_word(plan.unit)}",
-        f"action {plan.action}",
+        f"unit {_word(activation.unit)}",
+        f"action {activation.action}",
         f"deadline {max(1, math.ceil(deadline))}",
-        f"config-file {_path(plan.config_file)}",
     ]
-    if plan.live_restore in (LiveRestore.ON, LiveRestore.PLANNED):
-        lines.append(f"live-restore {plan.live_restore}")
-    lines += [f"expected {_word(entry)}" for entry in plan.expected_entries]
-    lines += [f"unexpected {_word(entry)}" for entry in plan.unexpected_entries]
-    if plan.argv_after:
-        arguments = "".join(f"{argument}\0" for argument in plan.argv_after).encode("utf-8", "surrogateescape")
+    if activation.config_file:
+        lines.append(f"config-file {_path(activation.config_file)}")
+    if activation.live_restore in (LiveRestore.ON, LiveRestore.PLANNED):
+        lines.append(f"live-restore {activation.live_restore}")
+    lines += [f"expected {_word(entry)}" for entry in activation.expected]
+    lines += [f"unexpected {_word(entry)}" for entry in activation.unexpected]
+    if activation.arguments:
+        arguments = "".join(f"{argument}\0" for argument in activation.arguments).encode("utf-8", "surrogateescape")
         lines.append(f"arguments {base64.b64encode(arguments).decode()}")
     for number, change in enumerate(plan.changes, start=1):
         if change.after.kind not in (FileKind.REGULAR, FileKind.ABSENT):

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_problem
-from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
+from harbor_agent.model.plan import Action, Activation, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.policy import DesiredState
+from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
-from harbor_agent.planning.docker.disruption import disruption
+from harbor_agent.planning.docker.disruption import are_containers_listed, find_disruption
 from harbor_agent.planning.docker.effective import evaluate, predicted_argv
 from harbor_agent.planning.docker.live_restore import switch_on
 from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
@@ -63,7 +64,7 @@ def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templa
         planner = _Planner(node, state, wanted, before, notes)
         return planner.plan(Workspace(original=state, state=state, templates=templates))
     except RefusedError as refused:
-        return Refusal(node=node, problem=refused.problem, warnings=tuple(notes))
+        return Refusal(node=node, runtime=NAME, problem=refused.problem, warnings=tuple(notes))
 
 
 def _require_docker(state: NodeState) -> None:
@@ -179,7 +180,7 @@ class _Planner:
     def refuse(self, problem: Problem, changes: tuple[FileChange, ...]) -> Refusal:
         """Refuse what is not in order now, with the changes that it would take."""
         notes = tuple(note for note in self.notes if note.code != problem.code)
-        return Refusal(node=self.node, problem=problem, changes=changes, warnings=notes)
+        return Refusal(node=self.node, runtime=NAME, problem=problem, changes=changes, warnings=notes)
 
     def without_changes(self, workspace: Workspace) -> Plan | Refusal:
         """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
@@ -211,7 +212,7 @@ class _Planner:
         self, workspace: Workspace, action: Action, after: Effective
     ) -> tuple[Workspace, LiveRestore, tuple[RunningContainer, ...]]:
         """Return how containers fare and which of them stop; the workspace has live-restore on where that is wanted."""
-        live_restore, stopped = disruption(self.state, action, after)
+        live_restore, stopped = find_disruption(self.state, action, after)
         if not stopped:
             return workspace, live_restore, ()
         try:
@@ -226,7 +227,7 @@ class _Planner:
 
     def result(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
         docker, record = self.state.docker, self.state.record
-        workspace, live_restore, bounced = self.disturbed(workspace, action, after)
+        workspace, live_restore, stops = self.disturbed(workspace, action, after)
         changes = workspace.changes()
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_path, *(change.path for change in changes)))
@@ -243,18 +244,22 @@ class _Planner:
         covers = filter(None, (self.cover(address, after.entries) for address in self.present))
         return Plan(
             node=self.node,
-            unit=after.unit.name,
+            activation=Activation(
+                runtime=NAME,
+                unit=after.unit.name,
+                action=action,
+                config_file=after.config_path,
+                expected=tuple(dict.fromkeys(as_listed(entry, self.version) for entry in covers)),
+                unexpected=tuple(address.entry for address in self.absent),
+                arguments=predicted_argv(after, self.before, docker.argv if docker else None),
+                live_restore=live_restore,
+                stops=stops,
+            ),
             changes=changes,
-            action=action,
             route=route,
             reason=reason,
-            containers_bounced=bounced,
-            live_restore=live_restore,
-            expected_entries=tuple(dict.fromkeys(as_listed(entry, self.version) for entry in covers)),
-            unexpected_entries=tuple(address.entry for address in self.absent),
-            argv_after=predicted_argv(after, self.before, docker.argv if docker else None),
-            config_file=after.config_path,
             owned_entries=tuple(dict.fromkeys(owned)),
             created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
+            containers_seen=are_containers_listed(self.state),
             warnings=tuple(self.notes),
         )

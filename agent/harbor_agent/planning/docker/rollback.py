@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.address import DOCKER_HUB_NAMES
-from harbor_agent.model.plan import Action, FileChange, Plan, Refusal, Route
+from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
+from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.action import action_for, not_running
-from harbor_agent.planning.docker.disruption import disruption
+from harbor_agent.planning.docker.disruption import are_containers_listed, find_disruption
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.matching import as_listed
 from harbor_agent.planning.docker.startup import docker_version, start_faults
@@ -38,7 +39,7 @@ def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], 
         files = {**state.files, **{change.path: change.after for change in changes}}
         return _planned(node, state, replace(state, files=files), changes, reason)
     except RefusedError as refused:
-        return Refusal(node=node, problem=mask_problem(refused.problem))
+        return Refusal(node=node, runtime=NAME, problem=mask_problem(refused.problem))
 
 
 def objection_to_rollback(state: NodeState, files: Sequence[SavedFile]) -> Problem | None:
@@ -84,20 +85,24 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
     gone = [entry for entry in before_it if entry not in then]
     record = state.record
     absent = {change.path for change in changes if not change.after.exists}
-    live_restore, bounced = disruption(state, action, after)
+    live_restore, stops = find_disruption(state, action, after)
     return Plan(
         node=node,
-        unit=after.unit.name,
+        activation=Activation(
+            runtime=NAME,
+            unit=after.unit.name,
+            action=action,
+            config_file=after.config_path,
+            expected=then,
+            unexpected=tuple(gone),
+            arguments=after.argv,
+            live_restore=live_restore,
+            stops=stops,
+        ),
         changes=changes,
-        action=action,
         route=Route.NONE,
         reason=reason,
-        containers_bounced=bounced,
-        live_restore=live_restore,
-        expected_entries=then,
-        unexpected_entries=tuple(gone),
-        argv_after=after.argv,
-        config_file=after.config_path,
+        containers_seen=are_containers_listed(state),
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
     )

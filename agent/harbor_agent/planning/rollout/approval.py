@@ -45,7 +45,7 @@ def approval_of(node: str, status: Outcome, decision: Plan | Refusal | None, pol
         status=status,
         policy_digest=policy_digest,
         route=decision.route.value,
-        action=decision.action.value,
+        action=decision.activation.action.value,
         files=tuple(
             ApprovedFile(path=c.path, before=c.before.fingerprint, after=c.after.fingerprint) for c in decision.changes
         ),

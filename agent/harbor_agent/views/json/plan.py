@@ -61,15 +61,15 @@ def _describe_node(planned: PlannedNode) -> Json:
         "runtime": decision.runtime if decision else None,
         "status": planned.outcome.value,
         "route": plan.route.value if plan else "none",
-        "action": plan.action.value if plan else "none",
+        "action": plan.activation.action.value if plan else "none",
         "activation": _describe_activation(plan) if plan else None,
         "files": [_describe_change(change) for change in (decision.changes if decision else ())],
         **explain(planned.problem, planned.reason),
         "containers_stopped": [
             {"name": c.name, "image": c.image, "restart_policy": c.restart_policy, "kubernetes": c.kubernetes}
-            for c in (plan.containers_bounced if plan else ())
+            for c in (plan.activation.stops if plan else ())
         ],
-        "live_restore": plan.live_restore.value if plan else "none",
+        "live_restore": plan.activation.live_restore.value if plan else "none",
         "warnings": [describe_problem(problem) for problem in (decision.warnings if decision else ())],
         "hypothetical": isinstance(decision, Refusal) and bool(decision.changes),
         "seconds": round(planned.seconds, 3),
@@ -77,9 +77,9 @@ def _describe_node(planned: PlannedNode) -> Json:
 
 
 def _describe_activation(plan: Plan) -> Json | None:
-    if plan.action is Action.NONE:
+    if plan.activation.action is Action.NONE:
         return None
-    return {"runtime": plan.runtime, "unit": plan.unit, "action": plan.action.value}
+    return {"runtime": plan.runtime, "unit": plan.activation.unit, "action": plan.activation.action.value}
 
 
 def _describe_change(change: FileChange) -> Json:

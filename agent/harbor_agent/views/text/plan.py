@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretPlan
-from harbor_agent.planning.docker.disruption import are_containers_seen, comes_back
 from harbor_agent.planning.files.diff import unified_diff
 from harbor_agent.views.text.style import render_problem, shorten_digest, style_diff, style_outcome
 
@@ -47,7 +46,7 @@ def warnings_text(warnings: Sequence[Problem]) -> str:
 def summary(nodes: Sequence[PlannedNode]) -> str:
     """Return the one line that sums up a plan."""
     found = Counter(node.outcome for node in nodes)
-    actions = Counter(node.decision.action for node in nodes if isinstance(node.decision, Plan))
+    actions = Counter(node.decision.activation.action for node in nodes if isinstance(node.decision, Plan))
     doing = [f"{actions[action]} {action.value}" for action in (Action.RELOAD, Action.RESTART) if actions[action]]
     to_change = f"{found[Outcome.CHANGE]} to change" + (f" ({', '.join(doing)})" if doing else "")
     others = (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.FAILED, Outcome.SKIPPED)
@@ -168,7 +167,7 @@ def _said(planned: PlannedNode) -> _Said:
     title = style_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.CHANGE:
         where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
-        title += f"  {where}{_ACTIONS[decision.action]}"
+        title += f"  {where}{_ACTIONS[decision.activation.action]}"
     wrong: tuple[str, ...] = ()
     body: list[str] = []
     if planned.problem:
@@ -182,7 +181,7 @@ def _said(planned: PlannedNode) -> _Said:
         body += [_indent(style_diff(unified_diff(change))) for change in decision.changes]
         body += [line for warning in decision.warnings for line in _problem(warning)]
     stops: list[str] = []
-    if isinstance(decision, Plan) and decision.action is Action.RESTART:
+    if isinstance(decision, Plan) and decision.activation.action is Action.RESTART:
         stops = _disruption(decision, planned.state)
     return _Said(
         name=planned.node.name,
@@ -200,13 +199,16 @@ _ACTIONS = {Action.NONE: "files only", Action.RELOAD: "reload, nothing stops", A
 def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
     if state is None or state.offline:
         return []
-    containers = plan.containers_bounced
-    if plan.live_restore is LiveRestore.PLANNED and state.docker:
-        kept = ", ".join(container.name for container in state.docker.containers)
+    containers = plan.activation.stops
+    if plan.activation.live_restore is LiveRestore.PLANNED and state.docker:
+        kept = ", ".join(container.name for container in state.docker.containers or ())
         return [f"  live-restore is switched on before the restart and stays on, so containers run on: {kept}"]
     if not containers:
-        seen = state.docker is not None and state.docker.live is not None and are_containers_seen(plan)
-        return ["  the restart stops no container" if seen else "  which containers the restart stops was not seen"]
+        return [
+            "  the restart stops no container"
+            if plan.containers_seen
+            else "  which containers the restart stops was not seen"
+        ]
     names = [f"{c.name} ({_fate(c)})" for c in containers]
     return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]
 
@@ -214,7 +216,7 @@ def _disruption(plan: Plan, state: NodeState | None) -> list[str]:
 def _fate(container: RunningContainer) -> str:
     if container.kubernetes:
         return "kubelet starts it again"
-    if comes_back(container):
+    if container.comes_back:
         return container.restart_policy
     return f"{container.restart_policy or 'no'}: will not come back by itself"
 

@@ -55,7 +55,7 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     left = applied(before, plan)
     now = running(replace(left, record=record, files={**left.files, OPTIONS: FileState(path=OPTIONS)}), ARGV)
     assert now.docker
-    container = RunningContainer(id="c", name="db", image="i", restart_policy=restart_policy)
+    container = RunningContainer(name="db", image="i", restart_policy=restart_policy)
     now = replace(now, docker=replace(now.docker, containers=(container,)))
     drift = classify(now, policy_digest(policy))
     planned = plan_state(machine, policy, now, RunRequest())

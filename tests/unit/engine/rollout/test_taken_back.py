@@ -10,7 +10,7 @@ from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.waves import roll_out
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
-from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.plan import Action, Activation, Plan
 from harbor_agent.model.policy import Policy, Registry, Rollout
 from harbor_agent.model.result import Outcome
 from harbor_agent.transport.protocol import Completed
@@ -58,7 +58,11 @@ def change(transport: Denying) -> NodeResult:
         node=Node(name="node1", address="192.0.2.1"),
         policy=Policy(registries=(registry,)),
         outcome=Outcome.CHANGE,
-        decision=Plan(node="node1", reason="", action=Action.RESTART),
+        decision=Plan(
+            node="node1",
+            reason="",
+            activation=Activation(runtime="docker", unit="docker.service", action=Action.RESTART),
+        ),
         reason="it is not trusted",
     )
     run = RolloutContext(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=lambda _: None)

@@ -11,7 +11,7 @@ from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.engine.rollout.transactions import Following, begin
 from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.inventory import Node
-from harbor_agent.model.plan import Plan
+from harbor_agent.model.plan import Activation, Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import Record
 from harbor_agent.transport.protocol import Completed, Lost
@@ -54,7 +54,14 @@ class Broken:
 
 
 def follow(transport: Broken, stop: StopRequest, told: list[events.Event]) -> list[TransactionResult]:
-    plans = [(node, Plan(node=node.name, reason=""), Record()) for node in NODES]
+    plans = [
+        (
+            node,
+            Plan(node=node.name, reason="", activation=Activation(runtime="docker", unit="docker.service")),
+            Record(),
+        )
+        for node in NODES
+    ]
     return list(begin(transport, plans, "run", Following(health_deadline=10, listener=told.append, stop=stop)))
 
 

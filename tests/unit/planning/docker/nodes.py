@@ -24,7 +24,7 @@ TEMPLATES = Templates(
     daemon_json=(TEMPLATES_FOLDER / "daemon.json.j2").read_text(),
 )
 HARBOR = "192.168.0.99"
-CONTAINER = RunningContainer(id="c1", name="web", image="nginx", restart_policy="always")
+CONTAINER = RunningContainer(name="web", image="nginx", restart_policy="always")
 DEBIAN_UNIT = """[Unit]
 Description=Docker Application Container Engine
 
@@ -109,7 +109,7 @@ def applied(state: NodeState, plan: Plan) -> NodeState:
     after = replace(state, files=files, record=record)
     if state.offline:
         return after
-    return running(after, plan.argv_after, plan.expected_entries)
+    return running(after, plan.activation.arguments, plan.activation.expected)
 
 
 def want(*entries: str, **settings: object) -> DesiredState:

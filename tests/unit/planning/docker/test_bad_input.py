@@ -217,6 +217,6 @@ def test_the_last_line_may_end_or_not(line_end: str) -> None:
         state = node({FRAGMENT: DEBIAN_UNIT, ENVIRONMENT: f"A=1{line_end}DOCKER_OPTS=--mtu=1400{end}"})
         plan = plan_docker("node-1", state, want(HARBOR), TEMPLATES)
         assert isinstance(plan, Plan)
-        assert plan.argv_after[-2:] == ("--mtu=1400", f"--insecure-registry={HARBOR}")
+        assert plan.activation.arguments[-2:] == ("--mtu=1400", f"--insecure-registry={HARBOR}")
         text = regular(ENVIRONMENT, applied(state, plan).files[ENVIRONMENT].content or b"").content
         assert text == f"A=1{line_end}DOCKER_OPTS=--mtu=1400 --insecure-registry={HARBOR}{end}".encode()

@@ -82,9 +82,9 @@ def planned(case: Case, state: NodeState) -> Plan:
 @by_name(PLANNED)
 def test_action_route_and_arguments_are_those_wanted(case: Case) -> None:
     plan = planned(case, case.live)
-    assert plan.action.value == case.expect["action"]
+    assert plan.activation.action.value == case.expect["action"]
     assert plan.route.value == case.expect["route"]
-    assert list(plan.argv_after) == case.expect["argv"]
+    assert list(plan.activation.arguments) == case.expect["argv"]
     assert sorted({warning.code for warning in plan.warnings}) == case.expect.get("warnings", [])
     assert plan.reason
 
@@ -117,9 +117,9 @@ def test_taking_the_entry_out_of_a_running_daemon_revokes_it(case: Case) -> None
     after = applied(case.live, planned(case, case.live))
     undo = plan_docker("node-1", after, unwant(*case.registries), TEMPLATES)
     assert isinstance(undo, Plan), undo.problem
-    assert undo.action.value in ("reload", "restart")
-    assert set(undo.unexpected_entries) == set(case.registries)
-    assert not {f"--insecure-registry={registry}" for registry in case.registries} & set(undo.argv_after)
+    assert undo.activation.action.value in ("reload", "restart")
+    assert set(undo.activation.unexpected) == set(case.registries)
+    assert not {f"--insecure-registry={registry}" for registry in case.registries} & set(undo.activation.arguments)
 
 
 @by_name([case for case in PLANNED if case.repair])

@@ -67,13 +67,13 @@ def test_plan_is_the_one_wanted(folder: Path, facts: dict[str, object]) -> None:
             assert refusal.problem.code == "needs-repair"
             assert refusal.changes
         plan = plan_docker("node-1", state, want(HARBOR, repair=needs_repair), TEMPLATES)
-        action = plan.action.value if isinstance(plan, Plan) else "refuse"
+        action = plan.activation.action.value if isinstance(plan, Plan) else "refuse"
         assert action == wanted["action"], getattr(plan, "problem", plan)
         if not isinstance(plan, Plan):
             continue
         after = applied(state, plan)
         effective = evaluate(after)
-        resolved = [one.replace("host=%H", "host=vm") for one in plan.argv_after]
+        resolved = [one.replace("host=%H", "host=vm") for one in plan.activation.arguments]
         assert resolved == wanted.get("dockerd_argv", [])
         assert set(effective.entries) == set(wanted["effective_insecure_after"])
         for path, file in read_tree(folder / "expected").items():

@@ -57,7 +57,7 @@ def test_a_range_is_expected_as_dockerd_lists_it() -> None:
     wanted = want("192.168.0.99", "10.0.0.9", "harbor.lan")
     decision = plan_docker("n", stale, wanted, TEMPLATES)
     assert isinstance(decision, Plan)
-    assert set(decision.expected_entries) == {"192.168.0.0/16", "10.0.0.9", "harbor.lan"}
+    assert set(decision.activation.expected) == {"192.168.0.0/16", "10.0.0.9", "harbor.lan"}
 
 
 @pytest.mark.parametrize("path", ["/etc/docker//daemon.json", "/etc/docker/../docker/daemon.json", "/daemon.json"])
@@ -74,7 +74,7 @@ def test_a_registry_is_taken_out_by_its_https_url_too() -> None:
     decision = plan_docker("n", state, wanted, TEMPLATES)
     assert isinstance(decision, Plan)
     assert [change.path for change in decision.changes] == [DAEMON_JSON]
-    assert decision.unexpected_entries == (HARBOR,)
+    assert decision.activation.unexpected == (HARBOR,)
 
 
 def test_what_is_made_anew_at_each_boot_is_not_edited_to_take_an_entry_out() -> None:

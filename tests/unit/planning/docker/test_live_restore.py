@@ -9,10 +9,10 @@ import pytest
 
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.docker.disruption import objection_to_restart
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.plan import plan_docker
 from harbor_agent.planning.docker.rollback import plan_restoration
+from harbor_agent.planning.rollout.consent import find_objection_to_restart
 from tests.unit.planning.docker.nodes import (
     CONTAINER,
     DAEMON_JSON,
@@ -62,8 +62,8 @@ def refused(state: NodeState, *words: str) -> None:
     assert all(word in decision.problem.message for word in words), decision.problem.message
     assert "--accept-restart" in decision.problem.hint
     without = plan(state, want(HARBOR))
-    assert without.live_restore is LiveRestore.NONE
-    assert without.containers_bounced == (CONTAINER,)
+    assert without.activation.live_restore is LiveRestore.NONE
+    assert without.activation.stops == (CONTAINER,)
 
 
 def text(decision: Plan, path: str = DAEMON_JSON) -> str | None:
@@ -87,9 +87,9 @@ def test_the_key_is_part_of_the_plan_and_all_else_stays(before: str | None, afte
     decision = plan(up(before))
     assert text(decision) == after
     assert OPTIONS in {change.path for change in decision.changes}
-    assert (decision.action, decision.live_restore) == (Action.RESTART, LiveRestore.PLANNED)
-    assert decision.containers_bounced == ()
-    assert objection_to_restart(decision) is None
+    assert (decision.activation.action, decision.activation.live_restore) == (Action.RESTART, LiveRestore.PLANNED)
+    assert decision.activation.stops == ()
+    assert find_objection_to_restart(decision) is None
 
 
 def test_a_file_of_another_name_is_the_one_that_is_read() -> None:
@@ -98,28 +98,28 @@ def test_a_file_of_another_name_is_the_one_that_is_read() -> None:
     state = node(contents)
     decision = plan(running(state, evaluate(state).argv))
     assert text(decision, other) == '{ "live-restore": true }'
-    assert decision.config_file == other
+    assert decision.activation.config_file == other
 
 
 def test_a_key_that_is_there_and_not_yet_in_force_needs_no_edit() -> None:
     decision = plan(up('{"live-restore": true}'))
     assert text(decision) is None
-    assert decision.live_restore is LiveRestore.PLANNED
+    assert decision.activation.live_restore is LiveRestore.PLANNED
 
 
 def test_a_daemon_that_has_it_on_needs_nothing() -> None:
     decision = plan(up('{"live-restore": true}', live_restore=True), want(HARBOR))
-    assert (decision.live_restore, decision.containers_bounced) == (LiveRestore.ON, ())
+    assert (decision.activation.live_restore, decision.activation.stops) == (LiveRestore.ON, ())
 
 
 @pytest.mark.parametrize("flag", ["--live-restore", "--live-restore=true", "--live-restore=1"])
 def test_a_daemon_that_has_it_on_by_a_flag_needs_nothing(flag: str) -> None:
-    assert plan(up(options=flag, live_restore=True)).live_restore is LiveRestore.ON
+    assert plan(up(options=flag, live_restore=True)).activation.live_restore is LiveRestore.ON
 
 
 def test_what_is_on_and_no_longer_in_the_files_does_not_survive_the_restart() -> None:
     state = up("{}", live_restore=True)
-    assert plan(state, want(HARBOR)).containers_bounced == (CONTAINER,)
+    assert plan(state, want(HARBOR)).activation.stops == (CONTAINER,)
     assert text(plan(state)) == '{ "live-restore": true }'
 
 
@@ -134,14 +134,14 @@ def test_what_is_on_and_no_longer_in_the_files_does_not_survive_the_restart() ->
 )
 def test_where_no_container_stops_the_wish_changes_nothing(state: NodeState) -> None:
     decision = plan(state)
-    assert decision.live_restore is LiveRestore.NONE
+    assert decision.activation.live_restore is LiveRestore.NONE
     assert "live-restore" not in (text(decision) or "")
 
 
 def test_files_that_are_right_and_not_yet_read_may_take_a_restart_too() -> None:
     state = node({FRAGMENT: DEBIAN_UNIT, DEFAULTS: f"DOCKER_OPTS='--insecure-registry={HARBOR}'\n"})
     decision = plan(running(state, evaluate(node({FRAGMENT: DEBIAN_UNIT})).argv))
-    assert decision.live_restore is LiveRestore.PLANNED
+    assert decision.activation.live_restore is LiveRestore.PLANNED
     assert [change.path for change in decision.changes] == [DAEMON_JSON]
 
 
@@ -150,7 +150,7 @@ def test_a_swarm_is_refused() -> None:
     assert state.docker
     refused(replace(state, docker=replace(state.docker, swarm="active")), "swarm")
     inactive = replace(state, docker=replace(state.docker, swarm="inactive"))
-    assert plan(inactive).live_restore is LiveRestore.PLANNED
+    assert plan(inactive).activation.live_restore is LiveRestore.PLANNED
 
 
 @pytest.mark.parametrize("flag", ["--live-restore=false", "--live-restore=0"])
@@ -194,12 +194,12 @@ def test_the_objection_to_a_restart_names_it_where_it_would_help() -> None:
     state = up()
     assert state.docker
     busy = replace(state, docker=replace(state.docker, containers=(ONE_OFF,)))
-    objection = objection_to_restart(plan(busy, want(HARBOR)))
+    objection = find_objection_to_restart(plan(busy, want(HARBOR)))
     assert objection
     assert "--live-restore" in objection.hint
     assert busy.docker
     in_swarm = replace(busy, docker=replace(busy.docker, swarm="active"))
-    objection = objection_to_restart(plan(in_swarm, want(HARBOR)))
+    objection = find_objection_to_restart(plan(in_swarm, want(HARBOR)))
     assert objection
     assert "--live-restore" not in objection.hint
 
@@ -209,7 +209,7 @@ def test_it_stays_on_when_the_registry_is_taken_out_again() -> None:
     changed = applied(before, plan(before))
     removal = plan(changed, unwant(HARBOR))
     assert text(removal) is None
-    assert removal.unexpected_entries == (HARBOR,)
+    assert removal.activation.unexpected == (HARBOR,)
 
 
 def test_taking_the_run_back_announces_what_then_stops() -> None:
@@ -220,5 +220,5 @@ def test_taking_the_run_back_announces_what_then_stops() -> None:
     changed = replace(changed, docker=replace(changed.docker, live_restore=True))
     back = plan_restoration("n", changed, [one.before for one in change.changes], "back")
     assert isinstance(back, Plan)
-    assert back.containers_bounced == (CONTAINER,)
+    assert back.activation.stops == (CONTAINER,)
     assert {one.path for one in back.changes} == {DAEMON_JSON, OPTIONS}

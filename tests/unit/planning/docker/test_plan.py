@@ -36,10 +36,10 @@ def test_several_registries_are_one_change_and_one_restart() -> None:
     assert after(decision, OPTIONS) == (
         '[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry=a.lan --insecure-registry=b.lan:5000"\n'
     )
-    assert decision.action is Action.RESTART
-    assert decision.expected_entries == decision.owned_entries == ("a.lan", "b.lan:5000")
+    assert decision.activation.action is Action.RESTART
+    assert decision.activation.expected == decision.owned_entries == ("a.lan", "b.lan:5000")
     assert decision.created_files == (OPTIONS,)
-    assert decision.containers_bounced == (CONTAINER,)
+    assert decision.activation.stops == (CONTAINER,)
     assert decision.changes[0].after.mode == 0o644
 
 
@@ -98,7 +98,7 @@ def test_a_range_covers_a_name_by_the_addresses_the_node_resolved() -> None:
     decision = plan(replace(state, reachability=(seen,)), want("harbor.lan"))
     assert decision.is_empty
     assert "10.0.0.0/8" in decision.reason
-    assert decision.expected_entries == ("10.0.0.0/8",)
+    assert decision.activation.expected == ("10.0.0.0/8",)
 
 
 def test_an_entry_with_a_scheme_matches_since_17_04_only() -> None:
@@ -127,13 +127,13 @@ def test_a_later_file_name_is_used_where_a_package_wins_with_one() -> None:
     state = node({FRAGMENT: DEBIAN_UNIT, vendor: '[Service]\nEnvironment="DOCKER_OPTS=--mtu=1400"\n'})
     decision = plan(state)
     assert [change.path for change in decision.changes] == [f"{DROP_INS}/zz-docker-options.conf"]
-    assert decision.argv_after[-2:] == ("--mtu=1400", FLAG)
+    assert decision.activation.arguments[-2:] == ("--mtu=1400", FLAG)
 
 
 def test_specifiers_are_told_as_the_running_daemon_shows_them() -> None:
     state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--label=h=%H"\n'})
     decision = plan(running(state, (*DEBIAN_ARGV, "--label=h=vm")))
-    assert decision.argv_after == (*DEBIAN_ARGV, "--label=h=vm", FLAG)
+    assert decision.activation.arguments == (*DEBIAN_ARGV, "--label=h=vm", FLAG)
 
 
 def test_unset_environment_takes_the_variable_away() -> None:
@@ -146,7 +146,7 @@ def test_drop_in_repeats_exec_start_where_no_variable_reaches_dockerd() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
     decision = plan(state, want(HARBOR, route=RouteChoice.DROP_IN))
     assert after(decision, OPTIONS) == f"[Service]\nExecStart=\nExecStart={' '.join(DEBIAN_ARGV)} {FLAG}\n"
-    assert decision.action is Action.RESTART
+    assert decision.activation.action is Action.RESTART
 
 
 def test_drop_in_beside_the_key_is_refused() -> None:
@@ -170,7 +170,7 @@ def test_daemon_json_beside_a_flag_is_refused() -> None:
 
 def test_daemon_json_is_used_where_it_works() -> None:
     decision = plan(node({FRAGMENT: DEBIAN_UNIT}), want(HARBOR, route=RouteChoice.DAEMON_JSON))
-    assert (decision.route, decision.action) == (Route.DAEMON_JSON, Action.RELOAD)
+    assert (decision.route, decision.activation.action) == (Route.DAEMON_JSON, Action.RELOAD)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_daemon_json_is_used_where_it_works() -> None:
 )
 def test_reload_where_this_docker_takes_the_list_by_it(version: str, mirrors: str, action: Action) -> None:
     state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{{mirrors}"debug": false}}'}, version)
-    assert plan(running(state, DEBIAN_ARGV)).action is action
+    assert plan(running(state, DEBIAN_ARGV)).activation.action is action
 
 
 def test_a_change_on_a_daemon_that_does_not_run_is_shown_and_refused() -> None:
@@ -219,23 +219,23 @@ def test_where_nothing_is_to_be_done_a_stopped_daemon_is_a_note() -> None:
 def test_files_right_and_daemon_old_needs_no_change_but_an_action() -> None:
     json_node = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'})
     decision = plan(running(json_node, DEBIAN_ARGV))
-    assert (decision.changes, decision.action) == ((), Action.RELOAD)
+    assert (decision.changes, decision.activation.action) == ((), Action.RELOAD)
     assert not decision.is_empty
     flag_node = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: f'[Service]\nEnvironment="DOCKER_OPTS={FLAG}"\n'})
     decision = plan(running(flag_node, DEBIAN_ARGV))
-    assert (decision.changes, decision.action) == ((), Action.RESTART)
+    assert (decision.changes, decision.activation.action) == ((), Action.RESTART)
     assert "arguments-pending" in codes(decision)
 
 
 def test_a_lost_file_under_a_daemon_that_still_has_the_flag_is_written_without_a_restart() -> None:
     decision = plan(running(node({FRAGMENT: DEBIAN_UNIT}), (*DEBIAN_ARGV, FLAG), (HARBOR,)))
-    assert decision.action is Action.NONE
+    assert decision.activation.action is Action.NONE
     assert after(decision, OPTIONS)
 
 
 def test_a_flag_of_the_running_daemon_makes_the_key_a_matter_of_a_restart() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT}), (*DEBIAN_ARGV, "--insecure-registry=old.lan"), ("old.lan",))
-    assert plan(state).action is Action.RESTART
+    assert plan(state).activation.action is Action.RESTART
 
 
 def test_passwords_that_files_and_arguments_hold_are_not_told() -> None:
@@ -311,9 +311,9 @@ def test_behind_a_launcher_the_running_process_says_which_file_it_reads() -> Non
     state = node({"/etc/systemd/system/snap.docker.dockerd.service": unit, file: '{"log-level": "error"}'})
     plan = plan_docker("node-1", running(state, argv), want(HARBOR), TEMPLATES)
     assert isinstance(plan, Plan)
-    assert (plan.unit, plan.action) == ("snap.docker.dockerd.service", Action.RELOAD)
+    assert (plan.activation.unit, plan.activation.action) == ("snap.docker.dockerd.service", Action.RELOAD)
     assert [change.path for change in plan.changes] == [file]
-    assert plan.argv_after == argv
+    assert plan.activation.arguments == argv
     assert not plan.warnings
 
 

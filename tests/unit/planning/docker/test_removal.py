@@ -34,7 +34,7 @@ def test_the_last_entry_leaves_an_empty_list_for_the_reload_to_revoke() -> None:
     )
     decision = plan(state, unwant(HARBOR))
     assert after(decision, DAEMON_JSON) == '{\n  "insecure-registries": []\n}\n'
-    assert (decision.action, decision.unexpected_entries) == (Action.RELOAD, (HARBOR,))
+    assert (decision.activation.action, decision.activation.unexpected) == (Action.RELOAD, (HARBOR,))
     assert decision.owned_entries == ()
     assert plan(applied(state, decision), unwant(HARBOR)).is_empty
 
@@ -44,8 +44,8 @@ def test_a_file_that_came_with_the_entry_goes_with_it() -> None:
     decision = plan(applied(before, plan(before)), unwant(HARBOR))
     (change,) = decision.changes
     assert change.after.kind is FileKind.ABSENT
-    assert (decision.action, decision.created_files) == (Action.RESTART, ())
-    assert decision.argv_after == DEBIAN_ARGV
+    assert (decision.activation.action, decision.created_files) == (Action.RESTART, ())
+    assert decision.activation.arguments == DEBIAN_ARGV
 
 
 def test_a_file_of_somebody_else_stays_though_empty() -> None:
@@ -66,7 +66,7 @@ def test_one_goes_and_one_comes_in_one_plan() -> None:
     wanted = replace(want("b"), absent=unwant("a").absent)
     decision = plan(running(state, DEBIAN_ARGV, ("a",)), wanted)
     assert after(decision, DAEMON_JSON) == '{"insecure-registries": ["b"]}'
-    assert (decision.expected_entries, decision.unexpected_entries) == (("b",), ("a",))
+    assert (decision.activation.expected, decision.activation.unexpected) == (("b",), ("a",))
 
 
 def test_nothing_to_take_out_is_unchanged() -> None:

@@ -62,8 +62,8 @@ def test_every_file_is_again_what_it_was(contents: dict[str, str], action: Actio
     plan, after = change(before)
     way_back = back(after, plan)
     assert {one.path: one.after for one in way_back.changes} == {one.path: one.before for one in plan.changes}
-    assert way_back.action is action
-    assert way_back.unexpected_entries == (HARBOR,)
+    assert way_back.activation.action is action
+    assert way_back.activation.unexpected == (HARBOR,)
 
 
 def test_what_is_so_already_needs_nothing() -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import pytest
 
 from harbor_agent.model.daemon import RunningContainer
-from harbor_agent.model.plan import Action, Plan
-from harbor_agent.planning.docker.disruption import objection_to_restart
+from harbor_agent.model.plan import Action, Activation, Plan
+from harbor_agent.planning.rollout.consent import find_objection_to_restart
 
 
 def container(policy: str, *, kubernetes: bool = False) -> RunningContainer:
-    return RunningContainer(id="1", name="web", image="nginx", restart_policy=policy, kubernetes=kubernetes)
+    return RunningContainer(name="web", image="nginx", restart_policy=policy, kubernetes=kubernetes)
 
 
 def plan(action: Action, *containers: RunningContainer) -> Plan:
-    return Plan(node="n", action=action, reason="r", containers_bounced=containers)
+    activation = Activation(runtime="docker", unit="docker.service", action=action, stops=containers)
+    return Plan(node="n", activation=activation, reason="r")
 
 
 @pytest.mark.parametrize("policy", ["no", "", "on-failure"])
 def test_what_nobody_starts_again_is_named(policy: str) -> None:
-    problem = objection_to_restart(plan(Action.RESTART, container(policy), container("always")))
+    problem = find_objection_to_restart(plan(Action.RESTART, container(policy), container("always")))
     assert problem
     assert "web" in problem.message
     assert "--accept-restart" in problem.hint
@@ -35,4 +36,4 @@ def test_what_nobody_starts_again_is_named(policy: str) -> None:
     ],
 )
 def test_what_comes_back_needs_no_consent(harmless: Plan) -> None:
-    assert objection_to_restart(harmless) is None
+    assert find_objection_to_restart(harmless) is None

@@ -1,0 +1,36 @@
+"""Which restarts need the operator's consent, for any runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.model.plan import Action, LiveRestore
+
+if TYPE_CHECKING:
+    from harbor_agent.model.plan import Plan
+
+_KEEPS_RUNNING = frozenset({LiveRestore.ON, LiveRestore.PLANNED})
+
+
+def find_objection_to_restart(plan: Plan) -> Problem | None:
+    """Return why a restart needs consent: it stops containers that are not started again, or that were not listed."""
+    activation = plan.activation
+    if activation.action is not Action.RESTART or activation.live_restore in _KEEPS_RUNNING:
+        return None
+    if not plan.containers_seen:
+        return Problem(
+            code="containers-would-stop",
+            message="the containers that run could not be listed, so it is not known which ones the restart stops",
+            hint=f"find out why the runtime does not answer: harbor-agent explain {plan.runtime}-silent;"
+            " or add --accept-restart",
+        )
+    lost = [container.name for container in activation.stops if not container.comes_back]
+    if not lost:
+        return None
+    keep = "add --live-restore to keep them running; or " if activation.live_restore is LiveRestore.POSSIBLE else ""
+    return Problem(
+        code="containers-would-stop",
+        message=f"the restart would stop containers that are not started again: {', '.join(lost)}",
+        hint=f"{keep}add --accept-restart; or give the containers a restart policy first",
+    )
