@@ -1,1 +1,1 @@
-"""Pure decisions: observed state and desired state in, plan or refusal out."""
+"""Pure decisions, one package per container runtime: observed and desired state in, plan or refusal out."""

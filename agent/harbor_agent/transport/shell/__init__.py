@@ -1,1 +1,1 @@
-"""From the login shell to /bin/sh as root, whatever the shell is."""
+"""From any login shell to /bin/sh as root."""
