@@ -99,7 +99,7 @@ def test_a_hand_edit_and_a_rewritten_file_are_named_and_undone(fleet: Fleet) -> 
         assert found.node(node.name)["in_files"]
         assert {"entry": fleet.site.registry.entry, "where": "file", "wanted": True} in found.node(node.name)["entries"]
     assert found.node(by_hand.name)["files"][0]["found"] == "absent"
-    assert f"{_DROP_IN} is gone" in fleet.site.agent("drift", "-i", fleet.inventory).stdout
+    assert f"{_DROP_IN} is missing" in fleet.site.agent("drift", "-i", fleet.inventory).stdout
 
     one = fleet.correct("--max-nodes", "1", "--note", "by timer")
     assert one.code == 3, one.stderr

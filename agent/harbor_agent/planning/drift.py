@@ -1,11 +1,11 @@
-"""Whether a node is still as it was left: what is there against what the node remembers, and that against the wish."""
+"""Drift: compares a node with its record of the last run, and that record with the current policy."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -25,15 +25,25 @@ if TYPE_CHECKING:
     from harbor_agent.planning.docker.matching import Version
 
 ABSENT = "absent"
-# "Corrected 3 times in 24 hours" is a fight, whatever the file held.
+_NOT_READ = "no longer read by dockerd"
+_DESCRIPTIONS = {
+    ABSENT: "is missing",
+    _NOT_READ: f"is {_NOT_READ}",
+    FileKind.SYMLINK: "is now a symlink",
+    FileKind.DIRECTORY: "is now a directory",
+    FileKind.OTHER: "is no longer a regular file",
+    FileKind.UNREADABLE: "cannot be read",
+    FileKind.TOO_LARGE: "is too large to read",
+}
+# A file that was corrected this often in this time is being reverted by something else, whatever its content was.
 FIGHT_CORRECTIONS = 3
 FIGHT_SECONDS = 24 * 3600.0
-# Two nodes of a small cluster may drift at once without making the input suspect, whatever share of it they are.
+# So many nodes may drift at once in a small cluster, even if they exceed the percentage.
 _FEW = 2
 
 
 class DriftStatus(StrEnum):
-    """How a node stands. The last four say why that is not known; a busy one has a transaction under way."""
+    """The state of a node. The last four leave open whether it drifted; BUSY means that a transaction is under way."""
 
     IN_SYNC = "in_sync"
     DRIFT = "drift"
@@ -47,9 +57,10 @@ class DriftStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDrift:
-    """A file that is not as recorded: SHA-256 (hex), "absent", or what there is in place of a regular file.
+    """A file that differs from the record.
 
-    `owner` is what the file says of who writes it, None where it says nothing.
+    `recorded` and `found` are SHA-256 (hex) or "absent"; `found` can also be the kind of file that has replaced a
+    regular one, or "no longer read by dockerd". `owner` is the tool that the file says it is managed by, if it does.
     """
 
     path: str
@@ -62,7 +73,7 @@ class FileDrift:
 class EntryDrift:
     """A registry that should be trusted and is not, or the other way round.
 
-    `where` is "file" where the files say so, "runtime" where they are right and the daemon has not read them.
+    `where` is "file" if the files are wrong, "runtime" if they are correct and the daemon has not loaded them.
     """
 
     entry: str
@@ -72,7 +83,7 @@ class EntryDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeDrift:
-    """What differs on one node. Arguments are those of the running dockerd against the recorded ones."""
+    """The differences on one node: files, entries, and the running dockerd's arguments compared with the record."""
 
     status: DriftStatus
     reason: str
@@ -83,23 +94,23 @@ class NodeDrift:
 
     @property
     def in_files(self) -> bool:
-        """Whether files differ."""
+        """Whether any file differs."""
         return bool(self.files) or any(entry.where == "file" for entry in self.entries)
 
     @property
     def at_runtime(self) -> bool:
-        """Whether the running daemon differs from the record although the files may be right."""
+        """Whether the running daemon differs from the record; the files may be correct."""
         return bool(self.missing_arguments or self.added_arguments) or any(e.where == "runtime" for e in self.entries)
 
 
 def classify(state: NodeState, digest: str | None) -> NodeDrift:
-    """Compare a node with its record, and the record with today's policy (its digest; None: none is named)."""
+    """Compare a node with its record, and the record with the policy's `digest` (None: no policy is known)."""
     record = state.record
     if record is None:
-        return NodeDrift(status=DriftStatus.UNMANAGED, reason="no run of this tool has left a record on the node")
-    files = tuple(_files(record.file_hashes, state.files))
-    entries, doubt = _entries(record, state)
-    missing, added = _arguments(record, state)
+        return NodeDrift(status=DriftStatus.UNMANAGED, reason="the node has no record of a harbor-agent run")
+    files = tuple(_compare_files(record.file_hashes, state.files))
+    entries, doubt = _compare_entries(record, state)
+    missing, added = _compare_arguments(record, state)
     found = NodeDrift(
         status=DriftStatus.DRIFT,
         reason="",
@@ -109,27 +120,27 @@ def classify(state: NodeState, digest: str | None) -> NodeDrift:
         added_arguments=added,
     )
     if found.in_files or found.at_runtime:
-        return _with_reason(found, doubt)
+        return replace(found, reason=_describe_differences(found, doubt))
     if digest is not None and digest != record.policy_digest:
-        reason = f"as recorded by run {record.run_id}, but something else is wanted today"
+        reason = f"matches the record of run {record.run_id}, but the settings have changed since"
         return NodeDrift(status=DriftStatus.PENDING, reason=reason)
-    return NodeDrift(status=DriftStatus.IN_SYNC, reason=f"as recorded by run {record.run_id}")
+    return NodeDrift(status=DriftStatus.IN_SYNC, reason=f"matches the record of run {record.run_id}")
 
 
-def digest_of(state: FileState) -> str:
-    """Return the SHA-256 (hex) of a file's content, "absent" where there is no file."""
+def hash_content(state: FileState) -> str:
+    """Return the SHA-256 (hex) of a file's content, or "absent" if there is no file."""
     return hashlib.sha256(state.content or b"").hexdigest() if state.exists else ABSENT
 
 
 def find_reverted_file(found: Mapping[str, str], past: Sequence[PastCorrection]) -> tuple[str, str] | None:
-    """Return the file that somebody else keeps rewriting, and why that is clear; None where nobody does.
+    """Return the file that something else keeps rewriting, and the evidence; None if there is no such file.
 
-    `found` maps what is to be corrected now to what it holds (`digest_of`); {"": ""} where it is the daemon only.
+    `found` maps each path that needs a correction to its `hash_content`; it is {"": ""} if only the daemon needs one.
     """
     for path, digest in found.items():
         earlier = [correction for correction in past if correction.path == path]
         if digest and any(correction.found == digest for correction in earlier):
-            return path, "it went back to the very content that was corrected before"
+            return path, "its content is again the one that was corrected before"
         recent = sum(1 for correction in earlier if correction.seconds_ago < FIGHT_SECONDS)
         if recent >= FIGHT_CORRECTIONS:
             return path, f"it was corrected {recent} times within 24 hours"
@@ -137,26 +148,26 @@ def find_reverted_file(found: Mapping[str, str], past: Sequence[PastCorrection])
 
 
 def is_suspect(drifted: int, recorded: int, limits: DriftLimits) -> bool:
-    """Whether so many of the nodes with a record drifted at once that the input is likelier wrong than they are."""
+    """Whether so many of the `recorded` nodes drifted at once that wrong input is more likely than drift."""
     if isinstance(limits.max_drifted, int):
         return drifted > limits.max_drifted
     share = math.floor(recorded * int(limits.max_drifted.removesuffix("%")) / 100)
     return drifted > max(_FEW, share)
 
 
-def _files(recorded: Mapping[str, str], files: Mapping[str, FileState]) -> Iterator[FileDrift]:
+def _compare_files(recorded: Mapping[str, str], files: Mapping[str, FileState]) -> Iterator[FileDrift]:
     for path, digest in recorded.items():
         state = files.get(path)
         if state is None:
-            yield FileDrift(path=path, recorded=digest, found="not read by dockerd any more")
+            yield FileDrift(path=path, recorded=digest, found=_NOT_READ)
         elif state.kind not in (FileKind.REGULAR, FileKind.ABSENT):
             yield FileDrift(path=path, recorded=digest, found=state.kind.value)
-        elif (now := digest_of(state)) != digest:
+        elif (now := hash_content(state)) != digest:
             yield FileDrift(path=path, recorded=digest, found=now, owner=announced_owner(state.content or b""))
 
 
-def _entries(record: Record, state: NodeState) -> tuple[tuple[EntryDrift, ...], str]:
-    """Return the registries that differ, and why the files could not be judged ("" where they could)."""
+def _compare_entries(record: Record, state: NodeState) -> tuple[tuple[EntryDrift, ...], str]:
+    """Return the registries that differ, and why files or daemon could not be checked ("" if they could)."""
     version = docker_version(state)
     live = state.docker.live if state.docker else None
     in_force = (*live.insecure_entries, *live.insecure_cidrs) if live else None
@@ -166,7 +177,7 @@ def _entries(record: Record, state: NodeState) -> tuple[tuple[EntryDrift, ...], 
     except RefusedError as error:
         in_files, doubt = None, error.problem.message
     if live is None:
-        doubt = doubt or "dockerd does not answer, so what it trusts is not known"
+        doubt = doubt or "dockerd does not respond, so it is unknown which registries it trusts"
     found: list[EntryDrift] = []
     wanted = [(entry, True) for entry in record.expected_entries if entry != LOOPBACK]
     for entry, is_wanted in (*wanted, *((entry, False) for entry in record.unexpected_entries)):
@@ -178,12 +189,12 @@ def _entries(record: Record, state: NodeState) -> tuple[tuple[EntryDrift, ...], 
 
 
 def _has(entry: str, entries: Sequence[str], version: Version | None) -> bool:
-    """Whether dockerd takes the entry for one of these: a range may be written in several ways."""
+    """Whether one of `entries` means the same to dockerd as `entry`: a CIDR range can be written in several ways."""
     return as_listed(entry, version) in {as_listed(one, version) for one in entries}
 
 
-def _arguments(record: Record, state: NodeState) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the arguments that are gone and those that are new; their order means nothing."""
+def _compare_arguments(record: Record, state: NodeState) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the arguments that are missing and those that were added; their order does not count."""
     now = state.docker.argv if state.docker else None
     if not record.argv or now is None:
         return (), ()
@@ -191,38 +202,22 @@ def _arguments(record: Record, state: NodeState) -> tuple[tuple[str, ...], tuple
     return tuple((before - after).elements()), tuple((after - before).elements())
 
 
-def _with_reason(found: NodeDrift, doubt: str) -> NodeDrift:
-    files = [_file_clause(file) for file in found.files]
-    in_files = [_entry_clause(entry) for entry in found.entries if entry.where == "file"]
-    runtime = [_entry_clause(entry) for entry in found.entries if entry.where == "runtime"]
-    clauses = files + [f"{clause} by what is in the files" for clause in in_files]
-    clauses += [f"the files are right, but {clause} by the running dockerd" for clause in runtime]
+def _describe_differences(found: NodeDrift, doubt: str) -> str:
+    clauses = [_describe_file(file) for file in found.files]
+    clauses += [_describe_entry(entry) for entry in sorted(found.entries, key=lambda entry: entry.where)]
     if found.missing_arguments or found.added_arguments:
-        clauses.append("dockerd runs with other arguments")
-    reason = "; ".join([*clauses, *([doubt] if doubt else [])])
-    return NodeDrift(
-        status=found.status,
-        reason=reason,
-        files=found.files,
-        entries=found.entries,
-        missing_arguments=found.missing_arguments,
-        added_arguments=found.added_arguments,
-    )
+        clauses.append("dockerd runs with different arguments")
+    return "; ".join([*clauses, *([doubt] if doubt else [])])
 
 
-def _file_clause(file: FileDrift) -> str:
-    what = {ABSENT: "is gone"}.get(file.found, "was edited")
-    if file.recorded == ABSENT:
-        what = "is there again"
-    elif not _is_digest(file.found) and file.found != ABSENT:
-        what = f"is {file.found}"
+def _describe_file(file: FileDrift) -> str:
+    what = "exists again" if file.recorded == ABSENT else _DESCRIPTIONS.get(file.found, "was edited")
     owner = f" (it says '{file.owner}')" if file.owner else ""
     return f"{file.path} {what}{owner}"
 
 
-def _entry_clause(entry: EntryDrift) -> str:
-    return f"{entry.entry} is {'not ' if entry.wanted else 'still '}trusted"
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) == hashlib.sha256().digest_size * 2
+def _describe_entry(entry: EntryDrift) -> str:
+    if entry.where == "file":
+        return f"{entry.entry} is {'not' if entry.wanted else 'still'} trusted according to the files"
+    verb = "does not trust" if entry.wanted else "still trusts"
+    return f"the files are correct, but the running dockerd {verb} {entry.entry}"

@@ -19,7 +19,7 @@ from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine, RunKind
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.planning.drift import DriftStatus, digest_of, find_reverted_file, is_suspect
+from harbor_agent.planning.drift import DriftStatus, find_reverted_file, hash_content, is_suspect
 from harbor_agent.planning.files.managed import announced_owner
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _found(node: DriftedNode) -> list[CorrectedFile]:
     """Return what is on the node where the correction will change something; the daemon itself is the path ""."""
     plan = node.planned.decision
     changes = plan.changes if isinstance(plan, Plan) else ()
-    found = [CorrectedFile(node=node.name, path=change.path, found=digest_of(change.before)) for change in changes]
+    found = [CorrectedFile(node=node.name, path=change.path, found=hash_content(change.before)) for change in changes]
     return found or [CorrectedFile(node=node.name, path="", found="")]
 
 

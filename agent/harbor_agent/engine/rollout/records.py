@@ -12,7 +12,7 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import NodeState, Record, System
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.planning.drift import digest_of
+from harbor_agent.planning.drift import hash_content
 from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def _facts(record: Record) -> Record:
 
 
 def _hashes_of(plan: Plan) -> dict[str, str]:
-    return {change.path: digest_of(change.after) for change in plan.changes}
+    return {change.path: hash_content(change.after) for change in plan.changes}
 
 
 def _hashes_now(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:
     """Return the hashes of these files as they are; one that nothing reads any more is left out."""
-    return {path: digest_of(state.files[path]) for path in paths if path in state.files}
+    return {path: hash_content(state.files[path]) for path in paths if path in state.files}
 
 
 def _argv(plan: Plan, state: NodeState) -> tuple[str, ...]:
