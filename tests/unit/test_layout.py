@@ -34,6 +34,7 @@ TOO_LONG = {
     "engine/schedule/request.py",
     "engine/secrets/secrets.py",
     "planning/docker/effective.py",
+    "planning/docker/plan.py",
     "planning/secrets/workloads.py",
 }
 

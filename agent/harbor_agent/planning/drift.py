@@ -35,7 +35,7 @@ _DESCRIPTIONS = {
     FileKind.UNREADABLE: "cannot be read",
     FileKind.TOO_LARGE: "is too large to read",
 }
-# A file that was corrected this often in this time is being reverted by something else, whatever its content was.
+# A file that was corrected this often in this time is being rewritten by something else.
 FIGHT_CORRECTIONS = 3
 FIGHT_SECONDS = 24 * 3600.0
 # So many nodes may drift at once in a small cluster, even if they exceed the percentage.

@@ -1,4 +1,4 @@
-"""How planning stops on one node: raised inside, always turned into a `Refusal`."""
+"""The error that ends the planning of one node; planners turn it into a `Refusal`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from harbor_agent.formats.text import FormatError
     from harbor_agent.model.state import NodeState
 
-_WAY_OUT = (
-    "it ends by itself within minutes; where it does not, as root there: "
+_HINT = (
+    "wait a few minutes for it to end; if it does not, run as root on the node: "
     "sh /var/lib/harbor-agent/transactions/RUN/transaction.sh rollback RUN; "
-    "where that file is gone, harbor-agent explain transaction-pending has the way out"
+    "if that file is missing, see harbor-agent explain transaction-pending"
 )
 
 
 class RefusedError(Exception):
-    """The node cannot be planned, or must not be changed; `problem` says why and what to do."""
+    """The node cannot be planned or must not be changed; `problem` says why and what to do."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         """Keep the problem."""
@@ -26,23 +26,23 @@ class RefusedError(Exception):
         self.problem = Problem(code=code, message=message, hint=hint)
 
     @classmethod
-    def because_of(cls, problem: Problem) -> Self:
-        """Return the refusal for a problem that is there already."""
+    def from_problem(cls, problem: Problem) -> Self:
+        """Build the refusal from its problem."""
         return cls(problem.code, problem.message, problem.hint)
 
 
-def refused_file(path: str, error: FormatError) -> RefusedError:
-    """Return the refusal for a file that its reader cannot use."""
-    return RefusedError("file-invalid", f"{path} line {error.line}: {error.reason}", "mend the file by hand")
+def refuse_file(path: str, error: FormatError) -> RefusedError:
+    """Return the refusal for a file that its parser rejects."""
+    return RefusedError("file-invalid", f"{path} line {error.line}: {error.reason}", "fix the file by hand")
 
 
-def pending_transaction(state: NodeState) -> Problem | None:
-    """Return why nothing is planned while a transaction of the node has not ended; None where there is none."""
+def find_pending_transaction(state: NodeState) -> Problem | None:
+    """Return the problem that a transaction on the node has not ended; None if there is no such transaction."""
     transaction = state.pending_transaction
     if not transaction:
         return None
     return Problem(
         code="transaction-pending",
-        message=f"transaction {transaction} is under way on the node, or was broken off",
-        hint=_WAY_OUT.replace("RUN", transaction),
+        message=f"transaction {transaction} is under way on the node or was interrupted",
+        hint=_HINT.replace("RUN", transaction),
     )

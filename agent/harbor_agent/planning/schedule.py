@@ -1,4 +1,4 @@
-"""Runs by the clock: when, and as which files. Pure; systemd and cron are asked elsewhere."""
+"""Scheduled drift checks: their times, and the text of service, timer and crontab line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = {"min": 60, "h": 3600, "d": 86400}
 _MINUTE, _HOUR, _DAY = _SECONDS["min"], _SECONDS["h"], _SECONDS["d"]
 _SHORTEST = 5 * 60
 _LONGEST_DELAY = 5 * 60
-# Words of systemd.time(7) that cron has lines for; {} is the minute.
+# Words of systemd.time(7) that crontab(5) can express; {} is the minute.
 _CRON_OF_WORDS = {
     "hourly": "{} * * * *",
     "daily": "{} 0 * * *",
@@ -24,34 +24,34 @@ _CRON_OF_WORDS = {
 }
 _CRON_WORDS = {_HOUR: "hourly", _DAY: "daily", 7 * _DAY: "weekly"}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# Also bytes that are no UTF-8: systemd gives up on the whole file.
+# Surrogates are bytes that are not UTF-8: systemd rejects a whole file with one.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-# What neither systemd nor a shell sees anything in.
+# Text without a character that means something to systemd or a shell.
 _HARMLESS = re.compile(r"[A-Za-z0-9_./:,=+@-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When: a calendar expression of systemd.time(7), or every so often such as "6h"; just one of them is given."""
+    """The time of runs: a calendar expression of systemd.time(7), or an interval such as "6h"; one of the two is ""."""
 
     calendar: str = ""
     every: str = ""
 
     @property
     def seconds(self) -> int:
-        """From run to run, 0 where the calendar says when."""
+        """The interval in seconds; 0 for a calendar expression."""
         found = _SPAN.fullmatch(self.every)
         return int(found[1]) * _SECONDS[found[2]] if found else 0
 
     @property
     def random_delay(self) -> int:
-        """Seconds that a run may be late by, so that machines of one kind do not all begin at once."""
+        """The most seconds that systemd delays a run by, so that many controllers do not start at once."""
         return min(_LONGEST_DELAY, self.seconds // 10) if self.every else _LONGEST_DELAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A file with a password, handed to the service under `name`, so that its user need not be able to read it."""
+    """A password file that systemd passes to the service as `name`, so that its user need not be able to read it."""
 
     name: str
     path: str
@@ -59,10 +59,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A run by the clock. `unit` is the name of service and timer, `command` what is run, in `folder`.
+    """A scheduled run: `unit` is the name of service and timer, `command` is run in `folder`.
 
-    `state_home` is the run's XDG_STATE_HOME, and `state_folder` the one in it with lock and history. `confined` is
-    false where programs for a node run on this very machine: they change files that the service could not.
+    `state_home` is the run's XDG_STATE_HOME, and `state_folder` the folder in it with lock and history. `confined` is
+    false if node programs run on this machine: they change files that a confined service cannot write.
     """
 
     unit: str
@@ -88,54 +88,59 @@ class ScheduleTemplates:
     crontab: str
 
 
-def unit_name(name: str | None) -> str:
-    """Return what service and timer are called. Raises UsageError for a name that none of them can have."""
+def build_unit_name(name: str | None) -> str:
+    """Return the name of service and timer, without suffix. Raises UsageError if `name` cannot be part of it."""
     if name is None:
         return "harbor-agent-drift"
     if not _NAME.fullmatch(name):
-        raise UsageError.of("usage", f"'{name}' cannot be part of a unit's name", "use a-z, 0-9 and hyphens")
+        raise UsageError.of("usage", f"invalid schedule name '{name}'", "use a-z, 0-9 and single hyphens")
     return f"harbor-agent-drift-{name}"
 
 
-def timing(every: str | None, calendar: str | None) -> Timing:
-    """Return when; hourly where nothing is said. Raises UsageError."""
+def parse_timing(every: str | None, calendar: str | None) -> Timing:
+    """Return the time of runs, hourly by default. Raises UsageError for both options, or an invalid interval.
+
+    systemd judges the calendar expression, not this function.
+    """
     if every is not None and calendar is not None:
-        raise UsageError.of("flags-ambiguous", "--every and --on-calendar are two times", "name one of them")
+        raise UsageError.of("flags-ambiguous", "--every and --on-calendar cannot be used together", "use one of them")
     if every is None:
         expression = calendar if calendar is not None else DEFAULT_CALENDAR
         _require_no_control(expression)
         return Timing(calendar=expression)
-    when = Timing(every=every)
-    if not when.seconds:
-        raise UsageError.of("usage", f"--every: '{every}' is no time", "write it such as 30min, 6h or 1d")
-    if when.seconds < _SHORTEST:
-        raise UsageError.of("usage", f"--every {every} is shorter than a look may take", "5min is the shortest")
-    return when
+    timing = Timing(every=every)
+    if not timing.seconds:
+        raise UsageError.of("usage", f"--every: invalid interval '{every}'", "use a value such as 30min, 6h or 1d")
+    if timing.seconds < _SHORTEST:
+        raise UsageError.of("usage", f"--every {every} is too short for a drift check", "use 5min or more")
+    return timing
 
 
 def render_service(schedule: Schedule, template: str) -> str:
-    """Return the service. Raises UsageError for a path that cannot stand in it."""
+    """Return the text of the service unit. Raises UsageError for a path that cannot be written in it."""
     return render_text(
         template,
         schedule=schedule,
-        command=" ".join(map(_command_word, schedule.command)),
-        folder=_path(schedule.folder),
-        environment=_word(f"XDG_STATE_HOME={schedule.state_home}"),
-        # One that is gone is passed over, so that the run goes on and says so.
-        writable=[_word(f"-{path}") for path in (schedule.state_folder, schedule.metrics_folder) if path is not None],
-        credentials=[(credential.name, _path(credential.path)) for credential in schedule.credentials],
+        command=" ".join(map(_quote_command_word, schedule.command)),
+        folder=_escape_path(schedule.folder),
+        environment=_quote_word(f"XDG_STATE_HOME={schedule.state_home}"),
+        # The leading "-" makes systemd ignore a missing folder, so that the run starts and reports it.
+        writable=[
+            _quote_word(f"-{path}") for path in (schedule.state_folder, schedule.metrics_folder) if path is not None
+        ],
+        credentials=[(credential.name, _escape_path(credential.path)) for credential in schedule.credentials],
     )
 
 
 def render_timer(schedule: Schedule, template: str) -> str:
-    """Return the timer."""
+    """Return the text of the timer unit."""
     return render_text(template, unit=schedule.unit, timing=schedule.timing)
 
 
 def render_crontab(schedule: Schedule, template: str, *, minute: int) -> str:
-    """Return the line for the user's crontab, run at `minute` of its hours.
+    """Return the lines for the user's crontab (a comment and the command), run at `minute` of the hour.
 
-    Credentials are read where they are, by the user. Raises UsageError where cron has no such time.
+    The user reads the password files directly. Raises UsageError if cron cannot express the time.
     """
     for text in (*schedule.command, schedule.folder, schedule.state_home):
         _require_no_control(text)
@@ -144,15 +149,15 @@ def render_crontab(schedule: Schedule, template: str, *, minute: int) -> str:
         f"said=$(XDG_STATE_HOME={shlex.quote(schedule.state_home)} {shlex.join(schedule.command)} 2>&1); code=$?; "
         'case $code in 0|75) ;; *) echo "$said"; exit $code ;; esac'
     )
-    # crontab(5): a percent sign ends the command unless a backslash stands before it
-    return render_text(
-        template, schedule=schedule, times=_cron_times(schedule.timing, minute), command=command.replace("%", "\\%")
-    )
+    times = _build_cron_times(schedule.timing, minute)
+    # crontab(5): a percent sign ends the command unless it follows a backslash
+    return render_text(template, schedule=schedule, times=times, command=command.replace("%", "\\%"))
 
 
-def _cron_times(when: Timing, minute: int) -> str:
-    seconds = when.seconds
-    word = when.calendar or _CRON_WORDS.get(seconds, "")
+def _build_cron_times(timing: Timing, minute: int) -> str:
+    """Return the five time fields of crontab(5)."""
+    seconds = timing.seconds
+    word = timing.calendar or _CRON_WORDS.get(seconds, "")
     if word in _CRON_OF_WORDS:
         return _CRON_OF_WORDS[word].format(minute)
     if seconds and seconds % _HOUR == 0 and _DAY % seconds == 0:
@@ -162,18 +167,18 @@ def _cron_times(when: Timing, minute: int) -> str:
         return f"{minute % step}-59/{step} * * * *"
     raise UsageError.of(
         "usage",
-        "cron has no line for this time",
-        "name a part of an hour or a day such as 15min, 6h or 1d, or hourly, daily, weekly, monthly",
+        "cron cannot express this time",
+        "use an even part of an hour or a day such as 15min, 6h or 1d, or hourly, daily, weekly, monthly",
     )
 
 
-def _command_word(text: str) -> str:
-    """Return a word of ExecStart= that arrives as `text`: systemd would expand variables in it."""
-    return _word(text).replace("$", "$$")
+def _quote_command_word(text: str) -> str:
+    """Return `text` as a word of ExecStart=, so that systemd expands no variable in it."""
+    return _quote_word(text).replace("$", "$$")
 
 
-def _word(text: str) -> str:
-    """Return a word of a list in a unit, quoted where it must be, with no specifier in it."""
+def _quote_word(text: str) -> str:
+    """Return `text` as a word of a list in a unit, in quotes if it needs them, with specifiers escaped."""
     _require_no_control(text)
     if _HARMLESS.fullmatch(text):
         return text
@@ -181,18 +186,18 @@ def _word(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _path(text: str) -> str:
-    """Return a path that is a whole value in a unit, where there are no quotes."""
+def _escape_path(text: str) -> str:
+    """Return a path as a whole value in a unit: such a value takes no quotes. Raises UsageError."""
     if "\\" in text or text != text.strip():
-        raise _impossible(text)
+        raise _build_error(text)
     _require_no_control(text)
     return text.replace("%", "%%")
 
 
 def _require_no_control(text: str) -> None:
     if _CONTROL.search(text):
-        raise _impossible(text)
+        raise _build_error(text)
 
 
-def _impossible(text: str) -> UsageError:
-    return UsageError.of("usage", f"{text!r} cannot stand in a unit or a crontab", "give it another name")
+def _build_error(text: str) -> UsageError:
+    return UsageError.of("usage", f"{text!r} cannot be written in a unit or a crontab", "use another name or path")

@@ -88,13 +88,13 @@ def test_a_password_in_the_environment_is_refused_and_stands_nowhere(show: Runne
         (("--vault-id", "prompt"), "nobody to ask"),
         (("--ask-vault-pass",), "nobody to ask"),
         (("--user", "nemo"), "no user nemo"),
-        (("--every", "1h", "--on-calendar", "daily"), "two times"),
-        (("--every", "1s"), "no time"),
-        (("--name", "../x"), "unit's name"),
+        (("--every", "1h", "--on-calendar", "daily"), "cannot be used together"),
+        (("--every", "1s"), "invalid interval"),
+        (("--name", "../x"), "invalid schedule name"),
         (("--metrics", "x.txt"), "end in .prom"),
         (("--correct",), "No registry is named"),
         (("--limit", "nobody"), "limit"),
-        (("--every", "7h", "--crontab"), "cron has no line"),
+        (("--every", "7h", "--crontab"), "cron cannot express this time"),
     ],
 )
 def test_what_cannot_be_is_said(show: Runner, arguments: tuple[str, ...], words: str) -> None:

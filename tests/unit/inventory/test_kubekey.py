@@ -10,7 +10,7 @@ import pytest
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory.load import ansible_sources, load_inventory
 from harbor_agent.model.policy import Rollout
-from harbor_agent.planning.rollout.waves import is_control_plane, waves
+from harbor_agent.planning.rollout.waves import is_control_plane, split_into_waves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ class TestCluster:
 
         assert set(nodes["node1"].groups) == {"etcd", role}
         assert [name for name, node in nodes.items() if is_control_plane(node)] == ["node1", "node2"]
-        order = waves(list(nodes.values()), Rollout(canary=0, batch=5))
+        order = split_into_waves(list(nodes.values()), Rollout(canary=0, batch=5))
         assert [[node.name for node in wave] for wave in order] == [["node3", "node4"], ["node1"], ["node2"]]
 
     def test_limit_and_group_vars_work_as_for_ansible(self, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
 
 def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verbose: int) -> ReadySchedule:
     from harbor_agent.engine.schedule.request import ScheduleRequest, make_schedule
-    from harbor_agent.planning.schedule import timing
+    from harbor_agent.planning.schedule import parse_timing
 
     request = ScheduleRequest(
         name=name,
@@ -170,7 +170,7 @@ def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verb
         config=what.config,
         correct=what.correct,
         user=what.user,
-        timing=timing(what.every, what.on_calendar),
+        timing=parse_timing(what.every, what.on_calendar),
         metrics=what.metrics,
     )
     return make_schedule(request, Progress(verbose))

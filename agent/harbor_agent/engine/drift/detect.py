@@ -12,7 +12,7 @@ from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import DriftStatus, classify
-from harbor_agent.planning.refusal import pending_transaction
+from harbor_agent.planning.refusal import find_pending_transaction
 
 if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
@@ -113,7 +113,7 @@ def _why_unknown(planned: PlannedNode, state: NodeState) -> tuple[DriftStatus, P
     if not state.system.privileged:
         without = Problem(code="not-root", message="the record on the node can be read by root only", hint="")
         return DriftStatus.UNREACHABLE, problems.get("seen-without-privileges", without)
-    if pending := pending_transaction(state):
+    if pending := find_pending_transaction(state):
         return DriftStatus.BUSY, pending
     if "record-unreadable" in problems:
         return DriftStatus.FAILED, problems["record-unreadable"]

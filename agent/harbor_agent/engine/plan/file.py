@@ -18,7 +18,7 @@ from harbor_agent.errors import UsageError
 from harbor_agent.local.clock import Moment
 from harbor_agent.local.files import replace_file
 from harbor_agent.planning.config.digest import policy_digest, request_digest
-from harbor_agent.planning.rollout.approval import Approval, approval_of, objection  # noqa: TC001 - likewise
+from harbor_agent.planning.rollout.approval import Approval, build_approval, check_approval  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,13 +131,13 @@ def enforce_approval(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[Plann
     """Return the fresh plans with every node refused that is not just as it was approved."""
     approved = {approval.node: approval for approval in plan.nodes}
     return [
-        refused(node, problem) if (problem := objection(now, approved)) else node
+        refused(node, problem) if (problem := check_approval(now, approved)) else node
         for node, now in zip(nodes, _approvals(nodes), strict=True)
     ]
 
 
 def _approvals(nodes: Sequence[PlannedNode]) -> list[Approval]:
-    return [approval_of(p.node.name, p.outcome, p.decision, policy_digest(p.policy)) for p in nodes]
+    return [build_approval(p.node.name, p.outcome, p.decision, policy_digest(p.policy)) for p in nodes]
 
 
 def _absolute(source: str) -> str:

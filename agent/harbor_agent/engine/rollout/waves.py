@@ -12,7 +12,7 @@ from harbor_agent.engine.rollout.verification import check_pulls
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome
-from harbor_agent.planning.rollout.waves import over_budget, waves
+from harbor_agent.planning.rollout.waves import find_exceeded_budget, split_into_waves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
     results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
     halted = None
-    for wave in waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
+    for wave in split_into_waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
         if halted is None and run.stop():
             halted = "it was asked to stop"
         if halted is None:
@@ -205,4 +205,4 @@ def _over_budget(
     done = [results[name] for name in to_change if name in results]
     failed = sum(1 for result in done if result.outcome in _BAD or result.verified is False)
     unreachable = sum(1 for result in done if result.outcome in _GONE)
-    return over_budget(rollout, len(to_change), failed=failed, unreachable=unreachable)
+    return find_exceeded_budget(rollout, len(to_change), failed=failed, unreachable=unreachable)

@@ -21,7 +21,13 @@ from harbor_agent.local import systemd
 from harbor_agent.local.tree import Tree
 from harbor_agent.model.plan import FileChange
 from harbor_agent.model.state import FileKind, FileState
-from harbor_agent.planning.schedule import ScheduleTemplates, render_crontab, render_service, render_timer, unit_name
+from harbor_agent.planning.schedule import (
+    ScheduleTemplates,
+    build_unit_name,
+    render_crontab,
+    render_service,
+    render_timer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -127,7 +133,7 @@ def install(schedule: Schedule, changes: Sequence[FileChange]) -> None:
 
 def plan_removal(name: str | None) -> tuple[FileChange, ...]:
     """Return the files that go. Raises UsageError where there are none, they are not ours, or this is not root."""
-    unit = unit_name(name)
+    unit = build_unit_name(name)
     tree = Tree("/")
     states = [tree.state(f"{systemd.UNITS}/{unit}{kind}") for kind in (".timer", ".service")]
     there = [_ours(state) for state in states if state.exists]
@@ -144,7 +150,7 @@ def remove(name: str | None, changes: Sequence[FileChange]) -> None:
 
     Raises AgentError.
     """
-    unit = unit_name(name)
+    unit = build_unit_name(name)
     if systemd.is_systemd_here():
         files = {Path(change.path).name for change in changes}
         with _where_gone(f"{unit}.timer", files):
@@ -169,7 +175,7 @@ def _where_gone(file: str, files: Collection[str]) -> AbstractContextManager[Non
 def installed(name: str | None = None) -> list[InstalledSchedule]:
     """Return what is in place, by name; with `name` that one alone. Raises UsageError where that is no name."""
     units = [_unit_of(path) for path in _timers()]
-    return [_installed(unit) for unit in units if name is None or unit == unit_name(name)]
+    return [_installed(unit) for unit in units if name is None or unit == build_unit_name(name)]
 
 
 def _installed(unit: str) -> InstalledSchedule:
@@ -227,7 +233,8 @@ def _assignments(file: str) -> Iterator[tuple[str, str]]:
 
 def _timers() -> list[str]:
     tree = Tree("/")
-    names = [name for name in tree.names(systemd.UNITS) if name.endswith(".timer") and name.startswith(unit_name(None))]
+    prefix = build_unit_name(None)
+    names = [name for name in tree.names(systemd.UNITS) if name.endswith(".timer") and name.startswith(prefix)]
     paths = [f"{systemd.UNITS}/{name}" for name in names]
     return [path for path in paths if (tree.state(path).content or b"").startswith(_MARK)]
 

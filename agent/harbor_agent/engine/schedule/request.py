@@ -19,7 +19,7 @@ from harbor_agent.engine.request.passwords import questions
 from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
 from harbor_agent.errors import UsageError
-from harbor_agent.planning.schedule import Credential, Schedule, unit_name
+from harbor_agent.planning.schedule import Credential, Schedule, build_unit_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,7 +73,7 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
     resolved = resolve(RunRequest(selection=selection, flags=flags, config=request.config), nodes)
     if request.correct:
         require_registry(resolved.policies, "correct to what? No registry is named")
-    unit = unit_name(request.name)
+    unit = build_unit_name(request.name)
     command = [*_program(), "drift", *_arguments(request, selection, config, metrics)]
     command += ["--correct", "--yes", "--note", f"by {unit}.timer"] if request.correct else []
     state_home = _state_home(account)

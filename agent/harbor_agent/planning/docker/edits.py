@@ -13,7 +13,7 @@ from harbor_agent.formats.text import FormatError, apply_edits, decode, encode
 from harbor_agent.planning.docker.startup import bears_blank_config
 from harbor_agent.planning.files.render import flags_of, render_daemon_json, render_exec_start, render_variable
 from harbor_agent.planning.files.workspace import require_writable
-from harbor_agent.planning.refusal import RefusedError, refused_file
+from harbor_agent.planning.refusal import RefusedError, refuse_file
 
 if TYPE_CHECKING:
     from harbor_agent.planning.docker.effective import Effective, FileVariable
@@ -36,7 +36,7 @@ def add_to_variable(workspace: Workspace, winner: Variable | FileVariable, entri
     try:
         edits = add_arguments(text, value, flags_of(entries), INSECURE_REGISTRY)
     except FormatError as error:
-        raise refused_file(winner.path, error) from None
+        raise refuse_file(winner.path, error) from None
     return workspace.write(winner.path, apply_edits(text, edits), f"{_ADDED} {winner.name}")
 
 
@@ -90,7 +90,7 @@ def add_to_config(workspace: Workspace, effective: Effective, entries: list[str]
     """Add the entries to dockerd's configuration file, which is made where it is absent or empty."""
     path, document = effective.config_path, effective.config
     if effective.config_fault:
-        raise refused_file(path, effective.config_fault)
+        raise refuse_file(path, effective.config_fault)
     if document is None or document.root is None:
         require_writable(workspace.file(path))
         text = render_daemon_json(entries, workspace.templates.daemon_json)
@@ -114,6 +114,6 @@ def _add_section(workspace: Workspace, path: str, rendered: str, reason: str) ->
     try:
         unit = parse_unit(encode(text))
     except FormatError as error:
-        raise refused_file(path, error) from None
+        raise refuse_file(path, error) from None
     body = rendered.partition("\n")[2]
     return workspace.write(path, append_to_service(text, body, unit.last_section), reason)

@@ -15,7 +15,7 @@ from harbor_agent.formats.systemd.syntax import expand_specifiers, replace_varia
 from harbor_agent.formats.systemd.unit import parse_unit
 from harbor_agent.formats.text import CACHED_FILES, FormatError, line_number, readable
 from harbor_agent.planning.files.workspace import content_of
-from harbor_agent.planning.refusal import RefusedError, refused_file
+from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.systemd.environment import read_environment_files
 from harbor_agent.planning.systemd.unit_files import find_unit_files
 
@@ -196,14 +196,14 @@ def _read_service(texts: tuple[tuple[str, bytes], ...], name: str) -> tuple[Mapp
     try:
         return parsed, evaluate_service(parsed.items(), name)
     except ServiceError as error:
-        raise refused_file(error.path, error) from None
+        raise refuse_file(error.path, error) from None
 
 
 def _parse_unit(path: str, content: bytes) -> UnitFile:
     try:
         return parse_unit(content)
     except FormatError as error:
-        raise refused_file(path, error) from None
+        raise refuse_file(path, error) from None
 
 
 def _single_command(unit: UnitFiles, service: Service) -> Command:

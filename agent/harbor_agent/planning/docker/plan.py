@@ -26,7 +26,7 @@ from harbor_agent.planning.files.managed import find_manager_warnings, require_u
 from harbor_agent.planning.files.render import Templates
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.reachability import find_reachability_problems
-from harbor_agent.planning.refusal import RefusedError, pending_transaction
+from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -68,8 +68,8 @@ def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templa
 
 
 def _require_docker(state: NodeState) -> None:
-    if pending := pending_transaction(state):
-        raise RefusedError.because_of(pending)
+    if pending := find_pending_transaction(state):
+        raise RefusedError.from_problem(pending)
     if state.system.init not in ("", "systemd"):
         message = f"the node is run by {state.system.init}, not by systemd"
         raise RefusedError("no-systemd", message, "only nodes with systemd are changed")
@@ -165,7 +165,7 @@ class _Planner:
     def require_sound(self, after: Effective, *, repaired: bool) -> None:
         """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
         for fault in start_faults(self.state, after):
-            raise RefusedError.because_of(fault.problem)
+            raise RefusedError.from_problem(fault.problem)
         if not repaired and foreign_arguments(after) != foreign_arguments(self.before):
             message = "taking the entry out would change other arguments of dockerd"
             raise RefusedError("arguments-would-change", message, "look at 'systemctl cat docker'")

@@ -17,7 +17,7 @@ from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.matching import as_listed
 from harbor_agent.planning.docker.startup import docker_version, start_faults
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
-from harbor_agent.planning.refusal import RefusedError, pending_transaction
+from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,8 @@ def objection_to_rollback(state: NodeState, files: Sequence[SavedFile]) -> Probl
 def _require_docker(state: NodeState) -> None:
     if state.docker is None:
         raise RefusedError("docker-absent", "there is no docker on the node", "take it out of the inventory")
-    if pending := pending_transaction(state):
-        raise RefusedError.because_of(pending)
+    if pending := find_pending_transaction(state):
+        raise RefusedError.from_problem(pending)
 
 
 def _changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
@@ -79,7 +79,7 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
     action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
     if changes and (stopped := not_running(state)):
-        raise RefusedError.because_of(stopped)
+        raise RefusedError.from_problem(stopped)
     require_plain_paths((after.config_path, *(change.path for change in changes)))
     then, before_it = _listed(after, state), _listed(before, state)
     gone = [entry for entry in before_it if entry not in then]

@@ -1,4 +1,4 @@
-"""What a person approves when approving a plan: which bytes become which, on which node, and how. Hashes only."""
+"""The approval of a plan: for each node, which file contents change to which and how, as hashes only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedFile:
-    """One file of an approved plan, as fingerprints (see `FileState`)."""
+    """One file of an approved plan; `before` and `after` are fingerprints (see `FileState`)."""
 
     path: str
     before: str
@@ -26,7 +26,7 @@ class ApprovedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """One node of an approved plan. `policy_digest` names what was wanted of it."""
+    """One node of an approved plan; `policy_digest` identifies the policy that it was planned for."""
 
     node: str
     status: Outcome
@@ -36,8 +36,8 @@ class Approval:
     files: tuple[ApprovedFile, ...] = ()
 
 
-def approval_of(node: str, status: Outcome, decision: Plan | Refusal | None, policy_digest: str) -> Approval:
-    """Return what is approved with a node's plan."""
+def build_approval(node: str, status: Outcome, decision: Plan | Refusal | None, policy_digest: str) -> Approval:
+    """Return what is approved with a node's plan; without a plan, only its status."""
     if not isinstance(decision, Plan):
         return Approval(node=node, status=status, policy_digest=policy_digest)
     return Approval(
@@ -52,28 +52,28 @@ def approval_of(node: str, status: Outcome, decision: Plan | Refusal | None, pol
     )
 
 
-def objection(fresh: Approval, approved: Mapping[str, Approval]) -> Problem | None:
-    """Return why a node that is to be changed now is not what was approved; None where it is just that."""
+def check_approval(fresh: Approval, approved: Mapping[str, Approval]) -> Problem | None:
+    """Return how the change of a node deviates from the approved one; None if it does not, or nothing changes."""
     if fresh.status is not Outcome.CHANGE:
         return None
     before = approved.get(fresh.node)
     if before is None:
         what = "is not in the plan file"
     elif before.status is not Outcome.CHANGE:
-        what = f"was {before.status.value} when it was planned, and is to be changed now"
+        what = f"needs a change now; its planned status was {before.status.value}"
     elif before.policy_digest != fresh.policy_digest:
-        what = "is to become something else than was planned: the settings have changed"
-    elif moved := _moved(before, fresh):
-        what = f"has changed since it was planned: {moved}"
+        what = "was planned with other settings: they have changed since"
+    elif path := _find_changed_path(before, fresh):
+        what = f"has changed since it was planned: {path}"
     elif before != fresh:
-        what = "would be changed in another way than was planned"
+        what = "needs another change than the planned one"
     else:
         return None
-    return Problem(code="plan-stale", message=f"{fresh.node} {what}", hint="plan again, and look at the new plan")
+    return Problem(code="plan-stale", message=f"{fresh.node} {what}", hint="plan again and check the new plan")
 
 
-def _moved(then: Approval, now: Approval) -> str | None:
-    """Return the first path that is no longer what it was, or no longer part of the change."""
+def _find_changed_path(then: Approval, now: Approval) -> str | None:
+    """Return the first path whose content was another one then, or that is part of one change only."""
     befores = [{file.path: file.before for file in approval.files} for approval in (then, now)]
     paths = dict.fromkeys([*befores[0], *befores[1]])
     return next((path for path in paths if befores[0].get(path) != befores[1].get(path)), None)

@@ -1,4 +1,4 @@
-"""Which nodes are changed together, and when a run must stop. Pure arithmetic."""
+"""Splits nodes into waves, and checks the failure budget of a run."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def is_control_plane(node: Node) -> bool:
     return not CONTROL_PLANE_GROUPS.isdisjoint(node.groups)
 
 
-def waves(
+def split_into_waves(
     nodes: Sequence[Node], rollout: Rollout, unfit_for_canary: Collection[str] = frozenset()
 ) -> tuple[tuple[Node, ...], ...]:
     """Split nodes into the canary, then batches, then control-plane nodes one at a time; every node once.
 
-    The order is kept, but for nodes named in `unfit_for_canary`: they come behind the others of their kind, so that one
-    of them is the first only where there is no other. Where there are control-plane nodes only, the first of them
-    is the canary.
+    The order is kept, except that nodes in `unfit_for_canary` follow the other workers (or control-plane nodes), so
+    that one of them is the canary only if there is no other. If there are no workers, the first control-plane node is
+    the canary.
     """
-    workers = _last([node for node in nodes if not is_control_plane(node)], unfit_for_canary)
-    control_plane = _last([node for node in nodes if is_control_plane(node)], unfit_for_canary)
-    size = resolve(rollout.batch, len(workers), up=True) or 1
-    canary = _canary(workers, rollout.canary, unfit_for_canary)
+    workers = _move_last([node for node in nodes if not is_control_plane(node)], unfit_for_canary)
+    control_plane = _move_last([node for node in nodes if is_control_plane(node)], unfit_for_canary)
+    size = resolve_amount(rollout.batch, len(workers), up=True) or 1
+    canary = _count_canary_nodes(workers, rollout.canary, unfit_for_canary)
     rest = workers[canary:]
     split = [tuple(workers[:canary])] if canary else []
     split += [tuple(rest[start : start + size]) for start in range(0, len(rest), size)]
@@ -41,28 +41,28 @@ def waves(
     return tuple(split)
 
 
-def _last(nodes: Sequence[Node], names: Collection[str]) -> list[Node]:
+def _move_last(nodes: Sequence[Node], names: Collection[str]) -> list[Node]:
     return [*(n for n in nodes if n.name not in names), *(n for n in nodes if n.name in names)]
 
 
-def _canary(workers: Sequence[Node], wanted: int, unfit_for_canary: Collection[str]) -> int:
-    """Return how many of the workers, which are in order, are the first wave: fit ones, or else as few of the rest."""
+def _count_canary_nodes(workers: Sequence[Node], requested: int, unfit_for_canary: Collection[str]) -> int:
+    """Return how many of the ordered workers are the canary: `requested` ones, but fit ones only if there are any."""
     fit = sum(1 for node in workers if node.name not in unfit_for_canary)
-    return min(wanted, fit or len(workers))
+    return min(requested, fit or len(workers))
 
 
-def resolve(amount: int | str, total: int, *, up: bool = False) -> int:
-    """Return a count: a number as it is, a percentage of `total` rounded down (or up)."""
+def resolve_amount(amount: int | str, total: int, *, up: bool = False) -> int:
+    """Return a number as it is, and a percentage such as "10%" of `total`, rounded down (or `up`)."""
     if isinstance(amount, int):
         return amount
     share = total * int(amount.removesuffix("%")) / 100
     return math.ceil(share) if up else math.floor(share)
 
 
-def over_budget(rollout: Rollout, total: int, *, failed: int, unreachable: int) -> str | None:
+def find_exceeded_budget(rollout: Rollout, total: int, *, failed: int, unreachable: int) -> str | None:
     """Return why the run must halt, or None. `total` is the number of nodes of the whole run."""
-    if failed > resolve(rollout.max_failed, total):
+    if failed > resolve_amount(rollout.max_failed, total):
         return f"{failed} failed, and rollout.max_failed is {rollout.max_failed}"
-    if unreachable > resolve(rollout.max_unreachable, total):
+    if unreachable > resolve_amount(rollout.max_unreachable, total):
         return f"{unreachable} unreachable, and rollout.max_unreachable is {rollout.max_unreachable}"
     return None

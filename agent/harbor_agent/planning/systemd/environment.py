@@ -10,7 +10,7 @@ from harbor_agent.formats.systemd.environment_file import COMMENT_CONTINUES_BEFO
 from harbor_agent.formats.text import FormatError
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.files.workspace import content_of
-from harbor_agent.planning.refusal import RefusedError, refused_file
+from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.systemd.unit_files import is_masked
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def read_environment_files(
             try:
                 files[path] = parse_environment_file(content, comment_continues=continues)
             except FormatError as error:
-                raise refused_file(path, error) from None
+                raise refuse_file(path, error) from None
             faults.extend((path, fault) for fault in files[path].faults)
     return files, faults
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.policy import Rollout
-from harbor_agent.planning.rollout.waves import over_budget, waves
+from harbor_agent.planning.rollout.waves import find_exceeded_budget, split_into_waves
 
 
 def node(name: str, *groups: str) -> Node:
@@ -17,7 +17,7 @@ def node(name: str, *groups: str) -> Node:
 
 def test_canary_then_batches_then_control_plane() -> None:
     fleet = [node("m1", "kube_control_plane"), *(node(f"w{n}") for n in range(1, 6)), node("m2", "master")]
-    names = [[n.name for n in wave] for wave in waves(fleet, Rollout(canary=1, batch=2))]
+    names = [[n.name for n in wave] for wave in split_into_waves(fleet, Rollout(canary=1, batch=2))]
     assert names == [["w1"], ["w2", "w3"], ["w4", "w5"], ["m1"], ["m2"]]
 
 
@@ -29,7 +29,7 @@ def test_canary_then_batches_then_control_plane() -> None:
 )
 def test_every_node_is_in_exactly_one_wave(workers: int, masters: int, canary: int, batch: int | str) -> None:
     fleet = [node(f"w{n}") for n in range(workers)] + [node(f"m{n}", "etcd") for n in range(masters)]
-    split = waves(fleet, Rollout(canary=canary, batch=batch))
+    split = split_into_waves(fleet, Rollout(canary=canary, batch=batch))
     assert sorted(n.name for wave in split for n in wave) == sorted(n.name for n in fleet)
     assert all(wave for wave in split)
 
@@ -37,7 +37,7 @@ def test_every_node_is_in_exactly_one_wave(workers: int, masters: int, canary: i
 @pytest.mark.parametrize(("failed", "unreachable", "halts"), [(0, 0, False), (1, 0, True), (0, 1, False), (0, 2, True)])
 def test_budgets_are_apart(failed: int, unreachable: int, *, halts: bool) -> None:
     rollout = Rollout(max_failed=0, max_unreachable="10%")
-    assert (over_budget(rollout, 10, failed=failed, unreachable=unreachable) is not None) is halts
+    assert (find_exceeded_budget(rollout, 10, failed=failed, unreachable=unreachable) is not None) is halts
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_budgets_are_apart(failed: int, unreachable: int, *, halts: bool) -> Non
 )
 def test_a_sick_node_goes_first_only_where_all_are(unfit: set[str], expected: list[list[str]]) -> None:
     fleet = [*(node(f"w{n}") for n in range(1, 5)), node("m1", "master"), node("m2", "master")]
-    assert [[n.name for n in wave] for wave in waves(fleet, Rollout(canary=1, batch=2), unfit)] == expected
+    assert [[n.name for n in wave] for wave in split_into_waves(fleet, Rollout(canary=1, batch=2), unfit)] == expected
 
 
 def test_a_canary_of_several_has_no_sick_one_among_them() -> None:
     fleet = [node(f"w{n}") for n in range(1, 5)]
-    split = waves(fleet, Rollout(canary=3, batch=4), {"w1", "w2"})
+    split = split_into_waves(fleet, Rollout(canary=3, batch=4), {"w1", "w2"})
     assert [[n.name for n in wave] for wave in split] == [["w3", "w4"], ["w1", "w2"]]
