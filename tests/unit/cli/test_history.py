@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.history.runs import Store
+from harbor_agent.engine.request.request import decode_request
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastNode, PastRun, RunKind
 
@@ -142,6 +144,7 @@ def test_runs_of_an_older_build_are_shown_in_the_new_form(
     assert (rollback["run_id"], rollback["rolls_back"]) == ("run-1", "run-0")
     assert rollback["options"]["selection"] == {"sources": ["node1,"], "limit": "node1", "forks": 10}
     assert (rollback["options"]["note"], "reach" in rollback["options"]) == ("ticket 7", False)
+    assert decode_request(json.dumps(rollback["options"])).selection.limit == "node1"
 
 
 @pytest.mark.parametrize("amount", ["x", "-1", "30 %", "%", "٣"])

@@ -105,13 +105,10 @@ def encode_request(request: RunRequest) -> str:
 
 
 def decode_request(text: str) -> RunRequest:
-    """Read a request that `encode_request` wrote, also of an older build. Raises ValueError."""
+    """Read a request that `encode_request` wrote. Raises ValueError."""
     import msgspec  # noqa: PLC0415 - not needed for --help
 
-    members = msgspec.json.decode(text, type=dict[str, object])
-    if "reach" in members:  # its name in the builds before 0.1
-        members["selection"] = members.pop("reach")
-    return msgspec.convert(members, RunRequest)
+    return msgspec.json.decode(text, type=RunRequest)
 
 
 def _absolute_source(vault_id: str) -> str:

@@ -1,4 +1,4 @@
-"""A request in the run history is read again as it was, also one of an older build."""
+"""A request in the run history is read again as it was."""
 
 from __future__ import annotations
 
@@ -20,13 +20,6 @@ def test_a_request_survives_the_history() -> None:
         note="ticket 7",
     )
     assert decode_request(encode_request(request)) == request
-
-
-def test_a_request_of_an_older_build_keeps_its_nodes() -> None:
-    older = '{"reach": {"sources": ["/etc/inventory"], "timeout": 60.0}, "flags": {"addresses": ["192.168.0.99"]}}'
-    assert decode_request(older) == RunRequest(
-        selection=NodeSelection(sources=("/etc/inventory",)), flags=RegistryFlags(addresses=("192.168.0.99",))
-    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"selection": {"forks": "many"}}'])
