@@ -39,7 +39,7 @@ from tests.cluster.standin import standing_in
 from tests.lab.kubelet import add_node, add_pod
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from tests.lab.apiserver import RunningApiServer
 
 pytestmark = pytest.mark.needs("apiserver")

@@ -17,7 +17,8 @@ from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.run import new_run_id
 from harbor_agent.engine.rollout.waves import roll_out, verify_unchanged
-from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, plan_secrets
+from harbor_agent.engine.secrets.logins import check_logins
+from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import Rollout

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.model.result import NodeResult
 
 # "Of several, 6, 1, 7, 5, 4, 3 in that order."

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import Report
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
 
 app = options.command_app()
 

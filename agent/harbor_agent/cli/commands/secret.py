@@ -16,7 +16,7 @@ from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import render_problem
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
 
 app = options.command_app(no_args_is_help=True, help="The cluster's pull secret; touches no node.")
 

@@ -10,7 +10,7 @@ from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes, refused
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
-from harbor_agent.engine.secrets.secrets import plan_secrets
+from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import Resolved
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
     from harbor_agent.model.inventory import Node

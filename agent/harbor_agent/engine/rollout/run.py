@@ -19,7 +19,8 @@ from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
 from harbor_agent.engine.rollout.records import update_records
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, verify_nodes
-from harbor_agent.engine.secrets.secrets import apply_secrets, check_logins, skipped_secrets
+from harbor_agent.engine.secrets.logins import check_logins
+from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
 from harbor_agent.errors import Problem
 from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.rollout.hooks import RolloutHooks
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.result import NodeResult
 
@@ -138,7 +139,7 @@ def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | N
         problem = Problem(
             code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
         )
-        return skipped_secrets(run_plan.desired_secrets, problem)
+        return skip_secrets(run_plan.desired_secrets, problem)
     return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
 
 

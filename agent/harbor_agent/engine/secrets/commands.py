@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.resolve import resolve_logins
-from harbor_agent.engine.secrets.secrets import (
-    SecretItem,
-    SecretsReport,
-    apply_secrets,
-    check_logins,
-)
+from harbor_agent.engine.secrets.logins import check_logins
+from harbor_agent.engine.secrets.reconcile import apply_secrets
+from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.model.policy import SecretPolicy
 from harbor_agent.model.secret import ALL_NAMESPACES

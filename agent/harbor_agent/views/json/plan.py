@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.plan import FileChange
     from harbor_agent.model.state import FileState

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.secrets.commands import ShownSecret
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.views.json.common import Json
 
 SECRET_SCHEMA = "harbor-agent/secret/2"  # noqa: S105 - a name, not a password

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.file import PlanFile
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.secrets.commands import ShownSecret
-    from harbor_agent.engine.secrets.secrets import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.result import NodeResult

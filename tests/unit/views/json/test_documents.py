@@ -16,7 +16,7 @@ from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.rollout.run import Report
 from harbor_agent.engine.schedule.install import InstalledSchedule, LastRun
 from harbor_agent.engine.secrets.commands import ShownSecret
-from harbor_agent.engine.secrets.secrets import SecretItem, SecretsReport
+from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.engine.workloads.manifests import ManifestFile
 from harbor_agent.engine.workloads.scan import WorkloadsReport
 from harbor_agent.errors import ExitCode, Problem
