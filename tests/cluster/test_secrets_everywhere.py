@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +68,12 @@ def resolve(
     file = Path(apiserver.directory / "password")
     file.write_text(password)
     credentials = {"username": "robot$p+n", "password_file": str(file)}
-    registry = {"address": REGISTRY, "credentials": credentials, "secret": secret}
-    document = {"registries": [registry], "kubeconfig": str(apiserver.kubeconfig())}
+    return resolve_registries(apiserver, {"address": REGISTRY, "credentials": credentials, "secret": secret}, **flags)
+
+
+def resolve_registries(apiserver: RunningApiServer, *registries: dict[str, object], **flags: object) -> Resolved:
+    """A request with a settings file that lists these registries."""
+    document = {"registries": registries, "kubeconfig": str(apiserver.kubeconfig())}
     request = RunRequest(flags=RegistryFlags(**flags))
     return Resolved(request=request, general=build_policy(parse_settings(document, Source(name="test")), request.flags))
 
@@ -251,10 +254,13 @@ class TestRemoval:
     def test_a_secret_of_a_registry_that_is_gone_is_told_of(self, apiserver: RunningApiServer, team: str) -> None:
         space = make_namespace(apiserver, f"{team}-shop", team)
         apply(apiserver, {"name": f"{team}-old", "namespaces": [space]})
-        moved = resolve(apiserver, {"name": f"{team}-new", "namespaces": [space]})
-        old = {"address": Address.parse(REGISTRY), "state": "absent"}
-        new = {**moved.file.registries[0], "address": Address.parse(f"127.0.0.1:{free_port()}")}
-        report, code = apply_pull_secrets(replace(moved, file=replace(moved.file, registries=(old, new))))
+        new = {
+            "address": f"127.0.0.1:{free_port()}",
+            "credentials": {"username": "robot$p+n", "password_file": str(apiserver.directory / "password")},
+            "secret": {"name": f"{team}-new", "namespaces": [space]},
+        }
+        moved = resolve_registries(apiserver, {"address": REGISTRY, "state": "absent"}, new)
+        report, code = apply_pull_secrets(moved)
         assert code == 0
         (told,) = (warning for warning in report.warnings if f"{space}/{team}-old" in warning.message)
         assert told.code == "secret-no-longer-wanted"
