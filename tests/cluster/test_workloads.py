@@ -17,7 +17,7 @@ import yaml
 from harbor_agent.errors import AgentError
 from harbor_agent.kubernetes.workloads import live_workloads
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
-from harbor_agent.planning.secrets.workloads import AnnotatedManifest, AnnotationSpec, annotate
+from harbor_agent.planning.secrets.manifests import AnnotatedManifest, AnnotationSpec, annotate
 from tests.cluster.answering import free_port
 from tests.lab.waiting import wait_until
 

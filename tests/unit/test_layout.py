@@ -34,7 +34,6 @@ TOO_LONG = {
     "engine/schedule/request.py",
     "planning/docker/effective.py",
     "planning/docker/plan.py",
-    "planning/secrets/workloads.py",
 }
 
 

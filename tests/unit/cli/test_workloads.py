@@ -122,7 +122,7 @@ def test_where_one_is_refused_nothing_reaches_the_stream(run: Runner, tmp_path: 
     (tmp_path / "a.yaml").write_text(POD)
     ran = run(*ANNOTATE, "a.yaml", "-", stdin=TEMPLATE)
     assert (ran.rc, ran.out) == (5, "")
-    assert "standard input line 3: '{{' begins a template's placeholder" in ran.err
+    assert "standard input line 3: '{{' begins a template placeholder" in ran.err
 
 
 @pytest.mark.parametrize("content", [b"a: \xff\n", b"\xff\xfea\x00"])

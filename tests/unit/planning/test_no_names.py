@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 # These read what was asked for, order the nodes, and look at manifests; they see nothing that is on a node.
 ELSEWHERE = {
-    *("config/schema.py", "rollout/waves.py", "secrets/workloads.py", "yaml/workloads.py"),
+    *("config/schema.py", "rollout/waves.py", "secrets/manifests.py", "secrets/retention.py", "yaml/workloads.py"),
     *("dns/advice.py", "formats/pull_secret.py"),
 }
 FILES = [path for room in ("planning", "formats") for path in (ROOT / "agent/harbor_agent" / room).rglob("*.py")]

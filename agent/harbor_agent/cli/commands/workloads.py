@@ -132,7 +132,7 @@ def _tell_files(files: list[ManifestFile]) -> None:
     """Tell on standard error what became of each workload, and what is wrong."""
     for file in files:
         for one in file.workloads:
-            given = f"for {', '.join(one.given)}" if one.given else "already there"
+            given = f"for {', '.join(one.changed_containers)}" if one.changed_containers else "already there"
             tell(f"{file.before.path} line {one.line}: {one.after}: {given if one.changed else 'unchanged'}")
             for warning in one.warnings:
                 tell("\n".join(render_problem(warning)))
@@ -143,7 +143,7 @@ def _tell_files(files: list[ManifestFile]) -> None:
 
 
 def _write_report(report: WorkloadsReport) -> None:
-    from harbor_agent.planning.secrets.workloads import Retention
+    from harbor_agent.planning.secrets.retention import Retention
 
     for one in report.standings:
         write(f"{one.workload}: {one.status.value}")

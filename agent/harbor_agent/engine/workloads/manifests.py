@@ -16,13 +16,13 @@ from harbor_agent.model.plan import FileChange
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.files.diff import unified_diff
-from harbor_agent.planning.secrets.workloads import AnnotationSpec, annotate
+from harbor_agent.planning.secrets.manifests import AnnotationSpec, annotate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.model.address import Address
-    from harbor_agent.planning.secrets.workloads import AnnotatedWorkload
+    from harbor_agent.planning.secrets.manifests import AnnotatedWorkload
 
 STANDARD_INPUT = "-"
 _MARK = "\ufeff".encode()

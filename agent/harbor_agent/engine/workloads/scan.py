@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import ExitCode
-from harbor_agent.planning.secrets.workloads import Retention, check_retention
+from harbor_agent.planning.secrets.retention import Retention, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.errors import Problem
-    from harbor_agent.planning.secrets.workloads import SecretRetention
+    from harbor_agent.planning.secrets.retention import SecretRetention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

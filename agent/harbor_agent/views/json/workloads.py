@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.workloads.manifests import manifests_exit_code
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.secrets.workloads import Retention
+from harbor_agent.planning.secrets.retention import Retention
 from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem, explain
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.workloads.manifests import ManifestFile
     from harbor_agent.engine.workloads.scan import WorkloadsReport
-    from harbor_agent.planning.secrets.workloads import AnnotatedWorkload, SecretRetention
+    from harbor_agent.planning.secrets.manifests import AnnotatedWorkload
+    from harbor_agent.planning.secrets.retention import SecretRetention
     from harbor_agent.views.json.common import Json
 
 MANIFESTS_SCHEMA = "harbor-agent/manifests/2"
@@ -61,7 +62,7 @@ def _describe_annotated(one: AnnotatedWorkload) -> Json:
         "name": one.after.name,
         "status": (Outcome.CHANGE if one.changed else Outcome.UNCHANGED).value,
         "pull_secrets": list(one.after.template.pull_secrets),
-        "containers": list(one.given),
+        "containers": list(one.changed_containers),
         "warnings": [describe_problem(problem) for problem in one.warnings],
     }
 

@@ -29,7 +29,8 @@ from harbor_agent.model.secret import SecretAction, SecretPlan, ServiceAccountRe
 from harbor_agent.model.state import FileState
 from harbor_agent.model.workload import PodContainer, PodTemplate, Workload
 from harbor_agent.planning.drift import DriftStatus, EntryDrift, FileDrift, NodeDrift
-from harbor_agent.planning.secrets.workloads import AnnotatedWorkload, Retention, SecretRetention
+from harbor_agent.planning.secrets.manifests import AnnotatedWorkload
+from harbor_agent.planning.secrets.retention import Retention, SecretRetention
 from harbor_agent.transport.ssh.host_keys import HostKey, KeyStatus
 from harbor_agent.views.json.drift import build_drift_document
 from harbor_agent.views.json.error import build_error_document

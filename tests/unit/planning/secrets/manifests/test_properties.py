@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
-from harbor_agent.planning.secrets.workloads import AnnotatedManifest, AnnotationSpec, annotate
+from harbor_agent.planning.secrets.manifests import AnnotatedManifest, AnnotationSpec, annotate
 
 KEY = PULL_SECRETS_ANNOTATION
 WAYS = {
