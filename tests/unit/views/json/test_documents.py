@@ -142,7 +142,7 @@ MANIFEST = ManifestFile(
     before=FileState(path="web.yaml"),
     after=FileState(path="web.yaml"),
     outcome=Outcome.CHANGE,
-    workloads=(AnnotatedWorkload(before=WORKLOAD, after=WORKLOAD, line=1, given=("c",), warnings=(PROBLEM,)),),
+    workloads=(AnnotatedWorkload(before=WORKLOAD, after=WORKLOAD, line=1, changed_containers=("c",), warnings=(PROBLEM,)),),
 )
 SCAN = WorkloadsReport(
     standings=(SecretRetention(workload=WORKLOAD, status=Retention.INCOMPLETE, missing=("c",)),), problems=(PROBLEM,)
