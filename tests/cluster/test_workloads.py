@@ -154,7 +154,7 @@ class TestScan:
             create(apiserver, namespace, kind, text)
         ran = scan(apiserver, "-n", namespace, "-o", "json")
         for one in json.loads(ran.stdout)["workloads"]:
-            shown = one["hint"].partition("anew: ")[2]
+            shown = one["hint"].partition("restarts its pods: ")[2]
             assert shown.startswith("kubectl ")
             done = subprocess.run(
                 ["bash", "-c", shown], env=environment_of(apiserver), capture_output=True, check=False

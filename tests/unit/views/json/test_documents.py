@@ -142,7 +142,9 @@ MANIFEST = ManifestFile(
     before=FileState(path="web.yaml"),
     after=FileState(path="web.yaml"),
     outcome=Outcome.CHANGE,
-    workloads=(AnnotatedWorkload(before=WORKLOAD, after=WORKLOAD, line=1, changed_containers=("c",), warnings=(PROBLEM,)),),
+    workloads=(
+        AnnotatedWorkload(before=WORKLOAD, after=WORKLOAD, line=1, changed_containers=("c",), warnings=(PROBLEM,)),
+    ),
 )
 SCAN = WorkloadsReport(
     standings=(SecretRetention(workload=WORKLOAD, status=Retention.INCOMPLETE, missing=("c",)),), problems=(PROBLEM,)
