@@ -81,14 +81,14 @@ def add_secret_flags(flags: RegistryFlags, secret: SecretOptions) -> RegistryFla
 
 
 def _read_password(*, stdin: bool, file: str | None) -> Sensitive | None:
-    from harbor_agent.engine.request.credentials import read_password
+    from harbor_agent.engine.request.credentials import parse_password
 
     if not stdin:
         return None
     if file:
         message = "--password-stdin and --password-file cannot be used together"
         raise UsageError.of("flags-ambiguous", message, "use one of them")
-    return read_password(sys.stdin.read(), "standard input")
+    return parse_password(sys.stdin.read(), "standard input")
 
 
 def _parse_key_form(form: KeyFormName | None) -> Literal["kubesphere", "plain"] | None:

@@ -71,8 +71,8 @@ def carry_out(request: TaskRequest, transport: Transport) -> Result:
     if not any(policy.registries for _, policy in resolved.nodes):
         raise UsageError.of(
             "registry-missing",
-            "which registry? None is named",
-            "set harbor_registries for the hosts, or write harbor-agent.yaml",
+            "no registry is named",
+            "set harbor_registries for the hosts, or put the registry into harbor-agent.yaml",
         )
     (planned,) = plan_nodes(transport, resolved.nodes, run_request, _quietly)
     if request.phase == "probe":

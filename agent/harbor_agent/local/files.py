@@ -48,6 +48,13 @@ def rewrite_file(path: str, content: bytes) -> None:
     _replace(path, content, prepare, None)
 
 
+def describe_error(error: OSError | UnicodeError) -> str:
+    """Return the reason of a failed read or write, as the end of a message."""
+    if isinstance(error, UnicodeError):
+        return "not UTF-8 text"
+    return (error.strerror or str(error)).lower()
+
+
 def temporary_prefix(name: str) -> str:
     """Return how the names of the files begin that become `name`; a killed process leaves such a file."""
     return f".{name}.harbor-agent"

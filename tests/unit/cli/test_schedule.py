@@ -92,7 +92,7 @@ def test_a_password_in_the_environment_is_refused_and_stands_nowhere(show: Runne
         (("--every", "1s"), "invalid interval"),
         (("--name", "../x"), "invalid schedule name"),
         (("--metrics", "x.txt"), "end in .prom"),
-        (("--correct",), "No registry is named"),
+        (("--correct",), "no registry is named"),
         (("--limit", "nobody"), "limit"),
         (("--every", "7h", "--crontab"), "cron cannot express this time"),
     ],

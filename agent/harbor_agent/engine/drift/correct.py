@@ -47,7 +47,7 @@ def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_resta
 
     A node on which a fight shows goes into quarantine here. Raises UsageError where no registry is named.
     """
-    require_registry([node.planned.policy for node in report.nodes], "correct to what? No registry is named")
+    require_registry([node.planned.policy for node in report.nodes])
     drifted = [node for node in report.nodes if node.status is DriftStatus.DRIFT]
     recorded = sum(1 for node in report.nodes if node.planned.state and node.planned.state.record)
     if is_suspect(len(drifted), recorded, limits):

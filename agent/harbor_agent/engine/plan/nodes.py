@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent import resources
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.plan.probe import probe_nodes
-from harbor_agent.engine.request.passwords import asked_passwords, with_passwords
+from harbor_agent.engine.request.passwords import add_passwords, ask_passwords
 from harbor_agent.errors import Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
@@ -53,13 +53,13 @@ class PlannedNode:
 def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
     """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
     if selection.transport == "local":
-        return with_passwords([Node(name="localhost", address="localhost", connection="local")], selection)
+        return add_passwords([Node(name="localhost", address="localhost", connection="local")], selection)
     from harbor_agent.inventory.load import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
 
     def warn(problem: Problem) -> None:
         listener(Message(text=str(problem)))
 
-    return with_passwords(
+    return add_passwords(
         load_inventory(selection.sources, limit=selection.limit, vault=selection.vault, warn=warn), selection
     )
 
@@ -77,7 +77,7 @@ def open_transport(selection: NodeSelection) -> Transport:
         )
         from harbor_agent.transport.ansible.transport import AnsibleTransport  # noqa: PLC0415
 
-        login, become = asked_passwords(selection)
+        login, become = ask_passwords(selection)
         return AnsibleTransport(
             sources=ansible_sources(selection.sources),
             forks=selection.forks,

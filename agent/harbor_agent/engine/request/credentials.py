@@ -1,4 +1,4 @@
-"""Where a registry's login is read from: the environment, a file, docker's own configuration, standard input."""
+"""Registry logins, read from the environment, a file, Docker's configuration or standard input."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import UsageError
+from harbor_agent.local.files import describe_error
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
 
@@ -31,48 +32,46 @@ def read_logins(policies: Iterable[Policy]) -> dict[str, Credentials]:
 
 
 def read_login(source: CredentialsSource, address: Address) -> Credentials:
-    """Return the login, ready to use. Raises UsageError naming the source (never its value) if there is none.
+    """Read the login of one registry. Raises UsageError with the source (never its value) if it is missing.
 
     One trailing newline of a password file is not part of the password.
     """
     if source.docker_config is not None:
-        return _from_docker_config(source, address)
-    return Credentials(username=source.username, password=_password(source, address), email=source.email)
+        return _read_docker_config(source, address)
+    return Credentials(username=source.username, password=_read_password(source, address), email=source.email)
 
 
 def credential_name(file: Path) -> str:
-    """Return the name under which systemd hands a file with a password over (LoadCredential=, systemd.exec(5))."""
+    """Return the name under which systemd passes a password file to a service (LoadCredential= of systemd.exec(5))."""
     return f"file-{hashlib.sha256(str(file.absolute()).encode(errors='surrogateescape')).hexdigest()[:16]}"
 
 
-def read_password(text: str, source: str) -> Sensitive:
-    """Return the password in `text` without its trailing newline. Raises UsageError where nothing is left."""
+def parse_password(text: str, source: str) -> Sensitive:
+    """Return the password in `text` without its trailing newline. Raises UsageError if nothing is left."""
     password = text.removesuffix("\n").removesuffix("\r")
     if not password:
-        raise _missing(f"{source} holds no password", "write the password into it, without quotes")
+        raise _build_error(f"no password in {source}", "write the password into it, without quotes")
     return Sensitive(password)
 
 
-def _password(source: CredentialsSource, address: Address) -> Sensitive:
+def _read_password(source: CredentialsSource, address: Address) -> Sensitive:
     if source.password is not None:
         return source.password
     if source.password_env is not None:
         name = source.password_env
         if not os.environ.get(name):
-            raise _missing(f"the password of {address} is expected in ${name}, which is not set", f"export {name}")
+            raise _build_error(f"no password for {address}: ${name} is not set", f"export {name}")
         return Sensitive(os.environ[name])
     file = Path(source.password_file or "").expanduser()
     try:
-        return read_password(_handed_over(file).read_text(encoding="utf-8"), str(file))
+        return parse_password(_find_file(file).read_text(encoding="utf-8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise _missing(
-            f"the password of {address} cannot be read from {file}: {reason}", "check password_file"
-        ) from None
+        message = f"cannot read the password of {address} from {file}: {describe_error(error)}"
+        raise _build_error(message, "check password_file") from None
 
 
-def _handed_over(file: Path) -> Path:
-    """Return the copy that systemd handed to this service, or the file itself."""
+def _find_file(file: Path) -> Path:
+    """Return the copy that systemd passed to this service, or the file itself."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return file
@@ -80,38 +79,45 @@ def _handed_over(file: Path) -> Path:
     return copy if copy.is_file() else file
 
 
-def _from_docker_config(source: CredentialsSource, address: Address) -> Credentials:
-    file = _handed_over(Path(source.docker_config or "").expanduser())
+def _read_docker_config(source: CredentialsSource, address: Address) -> Credentials:
+    file = _find_file(Path(source.docker_config or "").expanduser())
     if file.is_dir():
         file /= "config.json"
     try:
         auths = json.loads(file.read_text(encoding="utf-8")).get("auths", {})
     except (OSError, ValueError, AttributeError):
-        raise _missing(f"{file} is not a docker configuration", "it is usually ~/.docker/config.json") from None
-    for key in _keys(address):
+        raise _build_error(
+            f"{file} is not a Docker configuration file",
+            "name the file that docker login writes, ~/.docker/config.json",
+        ) from None
+    for key in _list_keys(address):
         entry = auths.get(key) if isinstance(auths, dict) else None
         if isinstance(entry, dict):
-            return _from_entry(entry, source, f"{file}, {key}")
-    raise _missing(
-        f"{file} holds no login for {address}", f"docker login {address}; a credential helper's logins are not there"
+            return _parse_entry(entry, source, f"{file}, {key}")
+    raise _build_error(
+        f"no login for {address} in {file}",
+        f"run docker login {address} without a credential helper, which keeps logins elsewhere",
     )
 
 
-def _keys(address: Address) -> tuple[str, ...]:
+def _list_keys(address: Address) -> tuple[str, ...]:
+    """Return the keys under which docker login stores the login of a registry."""
     if address.is_docker_hub:
         return ("https://index.docker.io/v1/", "docker.io", "index.docker.io")
     return (address.entry, address.url, f"{address.url}/")
 
 
-def _from_entry(entry: dict[str, object], source: CredentialsSource, place: str) -> Credentials:
+def _parse_entry(entry: dict[str, object], source: CredentialsSource, place: str) -> Credentials:
     username, password = entry.get("username"), entry.get("password")
     if isinstance(entry.get("auth"), str):
         try:
             username, _, password = base64.b64decode(str(entry["auth"]), validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise _missing(f"{place}: 'auth' is not base64 of user:password", "log in again") from None
+            raise _build_error(
+                f"{place}: 'auth' is not the base64 of user:password", "run docker login again"
+            ) from None
     if not isinstance(username, str) or not isinstance(password, str) or not username or not password:
-        raise _missing(f"{place} holds no user and password", "log in again without a credential helper")
+        raise _build_error(f"{place}: no user or no password", "run docker login again without a credential helper")
     email = entry.get("email")
     return Credentials(
         username=source.username or username,
@@ -120,5 +126,5 @@ def _from_entry(entry: dict[str, object], source: CredentialsSource, place: str)
     )
 
 
-def _missing(message: str, hint: str) -> UsageError:
+def _build_error(message: str, hint: str) -> UsageError:
     return UsageError.of("credentials-missing", message, hint)

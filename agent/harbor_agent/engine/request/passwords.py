@@ -1,4 +1,4 @@
-"""Passwords typed once for all nodes, as users of Ansible know it: by options, and by settings in ansible.cfg."""
+"""Login and become passwords, asked for once for all nodes, by options or by settings in ansible.cfg."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ if TYPE_CHECKING:
     from harbor_agent.model.sensitive import Sensitive
 
 
-def with_passwords(nodes: Sequence[Node], selection: NodeSelection) -> list[Node]:
-    """Return the nodes with the passwords that `selection` says to ask for, where the inventory has none of their own.
+def add_passwords(nodes: Sequence[Node], selection: NodeSelection) -> list[Node]:
+    """Return the nodes with the passwords that the user is asked for, if the inventory has none for a node.
 
-    Each is asked for once a process, on the terminal. Raises UsageError where there is none.
+    Each password is asked for once in the process, on the terminal. Raises UsageError if there is no terminal.
     """
-    login, become = asked_passwords(selection)
-    return [_with(node, login, become) for node in nodes]
+    login, become = ask_passwords(selection)
+    return [_add_to_node(node, login, become) for node in nodes]
 
 
-def asked_passwords(selection: NodeSelection) -> tuple[Sensitive | None, Sensitive | None]:
-    """Return the password to log in with and the one to become root with, None where none is asked for, or given."""
-    login_is_asked, become_is_asked = questions(selection)
-    login = _given(_asked("SSH password: ")) if login_is_asked else None
-    become = None
-    if become_is_asked:
-        default = "[defaults to SSH password]" if login else ""
-        become = _given(_asked(f"BECOME password{default}: ")) or login
-    return login, become
+def ask_passwords(selection: NodeSelection) -> tuple[Sensitive | None, Sensitive | None]:
+    """Ask for the login and the become password; None for one that is not asked for or is left empty.
+
+    An empty become password is the login password, as in Ansible. Raises UsageError if there is no terminal.
+    """
+    asks_login, asks_become = find_questions(selection)
+    login = _ask_once("SSH password: ") if asks_login else None
+    login = login if login and login.reveal() else None
+    if not asks_become:
+        return login, None
+    default = "[defaults to SSH password]" if login else ""
+    become = _ask_once(f"BECOME password{default}: ")
+    return login, become if become.reveal() else login
 
 
-def questions(selection: NodeSelection) -> tuple[bool, bool]:
-    """Return whether there is a password to ask for to log in, and one to become root, by options or ansible.cfg."""
+def find_questions(selection: NodeSelection) -> tuple[bool, bool]:
+    """Return whether options or ansible.cfg ask for a login password, and whether they ask for a become password."""
     login, become = selection.ask_password, selection.ask_become_password
     if selection.transport == "local":
         return login, become
@@ -48,24 +52,20 @@ def questions(selection: NodeSelection) -> tuple[bool, bool]:
     return login or by_settings[0], become or by_settings[1]
 
 
-def _with(node: Node, login: Sensitive | None, become: Sensitive | None) -> Node:
-    way = node.become or Become()
-    if become is None or way.password is not None:
+def _add_to_node(node: Node, login: Sensitive | None, become: Sensitive | None) -> Node:
+    own_become = node.become or Become()
+    if become is None or own_become.password is not None:
         return replace(node, password=node.password or login)
-    return replace(node, password=node.password or login, become=replace(way, password=become))
-
-
-def _given(answer: Sensitive) -> Sensitive | None:
-    return answer if answer.reveal() else None
+    return replace(node, password=node.password or login, become=replace(own_become, password=become))
 
 
 @cache
-def _asked(question: str) -> Sensitive:
-    from harbor_agent.local.terminal import Terminal  # noqa: PLC0415 - only where something is asked
+def _ask_once(question: str) -> Sensitive:
+    from harbor_agent.local.terminal import Terminal  # noqa: PLC0415 - only if something is asked
 
     answer = Terminal().ask(question)
     if answer is None:
-        message = f"there is no terminal to ask for the {question.rstrip(': ').partition('[')[0]} on"
-        hint = "keep it in the inventory, encrypted by ansible-vault, or log in with a key"
+        message = f"cannot ask for the {question.rstrip(': ').partition('[')[0]}: there is no terminal"
+        hint = "encrypt it in the inventory with ansible-vault, or log in with a key"
         raise UsageError.of("login-password-missing", message, hint)
     return answer

@@ -1,4 +1,4 @@
-"""What was asked for on the command line, before any file is read."""
+"""The options of a command line, as values, before any file is read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harbor_agent.model.inventory import VaultSources
 from harbor_agent.model.policy import KeyForm, RouteChoice  # noqa: TC001
 from harbor_agent.model.sensitive import Sensitive  # noqa: TC001
 
-_FILE_OF_NAMES = re.compile(r"(?<![^,:])@([^,:]+)")
+_NAMES_FILE = re.compile(r"(?<![^,:])@([^,:]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryFlags:
-    """The flags about registries, their credentials and the secret."""
+    """The options about registries, their credentials and the secret."""
 
     addresses: tuple[str, ...] = ()
     absent: bool = False
@@ -44,9 +44,9 @@ class RegistryFlags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSelection:
-    """How the nodes are found and reached. Without `sources`, ansible.cfg says where they are.
+    """The nodes of a run, and how they are reached. `sources` are inventories; without any, ansible.cfg names one.
 
-    `ask_password` and `ask_become_password` say to ask for passwords; these themselves are nowhere in here.
+    `ask_password` and `ask_become_password` only say that passwords are asked for; no password is kept here.
     """
 
     sources: tuple[str, ...] = ()
@@ -67,22 +67,22 @@ class NodeSelection:
             from harbor_agent.inventory.load import default_sources  # noqa: PLC0415 - Ansible is slow to import
 
             sources = default_sources()
-        limit = self.limit and _FILE_OF_NAMES.sub(lambda found: "@" + _absolute(found[1]), self.limit)
+        limit = self.limit and _NAMES_FILE.sub(lambda found: "@" + _make_absolute(found[1]), self.limit)
         vault = replace(
             self.vault,
-            ids=tuple(_absolute_source(text) for text in self.vault.ids),
-            password_files=tuple(map(_absolute, self.vault.password_files)),
+            ids=tuple(_make_source_make_absolute(text) for text in self.vault.ids),
+            password_files=tuple(map(_make_absolute, self.vault.password_files)),
         )
-        return replace(self, sources=tuple(map(_absolute, sources)), limit=limit, vault=vault)
+        return replace(self, sources=tuple(map(_make_absolute, sources)), limit=limit, vault=vault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """Everything that a run was asked for. `root` is a tree to work on instead of nodes, `config` a settings file.
+    """All options of a run. `root` is a tree to work on instead of nodes, `config` a settings file.
 
-    `note` says why, for those who look later: it is kept on the node and in the report. `drain` has nodes drained
-    before a restart, whatever the settings say. `live_restore` has containers kept running through it.
-    With `only_unmanaged` nodes that have a record of an earlier run are left alone.
+    `note` is the reason of the run, kept on the node and in the report. `drain` drains nodes before a restart even if
+    the settings do not ask for it. `live_restore` keeps containers running through a restart. `only_unmanaged` skips
+    nodes that have the record of an earlier run.
     """
 
     selection: NodeSelection = field(default_factory=NodeSelection)
@@ -111,13 +111,13 @@ def decode_request(text: str) -> RunRequest:
     return msgspec.json.decode(text, type=RunRequest)
 
 
-def _absolute_source(vault_id: str) -> str:
-    """Return LABEL@FILE with the file's path absolute; `prompt` is no file."""
+def _make_source_make_absolute(vault_id: str) -> str:
+    """Return LABEL@FILE with the path of the file absolute; `prompt` is not a file."""
     label, separator, source = vault_id.rpartition("@")
-    return f"{label}{separator}{_absolute(source)}"
+    return f"{label}{separator}{_make_absolute(source)}"
 
 
-def _absolute(text: str) -> str:
-    """Return the path of a file that is there made absolute, anything else (a list of hosts) as it is."""
+def _make_absolute(text: str) -> str:
+    """Return the path of an existing file as an absolute path, and anything else (a list of hosts) unchanged."""
     path = Path(text).expanduser()
     return str(path.absolute()) if text and path.exists() else text

@@ -70,10 +70,12 @@ def resolve_logins(resolved: Resolved) -> Resolved:
     return replace(resolved, credentials=credentials, secrets=tuple(secrets))
 
 
-def require_registry(policies: Sequence[Policy], message: str = "which registry? None is named") -> None:
+def require_registry(policies: Sequence[Policy]) -> None:
     """Raise UsageError if no policy names a registry."""
     if not any(policy.registries for policy in policies):
-        raise UsageError.of("registry-missing", message, "name one with --registry or in harbor-agent.yaml")
+        raise UsageError.of(
+            "registry-missing", "no registry is named", "name one with --registry or in harbor-agent.yaml"
+        )
 
 
 def build_policy(file: PolicyLayer, flags: RegistryFlags, node: Node | None = None) -> Policy:
@@ -122,10 +124,10 @@ def _drop_unset(values: Mapping[str, object | None]) -> dict[str, object] | None
 
 def _check_flags(flags: RegistryFlags, settings: Mapping[str, object], targets: tuple[Address, ...]) -> None:
     if flags.absent and not flags.addresses:
-        raise UsageError.of("flags-ambiguous", "--absent needs to know what to remove", "name it with --registry")
+        raise UsageError.of("flags-ambiguous", "--absent needs a registry to remove", "name it with --registry")
     if len(targets) > 1 and ("credentials" in settings or "secret" in settings or "verify_image" in settings):
         raise UsageError.of(
             "flags-ambiguous",
-            f"credentials, secret and image flags are for one registry, and this run has {len(targets)}",
-            "name one with --registry, or write them into harbor-agent.yaml",
+            f"options for the login, the secret and the image need one registry, and this run has {len(targets)}",
+            "name one with --registry, or put these settings into harbor-agent.yaml",
         )

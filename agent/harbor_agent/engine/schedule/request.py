@@ -15,7 +15,7 @@ from harbor_agent.engine.drift.metrics import metrics_file
 from harbor_agent.engine.plan.nodes import load_nodes
 from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.engine.request.credentials import credential_name
-from harbor_agent.engine.request.passwords import questions
+from harbor_agent.engine.request.passwords import find_questions
 from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
 from harbor_agent.errors import UsageError
@@ -72,7 +72,7 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
     nodes = load_nodes(selection, listener)
     resolved = resolve(RunRequest(selection=selection, flags=flags, config=request.config), nodes)
     if request.correct:
-        require_registry(resolved.policies, "correct to what? No registry is named")
+        require_registry(resolved.policies)
     unit = build_unit_name(request.name)
     command = [*_program(), "drift", *_arguments(request, selection, config, metrics)]
     command += ["--correct", "--yes", "--note", f"by {unit}.timer"] if request.correct else []
@@ -148,7 +148,7 @@ def as_user(name: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _require_no_question(selection: NodeSelection) -> None:
-    if any(questions(selection)) or _asks_for_vault(selection):
+    if any(find_questions(selection)) or _asks_for_vault(selection):
         raise UsageError.of(
             "usage",
             "a timed run has nobody to ask for a password",

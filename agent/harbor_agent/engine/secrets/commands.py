@@ -155,6 +155,6 @@ def _add_default_secrets(resolved: Resolved) -> Resolved:
     """Return the same with a secret for every registry, by the default name if the settings have none."""
     policy = resolved.general
     if not policy.registries:
-        raise UsageError.of("registry-missing", "which registry? None is named", "name one with --registry")
+        raise UsageError.of("registry-missing", "no registry is named", "name one with --registry")
     registries = tuple(replace(r, secret=r.secret or SecretPolicy()) for r in policy.registries)
     return replace(resolved, general=replace(policy, registries=registries))

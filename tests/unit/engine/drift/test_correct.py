@@ -107,7 +107,7 @@ def test_without_a_history_nothing_is_corrected() -> None:
 
 def test_without_a_registry_there_is_nothing_to_go_back_to() -> None:
     nothing = Policy(registries=())
-    with pytest.raises(UsageError, match="correct to what"):
+    with pytest.raises(UsageError, match="no registry is named"):
         choose_corrections(report(drifted(policy=nothing), policy=nothing), LIMITS, accept_restart=False)
 
 

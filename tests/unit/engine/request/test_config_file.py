@@ -32,7 +32,7 @@ def test_the_file_beside_is_read_if_it_is_there(folder: Path) -> None:
     [
         ("registries:\n  - address: a\n    stat: absent\n", r"c\.yaml:3: unknown key 'stat'"),
         ("registries: [a\nroute: x\n", r"c\.yaml:2: not YAML"),
-        ("route: auto\nroute: drop-in\n", r"c\.yaml:2: 'route' is written twice \(first in line 1\)"),
+        ("route: auto\nroute: drop-in\n", r"c\.yaml:2: duplicate key 'route' \(first in line 1\)"),
         ("rollout:\n  batch: none\n", r"c\.yaml:2: 'batch' must be"),
         ("- a\n", r"c\.yaml:1: expected a mapping"),
         ("\x00", r"c\.yaml: not YAML"),
