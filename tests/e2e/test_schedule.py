@@ -228,7 +228,7 @@ def test_the_same_again_changes_nothing_and_another_time_is_taken(scheduled: Con
     options = ("--correct", "--metrics", _METRICS)
     before = scheduled.units()
     again = scheduled.install(*options, "--every", "6h")
-    assert (again.code, again.stdout) == (0, f"{_UNIT} is in place already, just so\n")
+    assert (again.code, again.stdout) == (0, f"{_UNIT} is already installed and up to date\n")
     assert scheduled.units() == before
     changed = scheduled.install(*options, "--on-calendar", "daily")
     assert (changed.code, "-OnUnitActiveSec=6h" in changed.stderr) == (0, True)
@@ -315,7 +315,7 @@ def test_systemctl_stop_lets_the_node_in_flight_finish(scheduled: Controller) ->
     wait_until(lambda: node.succeeds(under_way), "the transaction has begun", seconds=60)
     scheduled.machine.run(f"systemctl stop {_UNIT}.service", timeout=120)
     assert (scheduled.exit_code(), scheduled.is_failed()) == (143, False), scheduled.said()
-    assert "stopping: the nodes in flight finish" in scheduled.said()
+    assert "stopping: nodes in progress finish" in scheduled.said()
     assert scheduled.trusts(node)
     run = scheduled.agent("history", "-o", "json").document["runs"][0]
     assert [(one["node"], one["outcome"]) for one in run["nodes"]] == [("node3", "changed")]
@@ -358,5 +358,5 @@ def test_removal_leaves_nothing_behind(scheduled: Controller) -> None:
     assert removed.code == 0, removed.stderr
     assert "harbor-agent" not in scheduled.units()
     assert "harbor-agent" not in scheduled.machine.run("systemctl list-units --all --no-legend 'harbor*'").stdout
-    assert scheduled.agent("schedule", "show").stdout.startswith("nothing runs by the clock here")
+    assert scheduled.agent("schedule", "show").stdout.startswith("no schedules on this machine")
     assert scheduled.agent("history", "-o", "json").document["runs"]

@@ -58,7 +58,7 @@ def test_a_traceback_tells_the_place_and_no_secret(
         ended = running.end()
     assert fired.exists(), ended.stdout + ended.stderr
     assert ended.code == 70, ended.stderr
-    assert "this is a bug of harbor-agent" in ended.stderr
+    assert "this is a bug in harbor-agent" in ended.stderr
     assert place in ended.stderr
     assert "  ZeroDivisionError\n" in ended.stderr
     assert ended.document["error"]["code"] == "bug"

@@ -40,7 +40,7 @@ def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: t
         assert str(running.process.pid) in site.agent("lock", "show").stdout
         killed = site.agent("history", "-o", "json").document["runs"][0]
         assert (killed["state"], {node["outcome"] for node in killed["nodes"]}) == ("broken-off", {None})
-        assert "did not end by itself" in site.agent("history").stdout.splitlines()[1]
+        assert "did not finish" in site.agent("history").stdout.splitlines()[1]
         with taking_up(site, killed["run_id"]) as again:
             # The nodes are still at it, and nothing that they began is disturbed.
             wait_until(lambda: "waiting for what the run began" in again.said(), "it waits for the nodes", seconds=60)

@@ -58,7 +58,7 @@ def shown_fingerprint(server: Server) -> str:
 
 
 def test_a_new_key_is_added_once_its_fingerprint_is_confirmed(server: Server, home: Path, inventory: Path) -> None:
-    asked = at_terminal([PROGRAM, "trust-hosts", "-i", str(inventory)], [(r"Is this key right\?", "y")])
+    asked = at_terminal([PROGRAM, "trust-hosts", "-i", str(inventory)], [(r"Is this key correct\?", "y")])
 
     assert asked.code == 0, asked.shown
     assert shown_fingerprint(server) in asked.shown
@@ -73,7 +73,7 @@ def test_a_new_key_is_added_once_its_fingerprint_is_confirmed(server: Server, ho
 
 
 def test_a_no_adds_nothing(home: Path, inventory: Path) -> None:
-    asked = at_terminal([PROGRAM, "trust-hosts", "-i", str(inventory)], [(r"Is this key right\?", "n")])
+    asked = at_terminal([PROGRAM, "trust-hosts", "-i", str(inventory)], [(r"Is this key correct\?", "n")])
 
     assert asked.code == 7
     assert not (home / ".ssh/known_hosts").exists()
@@ -91,7 +91,7 @@ def test_yes_says_loudly_what_it_trusts(server: Server, home: Path, inventory: P
 
     assert done.returncode == 0
     assert shown_fingerprint(server) in done.stderr
-    assert "trusted without a look" in done.stderr
+    assert "added without comparison" in done.stderr
     host = only_host(done)
     assert (host["status"], host["fingerprint"]) == ("added", shown_fingerprint(server))
     assert host["known_hosts"] == str(home / ".ssh/known_hosts")

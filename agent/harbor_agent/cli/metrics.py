@@ -1,4 +1,4 @@
-"""What `--metrics FILE` does around a run for drift: the file tells how the run ended, however it ended."""
+"""Writing `--metrics FILE` for a drift run, also if the run ends with an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
-from harbor_agent.cli.console import tell
+from harbor_agent.cli.console import print_status
 from harbor_agent.errors import AgentError, ExitCode
 from harbor_agent.views.text.style import render_problem
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Measurement:
-    """The run while the `with` block lasts; `saw` as soon as the nodes were looked at, `ended` before it is printed.
+    """A measured drift run: `record` when the nodes have been probed, `finish` before the report is printed.
 
-    Where the block is left by an exception first, the exit code that follows from that is what is written.
+    If an exception leaves the block first, the exit code that follows from it is written.
     """
 
     file: Path | None
@@ -34,15 +34,15 @@ class Measurement:
     _is_written: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
-        """Begin; the time from here on is measured."""
+        """Start measuring the time."""
         return self
 
-    def saw(self, report: DriftReport) -> None:
-        """Remember what was seen of the nodes."""
+    def record(self, report: DriftReport) -> None:
+        """Keep the state of the nodes."""
         self._report = report
 
-    def ended(self, report: DriftReport, code: ExitCode, ended: Report | None) -> tuple[Problem, ...]:
-        """Write how the run ended; returns what is to be told of that."""
+    def finish(self, report: DriftReport, code: ExitCode, ended: Report | None) -> tuple[Problem, ...]:
+        """Write the metrics; returns a warning if that fails."""
         self._report = report
         problem = self._write(code, ended)
         return (problem,) if problem else ()
@@ -50,11 +50,11 @@ class Measurement:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write how the run ended where an exception ends it before anything was written."""
+        """Write the metrics if an exception ends the run before they were written."""
         if error is None or self._is_written:
             return
-        if problem := self._write(_exit_code(error), None):
-            tell("\n".join(render_problem(problem)))
+        if problem := self._write(_find_exit_code(error), None):
+            print_status("\n".join(render_problem(problem)))
 
     def _write(self, code: ExitCode, ended: Report | None) -> Problem | None:
         from harbor_agent.engine.drift.metrics import DriftRunSummary, write_metrics
@@ -63,14 +63,14 @@ class Measurement:
         if self.file is None:
             return None
         seconds = time.monotonic() - self._began
-        measured = DriftRunSummary(
+        summary = DriftRunSummary(
             exit_code=int(code), moment=time.time(), seconds=seconds, report=self._report, ended=ended
         )
-        return write_metrics(self.file, measured)
+        return write_metrics(self.file, summary)
 
 
-def _exit_code(error: BaseException) -> ExitCode:
-    """Return the exit code that the guard around the command will end with."""
+def _find_exit_code(error: BaseException) -> ExitCode:
+    """Return the exit code that `command` ends the process with."""
     match error:
         case AgentError():
             return error.exit_code

@@ -1,25 +1,47 @@
-"""Groups of options: a parameter whose type is a dataclass is an option for each of its fields."""
+"""Groups of options: a parameter whose type is a dataclass becomes an option per field."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Callable
+from copy import copy
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def describe(**texts: str) -> Callable[[_Function], _Function]:
+    """Give options of one command help texts of their own; a shared option does not do the same everywhere."""
+
+    def keep_texts(command: _Function) -> _Function:
+        command.__dict__["help_texts"] = texts
+        return command
+
+    return keep_texts
 
 
 def expand_parameters(command: Callable[..., object]) -> list[inspect.Parameter]:
-    """Return the command's parameters with every group replaced by its fields."""
+    """Return the command's parameters with every group replaced by its fields, and the texts of `describe`."""
+    parameters = _expand_groups(command)
+    texts: dict[str, str] = dict(getattr(command, "help_texts", {}))
+    described = [_replace_text(parameter, texts.pop(parameter.name, None)) for parameter in parameters]
+    if texts:
+        raise TypeError(f"{command.__name__} has no option {', '.join(texts)}")
+    return described
+
+
+def _expand_groups(command: Callable[..., object]) -> list[inspect.Parameter]:
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
         hint = _read_hints(command)[parameter.name]
         if dataclasses.is_dataclass(hint):
             hints = _read_hints(hint)
-            parameters += [_option(field.name, field.default, hints[field.name]) for field in dataclasses.fields(hint)]
+            parameters += [
+                _build_parameter(field.name, field.default, hints[field.name]) for field in dataclasses.fields(hint)
+            ]
         else:
-            parameters.append(_option(parameter.name, parameter.default, hint))
+            parameters.append(_build_parameter(parameter.name, parameter.default, hint))
     return parameters
 
 
@@ -32,11 +54,18 @@ def collect_arguments(command: Callable[..., object], values: dict[str, object])
     return arguments
 
 
-def _option(name: str, default: object, hint: object) -> inspect.Parameter:
+def _replace_text(parameter: inspect.Parameter, text: str | None) -> inspect.Parameter:
+    if text is None:
+        return parameter
+    hint, info = get_args(parameter.annotation)
+    info = copy(info)
+    info.help = text
+    return parameter.replace(annotation=Annotated[hint, info])
+
+
+def _build_parameter(name: str, default: object, hint: object) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
 
 
 def _read_hints(annotated: Any) -> dict[str, Any]:  # noqa: ANN401 - a function or a class, and types of any kind
-    hints = get_type_hints(annotated, include_extras=True)
-    hints.pop("return", None)
-    return hints
+    return get_type_hints(annotated, include_extras=True)

@@ -1,27 +1,26 @@
-"""The options that several commands share: one definition, one help text."""
+"""The options that several commands share; `option_groups.describe` fits a help text to one command."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
-
+from harbor_agent.cli.help import Panel, build_option
 from harbor_agent.model.policy import RouteChoice
 
 DEFAULT_FORKS = 10
 
 
 class Format(enum.StrEnum):
-    """What the result looks like on standard output."""
+    """Formats of the result on standard output."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class TransportName(enum.StrEnum):
-    """How nodes are reached."""
+    """Ways to reach a node."""
 
     SSH = "ssh"
     ANSIBLE = "ansible"
@@ -29,7 +28,7 @@ class TransportName(enum.StrEnum):
 
 
 class KeyFormName(enum.StrEnum):
-    """How the secret names its registry."""
+    """Forms of the registry's key in a pull secret."""
 
     KUBESPHERE = "kubesphere"
     PLAIN = "plain"
@@ -37,175 +36,192 @@ class KeyFormName(enum.StrEnum):
 
 Inventory = Annotated[
     list[str] | None,
-    typer.Option(
-        "-i",
-        "--inventory",
-        help="Which nodes: an Ansible inventory, a KubeKey file, or 'host1,host2,'; repeatable.",
-        show_default="what ansible.cfg names",
+    build_option(
+        Panel.NODES,
+        "-i --inventory",
+        "Ansible inventory, KubeKey file, or 'host1,host2,'; repeatable.",
         metavar="SOURCE",
+        show_default="as in ansible.cfg",
     ),
 ]
 Limit = Annotated[
     str | None,
-    typer.Option(
+    build_option(
+        Panel.NODES,
         "--limit",
-        help="Only these of them: Ansible's patterns, such as 'workers:!node7', or @failed for the last run's.",
+        "Limit the run to matching nodes (Ansible pattern, e.g. 'workers:!node7'; @failed selects nodes that failed in "
+        "the last run).",
         metavar="PATTERN",
     ),
 ]
+TransportOption = Annotated[
+    TransportName,
+    build_option(
+        Panel.NODES, "--transport", "Reach nodes by SSH, through Ansible and its plugins, or use this machine (local)."
+    ),
+]
+Forks = Annotated[
+    int, build_option(Panel.NODES, "--forks", "Maximum number of nodes to process in parallel.", metavar="N", min=1)
+]
 VaultIds = Annotated[
     list[str] | None,
-    typer.Option(
-        "--vault-id", help="A password of ansible-vault: LABEL@FILE or LABEL@prompt; repeatable.", metavar="ID"
+    build_option(
+        Panel.NODES, "--vault-id", "Ansible Vault password: LABEL@FILE or LABEL@prompt; repeatable.", metavar="ID"
     ),
 ]
 VaultPasswordFiles = Annotated[
     list[str] | None,
-    typer.Option(
+    build_option(
+        Panel.NODES,
         "--vault-password-file",
-        help="File with a password of ansible-vault, or script that prints it; repeatable.",
+        "File with a vault password, or a script that prints one; repeatable.",
         metavar="FILE",
     ),
 ]
+AskVaultPass = Annotated[bool, build_option(Panel.NODES, "--ask-vault-pass", "Ask for the vault password.")]
 AskPass = Annotated[
-    bool, typer.Option("-k", "--ask-pass", help="Ask for the password of the logins, for nodes that have none set.")
+    bool, build_option(Panel.NODES, "-k --ask-pass", "Ask for the login password of nodes without one.")
 ]
 AskBecomePass = Annotated[
-    bool, typer.Option("-K", "--ask-become-pass", help="Ask for the password of sudo or su, likewise.")
+    bool, build_option(Panel.NODES, "-K --ask-become-pass", "Ask for the sudo or su password of nodes without one.")
 ]
-AskVaultPass = Annotated[bool, typer.Option("--ask-vault-pass", help="Ask for the password of ansible-vault.")]
 Registries = Annotated[
     list[str] | None,
-    typer.Option(
+    build_option(
+        Panel.REGISTRY,
         "--registry",
-        help="The registry, http:// implied; repeatable. The run is then about these only.",
+        "Registry to configure (http:// assumed); repeatable. Restricts the run to the registries given.",
         metavar="HOST[:PORT]",
     ),
 ]
 Config = Annotated[
     str | None,
-    typer.Option(
-        "-c", "--config", help="Settings file.", show_default="./harbor-agent.yaml if it is there", metavar="FILE"
+    build_option(
+        Panel.REGISTRY, "-c --config", "Settings file.", metavar="FILE", show_default="./harbor-agent.yaml if present"
     ),
 ]
-TransportOption = Annotated[
-    TransportName,
-    typer.Option(
-        "--transport",
-        help="ssh to the nodes; ansible, with its own plugins and settings; or local: this machine, no inventory.",
+Username = Annotated[str | None, build_option(Panel.REGISTRY, "--username", "User at the registry.", metavar="USER")]
+PasswordStdin = Annotated[
+    bool, build_option(Panel.REGISTRY, "--password-stdin", "Read the password from standard input.")
+]
+PasswordFile = Annotated[
+    str | None, build_option(Panel.REGISTRY, "--password-file", "Read the password from FILE.", metavar="FILE")
+]
+VerifyImage = Annotated[
+    str | None,
+    build_option(
+        Panel.REGISTRY,
+        "--verify-image",
+        "Image that every node pulls from the registry to verify it.",
+        metavar="REPO:TAG",
     ),
 ]
 RouteOption = Annotated[
     RouteChoice | None,
-    typer.Option(
+    build_option(
+        Panel.PLAN,
         "--route",
-        help="Where the setting goes: decided per node, always docker-options.conf, or always daemon.json.",
+        "Write to docker-options.conf (drop-in), to daemon.json, or decide per node.",
         show_default="auto",
     ),
 ]
-Forks = Annotated[int, typer.Option("--forks", min=1, help="Nodes looked at at the same time.", metavar="N")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
-Absent = Annotated[bool, typer.Option("--absent", help="Take the registry out of the nodes again; needs --registry.")]
+Absent = Annotated[
+    bool, build_option(Panel.PLAN, "--absent", "Remove the registry from the nodes; requires --registry.")
+]
 Repair = Annotated[
-    bool, typer.Option("--repair", help="Mend broken settings as well, which a plan otherwise refuses and shows.")
-]
-Drain = Annotated[
     bool,
-    typer.Option("--drain", help="Before a restart, cordon the node and evict its pods; uncordon it once it is Ready."),
-]
-LiveRestore = Annotated[
-    bool,
-    typer.Option(
-        "--live-restore",
-        help="Where a restart would stop containers, switch Docker's live-restore on first, so that they run on.",
+    build_option(
+        Panel.PLAN, "--repair", "Also repair broken settings; without it, the plan shows the repair and refuses."
     ),
 ]
 Root = Annotated[
     str | None,
-    typer.Option("--root", help="An unpacked image instead of nodes: only its files are changed.", metavar="DIR"),
+    build_option(
+        Panel.PLAN, "--root", "Work on the files of an unpacked image in DIR instead of on nodes.", metavar="DIR"
+    ),
 ]
 AssumedVersion = Annotated[
     str | None,
-    typer.Option("--assume-docker-version", help="dockerd's version in --root.", show_default="20.10", metavar="V"),
-]
-Verbose = Annotated[
-    int, typer.Option("-v", "--verbose", count=True, help="Name each node as it is seen.", show_default=False)
-]
-Note = Annotated[
-    str, typer.Option("--note", help="Why it is done; kept in the plan file and the report.", metavar="TEXT")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")]
-VerifyImage = Annotated[
-    str | None,
-    typer.Option(
-        "--verify-image",
-        help="Image for each node to pull as proof, without the registry's address.",
-        metavar="REPO:TAG",
+    build_option(
+        Panel.PLAN, "--assume-docker-version", "dockerd version in --root.", metavar="V", show_default="20.10"
     ),
 ]
-Kubeconfig = Annotated[
-    str | None,
-    typer.Option("--kubeconfig", help="The cluster that gets the secret.", show_default="kubectl's", metavar="FILE"),
-]
-Context = Annotated[
-    str | None,
-    typer.Option("--context", help="Context of the kubeconfig.", show_default="its current one", metavar="NAME"),
-]
-Namespaces = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-n",
-        "--namespace",
-        help="Namespace (in KubeSphere: project) of the secret, '*' for all; repeatable.",
-        show_default="default",
-        metavar="NAME",
-    ),
-]
-ServiceAccounts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--service-account", help="Service account there that the secret is attached to; repeatable.", metavar="NAME"
+LiveRestore = Annotated[
+    bool,
+    build_option(
+        Panel.PLAN, "--live-restore", "Enable Docker's live-restore before a restart that would stop containers."
     ),
 ]
 SecretName = Annotated[
     str | None,
-    typer.Option("--secret-name", help="Name of the pull secret.", show_default="harbor-pull", metavar="NAME"),
+    build_option(Panel.SECRET, "--secret-name", "Name of the pull secret.", metavar="NAME", show_default="harbor-pull"),
 ]
-ForceConflicts = Annotated[
-    bool, typer.Option("--force-conflicts", help="Take over what other programs wrote in the secret.")
+Namespaces = Annotated[
+    list[str] | None,
+    build_option(
+        Panel.SECRET,
+        "-n --namespace",
+        "Namespace (KubeSphere: project) of the secret, '*' for all; repeatable.",
+        metavar="NAME",
+        show_default="default",
+    ),
 ]
-Username = Annotated[
-    str | None,
-    typer.Option("--username", help="User at the registry, checked there before any node is touched.", metavar="USER"),
-]
-Email = Annotated[str | None, typer.Option("--email", help="E-mail address in the secret.", metavar="ADDRESS")]
-PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
-PasswordFile = Annotated[
-    str | None, typer.Option("--password-file", help="Read the password from a file.", metavar="FILE")
+ServiceAccounts = Annotated[
+    list[str] | None,
+    build_option(
+        Panel.SECRET, "--service-account", "Service account to attach the secret to; repeatable.", metavar="NAME"
+    ),
 ]
 KeyForm = Annotated[
     KeyFormName | None,
-    typer.Option(
+    build_option(
+        Panel.SECRET,
         "--key-form",
-        help="How the secret names the registry: with http:// as KubeSphere needs it, or plain.",
+        "Registry in the secret: with http:// as KubeSphere requires, or plain.",
         show_default="kubesphere",
     ),
 ]
-
-
-def command_app(**settings: Any) -> typer.Typer:  # noqa: ANN401 - as typer calls and types them
-    """Return what takes up the commands of one module, with `settings` of typer's."""
-    return typer.Typer(rich_markup_mode=None, add_completion=False, **settings)
-
-
-def examples(*lines: str) -> str:
-    """Return the end of a help text: commands to copy, in lines that stay as they are."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+Email = Annotated[str | None, build_option(Panel.SECRET, "--email", "E-mail address in the secret.", metavar="ADDRESS")]
+Kubeconfig = Annotated[
+    str | None,
+    build_option(
+        Panel.SECRET,
+        "--kubeconfig",
+        "Kubeconfig of the cluster that gets the secret.",
+        metavar="FILE",
+        show_default="as kubectl",
+    ),
+]
+Context = Annotated[
+    str | None,
+    build_option(
+        Panel.SECRET, "--context", "Context in the kubeconfig.", metavar="NAME", show_default="current context"
+    ),
+]
+ForceConflicts = Annotated[
+    bool, build_option(Panel.SECRET, "--force-conflicts", "Overwrite fields of the secret that other programs manage.")
+]
+AcceptRestart = Annotated[
+    bool, build_option(Panel.RUN, "--accept-restart", "Allow a restart to stop containers that nothing starts again.")
+]
+Drain = Annotated[
+    bool,
+    build_option(Panel.RUN, "--drain", "Before a restart, cordon the node and evict its pods; uncordon it when Ready."),
+]
+Note = Annotated[
+    str, build_option(Panel.RUN, "--note", "Reason for the run; kept in the history and the report.", metavar="TEXT")
+]
+Yes = Annotated[bool, build_option(Panel.RUN, "--yes", "Skip confirmation. Required when not running on a terminal.")]
+UnusedYes = Annotated[bool, build_option(Panel.RUN, "--yes", "Accepted for scripts; this command never asks.")]
+Output = Annotated[Format, build_option(Panel.OUTPUT, "-o --output", "Result as text or as JSON for programs.")]
+Verbose = Annotated[
+    int, build_option(Panel.OUTPUT, "-v --verbose", "Report every node.", show_default=False, count=True)
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOptions:
-    """Which nodes, and how they are reached."""
+    """Which nodes, and how to reach them."""
 
     inventory: Inventory = None
     limit: Limit = None
@@ -216,17 +232,6 @@ class NodeOptions:
     ask_vault_pass: AskVaultPass = False
     ask_pass: AskPass = False
     ask_become_pass: AskBecomePass = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanOptions:
-    """What is wanted of the nodes beyond the registries."""
-
-    route: RouteOption = None
-    absent: Absent = False
-    repair: Repair = False
-    root: Root = None
-    assume_docker_version: AssumedVersion = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,8 +246,19 @@ class LoginOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """The desired state of the nodes, apart from the registries."""
+
+    route: RouteOption = None
+    absent: Absent = False
+    repair: Repair = False
+    root: Root = None
+    assume_docker_version: AssumedVersion = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecretOptions:
-    """The pull secret."""
+    """The pull secret and its cluster."""
 
     secret_name: SecretName = None
     namespace: Namespaces = None

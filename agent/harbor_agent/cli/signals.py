@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while nodes are changed: once, the nodes in flight finish; twice, leave at once."""
+"""Ctrl-C and SIGTERM while nodes are changed: the first lets nodes in progress finish, the second exits at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
-from harbor_agent.cli.console import tell
+from harbor_agent.cli.console import print_status
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.errors import ExitCode
 
@@ -18,13 +18,13 @@ _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINAT
 
 @contextlib.contextmanager
 def graceful_stop() -> Iterator[StopRequest]:
-    """Take the two signals for as long as the block lasts; a second one leaves by KeyboardInterrupt."""
+    """Handle both signals inside the block; a second one raises KeyboardInterrupt."""
     request = StopRequest()
 
     def handle(number: int, _frame: object) -> None:
         if request.code is not None:
             raise KeyboardInterrupt
-        tell("stopping: the nodes in flight finish, no other is started; once more leaves at once")
+        print_status("stopping: nodes in progress finish, no other node is started; press Ctrl-C again to exit at once")
         request.ask(_CODES[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in _CODES}

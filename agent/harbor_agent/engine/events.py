@@ -1,4 +1,4 @@
-"""What happens during a run, as values: the command line turns them into progress, later a log keeps them."""
+"""Events of a run, as values; the command line turns them into progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A phase starts: `name` in plain words, over `total` nodes."""
+    """The start of a phase: `name` for people, over `total` nodes."""
 
     name: str
     total: int
@@ -21,7 +21,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeDone:
-    """A node is done with the current phase; `state` is a word for how it went, or a problem's code, `text` says it."""
+    """The end of a phase on one node: `state` is a word to count by or a problem's code, `text` its message."""
 
     node: str
     state: str
@@ -31,14 +31,14 @@ class NodeDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFinished:
-    """A node's final result."""
+    """The final result of one node."""
 
     result: NodeResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something worth telling while the run goes on."""
+    """A line about the run as a whole."""
 
     text: str
 

@@ -75,7 +75,7 @@ def add(store: Store, run_id: str, kind: RunKind = RunKind.APPLY, options: str =
 
 def test_an_empty_history_is_no_error(run: Runner, store: Store) -> None:
     assert store.runs() == []
-    assert run("history").out == "no run is known on this controller\n"
+    assert run("history").out == "no runs in the history of this controller\n"
     assert run("history", "-o", "json").document()["runs"] == []
 
 
@@ -86,8 +86,8 @@ def test_runs_are_listed_newest_first_with_their_end(run: Runner, store: Store) 
     out = run("history").out.splitlines()
     assert out[1].split()[:2] == ["run-24", "apply"]
     assert "exit code 1" in out[1]
-    assert "did not end by itself" in out[2]
-    assert out[-1] == "and 5 earlier: harbor-agent history -o json has them all"
+    assert "did not finish" in out[2]
+    assert out[-1] == "5 earlier runs; to list all: harbor-agent history -o json"
     assert len(run("history", "-o", "json").document()["runs"]) == 25  # type: ignore[arg-type]
 
 

@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Runner
 
 EVENTS = """
-from harbor_agent.cli.console import tell
+from harbor_agent.cli.console import print_status
 from harbor_agent.cli.progress import Progress
 from harbor_agent.engine.events import NodeDone, Phase
 progress = Progress()
 progress(Phase(name="look at nodes", total=3))
 progress(NodeDone(node="a", state="seen", text="seen", seconds=0.1))
-tell("a note")
+print_status("a note")
 progress(NodeDone(node="b", state="ssh-timeout", text="no answer", seconds=0.1))
 progress(NodeDone(node="c", state="seen", text="seen", seconds=0.1))
-tell("the end")
+print_status("the end")
 """
 
 

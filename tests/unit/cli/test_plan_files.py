@@ -32,7 +32,7 @@ def test_holds_hashes_and_no_content_for_its_owner_only(run: Runner, plan_file: 
 
 def test_show_tells_a_person(run: Runner, plan_file: Path) -> None:
     out = run("plan", "show", plan_file.name).out
-    assert "good for 24 hours" in out
+    assert "valid for 24 hours" in out
     assert "ticket 7" in out
     assert f"/{DROP_IN}: absent -> " in out
 

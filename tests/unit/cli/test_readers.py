@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.cli.console import tell
+from harbor_agent.cli.console import print_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +84,6 @@ def test_without_standard_streams_nothing_is_a_bug(tree: Path) -> None:
 
 
 def test_what_a_node_says_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("it says \x1b]0;owned\x07\x1b[2J\r and \x9b1m, in \x1b[1mbold\x1b[0m")
+    print_status("it says \x1b]0;owned\x07\x1b[2J\r and \x9b1m, in \x1b[1mbold\x1b[0m")
     told = capsys.readouterr().err
     assert told == "it says \\x1b]0;owned\\x07\\x1b[2J\\x0d and \\x9b1m, in bold\n"

@@ -29,10 +29,10 @@ ANNOTATE = ("workloads", "annotate", "--secret", "pull")
 def test_from_stream_to_stream_and_what_was_done_on_standard_error(run: Runner) -> None:
     ran = run(*ANNOTATE, "-", stdin=POD)
     assert (ran.rc, ran.out) == (0, DONE)
-    assert ran.err == "standard input line 1: Pod web: for web\n"
+    assert ran.err == "standard input line 1: Pod web: secret added to web\nFiles: 1 with changes\n"
     again = run(*ANNOTATE, "-", stdin=DONE)
     assert (again.rc, again.out) == (0, DONE)
-    assert again.err == "standard input line 1: Pod web: unchanged\n"
+    assert again.err == "standard input line 1: Pod web: unchanged\nFiles: 1 unchanged\n"
 
 
 def test_bytes_pass_through_whatever_the_locale(run: Runner) -> None:
@@ -46,7 +46,7 @@ def test_several_files_are_one_stream_of_documents(run: Runner, tmp_path: Path) 
     (tmp_path / "c.json").write_text('{"a": 1}')
     ran = run(*ANNOTATE, "a.yaml", "b.yaml", "c.json")
     assert (ran.rc, ran.out) == (0, f'{DONE}---\n{DONE}---\n{{"a": 1}}')
-    assert "c.json: no workload that names containers is in it" in ran.err
+    assert "c.json: contains no workload with containers" in ran.err
 
 
 def test_diff_shows_the_change_and_writes_nothing(run: Runner, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import typer
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
-from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.cli.signals import graceful_stop
@@ -25,44 +27,41 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.engine.secrets.report import SecretsReport
 
-app = options.command_app()
-
+app = command_app()
 
 PlanFilePath = Annotated[
     str | None,
     typer.Argument(
-        help="A file that plan --out wrote: just that is done, or refused; it holds the options.", metavar="PLANFILE"
+        help="Plan file written by `plan --out`. Applies exactly that plan, or refuses if anything has changed.",
+        metavar="PLANFILE",
     ),
 ]
-
 Resume = Annotated[
     str | None,
-    typer.Option(
+    build_option(
+        Panel.RUN,
         "--resume",
-        help="Take up a run that halted or was killed, where it stopped; the history has its options.",
+        "Resume a run that halted or was killed, with the options it was started with.",
         metavar="RUN",
     ),
 ]
-
 OnlyUnmanaged = Annotated[
     bool,
-    typer.Option("--only-unmanaged", help="Only nodes without a record of an earlier run: new or reinstalled ones."),
-]
-
-AcceptRestart = Annotated[
-    bool, typer.Option("--accept-restart", help="Also stop containers that nothing starts again.")
+    build_option(
+        Panel.NODES, "--only-unmanaged", "Only nodes without a record of an earlier run: new or reinstalled ones."
+    ),
 ]
 
 
 @app.command(
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
         "harbor-agent apply -i inventory.ini --registry 192.168.0.99 --absent",
         "harbor-agent apply change.plan",
-        "harbor-agent apply --root ./image-tree --registry 192.168.0.99 --yes",
     )
 )
 @command
+@describe(username="User at the registry; checked there before any node is changed.")
 def apply(
     plan_file: PlanFilePath = None,
     *,
@@ -74,16 +73,17 @@ def apply(
     resume: Resume = None,
     only_unmanaged: OnlyUnmanaged = False,
     live_restore: options.LiveRestore = False,
-    accept_restart: AcceptRestart = False,
+    accept_restart: options.AcceptRestart = False,
     drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
-    """Change the nodes as planned, prove each by a real pull, then put the secret into the cluster.
+    """Change the nodes, verify each, then apply the pull secret.
 
-    Shows the plan and asks first. A canary goes first; a node whose daemon does not come up well is put back.
+    Shows the plan and asks for confirmation. Starts with a canary node, then works in waves. A node whose Docker does
+    not run as before after the change is rolled back.
     """
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, with_drain
     from harbor_agent.engine.rollout.run import apply_run
@@ -91,7 +91,7 @@ def apply(
     request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
     request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
     progress = Progress(verbose)
-    run_plan = _planned(request, plan_file, resume, progress)
+    run_plan = _plan(request, plan_file, resume, progress)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
     if drain:
@@ -99,65 +99,67 @@ def apply(
     confirm_plan(run_plan.nodes, run_plan.secrets, yes=yes)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)
-    code = finish(report, output)
+    code = print_report(report, output)
     if report.halted:
-        tell(f"harbor-agent apply --resume {report.run_id} takes it up where it halted")
+        print_status(f"to resume the run: harbor-agent apply --resume {report.run_id}")
     return code
 
 
-def _planned(request: RunRequest, plan_file: str | None, resume: str | None, progress: Progress) -> RunPlan:
-    """Plan what the options say, or the plan file, or the run that is taken up. Raises UsageError."""
+def _plan(request: RunRequest, plan_file: str | None, resume: str | None, progress: Progress) -> RunPlan:
+    """Plan from the options, from the plan file, or from the run to resume. Raises UsageError."""
     if plan_file is None and resume is None:
         from harbor_agent.engine.plan.run_plan import plan_run
 
         return plan_run(request, progress)
-    _require_nothing_else(request)
+    _check_no_other_options(request)
     if resume is None:
         from harbor_agent.engine.plan.file import approved_run
 
         return approved_run(str(plan_file), request, progress)
     if plan_file is not None:
-        raise UsageError.of("flags-ambiguous", "a plan file and a run to take up are two things", "name one of them")
+        raise UsageError.of("flags-ambiguous", "PLANFILE and --resume cannot be used together", "use one of them")
     from harbor_agent.engine.rollout.resume import resume_run
 
     return resume_run(resume, request, progress)
 
 
-def _require_nothing_else(request: RunRequest) -> None:
-    """Raise UsageError where options say again, and maybe otherwise, what the plan file or the run says already."""
+def _check_no_other_options(request: RunRequest) -> None:
+    """Raise UsageError if there are options that the plan file or the run to resume has already."""
     from harbor_agent.engine.request.request import RunRequest
 
     rest = replace(request, flags=replace(request.flags, password=None), note="")
     if rest != RunRequest():
         raise UsageError.of(
             "flags-ambiguous",
-            "a plan file, or a run to take up, says itself what is to be done",
-            "leave the other options out, or start anew",
+            "PLANFILE and --resume cannot be combined with options that change the plan",
+            "leave out the other options, or make a new plan",
         )
 
 
-def finish(report: Report, output: options.Format) -> ExitCode:
-    """Print how a run ended; its last line sums up."""
+def print_report(report: Report, output: options.Format) -> ExitCode:
+    """Print the result of a run; its last line is the summary."""
     from harbor_agent.views.json.run import build_run_document
-    from harbor_agent.views.text.plan import run_summary, secrets_text, warnings_text
+    from harbor_agent.views.text.run import run_summary
+    from harbor_agent.views.text.secrets import secrets_text
+    from harbor_agent.views.text.style import render_warnings
 
     if output is options.Format.JSON:
-        write_json(build_run_document(report))
+        print_json(build_run_document(report))
         return report.exit_code
     if report.secrets is not None:
-        write(secrets_text(report.secrets))
+        print_result(secrets_text(report.secrets))
     if report.warnings:
-        write(warnings_text(report.warnings))
-    write(f"{run_summary(report.results, report.halted)} (run {report.run_id})")
+        print_result("\n".join(render_warnings(report.warnings)))
+    print_result(run_summary(report))
     return report.exit_code
 
 
 def confirm_plan(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
-    """Show the plan on standard error and ask, unless nothing would change. Raises StoppedError for a no."""
+    """Show the plan on standard error and ask, unless there is nothing to change. Raises StoppedError for a no."""
     from harbor_agent.model.result import Outcome
     from harbor_agent.views.text.plan import plan_text
 
-    tell(plan_text(nodes, secrets))
+    print_status(plan_text(nodes, secrets))
     pending = any(node.outcome is Outcome.CHANGE for node in nodes) or (secrets and secrets.status == "change")
     if pending and not yes:
-        confirm("Apply this?")
+        confirm("Apply this plan?")

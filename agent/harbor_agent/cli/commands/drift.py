@@ -9,9 +9,11 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.commands.apply import AcceptRestart, confirm_plan
-from harbor_agent.cli.console import write, write_json
+from harbor_agent.cli.commands.apply import confirm_plan
+from harbor_agent.cli.console import print_json, print_result
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.metrics import Measurement
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -22,52 +24,65 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.errors import Problem
 
-app = options.command_app()
+app = command_app()
 
 Correct = Annotated[
-    bool, typer.Option("--correct", help="Bring nodes back to what a person applied before; asks first.")
+    bool,
+    build_option(
+        Panel.RUN, "--correct", "Restore drifted nodes to the settings applied to them; asks for confirmation."
+    ),
 ]
 MaxNodes = Annotated[
     int | None,
-    typer.Option(
+    build_option(
+        Panel.RUN,
         "--max-nodes",
+        "Maximum number of nodes to correct in one run.",
         min=1,
-        help="How many nodes one run corrects at most.",
         show_default="drift.max_nodes, or 3",
         metavar="N",
     ),
 ]
-
-
 MaxDrifted = Annotated[
     str | None,
-    typer.Option(
+    build_option(
+        Panel.RUN,
         "--max-drifted",
-        help="Where more drifted at once, nothing is corrected: a number or a percentage.",
+        "Do not correct anything if more than this many nodes drifted (number or percentage).",
         show_default="drift.max_drifted, or 30%",
         metavar="N|P%",
     ),
 ]
 Metrics = Annotated[
     str | None,
-    typer.Option(
+    build_option(
+        Panel.OUTPUT,
         "--metrics",
-        help="Also write what was found for Prometheus' textfile collector; FILE ends in .prom.",
+        "Also write metrics for Prometheus' textfile collector; FILE ends in .prom.",
         metavar="FILE",
     ),
 ]
-NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names it.", metavar="NODE")]
+NodeName = Annotated[str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE")]
 
 
 @app.callback(
     invoke_without_command=True,
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent drift -i inventory.ini",
         "harbor-agent drift -i inventory.ini --correct --yes",
         "harbor-agent drift release node7",
     ),
 )
 @command
+@describe(
+    registry="Registry to check (http:// assumed); repeatable. Restricts the check to the registries given.",
+    username="User that the nodes pull the image with after a correction.",
+    verify_image="Image that every corrected node pulls to verify it.",
+    route="Route to compare and correct with: drop-in, daemon.json, or decided per node.",
+    live_restore="Enable Docker's live-restore before a correction that would stop containers.",
+    note="Reason for the correction; kept in the history.",
+    yes="Skip confirmation of --correct. Required when not running on a terminal.",
+)
 def drift(
     *,
     subcommand: typer.Context,
@@ -79,17 +94,17 @@ def drift(
     max_nodes: MaxNodes = None,
     max_drifted: MaxDrifted = None,
     live_restore: options.LiveRestore = False,
-    accept_restart: AcceptRestart = False,
+    accept_restart: options.AcceptRestart = False,
     metrics: Metrics = None,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode | None:
-    """Tell whether nodes are still as runs of this tool left them, and name each file and registry that is not.
+    """Report nodes that differ from what was applied to them.
 
-    What is on a node is held against the record that the node keeps, and that against what is wanted today. A node
-    without a record is unmanaged. Ends with 3 where something is to be done.
+    Compares each node with its record of the last run, and that record with the current settings. Nodes without a
+    record are unmanaged. Exits with 3 if anything has to be done.
     """
     if subcommand.invoked_subcommand:
         return None
@@ -99,36 +114,42 @@ def drift(
 
     progress = Progress(verbose)
     with Measurement(metrics_file(metrics) if metrics else None) as measurement:
-        limits = {"max_nodes": max_nodes, "max_drifted": _amount(max_drifted) if max_drifted is not None else None}
+        limits = {
+            "max_nodes": max_nodes,
+            "max_drifted": _parse_amount(max_drifted) if max_drifted is not None else None,
+        }
         flags = replace(build_flags(login), route=route, verify_image=verify_image)
         request = RunRequest(
             selection=build_selection(nodes), flags=flags, config=login.config, note=note, live_restore=live_restore
         )
         report = detect_drift(request, progress)
-        measurement.saw(report)
+        measurement.record(report)
         if not correct:
             return _finish(measurement, report, report.exit_code, output)
-        given = {name: value for name, value in limits.items() if value is not None}
-        return _correct(measurement, report, given, progress, output, accept_restart=accept_restart, yes=yes)
+        limits_given = {name: value for name, value in limits.items() if value is not None}
+        return _correct(measurement, report, limits_given, progress, output, accept_restart=accept_restart, yes=yes)
 
 
-@app.command("release", epilog=options.examples("harbor-agent drift release node7"))
+@app.command("release", epilog=format_examples("harbor-agent drift release node7"))
 @command
-def release(node: NodeName) -> ExitCode:
-    """Let a node out of quarantine: it is corrected again, and what was corrected there before is forgotten."""
-    from harbor_agent.engine.drift.correct import release as let_out
+def release(node: NodeName, *, yes: options.UnusedYes = False) -> ExitCode:  # noqa: ARG001 - see its help
+    """Release a node from quarantine.
 
-    found = let_out(node)
-    write(f"released {node}, in quarantine since {found.since}: {found.reason}")
+    The node is corrected again when it drifts; its earlier corrections no longer count.
+    """
+    from harbor_agent.engine.drift.correct import release as release_node
+
+    found = release_node(node)
+    print_result(f"released {node}; it was in quarantine since {found.since}: {found.reason}")
     return ExitCode.DONE
 
 
-def _amount(text: str) -> int | str:
-    """Read a number, or a percentage. Raises UsageError."""
+def _parse_amount(text: str) -> int | str:
+    """Parse a number or a percentage. Raises UsageError."""
     digits = text.removesuffix("%")
     if not (digits.isascii() and digits.isdecimal()):
         message = f"--max-drifted: '{text}' is neither a number nor a percentage"
-        raise UsageError.of("usage", message, "write a number such as 5, or a percentage such as 30%")
+        raise UsageError.of("usage", message, "give a number such as 5, or a percentage such as 30%")
     return text if text.endswith("%") else int(text)
 
 
@@ -146,7 +167,7 @@ def _correct(
 
     allowed = replace(report.general.drift, **limits)  # type: ignore[arg-type]  # each is of its option's type
     corrections = choose_corrections(report, allowed, accept_restart=accept_restart)
-    measurement.saw(corrections.report)
+    measurement.record(corrections.report)
     ended = None
     if corrections.chosen:
         confirm_plan([node.planned for node in corrections.chosen], None, yes=yes)
@@ -168,10 +189,10 @@ def _finish(
     from harbor_agent.views.json.drift import build_drift_document
     from harbor_agent.views.text.drift import drift_text
 
-    told = measurement.ended(report, code, ended)
-    report = replace(report, warnings=(*report.warnings, *told))
+    warnings = measurement.finish(report, code, ended)
+    report = replace(report, warnings=(*report.warnings, *warnings))
     if output is options.Format.JSON:
-        write_json(build_drift_document(report, int(code), ended, blocked_by))
+        print_json(build_drift_document(report, int(code), ended, blocked_by))
     else:
-        write(drift_text(report, ended, blocked_by))
+        print_result(drift_text(report, ended, blocked_by))
     return code

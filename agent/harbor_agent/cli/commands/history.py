@@ -8,7 +8,8 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import write, write_json
+from harbor_agent.cli.console import print_json, print_result
+from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.runs import PastRun
 
-app = options.command_app()
+app = command_app()
 
-RunName = Annotated[str, typer.Argument(help="The run, as the first column of history names it.", metavar="RUN")]
-NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names it.", metavar="NODE")]
+RunName = Annotated[str, typer.Argument(help="Run, as the first column of `history` names it.", metavar="RUN")]
+NodeName = Annotated[str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE")]
 
 
 @app.callback(
     invoke_without_command=True,
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent history",
         "harbor-agent history show 20261124T060906Z-fe14",
         "harbor-agent history node node7",
@@ -32,7 +33,10 @@ NodeName = Annotated[str, typer.Argument(help="The node, as the inventory names 
 )
 @command
 def history(*, subcommand: typer.Context, output: options.Output = options.Format.TEXT) -> ExitCode | None:
-    """List the runs that changed nodes from here, newest first: who, when, why, and what became of the nodes."""
+    """List the runs that changed nodes from this controller.
+
+    Newest first, each with user, time, note and the outcome on its nodes.
+    """
     if subcommand.invoked_subcommand:
         return None
     from harbor_agent.engine.history.query import load_runs
@@ -43,10 +47,16 @@ def history(*, subcommand: typer.Context, output: options.Output = options.Forma
     return ExitCode.DONE
 
 
-@app.command("show", epilog=options.examples("harbor-agent history show 20261124T060906Z-fe14"))
+@app.command(
+    "show",
+    epilog=format_examples(
+        "harbor-agent history show 20261124T060906Z-fe14",
+        "harbor-agent history show 20261124T060906Z-fe14 -o json",
+    ),
+)
 @command
 def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
-    """Show one run: what was asked for, and each node's end."""
+    """Show one run: its request, and the outcome on each node."""
     from harbor_agent.engine.history.query import load_run
     from harbor_agent.views.text.history import run_text
 
@@ -55,10 +65,13 @@ def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitC
     return ExitCode.DONE
 
 
-@app.command("node", epilog=options.examples("harbor-agent history node node7"))
+@app.command(
+    "node",
+    epilog=format_examples("harbor-agent history node node7", "harbor-agent history node node7 -o json"),
+)
 @command
 def node(name: NodeName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
-    """Show what became of one node, run by run, newest first."""
+    """Show the outcome of every run on one node, newest first."""
     from harbor_agent.engine.history.query import load_runs
     from harbor_agent.views.text.history import node_text
 
@@ -71,6 +84,6 @@ def _print(runs: Sequence[PastRun], text: str, output: options.Format) -> None:
     from harbor_agent.views.json.history import build_runs_document
 
     if output is options.Format.JSON:
-        write_json(build_runs_document(runs))
+        print_json(build_runs_document(runs))
     else:
-        write(text)
+        print_result(text)

@@ -9,34 +9,45 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode
 
-app = options.command_app()
+app = command_app()
 
-ExitCodeFlag = Annotated[bool, typer.Option("--exit-code", help="End with 3, not 0, where changes are pending.")]
+ExitCodeFlag = Annotated[
+    bool, build_option(Panel.OUTPUT, "--exit-code", "Exit with 3 instead of 0 if changes are pending.")
+]
 Out = Annotated[
     str | None,
-    typer.Option("--out", help="Also write a plan file for 'apply FILE': hashes, no contents.", metavar="FILE"),
+    build_option(
+        Panel.PLAN, "--out", "Also write a plan file for `apply FILE`: hashes, no file contents.", metavar="FILE"
+    ),
 ]
 ValidHours = Annotated[
-    float, typer.Option("--valid-hours", min=0.0, help="How long the plan file may be applied.", metavar="HOURS")
+    float, build_option(Panel.PLAN, "--valid-hours", "How long the plan file is valid.", metavar="HOURS", min=0.0)
 ]
-PlanFilePath = Annotated[str, typer.Argument(help="A file that plan --out wrote.", metavar="FILE")]
+PlanFilePath = Annotated[str, typer.Argument(help="Plan file written by `plan --out`.", metavar="FILE")]
 
 
 @app.callback(
     invoke_without_command=True,
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent plan -i inventory.ini --registry 192.168.0.99",
         "harbor-agent plan -i inventory.ini --limit node1 --exit-code",
-        "harbor-agent plan --transport local --registry 192.168.0.99",
         "harbor-agent plan -i inventory.ini --out change.plan",
     ),
 )
 @command
+@describe(
+    username="User at the registry; `apply` checks it there first.",
+    verify_image="Image that every node pulls to verify the registry when the plan is applied.",
+    note="Reason for the change; kept in the plan file and in the report of `apply`.",
+    force_conflicts="Plan to overwrite fields of the secret that other programs manage.",
+)
 def plan(
     *,
     subcommand: typer.Context,
@@ -53,9 +64,9 @@ def plan(
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode | None:
-    """Show what would change on every node, as exact diffs, and why. Changes nothing.
+    """Show the exact changes on every node; change nothing.
 
-    What is to be trusted, proven and put into the cluster stands in options or in harbor-agent.yaml.
+    The desired state comes from the options and from harbor-agent.yaml.
     """
     if subcommand.invoked_subcommand:
         return None
@@ -69,28 +80,31 @@ def plan(
     )
     run_plan = plan_run(request, Progress(verbose))
     if output is options.Format.JSON:
-        write_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
+        print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     else:
-        write(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings))
+        print_result(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     if out is not None:
         from harbor_agent.engine.plan.file import save_run
 
         save_run(run_plan, out, hours=valid_hours)
-        tell(f"written to {out}; harbor-agent apply {out} does just this, within {valid_hours:g} hours")
+        print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
     return plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code)
 
 
-@app.command("show", epilog=options.examples("harbor-agent plan show change.plan"))
+@app.command(
+    "show",
+    epilog=format_examples("harbor-agent plan show change.plan", "harbor-agent plan show change.plan -o json"),
+)
 @command
 def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
-    """Show what a plan file holds: who is to be changed, which files, and how long it is good for."""
+    """Show the nodes, the files and the validity of a plan file."""
     from harbor_agent.engine.plan.file import load_plan
     from harbor_agent.views.json.plan_file import build_plan_file_document
-    from harbor_agent.views.text.plan import plan_file_text
+    from harbor_agent.views.text.plan_file import plan_file_text
 
     plan_file = load_plan(file)
     if output is options.Format.JSON:
-        write_json(build_plan_file_document(plan_file))
+        print_json(build_plan_file_document(plan_file))
     else:
-        write(plan_file_text(plan_file))
+        print_result(plan_file_text(plan_file))
     return ExitCode.DONE

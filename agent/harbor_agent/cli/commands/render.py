@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import tell, write
+from harbor_agent.cli.console import print_result, print_status
+from harbor_agent.cli.help import command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode, UsageError
@@ -18,21 +20,31 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.model.plan import FileChange
 
-app = options.command_app()
+app = command_app()
 
 
-@app.command(epilog=options.examples("harbor-agent render --registry 192.168.0.99"))
+@app.command(
+    epilog=format_examples(
+        "harbor-agent render --registry 192.168.0.99",
+        "harbor-agent render --root ./image-tree --registry 192.168.0.99",
+    )
+)
 @command
+@describe(
+    registry="Registry to trust (http:// assumed); repeatable.",
+    root="Print the files that would change in the unpacked image in DIR.",
+    absent="Print the files without the registry; requires --registry and --root.",
+)
 def render(
     *,
     registry: options.Registries = None,
     config: options.Config = None,
     plan_options: options.PlanOptions,
 ) -> ExitCode:
-    """Print the systemd drop-in that the KubeSphere guide shows, for the registries named.
+    """Print the systemd drop-in for the registries.
 
-    It is what a node without any settings of its own would get. With --root it is what that tree would get: the
-    whole text of each file that would change.
+    It is the drop-in of the KubeSphere guide, as a node without Docker settings would get it. With --root, prints the
+    full text of each file that would change in that tree.
     """
     from harbor_agent.engine.plan.run_plan import plan_run, render_drop_in
     from harbor_agent.engine.request.resolve import resolve
@@ -41,10 +53,8 @@ def render(
     request = build_request(options.NodeOptions(), login, plan_options, options.SecretOptions(), None)
     if request.root is None:
         if replace(plan_options, route=None) != options.PlanOptions() or plan_options.route is RouteChoice.DAEMON_JSON:
-            raise UsageError.of(
-                "flags-ambiguous", "without a tree only the drop-in can be printed", "name it with --root"
-            )
-        write(render_drop_in(resolve(request)).removesuffix("\n"))
+            raise UsageError.of("flags-ambiguous", "without --root, only the drop-in can be printed", "add --root DIR")
+        print_result(render_drop_in(resolve(request)).removesuffix("\n"))
         return ExitCode.DONE
     (planned,) = plan_run(request, Progress()).nodes
     return _render_tree(planned)
@@ -54,16 +64,16 @@ def _render_tree(planned: PlannedNode) -> ExitCode:
     from harbor_agent.engine.exit_codes import plan_exit_code
 
     for line in render_problem(planned.problem) if planned.problem else [planned.reason]:
-        tell(line)
+        print_status(line)
     changes = planned.decision.changes if planned.decision and not planned.problem else ()
     for change in changes:
         if len(changes) > 1:
-            write(f"==> {change.path} <==")
-        write(_text(change))
+            print_result(f"==> {change.path} <==")
+        print_result(_render_file(change))
     return plan_exit_code([planned], None, pending=False)
 
 
-def _text(change: FileChange) -> str:
+def _render_file(change: FileChange) -> str:
     from harbor_agent.formats.redact import mask_text
 
     return mask_text(change.after.content or b"").removesuffix("\n")

@@ -9,31 +9,37 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.commands.apply import AcceptRestart, confirm_plan, finish
+from harbor_agent.cli.commands.apply import confirm_plan, print_report
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
-app = options.command_app()
+app = command_app()
 
 RunName = Annotated[
-    str | None, typer.Argument(help="The run to take back, as its last line named it.", metavar="[RUN]")
+    str | None, typer.Argument(help="Run to roll back, as `history` or its last line names it.", metavar="[RUN]")
 ]
 NodeName = Annotated[
-    list[str] | None, typer.Option("--node", help="Take back this node's last change; repeatable.", metavar="NAME")
+    list[str] | None,
+    build_option(Panel.PLAN, "--node", "Roll back the last change of this node; repeatable.", metavar="NAME"),
 ]
-Pristine = Annotated[bool, typer.Option("--pristine", help="Back to what was found before the very first change.")]
+Pristine = Annotated[
+    bool, build_option(Panel.PLAN, "--pristine", "Restore the state from before the very first change.")
+]
 
 
 @app.command(
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent rollback 20261124T060906Z-fe14 -i inventory.ini",
         "harbor-agent rollback --node node7 -i inventory.ini",
         "harbor-agent rollback --pristine -i inventory.ini --limit node7",
     )
 )
 @command
+@describe(note="Reason for the rollback; kept in the history and the report.")
 def rollback(
     run: RunName = None,
     *,
@@ -41,16 +47,17 @@ def rollback(
     pristine: Pristine = False,
     nodes: options.NodeOptions,
     config: options.Config = None,
-    accept_restart: AcceptRestart = False,
+    accept_restart: options.AcceptRestart = False,
     drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
-    """Take a change back: a run, a node's last change, or all there ever was. Shows the diff and asks first.
+    """Roll back a run, a node's last change, or every change.
 
-    The way back is carried out like any other change: checked before, proven after, and put back if it fails.
+    Shows the diff and asks for confirmation. A rollback is a change like any other: it is checked before, verified
+    after, and undone if it fails.
     """
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts
     from harbor_agent.engine.request.request import RunRequest
@@ -60,19 +67,21 @@ def rollback(
     limit = ",".join(node) if node else nodes.limit
     request = RunRequest(selection=replace(build_selection(nodes), limit=limit), config=config, note=note, drain=drain)
     progress = Progress(verbose)
-    what = _what(run, node, nodes.limit, pristine=pristine)
-    run_plan = plan_rollback(request, what, progress)
+    subject = _choose_subject(run, node, nodes.limit, pristine=pristine)
+    run_plan = plan_rollback(request, subject, progress)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
     confirm_plan(run_plan.nodes, None, yes=yes)
     with graceful_stop() as stop:
-        return finish(apply_run(run_plan, progress, stop), output)
+        return print_report(apply_run(run_plan, progress, stop), output)
 
 
-def _what(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:
-    """Return what to go back to. Raises UsageError unless just one way was named."""
+def _choose_subject(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:
+    """Return the run, "last" or "pristine". Raises UsageError unless exactly one of them was given."""
     if sum((run is not None, pristine, bool(node) and not pristine)) != 1 or (node and limit):
-        raise UsageError.of("flags-ambiguous", "what is to be taken back?", "name a RUN, or --node NAME, or --pristine")
+        raise UsageError.of(
+            "flags-ambiguous", "cannot choose the change to roll back", "give one of RUN, --node NAME or --pristine"
+        )
     if run is not None:
         return run
     return "pristine" if pristine else "last"

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
-from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
 from harbor_agent.errors import ExitCode
+from harbor_agent.views.text.common import count_nodes
 from harbor_agent.views.text.style import style_diff
 
 if TYPE_CHECKING:
@@ -23,52 +24,70 @@ if TYPE_CHECKING:
     from harbor_agent.engine.schedule.request import ReadySchedule
     from harbor_agent.model.plan import FileChange
 
-app = options.command_app(
+app = command_app(
     no_args_is_help=True,
-    help="Look for drift by the clock, through a timer of systemd or through cron.",
+    help="Run drift checks on a schedule (systemd timer or cron).",
+    epilog=format_examples(
+        "harbor-agent schedule install -i inventory.ini -c harbor-agent.yaml",
+        "harbor-agent schedule show",
+        "harbor-agent schedule remove",
+    ),
 )
 
 Every = Annotated[
     str | None,
-    typer.Option("--every", help="How often, whatever the clock says: such as 30min, 6h or 1d.", metavar="TIME"),
+    build_option(Panel.SCHEDULE, "--every", "Interval between two checks, such as 30min, 6h or 1d.", metavar="TIME"),
 ]
 OnCalendar = Annotated[
     str | None,
-    typer.Option(
+    build_option(
+        Panel.SCHEDULE,
         "--on-calendar",
-        help="When, as systemd.time(7) has it; what was missed is made up for.",
+        "Time as in systemd.time(7); a check that was missed runs at the next boot.",
         show_default="hourly",
         metavar="WHEN",
     ),
 ]
-Correct = Annotated[bool, typer.Option("--correct", help="Also bring nodes back to what a person applied before.")]
+Correct = Annotated[
+    bool,
+    build_option(Panel.SCHEDULE, "--correct", "Also restore drifted nodes to the settings applied to them."),
+]
 User = Annotated[
     str | None,
-    typer.Option(
+    build_option(
+        Panel.SCHEDULE,
         "--user",
-        help="Who runs it: with that user's SSH keys, lock and history; not root need be.",
-        show_default="who asks, also behind sudo",
+        "User that runs the check; its SSH keys, lock and history are used. Root is not required.",
+        show_default="the calling user, also with sudo",
         metavar="NAME",
     ),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(
-        "--name", help="Tells several apart: the units are then named harbor-agent-drift-NAME.", metavar="NAME"
+    build_option(
+        Panel.SCHEDULE,
+        "--name",
+        "Name of one of several schedules; its units are harbor-agent-drift-NAME.",
+        metavar="NAME",
     ),
 ]
 Metrics = Annotated[
     str | None,
-    typer.Option("--metrics", help="What it finds, for Prometheus' textfile collector; ends in .prom.", metavar="FILE"),
+    build_option(
+        Panel.SCHEDULE,
+        "--metrics",
+        "Write metrics for Prometheus' textfile collector; FILE ends in .prom.",
+        metavar="FILE",
+    ),
 ]
 Crontab = Annotated[
-    bool, typer.Option("--crontab", help="Print the line for the user's crontab, where there is no systemd.")
+    bool, build_option(Panel.OUTPUT, "--crontab", "Print a line for the user's crontab instead of systemd units.")
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WhatOptions:
-    """What is to run, when and as whom."""
+class CheckOptions:
+    """The check to run, its time and its user."""
 
     registry: options.Registries = None
     config: options.Config = None
@@ -81,97 +100,111 @@ class WhatOptions:
 
 @app.command(
     "install",
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent schedule install -i inventory.ini -c harbor-agent.yaml",
         "harbor-agent schedule install -i inventory.ini --every 6h --correct --user harbor",
     ),
 )
 @command
+@describe(
+    registry="Registry to check (http:// assumed); repeatable. Restricts the check to the registries given.",
+    limit="Limit the check to matching nodes (Ansible pattern, e.g. 'workers:!node7').",
+)
 def install(
     *,
     nodes: options.NodeOptions,
-    what: WhatOptions,
+    check: CheckOptions,
     name: Name = None,
     yes: options.Yes = False,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
-    """Have systemd look for drift by the clock. Shows service and timer first, and asks.
+    """Install a systemd timer that checks for drift.
 
-    The same command again, with other options, changes what is in place. It takes root.
+    Shows the service and the timer, and asks for confirmation. Run it again with other options to change the
+    schedule. Requires root.
     """
     from harbor_agent.engine.schedule import install as schedule
 
-    ready = _ready(nodes, what, name, verbose)
+    ready = _build_schedule(nodes, check, name, verbose)
     changes = schedule.plan_installation(ready)
     unit = ready.schedule.unit
     if not changes and schedule.is_on(unit):
-        write(f"{unit} is in place already, just so")
+        print_result(f"{unit} is already installed and up to date")
         return ExitCode.DONE
-    title = f"{unit}: {ready.nodes} node{'s' if ready.nodes != 1 else ''}, as {ready.schedule.user}"
-    _confirm_changes(changes, title, "Install this?", yes=yes)
+    title = f"{unit}: {count_nodes(ready.nodes)}, as {ready.schedule.user}"
+    _confirm_changes(changes, title, "Install this schedule?", yes=yes)
     schedule.install(ready.schedule, changes)
-    write(f"{unit} is in place; systemctl start {unit}.service runs it now, harbor-agent schedule show tells of it")
+    print_result(f"installed {unit}; to run it now: systemctl start {unit}.service; status: harbor-agent schedule show")
     return ExitCode.DONE
 
 
 @app.command(
     "show",
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent schedule show", "harbor-agent schedule show -i inventory.ini --every 6h --crontab"
     ),
 )
 @command
+@describe(registry="Registry to check (http:// assumed); repeatable. Restricts the check to the registries given.")
 def show(
     *,
     nodes: options.NodeOptions,
-    what: WhatOptions,
+    check: CheckOptions,
     name: Name = None,
     crontab: Crontab = False,
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
-    """Show what is in place: when it runs next, and how it ended last.
+    """Show the installed schedules: next run and last result.
 
-    With options of install, show what that would put in place, as units or as a line for cron; it takes no root.
+    With options of `install`, shows the units or the crontab line that they would install; does not require root.
     """
     from harbor_agent.engine.schedule import install as schedule
 
-    if (nodes, what, crontab) == (options.NodeOptions(), WhatOptions(), False):
+    if (nodes, check, crontab) == (options.NodeOptions(), CheckOptions(), False):
         _show_installed(schedule.installed(name), output)
         return ExitCode.DONE
-    ready = _ready(nodes, what, name, 0)
+    ready = _build_schedule(nodes, check, name, 0)
     if crontab:
-        write(schedule.crontab_line(ready.schedule).rstrip("\n"))
+        print_result(schedule.crontab_line(ready.schedule).rstrip("\n"))
     else:
-        write("\n".join(f"# {path}\n{text}" for path, text in schedule.unit_texts(ready.schedule).items()).rstrip("\n"))
+        print_result(
+            "\n".join(f"# {path}\n{text}" for path, text in schedule.unit_texts(ready.schedule).items()).rstrip("\n")
+        )
     return ExitCode.DONE
 
 
-@app.command("remove", epilog=options.examples("harbor-agent schedule remove --yes"))
+@app.command(
+    "remove",
+    epilog=format_examples("harbor-agent schedule remove", "harbor-agent schedule remove --name nightly --yes"),
+)
 @command
 def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
-    """Take service and timer away again; lock and history stay the user's. A run under way comes to its end first."""
+    """Remove the timer and its service; requires root.
+
+    Keeps the user's lock and history. Waits for a check that is running.
+    """
     from harbor_agent.engine.schedule import install as schedule
 
     changes = schedule.plan_removal(name)
-    _confirm_changes(changes, "", "Remove this?", yes=yes)
+    _confirm_changes(changes, "", "Remove this schedule?", yes=yes)
     schedule.remove(name, changes)
-    write(f"removed {', '.join(change.path for change in changes)}")
+    print_result(f"removed {', '.join(change.path for change in changes)}")
     return ExitCode.DONE
 
 
-def _ready(nodes: options.NodeOptions, what: WhatOptions, name: str | None, verbose: int) -> ReadySchedule:
+def _build_schedule(nodes: options.NodeOptions, check: CheckOptions, name: str | None, verbose: int) -> ReadySchedule:
     from harbor_agent.engine.schedule.request import ScheduleRequest, make_schedule
     from harbor_agent.planning.schedule import parse_timing
 
     request = ScheduleRequest(
         name=name,
         selection=build_selection(nodes),
-        addresses=tuple(what.registry or ()),
-        config=what.config,
-        correct=what.correct,
-        user=what.user,
-        timing=parse_timing(what.every, what.on_calendar),
-        metrics=what.metrics,
+        addresses=tuple(check.registry or ()),
+        config=check.config,
+        correct=check.correct,
+        user=check.user,
+        timing=parse_timing(check.every, check.on_calendar),
+        metrics=check.metrics,
     )
     return make_schedule(request, Progress(verbose))
 
@@ -181,15 +214,15 @@ def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) 
     from harbor_agent.views.text.schedule import schedules_text
 
     if output is options.Format.JSON:
-        write_json(build_schedules_document(found))
+        print_json(build_schedules_document(found))
     else:
-        write(schedules_text(found))
+        print_result(schedules_text(found))
 
 
 def _confirm_changes(changes: Sequence[FileChange], title: str, question: str, *, yes: bool) -> None:
     """Show the files on standard error and ask. Raises StoppedError for a no."""
     from harbor_agent.planning.files.diff import unified_diff
 
-    tell("\n\n".join([*([title] if title else []), *(style_diff(unified_diff(change)) for change in changes)]))
+    print_status("\n\n".join([*([title] if title else []), *(style_diff(unified_diff(change)) for change in changes)]))
     if not yes:
         confirm(question)

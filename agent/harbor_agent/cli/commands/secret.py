@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
-from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.request import add_secret_flags, build_flags
 from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import render_problem
@@ -18,25 +18,47 @@ from harbor_agent.views.text.style import render_problem
 if TYPE_CHECKING:
     from harbor_agent.engine.secrets.report import SecretsReport
 
-app = options.command_app(no_args_is_help=True, help="The cluster's pull secret; touches no node.")
+app = command_app(
+    no_args_is_help=True,
+    help="Manage the pull secret in the cluster; no node is changed.",
+    epilog=format_examples(
+        "harbor-agent secret validate --registry 192.168.0.99 --username admin --password-stdin <./password",
+        "harbor-agent secret apply --registry 192.168.0.99 --username admin --password-file ./password -n demo",
+        "harbor-agent secret show -n demo",
+    ),
+)
 
 OnlyIn = Annotated[
     list[str] | None,
-    typer.Option("-n", "--namespace", help="Only in this one; repeatable.", show_default="all", metavar="NAME"),
+    build_option(
+        Panel.SECRET, "-n --namespace", "Show only this namespace; repeatable.", show_default="all", metavar="NAME"
+    ),
 ]
 
 
 @app.command(
     "apply",
-    epilog=options.examples(
-        "harbor-agent secret apply --registry 192.168.0.99 --username admin --password-file ./password -n demo"
+    epilog=format_examples(
+        "harbor-agent secret apply --registry 192.168.0.99 --username admin --password-file ./password -n demo",
+        "harbor-agent secret apply -c harbor-agent.yaml",
     ),
 )
 @command
+@describe(
+    registry="Registry that the secret is for (http:// assumed); repeatable.",
+    username="User at the registry; checked there before the secret is written.",
+)
 def apply(
-    *, login: options.LoginOptions, secret: options.SecretOptions, output: options.Output = options.Format.TEXT
+    *,
+    login: options.LoginOptions,
+    secret: options.SecretOptions,
+    yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
+    output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
-    """Check the login, then create or update the secret in every namespace and attach it."""
+    """Check the login, then write the secret and attach it.
+
+    Creates or updates the secret in every namespace, and attaches it to the service accounts.
+    """
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import apply_pull_secrets
@@ -47,44 +69,62 @@ def apply(
 
 @app.command(
     "render",
-    epilog=options.examples(
-        "harbor-agent secret render --registry 192.168.0.99 --username admin --password-stdin -n demo <./password"
+    epilog=format_examples(
+        "harbor-agent secret render --registry 192.168.0.99 --username admin --password-stdin -n demo <./password",
+        "harbor-agent secret render -c harbor-agent.yaml | kubectl apply -f -",
     ),
 )
 @command
+@describe(
+    registry="Registry that the secret is for (http:// assumed); repeatable.",
+    service_account="Ignored; `kubectl apply` does not attach the secret.",
+    kubeconfig="Ignored; the cluster is not contacted.",
+    context="Ignored; the cluster is not contacted.",
+    force_conflicts="Ignored; the cluster is not contacted.",
+)
 def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
-    """Print the manifest, password included, for kubectl apply -f -. Asks neither registry nor cluster."""
+    """Print the secret's manifest, with the password in it.
+
+    Contacts neither the registry nor the cluster.
+    """
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import render_pull_secrets
 
     resolved = resolve(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
-    write(render_pull_secrets(resolved).removesuffix("\n"))
+    print_result(render_pull_secrets(resolved).removesuffix("\n"))
     return ExitCode.DONE
 
 
 @app.command(
     "validate",
-    epilog=options.examples(
-        "harbor-agent secret validate --registry 192.168.0.99 --username admin --password-stdin <./password"
+    epilog=format_examples(
+        "harbor-agent secret validate --registry 192.168.0.99 --username admin --password-stdin <./password",
+        "harbor-agent secret validate -c harbor-agent.yaml --verify-image library/pause:3.9",
     ),
 )
 @command
+@describe(
+    registry="Registry to ask (http:// assumed); repeatable.",
+    username="User to check.",
+    verify_image="Image of the registry; also checks that the user may pull it.",
+)
 def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
-    """Ask the registry whether the login is right, and with an image whether it may be pulled."""
+    """Check user and password at the registry; change nothing."""
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import validate_logins
 
     resolved = resolve(RunRequest(flags=replace(build_flags(login), verify_image=verify_image), config=login.config))
     for warning in validate_logins(resolved):
-        tell("\n".join(render_problem(warning)))
-    write("the login is right")
+        print_status("\n".join(render_problem(warning)))
+    print_result("Login: valid")
     return ExitCode.DONE
 
 
-@app.command("show", epilog=options.examples("harbor-agent secret show", "harbor-agent secret show -n demo -o json"))
+@app.command("show", epilog=format_examples("harbor-agent secret show", "harbor-agent secret show -n demo -o json"))
 @command
+@describe(kubeconfig="Kubeconfig of the cluster that is read.")
 def show(
     *,
     config: options.Config = None,
@@ -93,24 +133,35 @@ def show(
     context: options.Context = None,
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
-    """List the secrets that harbor-agent made, in all namespaces or those named; without passwords."""
+    """List the secrets that harbor-agent created."""
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import shown_secrets
     from harbor_agent.views.json.secrets import build_secrets_document
-    from harbor_agent.views.text.plan import shown_secrets_text
+    from harbor_agent.views.text.secrets import shown_secrets_text
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
     shown = shown_secrets(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
-        write_json(build_secrets_document(shown))
+        print_json(build_secrets_document(shown))
     else:
-        write(shown_secrets_text(shown))
+        print_result(shown_secrets_text(shown))
     return ExitCode.DONE
 
 
-@app.command("remove", epilog=options.examples("harbor-agent secret remove --registry 192.168.0.99 -n demo"))
+@app.command(
+    "remove",
+    epilog=format_examples(
+        "harbor-agent secret remove --registry 192.168.0.99 -n demo",
+        "harbor-agent secret remove -c harbor-agent.yaml --yes",
+    ),
+)
 @command
+@describe(
+    registry="Registry whose secret is removed (http:// assumed); repeatable.",
+    namespace="Namespace (KubeSphere: project) to remove it from, '*' for all; repeatable.",
+    kubeconfig="Kubeconfig of the cluster that holds the secret.",
+)
 def remove(
     *,
     registry: options.Registries = None,
@@ -122,7 +173,10 @@ def remove(
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
-    """Take out just what harbor-agent made: the secret, and its place in service accounts. Shows it and asks first."""
+    """Remove the secret, and detach it from service accounts.
+
+    Removes only what harbor-agent created. Shows it and asks for confirmation.
+    """
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import plan_secret_removal, remove_pull_secrets
@@ -140,21 +194,21 @@ def remove(
 
 
 def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) -> ExitCode:
-    """Print what became of the secrets."""
+    """Print the outcome for each secret."""
     from harbor_agent.views.json.secrets import build_secret_document
-    from harbor_agent.views.text.plan import secrets_text
+    from harbor_agent.views.text.secrets import secrets_text
 
     if output is options.Format.JSON:
-        write_json(build_secret_document(report, exit_code))
+        print_json(build_secret_document(report, exit_code))
     else:
-        write(secrets_text(report))
+        print_result(secrets_text(report))
     return exit_code
 
 
 def _confirm_removal(plan: SecretsReport, *, yes: bool) -> None:
-    """Show what goes on standard error and ask. Raises StoppedError for a no."""
-    from harbor_agent.views.text.plan import secrets_text
+    """Show the removals on standard error and ask. Raises StoppedError for a no."""
+    from harbor_agent.views.text.secrets import secrets_text
 
-    tell(secrets_text(plan))
+    print_status(secrets_text(plan))
     if plan.status == "change" and not yes:
-        confirm("Remove this?")
+        confirm("Remove these secrets?")

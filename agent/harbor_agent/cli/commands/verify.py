@@ -6,20 +6,28 @@ from dataclasses import replace
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.commands.apply import finish
+from harbor_agent.cli.commands.apply import print_report
+from harbor_agent.cli.help import command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.errors import ExitCode
 
-app = options.command_app()
+app = command_app()
 
 
 @app.command(
-    epilog=options.examples(
-        "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9"
+    epilog=format_examples(
+        "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
+        "harbor-agent verify -i inventory.ini --limit @failed",
     )
 )
 @command
+@describe(
+    registry="Registry to check (http:// assumed); repeatable. Restricts the check to the registries given.",
+    username="User that the nodes pull the image with.",
+    verify_image="Image that every node pulls from the registry.",
+)
 def verify(
     *,
     nodes: options.NodeOptions,
@@ -28,7 +36,11 @@ def verify(
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
-    """Prove every node: ask its live daemon for its registry list, and pull the image. Changes nothing."""
+    """Check that every node trusts the registry and can pull.
+
+    Reads the registry list of the running daemon and pulls the image. Changes nothing; an image that was not there
+    before is removed again.
+    """
     from harbor_agent.engine.plan.run_plan import plan_run
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import verify_run
@@ -39,5 +51,4 @@ def verify(
         flags=replace(build_flags(login), verify_image=verify_image),
         config=login.config,
     )
-    run_plan = plan_run(request, progress)
-    return finish(verify_run(run_plan, progress), output)
+    return print_report(verify_run(plan_run(request, progress), progress), output)

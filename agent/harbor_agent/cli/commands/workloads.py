@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import tell, write, write_json
+from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.errors import ExitCode, UsageError
-from harbor_agent.views.text.style import render_problem, style_diff
 
-if TYPE_CHECKING:
-    from harbor_agent.engine.workloads.manifests import ManifestFile
-    from harbor_agent.engine.workloads.scan import WorkloadsReport
-
-app = options.command_app(
+app = command_app(
     no_args_is_help=True,
-    help="Workloads that keep their pull secrets when KubeSphere's console edits them; touches no node.",
+    help="Keep pull secrets when KubeSphere's console edits workloads.",
+    epilog=format_examples(
+        "harbor-agent workloads scan -n demo",
+        "harbor-agent workloads annotate --secret harbor-pull --diff web.yaml",
+    ),
 )
 
 Files = Annotated[list[str], typer.Argument(help="Manifests in YAML or JSON; - for standard input.", metavar="FILE...")]
 Secret = Annotated[
-    str, typer.Option("--secret", help="Name of the pull secret, in the pods' namespace.", metavar="NAME")
+    str,
+    build_option(Panel.SECRET, "--secret", "Name of the pull secret in the namespace of the pods.", metavar="NAME"),
 ]
 OnlyFrom = Annotated[
     list[str] | None,
-    typer.Option(
+    build_option(
+        Panel.SECRET,
         "--registry",
-        help="Only containers whose image comes from there, and these in any case; repeatable.",
-        show_default="all that have no secret yet",
+        "Add the secret to all containers with an image of this registry, and to no others; repeatable.",
+        show_default="containers without a secret",
         metavar="HOST[:PORT]",
     ),
 ]
-InPlace = Annotated[bool, typer.Option("--in-place", help="Write the files instead of standard output.")]
-Diff = Annotated[bool, typer.Option("--diff", help="Show what would change instead of the result; nothing is written.")]
+InPlace = Annotated[bool, build_option(Panel.OUTPUT, "--in-place", "Change the files instead of printing the result.")]
+Diff = Annotated[bool, build_option(Panel.OUTPUT, "--diff", "Print the changes instead of the result; write nothing.")]
 OnlyIn = Annotated[
     list[str] | None,
-    typer.Option("-n", "--namespace", help="Only in this one; repeatable.", show_default="all", metavar="NAME"),
+    build_option(
+        Panel.SECRET, "-n --namespace", "Scan only this namespace; repeatable.", show_default="all", metavar="NAME"
+    ),
 ]
 
 
 @app.command(
     "annotate",
-    epilog=options.examples(
+    epilog=format_examples(
         "harbor-agent workloads annotate --secret harbor-pull --diff web.yaml",
         "harbor-agent workloads annotate --secret harbor-pull --in-place web.yaml jobs.yaml",
         "harbor-agent workloads annotate --secret harbor-pull - <all.yaml | kubectl apply -f -",
@@ -59,14 +64,16 @@ def annotate(
     registry: OnlyFrom = None,
     in_place: InPlace = False,
     diff: Diff = False,
+    yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
-    """Put a pull secret into manifests: imagePullSecrets, and the annotation without which the console drops it.
+    """Add a pull secret and its annotation to manifests.
 
-    Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs are annotated, in lists too, init
-    containers included; comments, order and all else stay byte for byte, and no secret that is there is lost. A file
-    that cannot be edited is told with its line, and it ends with 5: nothing is printed then, while --in-place writes
-    the others.
+    Adds imagePullSecrets, and the annotation without which the console drops them, to Pods, Deployments, StatefulSets,
+    DaemonSets, ReplicaSets, Jobs and CronJobs, also inside lists, and to their init containers. Everything else in the
+    file stays byte for byte, and secrets that are already there are kept.
+
+    Exits with 5 if a file cannot be edited. Nothing is printed then; --in-place still changes the other files.
     """
     from harbor_agent.engine.workloads.manifests import (
         STANDARD_INPUT,
@@ -77,21 +84,25 @@ def annotate(
     )
     from harbor_agent.model.address import Address
     from harbor_agent.views.json.workloads import build_manifests_document
+    from harbor_agent.views.text.style import style_diff
+    from harbor_agent.views.text.workloads import manifests_text
 
     if in_place and (diff or STANDARD_INPUT in files):
-        what = "--diff writes nothing" if diff else "standard input has no place"
-        raise UsageError.of("flags-ambiguous", f"--in-place writes files, and {what}", "leave out one of them")
+        other = "--diff" if diff else "standard input"
+        raise UsageError.of(
+            "flags-ambiguous", f"--in-place and {other} cannot be used together", "leave out one of them"
+        )
     if files.count(STANDARD_INPUT) > 1:
-        raise UsageError.of("flags-ambiguous", "standard input can be read once only", "name - once")
-    wish = annotation_wish(secret, [Address.parse(text) for text in registry or ()])
-    done = annotate_manifests(files, wish, in_place=in_place)
+        raise UsageError.of("flags-ambiguous", "standard input cannot be read twice", "give - only once")
+    spec = annotation_wish(secret, [Address.parse(text) for text in registry or ()])
+    done = annotate_manifests(files, spec, in_place=in_place)
     exit_code = manifests_exit_code(done)
     if output is options.Format.JSON:
-        write_json(build_manifests_document(done))
+        print_json(build_manifests_document(done))
         return exit_code
-    _tell_files(done)
+    print_status(manifests_text(done))
     if diff and any(file.diff for file in done):
-        write(style_diff("".join(file.diff for file in done)))
+        print_result(style_diff("".join(file.diff for file in done)))
     elif not (diff or in_place) and exit_code is ExitCode.DONE:
         sys.stdout.buffer.write(joined(done))
     return exit_code
@@ -99,9 +110,10 @@ def annotate(
 
 @app.command(
     "scan",
-    epilog=options.examples("harbor-agent workloads scan", "harbor-agent workloads scan -n demo -n shop -o json"),
+    epilog=format_examples("harbor-agent workloads scan", "harbor-agent workloads scan -n demo -n shop -o json"),
 )
 @command
+@describe(kubeconfig="Kubeconfig of the cluster to scan.")
 def scan(
     *,
     config: options.Config = None,
@@ -110,46 +122,23 @@ def scan(
     context: options.Context = None,
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
-    """List live workloads whose pull secrets an edit in KubeSphere's console would drop, and how to keep them.
+    """List workloads that would lose pull secrets in an edit.
 
-    Changes nothing. Ends with 3 where an annotation is missing or names a container too few.
+    Reports live workloads whose pull secrets KubeSphere's console would drop, and how to keep them. Changes nothing.
+    Exits with 3 if an annotation is missing or incomplete.
     """
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.workloads.scan import scan_workloads
     from harbor_agent.views.json.workloads import build_workloads_document
+    from harbor_agent.views.text.workloads import unread_text, workloads_text
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
     report = scan_workloads(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
-        write_json(build_workloads_document(report))
-    else:
-        _write_report(report)
+        print_json(build_workloads_document(report))
+        return report.exit_code
+    if report.problems:
+        print_status(unread_text(report))
+    print_result(workloads_text(report))
     return report.exit_code
-
-
-def _tell_files(files: list[ManifestFile]) -> None:
-    """Tell on standard error what became of each workload, and what is wrong."""
-    for file in files:
-        for one in file.workloads:
-            given = f"for {', '.join(one.changed_containers)}" if one.changed_containers else "already there"
-            tell(f"{file.before.path} line {one.line}: {one.after}: {given if one.changed else 'unchanged'}")
-            for warning in one.warnings:
-                tell("\n".join(render_problem(warning)))
-        if file.problem:
-            tell("\n".join(render_problem(file.problem)))
-        elif not file.workloads:
-            tell(f"{file.before.path}: no workload that names containers is in it")
-
-
-def _write_report(report: WorkloadsReport) -> None:
-    from harbor_agent.planning.secrets.retention import Retention
-
-    for one in report.standings:
-        write(f"{one.workload}: {one.status.value}")
-        if one.problem:
-            write("\n".join(render_problem(one.problem)))
-    for problem in report.problems:
-        tell("\n".join(render_problem(problem)))
-    found = [one.status for one in report.standings]
-    write("Workloads with pull secrets: " + ", ".join(f"{found.count(status)} {status.value}" for status in Retention))

@@ -1,4 +1,4 @@
-"""Past runs as text: tables with a line a run or a node."""
+"""Past runs as text: tables with a line per run or node."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.history.query import RunState, state_of
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
+from harbor_agent.views.text.common import format_table
 from harbor_agent.views.text.style import style_outcome
 
 if TYPE_CHECKING:
@@ -16,31 +17,43 @@ if TYPE_CHECKING:
     from harbor_agent.model.runs import PastNode, PastRun
 
 _NEWEST = 20
-_NO_END = "no end is known"
-_STATES = {RunState.UNDER_WAY: "under way", RunState.BROKEN_OFF: "did not end by itself"}
+_NO_OUTCOME = "outcome unknown"
+_STATES = {RunState.UNDER_WAY: "under way", RunState.BROKEN_OFF: "did not finish"}
 
 
 def runs_text(runs: Sequence[PastRun]) -> str:
-    """Return the newest runs as a table; its last line says how many more there are."""
+    """Return the newest runs as a table, and the number of earlier ones."""
     if not runs:
-        return "no run is known on this controller"
+        return "no runs in the history of this controller"
     rows = [("RUN", "KIND", "STARTED", "WHO", "RESULT", "NODES", "NOTE")]
     rows += [
-        (run.run_id, run.kind.value, run.started, run.who, _result(run), _nodes(run.nodes), " ".join(run.note.split()))
+        (
+            run.run_id,
+            run.kind.value,
+            run.started,
+            run.who,
+            _describe_result(run),
+            _count_outcomes(run.nodes),
+            " ".join(run.note.split()),
+        )
         for run in runs[:_NEWEST]
     ]
     earlier = len(runs) - _NEWEST
-    more = [f"and {earlier} earlier: harbor-agent history -o json has them all"] if earlier > 0 else []
-    return "\n".join([*table(rows), *more])
+    more = (
+        [f"{earlier} earlier run{'s' if earlier > 1 else ''}; to list all: harbor-agent history -o json"]
+        if earlier > 0
+        else []
+    )
+    return "\n".join([*format_table(rows), *more])
 
 
 def run_text(run: PastRun) -> str:
-    """Return one run: what is known of it, then a line a node with the reason below."""
+    """Return one run: its facts, then a line per node with the reason below."""
     facts = {
-        "run": f"{run.run_id} ({run.kind.value}{_about(run)})",
+        "run": f"{run.run_id} ({run.kind.value}{_describe_origin(run)})",
         "who": f"{run.who}, {run.tool}",
         "started": run.started,
-        "ended": run.ended or _result(run),
+        "ended": run.ended or _describe_result(run),
         "settings": run.config and f"{run.config} (sha256 {run.config_digest[:12]})",
         "options": run.options,
         "note": run.note,
@@ -49,8 +62,8 @@ def run_text(run: PastRun) -> str:
     }
     lines = [f"{name + ':':<11}{value}" for name, value in facts.items() if value]
     for node in run.nodes:
-        outcome = style_outcome(node.outcome) if node.outcome else _NO_END
-        lines.append(f"{node.node}  {outcome}{_proof(node)}")
+        outcome = style_outcome(node.outcome) if node.outcome else _NO_OUTCOME
+        lines.append(f"{node.node}  {outcome}{_describe_pull(node)}")
         lines += [f"  {node.reason}"] if node.reason else []
     return "\n".join(lines)
 
@@ -59,35 +72,29 @@ def node_text(runs: Sequence[PastRun]) -> str:
     """Return one node's runs as a table."""
     rows = [("RUN", "KIND", "STARTED", "OUTCOME", "REASON")]
     for run in runs:
-        rows += [(run.run_id, run.kind.value, run.started, _end(node), node.reason) for node in run.nodes]
-    return "\n".join(table(rows))
+        rows += [(run.run_id, run.kind.value, run.started, _describe_outcome(node), node.reason) for node in run.nodes]
+    return "\n".join(format_table(rows))
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows with their columns aligned, two blanks between them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _about(run: PastRun) -> str:
+def _describe_origin(run: PastRun) -> str:
     if run.kind is RunKind.ROLLBACK:
         return f" of {run.rolls_back}"
-    return f", takes up {run.resumes}" if run.resumes else ""
+    return f", resumes {run.resumes}" if run.resumes else ""
 
 
-def _result(run: PastRun) -> str:
+def _describe_result(run: PastRun) -> str:
     return _STATES.get(state_of(run), "done" if run.exit_code == 0 else f"exit code {run.exit_code}")
 
 
-def _nodes(nodes: Sequence[PastNode]) -> str:
+def _count_outcomes(nodes: Sequence[PastNode]) -> str:
     found = Counter(node.outcome for node in nodes)
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
-    return ", ".join([*counted, *([f"{found[None]} open"] if found[None] else [])]) or "none"
+    return ", ".join([*counted, *([f"{found[None]} without outcome"] if found[None] else [])]) or "none"
 
 
-def _end(node: PastNode) -> str:
-    return f"{node.outcome.value.replace('_', ' ') if node.outcome else _NO_END}{_proof(node)}"
+def _describe_outcome(node: PastNode) -> str:
+    return f"{node.outcome.value.replace('_', ' ') if node.outcome else _NO_OUTCOME}{_describe_pull(node)}"
 
 
-def _proof(node: PastNode) -> str:
-    return {True: ", pull proven", False: ", pull failed", None: ""}[node.verified]
+def _describe_pull(node: PastNode) -> str:
+    return {True: ", pull verified", False: ", pull failed", None: ""}[node.verified]

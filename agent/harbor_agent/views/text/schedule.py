@@ -1,4 +1,4 @@
-"""What runs by the clock, as text."""
+"""Installed schedules as text."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ if TYPE_CHECKING:
 
 _MEANINGS = {
     ExitCode.DONE: "nothing left to do",
-    ExitCode.FAILED: "a node or a proof failed",
-    ExitCode.USAGE: "settings or inventory cannot be used",
-    ExitCode.PENDING: "something is to be done",
+    ExitCode.FAILED: "a node or a pull failed",
+    ExitCode.USAGE: "invalid settings or inventory",
+    ExitCode.PENDING: "drift or pending changes found",
     ExitCode.UNREACHABLE: "some nodes were unreachable",
     ExitCode.REFUSED: "some nodes were refused",
-    ExitCode.NEEDS_PERSON: "a node needs a person",
-    ExitCode.STOPPED: "it stopped early",
-    ExitCode.BUG: "a bug of harbor-agent",
+    ExitCode.NEEDS_PERSON: "manual intervention required",
+    ExitCode.STOPPED: "stopped early",
+    ExitCode.BUG: "bug in harbor-agent",
     ExitCode.LOCKED: "another run was under way",
 }
 
 
 def schedules_text(schedules: Sequence[InstalledSchedule]) -> str:
-    """Return a block for each schedule, or that there is none."""
+    """Return a block per schedule."""
     if not schedules:
-        return "nothing runs by the clock here; harbor-agent schedule install has systemd look for drift"
-    return "\n\n".join(_schedule(one) for one in schedules)
+        return "no schedules on this machine; to install one: harbor-agent schedule install"
+    return "\n\n".join(_describe_schedule(one) for one in schedules)
 
 
-def _schedule(one: InstalledSchedule) -> str:
-    lines = [f"{style(one.unit, bold=True)}  {one.when}, as {one.user}", f"  next run  {_next(one)}"]
-    lines.append(f"  last run  {_last(one.last_run)}")
+def _describe_schedule(one: InstalledSchedule) -> str:
+    lines = [f"{style(one.unit, bold=True)}  {one.when}, as {one.user}", f"  next run  {_describe_next_run(one)}"]
+    lines.append(f"  last run  {_describe_last_run(one.last_run)}")
     lines.append(f"  command   {one.command}")
-    return "\n".join([*lines, f"  journalctl -u {one.unit}.service has what it said"])
+    return "\n".join([*lines, f"  log       journalctl -u {one.unit}.service"])
 
 
-def _next(one: InstalledSchedule) -> str:
+def _describe_next_run(one: InstalledSchedule) -> str:
     if one.is_running:
         return "under way now"
     if not one.is_active:
-        return f"never: the timer is not active (systemctl start {one.unit}.timer)"
-    at_boot = "" if one.is_enabled else f", but not after a reboot (systemctl enable {one.unit}.timer)"
-    return f"{one.next_run or 'not known'}{at_boot}"
+        return f"never: the timer is not active; to start it: systemctl start {one.unit}.timer"
+    at_boot = "" if one.is_enabled else f", but not after a reboot; to enable it: systemctl enable {one.unit}.timer"
+    return f"{one.next_run or 'unknown'}{at_boot}"
 
 
-def _last(ended: LastRun | None) -> str:
+def _describe_last_run(ended: LastRun | None) -> str:
     if ended is None:
-        return "none since this machine was booted"
-    # systemd counts what no program of ours ended with, such as 200 for a folder that is not there.
+        return "none since boot"
+    # systemd has exit codes of its own, such as 200 for a missing working directory (systemd.exec(5)).
     meaning = {int(code): text for code, text in _MEANINGS.items()}.get(ended.exit_code)
-    why = meaning or f"systemd says '{ended.result}'"
+    why = meaning or f"systemd result '{ended.result}'"
     return f"{ended.moment}, exit code {ended.exit_code}: {why}"

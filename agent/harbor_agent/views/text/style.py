@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harbor_agent.errors import Problem
 
 
@@ -60,8 +62,8 @@ def _style_diff_line(line: str) -> str:
 def shorten_digest(text: str) -> str:
     """Return the first 12 digits of a SHA-256.
 
-    Of the fingerprint of a file (KIND MODE UID GID SHA256) it is that of the content, or the kind if there is none;
-    any other word is returned as it is.
+    A file's fingerprint (KIND MODE UID GID SHA256) is shortened to its digest, or to its kind if it has no content.
+    Any other text is returned unchanged.
     """
     digest = text.rpartition(" ")[2]
     if digest == "-":
@@ -79,3 +81,17 @@ def render_problem(problem: Problem) -> list[str]:
 def find_problem_codes(text: str) -> list[str]:
     """Return the codes of the problems that `render_problem` put into `text`, in order."""
     return _PROBLEM_CODE.findall(text)
+
+
+def render_warnings(warnings: Iterable[Problem]) -> list[str]:
+    """Return warnings as indented lines, each with its hint."""
+    lines: list[str] = []
+    for warning in warnings:
+        message, *hint = render_problem(warning)
+        lines += [f"  warning: {message.strip()}", *hint]
+    return lines
+
+
+def indent(text: str) -> str:
+    """Return the lines of `text` two columns further right."""
+    return "\n".join(f"  {line}" for line in text.splitlines())

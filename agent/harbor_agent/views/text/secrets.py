@@ -1,0 +1,59 @@
+"""Pull secrets as text: a line per namespace, its service accounts and problems below."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.secret import SecretPlan
+from harbor_agent.views.text.style import indent, render_problem, render_warnings, style_outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.engine.secrets.commands import ShownSecret
+    from harbor_agent.engine.secrets.report import SecretsReport
+    from harbor_agent.errors import Problem
+    from harbor_agent.model.secret import SecretResult
+
+_WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Outcome.CHANGE: "to change"}
+
+
+def secrets_text(report: SecretsReport) -> str:
+    """Return a block per secret, a line per warning, and a last line that counts the secrets."""
+    blocks = [line for item in report.items for line in _describe_secret(item.result, str(item.registry))]
+    return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
+
+
+def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
+    """Return a line per secret."""
+    if not secrets:
+        return "no secrets created by harbor-agent"
+    return "\n".join(
+        f"{secret.namespace}/{secret.name}  {secret.username} at {secret.registry}"
+        + (f"  attached to {', '.join(secret.service_accounts)}" if secret.service_accounts else "")
+        for secret in secrets
+    )
+
+
+def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[str]:
+    action = f" {result.action.value}" if result.outcome is Outcome.CHANGE else ""
+    lines = [f"secret {result.namespace}/{result.name} for {registry}  {style_outcome(result.outcome)}{action}"]
+    if isinstance(result, SecretPlan) and result.outcome is Outcome.CHANGE:
+        lines.append(f"  {result.reason}")
+    lines += _render(result.problem)
+    for account in result.service_accounts:
+        lines.append(f"  service account {account.name}: {style_outcome(account.outcome)}")
+        lines += [indent(line) for line in _render(account.problem)]
+    return lines
+
+
+def _render(problem: Problem | None) -> list[str]:
+    return render_problem(problem) if problem else []
+
+
+def _count(report: SecretsReport) -> str:
+    found = Counter(item.result.outcome for item in report.items)
+    counted = [f"{found[outcome]} {_WORDS[outcome]}" for outcome in Outcome if found[outcome]]
+    return f"Pull secrets: {', '.join(counted) or 'none'}"
