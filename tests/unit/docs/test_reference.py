@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
-from harbor_agent.planning.secrets.workloads import Retention
+from harbor_agent.planning.secrets.retention import Retention
 
 from harbor_agent.cli.main import app
 from harbor_agent.engine.history.query import RunState
