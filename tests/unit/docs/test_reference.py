@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
-from harbor_agent.planning.secrets.retention import Retention
 
 from harbor_agent.cli.main import app
 from harbor_agent.engine.history.query import RunState
@@ -21,6 +20,7 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.model.secret import SecretAction
 from harbor_agent.planning.drift import DriftStatus
+from harbor_agent.planning.secrets.retention import Retention
 from harbor_agent.transport.ssh.host_keys import KeyStatus
 
 if TYPE_CHECKING:
