@@ -29,7 +29,7 @@ def planned(name: str, *, action: Action = Action.RESTART, address: str = "", bo
     return PlannedNode(
         node=Node(name=name, address=address or name),
         policy=Policy(registries=()),
-        outcome=Outcome.CHANGE,
+        outcome=Outcome.PENDING,
         decision=Plan(
             node=name,
             activation=Activation(runtime="docker", unit="docker.service", action=action),

@@ -76,7 +76,7 @@ class TestSecret:
         self, cluster: Cluster, apiserver: RunningApiServer, namespace: str
     ) -> None:
         plan = plan_secret(cluster, wanted(), namespace)
-        assert (plan.outcome, plan.action) == (Outcome.CHANGE, SecretAction.CREATE)
+        assert (plan.outcome, plan.action) == (Outcome.PENDING, SecretAction.CREATE)
         assert not apiserver.ask("GET", f"/api/v1/namespaces/{namespace}/secrets")["items"]
 
         result = apply_secret(cluster, wanted(), namespace)
@@ -233,7 +233,7 @@ class TestServiceAccount:
         theirs = {"imagePullSecrets": [{"name": "theirs"}], "metadata": {"annotations": {"a": "b"}}}
         apiserver.ask("PATCH", path, theirs, kind="application/merge-patch+json")
         plan = plan_secret(cluster, wanted(accounts=("default",)), namespace)
-        assert [account.outcome for account in plan.service_accounts] == [Outcome.CHANGE]
+        assert [account.outcome for account in plan.service_accounts] == [Outcome.PENDING]
         assert pull_secrets_of(apiserver, namespace) == ["theirs"]
 
         result = apply_secret(cluster, wanted(accounts=("default",)), namespace)
@@ -316,7 +316,7 @@ class TestRights:
         grant("secrets", "get", "create", "patch")
         spec = wanted(accounts=("default",))
         plan = plan_secret(limited, spec, namespace)
-        assert plan.outcome is Outcome.CHANGE
+        assert plan.outcome is Outcome.PENDING
         assert [account.outcome for account in plan.service_accounts] == [Outcome.SKIPPED]
         result = apply_secret(limited, spec, namespace)
         assert result.outcome is Outcome.CHANGED

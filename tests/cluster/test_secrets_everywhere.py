@@ -274,8 +274,8 @@ class TestRemoval:
         make_namespace(apiserver, f"{team}-without", team)
         everywhere = resolve(apiserver, {"name": f"{team}-pull", "namespaces": ["*"]})
         assert places(plan_secret_removal(everywhere)) == {
-            f"{team}-0": Outcome.CHANGE,
-            f"{team}-1": Outcome.CHANGE,
+            f"{team}-0": Outcome.PENDING,
+            f"{team}-1": Outcome.PENDING,
         }
 
     @pytest.mark.parametrize("rights", [("get", "list"), ("get",)])

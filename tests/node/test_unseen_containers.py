@@ -75,9 +75,9 @@ def test_a_restart_wants_consent_where_it_is_not_known_what_it_stops(busy: World
 
 
 def test_where_docker_tells_or_nothing_runs_none_is_wanted(busy: World) -> None:
-    assert refuse_unconsented(planned(busy)).outcome is Outcome.CHANGE
+    assert refuse_unconsented(planned(busy)).outcome is Outcome.PENDING
     busy.set("containers", "")
-    assert refuse_unconsented(planned(busy)).outcome is Outcome.CHANGE
+    assert refuse_unconsented(planned(busy)).outcome is Outcome.PENDING
 
 
 def test_a_container_that_ends_between_two_questions_hides_no_other(busy: World) -> None:
@@ -85,7 +85,7 @@ def test_a_container_that_ends_between_two_questions_hides_no_other(busy: World)
     described = '["c1","/web","img","always",""]'
     busy.replace("docker", f"case $1 in inspect) echo '{described}'; exit 1 ;; esac")
     one = refuse_unconsented(planned(busy))
-    assert one.outcome is Outcome.CHANGE
+    assert one.outcome is Outcome.PENDING
     assert isinstance(one.decision, Plan)
     assert [container.name for container in one.decision.activation.stops] == ["web"]
 
@@ -94,4 +94,4 @@ def test_containers_that_run_on_need_none(busy: World) -> None:
     busy.set("live-restore", "true\n")
     busy.file("/etc/docker/daemon.json").write_text('{"live-restore": true}\n')
     busy.replace("docker", TELLS_NOT[0])
-    assert refuse_unconsented(planned(busy)).outcome is Outcome.CHANGE
+    assert refuse_unconsented(planned(busy)).outcome is Outcome.PENDING

@@ -81,7 +81,7 @@ def carry_out(request: TaskRequest, transport: Transport) -> Result:
         return _verify(request, planned, transport)
     if not request.accept_restart:
         planned = refuse_unconsented(planned)
-    if request.phase == "plan" or request.check_mode or planned.outcome is not Outcome.CHANGE:
+    if request.phase == "plan" or request.check_mode or planned.outcome is not Outcome.PENDING:
         return _planned(planned)
     return _apply(request, planned, transport)
 
@@ -121,7 +121,7 @@ def _seen(planned: PlannedNode) -> Result:
 def _planned(planned: PlannedNode) -> Result:
     decision = planned.decision
     result: Result = {
-        "changed": planned.outcome is Outcome.CHANGE,
+        "changed": planned.outcome is Outcome.PENDING,
         "outcome": planned.outcome.value,
         "msg": planned.reason,
         "diff": [{"prepared": unified_diff(change)} for change in (decision.changes if decision else ())],
@@ -143,7 +143,7 @@ def _apply(request: TaskRequest, planned: PlannedNode, transport: Transport) -> 
 
 
 def _verify(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
-    if planned.outcome is Outcome.CHANGE:
+    if planned.outcome is Outcome.PENDING:
         return {"changed": False, "failed": True, "code": "not-configured", "msg": f"not as wanted: {planned.reason}"}
     if planned.outcome is not Outcome.UNCHANGED:
         return _planned(planned)

@@ -31,7 +31,7 @@ _BY_OUTCOME = {
     Outcome.UNKNOWN: ExitCode.FAILED,
     Outcome.REFUSED: ExitCode.REFUSED,
     Outcome.UNREACHABLE: ExitCode.UNREACHABLE,
-    Outcome.CHANGE: ExitCode.PENDING,
+    Outcome.PENDING: ExitCode.PENDING,
 }
 
 

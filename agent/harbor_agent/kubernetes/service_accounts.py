@@ -32,12 +32,12 @@ _LONGEST_PAUSE = 0.5
 
 
 def plan_attachment(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
-    """Return what `attach` would do: UNCHANGED, CHANGE, SKIPPED or FAILED."""
+    """Return what `attach` would do: UNCHANGED, PENDING, SKIPPED or FAILED."""
     found = _read(client, namespace, account)
     if isinstance(found, Problem):
         return _not_done(found, namespace, account, secret, None)
     attached = secret in _attached(found)
-    return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED if attached else Outcome.CHANGE)
+    return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED if attached else Outcome.PENDING)
 
 
 def attach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:

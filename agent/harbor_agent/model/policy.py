@@ -65,7 +65,7 @@ class Registry:
     """One registry and what is wanted of it. `verify_image` is `repository[:tag]` without the address."""
 
     address: Address
-    state: Literal["present", "absent"] = "present"
+    presence: Literal["present", "absent"] = "present"
     verify_image: str | None = None
     credentials: CredentialsSource | None = None
     secret: SecretPolicy | None = None
@@ -110,12 +110,12 @@ class Policy:
     @property
     def present(self) -> tuple[Registry, ...]:
         """The registries that must be trusted."""
-        return tuple(registry for registry in self.registries if registry.state == "present")
+        return tuple(registry for registry in self.registries if registry.presence == "present")
 
     @property
     def absent(self) -> tuple[Registry, ...]:
         """The registries that must not be trusted."""
-        return tuple(registry for registry in self.registries if registry.state == "absent")
+        return tuple(registry for registry in self.registries if registry.presence == "absent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     """How a node stands after a plan or a run."""
 
     UNCHANGED = "unchanged"
-    CHANGE = "change"
+    PENDING = "change"
     CHANGED = "changed"
     ROLLED_BACK = "rolled_back"
     ROLLBACK_FAILED = "rollback_failed"

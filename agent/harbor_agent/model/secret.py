@@ -75,7 +75,7 @@ class SecretAction(StrEnum):
 class ServiceAccountResult:
     """Whether a service account names the secret in its `imagePullSecrets` (or, in a removal, no longer does).
 
-    UNCHANGED: it does already. CHANGE, CHANGED: it would, it now does, behind the entries that were there.
+    UNCHANGED: it does already. PENDING, CHANGED: it would, it now does, behind the entries that were there.
     SKIPPED: the user may not do it; the problem's hint is the command for somebody who may. The secret itself
     is none the worse for it. FAILED: anything else.
     """
@@ -87,7 +87,7 @@ class ServiceAccountResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretPlan:
-    """What would be done in one namespace: UNCHANGED, CHANGE, REFUSED, or FAILED where it could not be found out.
+    """What would be done in one namespace: UNCHANGED, PENDING, REFUSED, or FAILED where it could not be found out.
 
     `differences` name what differs, one clause each, no values. `reason` is one sentence. `warnings` stop nothing.
     """

@@ -27,7 +27,7 @@ def test_variables_of_a_group_and_of_a_host(tmp_path: Path) -> None:
     wanted, skipped = load_inventory([str(tmp_path / "hosts")])
 
     policy = merge([parse_host_variables(wanted.variables, wanted.name)])
-    assert [(registry.address.entry, registry.state) for registry in policy.registries] == [
+    assert [(registry.address.entry, registry.presence) for registry in policy.registries] == [
         ("192.168.0.99", "present"),
         ("harbor-old.lan:8080", "absent"),
     ]

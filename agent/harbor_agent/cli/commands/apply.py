@@ -160,6 +160,6 @@ def confirm_plan(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *,
     from harbor_agent.views.text.plan import plan_text
 
     print_status(plan_text(nodes, secrets))
-    pending = any(node.outcome is Outcome.CHANGE for node in nodes) or (secrets and secrets.status == "change")
+    pending = any(node.outcome is Outcome.PENDING for node in nodes) or (secrets and secrets.status == "change")
     if pending and not yes:
         confirm("Apply this plan?")

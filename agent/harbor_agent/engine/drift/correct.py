@@ -120,7 +120,7 @@ def _check_allowed(node: DriftedNode, memory: CorrectionLog, *, accept_restart: 
     planned = node.planned if accept_restart else refuse_unconsented(node.planned)
     if planned.problem:
         return replace(node, planned=planned, problem=planned.problem)
-    if planned.outcome is not Outcome.CHANGE:
+    if planned.outcome is not Outcome.PENDING:
         return replace(node, problem=_edit_kept(node))
     found = {corrected.path: corrected.found for corrected in _found(node)}
     lost = find_reverted_file(found, memory.of_node(node.name))

@@ -32,7 +32,7 @@ _EARLIER_SUCCESS = re.compile(rf"^{_LAST_SUCCESS}{{[^\n]*}} (\d+)$", re.MULTILIN
 # What is carried over stands above everything whose length depends on the fleet.
 _HEAD = 65536
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
-_OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.CHANGE)
+_OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.PENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

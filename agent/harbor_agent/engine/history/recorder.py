@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.result import NodeResult
     from harbor_agent.model.runs import RunKind
 
-_OPEN = frozenset({Outcome.CHANGE, Outcome.UNCHANGED})
+_OPEN = frozenset({Outcome.PENDING, Outcome.UNCHANGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

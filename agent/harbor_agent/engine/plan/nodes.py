@@ -123,7 +123,7 @@ def plan_state(node: Node, policy: Policy, state: NodeState, request: RunRequest
             reason=decision.problem.message,
             state=state,
         )
-    outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
+    outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.PENDING
     return PlannedNode(
         node=node, policy=policy, outcome=outcome, decision=decision, reason=decision.reason, state=state
     )

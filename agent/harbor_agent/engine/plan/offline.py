@@ -52,7 +52,7 @@ def plan_tree(root: str, resolved: Resolved) -> PlannedNode:
 
 def apply_tree(root: str, planned: PlannedNode) -> NodeResult:
     """Write the planned files into the tree; there is no daemon to tell. Raises AgentError where a file moved."""
-    if planned.outcome is not Outcome.CHANGE or not isinstance(planned.decision, Plan):
+    if planned.outcome is not Outcome.PENDING or not isinstance(planned.decision, Plan):
         return NodeResult(
             node=root, outcome=planned.outcome, reason=planned.reason, problem=planned.problem, verified=None
         )

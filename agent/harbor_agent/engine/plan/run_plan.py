@@ -94,8 +94,8 @@ def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, 
     found: dict[Address, tuple[str, ...]] = {}
     for node in planned:
         resolved = {seen.entry: seen.resolved or () for seen in node.state.reachability} if node.state else {}
-        for registry in node.policy.registries:
-            if registry.state == "present" and not found.get(registry.address):
+        for registry in node.policy.present:
+            if not found.get(registry.address):
                 found[registry.address] = resolved.get(registry.address.entry, ())
     return found
 

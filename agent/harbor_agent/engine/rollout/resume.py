@@ -156,7 +156,7 @@ def _is_under_way(report: TransactionReport) -> bool:
 
 def enforce_past_policy(planned: PlannedNode, then: PastNode) -> PlannedNode:
     """Return the node, refused where something else is wanted of it than in the run."""
-    if planned.outcome not in (Outcome.CHANGE, Outcome.UNCHANGED):
+    if planned.outcome not in (Outcome.PENDING, Outcome.UNCHANGED):
         return planned
     if policy_digest(planned.policy) == then.policy_digest:
         return planned

@@ -81,7 +81,7 @@ def _planned(node: Node, seen: ProbeResult, history: Snapshot | Problem | None, 
     if isinstance(decision, Refusal):
         return refused(replace(base, state=seen.state), decision.problem)
     decision = replace(decision, warnings=(*decision.warnings, *seen.state.unreadable))
-    outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.CHANGE
+    outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.PENDING
     return replace(base, outcome=outcome, decision=decision, reason=reason, state=seen.state)
 
 

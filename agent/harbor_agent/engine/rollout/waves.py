@@ -43,8 +43,8 @@ class RolloutResult:
 
 def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
     """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
-    results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.CHANGE}
-    to_change = {p.node.name: p for p in planned if p.outcome is Outcome.CHANGE}
+    results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.PENDING}
+    to_change = {p.node.name: p for p in planned if p.outcome is Outcome.PENDING}
     halted = None
     for wave in split_into_waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
         if halted is None and run.stop():
@@ -185,7 +185,7 @@ def _unplanned(planned: PlannedNode) -> NodeResult:
 
 def _fail_pending(planned: PlannedNode) -> NodeResult:
     outcome, problem = planned.outcome, planned.problem
-    if outcome is Outcome.CHANGE:
+    if outcome is Outcome.PENDING:
         outcome = Outcome.FAILED
         problem = Problem(
             code="not-configured", message=f"not as wanted: {planned.reason}", hint="harbor-agent plan shows the change"

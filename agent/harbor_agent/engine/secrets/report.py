@@ -36,6 +36,6 @@ class SecretsReport:
             return "failed"
         if Outcome.CHANGED in outcomes:
             return "changed"
-        if Outcome.CHANGE in outcomes:
+        if Outcome.PENDING in outcomes:
             return "change"
         return "skipped" if outcomes == {Outcome.SKIPPED} else "unchanged"

@@ -37,11 +37,11 @@ def plan_secret(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretPla
     need Kubernetes 1.13 or later.
     """
     plan, observed = _decide(cluster, spec, namespace)
-    if plan.outcome is Outcome.CHANGE:
+    if plan.outcome is Outcome.PENDING:
         problem = write_secret(cluster.client, spec, namespace, observed, dry_run=True)
         if problem and problem.code != "cluster-conflict" and not _is_dry_run_unsupported(problem):
             plan = _fail(plan, problem)
-    if plan.outcome not in {Outcome.CHANGE, Outcome.UNCHANGED}:
+    if plan.outcome not in {Outcome.PENDING, Outcome.UNCHANGED}:
         return plan
     accounts = [plan_attachment(cluster.client, namespace, name, spec.name) for name in spec.service_accounts]
     warnings = _find_older_pods(cluster, spec, namespace, accounts)
@@ -70,7 +70,7 @@ def apply_secret(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretRe
 
 def plan_removal(cluster: Cluster, name: str, namespace: str, address: Address) -> SecretPlan:
     """Return what `remove_secret` would do; nothing is changed."""
-    plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.CHANGE, action=SecretAction.REMOVE)
+    plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.PENDING, action=SecretAction.REMOVE)
     if invalid := check_names(namespace=namespace, secret=name):
         return _refuse(plan, invalid)
     observed = read_secret(cluster.client, namespace, name)
@@ -93,7 +93,7 @@ def remove_secret(cluster: Cluster, name: str, namespace: str, address: Address)
     )
     accounts = tuple(detach(cluster.client, namespace, account.name, name) for account in plan.service_accounts)
     result = replace(result, service_accounts=accounts)
-    if plan.outcome is not Outcome.CHANGE:
+    if plan.outcome is not Outcome.PENDING:
         return result
     attached_still = next((account.problem for account in accounts if account.problem), None)
     problem = attached_still or delete_secret(cluster.client, namespace, name)
@@ -112,14 +112,14 @@ def _find_older_pods(
 
 def _apply_once(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretPlan:
     plan, observed = _decide(cluster, spec, namespace)
-    if plan.outcome is not Outcome.CHANGE:
+    if plan.outcome is not Outcome.PENDING:
         return plan
     problem = write_secret(cluster.client, spec, namespace, observed, dry_run=False)
     return _fail(plan, problem) if problem else replace(plan, outcome=Outcome.CHANGED)
 
 
 def _decide(cluster: Cluster, spec: SecretSpec, namespace: str) -> tuple[SecretPlan, ObservedSecret | None]:
-    plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.CHANGE)
+    plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.PENDING)
     invalid = check_names(namespace=namespace, secret=spec.name, service_accounts=spec.service_accounts)
     if invalid:
         return _refuse(plan, invalid), None

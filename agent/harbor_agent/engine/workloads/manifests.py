@@ -30,7 +30,7 @@ _MARK = "\ufeff".encode()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestFile:
-    """A file and what became of it: UNCHANGED, CHANGE, CHANGED (in place), REFUSED or FAILED (to be written).
+    """A file and what became of it: UNCHANGED, PENDING, CHANGED (in place), REFUSED or FAILED (to be written).
 
     `path` is "-" for standard input. Where it was refused, `after` is `before` and there are no workloads.
     """
@@ -63,7 +63,7 @@ def annotate_manifests(paths: Sequence[str], wish: AnnotationSpec, *, in_place: 
     """
     read = [_read(path, in_place=in_place) for path in paths]
     files = [_annotated(path, state, wish) for path, state in zip(paths, read, strict=True)]
-    return [_written(file) if in_place and file.outcome is Outcome.CHANGE else file for file in files]
+    return [_written(file) if in_place and file.outcome is Outcome.PENDING else file for file in files]
 
 
 def joined(files: Sequence[ManifestFile]) -> bytes:
@@ -125,7 +125,7 @@ def _annotated(path: str, state: FileState, wish: AnnotationSpec) -> ManifestFil
     if isinstance(result, Problem):
         return ManifestFile(path=path, before=state, after=state, outcome=Outcome.REFUSED, problem=result)
     after = replace(state, content=result.text.encode())
-    outcome = Outcome.UNCHANGED if after == state else Outcome.CHANGE
+    outcome = Outcome.UNCHANGED if after == state else Outcome.PENDING
     return ManifestFile(path=path, before=state, after=after, outcome=outcome, workloads=result.workloads)
 
 

@@ -24,7 +24,7 @@ def request_digest(policy: Policy, *, repair: bool) -> str:
 def policy_digest(policy: Policy) -> str:
     """Return the SHA-256 (hex) of the part that concerns nodes: addresses, present or absent, and the route."""
     facts = {
-        "registries": sorted([r.address.url, r.state] for r in policy.registries),
+        "registries": sorted([r.address.url, r.presence] for r in policy.registries),
         "route": policy.route.value,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -94,7 +94,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
     address = cast("Address", value["address"])
     return Registry(
         address=address,
-        state=cast("Literal['present', 'absent']", value.get("state", "present")),
+        presence=cast("Literal['present', 'absent']", value.get("state", "present")),
         verify_image=cast("str | None", value.get("verify_image")),
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
         secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),

@@ -54,12 +54,12 @@ def build_approval(node: str, status: Outcome, decision: Plan | Refusal | None, 
 
 def check_approval(fresh: Approval, approved: Mapping[str, Approval]) -> Problem | None:
     """Return how the change of a node deviates from the approved one; None if it does not, or nothing changes."""
-    if fresh.status is not Outcome.CHANGE:
+    if fresh.status is not Outcome.PENDING:
         return None
     before = approved.get(fresh.node)
     if before is None:
         what = "is not in the plan file"
-    elif before.status is not Outcome.CHANGE:
+    elif before.status is not Outcome.PENDING:
         what = f"needs a change now; its planned status was {before.status.value}"
     elif before.policy_digest != fresh.policy_digest:
         what = "was planned with other settings: they have changed since"

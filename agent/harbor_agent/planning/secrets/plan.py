@@ -34,7 +34,7 @@ def plan_secret_write(spec: SecretSpec, namespace: str, observed: ObservedSecret
     A secret of another type, an immutable one, and one that somebody else made for other registries too are
     refused. Any other secret of somebody else's is updated and keeps its labels, so that it stays theirs.
     """
-    plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.CHANGE)
+    plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.PENDING)
     if observed is None:
         return replace(plan, action=SecretAction.CREATE, reason="there is no such secret yet")
     differences = _list_differences(spec, observed)
@@ -56,11 +56,11 @@ def plan_secret_removal(
     A secret of ours that by now holds logins for other registries only, as after a move, is left alone.
     """
     other = _find_other_registry(name, namespace, observed, address) if observed else None
-    accounts = tuple(ServiceAccountResult(name=account, outcome=Outcome.CHANGE) for account in attached if not other)
+    accounts = tuple(ServiceAccountResult(name=account, outcome=Outcome.PENDING) for account in attached if not other)
     plan = SecretPlan(
         namespace=namespace,
         name=name,
-        outcome=Outcome.CHANGE,
+        outcome=Outcome.PENDING,
         action=SecretAction.REMOVE,
         reason="the secret goes",
         service_accounts=accounts,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MANIFESTS_SCHEMA = "harbor-agent/manifests/2"
 WORKLOADS_SCHEMA = "harbor-agent/workloads/2"
-_STATUSES = (Outcome.UNCHANGED, Outcome.CHANGE, Outcome.CHANGED, Outcome.REFUSED, Outcome.FAILED)
+_STATUSES = (Outcome.UNCHANGED, Outcome.PENDING, Outcome.CHANGED, Outcome.REFUSED, Outcome.FAILED)
 
 
 def build_manifests_document(files: Sequence[ManifestFile]) -> Json:
@@ -60,7 +60,7 @@ def _describe_annotated(one: AnnotatedWorkload) -> Json:
         "kind": one.after.kind,
         "namespace": one.after.namespace,
         "name": one.after.name,
-        "status": (Outcome.CHANGE if one.changed else Outcome.UNCHANGED).value,
+        "status": (Outcome.PENDING if one.changed else Outcome.UNCHANGED).value,
         "pull_secrets": list(one.after.template.pull_secrets),
         "containers": list(one.changed_containers),
         "warnings": [describe_problem(problem) for problem in one.warnings],

@@ -64,7 +64,7 @@ def _summarize(nodes: Sequence[PlannedNode]) -> str:
     found = Counter(node.outcome for node in nodes)
     actions = Counter(node.decision.activation.action for node in nodes if isinstance(node.decision, Plan))
     counted = [f"{actions[action]} {action.value}" for action in (Action.RELOAD, Action.RESTART) if actions[action]]
-    to_change = f"{found[Outcome.CHANGE]} to change" + (f" ({', '.join(counted)})" if counted else "")
+    to_change = f"{found[Outcome.PENDING]} to change" + (f" ({', '.join(counted)})" if counted else "")
     others = (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.FAILED, Outcome.SKIPPED)
     return "Plan: " + ", ".join([to_change, *(f"{found[o]} {o.value}" for o in others if found[o])])
 
@@ -101,7 +101,7 @@ def _render_group(group: Sequence[_NodeText]) -> list[str]:
 def _describe_node(planned: PlannedNode) -> _NodeText:
     decision = planned.decision
     title = style_outcome(planned.outcome)
-    if isinstance(decision, Plan) and planned.outcome is Outcome.CHANGE:
+    if isinstance(decision, Plan) and planned.outcome is Outcome.PENDING:
         where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
         title += f"  {where}{describe_action(decision.activation.action)}"
     problem: tuple[str, ...] = ()

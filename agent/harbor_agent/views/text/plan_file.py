@@ -18,10 +18,10 @@ def plan_file_text(plan: PlanFile) -> str:
     lines = [f"created {plan.created_at} by {plan.tool}, valid for {plan.valid_hours:g} hours"]
     lines += [f"note: {plan.request.note}"] if plan.request.note else []
     for node in plan.nodes:
-        how = f"  {node.route}, {describe_action(Action(node.action))}" if node.status is Outcome.CHANGE else ""
+        how = f"  {node.route}, {describe_action(Action(node.action))}" if node.status is Outcome.PENDING else ""
         lines.append(f"{node.node}  {style_outcome(node.status)}{how}")
         lines += [
             f"  {file.path}: {shorten_digest(file.before)} -> {shorten_digest(file.after)}" for file in node.files
         ]
-    to_change = sum(node.status is Outcome.CHANGE for node in plan.nodes)
+    to_change = sum(node.status is Outcome.PENDING for node in plan.nodes)
     return "\n".join([*lines, f"Plan: {to_change} of {len(plan.nodes)} nodes to change"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.model.secret import SecretResult
 
-_WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Outcome.CHANGE: "to change"}
+_WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Outcome.PENDING: "to change"}
 
 
 def secrets_text(report: SecretsReport) -> str:
@@ -38,9 +38,9 @@ def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
 
 
 def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[str]:
-    action = f" {result.action.value}" if result.outcome is Outcome.CHANGE else ""
+    action = f" {result.action.value}" if result.outcome is Outcome.PENDING else ""
     lines = [f"secret {result.namespace}/{result.name} for {registry}  {style_outcome(result.outcome)}{action}"]
-    if isinstance(result, SecretPlan) and result.outcome is Outcome.CHANGE:
+    if isinstance(result, SecretPlan) and result.outcome is Outcome.PENDING:
         lines.append(f"  {result.reason}")
     lines += _render(result.problem)
     for account in result.service_accounts:

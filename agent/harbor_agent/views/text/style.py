@@ -28,7 +28,7 @@ _SHA256_DIGITS = 64
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _PROBLEM_CODE = re.compile(re.escape(_DIM) + r"\[([a-z0-9-]+)\]" + re.escape(_RESET))
 _OUTCOMES = {
-    Outcome.CHANGE: Color.YELLOW,
+    Outcome.PENDING: Color.YELLOW,
     Outcome.CHANGED: Color.GREEN,
     Outcome.UNCHANGED: Color.GREEN,
     Outcome.SKIPPED: Color.GRAY,

@@ -41,7 +41,7 @@ def unread_text(report: WorkloadsReport) -> str:
 
 _WORDS = {
     Outcome.CHANGED: "changed",
-    Outcome.CHANGE: "with changes",
+    Outcome.PENDING: "with changes",
     Outcome.UNCHANGED: "unchanged",
     Outcome.REFUSED: "refused",
     Outcome.FAILED: "failed",

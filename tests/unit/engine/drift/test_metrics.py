@@ -34,7 +34,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def drifted(name: str, status: DriftStatus, *, is_quarantined: bool = False) -> DriftedNode:
-    planned = PlannedNode(node=Node(name=name, address=name), policy=POLICY, outcome=Outcome.CHANGE)
+    planned = PlannedNode(node=Node(name=name, address=name), policy=POLICY, outcome=Outcome.PENDING)
     since = "2026-11-24T06:09:06+00:00"
     quarantine = Quarantine(node=name, since=since, path="/x", reason="again") if is_quarantined else None
     return DriftedNode(planned=planned, status=status, reason="", quarantine=quarantine)

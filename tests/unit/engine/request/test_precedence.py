@@ -64,7 +64,7 @@ def resolve_policies(folder: Path, **flags: object) -> dict[str, Policy]:
 
 
 def wanted(policy: Policy) -> dict[str, str]:
-    return {registry.address.entry: registry.state for registry in policy.registries}
+    return {registry.address.entry: registry.presence for registry in policy.registries}
 
 
 def test_the_file_counts_where_the_inventory_says_nothing(tmp_path: Path) -> None:

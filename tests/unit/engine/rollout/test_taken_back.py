@@ -57,7 +57,7 @@ def change(transport: Denying) -> NodeResult:
     planned = PlannedNode(
         node=Node(name="node1", address="192.0.2.1"),
         policy=Policy(registries=(registry,)),
-        outcome=Outcome.CHANGE,
+        outcome=Outcome.PENDING,
         decision=Plan(
             node="node1",
             reason="",

@@ -66,7 +66,7 @@ def test_a_registry_that_has_left_plain_http_is_present_while_its_old_entry_is_a
     layer = read({"registries": [secure, {"address": "h", "state": "absent"}][::order]})
     flags = PolicyLayer(registries=tuple({"address": Address.parse(text)} for text in ("https://h", "h")))
     policy = merge([layer, flags])
-    found = {r.address.url: (r.state, r.verify_image, r.secret is not None) for r in policy.registries}
+    found = {r.address.url: (r.presence, r.verify_image, r.secret is not None) for r in policy.registries}
     assert found == {"https://h": ("present", "x:1", True), "http://h": ("absent", None, False)}
 
 
@@ -74,14 +74,14 @@ def test_flags_can_remove_the_old_entry_if_the_file_says_https() -> None:
     old = Address.parse("h")
     layer = read({"registries": ["https://h"]})
     flags = PolicyLayer(registries=({"address": old, "state": "absent"},))
-    assert [(r.address, r.state) for r in merge([layer, flags], only=(old,)).registries] == [(old, "absent")]
+    assert [(r.address, r.presence) for r in merge([layer, flags], only=(old,)).registries] == [(old, "absent")]
 
 
 def test_the_https_address_stays_present_if_its_old_entry_is_absent() -> None:
     new = Address.parse("https://h")
     layer = read({"registries": [{"address": "h", "state": "absent"}]})
     flags = PolicyLayer(registries=({"address": new},))
-    assert [(r.address, r.state) for r in merge([layer, flags], only=(new,)).registries] == [(new, "present")]
+    assert [(r.address, r.presence) for r in merge([layer, flags], only=(new,)).registries] == [(new, "present")]
 
 
 @pytest.mark.parametrize(

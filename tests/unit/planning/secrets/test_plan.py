@@ -35,7 +35,7 @@ def payload_of(wanted: SecretSpec) -> bytes:
 
 def test_nothing_there_is_created() -> None:
     plan = plan_secret_write(spec(), "demo", None)
-    assert (plan.outcome, plan.action) == (Outcome.CHANGE, SecretAction.CREATE)
+    assert (plan.outcome, plan.action) == (Outcome.PENDING, SecretAction.CREATE)
 
 
 @pytest.mark.parametrize("labels", [OURS, {}])
@@ -49,7 +49,7 @@ def test_equal_is_left_alone_whoever_made_it(labels: dict[str, str]) -> None:
 def test_payload_that_is_none_is_replaced(payload: bytes | None) -> None:
     observed = ObservedSecret(type=TYPE, payload=payload, annotations=INSECURE)
     plan = plan_secret_write(spec(), "demo", observed)
-    assert (plan.outcome, plan.action) == (Outcome.CHANGE, SecretAction.UPDATE)
+    assert (plan.outcome, plan.action) == (Outcome.PENDING, SecretAction.UPDATE)
 
 
 def test_key_form_alone_is_a_difference() -> None:
@@ -97,7 +97,7 @@ def removal_of(observed: ObservedSecret | None, address: str = "192.168.0.99") -
 
 def test_ours_is_removed_and_detached() -> None:
     plan = removal_of(ObservedSecret(type=TYPE, payload=payload_of(spec()), labels=OURS))
-    assert (plan.outcome, plan.action) == (Outcome.CHANGE, SecretAction.REMOVE)
+    assert (plan.outcome, plan.action) == (Outcome.PENDING, SecretAction.REMOVE)
     assert [account.name for account in plan.service_accounts] == ["default"]
 
 

@@ -70,7 +70,7 @@ SECRETS = SecretsReport(
             result=SecretPlan(
                 namespace="demo",
                 name="harbor-pull",
-                outcome=Outcome.CHANGE,
+                outcome=Outcome.PENDING,
                 action=SecretAction.UPDATE,
                 differences=("password changed",),
                 service_accounts=(ServiceAccountResult(name="default", outcome=Outcome.SKIPPED, problem=PROBLEM),),
@@ -141,7 +141,7 @@ MANIFEST = ManifestFile(
     path="web.yaml",
     before=FileState(path="web.yaml"),
     after=FileState(path="web.yaml"),
-    outcome=Outcome.CHANGE,
+    outcome=Outcome.PENDING,
     workloads=(
         AnnotatedWorkload(before=WORKLOAD, after=WORKLOAD, line=1, changed_containers=("c",), warnings=(PROBLEM,)),
     ),
