@@ -201,7 +201,7 @@ class TestRights:
             around(planned(name), user="limited")
         problem = caught.value.problem
         assert problem.code == "cluster-forbidden"
-        assert "needs verb list on nodes" in problem.message
+        assert "is not allowed to list nodes" in problem.message
         assert cordon_of(apiserver, name) == (False, None)
 
         manifest = problem.hint.partition("<<'END'\n")[2].removesuffix("END").replace("USER", "limited")
@@ -222,7 +222,7 @@ class TestRights:
         assert side.after([ended(name)]) == [ended(name)]
         (warning,) = side.warnings
         assert warning.code == "cluster-nodes-unseen"
-        assert "needs verb list on nodes" in warning.message
+        assert "is not allowed to list nodes" in warning.message
 
 
 def _granted(around: Around, node: PlannedNode) -> RolloutHooks:

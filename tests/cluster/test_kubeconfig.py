@@ -92,7 +92,7 @@ def test_context_without_a_user(tmp_path: Path) -> None:
 
 
 def test_unknown_context_names_those_that_are_there(tmp_path: Path) -> None:
-    with pytest.raises(AgentError, match=r"no context 'prod' \(it has: lab\)"):
+    with pytest.raises(AgentError, match=r"no context 'prod' \(available: lab\)"):
         open_cluster(kubeconfig(tmp_path, "https://127.0.0.1:1", token="canary"), "prod")
 
 

@@ -323,7 +323,7 @@ class TestRights:
         (account,) = result.service_accounts
         assert account.problem
         assert (account.outcome, account.problem.code) == (Outcome.SKIPPED, "service-account-forbidden")
-        assert f"needs verb get on serviceaccounts in namespace {namespace}" in account.problem.message
+        assert f"is not allowed to get serviceaccounts in namespace {namespace}" in account.problem.message
         assert apply_secret(limited, wanted(password="new"), namespace).action is SecretAction.UPDATE
 
     @pytest.mark.needs("kubectl")
@@ -358,13 +358,13 @@ class TestRights:
         problem = plan_secret(limited, wanted(), namespace).problem
         assert problem
         assert problem.code == "cluster-forbidden"
-        assert f"needs verb get on secrets in namespace {namespace}" in problem.message
+        assert f"is not allowed to get secrets in namespace {namespace}" in problem.message
         assert "verbs: [get, create, patch]" in problem.hint
         assert "name: limited" in problem.hint
         grant("secrets", "get", "patch")
         problem = plan_secret(limited, wanted(), namespace).problem
         assert problem
-        assert f"needs verb create on secrets in namespace {namespace}" in problem.message
+        assert f"is not allowed to create secrets in namespace {namespace}" in problem.message
 
     def test_quota_shows_in_the_plan(self, cluster: Cluster, apiserver: RunningApiServer, namespace: str) -> None:
         quota = {"metadata": {"name": "q"}, "spec": {"hard": {"count/secrets": "0"}}}

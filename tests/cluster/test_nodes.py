@@ -139,4 +139,4 @@ def test_a_cordon_of_somebody_else_is_left_alone(api: RunningApiServer | StandIn
 
 
 def test_nothing_is_missing_to_who_may_do_everything(cluster: ClusterNodes) -> None:
-    assert cluster.missing_right() is None
+    assert cluster.find_missing_right() is None

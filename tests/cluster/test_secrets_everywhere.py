@@ -140,7 +140,7 @@ class TestWhere:
         with open_cluster(str(apiserver.kubeconfig("limited"))) as limited:
             problem = limited.namespaces(Namespaces(selector=f"team={team}"))
         assert isinstance(problem, Problem)
-        assert "needs verb list on namespaces" in problem.message
+        assert "is not allowed to list namespaces" in problem.message
         assert "kind: ClusterRole\n" in problem.hint
         assert "resources: [namespaces]" in problem.hint
 
@@ -290,7 +290,7 @@ class TestRemoval:
             result = remove_secret(limited, "harbor-pull", space, Address.parse(REGISTRY))
         assert result.outcome is Outcome.FAILED
         assert result.problem
-        assert f"needs verb {'patch' if 'list' in rights else 'list'} on serviceaccounts" in result.problem.message
+        assert f"is not allowed to {'patch' if 'list' in rights else 'list'} serviceaccounts" in result.problem.message
         assert "kind: Role\n" in result.problem.hint
         assert password_in(apiserver, space) == "one"
 
@@ -367,7 +367,7 @@ def test_who_may_not_list_is_told_what_is_missing(apiserver: RunningApiServer) -
     with open_cluster(str(apiserver.kubeconfig("limited"))) as limited:
         problem = limited.ours("*")
     assert isinstance(problem, Problem)
-    assert "needs verb list on secrets" in problem.message
+    assert "is not allowed to list secrets" in problem.message
 
 
 def test_where_there_is_none_none_is_shown(apiserver: RunningApiServer) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from harbor_agent.errors import AgentError
-from harbor_agent.kubernetes.workloads import live_workloads
+from harbor_agent.kubernetes.workloads import list_workloads
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
 from harbor_agent.planning.secrets.manifests import AnnotatedManifest, AnnotationSpec, annotate
 from tests.cluster.answering import free_port
@@ -176,7 +176,7 @@ class TestScan:
     ) -> None:
         name = f"w{next(NUMBERS)}"
         create(apiserver, namespace, "DaemonSet", with_secret(manifest("DaemonSet", name)))
-        found = live_workloads(str(apiserver.kubeconfig()), None, ())
+        found = list_workloads(str(apiserver.kubeconfig()), None, ())
         assert (namespace, name) in {(one.namespace, one.name) for one in found.workloads}
         assert found.problems == ()
 
@@ -189,8 +189,7 @@ class TestScan:
         jsonschema.validate(json.loads(ran.stdout), SCHEMA)
         assert ran.returncode == 1
         assert [warning["message"] for warning in warnings] == [
-            f"needs verb list on deployments, statefulsets, daemonsets, cronjobs in namespace {space}, "
-            "which limited has not"
+            f"limited is not allowed to list deployments, statefulsets, daemonsets, cronjobs in namespace {space}"
             for space in (namespace, other)
         ]
         for manifest_text, space in zip((warning["hint"] for warning in warnings), (namespace, other), strict=True):
@@ -200,7 +199,7 @@ class TestScan:
             apiserver.ask("POST", f"{base}/rolebindings", binding)
         kubeconfig = str(apiserver.kubeconfig("limited"))
         wait_until(
-            lambda: live_workloads(kubeconfig, None, (namespace, other)).problems == (),
+            lambda: list_workloads(kubeconfig, None, (namespace, other)).problems == (),
             "the rights are there",
             seconds=20,
         )
@@ -209,5 +208,5 @@ class TestScan:
         text = apiserver.kubeconfig().read_text().replace(str(apiserver.port), str(free_port()))
         (tmp_path / "kubeconfig").write_text(text)
         with pytest.raises(AgentError) as caught:
-            live_workloads(str(tmp_path / "kubeconfig"), None, ())
+            list_workloads(str(tmp_path / "kubeconfig"), None, ())
         assert caught.value.problem.code == "cluster-unreachable"

@@ -1,4 +1,4 @@
-"""An open cluster, and which pull secrets of ours it holds.
+"""An open cluster: its namespaces, and the pull secrets of ours in it.
 
 Import this module when it is needed: lightkube takes a quarter of a second to import.
 """
@@ -14,9 +14,9 @@ from harbor_agent.errors import AgentError, Problem
 from harbor_agent.formats.object_names import check_names
 from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
-from harbor_agent.kubernetes.namespaces import chosen_namespaces
+from harbor_agent.kubernetes.namespaces import list_namespaces
 from harbor_agent.kubernetes.secrets import list_ours
-from harbor_agent.kubernetes.service_accounts import attached_accounts
+from harbor_agent.kubernetes.service_accounts import list_attached_accounts
 from harbor_agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _NOT_REACHED = frozenset(
 
 
 def open_cluster(kubeconfig: str | None = None, context: str | None = None, *, timeout: float = 10.0) -> Cluster:
-    """Return the cluster after one question that every user may ask, so that a dead one is known at once.
+    """Return the cluster after one request that every user may make, so that a dead one is noticed at once.
 
     `timeout` is seconds for each step of a request. Raises UsageError `kubeconfig-missing` or `kubeconfig-invalid`,
     AgentError `cluster-unreachable`, `cluster-timeout`, `cluster-unauthorized`, `cluster-answer-invalid`,
@@ -61,7 +61,7 @@ def open_cluster(kubeconfig: str | None = None, context: str | None = None, *, t
 
 
 class Cluster:
-    """An open cluster; a context manager. Trouble with one namespace is in its result and never raised."""
+    """An open cluster; a context manager. Errors are returned as a `Problem`, never raised."""
 
     def __init__(self, client: Client) -> None:
         """Take over the client, which `close` closes."""
@@ -81,15 +81,15 @@ class Cluster:
         """Close the connections."""
         self.client.close()
 
-    def namespaces(self, wanted: Namespaces) -> tuple[str, ...] | Problem:
-        """Return the namespaces that are meant; asks the cluster only where names alone do not tell."""
-        return chosen_namespaces(self.client, wanted)
+    def namespaces(self, selection: Namespaces) -> tuple[str, ...] | Problem:
+        """Return the namespaces selected; sends a request only if names alone do not say."""
+        return list_namespaces(self.client, selection)
 
     def ours(self, namespace: str) -> tuple[NamedSecret, ...] | Problem:
-        """Return the secrets that this tool made in a namespace, "*" for all of them; takes the right to list."""
-        wrong = None if namespace == ALL_NAMESPACES else check_names(namespace=namespace)
-        return wrong or list_ours(self.client, namespace)
+        """Return the secrets that this tool created in a namespace, "*" for all; needs the right to list secrets."""
+        invalid = None if namespace == ALL_NAMESPACES else check_names(namespace=namespace)
+        return invalid or list_ours(self.client, namespace)
 
     def attached(self, namespace: str, secret: str) -> tuple[str, ...] | Problem:
-        """Return the service accounts that this tool attached the secret to; takes the right to list them."""
-        return attached_accounts(self.client, namespace, secret)
+        """Return the service accounts that this tool attached the secret to; needs the right to list them."""
+        return list_attached_accounts(self.client, namespace, secret)

@@ -1,4 +1,4 @@
-"""What an error of the Kubernetes API means to an operator."""
+"""Errors of the Kubernetes API as problems with a code, a message and a hint."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lightkube import ApiError
 from lightkube.core.exceptions import ConfigError, LoadResourceError
 
 from harbor_agent.errors import Problem
-from harbor_agent.kubernetes.rbac import Rule, role_hint
+from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = TypeVar("_T")
 
-# Beside HTTP errors: OSError for an exec plugin that is not there or a token file that went, ValueError, KeyError and
-# MsgspecError for an answer that is no Kubernetes object (lightkube decodes it unchecked).
+# Besides HTTP errors: OSError for a missing exec plugin or token file; ValueError, KeyError and MsgspecError for an
+# answer that is not a Kubernetes object (lightkube decodes it unchecked).
 _TROUBLE = (
     httpx2.HTTPError,
     httpx2.InvalidURL,
@@ -33,7 +33,7 @@ _TROUBLE = (
 )
 _LONGEST_DETAIL = 500
 _ONE_OF = {"serviceaccounts": "service account", "pods/eviction": "pod"}
-# What a resource is ever asked for, so that one grant suffices.
+# All verbs that harbor-agent uses on a resource, so that one grant suffices.
 _RIGHTS = {
     "secrets": ("get", "create", "patch"),
     "serviceaccounts": ("get", "patch"),
@@ -44,9 +44,9 @@ _RIGHTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What is asked of the API: a verb and the plural of a resource, as in a Role, on one name.
+    """A request to the API: a verb and the plural of a resource, as in a Role, on one name.
 
-    `name` is "" for many, `namespace` for what has none and for all of them.
+    `name` is "" for a list. `namespace` is "" for a cluster-wide resource and for all namespaces.
     """
 
     verb: str
@@ -55,104 +55,106 @@ class Intent:
     namespace: str = ""
 
     def __str__(self) -> str:
-        """Return it as a Role's author would say it."""
-        return f"verb {self.verb} on {self.resource}{self._where}"
+        """Return it as a clause, such as "list secrets in namespace demo"."""
+        return f"{self.verb} {self.resource}{self._suffix}"
 
     @property
     def thing(self) -> str:
-        """What it is asked of, by its name."""
+        """The object that the request is about, such as "secret harbor-pull in namespace demo"."""
         if not self.name:
-            return self.resource + self._where
-        return f"{_ONE_OF.get(self.resource, self.resource.removesuffix('s'))} {self.name}{self._where}"
+            return self.resource + self._suffix
+        return f"{_ONE_OF.get(self.resource, self.resource.removesuffix('s'))} {self.name}{self._suffix}"
 
     @property
-    def _where(self) -> str:
+    def _suffix(self) -> str:
         return f" in namespace {self.namespace}" if self.namespace else ""
 
 
 def attempt(intent: Intent, call: Callable[[], _T]) -> _T | Problem:
-    """Return what `call` returns, or what its failure means. The problem may quote the server's words."""
+    """Return the result of `call`, or its failure as a problem, which may quote the server's message."""
     try:
         return call()
     except ApiError as error:
-        return _refused(intent, error)
+        return _describe_refusal(intent, error)
     except _TROUBLE as error:
-        return _unreached(error)
+        return _describe_unreachable(error)
 
 
-def _refused(intent: Intent, error: ApiError) -> Problem:
+def _describe_refusal(intent: Intent, error: ApiError) -> Problem:
     message = (error.status.message or "")[:_LONGEST_DETAIL]
     match error.status.code:
         case 401:
             return Problem(
                 code="cluster-unauthorized",
-                message="the cluster does not accept the kubeconfig's login",
-                hint="its token or certificate may have expired: try `kubectl auth can-i get secrets`",
+                message="the cluster rejects the credentials in the kubeconfig",
+                hint="the token or certificate may have expired; try `kubectl auth can-i get secrets`",
             )
         case 403:
-            return _forbidden(intent, error, message)
+            return _describe_forbidden(intent, error, message)
         case 404:
-            return _not_found(intent, error)
+            return _describe_missing(intent, error)
         case 409:
             return Problem(
                 code="cluster-conflict",
-                message=f"somebody else changes {intent.thing} at the same time",
-                hint="run it again; if it stays so, see by whom: kubectl get -o yaml --show-managed-fields",
+                message=f"another client changed {intent.thing} at the same time",
+                hint="run the command again; if it fails again, find the other client with "
+                "kubectl get -o yaml --show-managed-fields",
             )
         case code:
-            return Problem(code="cluster-rejected", message=f"the cluster refused {intent} (HTTP {code}): {message}")
+            return Problem(code="cluster-rejected", message=f"the cluster refused to {intent} (HTTP {code}): {message}")
 
 
-def _forbidden(intent: Intent, error: ApiError, message: str) -> Problem:
+def _describe_forbidden(intent: Intent, error: ApiError, message: str) -> Problem:
     causes = (error.status.details and error.status.details.causes) or []
-    # the cause came with 1.20; the sentence is older
+    # servers before 1.20 send no cause
     if any(cause.reason == "NamespaceTerminating" for cause in causes) or "because it is being terminated" in message:
         return Problem(
             code="namespace-terminating",
-            message=f"namespace {intent.namespace} is being deleted and takes nothing new",
-            hint="wait until it is gone and create it again, or leave it out",
+            message=f"namespace {intent.namespace} is being deleted and accepts no new objects",
+            hint="wait until it is deleted and create it again, or leave it out",
         )
     verb = re.search(r"cannot (\w+) resource", message)  # an apply that creates needs two
-    speechless = message.endswith("is forbidden: ")  # what 1.20 says where it is the second, create, that is missing
-    if verb is None and not speechless:  # a quota, an admission webhook
-        return Problem(code="cluster-rejected", message=f"the cluster refused {intent}: {message}")
+    is_cut = message.endswith("is forbidden: ")  # 1.20, if the second right, create, is missing
+    if verb is None and not is_cut:  # a quota, an admission webhook
+        return Problem(code="cluster-rejected", message=f"the cluster refused to {intent}: {message}")
     intent = replace(intent, verb=verb[1]) if verb else intent
-    who = re.search(r'User "([^"]+)"', message)
+    named = re.search(r'User "([^"]+)"', message)
+    user = named[1] if named else ""
     return Problem(
         code="cluster-forbidden",
-        message=f"needs {intent}" + (f", which {who[1]} has not" if who else ""),
-        hint=_role_hint(intent, who[1] if who else "USER"),
+        message=describe_missing_right(user, str(intent)),
+        hint=_build_role_hint(intent, user or "USER"),
     )
 
 
-def _role_hint(intent: Intent, user: str) -> str:
+def _build_role_hint(intent: Intent, user: str) -> str:
     verbs = tuple(dict.fromkeys([*_RIGHTS.get(intent.resource, ()), intent.verb]))
     rule = Rule(resource=intent.resource, verbs=verbs)
-    return role_hint(f"harbor-agent-{intent.resource}", (rule,), namespace=intent.namespace, user=user)
+    return build_role_hint(f"harbor-agent-{intent.resource}", (rule,), namespace=intent.namespace, user=user)
 
 
-def _not_found(intent: Intent, error: ApiError) -> Problem:
+def _describe_missing(intent: Intent, error: ApiError) -> Problem:
     kind = (error.status.details and error.status.details.kind) or ""
     if kind == "namespaces":
         return Problem(
             code="namespace-missing",
-            message=f"there is no namespace {intent.namespace}",
-            hint=f"kubectl create namespace {intent.namespace}, or check the name",
+            message=f"namespace {intent.namespace} does not exist",
+            hint=f"check the name, or create it: kubectl create namespace {intent.namespace}",
         )
     if intent.resource == "serviceaccounts":
         return Problem(
             code="service-account-missing",
-            message=f"there is no service account {intent.name} in namespace {intent.namespace}",
-            hint=f"kubectl -n {intent.namespace} create serviceaccount {intent.name}, or check both names",
+            message=f"service account {intent.name} does not exist in namespace {intent.namespace}",
+            hint=f"check both names, or create it: kubectl -n {intent.namespace} create serviceaccount {intent.name}",
         )
     return Problem(
         code="cluster-not-found",
-        message=f"there {'is' if intent.name else 'are'} no {intent.thing}",
-        hint="run it again; if it stays so, find out who deletes it, and whether this is the right cluster",
+        message=f"the cluster has no {intent.thing}",
+        hint="check that this is the right cluster, and run the command again",
     )
 
 
-def _unreached(error: Exception) -> Problem:
+def _describe_unreachable(error: Exception) -> Problem:
     if isinstance(error, httpx2.TimeoutException):
         return Problem(
             code="cluster-timeout",
@@ -162,36 +164,36 @@ def _unreached(error: Exception) -> Problem:
     if isinstance(error, ConfigError):
         return Problem(
             code="kubeconfig-login-failed",
-            message=f"the kubeconfig's login cannot be used: {str(error)[:_LONGEST_DETAIL]}",
+            message=f"cannot log in with the kubeconfig: {str(error)[:_LONGEST_DETAIL]}",
             hint="try `kubectl version` with the same kubeconfig",
         )
     if isinstance(error, FileNotFoundError):
         return Problem(
             code="kubeconfig-plugin-missing",
-            message=f"the kubeconfig's login needs {error.filename}, which is not installed here",
+            message=f"the kubeconfig's login plugin {error.filename} is not installed here",
             hint="install it, or use a kubeconfig with a token or certificate",
         )
-    if said := _of_token(error):
+    if reason := _describe_token_fault(error):
         return Problem(
-            code="kubeconfig-login-failed", message=said, hint="try `kubectl version` with the same kubeconfig"
+            code="kubeconfig-login-failed", message=reason, hint="try `kubectl version` with the same kubeconfig"
         )
     if isinstance(error, httpx2.HTTPError | OSError) and not isinstance(error, httpx2.HTTPStatusError):
         return Problem(
             code="cluster-unreachable",
-            message=f"the cluster cannot be asked: {error}",
+            message=f"cannot reach the cluster: {error}",
             hint="check the server's address in the kubeconfig, and that it is reachable from here",
         )
     return Problem(
         code="cluster-answer-invalid",
-        message="what answers is no Kubernetes API",
+        message="the answer is not that of a Kubernetes API",
         hint="check the server's address in the kubeconfig, and proxies on the way",
     )
 
 
-def _of_token(error: Exception) -> str:
-    """Return what is wrong with the login's token, "" where it is not that; what h11 says would quote it."""
+def _describe_token_fault(error: Exception) -> str:
+    """Return what is wrong with the login's token, "" if nothing is; h11's own message would quote it."""
     if isinstance(error, httpx2.LocalProtocolError):
-        return "the kubeconfig's token holds a blank or a line end, which no request can carry"
+        return "the kubeconfig's token contains a blank or a line break, which an HTTP header cannot contain"
     if isinstance(error, KeyError) and error.args == ("token",):  # lightkube reads status.token
-        return "the kubeconfig's login plugin gave no token; one that gives a client certificate is not supported"
+        return "the kubeconfig's login plugin returned no token; client certificates from a plugin are not supported"
     return ""

@@ -1,4 +1,4 @@
-"""Moving pods off a node by the Eviction API, as kubectl drain does: PodDisruptionBudgets have the last word."""
+"""Evicting pods from a node with the Eviction API, as kubectl drain does: PodDisruptionBudgets are respected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod, PodEviction
 
 from harbor_agent.errors import Problem
-from harbor_agent.kubernetes.client import transport_to
+from harbor_agent.kubernetes.client import build_transport
 from harbor_agent.kubernetes.errors import Intent, attempt
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ _NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodOnNode:
-    """A pod that a drain has to do with. Without a controller nobody starts it anew elsewhere.
+    """A pod that a drain evicts. Without a controller, nothing starts it again elsewhere.
 
-    `ending` is true from the moment it was asked to end.
+    `ending` is true as soon as its deletion was requested.
     """
 
     namespace: str
@@ -44,10 +44,10 @@ class PodOnNode:
 
 
 class Evictions:
-    """Evicts with the version of the Eviction API that the server has."""
+    """A client of the version of the Eviction API that the server has."""
 
     def __init__(self, client: Client, *, timeout: float) -> None:
-        """Take the client; nothing is asked yet. `timeout` is seconds for each step of a request."""
+        """Keep the client; no request is sent yet. `timeout` is seconds for each step of a request."""
         self._client = client
         self._timeout = timeout
         self._version: str | None = None
@@ -55,32 +55,32 @@ class Evictions:
     def discover(self) -> Problem | None:
         """Find out the version of the API: policy/v1 since Kubernetes 1.22, policy/v1beta1 before it.
 
-        The list of core resources names it beside `pods/eviction`. Returns what kept it from being found.
+        The list of core resources names it beside `pods/eviction`. Returns why it was not found.
         """
-        found = attempt(Intent(verb="get", resource="/api/v1"), self._served_version)
+        found = attempt(Intent(verb="get", resource="/api/v1"), self._read_version)
         if isinstance(found, Problem):
             return found
         if not found:
             return Problem(
                 code="drain-unsupported",
                 message="the cluster has no Eviction API",
-                hint="Kubernetes has it since 1.7; drain the nodes yourself, or go without --drain",
+                hint="Kubernetes has it since 1.7; drain the nodes yourself, or run without --drain",
             )
         self._version = found
         return None
 
     def pods(self, node: str) -> tuple[PodOnNode, ...] | Problem:
-        """Return the pods of a node in its order, without mirrored (static), DaemonSets' and finished ones."""
+        """Return the pods of a node in the server's order, except static, DaemonSet and finished pods."""
         intent = Intent(verb="list", resource="pods")
         found = attempt(intent, lambda: tuple(self._client.list(Pod, namespace="*", fields={"spec.nodeName": node})))
         if isinstance(found, Problem):
             return found
-        return tuple(_pod(pod) for pod in found if _must_leave(pod))
+        return tuple(_read_pod(pod) for pod in found if _must_leave(pod))
 
     def evict(self, pod: PodOnNode) -> Problem | None:
-        """Ask for the eviction; None where it is under way or the pod is gone.
+        """Request the eviction; None if it is under way or the pod does not exist any more.
 
-        `drain-blocked` where a PodDisruptionBudget does not allow it now; it may later.
+        The problem is `drain-blocked` if a PodDisruptionBudget does not allow it now; it may later.
         """
         if self._version is None:
             problem = self.discover()
@@ -94,17 +94,17 @@ class Evictions:
                 self._client.create(eviction, pod.name, namespace=pod.namespace)
             except ApiError as error:
                 if error.status.code == _TOO_MANY_REQUESTS:
-                    return _blocked(pod, error)
+                    return _describe_blocked(pod, error)
                 if error.status.code != _NOT_FOUND:
                     raise
             return None
 
         return attempt(Intent(verb="create", resource="pods/eviction", name=pod.name, namespace=pod.namespace), call)
 
-    def _served_version(self) -> str:
+    def _read_version(self) -> str:
         config = self._client.config
-        how = ConnectionParams(timeout=httpx2.Timeout(self._timeout), transport=transport_to(config))
-        with HttpClient(config, how) as http:
+        parameters = ConnectionParams(timeout=httpx2.Timeout(self._timeout), transport=build_transport(config))
+        with HttpClient(config, parameters) as http:
             answer = http.get("api/v1")
             answer.raise_for_status()
             for resource in answer.json()["resources"]:
@@ -121,7 +121,7 @@ def _must_leave(pod: Pod) -> bool:
     return not any(owner.controller and owner.kind == "DaemonSet" for owner in metadata.ownerReferences or [])
 
 
-def _pod(pod: Pod) -> PodOnNode:
+def _read_pod(pod: Pod) -> PodOnNode:
     metadata = pod.metadata or ObjectMeta()
     return PodOnNode(
         namespace=metadata.namespace or "",
@@ -131,8 +131,10 @@ def _pod(pod: Pod) -> PodOnNode:
     )
 
 
-def _blocked(pod: PodOnNode, error: ApiError) -> Problem:
-    """Say it with the server's cause, which names the budget, unless it only asked for patience."""
+def _describe_blocked(pod: PodOnNode, error: ApiError) -> Problem:
+    """Quote the server's cause, which names the budget, if it gave one."""
     causes = (error.status.details and error.status.details.causes) or []
-    said = next((c.message for c in causes if c.reason == "DisruptionBudget" and c.message), error.status.message or "")
-    return Problem(code="drain-blocked", message=f"pod {pod} may not be evicted: {said}")
+    reason = next(
+        (c.message for c in causes if c.reason == "DisruptionBudget" and c.message), error.status.message or ""
+    )
+    return Problem(code="drain-blocked", message=f"cannot evict pod {pod}: {reason}")

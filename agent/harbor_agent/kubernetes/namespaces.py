@@ -1,4 +1,4 @@
-"""Which namespaces a secret is wanted in: by name, by label, all but some."""
+"""The namespaces that a selection means: by name, by label, or all except some."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from harbor_agent.model.secret import Namespaces
 
 
-def chosen_namespaces(client: Client, wanted: Namespaces) -> tuple[str, ...] | Problem:
-    """Return the namespaces, those given by name first, each once.
+def list_namespaces(client: Client, selection: Namespaces) -> tuple[str, ...] | Problem:
+    """Return the namespaces selected, those given by name first, each once.
 
-    Only where all, or some by label, are wanted is the cluster asked, which takes the right to list namespaces; those
-    that are being deleted are left out then.
+    Only a selection of all, or by label, is a request to the cluster. It needs the right to list namespaces, and
+    leaves out those that are being deleted.
     """
-    names = [name for name in wanted.names if name != ALL_NAMESPACES]
-    if wanted.needs_the_cluster:
-        # a key that must exist is written as it is, and so is a whole selector in its place
-        labels: LabelSelector | None = None if ALL_NAMESPACES in wanted.names else {wanted.selector: None}
+    names = [name for name in selection.names if name != ALL_NAMESPACES]
+    if selection.needs_the_cluster:
+        # lightkube writes a key without a value as it is, so a whole selector can be passed as a key
+        labels: LabelSelector | None = None if ALL_NAMESPACES in selection.names else {selection.selector: None}
         intent = Intent(verb="list", resource="namespaces")
         found = attempt(intent, lambda: tuple(client.list(Namespace, labels=labels)))
         if isinstance(found, Problem):
             return found
-        names += [_name(one) for one in found if not (one.status and one.status.phase == "Terminating")]
-    return tuple(name for name in dict.fromkeys(names) if name not in wanted.excluded)
+        names += [_read_name(one) for one in found if not (one.status and one.status.phase == "Terminating")]
+    return tuple(name for name in dict.fromkeys(names) if name not in selection.excluded)
 
 
-def _name(namespace: Namespace) -> str:
+def _read_name(namespace: Namespace) -> str:
     return (namespace.metadata and namespace.metadata.name) or ""

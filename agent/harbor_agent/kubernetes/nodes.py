@@ -1,6 +1,6 @@
-"""The cluster's nodes: which of them are Ready and cordoned, and cordoning them in a way that shows whose it was.
+"""The cluster's nodes: Ready or not, cordoned by whom, and cordoning them with a note on the node.
 
-Import this module where it is needed: lightkube costs a quarter of a second.
+Import this module when it is needed: lightkube takes a quarter of a second to import.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.eviction import Evictions
-from harbor_agent.kubernetes.rbac import Rule, role_hint
+from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,10 +43,10 @@ _NEEDED = (("list", "nodes"), ("get", "nodes"), ("patch", "nodes"), ("list", "po
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterNode:
-    """One Node object. `cordoned_by` is the run of ours that cordoned it, "" where none did.
+    """One Node object. `cordoned_by` is the run of ours that cordoned it, "" if none did.
 
-    `addresses` are its names and addresses, `boot_id` that of the machine as kubelet told it last. `sign_of_life`
-    is a text that differs once kubelet has reported again, None where that cannot be seen in time.
+    `addresses` are its names and addresses, `boot_id` the machine's as kubelet last reported it. `sign_of_life` is a
+    text that changes when kubelet reports again, None if that cannot be seen in time.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ClusterNode:
 
 
 def open_cluster_nodes(kubeconfig: str | None, context: str | None, *, timeout: float = 10.0) -> ClusterNodes:
-    """Return the cluster's nodes; nothing is asked yet. Raises UsageError for a wrong kubeconfig.
+    """Return the cluster's nodes; no request is sent yet. Raises UsageError for an invalid kubeconfig.
 
     `timeout` is seconds for each step of a request.
     """
@@ -68,7 +68,7 @@ def open_cluster_nodes(kubeconfig: str | None, context: str | None, *, timeout: 
 
 
 class ClusterNodes:
-    """The nodes of an open cluster; a context manager. Trouble is returned as a `Problem`, never raised."""
+    """The nodes of an open cluster; a context manager. Errors are returned as a `Problem`, never raised."""
 
     def __init__(self, client: Client, *, timeout: float) -> None:
         """Take over the client, which `close` closes."""
@@ -93,17 +93,17 @@ class ClusterNodes:
         """Return every node of the cluster, without signs of life."""
         intent = Intent(verb="list", resource="nodes")
         found = attempt(intent, lambda: tuple(self._client.list(Node)))
-        return found if isinstance(found, Problem) else tuple(_node(node, None) for node in found)
+        return found if isinstance(found, Problem) else tuple(_read_node(node, None) for node in found)
 
     def get(self, name: str) -> ClusterNode | Problem:
         """Return one node as it is now, with its sign of life."""
         found = attempt(Intent(verb="get", resource="nodes", name=name), lambda: self._client.get(Node, name))
-        return found if isinstance(found, Problem) else _node(found, self._renewed(name))
+        return found if isinstance(found, Problem) else _read_node(found, self._read_renewal(name))
 
-    def missing_right(self) -> Problem | None:
-        """Return what the user may not do of what a drain takes, with a manifest that grants it all; None for nothing.
+    def find_missing_right(self) -> Problem | None:
+        """Return the first right for a drain that the user lacks, with a manifest that grants all; None if none.
 
-        Also what keeps the cluster from being asked at all.
+        Also returns why the cluster cannot be reached.
         """
         for verb, resource in _NEEDED:
             plural, _, subresource = resource.partition("/")
@@ -116,15 +116,15 @@ class ClusterNodes:
             if answer.status and not answer.status.allowed:
                 return Problem(
                     code="cluster-forbidden",
-                    message=f"needs {Intent(verb=verb, resource=resource)}, which the kubeconfig's user has not",
-                    hint=role_hint("harbor-agent-drain", _RULES, namespace="", user="USER"),
+                    message=describe_missing_right("", str(Intent(verb=verb, resource=resource))),
+                    hint=build_role_hint("harbor-agent-drain", _RULES, namespace="", user="USER"),
                 )
         return self._evictions.discover()
 
     def cordon(self, node: ClusterNode, run_id: str) -> bool | Problem:
-        """Take the node out of scheduling and note on it that `run_id` did.
+        """Cordon the node and note on it that `run_id` did.
 
-        Returns False, and changes nothing, where somebody else cordoned it. What an earlier run of ours left is
+        Returns False, and changes nothing, if somebody else cordoned it. A cordon of an earlier run of ours is
         taken over.
         """
         now: ClusterNode | Problem = node
@@ -132,7 +132,7 @@ class ClusterNodes:
         while not isinstance(now, Problem):
             if now.cordoned and not now.cordoned_by:
                 return False
-            problem = self._mark(now, run_id)
+            problem = self._patch_cordon(now, run_id)
             if problem is None:
                 return True
             if problem.code != "cluster-conflict" or time.monotonic() > end:
@@ -141,7 +141,7 @@ class ClusterNodes:
         return now
 
     def uncordon(self, name: str, run_id: str) -> Problem | None:
-        """Let pods onto the node again, unless its cordon is no longer that of `run_id`. Tries for 30 s."""
+        """Uncordon the node, unless its cordon is no longer that of `run_id`. Tries for 30 s."""
         end = time.monotonic() + _WRITE_FOR
         while True:
             now = self.get(name)
@@ -149,28 +149,28 @@ class ClusterNodes:
             if not isinstance(now, Problem):
                 if now.cordoned_by != run_id:
                     return None
-                problem = self._mark(now, None)
+                problem = self._patch_cordon(now, None)
             if problem is None or problem.code == "cluster-forbidden" or time.monotonic() > end:
                 return problem
             time.sleep(0.2)
 
     def pods(self, name: str) -> tuple[PodOnNode, ...] | Problem:
-        """Return the pods of a node that a drain has to do with: all but mirrored, DaemonSets' and finished ones."""
+        """Return the pods of a node that a drain evicts: all except static, DaemonSet and finished pods."""
         return self._evictions.pods(name)
 
     def evict(self, pod: PodOnNode) -> Problem | None:
-        """Ask for the pod's eviction; None where it is under way or the pod is gone, else why not (yet)."""
+        """Request the pod's eviction; None if it is under way or the pod does not exist any more."""
         return self._evictions.evict(pod)
 
-    def _renewed(self, name: str) -> str | None:
+    def _read_renewal(self, name: str) -> str | None:
         intent = Intent(verb="get", resource="leases", name=name, namespace=_LEASES)
         lease = attempt(intent, lambda: self._client.get(Lease, name, namespace=_LEASES))
         if isinstance(lease, Problem) or lease.spec is None or lease.spec.renewTime is None:
             return None
         return str(lease.spec.renewTime)
 
-    def _mark(self, node: ClusterNode, run_id: str | None) -> Problem | None:
-        """Cordon for a run, or uncordon (None); a conflict where the node was written since it was read."""
+    def _patch_cordon(self, node: ClusterNode, run_id: str | None) -> Problem | None:
+        """Cordon for a run, or uncordon (None); a conflict if the node was written since it was read."""
         metadata = {"annotations": {CORDONED_BY: run_id}, "resourceVersion": node.resource_version}
         patch = {"spec": {"unschedulable": True if run_id else None}, "metadata": metadata}
         done = attempt(
@@ -180,9 +180,9 @@ class ClusterNodes:
         return done if isinstance(done, Problem) else None
 
 
-def _node(node: Node, renewed: str | None) -> ClusterNode:
+def _read_node(node: Node, renewed: str | None) -> ClusterNode:
     metadata, spec, status = node.metadata, node.spec, node.status
-    ready = _ready((status and status.conditions) or [])
+    ready = _find_ready((status and status.conditions) or [])
     labels = (metadata and metadata.labels) or {}
     addresses = [address.address for address in (status and status.addresses) or []]
     hostname = labels.get("kubernetes.io/hostname")
@@ -198,5 +198,5 @@ def _node(node: Node, renewed: str | None) -> ClusterNode:
     )
 
 
-def _ready(conditions: list[NodeCondition]) -> NodeCondition | None:
+def _find_ready(conditions: list[NodeCondition]) -> NodeCondition | None:
     return next((condition for condition in conditions if condition.type == "Ready"), None)

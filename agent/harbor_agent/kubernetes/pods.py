@@ -1,4 +1,4 @@
-"""Pods that are older than the secret's attachment: it is injected only when a pod is created."""
+"""Pods without the secret because they are older than its attachment: it is injected when a pod is created."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.secret import SecretSpec
 
-_NAMED_AT_ONCE = 8
+_MOST_NAMES = 8
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
-def pods_to_recreate(client: Client, spec: SecretSpec, namespace: str, accounts: Collection[str]) -> Problem | None:
-    """Return which pods of these service accounts use the registry and name no pull secret, as a warning.
+def find_pods_to_recreate(
+    client: Client, spec: SecretSpec, namespace: str, accounts: Collection[str]
+) -> Problem | None:
+    """Return a warning about pods of these service accounts that use the registry and have no pull secret.
 
-    None where there are none, and where the user may not list pods: nothing depends on it.
+    None without such pods, or if the user may not list pods: nothing depends on it.
     """
     intent = Intent(verb="list", resource="pods", namespace=namespace)
     found = attempt(intent, lambda: tuple(client.list(Pod, namespace=namespace)))
     if isinstance(found, Problem):
         return None
-    older = [name for pod in found if (name := _name_if_older(pod, spec, accounts))]
+    older = [name for pod in found if (name := _find_name_if_older(pod, spec, accounts))]
     if not older:
         return None
-    more = len(older) - _NAMED_AT_ONCE
-    names = ", ".join(older[:_NAMED_AT_ONCE]) + (f" and {more} more" if more > 0 else "")
+    more = len(older) - _MOST_NAMES
+    names = ", ".join(older[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     return Problem(
         code="pods-without-secret",
-        message=f"pods in namespace {namespace} are older than the secret's attachment: {names}",
-        hint=f"new ones get it: kubectl -n {namespace} rollout restart deployment NAME, or delete the pods",
+        message=f"pods in namespace {namespace} were created before the secret was attached: {names}",
+        hint=f"restart them to use it: kubectl -n {namespace} rollout restart deployment NAME, or delete the pods",
     )
 
 
-def _name_if_older(pod: Pod, spec: SecretSpec, accounts: Collection[str]) -> str:
+def _find_name_if_older(pod: Pod, spec: SecretSpec, accounts: Collection[str]) -> str:
     pod_spec = pod.spec or PodSpec(containers=[])
     if (pod_spec.serviceAccountName or "default") not in accounts or pod_spec.imagePullSecrets:
         return ""

@@ -1,10 +1,12 @@
-"""The rights that are missing, as a manifest to hand to somebody who may grant them; pure."""
+"""Missing rights: the message, and a manifest that an administrator can apply to grant them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 _GROUP = "rbac.authorization.k8s.io"
+_UNNAMED_USER = "the kubeconfig's user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +18,21 @@ class Rule:
     verbs: tuple[str, ...]
 
 
-def role_manifest(name: str, rules: tuple[Rule, ...], *, namespace: str, user: str) -> str:
-    """Return a Role with these rules and its binding to `user` as YAML; for the whole cluster where `namespace` is "".
+def describe_missing_right(user: str, request: str) -> str:
+    """Return the message for a request such as "list nodes"; `user` is "" if the server did not name it."""
+    return f"{user or _UNNAMED_USER} is not allowed to {request}"
 
-    A service account is bound by its user name, `system:serviceaccount:NAMESPACE:NAME`, too.
+
+def read_user(message: str) -> str:
+    """Return the user that `describe_missing_right` put into a message, "" if it had none."""
+    match = re.match(r"(.+?) is not allowed to ", message)
+    return match[1] if match and match[1] != _UNNAMED_USER else ""
+
+
+def render_role(name: str, rules: tuple[Rule, ...], *, namespace: str, user: str) -> str:
+    """Return a Role with these rules and its binding to `user` as YAML; a ClusterRole if `namespace` is "".
+
+    A service account is bound by its user name too: `system:serviceaccount:NAMESPACE:NAME`.
     """
     import yaml  # noqa: PLC0415  (kept out of start-up)
 
@@ -41,7 +54,7 @@ def role_manifest(name: str, rules: tuple[Rule, ...], *, namespace: str, user: s
     return str(yaml.safe_dump_all([role, binding], sort_keys=False, default_flow_style=None, width=1000))
 
 
-def role_hint(name: str, rules: tuple[Rule, ...], *, namespace: str, user: str) -> str:
-    """Return a hint: the command to run for whoever may grant rights, the manifest within it."""
-    manifest = role_manifest(name, rules, namespace=namespace, user=user)
-    return f"somebody who may can grant it:\nkubectl apply -f - <<'END'\n{manifest}END"
+def build_role_hint(name: str, rules: tuple[Rule, ...], *, namespace: str, user: str) -> str:
+    """Return the command that an administrator can run to grant the rules, with the manifest in it."""
+    manifest = render_role(name, rules, namespace=namespace, user=user)
+    return f"an administrator can grant it:\nkubectl apply -f - <<'END'\n{manifest}END"

@@ -40,7 +40,7 @@ _UNSUPPORTED_MEDIA_TYPE = 415
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedSecret:
-    """A secret that was found, and where."""
+    """A secret of ours in the cluster, with its namespace and name."""
 
     namespace: str
     name: str
@@ -48,16 +48,16 @@ class NamedSecret:
 
 
 def read_secret(client: Client, namespace: str, name: str) -> ObservedSecret | Problem | None:
-    """Return what the cluster holds under the name, None where there is nothing."""
+    """Return the secret of that name, None if it does not exist."""
     intent = Intent(verb="get", resource="secrets", name=name, namespace=namespace)
     found = attempt(intent, lambda: client.get(Secret, name, namespace=namespace))
     if isinstance(found, Problem):
         return None if found.code == "cluster-not-found" else found
-    return _observed(found)
+    return _read_observed(found)
 
 
 def list_ours(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Problem:
-    """Return the secrets that this tool made in a namespace, "*" for all."""
+    """Return the secrets that this tool created in a namespace, "*" for all."""
     where = "" if namespace == ALL_NAMESPACES else namespace
     intent = Intent(verb="list", resource="secrets", namespace=where)
     found = attempt(intent, lambda: tuple(client.list(Secret, namespace=namespace, labels={MANAGED_LABEL: MANAGER})))
@@ -65,7 +65,7 @@ def list_ours(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Probl
         return found
     named = [(secret.metadata or ObjectMeta(), secret) for secret in found]
     return tuple(
-        NamedSecret(namespace=metadata.namespace or "", name=metadata.name or "", observed=_observed(secret))
+        NamedSecret(namespace=metadata.namespace or "", name=metadata.name or "", observed=_read_observed(secret))
         for metadata, secret in named
     )
 
@@ -73,19 +73,19 @@ def list_ours(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Probl
 def write_secret(
     client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
 ) -> Problem | None:
-    """Make the secret as wanted by server-side apply; `secret-conflict` where others write what would change.
+    """Write the secret by server-side apply; `secret-conflict` if another client manages a field that would change.
 
-    What we wrote ourselves before, also by other means than apply, is no conflict. A server before 1.16, which knows
-    no server-side apply, is written to as plainly as it can take.
+    A field that we wrote before, also by other means than apply, is no conflict. A server before 1.16 has no
+    server-side apply and gets a create or a patch.
     """
     problem = _apply(client, spec, namespace, observed, dry_run=dry_run)
     if problem is None and observed is not None and not dry_run:
-        problem = _drop_annotation(client, spec, namespace, observed)
+        problem = _remove_annotation(client, spec, namespace, observed)
     return replace(problem, message=mask_login(problem.message, spec)) if problem else None
 
 
 def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
-    """Delete the secret; one that is gone already is no problem."""
+    """Delete the secret; a secret that does not exist is no problem."""
     intent = Intent(verb="delete", resource="secrets", name=name, namespace=namespace)
     done = attempt(intent, lambda: client.delete(Secret, name, namespace=namespace))
     return done if isinstance(done, Problem) and done.code != "cluster-not-found" else None
@@ -102,19 +102,19 @@ def _apply(
             client.apply(wanted, field_manager=MANAGER, force=spec.force_conflicts, dry_run=dry_run)
         except ApiError as error:
             if error.status.code == _UNSUPPORTED_MEDIA_TYPE:
-                return _write_plainly(client, spec, namespace, observed, dry_run=dry_run)
-            conflicts = _conflicts(error)
+                return _create_or_patch(client, spec, namespace, observed, dry_run=dry_run)
+            conflicts = _find_conflicts(error)
             if not conflicts:
                 raise
             if all(f'"{MANAGER}"' in (cause.message or "") for cause in conflicts):
                 return _apply(client, replace(spec, force_conflicts=True), namespace, observed, dry_run=dry_run)
-            return _conflict(spec, namespace, conflicts)
+            return _describe_conflict(spec, namespace, conflicts)
         return None
 
     return attempt(Intent(verb=verb, resource="secrets", name=spec.name, namespace=namespace), call)
 
 
-def _write_plainly(
+def _create_or_patch(
     client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
 ) -> Problem | None:
     if observed is None:
@@ -126,8 +126,8 @@ def _write_plainly(
     return None
 
 
-def _drop_annotation(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret) -> Problem | None:
-    """Take out the annotation that is not wanted any more; apply leaves it where somebody else set it too."""
+def _remove_annotation(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret) -> Problem | None:
+    """Remove an annotation that is no longer right; apply leaves it if another client set it too."""
     if FORCE_INSECURE not in observed.annotations or FORCE_INSECURE in build_annotations(spec):
         return None
     patch = {"metadata": {"annotations": {FORCE_INSECURE: None}}}
@@ -138,24 +138,24 @@ def _drop_annotation(client: Client, spec: SecretSpec, namespace: str, observed:
     return done if isinstance(done, Problem) else None
 
 
-def _conflicts(error: ApiError) -> list[StatusCause]:
+def _find_conflicts(error: ApiError) -> list[StatusCause]:
     causes = (error.status.details and error.status.details.causes) or []
     return [cause for cause in causes if error.status.code == _CONFLICT and cause.reason == "FieldManagerConflict"]
 
 
-def _conflict(spec: SecretSpec, namespace: str, conflicts: list[StatusCause]) -> Problem:
-    """Say who writes what; the server's words are such as: conflict with "kubectl-edit" using v1."""
-    who = sorted({(cause.message or "").partition('"')[2].partition('"')[0] for cause in conflicts})
+def _describe_conflict(spec: SecretSpec, namespace: str, conflicts: list[StatusCause]) -> Problem:
+    """Name the managers and their fields; a cause reads: conflict with "kubectl-edit" using v1."""
+    managers = sorted({(cause.message or "").partition('"')[2].partition('"')[0] for cause in conflicts})
     fields = sorted({(cause.field or "").removeprefix(".").replace("..", ".") for cause in conflicts})
-    what = f"secret {spec.name} in namespace {namespace}"
     return Problem(
         code="secret-conflict",
-        message=f"{what} differs in what {', '.join(who)} wrote: {', '.join(fields)}",
-        hint="--force-conflicts takes it over, or choose another --secret-name",
+        message=f"secret {spec.name} in namespace {namespace} has different values set by {', '.join(managers)}: "
+        f"{', '.join(fields)}",
+        hint="replace them with --force-conflicts, or choose another --secret-name",
     )
 
 
-def _observed(secret: Secret) -> ObservedSecret:
+def _read_observed(secret: Secret) -> ObservedSecret:
     metadata = secret.metadata or ObjectMeta()
     encoded = (secret.data or {}).get(PAYLOAD_KEY)
     try:

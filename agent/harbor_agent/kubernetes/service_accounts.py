@@ -1,8 +1,8 @@
-"""Attaching the pull secret to service accounts without losing what is attached already.
+"""Attaching the pull secret to service accounts without losing the secrets attached already.
 
 `ServiceAccount.imagePullSecrets` is an atomic list: every kind of merge replaces it. So: read, append with a JSON
-patch that tests the resource version, and again where somebody wrote in between. The annotation harbor-agent/attached
-names what was attached so, for an undo that takes nothing else away.
+patch that tests the resource version, and repeat if another client wrote in between. The annotation
+harbor-agent/attached lists the secrets attached this way, so that detaching removes nothing else.
 """
 
 from __future__ import annotations
@@ -35,45 +35,45 @@ def plan_attachment(client: Client, namespace: str, account: str, secret: str) -
     """Return what `attach` would do: UNCHANGED, PENDING, SKIPPED or FAILED."""
     found = _read(client, namespace, account)
     if isinstance(found, Problem):
-        return _not_done(found, namespace, account, secret, None)
-    attached = secret in _attached(found)
+        return _build_failure(found, namespace, account, secret, None)
+    attached = secret in _read_attached(found)
     return ServiceAccountResult(name=account, outcome=Outcome.UNCHANGED if attached else Outcome.PENDING)
 
 
 def attach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
     """Append the secret to the account's `imagePullSecrets` unless it is there; needs get and patch on it.
 
-    An annotation notes that we did, in the same patch. Tries for 30 s against concurrent writers.
+    The same patch records it in an annotation. Retries for 30 s against concurrent writers.
     """
-    outcome, problem, found = _change(client, namespace, account, _attachment, secret)
+    outcome, problem, found = _patch(client, namespace, account, _build_attachment, secret)
     if problem is None:
         return ServiceAccountResult(name=account, outcome=outcome)
-    return _not_done(problem, namespace, account, secret, found)
+    return _build_failure(problem, namespace, account, secret, found)
 
 
 def detach(client: Client, namespace: str, account: str, secret: str) -> ServiceAccountResult:
-    """Take the secret out of the account's `imagePullSecrets` again if we put it there, and nothing else."""
-    outcome, problem, _ = _change(client, namespace, account, _detachment, secret)
+    """Remove the secret from the account's `imagePullSecrets` if we added it, and nothing else."""
+    outcome, problem, _ = _patch(client, namespace, account, _build_detachment, secret)
     return ServiceAccountResult(name=account, outcome=outcome, problem=problem)
 
 
-def attached_accounts(client: Client, namespace: str, secret: str) -> tuple[str, ...] | Problem:
+def list_attached_accounts(client: Client, namespace: str, secret: str) -> tuple[str, ...] | Problem:
     """Return the service accounts of a namespace that we attached the secret to; needs the right to list them."""
     intent = Intent(verb="list", resource="serviceaccounts", namespace=namespace)
     found = attempt(intent, lambda: tuple(client.list(ServiceAccount, namespace=namespace)))
     if isinstance(found, Problem):
         return found
-    return tuple((one.metadata and one.metadata.name) or "" for one in found if secret in _ours(one))
+    return tuple((one.metadata and one.metadata.name) or "" for one in found if secret in _read_ours(one))
 
 
-def _change(
+def _patch(
     client: Client,
     namespace: str,
     account: str,
     steps: Callable[[ServiceAccount, str], list[dict[str, object]]],
     secret: str,
 ) -> tuple[Outcome, Problem | None, ServiceAccount | None]:
-    """Carry out the steps that the account takes as it is; return how it went, and what was seen last."""
+    """Apply the steps that the account needs; return the outcome and the account as last read."""
     intent = Intent(verb="patch", resource="serviceaccounts", name=account, namespace=namespace)
     end = time.monotonic() + _DEADLINE
     pause = 0.01
@@ -82,14 +82,14 @@ def _change(
         found = _read(client, namespace, account)
         if isinstance(found, Problem):
             return Outcome.FAILED, found, None
-        wanted = steps(found, secret)
-        if not wanted:
+        needed = steps(found, secret)
+        if not needed:
             return Outcome.UNCHANGED, None, found
-        version = _version(found)
+        version = _read_version(found)
         if refused and (refused[0] == version or time.monotonic() > end):
-            # nobody wrote in between, so it was not the test that failed; or others write without end
+            # no other client wrote in between, so it was not the test that failed; or they never stop
             return Outcome.FAILED, refused[1], found
-        patch = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *wanted]
+        patch = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *needed]
         done = attempt(
             intent,
             lambda patch=patch: client.patch(  # type: ignore[misc]
@@ -105,22 +105,22 @@ def _change(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _attachment(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
-    if secret in _attached(account):
+def _build_attachment(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
+    if secret in _read_attached(account):
         return []
-    return [*_append(account, secret), *_note(account, sorted({*_ours(account), secret}))]
+    return [*_build_append(account, secret), *_build_note(account, sorted({*_read_ours(account), secret}))]
 
 
-def _detachment(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
-    if secret not in _ours(account):
+def _build_detachment(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
+    if secret not in _read_ours(account):
         return []
-    places = [place for place, name in enumerate(_attached(account)) if name == secret]
+    places = [place for place, name in enumerate(_read_attached(account)) if name == secret]
     gone: list[dict[str, object]] = [{"op": "remove", "path": f"/imagePullSecrets/{place}"} for place in places[-1:]]
-    return [*gone, *_note(account, sorted(_ours(account) - {secret}))]
+    return [*gone, *_build_note(account, sorted(_read_ours(account) - {secret}))]
 
 
-def _note(account: ServiceAccount, secrets: list[str]) -> list[dict[str, object]]:
-    """Return the steps that make the annotation name these secrets, or go."""
+def _build_note(account: ServiceAccount, secrets: list[str]) -> list[dict[str, object]]:
+    """Return the steps that make the annotation list these secrets, or remove it if the list is empty."""
     annotations = (account.metadata and account.metadata.annotations) or {}
     path = f"/metadata/annotations/{ATTACHED.replace('/', '~1')}"
     if not secrets:
@@ -131,7 +131,7 @@ def _note(account: ServiceAccount, secrets: list[str]) -> list[dict[str, object]
     return [{"op": "add", "path": "/metadata/annotations", "value": {ATTACHED: value}}]
 
 
-def _ours(account: ServiceAccount) -> set[str]:
+def _read_ours(account: ServiceAccount) -> set[str]:
     annotations = (account.metadata and account.metadata.annotations) or {}
     return set(filter(None, annotations.get(ATTACHED, "").split(",")))
 
@@ -141,39 +141,39 @@ def _read(client: Client, namespace: str, account: str) -> ServiceAccount | Prob
     return attempt(intent, lambda: client.get(ServiceAccount, account, namespace=namespace))
 
 
-def _attached(account: ServiceAccount) -> list[str]:
+def _read_attached(account: ServiceAccount) -> list[str]:
     return [reference.name or "" for reference in account.imagePullSecrets or []]
 
 
-def _version(account: ServiceAccount) -> str:
+def _read_version(account: ServiceAccount) -> str:
     return (account.metadata and account.metadata.resourceVersion) or ""
 
 
-def _append(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
+def _build_append(account: ServiceAccount, secret: str) -> list[dict[str, object]]:
     if account.imagePullSecrets:
         return [{"op": "add", "path": "/imagePullSecrets/-", "value": {"name": secret}}]
     return [{"op": "add", "path": "/imagePullSecrets", "value": [{"name": secret}]}]
 
 
-def _not_done(
+def _build_failure(
     problem: Problem, namespace: str, account: str, secret: str, found: ServiceAccount | None
 ) -> ServiceAccountResult:
     if problem.code != "cluster-forbidden":
         return ServiceAccountResult(name=account, outcome=Outcome.FAILED, problem=problem)
-    command = _command(namespace, account, secret, found)
-    by_hand = replace(problem, code="service-account-forbidden", hint=f"somebody who may can run: {command}")
+    command = _build_command(namespace, account, secret, found)
+    by_hand = replace(problem, code="service-account-forbidden", hint=f"an administrator can run: {command}")
     return ServiceAccountResult(name=account, outcome=Outcome.SKIPPED, problem=by_hand)
 
 
-def _command(namespace: str, account: str, secret: str, found: ServiceAccount | None) -> str:
-    """Return the kubectl command that appends as `attach` would, also where the list could not be read."""
+def _build_command(namespace: str, account: str, secret: str, found: ServiceAccount | None) -> str:
+    """Return the kubectl command that appends as `attach` would, even if the list could not be read."""
 
     def kubectl(patch: list[dict[str, object]]) -> str:
         arguments = ["kubectl", "-n", namespace, "patch", "serviceaccount", account, "--type=json", "-p"]
         return shlex.join([*arguments, json.dumps(patch, separators=(",", ":"))])
 
     if found:
-        return kubectl(_append(found, secret))
+        return kubectl(_build_append(found, secret))
     append: dict[str, object] = {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": secret}}
     no_list: dict[str, object] = {"op": "test", "path": "/imagePullSecrets", "value": None}
     start: dict[str, object] = {"op": "add", "path": "/imagePullSecrets", "value": [{"name": secret}]}

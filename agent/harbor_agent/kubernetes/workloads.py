@@ -1,11 +1,10 @@
-"""Workloads that run in the cluster, as far as pull secrets go.
+"""Workloads in the cluster and their pull secrets.
 
-Import this module where it is needed: lightkube costs a quarter of a second.
+Import this module when it is needed: lightkube takes a quarter of a second to import.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +17,7 @@ from lightkube.resources.batch_v1 import CronJob
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
-from harbor_agent.kubernetes.rbac import Rule, role_hint
+from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right, read_user
 from harbor_agent.model.secret import ALL_NAMESPACES
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
 
@@ -27,14 +26,14 @@ if TYPE_CHECKING:
 
     from lightkube import Client
 
-_AT_ONCE = 500
-# What a server says that does not know a version: with a body that is an object of its own, or just with text.
+_PAGE_SIZE = 500
+# Answers of a server that does not have a version: a Status object, or plain text.
 _UNKNOWN_VERSION = frozenset({"cluster-not-found", "cluster-answer-invalid"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveWorkloads:
-    """What was found, by namespace and name, and which namespaces could not be looked at."""
+    """The workloads found, by namespace and name, and the namespaces that could not be read."""
 
     workloads: tuple[Workload, ...]
     problems: tuple[Problem, ...] = ()
@@ -42,7 +41,7 @@ class LiveWorkloads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """One kind that KubeSphere's console edits containers of. `resources` are its versions, newest first."""
+    """A kind of workload that KubeSphere's console edits. `resources` are its versions, newest first."""
 
     group: str
     plural: str
@@ -50,13 +49,13 @@ class _Kind:
     template: Callable[[Any], PodTemplateSpec]
 
 
-def live_workloads(
+def list_workloads(
     kubeconfig: str | None, context: str | None, namespaces: Sequence[str], *, timeout: float = 10.0
 ) -> LiveWorkloads:
-    """Return the deployments, stateful sets, daemon sets and cron jobs of these namespaces; of all for none named.
+    """Return the deployments, stateful sets, daemon sets and cron jobs of these namespaces, of all if none is named.
 
-    `timeout` is seconds for each step of a request. Raises UsageError for a wrong kubeconfig, AgentError where the
-    cluster does not answer; a right that is missing in a namespace is one of its `problems`.
+    `timeout` is seconds for each step of a request. Raises UsageError for an invalid kubeconfig, AgentError if the
+    cluster does not answer; a missing right in a namespace is one of the `problems`.
     """
     found: list[Workload] = []
     problems: list[Problem] = []
@@ -64,57 +63,57 @@ def live_workloads(
     try:
         for namespace in namespaces or (ALL_NAMESPACES,):
             refused: list[tuple[_Kind, Problem]] = []
-            for kind in _kinds():
-                listed = _listed(client, kind, namespace)
+            for kind in _list_kinds():
+                listed = _list_kind(client, kind, namespace)
                 if not isinstance(listed, Problem):
                     found += listed
                 elif listed.code == "cluster-forbidden":
                     refused.append((kind, listed))
                 else:
                     raise AgentError(listed)
-            problems += [_forbidden(namespace, refused)] if refused else []
+            problems += [_describe_forbidden(namespace, refused)] if refused else []
     finally:
         client.close()
     found.sort(key=lambda one: (one.namespace, one.name, one.kind))
     return LiveWorkloads(workloads=tuple(found), problems=tuple(problems))
 
 
-def _kinds() -> tuple[_Kind, ...]:
-    # what Kubernetes had before 1.21
+def _list_kinds() -> tuple[_Kind, ...]:
+    # Kubernetes before 1.21
     older = create_namespaced_resource("batch", "v1beta1", "CronJob", "cronjobs")
     return (
-        _Kind(group="apps", plural="deployments", resources=(Deployment,), template=_pods),
-        _Kind(group="apps", plural="statefulsets", resources=(StatefulSet,), template=_pods),
-        _Kind(group="apps", plural="daemonsets", resources=(DaemonSet,), template=_pods),
-        _Kind(group="batch", plural="cronjobs", resources=(CronJob, older), template=_pods_of_jobs),
+        _Kind(group="apps", plural="deployments", resources=(Deployment,), template=_get_template),
+        _Kind(group="apps", plural="statefulsets", resources=(StatefulSet,), template=_get_template),
+        _Kind(group="apps", plural="daemonsets", resources=(DaemonSet,), template=_get_template),
+        _Kind(group="batch", plural="cronjobs", resources=(CronJob, older), template=_get_job_template),
     )
 
 
-def _listed(client: Client, kind: _Kind, namespace: str) -> list[Workload] | Problem:
+def _list_kind(client: Client, kind: _Kind, namespace: str) -> list[Workload] | Problem:
     intent = Intent(verb="list", resource=kind.plural, namespace="" if namespace == ALL_NAMESPACES else namespace)
     answer: list[Any] | Problem = []
     for resource in kind.resources:
-        answer = attempt(intent, lambda: list(client.list(resource, namespace=namespace, chunk_size=_AT_ONCE)))  # noqa: B023 - called at once
+        answer = attempt(intent, lambda: list(client.list(resource, namespace=namespace, chunk_size=_PAGE_SIZE)))  # noqa: B023 - called at once
         if not isinstance(answer, Problem) or answer.code not in _UNKNOWN_VERSION:
             break
     if isinstance(answer, Problem):
         return answer
     name = kind.resources[0].__name__
-    return [_workload(name, one.metadata or ObjectMeta(), kind.template(one)) for one in answer]
+    return [_read_workload(name, one.metadata or ObjectMeta(), kind.template(one)) for one in answer]
 
 
-def _pods(workload: Deployment | StatefulSet | DaemonSet) -> PodTemplateSpec:
+def _get_template(workload: Deployment | StatefulSet | DaemonSet) -> PodTemplateSpec:
     return workload.spec.template
 
 
-def _pods_of_jobs(workload: Any) -> PodTemplateSpec:  # noqa: ANN401 - of the older version there is no type
+def _get_job_template(workload: Any) -> PodTemplateSpec:  # noqa: ANN401 - lightkube has no type for the older version
     if isinstance(workload, CronJob):
         jobs = workload.spec.jobTemplate.spec
         return jobs.template if jobs else PodTemplateSpec()
     return cast("PodTemplateSpec", PodTemplateSpec.from_dict(workload["spec"]["jobTemplate"]["spec"]["template"]))
 
 
-def _workload(kind: str, metadata: ObjectMeta, template: PodTemplateSpec) -> Workload:
+def _read_workload(kind: str, metadata: ObjectMeta, template: PodTemplateSpec) -> Workload:
     spec = template.spec or PodSpec(containers=[])
     annotations = (template.metadata or ObjectMeta()).annotations or {}
     containers = [*spec.containers, *(spec.initContainers or [])]
@@ -130,17 +129,15 @@ def _workload(kind: str, metadata: ObjectMeta, template: PodTemplateSpec) -> Wor
     )
 
 
-def _forbidden(namespace: str, refused: Sequence[tuple[_Kind, Problem]]) -> Problem:
-    """Return one problem for all that may not be listed in a namespace, with a manifest that grants all of it."""
+def _describe_forbidden(namespace: str, refused: Sequence[tuple[_Kind, Problem]]) -> Problem:
+    """Return one problem for all kinds that may not be listed in a namespace, with a manifest that grants them."""
     first = refused[0][1]
-    who = re.search(r", which (.+) has not\Z", first.message)
-    where = "" if namespace == ALL_NAMESPACES else namespace
+    user = read_user(first.message)
+    namespace = "" if namespace == ALL_NAMESPACES else namespace
     plurals = ", ".join(kind.plural for kind, _ in refused)
     rules = tuple(Rule(group=kind.group, resource=kind.plural, verbs=("list",)) for kind, _ in refused)
     return replace(
         first,
-        message=f"needs verb list on {plurals}"
-        + (f" in namespace {where}" if where else "")
-        + (f", which {who[1]} has not" if who else ""),
-        hint=role_hint("harbor-agent-workloads", rules, namespace=where, user=who[1] if who else "USER"),
+        message=describe_missing_right(user, f"list {plurals}" + (f" in namespace {namespace}" if namespace else "")),
+        hint=build_role_hint("harbor-agent-workloads", rules, namespace=namespace, user=user or "USER"),
     )

@@ -85,13 +85,13 @@ def test_what_stands_behind_a_token_is_left_out(tmp_path: Path, server: Answerin
 def test_a_token_that_no_header_can_carry_is_not_printed(tmp_path: Path, server: Answering, token: str) -> None:
     login = plugin(tmp_path, {"token": token})
     problem = refusal(kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}", exec=login))
-    assert (problem.code, "token holds" in problem.message) == ("kubeconfig-login-failed", True)
+    assert (problem.code, "token contains" in problem.message) == ("kubeconfig-login-failed", True)
 
 
 def test_a_plugin_that_gives_a_certificate_is_told_from_a_wrong_server(tmp_path: Path, server: Answering) -> None:
     login = plugin(tmp_path, {"clientCertificateData": "canary", "clientKeyData": "canary"})
     problem = refusal(kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}", exec=login))
-    assert (problem.code, "gave no token" in problem.message) == ("kubeconfig-login-failed", True)
+    assert (problem.code, "returned no token" in problem.message) == ("kubeconfig-login-failed", True)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_a_proxy_that_cannot_be_used_is_a_usage_error(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     problem = refusal(kubeconfig(tmp_path, ELSEWHERE, token="canary"))
-    assert (problem.code, "a proxy of the environment" in problem.message) == ("kubeconfig-invalid", True)
+    assert (problem.code, "proxy from the environment" in problem.message) == ("kubeconfig-invalid", True)
     assert "NO_PROXY" in problem.hint
 
 
 def test_a_server_that_is_no_url(tmp_path: Path) -> None:
     problem = refusal(kubeconfig(tmp_path, "https://canary:x/", token="canary"))
-    assert (problem.code, "no URL" in problem.message) == ("kubeconfig-invalid", True)
+    assert (problem.code, "not a URL" in problem.message) == ("kubeconfig-invalid", True)
 
 
 @pytest.mark.parametrize("token", ["canary\n", "canary\r\nX: y", "canäry"])

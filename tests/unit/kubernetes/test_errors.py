@@ -16,15 +16,19 @@ from harbor_agent.kubernetes.errors import Intent, attempt
         (
             404,
             Intent(verb="patch", resource="secrets", name="harbor-pull", namespace="demo"),
-            "there is no secret harbor-pull in namespace demo",
+            "the cluster has no secret harbor-pull in namespace demo",
         ),
         (
             409,
             Intent(verb="patch", resource="serviceaccounts", name="default", namespace="demo"),
-            "somebody else changes service account default in namespace demo at the same time",
+            "another client changed service account default in namespace demo at the same time",
         ),
-        (409, Intent(verb="create", resource="pods/eviction", name="web"), "somebody else changes pod web at the same"),
-        (404, Intent(verb="list", resource="pods", namespace="demo"), "there are no pods in namespace demo"),
+        (
+            409,
+            Intent(verb="create", resource="pods/eviction", name="web"),
+            "another client changed pod web at the same",
+        ),
+        (404, Intent(verb="list", resource="pods", namespace="demo"), "the cluster has no pods in namespace demo"),
     ],
 )
 def test_a_problem_names_the_thing_and_the_way_out(code: int, intent: Intent, message: str) -> None:

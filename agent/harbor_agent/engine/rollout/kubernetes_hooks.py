@@ -89,7 +89,7 @@ def _in_cluster(side: HookOptions, planned: Sequence[PlannedNode]) -> Kubernetes
     from harbor_agent.kubernetes.nodes import open_cluster_nodes  # noqa: PLC0415 - lightkube is slow to import
 
     nodes = open_cluster_nodes(side.kubeconfig, side.context)
-    problem = nodes.missing_right() if side.drain else None
+    problem = nodes.find_missing_right() if side.drain else None
     known = problem or nodes.all()
     if isinstance(known, Problem):
         nodes.close()

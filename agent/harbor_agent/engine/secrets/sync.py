@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.object_names import check_names
-from harbor_agent.kubernetes.pods import pods_to_recreate
+from harbor_agent.kubernetes.pods import find_pods_to_recreate
 from harbor_agent.kubernetes.secrets import delete_secret, read_secret, write_secret
-from harbor_agent.kubernetes.service_accounts import attach, attached_accounts, detach, plan_attachment
+from harbor_agent.kubernetes.service_accounts import attach, detach, list_attached_accounts, plan_attachment
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretAction, SecretPlan, SecretResult
 from harbor_agent.planning.secrets.plan import plan_secret_removal, plan_secret_write
@@ -74,7 +74,7 @@ def plan_removal(cluster: Cluster, name: str, namespace: str, address: Address) 
     if invalid := check_names(namespace=namespace, secret=name):
         return _refuse(plan, invalid)
     observed = read_secret(cluster.client, namespace, name)
-    attached = attached_accounts(cluster.client, namespace, name)
+    attached = list_attached_accounts(cluster.client, namespace, name)
     if isinstance(observed, Problem):
         return _fail(plan, observed)
     if isinstance(attached, Problem):
@@ -106,7 +106,7 @@ def _find_older_pods(
     cluster: Cluster, spec: SecretSpec, namespace: str, accounts: Sequence[ServiceAccountResult]
 ) -> tuple[Problem, ...]:
     names = {account.name for account in accounts if account.problem is None}
-    warning = pods_to_recreate(cluster.client, spec, namespace, names) if names else None
+    warning = find_pods_to_recreate(cluster.client, spec, namespace, names) if names else None
     return (warning,) if warning else ()
 
 

@@ -37,8 +37,8 @@ def scan_workloads(resolved: Resolved, namespaces: Sequence[str]) -> WorkloadsRe
 
     Raises UsageError for a wrong kubeconfig, AgentError where the cluster does not answer.
     """
-    from harbor_agent.kubernetes.workloads import live_workloads  # noqa: PLC0415 - lightkube is slow to import
+    from harbor_agent.kubernetes.workloads import list_workloads  # noqa: PLC0415 - lightkube is slow to import
 
-    found = live_workloads(resolved.general.kubeconfig, resolved.request.flags.context, namespaces)
+    found = list_workloads(resolved.general.kubeconfig, resolved.request.flags.context, namespaces)
     standings = (check_retention(workload) for workload in found.workloads)
     return WorkloadsReport(standings=tuple(one for one in standings if one), problems=found.problems)
