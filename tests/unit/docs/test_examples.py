@@ -37,8 +37,8 @@ def test_the_example_settings_are_read() -> None:
 
 def test_the_example_settings_show_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    known = names(Registry, SecretPolicy, Rollout, Policy) - {"repair"}  # --repair is a flag only
-    known |= {"username", "email", "password_env", "password_file", "docker_config"}
+    known = names(Registry, SecretPolicy, Rollout, Policy) - {"repair", "presence"}  # --repair is a flag only
+    known |= {"state", "username", "email", "password_env", "password_file", "docker_config"}
     assert [key for key in sorted(known) if not re.search(rf"^[ #-]*{key}:", text, re.MULTILINE)] == []
 
 
@@ -64,8 +64,8 @@ def test_the_settings_in_the_guides_are_read(tmp_path: Path, name: str) -> None:
     for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
         (tmp_path / "harbor-agent.yaml").write_text(block, encoding="utf-8")
         policies.append(merge([load_configuration(str(tmp_path / "harbor-agent.yaml"))]))
-    told = [[(one.address.url, one.state) for one in policy.registries] for policy in policies]
-    assert told == [
+    found = [[(one.address.url, one.presence) for one in policy.registries] for policy in policies]
+    assert found == [
         [("http://192.168.0.99", "present"), ("http://10.0.0.5", "present")],
         [("http://192.168.0.99", "absent"), ("http://10.0.0.5", "present")],
         [("http://10.0.0.5", "present"), ("http://192.168.0.99", "absent")],
