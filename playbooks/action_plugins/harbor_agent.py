@@ -7,7 +7,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from harbor_agent.engine.ansible_task import TaskRequest, carry_out
+from harbor_agent.engine.ansible_task import TaskRequest, run_task
 from harbor_agent.errors import AgentError
 from harbor_agent.model.inventory import Node
 from harbor_agent.transport.ansible.task_transport import TaskTransport
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             **{name: value for name, value in self._task.args.items() if value is not None},
         )
         try:
-            return result | carry_out(request, TaskTransport(self))
+            return result | run_task(request, TaskTransport(self))
         except AgentError as error:
             message = f"{error.problem.message} [{error.problem.code}]"
             raise AnsibleActionFail(f"{message}; {error.problem.hint}") from None

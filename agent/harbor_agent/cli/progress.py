@@ -50,7 +50,7 @@ class Progress:
                     print_status(style(f"{self._phase} ({count_nodes(total)})", bold=True))
             case NodeDone(node=node, text=text, seconds=seconds):
                 is_one_of_few = self._count(event.state)
-                if self.verbose or (text != "seen" and is_one_of_few):
+                if self.verbose or (text != "probed" and is_one_of_few):
                     print_status(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
                 self._show_counts()
             case NodeFinished(result=result):

@@ -1,7 +1,7 @@
-"""What the tasks of playbooks/site.yml do: plans, transactions and proofs, one host a task, in Ansible's words.
+"""The tasks of playbooks/site.yml: plan, apply and verify one host, with results as Ansible expects them.
 
-Waves and budgets are the playbook's own (serial, max_fail_percentage). The lock of a run is not taken: a node's
-transaction is its own lock.
+The playbook sets waves and budgets (serial, max_fail_percentage). The lock of a run is not taken: the transaction of a
+node is its own lock.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _ON_NODES = frozenset({"probe", "plan", "apply", "verify"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRequest:
-    """What one task was asked for. `nodes` are all hosts of the play, of which `node` is the task's own.
+    """The arguments of one task. `nodes` are all hosts of the play, `node` is the one of this task.
 
-    `run_id` joins the tasks of one playbook; "" makes a new one. In check mode nothing is changed.
+    `run_id` joins the tasks of one playbook; "" starts a new run. Check mode changes nothing.
     """
 
     phase: Phase
@@ -59,12 +59,12 @@ class TaskRequest:
     check_mode: bool = False
 
 
-def carry_out(request: TaskRequest, transport: Transport) -> Result:
-    """Do what the task asks for and return Ansible's result for it. Raises AgentError where nothing can be done."""
+def run_task(request: TaskRequest, transport: Transport) -> Result:
+    """Run one task and return its result for Ansible. Raises AgentError for an error that concerns the whole play."""
     run_request = RunRequest(config=request.config, repair=request.repair)
     if request.phase not in _ON_NODES:
         resolved = resolve(run_request, request.nodes)
-        return _login(request, resolved) if request.phase == "login" else _secret(request, resolved)
+        return _check_logins(request, resolved) if request.phase == "login" else _sync_secrets(request, resolved)
     if request.node.skip_reason is not None:
         return {"changed": False, "skipped": True, "msg": f"harbor_skip: {request.node.skip_reason}"}
     resolved = resolve(run_request, [request.node])
@@ -74,95 +74,94 @@ def carry_out(request: TaskRequest, transport: Transport) -> Result:
             "no registry is named",
             "set harbor_registries for the hosts, or put the registry into harbor-agent.yaml",
         )
-    (planned,) = plan_nodes(transport, resolved.nodes, run_request, _quietly)
+    (planned,) = plan_nodes(transport, resolved.nodes, run_request, _ignore)
     if request.phase == "probe":
-        return _seen(planned)
+        return _describe_probed(planned)
     if request.phase == "verify":
-        return _verify(request, planned, transport)
+        return _verify_node(request, planned, transport)
     if not request.accept_restart:
         planned = refuse_unconsented(planned)
     if request.phase == "plan" or request.check_mode or planned.outcome is not Outcome.PENDING:
-        return _planned(planned)
-    return _apply(request, planned, transport)
+        return _describe_plan(planned)
+    return _apply_plan(request, planned, transport)
 
 
-def _quietly(_event: Event) -> None:
-    """Listen to nothing: Ansible tells how a task goes."""
+def _ignore(_event: Event) -> None:
+    """Report no progress: Ansible reports the tasks."""
 
 
-def _login(request: TaskRequest, resolved: Resolved) -> Result:
+def _check_logins(request: TaskRequest, resolved: Resolved) -> Result:
     warnings = check_logins(resolved.policies, read_logins(resolved.policies))
     run_id = request.run_id or new_run_id()
     return {"changed": False, "run_id": run_id, "warnings": [warning.message for warning in warnings]}
 
 
-def _secret(request: TaskRequest, resolved: Resolved) -> Result:
-    wanted = resolve_logins(resolved).secrets
-    if not wanted:
-        return {"changed": False, "skipped": True, "msg": "no secret is asked for"}
+def _sync_secrets(request: TaskRequest, resolved: Resolved) -> Result:
+    secrets = resolve_logins(resolved).secrets
+    if not secrets:
+        return {"changed": False, "skipped": True, "msg": "no pull secret is requested"}
     act = plan_secrets if request.check_mode else apply_secrets
-    report = act(wanted, resolved.general.kubeconfig, None)
+    report = act(secrets, resolved.general.kubeconfig, None)
     if report is None:
         return {"changed": False}
     problems = [item.result.problem for item in report.items if item.result.problem]
-    failed = {"failed": True, "msg": "; ".join(map(_sentence, problems))} if report.status == "failed" else {}
+    failed = {"failed": True, "msg": "; ".join(map(_format_problem, problems))} if report.status == "failed" else {}
     items = [f"{item.result.namespace}/{item.result.name}: {item.result.outcome.value}" for item in report.items]
     return {"changed": report.status in {"change", "changed"}, "secrets": items, **failed}
 
 
-def _seen(planned: PlannedNode) -> Result:
+def _describe_probed(planned: PlannedNode) -> Result:
     state = planned.state
     if state is None:
-        return _planned(planned)
+        return _describe_plan(planned)
     version = state.docker.version if state.docker else ""
     return {"changed": False, "docker_version": version, "msg": f"Docker {version}" if version else "no Docker"}
 
 
-def _planned(planned: PlannedNode) -> Result:
+def _describe_plan(planned: PlannedNode) -> Result:
     decision = planned.decision
     result: Result = {
         "changed": planned.outcome is Outcome.PENDING,
         "outcome": planned.outcome.value,
         "msg": planned.reason,
         "diff": [{"prepared": unified_diff(change)} for change in (decision.changes if decision else ())],
-        "warnings": [_sentence(warning) for warning in (decision.warnings if decision else ())],
+        "warnings": [_format_problem(warning) for warning in (decision.warnings if decision else ())],
     }
     if isinstance(decision, Plan):
-        bounced = [container.name for container in decision.activation.stops]
         result |= {
             "route": decision.route.value,
             "action": decision.activation.action.value,
-            "containers_stopped": bounced,
+            "containers_stopped": [container.name for container in decision.activation.stops],
         }
-    return result | _trouble(planned.outcome, planned.problem)
+    return result | _describe_problem(planned.outcome, planned.problem)
 
 
-def _apply(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
-    applied = roll_out(_run(request, planned, transport), [planned])
-    return _planned(planned) | _ended(applied.results[0], changed=Outcome.CHANGED)
+def _apply_plan(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
+    rollout = roll_out(_build_context(request, planned, transport), [planned])
+    return _describe_plan(planned) | _describe_result(rollout.results[0], changed=Outcome.CHANGED)
 
 
-def _verify(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
+def _verify_node(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
     if planned.outcome is Outcome.PENDING:
-        return {"changed": False, "failed": True, "code": "not-configured", "msg": f"not as wanted: {planned.reason}"}
+        return {"changed": False, "failed": True, "code": "not-configured", "msg": f"not configured: {planned.reason}"}
     if planned.outcome is not Outcome.UNCHANGED:
-        return _planned(planned)
-    (result,) = verify_unchanged(_run(request, planned, transport), [planned])
-    return _ended(result, changed=None)
+        return _describe_plan(planned)
+    (result,) = verify_unchanged(_build_context(request, planned, transport), [planned])
+    return _describe_result(result, changed=None)
 
 
-def _run(request: TaskRequest, planned: PlannedNode, transport: Transport) -> RolloutContext:
+def _build_context(request: TaskRequest, planned: PlannedNode, transport: Transport) -> RolloutContext:
     return RolloutContext(
         run_id=request.run_id or new_run_id(),
         transport=transport,
         rollout=Rollout(),
         credentials=read_logins([planned.policy]),
-        listener=_quietly,
+        listener=_ignore,
         note=request.note,
     )
 
 
-def _ended(result: NodeResult, *, changed: Outcome | None) -> Result:
+def _describe_result(result: NodeResult, *, changed: Outcome | None) -> Result:
     facts: Result = {
         "changed": result.outcome is changed,
         "outcome": result.outcome.value,
@@ -171,24 +170,24 @@ def _ended(result: NodeResult, *, changed: Outcome | None) -> Result:
     }
     if result.transaction:
         facts["transaction"] = result.transaction
-    unproven = {"failed": True} if result.verified is False else {}
-    return facts | _trouble(result.outcome, result.problem) | unproven
+    unverified = {"failed": True} if result.verified is False else {}
+    return facts | _describe_problem(result.outcome, result.problem) | unverified
 
 
-def _trouble(outcome: Outcome, problem: Problem | None) -> Result:
-    """Return what tells Ansible that a host failed or is not to be reached."""
+def _describe_problem(outcome: Outcome, problem: Problem | None) -> Result:
+    """Return the members by which Ansible sees that a host failed or is unreachable."""
     if problem is None:
         return {}
-    words: Result = {"msg": _sentence(problem), "code": problem.code, "hint": problem.hint}
+    members: Result = {"msg": _format_problem(problem), "code": problem.code, "hint": problem.hint}
     match outcome:
         case Outcome.UNREACHABLE:
-            return words | {"unreachable": True}
+            return members | {"unreachable": True}
         case Outcome.FAILED | Outcome.REFUSED | Outcome.ROLLED_BACK | Outcome.ROLLBACK_FAILED | Outcome.UNKNOWN:
-            return words | {"failed": True}
+            return members | {"failed": True}
         case _:
-            return words
+            return members
 
 
-def _sentence(problem: Problem) -> str:
+def _format_problem(problem: Problem) -> str:
     hint = f"; {problem.hint}" if problem.hint else ""
     return f"{problem.message} [{problem.code}]{hint}"

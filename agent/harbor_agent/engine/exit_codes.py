@@ -1,4 +1,4 @@
-"""Which exit code a plan or a run ends with."""
+"""The exit code of a plan or a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.model.result import NodeResult
 
-# "Of several, 6, 1, 7, 5, 4, 3 in that order."
+# The most severe first (docs/reference).
 _ORDER = (
     ExitCode.NEEDS_PERSON,
     ExitCode.FAILED,
@@ -33,8 +33,6 @@ _BY_OUTCOME = {
     Outcome.UNREACHABLE: ExitCode.UNREACHABLE,
     Outcome.PENDING: ExitCode.PENDING,
 }
-
-
 _BY_DRIFT = {
     DriftStatus.DRIFT: ExitCode.PENDING,
     DriftStatus.PENDING: ExitCode.PENDING,
@@ -46,18 +44,18 @@ _BY_DRIFT = {
 
 
 def drift_exit_code(statuses: Iterable[DriftStatus]) -> ExitCode:
-    """Return the exit code of a look for drift: 3 where something is to be done."""
+    """Return the exit code of a drift check: 3 if a node needs a change."""
     return most_severe(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
 
 
 def most_severe(codes: Iterable[ExitCode]) -> ExitCode:
-    """Return the code that counts of several, DONE where there is none."""
+    """Return the code that is used if there are several, DONE without any."""
     found = set(codes)
     return next((code for code in _ORDER if code in found), ExitCode.DONE)
 
 
 def plan_exit_code(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, pending: bool) -> ExitCode:
-    """Return the exit code of a plan; changes count only where `pending` asks for it (`--exit-code`)."""
+    """Return the exit code of a plan; pending changes count only with `pending` (`--exit-code`)."""
     codes = [_BY_OUTCOME.get(node.outcome, ExitCode.DONE) for node in nodes]
     if secrets is not None:
         codes.append({"failed": ExitCode.FAILED, "change": ExitCode.PENDING}.get(secrets.status, ExitCode.DONE))

@@ -1,4 +1,4 @@
-"""Make the host keys of the inventory's nodes known, after somebody has compared them."""
+"""Adds the host keys of nodes and bastions to known_hosts, after a person has compared them."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _FINE = frozenset({KeyStatus.KNOWN, KeyStatus.ADDED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustReport:
-    """What became of each host's key: bastions before the nodes behind them."""
+    """The key of each host with its status, bastions before the nodes behind them."""
 
     keys: tuple[HostKey, ...]
 
     @property
     def exit_code(self) -> ExitCode:
-        """DONE where every key is known now."""
+        """DONE if every key is known now."""
         return ExitCode.DONE if all(key.status in _FINE for key in self.keys) else ExitCode.UNREACHABLE
 
 
 def trust_hosts(
     selection: NodeSelection, confirm: Callable[[Sequence[HostKey]], None], listener: Listener
 ) -> TrustReport:
-    """Ask nodes and their bastions for their host keys, and add the unknown ones that `confirm` does not object to.
+    """Fetch the host keys of nodes and their bastions, and add those unknown keys that `confirm` accepts.
 
-    `confirm` is handed all unknown keys of hosts that are reached the same way, and raises to end it all: then nothing
-    of these is added. A key that has changed or is revoked is only reported. Raises UsageError where the inventory is
-    wrong or a known_hosts file cannot be written.
+    `confirm` gets all unknown keys of hosts that are reached the same way; if it raises, none of these is added. A key
+    that has changed or was revoked is only reported. Raises UsageError for an error in the inventory, and if a
+    known_hosts file cannot be written.
     """
     nodes = [node for node in load_nodes(selection, listener) if node.skip_reason is None and node.connection == "ssh"]
-    listener(Phase(name="ask for host keys", total=len(nodes)))
+    listener(Phase(name="fetch host keys", total=len(nodes)))
     done: list[HostKey] = []
     with HostKeys(nodes, forks=selection.forks) as host_keys:
         for stage in host_keys.stages():

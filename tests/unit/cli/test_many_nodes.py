@@ -40,11 +40,11 @@ from harbor_agent.cli.console import print_status
 from harbor_agent.cli.progress import Progress
 from harbor_agent.engine.events import NodeDone, Phase
 progress = Progress()
-progress(Phase(name="look at nodes", total=3))
-progress(NodeDone(node="a", state="seen", text="seen", seconds=0.1))
+progress(Phase(name="probe nodes", total=3))
+progress(NodeDone(node="a", state="probed", text="probed", seconds=0.1))
 print_status("a note")
 progress(NodeDone(node="b", state="ssh-timeout", text="no answer", seconds=0.1))
-progress(NodeDone(node="c", state="seen", text="seen", seconds=0.1))
+progress(NodeDone(node="c", state="probed", text="probed", seconds=0.1))
 print_status("the end")
 """
 
@@ -145,13 +145,13 @@ def test_json_says_which_nodes_drifted_alike(planned: PlannedNode) -> None:
 
 def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
-    progress(Phase(name="look at nodes", total=500))
+    progress(Phase(name="probe nodes", total=500))
     for number in range(400):
-        progress(NodeDone(node=f"node{number}", state="seen", text="seen", seconds=0.1))
+        progress(NodeDone(node=f"node{number}", state="probed", text="probed", seconds=0.1))
     for number in range(100):
         progress(NodeDone(node=f"dead{number}", state="ssh-timeout", text="no answer", seconds=10.0))
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "look at nodes (500 nodes)"
+    assert told[0] == "probe nodes (500 nodes)"
     assert "dead0: no answer (10.0 s)" in told[1]
     assert len(told) < 30
 
@@ -163,8 +163,8 @@ def test_on_a_terminal_one_line_tells_how_far_it_is() -> None:
     assert done.returncode == 0
     told = os.read(ours, 65536).decode()
     os.close(ours)
-    assert "\r\x1b[Klook at nodes: 1 of 3: 1 seen" in told
-    assert "\r\x1b[Klook at nodes: 2 of 3: 1 seen, 1 ssh-timeout" in told
+    assert "\r\x1b[Kprobe nodes: 1 of 3: 1 probed" in told
+    assert "\r\x1b[Kprobe nodes: 2 of 3: 1 probed, 1 ssh-timeout" in told
     assert "\r\x1b[Ka note\r\n" in told, "the line makes room for what is told"
     assert told.endswith("\r\x1b[Kthe end\r\n"), "and is gone in the end"
 

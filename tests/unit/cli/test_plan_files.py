@@ -89,7 +89,7 @@ def test_a_plan_file_of_an_older_version_is_refused(run: Runner, plan_file: Path
     ran = run("apply", plan_file.name, "--yes", "-o", "json")
     error = ran.document()["error"]
     assert (ran.rc, error["code"]) == (2, "plan-file-invalid")  # type: ignore[index]
-    assert "was made by an older version of harbor-agent" in error["message"]  # type: ignore[index]
+    assert "was created by an older version of harbor-agent" in error["message"]  # type: ignore[index]
     assert error["hint"].startswith("plan again")  # type: ignore[index]
     assert not (tree / DROP_IN).exists()
 

@@ -85,7 +85,7 @@ def apply(
     Shows the plan and asks for confirmation. Starts with a canary node, then works in waves. A node whose Docker does
     not run as before after the change is rolled back.
     """
-    from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, with_drain
+    from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain
     from harbor_agent.engine.rollout.run import apply_run
 
     request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
@@ -95,7 +95,7 @@ def apply(
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
     if drain:
-        run_plan = with_drain(run_plan)
+        run_plan = require_drain(run_plan)
     confirm_plan(run_plan.nodes, run_plan.secrets, yes=yes)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)
@@ -113,9 +113,9 @@ def _plan(request: RunRequest, plan_file: str | None, resume: str | None, progre
         return plan_run(request, progress)
     _check_no_other_options(request)
     if resume is None:
-        from harbor_agent.engine.plan.file import approved_run
+        from harbor_agent.engine.plan.file import plan_approved_run
 
-        return approved_run(str(plan_file), request, progress)
+        return plan_approved_run(str(plan_file), request, progress)
     if plan_file is not None:
         raise UsageError.of("flags-ambiguous", "PLANFILE and --resume cannot be used together", "use one of them")
     from harbor_agent.engine.rollout.resume import resume_run

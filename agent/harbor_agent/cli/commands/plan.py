@@ -84,9 +84,9 @@ def plan(
     else:
         print_result(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     if out is not None:
-        from harbor_agent.engine.plan.file import save_run
+        from harbor_agent.engine.plan.file import save_plan_file
 
-        save_run(run_plan, out, hours=valid_hours)
+        save_plan_file(run_plan, out, hours=valid_hours)
         print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
     return plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code)
 
@@ -98,11 +98,11 @@ def plan(
 @command
 def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show the nodes, the files and the validity of a plan file."""
-    from harbor_agent.engine.plan.file import load_plan
+    from harbor_agent.engine.plan.file import read_plan_file
     from harbor_agent.views.json.plan_file import build_plan_file_document
     from harbor_agent.views.text.plan_file import plan_file_text
 
-    plan_file = load_plan(file)
+    plan_file = read_plan_file(file)
     if output is options.Format.JSON:
         print_json(build_plan_file_document(plan_file))
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
 from harbor_agent.engine.events import NodeFinished
-from harbor_agent.engine.plan.file import to_keep
+from harbor_agent.engine.plan.file import make_storable
 from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.engine.request.request import encode_request
 from harbor_agent.errors import AgentError, ExitCode, Problem
@@ -141,7 +141,7 @@ def recorded(start: Start, listener: Listener) -> Iterator[Recorder]:
 
 def _begun(start: Start) -> PastRun:
     config = configuration_file(start.request.config)
-    kept = to_keep(replace(start.request, config=str(config) if config else None))
+    kept = make_storable(replace(start.request, config=str(config) if config else None))
     return PastRun(
         run_id=start.run_id,
         kind=start.kind,

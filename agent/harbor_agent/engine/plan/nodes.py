@@ -1,4 +1,4 @@
-"""The nodes of a run, each with its policy, its observation and its plan."""
+"""The nodes of a run, each with its policy, its observed state and its plan."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ PROBE_TIMEOUT = 45.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedNode:
-    """One node of the run: what is wanted, what was seen, and what follows from both.
+    """One node of the run: its policy, its observed state, and the plan or refusal that follows from both.
 
-    `decision` is None where the node was skipped or not seen; then `problem` says why.
+    Without a `decision`, the node was skipped or could not be probed; `reason` says why.
     """
 
     node: Node
@@ -65,7 +65,7 @@ def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
 
 
 def open_transport(selection: NodeSelection) -> Transport:
-    """Return the transport that was asked for; its libraries are loaded only now."""
+    """Return the requested transport; its libraries are imported only now."""
     if selection.transport == "local":
         from harbor_agent.transport.local import LocalTransport  # noqa: PLC0415
 
@@ -85,12 +85,12 @@ def open_transport(selection: NodeSelection) -> Transport:
             become_password=become,
             vault_passwords=vault_passwords,
         )
-    return _ssh_transport(selection.forks)
+    return _open_ssh_transport(selection.forks)
 
 
 @cache
-def _ssh_transport(forks: int) -> Transport:
-    """Return the one of this process: a passphrase is asked for once, and a bastion logged in to once."""
+def _open_ssh_transport(forks: int) -> Transport:
+    """Return the SSH transport of this process: it asks for a passphrase once and logs in to a bastion once."""
     from harbor_agent.transport.ssh.transport import SshTransport  # noqa: PLC0415 - paramiko is slow to import
 
     return SshTransport(forks=forks)
@@ -99,14 +99,14 @@ def _ssh_transport(forks: int) -> Transport:
 def plan_nodes(
     transport: Transport, nodes: Sequence[tuple[Node, Policy]], request: RunRequest, listener: Listener
 ) -> list[PlannedNode]:
-    """Probe every node and plan it, in the order given. Nothing on any node is changed."""
+    """Probe every node and plan it, in the order given. Changes nothing."""
     targets = [(node, _list_http_entries(policy)) for node, policy in nodes if node.skip_reason is None]
     policies = {node.name: policy for node, policy in nodes}
     planned = {
         seen.node.name: _plan_probed(seen, policies[seen.node.name], request)
         for seen in probe_nodes(transport, targets, timeout=PROBE_TIMEOUT, listener=listener)
     }
-    return [planned.get(node.name) or _skip(node, policy) for node, policy in nodes]
+    return [planned.get(node.name) or _skip_node(node, policy) for node, policy in nodes]
 
 
 def plan_state(node: Node, policy: Policy, state: NodeState, request: RunRequest) -> PlannedNode:
@@ -140,8 +140,8 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
     )
 
 
-def refused(planned: PlannedNode, problem: Problem) -> PlannedNode:
-    """Return the node with its plan refused for this reason; what it would have taken is still shown."""
+def refuse_node(planned: PlannedNode, problem: Problem) -> PlannedNode:
+    """Return the node with its plan refused for this problem; the planned changes are still shown."""
     decision = planned.decision
     refusal = Refusal(
         node=planned.node.name,
@@ -155,7 +155,7 @@ def refused(planned: PlannedNode, problem: Problem) -> PlannedNode:
 
 @cache
 def load_templates() -> Templates:
-    """Return the texts of the templates that planning renders; read once, they are the tool's own files."""
+    """Return the templates that planning renders, read once."""
     return Templates(
         docker_options=resources.template("docker-options.conf.j2"),
         daemon_json=resources.template("daemon.json.j2"),
@@ -166,7 +166,7 @@ def _list_http_entries(policy: Policy) -> tuple[str, ...]:
     return tuple(registry.address.entry for registry in policy.present if registry.address.scheme == "http")
 
 
-def _skip(node: Node, policy: Policy) -> PlannedNode:
+def _skip_node(node: Node, policy: Policy) -> PlannedNode:
     return PlannedNode(node=node, policy=policy, outcome=Outcome.SKIPPED, reason=f"harbor_skip: {node.skip_reason}")
 
 
@@ -183,7 +183,7 @@ def _plan_probed(seen: ProbeResult, policy: Policy, request: RunRequest) -> Plan
         return planned
     seen_as_user = Problem(
         code="seen-without-privileges",
-        message=f"this is only what the login user may see: {seen.problem.message}",
+        message=f"the plan is based on what the login user may read: {seen.problem.message}",
         hint=seen.problem.hint,
     )
     decision = replace(planned.decision, warnings=(seen_as_user, *planned.decision.warnings))

@@ -1,4 +1,4 @@
-"""Plan and change a file system tree with the very same planner (`--root DIR`)."""
+"""Plan and change a file system tree with the planner of the nodes (`--root DIR`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT_FILE = re.compile(rb"^\s*EnvironmentFile\s*=\s*-?\s*([/%][^\r\n]*?)\s*$", re.MULTILINE)
 _DEFAULT_CONFIG = "/etc/docker/daemon.json"
-_USUAL_NAME = "docker.service"
+_DEFAULT_UNIT = "docker.service"
 DEFAULT_VERSION = "20.10"
 
 
@@ -46,12 +46,12 @@ def plan_tree(root: str, resolved: Resolved) -> PlannedNode:
     tree = Tree(root)
     docker_version = resolved.request.docker_version
     node = Node(name=root, address=root, connection="local")
-    state = observe_tree(tree, docker_version or DEFAULT_VERSION)
+    state = _read_tree(tree, docker_version or DEFAULT_VERSION)
     return plan_state(node, resolved.general, state, resolved.request)
 
 
 def apply_tree(root: str, planned: PlannedNode) -> NodeResult:
-    """Write the planned files into the tree; there is no daemon to tell. Raises AgentError where a file moved."""
+    """Write the planned files into the tree; there is no daemon. Raises AgentError if a file has changed since."""
     if planned.outcome is not Outcome.PENDING or not isinstance(planned.decision, Plan):
         return NodeResult(
             node=root, outcome=planned.outcome, reason=planned.reason, problem=planned.problem, verified=None
@@ -62,40 +62,40 @@ def apply_tree(root: str, planned: PlannedNode) -> NodeResult:
     return NodeResult(node=root, outcome=Outcome.CHANGED, reason=planned.reason)
 
 
-def observe_tree(tree: Tree, docker_version: str) -> NodeState:
-    """Read what the planner needs from the tree."""
-    name = _unit_name(tree)
-    files = {path: tree.state(path) for path in _unit_paths(tree, name or _USUAL_NAME)}
-    for pattern in (PurePosixPath(path) for path in _environment_files(files, name or _USUAL_NAME)):
+def _read_tree(tree: Tree, docker_version: str) -> NodeState:
+    """Read from the tree what the planner needs to know of a node."""
+    name = _find_unit(tree)
+    files = {path: tree.state(path) for path in _list_unit_paths(tree, name or _DEFAULT_UNIT)}
+    for pattern in (PurePosixPath(path) for path in _list_environment_files(files, name or _DEFAULT_UNIT)):
         matches = fnmatch.filter(tree.names(str(pattern.parent)), pattern.name) or [pattern.name]
         files |= {str(pattern.parent / match): tree.state(str(pattern.parent / match)) for match in matches}
     files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
     docker = DockerState(unit=UnitState(name=name), version=docker_version) if name else None
-    closed = tuple(_closed(directory) for directory in tree.closed)
+    closed = tuple(_describe_closed_directory(directory) for directory in tree.closed)
     state = NodeState(
         system=System(init="systemd", privileged=True), docker=docker, files=files, unreadable=closed, offline=True
     )
-    config = _config_file(state)
+    config = _find_config_file(state)
     return replace(state, files={**files, config: tree.state(config)})
 
 
-def _closed(directory: str) -> Problem:
-    message = f"the directory {directory} cannot be read without more rights"
+def _describe_closed_directory(directory: str) -> Problem:
+    message = f"cannot read the directory {directory}: permission denied"
     return Problem(code="directory-unreadable", message=message, hint="plan as a user who may read the whole tree")
 
 
-def _config_file(state: NodeState) -> str:
-    """Return the configuration file that dockerd would read, which only its arguments tell."""
+def _find_config_file(state: NodeState) -> str:
+    """Return the configuration file that dockerd would read, according to its arguments."""
     try:
         return evaluate(state).config_path
     except RefusedError:
         return _DEFAULT_CONFIG
 
 
-def _unit_name(tree: Tree) -> str | None:
-    """Return docker.service where there is one, else the first unit that starts dockerd; None for neither."""
-    if any(tree.state(f"{directory}/{_USUAL_NAME}").exists for directory in DIRECTORIES):
-        return _USUAL_NAME
+def _find_unit(tree: Tree) -> str | None:
+    """Return docker.service if it exists, else the first unit that starts dockerd; None without either."""
+    if any(tree.state(f"{directory}/{_DEFAULT_UNIT}").exists for directory in DIRECTORIES):
+        return _DEFAULT_UNIT
     for directory in DIRECTORIES:
         for name in tree.names(directory):
             if name.endswith(".service") and starts_dockerd(tree.state(f"{directory}/{name}").content or b""):
@@ -103,7 +103,7 @@ def _unit_name(tree: Tree) -> str | None:
     return None
 
 
-def _unit_paths(tree: Tree, name: str) -> list[str]:
+def _list_unit_paths(tree: Tree, name: str) -> list[str]:
     merged = tree.state("/lib").link_target is not None
     directories = [directory for directory in DIRECTORIES if not (merged and directory.startswith("/lib/"))]
     paths = [f"{directory}/{name}" for directory in directories]
@@ -112,8 +112,8 @@ def _unit_paths(tree: Tree, name: str) -> list[str]:
     return list(dict.fromkeys([*paths, f"{ADMINISTRATOR_DIRECTORY}/{name}.d/docker-options.conf"]))
 
 
-def _environment_files(files: Mapping[str, FileState], unit: str) -> list[str]:
-    """Return the environment files that the units read so far name."""
+def _list_environment_files(files: Mapping[str, FileState], unit: str) -> list[str]:
+    """Return the environment files that these units name."""
     found = (match for state in files.values() for match in _ENVIRONMENT_FILE.findall(state.content or b""))
     paths = (expand_specifiers(match.decode(errors="surrogateescape"), unit) for match in found)
     return list(dict.fromkeys(posixpath.normpath(path) for path in paths if path.startswith("/")))

@@ -1,4 +1,4 @@
-"""Ask every node what it looks like, in one round trip each."""
+"""The state of every node, read in one round trip each."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CANNOT_BECOME_ROOT = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """A node and its state, or the problem that kept it from being seen.
+    """A node and its state, or the problem that prevented the probe.
 
-    Both together: the node was seen without root's rights, and the problem says why. `unreachable` tells a node
-    that was not reached from one that answered nonsense.
+    With both, the node was probed without root privileges, and the problem says why. `unreachable` says that there
+    was no answer at all; otherwise there was one that could not be decoded.
     """
 
     node: Node
@@ -41,12 +41,12 @@ class ProbeResult:
 def probe_nodes(
     transport: Transport, nodes: Sequence[tuple[Node, tuple[str, ...]]], *, timeout: float, listener: Listener
 ) -> Iterator[ProbeResult]:
-    """Probe each node for itself and its view of the given registry entries; yields one each, as they come.
+    """Probe each node and its view of its registry entries; yields one result a node, as they arrive.
 
-    So one node is planned while others are looked at, and what it said is not kept longer than that. Where the login
-    user cannot become root the probe sees what that user may see. A wrong password is no such case.
+    So one node is planned while others are being probed, and its answer is not kept longer than that. If the login
+    user may not become root, the node is probed again as that user. A wrong password is a problem of its own.
     """
-    listener(Phase(name="look at nodes", total=len(nodes)))
+    listener(Phase(name="probe nodes", total=len(nodes)))
     programs = {entries: wire.probe_program(entries) for entries in {entries for _, entries in nodes}}
     jobs = [Job(node=node, program=programs[entries], timeout=timeout) for node, entries in nodes]
     not_root: dict[str, Lost] = {}
@@ -54,25 +54,25 @@ def probe_nodes(
         if isinstance(result, Lost) and result.problem.code in _CANNOT_BECOME_ROOT:
             not_root[result.job.node.name] = result
         else:
-            yield _told(_observation(result), listener)
-    for result in transport.run([_as_the_user(lost.job) for lost in not_root.values()]):
+            yield _report(_build_result(result), listener)
+    for result in transport.run([_drop_privileges(lost.job) for lost in not_root.values()]):
         lost = not_root[result.job.node.name]
-        seen = _observation(result)
-        yield _told(replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
+        seen = _build_result(result)
+        yield _report(replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
 
 
-def _as_the_user(job: Job) -> Job:
+def _drop_privileges(job: Job) -> Job:
     return replace(job, program=replace(job.program, privileged=False))
 
 
-def _told(seen: ProbeResult, listener: Listener) -> ProbeResult:
-    text = seen.problem.message if seen.problem else "seen"
-    state = seen.problem.code if seen.problem else "seen"
+def _report(seen: ProbeResult, listener: Listener) -> ProbeResult:
+    text = seen.problem.message if seen.problem else "probed"
+    state = seen.problem.code if seen.problem else "probed"
     listener(NodeDone(node=seen.node.name, state=state, text=text, seconds=seen.seconds))
     return seen
 
 
-def _observation(result: Completed | Lost) -> ProbeResult:
+def _build_result(result: Completed | Lost) -> ProbeResult:
     node = result.job.node
     state = decode_answer(result, wire.decode_probe)
     if isinstance(state, Problem):

@@ -1,4 +1,4 @@
-"""What a run is about: the request read, every node looked at and planned. Nothing is changed anywhere."""
+"""The plan of a run: the request resolved, every node probed and planned, secrets planned. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import resources
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
-from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes, refused
+from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What a run is about: its nodes planned, the logins and secrets that go with them.
+    """The planned nodes of a run, with its logins and secrets.
 
     `resumes` is the run that this one resumes, `rolls_back` the run that a rollback undoes, or "last" or "pristine".
     """
@@ -61,9 +61,9 @@ class RunPlan:
 
 
 def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _, nodes: nodes) -> RunPlan:
-    """Look at everything and decide; nothing is changed anywhere. Raises UsageError for what is wrong before that.
+    """Plan every node and secret of a request. Raises UsageError for an error in settings, inventory or logins.
 
-    `choose` returns the nodes to look at, of those that were asked for.
+    `choose` returns the nodes to plan, of those that the request selects.
     """
     if request.root is not None:
         resolved = resolve(request)
@@ -101,21 +101,21 @@ def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, 
 
 
 def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:
-    """Refuse every node whose restart would stop containers that nobody starts again."""
+    """Refuse every node whose restart would stop containers that nothing starts again."""
     return replace(run_plan, nodes=tuple(refuse_unconsented(planned) for planned in run_plan.nodes))
 
 
-def with_drain(run_plan: RunPlan) -> RunPlan:
-    """Have nodes drained before a restart, whatever the settings say."""
+def require_drain(run_plan: RunPlan) -> RunPlan:
+    """Return the plan with nodes drained before a restart, even if the settings do not ask for it."""
     general = replace(run_plan.general, rollout=replace(run_plan.general.rollout, drain=True))
     return replace(run_plan, general=general, request=replace(run_plan.request, drain=True))
 
 
 def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
-    """Return the node refused where its restart would stop containers that nobody starts again."""
+    """Refuse the node if its restart would stop containers that nothing starts again."""
     plan = planned.decision
     problem = find_objection_to_restart(plan) if isinstance(plan, Plan) else None
-    return refused(planned, problem) if problem else planned
+    return refuse_node(planned, problem) if problem else planned
 
 
 def render_drop_in(resolved: Resolved) -> str:
@@ -132,5 +132,5 @@ def _skip_managed(planned: PlannedNode) -> PlannedNode:
     record = planned.state.record if planned.state else None
     if record is None:
         return planned
-    reason = f"managed already: run {record.run_id} left its record"
+    reason = f"already managed: it has the record of run {record.run_id}"
     return replace(planned, outcome=Outcome.SKIPPED, decision=None, problem=None, reason=reason)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.history.query import RunState, load_run, state_of
-from harbor_agent.engine.plan.nodes import refused
-from harbor_agent.engine.plan.run_plan import plan_run, with_drain
+from harbor_agent.engine.plan.nodes import refuse_node
+from harbor_agent.engine.plan.run_plan import plan_run, require_drain
 from harbor_agent.engine.request.request import decode_request
 from harbor_agent.errors import LockedError, Problem, UsageError
 from harbor_agent.model.result import Outcome, TransactionPhase
@@ -71,7 +71,7 @@ def resume_run(run_id: str, overrides: RunRequest, listener: Listener) -> RunPla
 
     run_plan = plan_run(_asked(run, overrides), listener, choose)
     if run_plan.request.drain:
-        run_plan = with_drain(run_plan)
+        run_plan = require_drain(run_plan)
     present = {planned.node.name for planned in run_plan.nodes}
     return replace(
         run_plan,
@@ -165,7 +165,7 @@ def enforce_past_policy(planned: PlannedNode, then: PastNode) -> PlannedNode:
         message=f"the settings of {planned.node.name} have changed since the run that is taken up",
         hint="start a new run with apply, and look at its plan",
     )
-    return refused(planned, problem)
+    return refuse_node(planned, problem)
 
 
 def _rollout(rollout: Rollout, past: Mapping[str, _Past]) -> Rollout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refused
+from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refuse_node
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.plan.run_plan import RunPlan
 from harbor_agent.engine.request.resolve import resolve
@@ -75,11 +75,11 @@ def _planned(node: Node, seen: ProbeResult, history: Snapshot | Problem | None, 
         return _without_history(base, history)
     edited = None if what == PRISTINE else objection_to_rollback(seen.state, history.files)
     if edited is not None:
-        return refused(replace(base, state=seen.state), edited)
+        return refuse_node(replace(base, state=seen.state), edited)
     reason = "back to what was found first" if what == PRISTINE else f"back to what was before {history.transaction}"
     decision = plan_restoration(node.name, seen.state, [backup.state for backup in history.files], reason)
     if isinstance(decision, Refusal):
-        return refused(replace(base, state=seen.state), decision.problem)
+        return refuse_node(replace(base, state=seen.state), decision.problem)
     decision = replace(decision, warnings=(*decision.warnings, *seen.state.unreadable))
     outcome = Outcome.UNCHANGED if decision.is_empty else Outcome.PENDING
     return replace(base, outcome=outcome, decision=decision, reason=reason, state=seen.state)

@@ -188,7 +188,9 @@ def _fail_pending(planned: PlannedNode) -> NodeResult:
     if outcome is Outcome.PENDING:
         outcome = Outcome.FAILED
         problem = Problem(
-            code="not-configured", message=f"not as wanted: {planned.reason}", hint="harbor-agent plan shows the change"
+            code="not-configured",
+            message=f"not configured: {planned.reason}",
+            hint="harbor-agent plan shows the change",
         )
     reason = problem.message if problem else planned.reason
     verified = False if outcome is Outcome.FAILED else None
