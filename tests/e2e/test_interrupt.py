@@ -45,6 +45,6 @@ def test_the_first_interrupt_lets_the_wave_finish(fresh_site: Site) -> None:
     assert running.returncode == document["exit_code"] == 130
     assert outcomes.pop(canary) == "changed"
     assert set(outcomes.values()) == {"skipped"}
-    assert b"once more leaves at once" in stderr
+    assert b"exit at once" in stderr
     changed = next(node for node in site.nodes if node.name == canary)
     assert changed.succeeds(f"docker info --format '{{{{json .RegistryConfig}}}}' | grep -q {site.registry.entry}")

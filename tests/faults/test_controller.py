@@ -83,7 +83,7 @@ def test_a_controller_that_is_asked_to_end_leaves_the_node_to_finish(site: Site,
         for count in range(1, times + 1):
             running.process.terminate()
             if count == 1:
-                wait_until(lambda: "once more leaves at once" in running.said(), "it has heard", seconds=10)
+                wait_until(lambda: "exit at once" in running.said(), "it has heard", seconds=10)
                 assert running.process.poll() is None
         if times == 1:
             point.release()
@@ -92,6 +92,6 @@ def test_a_controller_that_is_asked_to_end_leaves_the_node_to_finish(site: Site,
     if times == 1:
         assert_reported(ended, node.name, "changed")
     else:
-        assert "finish by themselves" in ended.stderr
+        assert "finish on their own" in ended.stderr
     wait_until(lambda: is_final(transaction), "the node has finished", seconds=60)
     assert assert_invariants(site, expected, ended) == {node.name: "new"}

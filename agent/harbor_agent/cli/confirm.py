@@ -15,4 +15,4 @@ def confirm(question: str, *, outcome: str = "nothing was changed", hint: str = 
         message = f"cannot ask for confirmation without a terminal, so {outcome}"
         raise StoppedError.of("not-confirmed", message, hint)
     if not typer.confirm(question, err=True):
-        raise StoppedError.of("declined", outcome, "")
+        raise StoppedError.of("declined", f"declined; {outcome}")

@@ -10,7 +10,7 @@ import typer
 
 from harbor_agent.cli.console import print_status
 from harbor_agent.errors import AgentError, ExitCode
-from harbor_agent.views.text.style import render_problem
+from harbor_agent.views.text.style import render_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ class Measurement:
         if error is None or self._is_written:
             return
         if problem := self._write(_find_exit_code(error), None):
-            print_status("\n".join(render_problem(problem)))
+            print_status("\n".join(render_warnings([problem])))
 
     def _write(self, code: ExitCode, ended: Report | None) -> Problem | None:
         from harbor_agent.engine.drift.metrics import DriftRunSummary, write_metrics

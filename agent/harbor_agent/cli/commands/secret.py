@@ -13,7 +13,7 @@ from harbor_agent.cli.help import Panel, build_option, command_app, format_examp
 from harbor_agent.cli.option_groups import describe
 from harbor_agent.cli.request import add_secret_flags, build_flags
 from harbor_agent.errors import ExitCode
-from harbor_agent.views.text.style import render_problem
+from harbor_agent.views.text.style import render_warnings
 
 if TYPE_CHECKING:
     from harbor_agent.engine.secrets.report import SecretsReport
@@ -116,8 +116,8 @@ def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage =
     from harbor_agent.engine.secrets.commands import validate_logins
 
     resolved = resolve(RunRequest(flags=replace(build_flags(login), verify_image=verify_image), config=login.config))
-    for warning in validate_logins(resolved):
-        print_status("\n".join(render_problem(warning)))
+    for line in render_warnings(validate_logins(resolved)):
+        print_status(line)
     print_result("Login: valid")
     return ExitCode.DONE
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.secrets.retention import Retention
-from harbor_agent.views.text.style import render_problem
+from harbor_agent.views.text.style import render_problem, render_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def _describe_file(file: ManifestFile) -> list[str]:
     lines: list[str] = []
     for workload in file.workloads:
         lines.append(f"{file.before.path} line {workload.line}: {workload.after}: {_describe_change(workload)}")
-        lines += [line for warning in workload.warnings for line in render_problem(warning)]
+        lines += render_warnings(workload.warnings)
     if file.problem:
         lines += render_problem(file.problem)
     elif not file.workloads:
