@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import LIVE_RESTORE, parse_daemon_json, set_value
-from harbor_agent.planning.docker.edits import write_config
+from harbor_agent.planning.docker.edits.entries import write_config
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.startup import start_faults
 from harbor_agent.planning.refusal import RefusedError

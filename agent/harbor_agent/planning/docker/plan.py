@@ -13,13 +13,13 @@ from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
 from harbor_agent.planning.docker.disruption import are_containers_listed, find_disruption
+from harbor_agent.planning.docker.edits.placement import add_entries, foreign_arguments
+from harbor_agent.planning.docker.edits.removal import remove_entries
+from harbor_agent.planning.docker.edits.repair import repair
 from harbor_agent.planning.docker.effective import evaluate, predicted_argv
 from harbor_agent.planning.docker.live_restore import switch_on
 from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
-from harbor_agent.planning.docker.placement import add_entries, foreign_arguments
 from harbor_agent.planning.docker.proxy import read_proxies
-from harbor_agent.planning.docker.removal import remove_entries
-from harbor_agent.planning.docker.repair import repair
 from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
 from harbor_agent.planning.docker.warnings import find_warnings
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import RouteChoice
+from harbor_agent.planning.docker.edits.placement import foreign_arguments
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.placement import foreign_arguments
 from harbor_agent.planning.docker.plan import plan_docker
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,

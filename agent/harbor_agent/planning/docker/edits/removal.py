@@ -14,10 +14,10 @@ from harbor_agent.formats.systemd.arguments import remove_arguments, split_value
 from harbor_agent.formats.systemd.service import Variable
 from harbor_agent.formats.text import Edit, apply_edits
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.planning.docker import edits
+from harbor_agent.planning.docker.edits import entries as edits
+from harbor_agent.planning.docker.edits.placement import add_entries, foreign_arguments
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.matching import as_matched
-from harbor_agent.planning.docker.placement import add_entries, foreign_arguments
 from harbor_agent.planning.docker.startup import docker_version
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import VOLATILE

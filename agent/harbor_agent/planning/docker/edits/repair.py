@@ -13,9 +13,9 @@ from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, remove_
 from harbor_agent.formats.json_text import JsonKind
 from harbor_agent.formats.systemd.arguments import split_value
 from harbor_agent.formats.text import LINE_END, Edit, apply_edits, line_end_of
-from harbor_agent.planning.docker import edits
+from harbor_agent.planning.docker.edits import entries as edits
+from harbor_agent.planning.docker.edits.placement import preferred_variables
 from harbor_agent.planning.docker.effective import FileVariable, evaluate
-from harbor_agent.planning.docker.placement import preferred_variables
 from harbor_agent.planning.docker.startup import FaultKind, start_faults
 from harbor_agent.planning.refusal import RefusedError
 

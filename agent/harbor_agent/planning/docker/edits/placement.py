@@ -12,7 +12,7 @@ from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES
 from harbor_agent.formats.systemd.service import Variable
 from harbor_agent.model.plan import Route
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.planning.docker import edits
+from harbor_agent.planning.docker.edits import entries as edits
 from harbor_agent.planning.docker.effective import FileVariable, evaluate
 from harbor_agent.planning.docker.startup import knows_config_key
 from harbor_agent.planning.files.render import DOCKER_OPTS
