@@ -21,7 +21,7 @@ from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.state import Record
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.waiting import wait_until
@@ -74,7 +74,7 @@ def report(node: LabNode, rounds: int) -> None:
 def timed_change(node: LabNode, entry: str) -> tuple[Action, float]:
     """Have the node trust `entry` too; return how, and how many seconds that took there."""
     state = wire.decode_probe(carry_out(node, wire.probe_program([])))
-    plan = plan_docker(node.name, state, DesiredState(present=(Address.parse(entry),)), load_templates())
+    plan = plan_node(node.name, state, DesiredState(present=(Address.parse(entry),)), load_templates())
     assert isinstance(plan, Plan), plan.problem
     name = entry.partition(".")[0]
     record = wire.encode_record(Record(run_id=name, entries=plan.owned_entries))

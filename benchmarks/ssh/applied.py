@@ -10,8 +10,9 @@ from harbor_agent.engine.plan.nodes import load_templates
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
+from harbor_agent.model.policy import DesiredState
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.planning.docker.plan import Wanted, plan_docker
+from harbor_agent.planning.node import plan_node
 from harbor_agent.transport.protocol import Completed, Job
 from harbor_agent.transport.ssh.transport import SshTransport
 
@@ -32,7 +33,7 @@ def apply_to(hosts: Hosts, registry: str) -> None:
     address = Address.parse(registry)
     names = {name: root for root, name in hosts.roots.items()}
     for name, stdout in _run(transport, hosts, list(names), wire.probe_program([registry])):
-        plan = plan_docker(name, wire.decode_probe(stdout), Wanted(present=(address,)), load_templates())
+        plan = plan_node(name, wire.decode_probe(stdout), DesiredState(present=(address,)), load_templates())
         assert isinstance(plan, Plan), plan.problem
         _carry_out(names[name], plan, address)
         (names[name] / "etc/docker/same").write_text(SAME_FILE)

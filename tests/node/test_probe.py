@@ -13,6 +13,7 @@ import pytest
 
 from harbor_agent.model.state import FileKind
 from harbor_agent.node.wire import programs as wire
+from tests.unit.planning.docker.nodes import docker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +68,8 @@ def test_a_path_may_hold_what_is_a_line_end_elsewhere(world: World, letter: str)
     world.replace("systemctl", f"case \"$*\" in 'show docker'*) printf '%s\\n' '{facts}'; exit;; esac")
     state = probe(world)
     assert state.files[path].content == b"[Service]\n"
-    assert state.docker is not None
-    assert state.docker.unit.fragment_path == f"/etc/a{letter}b"
-    assert state.docker.unit.drop_in_paths == (f"/a{letter}b.conf", "/c.conf")
+    assert docker_of(state).unit.fragment_path == f"/etc/a{letter}b"
+    assert docker_of(state).unit.drop_in_paths == (f"/a{letter}b.conf", "/c.conf")
 
 
 def test_a_file_that_is_too_large_is_said_not_to_be_read(world: World) -> None:
@@ -82,8 +82,7 @@ def test_a_file_that_is_too_large_is_said_not_to_be_read(world: World) -> None:
 def test_the_daemon_speaks_for_itself(world: World) -> None:
     world.set("live.flags", "10.99.0.1:5000\n")
     world.set("containers", "c1 always no /web\nc2 no no /k8s_POD_x\n")
-    docker = probe(world).docker
-    assert docker is not None
+    docker = docker_of(probe(world))
     assert docker.version == "20.10.24"
     assert docker.live is not None
     assert docker.live.insecure_entries == ("10.99.0.1:5000",)
@@ -98,16 +97,14 @@ def test_the_daemon_speaks_for_itself(world: World) -> None:
 def test_a_daemon_that_does_not_answer_has_no_live_list(world: World, answer: str) -> None:
     world.replace("docker", answer)
     state = probe(world)
-    assert state.docker is not None
-    assert state.docker.live is None
+    assert docker_of(state).live is None
     assert "docker-silent" in {problem.code for problem in state.unreadable}
 
 
 def test_a_stopped_daemon_is_not_woken_by_the_question(world: World) -> None:
     world.set("active", "inactive\n")
     world.set("daemon.pid", "0\n")
-    docker = probe(world).docker
-    assert docker is not None
+    docker = docker_of(probe(world))
     assert (docker.argv, docker.live, docker.version) == (None, None, "20.10.24")
     assert "docker info" not in world.get("calls")
 
@@ -118,8 +115,7 @@ def test_a_proxys_password_stays_on_the_node(world: World) -> None:
         world.set("daemon.pid", f"{daemon.pid}\n")
         raw = world.run(wire.probe_program([]))
         daemon.kill()
-    docker = wire.decode_probe(raw).docker
-    assert docker is not None
+    docker = docker_of(wire.decode_probe(raw))
     assert docker.environment == {"HTTP_PROXY": "http://***@proxy:3128", "no_proxy": "10.0.0.0/8"}
     assert docker.argv == ("sleep", "60")
 
@@ -129,7 +125,7 @@ def test_a_node_without_docker_says_what_else_it_has(world: World) -> None:
     world.hide("dockerd")
     world.file("/etc/systemd/system/docker.service").unlink()
     state = probe(world)
-    assert state.docker is None
+    assert not state.runtimes
     assert state.system.init == "systemd"
 
 
@@ -143,8 +139,7 @@ def test_dockerd_under_another_name_is_found(world: World) -> None:
         f'case "$*" in "show docker.service"*) echo LoadState=not-found; exit 0 ;;'
         f' "show {name}"*) echo LoadState=loaded; echo MainPID=0; exit 0 ;; esac',
     )
-    docker = probe(world).docker
-    assert docker is not None
+    docker = docker_of(probe(world))
     assert docker.unit.name == name
 
 

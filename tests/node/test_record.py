@@ -30,7 +30,7 @@ def write(world: World, record: Record) -> object:
 
 
 def remembered(world: World) -> Record | None:
-    return wire.decode_probe(world.run(wire.probe_program([]))).record
+    return wire.decode_probe(world.run(wire.probe_program([]))).records.get("docker")
 
 
 def test_it_is_written_for_root_only_and_may_be_repeated(world: World) -> None:

@@ -48,7 +48,7 @@ def test_a_change_is_committed_and_recorded(world: World) -> None:
     assert world.file(DROP_IN).stat().st_mode & 0o7777 == 0o644
     assert world.live() == {ENTRY}
     state = wire.decode_probe(world.run(wire.probe_program([])))
-    assert state.record == Record(run_id="run-1", entries=(ENTRY,))
+    assert state.records["docker"] == Record(run_id="run-1", entries=(ENTRY,))
     assert state.pending_transaction is None
     assert world.file("/var/lib/harbor-agent").stat().st_mode & 0o77 == 0
     assert_no_leftovers(world)

@@ -78,7 +78,7 @@ def predicted(files: Mapping[str, str], number: int, systemd_version: str) -> tu
     name = UNIT.replace(NUMBER, f"{number:04}")
     state = NodeState(
         system=System(init="systemd", systemd_version=systemd_version, privileged=True),
-        docker=DockerState(unit=UnitState(name=name)),
+        runtimes=(DockerState(unit=UnitState(name=name)),),
         files={path: file_state(path, text) for path, text in files.items()},
     )
     try:

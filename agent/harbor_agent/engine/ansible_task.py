@@ -24,6 +24,7 @@ from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import Rollout
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.node import find_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,7 @@ def _describe_probed(planned: PlannedNode) -> Result:
     state = planned.state
     if state is None:
         return _describe_plan(planned)
-    version = state.docker.version if state.docker else ""
+    version = find_runtime(state).describe_process(state).version
     return {"changed": False, "docker_version": version, "msg": f"Docker {version}" if version else "no Docker"}
 
 

@@ -1,4 +1,4 @@
-"""What every runtime's daemon has: the systemd unit that starts it, and containers that run."""
+"""What every runtime's daemon has: a systemd unit, and containers that run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _RESTARTED_BY_DOCKER = frozenset({"always", "unless-stopped"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
-    """What `systemctl show` says of the unit; every text is "" where there is no systemd to ask.
+    """What `systemctl show` says of the unit; every other text is "" without systemd.
 
     `fragment_path` and `drop_in_paths` are what systemd has loaded, in its order.
     """
 
-    name: str = "docker.service"
+    name: str
     load_state: str = ""
     active_state: str = ""
     unit_file_state: str = ""

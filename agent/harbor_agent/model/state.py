@@ -78,7 +78,7 @@ class Record:
 
     `entries` are the registries that this tool added (and may remove again), `created_files` the files
     that were absent before it. `file_hashes` maps each file to its SHA-256 (hex), or to "absent"; `argv` is what
-    dockerd runs with, empty where that was not known. `expected_entries` are in force, `unexpected_entries` are not.
+    the daemon runs with, empty if that was not known. `expected_entries` are in effect, `unexpected_entries` are not.
     `approved_run` is the run in which a person last asked for this policy; a correction keeps it.
     """
 
@@ -109,21 +109,27 @@ class Reachability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledRuntime:
+    """A container runtime of which only the program was found: this tool does not configure it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
     """Everything the planner needs, gathered in one round trip.
 
-    `files` holds every path that was looked at, also absent ones: unit fragments and drop-ins in all of
-    systemd's directories, environment files, daemon configuration. `docker` is None where there is none.
-    `unreadable` names what could not be read and why. `pending_transaction` is the id of one under way.
-    `offline` is true for a file system tree without a running system (`--root`).
+    `runtimes` are the container runtimes of the node, `records` what this tool last applied to each, by its name.
+    `files` has every path that was read, also absent ones: unit fragments and drop-ins in all of systemd's directories,
+    environment files, configuration files. `unreadable` names what could not be read and why. `pending_transaction` is
+    the ID of one that has not ended. `offline` is true for a file system tree without a running system (`--root`).
     """
 
     system: System
-    docker: DockerState | None = None
+    runtimes: tuple[DockerState | InstalledRuntime, ...] = ()
     files: Mapping[str, FileState] = field(default_factory=dict)
-    record: Record | None = None
+    records: Mapping[str, Record] = field(default_factory=dict)
     pending_transaction: str | None = None
     reachability: tuple[Reachability, ...] = ()
     unreadable: tuple[Problem, ...] = ()
-    other_runtimes: tuple[str, ...] = ()
     offline: bool = False

@@ -10,11 +10,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.matching import LOOPBACK, as_listed
-from harbor_agent.planning.docker.startup import docker_version
 from harbor_agent.planning.files.managed import announced_owner
+from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.runtime import normalize_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from harbor_agent.model.policy import DriftLimits
     from harbor_agent.model.runs import PastCorrection
     from harbor_agent.model.state import FileState, NodeState, Record
-    from harbor_agent.planning.docker.matching import Version
+    from harbor_agent.planning.runtime import ProcessState, Runtime
 
 ABSENT = "absent"
-_NOT_READ = "no longer read by dockerd"
+_NOT_READ = "no longer read by the runtime"
 _DESCRIPTIONS = {
     ABSENT: "is missing",
     _NOT_READ: f"is {_NOT_READ}",
@@ -60,7 +59,7 @@ class FileDrift:
     """A file that differs from the record.
 
     `recorded` and `found` are SHA-256 (hex) or "absent"; `found` can also be the kind of file that has replaced a
-    regular one, or "no longer read by dockerd". `owner` is the tool that the file says it is managed by, if it does.
+    regular one, or "no longer read by the runtime". `owner` is the tool that the file says it is managed by, if it does.
     """
 
     path: str
@@ -83,7 +82,7 @@ class EntryDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeDrift:
-    """The differences on one node: files, entries, and the running dockerd's arguments compared with the record."""
+    """The differences on one node: files, entries, and the running daemon's arguments compared with the record."""
 
     status: DriftStatus
     reason: str
@@ -105,12 +104,14 @@ class NodeDrift:
 
 def classify(state: NodeState, digest: str | None) -> NodeDrift:
     """Compare a node with its record, and the record with the policy's `digest` (None: no policy is known)."""
-    record = state.record
+    runtime = find_runtime(state)
+    record = state.records.get(runtime.NAME)
     if record is None:
         return NodeDrift(status=DriftStatus.UNMANAGED, reason="the node has no record of a harbor-agent run")
     files = tuple(_compare_files(record.file_hashes, state.files))
-    entries, doubt = _compare_entries(record, state)
-    missing, added = _compare_arguments(record, state)
+    process = runtime.describe_process(state)
+    entries, doubt = _compare_entries(record, state, runtime, process)
+    missing, added = _compare_arguments(record, process)
     found = NodeDrift(
         status=DriftStatus.DRIFT,
         reason="",
@@ -120,7 +121,7 @@ def classify(state: NodeState, digest: str | None) -> NodeDrift:
         added_arguments=added,
     )
     if found.in_files or found.at_runtime:
-        return replace(found, reason=_describe_differences(found, doubt))
+        return replace(found, reason=_describe_differences(found, doubt, runtime.DAEMON))
     if digest is not None and digest != record.policy_digest:
         reason = f"matches the record of run {record.run_id}, but the settings have changed since"
         return NodeDrift(status=DriftStatus.PENDING, reason=reason)
@@ -166,47 +167,40 @@ def _compare_files(recorded: Mapping[str, str], files: Mapping[str, FileState]) 
             yield FileDrift(path=path, recorded=digest, found=now, owner=announced_owner(state.content or b""))
 
 
-def _compare_entries(record: Record, state: NodeState) -> tuple[tuple[EntryDrift, ...], str]:
+def _compare_entries(
+    record: Record, state: NodeState, runtime: Runtime, process: ProcessState
+) -> tuple[tuple[EntryDrift, ...], str]:
     """Return the registries that differ, and why files or daemon could not be checked ("" if they could)."""
-    version = docker_version(state)
-    live = state.docker.live if state.docker else None
-    in_force = (*live.insecure_entries, *live.insecure_cidrs) if live else None
     try:
-        in_files: tuple[str, ...] | None = evaluate(state).entries
+        in_files: tuple[str, ...] | None = runtime.evaluate_files(state).entries
         doubt = ""
     except RefusedError as error:
         in_files, doubt = None, error.problem.message
-    if live is None:
-        doubt = doubt or "dockerd does not respond, so it is unknown which registries it trusts"
+    if process.entries is None:
+        doubt = doubt or f"{runtime.DAEMON} does not respond, so it is unknown which registries it trusts"
     found: list[EntryDrift] = []
-    wanted = [(entry, True) for entry in record.expected_entries if entry != LOOPBACK]
+    wanted = [(entry, True) for entry in record.expected_entries if entry not in runtime.ALWAYS_TRUSTED]
     for entry, is_wanted in (*wanted, *((entry, False) for entry in record.unexpected_entries)):
-        if in_files is not None and _has(entry, in_files, version) is not is_wanted:
+        if in_files is not None and (normalize_range(entry) in in_files) is not is_wanted:
             found.append(EntryDrift(entry=entry, where="file", wanted=is_wanted))
-        elif in_force is None or _has(entry, in_force, version) is not is_wanted:
+        elif process.entries is None or (normalize_range(entry) in process.entries) is not is_wanted:
             found.append(EntryDrift(entry=entry, where="runtime", wanted=is_wanted))
     return tuple(found), doubt
 
 
-def _has(entry: str, entries: Sequence[str], version: Version | None) -> bool:
-    """Whether one of `entries` means the same to dockerd as `entry`: a CIDR range can be written in several ways."""
-    return as_listed(entry, version) in {as_listed(one, version) for one in entries}
-
-
-def _compare_arguments(record: Record, state: NodeState) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _compare_arguments(record: Record, process: ProcessState) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the arguments that are missing and those that were added; their order does not count."""
-    now = state.docker.argv if state.docker else None
-    if not record.argv or now is None:
+    if not record.argv or process.arguments is None:
         return (), ()
-    before, after = Counter(record.argv), Counter(now)
+    before, after = Counter(record.argv), Counter(process.arguments)
     return tuple((before - after).elements()), tuple((after - before).elements())
 
 
-def _describe_differences(found: NodeDrift, doubt: str) -> str:
+def _describe_differences(found: NodeDrift, doubt: str, daemon: str) -> str:
     clauses = [_describe_file(file) for file in found.files]
-    clauses += [_describe_entry(entry) for entry in sorted(found.entries, key=lambda entry: entry.where)]
+    clauses += [_describe_entry(entry, daemon) for entry in sorted(found.entries, key=lambda entry: entry.where)]
     if found.missing_arguments or found.added_arguments:
-        clauses.append("dockerd runs with different arguments")
+        clauses.append(f"{daemon} runs with different arguments")
     return "; ".join([*clauses, *([doubt] if doubt else [])])
 
 
@@ -216,8 +210,8 @@ def _describe_file(file: FileDrift) -> str:
     return f"{file.path} {what}{owner}"
 
 
-def _describe_entry(entry: EntryDrift) -> str:
+def _describe_entry(entry: EntryDrift, daemon: str) -> str:
     if entry.where == "file":
         return f"{entry.entry} is {'not' if entry.wanted else 'still'} trusted according to the files"
     verb = "does not trust" if entry.wanted else "still trusts"
-    return f"the files are correct, but the running dockerd {verb} {entry.entry}"
+    return f"the files are correct, but the running {daemon} {verb} {entry.entry}"

@@ -40,7 +40,7 @@ ALLOWED = {
     ),
     *("/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system", "/run/systemd/system.attached"),
     *("/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"),
-    *("/run/systemd/generator.late", "/service.d", "/dev/null", "/lib/", "/usr"),
+    *("/run/systemd/generator.late", "/service.d", "/dev/null", "/lib", "/lib/", "/usr"),
     *("/run", "/var/lib", "/var/cache", "/var/log", "/etc", "/root"),
     # what is made anew at each boot
     *("/run/", "/var/run/", "/dev/", "/tmp/"),

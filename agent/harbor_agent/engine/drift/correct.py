@@ -21,6 +21,7 @@ from harbor_agent.model.runs import Quarantine, RunKind
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import DriftStatus, find_reverted_file, hash_content, is_suspect
 from harbor_agent.planning.files.managed import announced_owner
+from harbor_agent.planning.node import find_record
 
 if TYPE_CHECKING:
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
@@ -49,7 +50,7 @@ def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_resta
     """
     require_registry([node.planned.policy for node in report.nodes])
     drifted = [node for node in report.nodes if node.status is DriftStatus.DRIFT]
-    recorded = sum(1 for node in report.nodes if node.planned.state and node.planned.state.record)
+    recorded = sum(1 for node in report.nodes if node.planned.state and find_record(node.planned.state))
     if is_suspect(len(drifted), recorded, limits):
         return Corrections(report=report, blocked_by=_suspect(len(drifted), recorded, limits))
     try:
@@ -163,7 +164,7 @@ def _quarantined(quarantine: Quarantine) -> Problem:
 
 
 def _not_approved(node: DriftedNode) -> Problem | None:
-    record = node.planned.state.record if node.planned.state else None
+    record = find_record(node.planned.state) if node.planned.state else None
     if record and record.approved_run and record.policy_digest == policy_digest(node.planned.policy):
         return None
     run = f"what run {record.run_id} applied" if record else "anything that was applied"

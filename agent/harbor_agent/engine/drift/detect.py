@@ -12,6 +12,7 @@ from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import DriftStatus, classify
+from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.refusal import find_pending_transaction
 
 if TYPE_CHECKING:
@@ -95,13 +96,14 @@ def _judged(planned: PlannedNode, quarantine: Quarantine | None) -> DriftedNode:
         status, problem = blind
         return DriftedNode(planned=planned, status=status, reason=problem.message, problem=problem)
     drift = classify(state, policy_digest(planned.policy) if planned.policy.registries else None)
-    problem_of_docker = planned.problem if planned.problem and planned.problem.code == "docker-absent" else None
+    absent = f"{find_runtime(state).NAME}-absent"
+    no_runtime = planned.problem if planned.problem and planned.problem.code == absent else None
     return DriftedNode(
         planned=planned,
         status=drift.status,
         reason=drift.reason,
         drift=drift,
-        problem=problem_of_docker,
+        problem=no_runtime,
         quarantine=quarantine,
     )
 

@@ -15,9 +15,7 @@ from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.runtimes.docker import NAME
-from harbor_agent.planning.docker.plan import plan_docker
-from harbor_agent.planning.files.render import Templates
+from harbor_agent.planning.node import RUNTIMES, TEMPLATES, find_runtime, plan_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.files.render import Templates
     from harbor_agent.transport.protocol import Transport
 
 PROBE_TIMEOUT = 45.0
@@ -111,7 +110,7 @@ def plan_nodes(
 
 def plan_state(node: Node, policy: Policy, state: NodeState, request: RunRequest) -> PlannedNode:
     """Plan one node from its observed state."""
-    decision = plan_docker(node.name, state, build_desired_state(policy, request), load_templates())
+    decision = plan_node(node.name, state, build_desired_state(policy, request), load_templates())
     decision = replace(decision, warnings=(*decision.warnings, *state.unreadable))
     if isinstance(decision, Refusal):
         return PlannedNode(
@@ -145,7 +144,7 @@ def refuse_node(planned: PlannedNode, problem: Problem) -> PlannedNode:
     decision = planned.decision
     refusal = Refusal(
         node=planned.node.name,
-        runtime=decision.runtime if decision else NAME,
+        runtime=decision.runtime if decision else _find_runtime_name(planned.state),
         problem=problem,
         changes=decision.changes if decision else (),
         warnings=decision.warnings if decision else (),
@@ -153,13 +152,14 @@ def refuse_node(planned: PlannedNode, problem: Problem) -> PlannedNode:
     return replace(planned, outcome=Outcome.REFUSED, decision=refusal, problem=problem, reason=problem.message)
 
 
+def _find_runtime_name(state: NodeState | None) -> str:
+    return find_runtime(state).NAME if state else RUNTIMES[0].NAME
+
+
 @cache
 def load_templates() -> Templates:
     """Return the templates that planning renders, read once."""
-    return Templates(
-        docker_options=resources.template("docker-options.conf.j2"),
-        daemon_json=resources.template("daemon.json.j2"),
-    )
+    return {name: resources.template(name) for name in TEMPLATES}
 
 
 def _list_http_entries(policy: Policy) -> tuple[str, ...]:

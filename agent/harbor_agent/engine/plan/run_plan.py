@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent import resources
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
-from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes, refuse_node
+from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
@@ -15,7 +14,7 @@ from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
-from harbor_agent.planning.files import render
+from harbor_agent.planning import node as planning
 from harbor_agent.planning.rollout.consent import find_objection_to_restart
 
 if TYPE_CHECKING:
@@ -125,11 +124,11 @@ def render_drop_in(resolved: Resolved) -> str:
         raise UsageError.of(
             "registry-missing", "no plain-HTTP registry is named", "name one with --registry or in harbor-agent.yaml"
         )
-    return render.render_drop_in(addresses, resources.template("docker-options.conf.j2"))
+    return planning.render_drop_in(addresses, load_templates())
 
 
 def _skip_managed(planned: PlannedNode) -> PlannedNode:
-    record = planned.state.record if planned.state else None
+    record = planning.find_record(planned.state) if planned.state else None
     if record is None:
         return planned
     reason = f"already managed: it has the record of run {record.run_id}"

@@ -13,6 +13,7 @@ from harbor_agent.model.state import NodeState, Record, System
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import hash_content
+from harbor_agent.planning.node import find_record, find_runtime
 from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _TIMEOUT = 45.0
 def new_record(planned: PlannedNode, plan: Plan, run: RolloutContext) -> Record:
     """Return the record that the node's transaction leaves when it commits."""
     state = planned.state or NodeState(system=System())
-    if run.is_correction and state.record:
-        return record_of_correction(plan, state, state.record, run.run_id, run.note)
+    before = find_record(state)
+    if run.is_correction and before:
+        return record_of_correction(plan, state, before, run.run_id, run.note)
     return apply_record(plan, planned.policy, state, run.run_id, run.note)
 
 
@@ -39,8 +41,8 @@ def apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str, note
 
     What earlier runs brought and is still so stays in it, since each run may be about some registries only.
     """
-    before = state.record or Record()
-    live = _live(state)
+    before = find_record(state) or Record()
+    live = find_runtime(state).describe_process(state).entries or ()
     kept = [entry for entry in before.expected_entries if entry in live]
     gone = [entry for entry in before.unexpected_entries if entry not in live]
     return Record(
@@ -88,7 +90,8 @@ def update_records(
         if not one.state.system.privileged:
             continue
         record = apply_record(one.decision, one.policy, one.state, run.run_id, run.note)
-        if one.state.record is None or _facts(record) != _facts(one.state.record):
+        before = find_record(one.state)
+        if before is None or _facts(record) != _facts(before):
             jobs.append(Job(node=one.node, program=wire.record_program(record), timeout=_TIMEOUT))
     for result in run.transport.run(jobs):
         if problem := decode_answer(result, wire.decode_recorded):
@@ -114,15 +117,10 @@ def _hashes_now(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:
 
 
 def _argv(plan: Plan, state: NodeState) -> tuple[str, ...]:
-    """Return what dockerd runs with afterwards, empty where only the node itself will know."""
+    """Return what the daemon runs with afterwards, empty where only the node itself will know."""
     if plan.activation.action is not Action.RESTART:
-        return (state.docker.argv if state.docker else None) or ()
+        return find_runtime(state).describe_process(state).arguments or ()
     return () if any("%" in argument for argument in plan.activation.arguments) else plan.activation.arguments
-
-
-def _live(state: NodeState) -> tuple[str, ...]:
-    live = state.docker.live if state.docker else None
-    return (*live.insecure_entries, *live.insecure_cidrs) if live else ()
 
 
 def _joined(first: Sequence[str], further: Sequence[str], *, without: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.planning.docker.rollback import objection_to_rollback, plan_restoration
+from harbor_agent.planning.files.rollback import find_objection_to_rollback
+from harbor_agent.planning.node import plan_restoration
 from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _planned(node: Node, seen: ProbeResult, history: Snapshot | Problem | None, 
         return replace(base, outcome=outcome, problem=seen.problem, reason=seen.problem.message if seen.problem else "")
     if history is None or isinstance(history, Problem):
         return _without_history(base, history)
-    edited = None if what == PRISTINE else objection_to_rollback(seen.state, history.files)
+    edited = None if what == PRISTINE else find_objection_to_rollback(seen.state, history.files)
     if edited is not None:
         return refuse_node(replace(base, state=seen.state), edited)
     reason = "back to what was found first" if what == PRISTINE else f"back to what was before {history.transaction}"

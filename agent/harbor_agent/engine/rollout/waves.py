@@ -12,6 +12,7 @@ from harbor_agent.engine.rollout.verification import check_pulls
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.rollout.waves import find_exceeded_budget, split_into_waves
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def _changed(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeRe
 
 def _taken_out(planned: PlannedNode) -> list[str]:
     """Return the entries that were in force before the change and are not after it."""
-    docker = planned.state.docker if planned.state else None
-    before = docker.live.insecure_entries if docker and docker.live else ()
+    state = planned.state
+    before = (find_runtime(state).describe_process(state).entries or ()) if state else ()
     absent = planned.decision.activation.unexpected if isinstance(planned.decision, Plan) else ()
     return [entry for entry in absent if entry in before]
 

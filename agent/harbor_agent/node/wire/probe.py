@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.program import Program
-from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
-from harbor_agent.model.state import FileKind, FileState, NodeState, Reachability, System
+from harbor_agent.model.runtimes.docker import NAME, DockerState, LiveRegistryConfig
+from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, Reachability, System
 from harbor_agent.node.wire.framing import WireError, compose, number, refuse, take_block, unframe
 from harbor_agent.node.wire.record import decode_record
 from harbor_agent.resources import node_program
@@ -100,13 +100,12 @@ class _Document:
                 problems.append(error.problem)
         return NodeState(
             system=_system(self),
-            docker=docker,
+            runtimes=(*([docker] if docker else []), *(InstalledRuntime(name=name) for name in self.runtimes)),
             files=self.files,
-            record=decoded,
+            records={NAME: decoded} if decoded else {},
             pending_transaction=self.words.get("pending"),
             reachability=tuple(self.reachability),
             unreadable=tuple(problems),
-            other_runtimes=tuple(self.runtimes),
         )
 
 

@@ -8,7 +8,8 @@ from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from harbor_agent.model.plan import Action
-from harbor_agent.planning.docker.startup import docker_version, start_faults
+from harbor_agent.planning.docker.startup import start_faults
+from harbor_agent.planning.docker.state import docker_version, find_docker
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState
@@ -22,7 +23,7 @@ _LOSES_ON_RELOAD = (((23, 0, 0), (23, 0, 6)), ((24, 0, 0), (24, 0, 0)))
 
 def is_running(state: NodeState, effective: Effective) -> bool:
     """Whether dockerd runs; of a file system tree, whether it would."""
-    docker = state.docker
+    docker = find_docker(state)
     if state.offline or docker is None:
         return not start_faults(state, effective)
     return docker.live is not None or docker.argv is not None or docker.unit.active_state in ("active", "reloading")
@@ -30,7 +31,8 @@ def is_running(state: NodeState, effective: Effective) -> bool:
 
 def not_running(state: NodeState) -> Problem | None:
     """Return why nothing is done on a node whose unit is not up: only a daemon that runs shows what a change did."""
-    unit = state.docker.unit if state.docker and not state.offline else None
+    docker = find_docker(state)
+    unit = docker.unit if docker and not state.offline else None
     if unit is None or unit.active_state in ("", "active", "reloading"):
         return None
     return Problem(
@@ -51,7 +53,8 @@ def reload_suffices(state: NodeState, effective: Effective) -> bool:
     # rule DD-16
     if not any(first <= version <= last for first, last in _LOSES_ON_RELOAD):
         return True
-    live = state.docker.live if state.docker else None
+    docker = find_docker(state)
+    live = docker.live if docker else None
     in_file = effective.config is not None and REGISTRY_MIRRORS in effective.config.keys
     return not (in_file or effective.daemon.values("registry-mirror") or (live and live.mirrors))
 
@@ -60,7 +63,8 @@ def action_for(state: NodeState, before: Effective, after: Effective, *, live_is
     """Return what makes dockerd use `after`. `live_is_right` says that it trusts what is wanted already."""
     if not is_running(state, before):
         return Action.RESTART
-    live = state.docker.argv if state.docker else None
+    docker = find_docker(state)
+    live = docker.argv if docker else None
     if live_is_right and after.argv in (before.argv, live):
         return Action.NONE
     if before.argv != after.argv:
@@ -71,7 +75,8 @@ def action_for(state: NodeState, before: Effective, after: Effective, *, live_is
 def can_reload(state: NodeState, effective: Effective) -> bool:
     """Whether a reload brings the list of the configuration file into force, and the daemon takes the file."""
     keys = effective.config.keys if effective.config else ()
-    live = state.docker.argv if state.docker else None
+    docker = find_docker(state)
+    live = docker.argv if docker else None
     if effective.daemon.launcher and live is None:
         return False  # what gets the signal may be the launcher
     # a reload compares the file with the flags that the daemon was started with

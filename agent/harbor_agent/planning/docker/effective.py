@@ -14,10 +14,11 @@ from harbor_agent.formats.systemd.service import ServiceError, Variable, evaluat
 from harbor_agent.formats.systemd.syntax import expand_specifiers, replace_variables, whole_variable
 from harbor_agent.formats.systemd.unit import parse_unit
 from harbor_agent.formats.text import CACHED_FILES, FormatError, line_number, readable
+from harbor_agent.planning.docker.state import find_docker
+from harbor_agent.planning.docker.unit import find_unit
 from harbor_agent.planning.files.workspace import content_of
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.systemd.environment import read_environment_files
-from harbor_agent.planning.systemd.unit_files import find_unit_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,7 @@ class Effective:
 
 def evaluate(state: NodeState) -> Effective:
     """Evaluate the node's files. Raises RefusedError for what cannot be evaluated, naming file and line."""
-    unit = find_unit_files(state)
+    unit = find_unit(state)
     texts = tuple((path, content_of(state.files[path]) or b"") for path in (unit.fragment, *unit.drop_ins))
     parsed, service = _read_service(texts, unit.name)
     command = _single_command(unit, service)
@@ -151,7 +152,8 @@ def evaluate(state: NodeState) -> Effective:
         # What a shell or a script makes of arguments nobody knows, and preflight would run it.
         message = f"ExecStart= in {command.path} starts {command.program}, and not dockerd itself"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
-    live = state.docker.argv if state.docker and not state.offline else None
+    docker = find_docker(state)
+    live = docker.argv if docker and not state.offline else None
     if daemon.launcher and live:
         # what the launcher adds is seen in the process only
         daemon = replace(parse_arguments(live), launcher=daemon.launcher)

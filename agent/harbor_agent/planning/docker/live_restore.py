@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import LIVE_RESTORE, parse_daemon_json, set_value
+from harbor_agent.model.plan import Action, LiveRestore
 from harbor_agent.planning.docker.edits.entries import write_config
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.startup import start_faults
+from harbor_agent.planning.docker.state import find_docker
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
+    from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.runtimes.docker import DockerState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
@@ -29,7 +32,26 @@ _FLAG = f"--{LIVE_RESTORE}"
 def containers_outlive(state: NodeState, after: Effective) -> bool:
     """Whether containers run on through a restart into `after` by themselves; false where that is not known."""
     # rule DD-26
-    return bool(state.docker and state.docker.live_restore) and _is_set(after)
+    docker = find_docker(state)
+    return bool(docker and docker.live_restore) and _is_set(after)
+
+
+def find_disruption(
+    state: NodeState, action: Action, after: Effective
+) -> tuple[LiveRestore, tuple[RunningContainer, ...]]:
+    """Return what becomes of containers in a restart into `after`, and which ones it stops."""
+    if action is not Action.RESTART:
+        return LiveRestore.NONE, ()
+    if containers_outlive(state, after):
+        return LiveRestore.ON, ()
+    docker = find_docker(state)
+    return LiveRestore.NONE, (docker.containers or ()) if docker else ()
+
+
+def are_containers_listed(state: NodeState) -> bool:
+    """Whether the daemon listed the containers that run; a node without one runs none."""
+    docker = find_docker(state)
+    return docker is None or docker.containers is not None
 
 
 def switch_on(workspace: Workspace, after: Effective) -> Workspace:
@@ -38,7 +60,7 @@ def switch_on(workspace: Workspace, after: Effective) -> Workspace:
     `after` is what the restart leads to without that. Raises RefusedError (`live-restore-impossible`) where it cannot
     be switched on so, or the daemon would not start with it.
     """
-    docker = workspace.state.docker
+    docker = find_docker(workspace.state)
     if docker is None:
         raise _impossible("there is no docker on the node")
     _require_possible(docker, after)

@@ -6,6 +6,8 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from harbor_agent.planning.runtime import normalize_range, parse_range
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -38,8 +40,7 @@ def as_matched(entry: str, version: Version | None) -> str:
 
 def as_listed(entry: str, version: Version | None) -> str:
     """Return the entry as dockerd lists it: a range by its first address (Go's ParseCIDR), a registry as compared."""
-    matched = as_matched(entry, version)
-    return str(_network(matched) or matched)
+    return normalize_range(as_matched(entry, version))
 
 
 def covering(
@@ -56,7 +57,7 @@ def covering(
     hosts = [host for host in map(_address, (address.host, *resolved)) if host]
     # rule DD-21
     for entry in (*listed, LOOPBACK):
-        network = _network(entry)
+        network = parse_range(entry)
         # rule DD-19
         if network and any(host.version == network.version and host in network for host in hosts):
             return entry
@@ -77,14 +78,5 @@ def near_misses(address: Address, entries: Iterable[str], version: Version | Non
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    if "/" not in entry:
-        return None
-    try:
-        return ipaddress.ip_network(entry, strict=False)
     except ValueError:
         return None

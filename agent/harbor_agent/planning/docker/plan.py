@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.plan import Action, Activation, LiveRestore, Plan, Refusal, Route
-from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
-from harbor_agent.planning.docker.disruption import are_containers_listed, find_disruption
-from harbor_agent.planning.docker.edits.placement import add_entries, foreign_arguments
+from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.edits.removal import remove_entries
 from harbor_agent.planning.docker.edits.repair import repair
 from harbor_agent.planning.docker.effective import evaluate, predicted_argv
-from harbor_agent.planning.docker.live_restore import switch_on
+from harbor_agent.planning.docker.in_effect import summarize
+from harbor_agent.planning.docker.live_restore import are_containers_listed, find_disruption, switch_on
 from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
 from harbor_agent.planning.docker.proxy import read_proxies
-from harbor_agent.planning.docker.startup import FaultKind, docker_version, start_faults
+from harbor_agent.planning.docker.startup import FaultKind, start_faults
+from harbor_agent.planning.docker.state import describe_others, docker_version, find_docker, find_record
 from harbor_agent.planning.docker.warnings import find_warnings
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
-from harbor_agent.planning.files.render import Templates
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.reachability import find_reachability_problems
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
@@ -32,20 +31,20 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
     from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.plan import FileChange
+    from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
-
-__all__ = ["DesiredState", "Templates", "plan_docker"]
+    from harbor_agent.planning.files.render import Templates
 
 _NOTHING = "nothing is to be done"
 
 
-def plan_docker(node: str, state: NodeState, wanted: DesiredState, templates: Templates) -> Plan | Refusal:
+def plan(node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
     """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`.
 
     Problems and warnings quote files and arguments; user information in URLs is masked in them.
     """
-    decision = _decide(node, state, wanted, templates)
+    decision = _decide(node, state, desired, templates)
     notes = tuple(mask_problem(note) for note in decision.warnings)
     if isinstance(decision, Refusal):
         return replace(decision, problem=mask_problem(decision.problem), warnings=notes)
@@ -73,10 +72,11 @@ def _require_docker(state: NodeState) -> None:
     if state.system.init not in ("", "systemd"):
         message = f"the node is run by {state.system.init}, not by systemd"
         raise RefusedError("no-systemd", message, "only nodes with systemd are changed")
-    if state.docker is None and not state.offline:
-        found = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
-        raise RefusedError("docker-absent", f"there is no docker on the node{found}", "take it out of the inventory")
-    unit = state.docker.unit if state.docker else None
+    docker = find_docker(state)
+    if docker is None and not state.offline:
+        message = f"there is no docker on the node{describe_others(state)}"
+        raise RefusedError("docker-absent", message, "take it out of the inventory")
+    unit = docker.unit if docker else None
     if unit and "masked" in (unit.load_state, unit.unit_file_state.removesuffix("-runtime")):
         message = f"{unit.name} is masked: this node does not run docker"
         raise RefusedError("unit-masked", message, "configure the runtime that kubelet uses")
@@ -138,7 +138,8 @@ class _Planner:
         return address.entry in [as_matched(entry, self.version) for entry in effective.entries]
 
     def live_entries(self) -> tuple[str, ...] | None:
-        live = self.state.docker.live if self.state.docker and not self.state.offline else None
+        docker = find_docker(self.state)
+        live = docker.live if docker and not self.state.offline else None
         return (*live.insecure_entries, *live.insecure_cidrs) if live else None
 
     def live_is_right(self) -> bool:
@@ -166,7 +167,8 @@ class _Planner:
         """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
         for fault in start_faults(self.state, after):
             raise RefusedError.from_problem(fault.problem)
-        if not repaired and foreign_arguments(after) != foreign_arguments(self.before):
+        unchanged = summarize(self.state, after).foreign == summarize(self.state, self.before).foreign
+        if not repaired and not unchanged:
             message = "taking the entry out would change other arguments of dockerd"
             raise RefusedError("arguments-would-change", message, "look at 'systemctl cat docker'")
         left = [address.entry for address in self.absent if self.is_listed(address, after)]
@@ -226,7 +228,7 @@ class _Planner:
         return workspace, LiveRestore.POSSIBLE, stopped
 
     def result(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
-        docker, record = self.state.docker, self.state.record
+        docker, record = find_docker(self.state), find_record(self.state)
         workspace, live_restore, stops = self.disturbed(workspace, action, after)
         changes = workspace.changes()
         if changes or action is not Action.NONE:

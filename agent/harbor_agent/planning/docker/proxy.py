@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.json_text import JsonKind
 from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.formats.text import readable
+from harbor_agent.planning.docker.state import find_docker
 from harbor_agent.planning.network.proxy import ProxySettings
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _NAMES = ("http-proxy", "https-proxy", "no-proxy")
 
 def read_proxies(state: NodeState, effective: Effective) -> ProxySettings:
     """Read the proxies in effect: daemon.json and flags, then the running daemon's environment or else the unit's."""
-    docker = state.docker
+    docker = find_docker(state)
     running = docker is not None and docker.argv is not None and not state.offline
     environment = docker.environment if docker and running else effective.environment
     configured = _read_configured(effective)

@@ -5,29 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.address import DOCKER_HUB_NAMES
 from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.action import action_for, not_running
-from harbor_agent.planning.docker.disruption import are_containers_listed, find_disruption
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.matching import as_listed
-from harbor_agent.planning.docker.startup import docker_version, start_faults
+from harbor_agent.planning.docker.in_effect import summarize
+from harbor_agent.planning.docker.live_restore import are_containers_listed, find_disruption
+from harbor_agent.planning.docker.startup import start_faults
+from harbor_agent.planning.docker.state import find_docker, find_record
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.model.snapshot import SavedFile
+    from harbor_agent.errors import Problem
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
 
 
-def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
+def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
     """Plan the node back to `earlier`, given in the order in which the files were changed; they go back in reverse.
 
     Entries of the daemon's list that vanish with it must be gone afterwards, and a SIGHUP does not revoke what is
@@ -42,21 +42,8 @@ def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], 
         return Refusal(node=node, runtime=NAME, problem=mask_problem(refused.problem))
 
 
-def objection_to_rollback(state: NodeState, files: Sequence[SavedFile]) -> Problem | None:
-    """Return why these files must not go back: one is neither what was written nor what it was before."""
-    for file in files:
-        now = state.files.get(file.path) or FileState(path=file.path)
-        if now != file.state and now.fingerprint != file.written:
-            return Problem(
-                code="rollback-edited",
-                message=f"{file.path} was changed again after the run that is to be taken back",
-                hint="take back the later run first, or --pristine, or edit the file by hand",
-            )
-    return None
-
-
 def _require_docker(state: NodeState) -> None:
-    if state.docker is None:
+    if find_docker(state) is None:
         raise RefusedError("docker-absent", "there is no docker on the node", "take it out of the inventory")
     if pending := find_pending_transaction(state):
         raise RefusedError.from_problem(pending)
@@ -81,9 +68,9 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
     if changes and (stopped := not_running(state)):
         raise RefusedError.from_problem(stopped)
     require_plain_paths((after.config_path, *(change.path for change in changes)))
-    then, before_it = _listed(after, state), _listed(before, state)
+    then, before_it = _list_expected(state, after), _list_expected(state, before)
     gone = [entry for entry in before_it if entry not in then]
-    record = state.record
+    record = find_record(state)
     absent = {change.path for change in changes if not change.after.exists}
     live_restore, stops = find_disruption(state, action, after)
     return Plan(
@@ -108,8 +95,7 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
     )
 
 
-def _listed(effective: Effective, state: NodeState) -> tuple[str, ...]:
-    """Return the entries as dockerd lists them; Docker Hub's it replaces by its own, and blanks name nothing."""
-    version = docker_version(state)
-    named = (entry for entry in effective.entries if entry not in DOCKER_HUB_NAMES and entry.split() == [entry])
-    return tuple(dict.fromkeys(as_listed(entry, version) for entry in named))
+def _list_expected(state: NodeState, effective: Effective) -> tuple[str, ...]:
+    """Return the entries that dockerd will list; it replaces Docker Hub's by its own, and blanks name nothing."""
+    entries = summarize(state, effective).entries
+    return tuple(entry for entry in entries if entry not in DOCKER_HUB_NAMES and entry.split() == [entry])

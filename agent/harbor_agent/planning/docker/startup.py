@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
-from harbor_agent.planning.docker.matching import parse_version
+from harbor_agent.planning.docker.state import docker_version, find_docker
 
 if TYPE_CHECKING:
     from harbor_agent.formats.docker.daemon_json import DaemonJson
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
-    from harbor_agent.planning.docker.matching import Version
 
 # moby#43739: before, a configuration file of 0 bytes or with a byte order mark ends dockerd.
 _BLANK_CONFIG_SINCE = (23, 0, 0)
@@ -44,11 +43,6 @@ class StartFault:
     problem: Problem
 
 
-def docker_version(state: NodeState) -> Version | None:
-    """Return the daemon's version; None where it is not known."""
-    return parse_version(state.docker.version) if state.docker else None
-
-
 def bears_blank_config(state: NodeState) -> bool:
     """Whether this dockerd reads an empty configuration file or a byte order mark; not if its version is unknown."""
     version = docker_version(state)
@@ -69,7 +63,8 @@ def start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
 
 def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     operands = effective.daemon.operands
-    live = state.docker.argv if state.docker else None
+    docker = find_docker(state)
+    live = docker.argv if docker else None
     # rule DD-06
     if not operands or (live and parse_arguments(live).operands == operands):
         return []

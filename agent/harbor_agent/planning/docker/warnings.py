@@ -8,7 +8,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
 from harbor_agent.planning.docker.action import not_running
 from harbor_agent.planning.docker.matching import LOOPBACK, as_matched, covering, near_misses
-from harbor_agent.planning.docker.startup import docker_version
+from harbor_agent.planning.docker.state import docker_version, find_docker, find_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,8 @@ def _first(problems: list[Problem]) -> list[Problem]:
 
 def _ours_no_longer_wanted(state: NodeState, wanted: DesiredState) -> Iterator[Problem]:
     named = {address.entry for address in (*wanted.present, *wanted.absent)}
-    for entry in state.record.entries if state.record else ():
+    record = find_record(state)
+    for entry in record.entries if record else ():
         if entry not in named:
             yield Problem(
                 code="ours-no-longer-wanted",
@@ -114,7 +115,7 @@ def _skipped_lines(effective: Effective) -> Iterator[Problem]:
 
 
 def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
-    docker = state.docker
+    docker = find_docker(state)
     if docker is None or state.offline:
         return
     if stopped := not_running(state):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harbor_agent.model.state import FileState, NodeState
+    from harbor_agent.model.state import FileState
 
 # Highest first; /lib is /usr/lib where the two are merged.
 DIRECTORIES = (
@@ -35,9 +33,6 @@ ADMINISTRATOR_DIRECTORY = "/etc/systemd/system"
 # What is there is made anew at each boot.
 VOLATILE = ("/run/", "/var/run/", "/dev/", "/tmp/")  # noqa: S108 - nothing is written there
 _NULL = "/dev/null"
-_USUAL_NAME = "docker.service"
-# As probe.sh looks for it: dockerd itself or through a launcher; cri-dockerd is none.
-_STARTS_DOCKERD = re.compile(rb"^ExecStart=(?:.*[/ .])?dockerd(?:[ \r\n]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +57,32 @@ class UnitFiles:
         return path == f"{ADMINISTRATOR_DIRECTORY}/{self.name}" or path.startswith(f"{self.drop_in_directory}/")
 
 
-def find_unit_files(state: NodeState) -> UnitFiles:
-    """Find the unit among the node's files. Raises RefusedError where there is none, or it is masked."""
-    name = state.docker.unit.name if state.docker else _USUAL_NAME
-    fragment = _fragment(state, name)
-    if not fragment and name == _USUAL_NAME:
-        name = _other_name(state)
-        fragment = _fragment(state, name)
+def find_unit_files(files: Mapping[str, FileState], name: str, loaded: str = "") -> UnitFiles | None:
+    """Find the files of the unit `name`; None if there is no unit file in any directory, nor at the path `loaded`."""
+    fragment = find_fragment(files, name, loaded)
     if not fragment:
-        others = f"; found {', '.join(state.other_runtimes)}" if state.other_runtimes else ""
-        message = f"there is no {name} in any of systemd's directories{others}"
-        raise RefusedError("unit-missing", message, "a docker that no unit starts is not handled")
-    # rule SD-08
-    if is_masked(state.files[fragment]) or state.files[fragment].content == b"":
-        raise RefusedError(
-            "unit-masked",
-            f"{name} is masked by {fragment}: this node does not run docker",
-            f"configure the runtime that kubelet uses, or 'systemctl unmask {name}'",
-        )
-    found = _drop_ins(state.files, name)
+        return None
+    found = _drop_ins(files, name)
     # rule SD-06
-    masked = tuple(path for path in found if _is_unread(state.files[path]))
+    masked = tuple(path for path in found if _is_unread(files[path]))
     drop_ins = tuple(path for path in found if path not in masked)
     return UnitFiles(name=name, fragment=fragment, drop_ins=drop_ins, masked=masked)
 
 
-def starts_dockerd(unit: bytes) -> bool:
-    """Whether a unit file starts dockerd, itself or through a launcher."""
-    return _STARTS_DOCKERD.search(unit) is not None
+def find_fragment(files: Mapping[str, FileState], name: str, loaded: str = "") -> str:
+    """Return the path of the unit file, "" if there is none; `loaded` is the one that systemd has loaded."""
+    # rule SD-07
+    for directory in DIRECTORIES:
+        path = f"{directory}/{name}"
+        if path in files and files[path].exists:
+            return path
+    return loaded if loaded in files and files[loaded].exists else ""
+
+
+def is_unit_masked(file: FileState) -> bool:
+    """Whether a unit file masks its unit: a link to /dev/null, or an empty file."""
+    # rule SD-08
+    return is_masked(file) or file.content == b""
 
 
 def drop_in_folders(name: str) -> tuple[str, ...]:
@@ -100,26 +93,6 @@ def drop_in_folders(name: str) -> tuple[str, ...]:
 def is_masked(file: FileState) -> bool:
     """Whether the path is a symbolic link to /dev/null."""
     return file.kind is FileKind.SYMLINK and file.link_target == _NULL
-
-
-def _fragment(state: NodeState, name: str) -> str:
-    """Return the path of the unit file, "" where there is none."""
-    # rule SD-07
-    for directory in DIRECTORIES:
-        path = f"{directory}/{name}"
-        if path in state.files and state.files[path].exists:
-            return path
-    loaded = state.docker.unit.fragment_path if state.docker else ""
-    return loaded if loaded in state.files and state.files[loaded].exists else ""
-
-
-def _other_name(state: NodeState) -> str:
-    """Return the name of a unit that starts dockerd under another name, else the usual one."""
-    for path, file in sorted(state.files.items()):
-        directory, _, name = path.rpartition("/")
-        if directory in DIRECTORIES and name.endswith(".service") and _STARTS_DOCKERD.search(file.content or b""):
-            return name
-    return _USUAL_NAME
 
 
 def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:

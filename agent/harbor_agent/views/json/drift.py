@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from harbor_agent.planning.drift import DriftStatus
+from harbor_agent.planning.node import find_record
 from harbor_agent.views.json.common import begin_document, describe_problem, explain, group_alike, mask
 from harbor_agent.views.json.run import build_run_document
 
@@ -52,7 +53,7 @@ def _group_nodes(nodes: Iterable[Json]) -> list[Json]:
 
 def _describe_node(node: DriftedNode) -> Json:
     drift, quarantine = node.drift, node.quarantine
-    record = node.planned.state.record if node.planned.state else None
+    record = find_record(node.planned.state) if node.planned.state else None
     return {
         "node": node.name,
         "status": node.status.value,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.node import find_runtime
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.secrets import secrets_text
 from harbor_agent.views.text.style import indent, render_problem, render_warnings, style_diff, style_outcome
@@ -132,8 +133,9 @@ def _describe_stops(plan: Plan, state: NodeState | None) -> list[str]:
     if state is None or state.offline:
         return []
     containers = plan.activation.stops
-    if plan.activation.live_restore is LiveRestore.PLANNED and state.docker:
-        kept = ", ".join(container.name for container in state.docker.containers or ())
+    if plan.activation.live_restore is LiveRestore.PLANNED:
+        running = find_runtime(state).describe_process(state).containers or ()
+        kept = ", ".join(container.name for container in running)
         return [f"  live-restore is enabled before the restart and stays enabled; containers keep running: {kept}"]
     if not containers:
         return [

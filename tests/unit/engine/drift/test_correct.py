@@ -28,7 +28,17 @@ from harbor_agent.model.state import FileState
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import classify
 from harbor_agent.views.text.drift import drift_text
-from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, OPTIONS, applied, node, running, want
+from tests.unit.planning.docker.nodes import (
+    DEBIAN_UNIT,
+    FRAGMENT,
+    HARBOR,
+    OPTIONS,
+    applied,
+    node,
+    running,
+    want,
+    with_docker,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +63,11 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     assert isinstance(plan, Plan)
     record = apply_record(plan, POLICY, before, "run-1", "")
     left = applied(before, plan)
-    now = running(replace(left, record=record, files={**left.files, OPTIONS: FileState(path=OPTIONS)}), ARGV)
-    assert now.docker
+    now = running(
+        replace(left, records={"docker": record}, files={**left.files, OPTIONS: FileState(path=OPTIONS)}), ARGV
+    )
     container = RunningContainer(name="db", image="i", restart_policy=restart_policy)
-    now = replace(now, docker=replace(now.docker, containers=(container,)))
+    now = with_docker(now, containers=(container,))
     drift = classify(now, policy_digest(policy))
     planned = plan_state(machine, policy, now, RunRequest())
     return DriftedNode(planned=planned, status=drift.status, reason=drift.reason, drift=drift)

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.address import Address
 from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.policy import DesiredState
-from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
+from harbor_agent.model.runtimes.docker import NAME, DockerState, LiveRegistryConfig
 from harbor_agent.model.state import FileKind, FileState, NodeState, Record, System
-from harbor_agent.planning.files.render import Templates
+from harbor_agent.planning.docker.state import find_docker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.model.plan import Plan
+    from harbor_agent.planning.files.render import Templates
 
 TEMPLATES_FOLDER = Path(__file__).resolve().parents[4] / "templates"
-TEMPLATES = Templates(
-    docker_options=(TEMPLATES_FOLDER / "docker-options.conf.j2").read_text(),
-    daemon_json=(TEMPLATES_FOLDER / "daemon.json.j2").read_text(),
-)
+TEMPLATES: Templates = {path.name: path.read_text() for path in TEMPLATES_FOLDER.glob("*.j2")}
+UNIT = "docker.service"
 HARBOR = "192.168.0.99"
 CONTAINER = RunningContainer(name="web", image="nginx", restart_policy="always")
 DEBIAN_UNIT = """[Unit]
@@ -64,8 +63,27 @@ def read_tree(root: Path, symlinks: Mapping[str, str] | None = None) -> dict[str
 
 
 def offline(files: Mapping[str, FileState], version: str = "20.10.24") -> NodeState:
-    docker = DockerState(unit=UnitState(), version=version)
-    return NodeState(system=System(), docker=docker, files=files, offline=True)
+    docker = DockerState(unit=UnitState(name=UNIT), version=version)
+    return NodeState(system=System(), runtimes=(docker,), files=files, offline=True)
+
+
+def docker_of(state: NodeState) -> DockerState:
+    docker = find_docker(state)
+    assert docker
+    return docker
+
+
+def with_docker(state: NodeState, **settings: object) -> NodeState:
+    """Return the node with another daemon."""
+    return replace(state, runtimes=(replace(docker_of(state), **settings),))  # type: ignore[arg-type]
+
+
+def with_record(state: NodeState, record: Record) -> NodeState:
+    return replace(state, records={NAME: record})
+
+
+def record_of(state: NodeState) -> Record:
+    return state.records[NAME]
 
 
 def node(contents: Mapping[str, bytes | str], version: str = "20.10.24") -> NodeState:
@@ -77,36 +95,34 @@ def running(
     state: NodeState, argv: tuple[str, ...], entries: tuple[str, ...] = (), *, live_restore: bool = False
 ) -> NodeState:
     """Return the node with a daemon that runs with `argv` and trusts `entries`."""
-    assert state.docker
     live = LiveRegistryConfig(
         insecure_cidrs=("127.0.0.0/8", *(entry for entry in entries if "/" in entry)),
         insecure_entries=tuple(entry for entry in entries if "/" not in entry),
     )
     docker = replace(
-        state.docker,
-        unit=UnitState(load_state="loaded", active_state="active"),
+        docker_of(state),
+        unit=UnitState(name=UNIT, load_state="loaded", active_state="active"),
         argv=argv,
         live=live,
         live_restore=live_restore,
         containers=(CONTAINER,),
     )
     system = System(init="systemd", systemd_version="252", privileged=True)
-    return replace(state, system=system, docker=docker, offline=False)
+    return replace(state, system=system, runtimes=(docker,), offline=False)
 
 
 def stopped(state: NodeState) -> NodeState:
     """Return the node with a daemon that does not run."""
-    assert state.docker
-    docker = replace(state.docker, unit=UnitState(load_state="loaded", active_state="failed"))
+    docker = replace(docker_of(state), unit=UnitState(name=UNIT, load_state="loaded", active_state="failed"))
     system = System(init="systemd", systemd_version="252", privileged=True)
-    return replace(state, system=system, docker=docker, offline=False)
+    return replace(state, system=system, runtimes=(docker,), offline=False)
 
 
 def applied(state: NodeState, plan: Plan) -> NodeState:
     """Return the node after the plan: its files, its record, and a daemon that has read them."""
     files = {**state.files, **{change.path: change.after for change in plan.changes}}
     record = Record(run_id="r1", entries=plan.owned_entries, created_files=plan.created_files)
-    after = replace(state, files=files, record=record)
+    after = replace(state, files=files, records={NAME: record})
     if state.offline:
         return after
     return running(after, plan.activation.arguments, plan.activation.expected)

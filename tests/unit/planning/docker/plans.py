@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.plan import Plan, Refusal
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import HARBOR, TEMPLATES, want
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ FLAG = f"--insecure-registry={HARBOR}"
 
 
 def plan(state: NodeState, wanted: DesiredState | None = None) -> Plan:
-    decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
+    decision = plan_node("node-1", state, wanted or want(HARBOR), TEMPLATES)
     assert isinstance(decision, Plan), decision.problem
     return decision
 
 
 def refusal(state: NodeState, wanted: DesiredState | None = None) -> Refusal:
-    decision = plan_docker("node-1", state, wanted or want(HARBOR), TEMPLATES)
+    decision = plan_node("node-1", state, wanted or want(HARBOR), TEMPLATES)
     assert isinstance(decision, Refusal), decision.reason
     return decision
 

@@ -17,8 +17,8 @@ from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.plan import plan_docker
 from harbor_agent.planning.files.workspace import LARGEST_FILE
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -102,7 +102,7 @@ def test_a_damaged_node_is_planned_right_or_refused_by_file(
     repair: bool,  # noqa: FBT001
     route: RouteChoice,
 ) -> None:
-    decision = plan_docker("node-1", state, want(HARBOR, repair=repair, route=route), TEMPLATES)
+    decision = plan_node("node-1", state, want(HARBOR, repair=repair, route=route), TEMPLATES)
     if isinstance(decision, Plan):
         assert HARBOR in evaluate(applied(state, decision)).entries
         assert all(
@@ -111,7 +111,7 @@ def test_a_damaged_node_is_planned_right_or_refused_by_file(
         )
     else:
         assert is_told(decision), decision.problem
-    removed = plan_docker("node-1", state, unwant("a.lan", "b.lan", HARBOR), TEMPLATES)
+    removed = plan_node("node-1", state, unwant("a.lan", "b.lan", HARBOR), TEMPLATES)
     if isinstance(removed, Plan):
         assert not {"a.lan", "b.lan", HARBOR} & set(evaluate(applied(state, removed)).entries)
     else:
@@ -179,13 +179,13 @@ def test_the_largest_file_takes_no_time(path: str, text: str) -> None:
     contents = {FRAGMENT: PLAIN_UNIT if path == DAEMON_JSON else DEBIAN_UNIT, path: text}
     state = node(contents)
     for wanted in (want(HARBOR), want(HARBOR, repair=True), unwant(HARBOR, "a")):
-        decision = plan_docker("node-1", state, wanted, TEMPLATES)
+        decision = plan_node("node-1", state, wanted, TEMPLATES)
         assert len(decision.warnings) < 100
 
 
 @pytest.mark.parametrize("path", sorted(WHOLE))
 def test_a_file_of_ten_megabytes_is_refused_by_name(path: str) -> None:
-    refusal = plan_docker("node-1", node({**WHOLE, path: b"#" * 10_000_000}), want(HARBOR), TEMPLATES)
+    refusal = plan_node("node-1", node({**WHOLE, path: b"#" * 10_000_000}), want(HARBOR), TEMPLATES)
     assert isinstance(refusal, Refusal)
     assert refusal.problem.code == "file-too-large"
     assert path in refusal.problem.message
@@ -196,7 +196,7 @@ def test_a_link_to_elsewhere_is_never_written_through(path: str) -> None:
     state = node({**WHOLE, ENVIRONMENT: ""})
     content = state.files[path].content
     linked = replace(state, files={**state.files, path: symlink(path, "/srv/shared", content)})
-    decision = plan_docker("node-1", linked, want(HARBOR), TEMPLATES)
+    decision = plan_node("node-1", linked, want(HARBOR), TEMPLATES)
     if isinstance(decision, Plan):
         assert path not in {change.path for change in decision.changes}
     else:
@@ -206,7 +206,7 @@ def test_a_link_to_elsewhere_is_never_written_through(path: str) -> None:
 def test_a_directory_in_place_of_the_configuration_is_refused_by_name() -> None:
     state = node({FRAGMENT: PLAIN_UNIT})
     state = replace(state, files={**state.files, DAEMON_JSON: FileState(path=DAEMON_JSON, kind=FileKind.DIRECTORY)})
-    refusal = plan_docker("node-1", state, want(HARBOR), TEMPLATES)
+    refusal = plan_node("node-1", state, want(HARBOR), TEMPLATES)
     assert isinstance(refusal, Refusal)
     assert DAEMON_JSON in refusal.problem.message
 
@@ -215,7 +215,7 @@ def test_a_directory_in_place_of_the_configuration_is_refused_by_name() -> None:
 def test_the_last_line_may_end_or_not(line_end: str) -> None:
     for end in (line_end, ""):
         state = node({FRAGMENT: DEBIAN_UNIT, ENVIRONMENT: f"A=1{line_end}DOCKER_OPTS=--mtu=1400{end}"})
-        plan = plan_docker("node-1", state, want(HARBOR), TEMPLATES)
+        plan = plan_node("node-1", state, want(HARBOR), TEMPLATES)
         assert isinstance(plan, Plan)
         assert plan.activation.arguments[-2:] == ("--mtu=1400", f"--insecure-registry={HARBOR}")
         text = regular(ENVIRONMENT, applied(state, plan).files[ENVIRONMENT].content or b"").content

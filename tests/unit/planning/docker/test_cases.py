@@ -11,7 +11,7 @@ import yaml
 
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     HARBOR,
     TEMPLATES,
@@ -43,7 +43,7 @@ class Case:
 
     def plan(self, state: NodeState, *, repair: bool | None = None) -> Plan | Refusal:
         allowed = self.repair if repair is None else repair
-        return plan_docker("node-1", state, want(*self.registries, repair=allowed, route=self.route), TEMPLATES)
+        return plan_node("node-1", state, want(*self.registries, repair=allowed, route=self.route), TEMPLATES)
 
 
 def load(folder: Path) -> Case:
@@ -107,7 +107,7 @@ def test_a_second_plan_is_empty(case: Case) -> None:
 @by_name([case for case in CHANGED if case.expect.get("undo", True)])
 def test_taking_the_entry_out_leads_back_to_the_same_bytes(case: Case) -> None:
     after = applied(case.tree, planned(case, case.tree))
-    undo = plan_docker("node-1", after, unwant(*case.registries), TEMPLATES)
+    undo = plan_node("node-1", after, unwant(*case.registries), TEMPLATES)
     assert isinstance(undo, Plan), undo.problem
     assert shown(applied(after, undo).files) == shown(case.tree.files)
 
@@ -115,7 +115,7 @@ def test_taking_the_entry_out_leads_back_to_the_same_bytes(case: Case) -> None:
 @by_name(CHANGED)
 def test_taking_the_entry_out_of_a_running_daemon_revokes_it(case: Case) -> None:
     after = applied(case.live, planned(case, case.live))
-    undo = plan_docker("node-1", after, unwant(*case.registries), TEMPLATES)
+    undo = plan_node("node-1", after, unwant(*case.registries), TEMPLATES)
     assert isinstance(undo, Plan), undo.problem
     assert undo.activation.action.value in ("reload", "restart")
     assert set(undo.activation.unexpected) == set(case.registries)

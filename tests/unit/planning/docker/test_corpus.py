@@ -11,7 +11,7 @@ import yaml
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, parse_daemon_json
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     HARBOR,
     TEMPLATES,
@@ -62,11 +62,11 @@ def test_plan_is_the_one_wanted(folder: Path, facts: dict[str, object]) -> None:
     needs_repair = bool(wanted.get("needs_repair")) or folder.name in REVIVES
     for state in (live, tree):
         if needs_repair:
-            refusal = plan_docker("node-1", state, want(HARBOR), TEMPLATES)
+            refusal = plan_node("node-1", state, want(HARBOR), TEMPLATES)
             assert isinstance(refusal, Refusal)
             assert refusal.problem.code == "needs-repair"
             assert refusal.changes
-        plan = plan_docker("node-1", state, want(HARBOR, repair=needs_repair), TEMPLATES)
+        plan = plan_node("node-1", state, want(HARBOR, repair=needs_repair), TEMPLATES)
         action = plan.activation.action.value if isinstance(plan, Plan) else "refuse"
         assert action == wanted["action"], getattr(plan, "problem", plan)
         if not isinstance(plan, Plan):
@@ -80,10 +80,10 @@ def test_plan_is_the_one_wanted(folder: Path, facts: dict[str, object]) -> None:
             if path.endswith(".json"):
                 expected = parse_daemon_json(file.content or b"").strings(INSECURE_REGISTRIES)
                 assert parse_daemon_json(after.files[path].content or b"").strings(INSECURE_REGISTRIES) == expected
-        again = plan_docker("node-1", after, want(HARBOR), TEMPLATES)
+        again = plan_node("node-1", after, want(HARBOR), TEMPLATES)
         assert isinstance(again, Plan)
         assert again.is_empty
         if plan.changes and state.offline and folder.name not in NOT_BACK:
-            undo = plan_docker("node-1", after, unwant(HARBOR), TEMPLATES)
+            undo = plan_node("node-1", after, unwant(HARBOR), TEMPLATES)
             assert isinstance(undo, Plan), undo.problem
             assert shown(applied(after, undo).files) == shown(state.files)

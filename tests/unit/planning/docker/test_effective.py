@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harbor_agent.planning.docker.effective import evaluate
-from tests.unit.planning.docker.nodes import DEBIAN_UNIT, DROP_INS, FRAGMENT, PLAIN_UNIT, files_of, node, symlink
+from tests.unit.planning.docker.nodes import (
+    DEBIAN_UNIT,
+    DROP_INS,
+    FRAGMENT,
+    PLAIN_UNIT,
+    docker_of,
+    files_of,
+    node,
+    symlink,
+)
 
 HEAD = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 
@@ -86,7 +95,6 @@ def test_a_colon_before_the_program_switches_expansion_off() -> None:
 
 def test_the_unit_may_have_another_name() -> None:
     state = node({FRAGMENT: PLAIN_UNIT})
-    assert state.docker
-    docker = replace(state.docker, unit=replace(state.docker.unit, name="dockerd.service"))
+    docker = replace(docker_of(state), unit=replace(docker_of(state).unit, name="dockerd.service"))
     files = files_of({"/usr/lib/systemd/system/dockerd.service": "[Service]\nExecStart=/opt/dockerd\n"})
-    assert evaluate(replace(state, docker=docker, files=files)).argv == ("/opt/dockerd",)
+    assert evaluate(replace(state, runtimes=(docker,), files=files)).argv == ("/opt/dockerd",)

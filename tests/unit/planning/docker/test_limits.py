@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.runtimes.docker import LiveRegistryConfig
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     FRAGMENT,
@@ -21,6 +20,7 @@ from tests.unit.planning.docker.nodes import (
     node,
     running,
     want,
+    with_docker,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ DEBIAN_ARGV = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd
 
 
 def plan(state: NodeState) -> Plan | Refusal:
-    return plan_docker("node-1", state, want(HARBOR), TEMPLATES)
+    return plan_node("node-1", state, want(HARBOR), TEMPLATES)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,9 @@ def test_what_only_starts_dockerd_is_not_taken_for_it(command: str) -> None:
 def test_a_range_is_expected_as_dockerd_lists_it() -> None:
     config = '{"insecure-registries": ["192.168.0.99/16", "http://10.0.0.9"]}'
     state = running(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: config}), DEBIAN_ARGV)
-    assert state.docker
-    stale = replace(state, docker=replace(state.docker, live=LiveRegistryConfig()))
+    stale = with_docker(state, live=LiveRegistryConfig())
     wanted = want("192.168.0.99", "10.0.0.9", "harbor.lan")
-    decision = plan_docker("n", stale, wanted, TEMPLATES)
+    decision = plan_node("n", stale, wanted, TEMPLATES)
     assert isinstance(decision, Plan)
     assert set(decision.activation.expected) == {"192.168.0.0/16", "10.0.0.9", "harbor.lan"}
 
@@ -71,7 +70,7 @@ def test_a_path_that_no_transaction_can_be_told_of_is_refused_with_it(path: str)
 def test_a_registry_is_taken_out_by_its_https_url_too() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'}), DEBIAN_ARGV)
     wanted = DesiredState(absent=(Address.parse(f"https://{HARBOR}"),))
-    decision = plan_docker("n", state, wanted, TEMPLATES)
+    decision = plan_node("n", state, wanted, TEMPLATES)
     assert isinstance(decision, Plan)
     assert [change.path for change in decision.changes] == [DAEMON_JSON]
     assert decision.activation.unexpected == (HARBOR,)
@@ -82,7 +81,7 @@ def test_what_is_made_anew_at_each_boot_is_not_edited_to_take_an_entry_out() -> 
     unit = "[Service]\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n"
     drop_in = f'[Service]\nEnvironment="DOCKER_OPTS=--insecure-registry={HARBOR}"\n'
     state = running(node({FRAGMENT: unit, made: drop_in}), ("/usr/bin/dockerd", f"--insecure-registry={HARBOR}"))
-    decision = plan_docker("n", state, DesiredState(absent=(Address.parse(HARBOR),)), TEMPLATES)
+    decision = plan_node("n", state, DesiredState(absent=(Address.parse(HARBOR),)), TEMPLATES)
     assert isinstance(decision, Refusal)
     assert decision.problem.code == "removal-unclear"
     assert made in decision.problem.message

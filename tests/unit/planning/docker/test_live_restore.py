@@ -10,8 +10,7 @@ import pytest
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.plan import plan_docker
-from harbor_agent.planning.docker.rollback import plan_restoration
+from harbor_agent.planning.node import plan_node, plan_restoration
 from harbor_agent.planning.rollout.consent import find_objection_to_restart
 from tests.unit.planning.docker.nodes import (
     CONTAINER,
@@ -22,12 +21,14 @@ from tests.unit.planning.docker.nodes import (
     OPTIONS,
     TEMPLATES,
     applied,
+    docker_of,
     node,
     regular,
     running,
     symlink,
     unwant,
     want,
+    with_docker,
 )
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def up(config: str | None = None, *, options: str = "", live_restore: bool = Fal
 
 
 def plan(state: NodeState, wanted: DesiredState = KEPT) -> Plan:
-    decision = plan_docker("n", state, wanted, TEMPLATES)
+    decision = plan_node("n", state, wanted, TEMPLATES)
     assert isinstance(decision, Plan), decision.problem
     return decision
 
 
 def refused(state: NodeState, *words: str) -> None:
     """Assert that it is refused with these words and a way out, and that without the wish it is not."""
-    decision = plan_docker("n", state, KEPT, TEMPLATES)
+    decision = plan_node("n", state, KEPT, TEMPLATES)
     assert isinstance(decision, Refusal)
     assert decision.problem.code == "live-restore-impossible"
     assert all(word in decision.problem.message for word in words), decision.problem.message
@@ -128,7 +129,7 @@ def test_what_is_on_and_no_longer_in_the_files_does_not_survive_the_restart() ->
     [
         up('{"insecure-registries": []}'),
         node({FRAGMENT: DEBIAN_UNIT}),
-        replace(up(), docker=replace(up().docker, containers=())),  # type: ignore[type-var]
+        with_docker(up(), containers=()),
     ],
     ids=["reload", "tree", "no containers"],
 )
@@ -147,9 +148,8 @@ def test_files_that_are_right_and_not_yet_read_may_take_a_restart_too() -> None:
 
 def test_a_swarm_is_refused() -> None:
     state = up()
-    assert state.docker
-    refused(replace(state, docker=replace(state.docker, swarm="active")), "swarm")
-    inactive = replace(state, docker=replace(state.docker, swarm="inactive"))
+    refused(with_docker(state, swarm="active"), "swarm")
+    inactive = with_docker(state, swarm="inactive")
     assert plan(inactive).activation.live_restore is LiveRestore.PLANNED
 
 
@@ -166,17 +166,13 @@ def test_a_flag_that_is_not_yet_in_force_is_refused() -> None:
 
 def test_a_flag_of_the_running_daemon_that_a_reload_would_collide_with_is_refused() -> None:
     state = up('{"debug": true}')
-    assert state.docker
-    assert state.docker.argv
-    refused(replace(state, docker=replace(state.docker, argv=(*state.docker.argv, "--debug"))), "--debug")
+    refused(with_docker(state, argv=(*docker_of(state).argv, "--debug")), "--debug")
 
 
 def test_a_file_that_the_running_daemon_does_not_read_is_refused() -> None:
     state = up("{}")
-    assert state.docker
-    assert state.docker.argv
-    argv = (*state.docker.argv, "--config-file=/etc/other.json")
-    refused(replace(state, docker=replace(state.docker, argv=argv)), "/etc/other.json", DAEMON_JSON)
+    argv = (*docker_of(state).argv, "--config-file=/etc/other.json")
+    refused(with_docker(state, argv=argv), "/etc/other.json", DAEMON_JSON)
 
 
 def test_a_link_is_refused() -> None:
@@ -192,13 +188,11 @@ def test_a_value_that_is_neither_yes_nor_no_is_refused() -> None:
 
 def test_the_objection_to_a_restart_names_it_where_it_would_help() -> None:
     state = up()
-    assert state.docker
-    busy = replace(state, docker=replace(state.docker, containers=(ONE_OFF,)))
+    busy = with_docker(state, containers=(ONE_OFF,))
     objection = find_objection_to_restart(plan(busy, want(HARBOR)))
     assert objection
     assert "--live-restore" in objection.hint
-    assert busy.docker
-    in_swarm = replace(busy, docker=replace(busy.docker, swarm="active"))
+    in_swarm = with_docker(busy, swarm="active")
     objection = find_objection_to_restart(plan(in_swarm, want(HARBOR)))
     assert objection
     assert "--live-restore" not in objection.hint
@@ -216,8 +210,7 @@ def test_taking_the_run_back_announces_what_then_stops() -> None:
     before = up()
     change = plan(before)
     changed = applied(before, change)
-    assert changed.docker
-    changed = replace(changed, docker=replace(changed.docker, live_restore=True))
+    changed = with_docker(changed, live_restore=True)
     back = plan_restoration("n", changed, [one.before for one in change.changes], "back")
     assert isinstance(back, Plan)
     assert back.activation.stops == (CONTAINER,)

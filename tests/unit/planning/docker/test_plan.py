@@ -11,7 +11,7 @@ from harbor_agent.model.plan import Action, Plan, Refusal, Route
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 from harbor_agent.model.state import Reachability
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     CONTAINER,
     DAEMON_JSON,
@@ -22,11 +22,13 @@ from tests.unit.planning.docker.nodes import (
     OPTIONS,
     PLAIN_UNIT,
     TEMPLATES,
+    docker_of,
     node,
     regular,
     running,
     stopped,
     want,
+    with_docker,
 )
 from tests.unit.planning.docker.plans import DEBIAN_ARGV, FLAG, after, codes, plan, refusal
 
@@ -64,7 +66,7 @@ def test_several_registries_are_one_change_and_one_restart() -> None:
 def test_a_mirror_that_dockerd_does_not_start_with_is_refused(version: str, mirror: str, *, starts: bool) -> None:
     """Before 23.0 a reload takes the rest of such a file, so no answer of the daemon would show it."""
     state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{\n  "registry-mirrors": ["{mirror}"]\n}}'}, version)
-    decision = plan_docker("n", state, want(HARBOR), TEMPLATES)
+    decision = plan_node("n", state, want(HARBOR), TEMPLATES)
     if starts:
         assert isinstance(decision, Plan), decision.problem
         return
@@ -252,9 +254,8 @@ def test_passwords_that_files_and_arguments_hold_are_not_told() -> None:
 
 def test_pending_daemon_reload_is_told() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT}), DEBIAN_ARGV)
-    assert state.docker
-    unit = replace(state.docker.unit, need_daemon_reload=True, drop_in_paths=("/run/x/docker.service.d/9.conf",))
-    decision = plan(replace(state, docker=replace(state.docker, unit=unit)))
+    unit = replace(docker_of(state).unit, need_daemon_reload=True, drop_in_paths=("/run/x/docker.service.d/9.conf",))
+    decision = plan(with_docker(state, unit=unit))
     assert {"daemon-reload-pending", "drop-in-unseen"} <= set(codes(decision))
 
 
@@ -286,17 +287,15 @@ def test_what_is_there_already_is_unchanged_though_somebody_elses_conflict_waits
 
 def test_without_a_live_list_the_files_decide() -> None:
     state = running(node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}"]}}'}), DEBIAN_ARGV)
-    assert state.docker
-    assert plan(replace(state, docker=replace(state.docker, live=None))).is_empty
+    assert plan(with_docker(state, live=None)).is_empty
 
 
 def test_live_ranges_count() -> None:
     state = running(
         node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["192.168.0.0/16"]}'}), DEBIAN_ARGV
     )
-    assert state.docker
     live = LiveRegistryConfig(insecure_cidrs=("192.168.0.0/16",))
-    assert plan(replace(state, docker=replace(state.docker, live=live))).is_empty
+    assert plan(with_docker(state, live=live)).is_empty
 
 
 def test_unreadable_facts_do_not_stop_what_they_do_not_concern() -> None:
@@ -309,7 +308,7 @@ def test_behind_a_launcher_the_running_process_says_which_file_it_reads() -> Non
     file = "/var/snap/docker/2893/config/daemon.json"
     argv = ("dockerd", "--group", "docker", f"--config-file={file}")
     state = node({"/etc/systemd/system/snap.docker.dockerd.service": unit, file: '{"log-level": "error"}'})
-    plan = plan_docker("node-1", running(state, argv), want(HARBOR), TEMPLATES)
+    plan = plan_node("node-1", running(state, argv), want(HARBOR), TEMPLATES)
     assert isinstance(plan, Plan)
     assert (plan.activation.unit, plan.activation.action) == ("snap.docker.dockerd.service", Action.RELOAD)
     assert [change.path for change in plan.changes] == [file]
@@ -319,6 +318,6 @@ def test_behind_a_launcher_the_running_process_says_which_file_it_reads() -> Non
 
 def test_the_shim_of_kubernetes_is_no_docker() -> None:
     shim = "[Service]\nExecStart=/usr/bin/cri-dockerd --container-runtime-endpoint fd://\n"
-    refusal = plan_docker("node-1", node({"/usr/lib/systemd/system/cri-docker.service": shim}), want(HARBOR), TEMPLATES)
+    refusal = plan_node("node-1", node({"/usr/lib/systemd/system/cri-docker.service": shim}), want(HARBOR), TEMPLATES)
     assert isinstance(refusal, Refusal)
     assert refusal.problem.code == "unit-missing"

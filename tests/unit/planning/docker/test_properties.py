@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.planning.docker.edits.placement import foreign_arguments
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.docker.in_effect import list_foreign_arguments
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -81,7 +81,7 @@ JUNK = st.binary(max_size=80) | st.text(alphabet="[]Service=\n\r\\\"' $DOCKER_OP
 
 
 def decide(state: NodeState, *, repair: bool = False, route: RouteChoice = RouteChoice.AUTO) -> Plan | Refusal:
-    return plan_docker("node-1", state, want(HARBOR, repair=repair, route=route), TEMPLATES)
+    return plan_node("node-1", state, want(HARBOR, repair=repair, route=route), TEMPLATES)
 
 
 def keys_of(effective: Effective) -> set[str]:
@@ -107,9 +107,9 @@ def test_what_is_not_ours_stays_and_comes_back_to_the_byte(state: NodeState, rou
     if not isinstance(decision, Plan) or not decision.changes:
         return
     before, after = evaluate(state), evaluate(applied(state, decision))
-    assert foreign_arguments(after) == foreign_arguments(before)
+    assert list_foreign_arguments(after) == list_foreign_arguments(before)
     assert [entry for entry in after.entries if entry != HARBOR] == list(before.entries)
-    undo = plan_docker("node-1", applied(state, decision), unwant(HARBOR), TEMPLATES)
+    undo = plan_node("node-1", applied(state, decision), unwant(HARBOR), TEMPLATES)
     assert isinstance(undo, Plan), undo.problem
     back = applied(applied(state, decision), undo)
     assert evaluate(back).argv == before.argv

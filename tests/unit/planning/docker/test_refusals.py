@@ -8,8 +8,17 @@ import pytest
 
 from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.runtimes.docker import DockerState
-from harbor_agent.model.state import FileKind, FileState, NodeState, System
-from tests.unit.planning.docker.nodes import DAEMON_JSON, DEBIAN_UNIT, FRAGMENT, OPTIONS, PLAIN_UNIT, node, symlink
+from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, System
+from tests.unit.planning.docker.nodes import (
+    DAEMON_JSON,
+    DEBIAN_UNIT,
+    FRAGMENT,
+    OPTIONS,
+    PLAIN_UNIT,
+    UNIT,
+    node,
+    symlink,
+)
 from tests.unit.planning.docker.plans import refusal
 
 
@@ -20,8 +29,16 @@ def with_file(state: NodeState, file: FileState) -> NodeState:
 @pytest.mark.parametrize(
     ("state", "code", "words"),
     [
-        (NodeState(system=System(init="systemd"), other_runtimes=("containerd",)), "docker-absent", "containerd"),
-        (NodeState(system=System(init="init"), docker=DockerState(unit=UnitState())), "no-systemd", "init"),
+        (
+            NodeState(system=System(init="systemd"), runtimes=(InstalledRuntime(name="containerd"),)),
+            "docker-absent",
+            "containerd",
+        ),
+        (
+            NodeState(system=System(init="init"), runtimes=(DockerState(unit=UnitState(name=UNIT)),)),
+            "no-systemd",
+            "init",
+        ),
         (node({}), "unit-missing", "docker.service"),
         (node({FRAGMENT: ""}), "unit-masked", FRAGMENT),
         (node({FRAGMENT: "[Service]\nExecStart=/a\nExecStart=/b\n"}), "unit-invalid", FRAGMENT),
@@ -90,5 +107,5 @@ def test_a_variable_that_an_unknown_specifier_kills_is_refused_with_its_line() -
 
 def test_masked_by_systemd_is_refused() -> None:
     state = node({FRAGMENT: PLAIN_UNIT})
-    docker = DockerState(unit=UnitState(load_state="masked"))
-    assert refusal(replace(state, docker=docker)).problem.code == "unit-masked"
+    docker = DockerState(unit=UnitState(name=UNIT, load_state="masked"))
+    assert refusal(replace(state, runtimes=(docker,))).problem.code == "unit-masked"

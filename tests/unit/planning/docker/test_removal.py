@@ -21,6 +21,7 @@ from tests.unit.planning.docker.nodes import (
     running,
     unwant,
     want,
+    with_record,
 )
 from tests.unit.planning.docker.plans import DEBIAN_ARGV, FLAG, after, codes, plan
 
@@ -121,7 +122,7 @@ def test_what_dockerd_trusts_by_itself_is_not_to_be_looked_for() -> None:
 
 def test_ours_and_no_longer_asked_for_is_told_and_left() -> None:
     state = node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: '{"insecure-registries": ["old.lan"]}'})
-    decision = plan(replace(state, record=Record(entries=("old.lan",))))
+    decision = plan(with_record(state, Record(entries=("old.lan",))))
     assert "ours-no-longer-wanted" in codes(decision)
     assert decision.owned_entries == ("old.lan", HARBOR)
     assert '"old.lan"' in str(after(decision, DAEMON_JSON))

@@ -9,8 +9,7 @@ import pytest
 from harbor_agent.model.plan import Action, Plan, Refusal
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.plan import plan_docker
-from harbor_agent.planning.docker.rollback import plan_restoration
+from harbor_agent.planning.node import plan_node, plan_restoration
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -37,7 +36,7 @@ def up(contents: Mapping[str, str]) -> NodeState:
 
 
 def change(state: NodeState) -> tuple[Plan, NodeState]:
-    plan = plan_docker("n", state, want(HARBOR), TEMPLATES)
+    plan = plan_node("n", state, want(HARBOR), TEMPLATES)
     assert isinstance(plan, Plan)
     return plan, applied(state, plan)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from harbor_agent.model.plan import Plan, Refusal
-from harbor_agent.planning.docker.plan import plan_docker
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, OPTIONS, TEMPLATES, node, want
 
 BODY = '[Service]\nEnvironment="DOCKER_OPTS=--mtu=1400"\n'
 
 
 def decide(text: str) -> Plan | Refusal:
-    return plan_docker("node-1", node({FRAGMENT: DEBIAN_UNIT, OPTIONS: text}), want(HARBOR), TEMPLATES)
+    return plan_node("node-1", node({FRAGMENT: DEBIAN_UNIT, OPTIONS: text}), want(HARBOR), TEMPLATES)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_other_words_mean_nothing(text: str) -> None:
 
 def test_a_managed_file_that_is_not_changed_does_not_matter() -> None:
     unit = f"# DO NOT EDIT\n{DEBIAN_UNIT}"
-    plan = plan_docker("node-1", node({FRAGMENT: unit}), want(HARBOR), TEMPLATES)
+    plan = plan_node("node-1", node({FRAGMENT: unit}), want(HARBOR), TEMPLATES)
     assert isinstance(plan, Plan)
     assert [change.path for change in plan.changes] == [OPTIONS]

@@ -11,7 +11,16 @@ from harbor_agent.model.state import Reachability
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.proxy import read_proxies
 from harbor_agent.planning.network.reachability import find_reachability_problems
-from tests.unit.planning.docker.nodes import DAEMON_JSON, FRAGMENT, OPTIONS, PLAIN_UNIT, node, running, want
+from tests.unit.planning.docker.nodes import (
+    DAEMON_JSON,
+    FRAGMENT,
+    OPTIONS,
+    PLAIN_UNIT,
+    node,
+    running,
+    want,
+    with_docker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +42,7 @@ def codes(state: NodeState, wanted: DesiredState) -> list[str]:
 
 def with_environment(environment: Mapping[str, str]) -> NodeState:
     state = running(node({FRAGMENT: PLAIN_UNIT}), ("/usr/bin/dockerd",))
-    assert state.docker
-    return replace(state, docker=replace(state.docker, environment=environment))
+    return with_docker(state, environment=environment)
 
 
 @pytest.mark.parametrize(

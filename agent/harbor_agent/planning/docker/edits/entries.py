@@ -10,8 +10,8 @@ from harbor_agent.formats.systemd.arguments import add_arguments
 from harbor_agent.formats.systemd.service import Variable, evaluate_service
 from harbor_agent.formats.systemd.unit import append_to_service, parse_unit
 from harbor_agent.formats.text import FormatError, apply_edits, decode, encode
+from harbor_agent.planning.docker.edits.render import flags_of, render_daemon_json, render_exec_start, render_variable
 from harbor_agent.planning.docker.startup import bears_blank_config
-from harbor_agent.planning.files.render import flags_of, render_daemon_json, render_exec_start, render_variable
 from harbor_agent.planning.files.workspace import require_writable
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
@@ -58,7 +58,7 @@ def add_drop_in(
 ) -> Workspace:
     """Assign the variable in a drop-in; `copied` is the assignment that it takes over, word for word."""
     if copied is None:
-        rendered = render_variable(name, entries, workspace.templates.docker_options)
+        rendered = render_variable(name, entries, workspace.templates)
         return _add_section(workspace, path, rendered, f"{name} reaches dockerd and nothing sets it yet")
     source = decode(workspace.file(copied.path).content or b"")
     word = source[copied.word[0] : copied.word[1]]
@@ -74,7 +74,7 @@ def add_exec_start(workspace: Workspace, effective: Effective, path: str, entrie
     source = decode(workspace.file(command.path).content or b"")
     raw = source[command.value.places[0][0] : command.value.places[-1][1]]
     extended = " ".join((raw, *flags_of(entries)))
-    rendered = render_exec_start(extended, workspace.templates.docker_options)
+    rendered = render_exec_start(extended, workspace.templates)
     return _add_section(workspace, path, rendered, "ExecStart= is replaced by itself with the flag behind it")
 
 
@@ -93,7 +93,7 @@ def add_to_config(workspace: Workspace, effective: Effective, entries: list[str]
         raise refuse_file(path, effective.config_fault)
     if document is None or document.root is None:
         require_writable(workspace.file(path))
-        text = render_daemon_json(entries, workspace.templates.daemon_json)
+        text = render_daemon_json(entries, workspace.templates)
         return workspace.write(path, text, f"dockerd reads {INSECURE_REGISTRIES} from it")
     text = add_strings(document, INSECURE_REGISTRIES, entries)
     return write_config(workspace, effective, text, f"{_ADDED} {INSECURE_REGISTRIES}")

@@ -13,10 +13,14 @@ from harbor_agent.formats.systemd.service import Variable
 from harbor_agent.model.plan import Route
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.planning.docker.edits import entries as edits
-from harbor_agent.planning.docker.effective import FileVariable, evaluate
+from harbor_agent.planning.docker.edits.render import DOCKER_OPTS
+from harbor_agent.planning.docker.effective import FileVariable
+from harbor_agent.planning.docker.in_effect import evaluate_files, summarize
+from harbor_agent.planning.docker.matching import as_listed
 from harbor_agent.planning.docker.startup import knows_config_key
-from harbor_agent.planning.files.render import DOCKER_OPTS
+from harbor_agent.planning.docker.state import docker_version
 from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.runtime import takes_effect
 from harbor_agent.planning.systemd.unit_files import VOLATILE
 
 if TYPE_CHECKING:
@@ -43,10 +47,12 @@ class Placement:
 
 def add_entries(workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice) -> Placement:
     """Put the entries where they take effect. Raises RefusedError where no allowed place does."""
+    state = workspace.state
+    before, added = summarize(state, effective), [as_listed(entry, docker_version(state)) for entry in entries]
     last = None
     for attempt in _attempts(workspace, effective, entries, choice):
         last = attempt()
-        if last and takes_effect(effective, last.workspace, entries):
+        if last and takes_effect(before, evaluate_files(last.workspace.state), added=added):
             return last
     where = f"; {effective.command.path} sets ExecStart= last" if choice is RouteChoice.DROP_IN else ""
     raise RefusedError(
@@ -66,18 +72,6 @@ def _attempts(
             return _forced_drop_in(workspace, effective, entries)
         case RouteChoice.DAEMON_JSON:
             return _forced_config(workspace, effective, entries)
-
-
-def takes_effect(before: Effective, workspace: Workspace, entries: list[str]) -> bool:
-    """Whether the entries reach dockerd and every other argument stays as it was."""
-    after = evaluate(workspace.state)
-    return set(entries) <= set(after.entries) and foreign_arguments(after) == foreign_arguments(before)
-
-
-def foreign_arguments(effective: Effective) -> list[tuple[str, str]]:
-    """Return everything on the command line but the registries."""
-    flags = [(flag.name, flag.value) for flag in effective.daemon.flags if flag.name != INSECURE_REGISTRY]
-    return [*flags, *(("", operand) for operand in effective.daemon.operands)]
 
 
 def preferred_variables(effective: Effective) -> list[str]:

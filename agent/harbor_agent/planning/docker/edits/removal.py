@@ -15,10 +15,11 @@ from harbor_agent.formats.systemd.service import Variable
 from harbor_agent.formats.text import Edit, apply_edits
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.planning.docker.edits import entries as edits
-from harbor_agent.planning.docker.edits.placement import add_entries, foreign_arguments
+from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.effective import evaluate
+from harbor_agent.planning.docker.in_effect import evaluate_files, summarize
 from harbor_agent.planning.docker.matching import as_matched
-from harbor_agent.planning.docker.startup import docker_version
+from harbor_agent.planning.docker.state import docker_version, find_record
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import VOLATILE
 
@@ -115,19 +116,20 @@ def _from_config(workspace: Workspace, effective: Effective, listed: list[str], 
 
 def _is_ours(workspace: Workspace, path: str) -> bool:
     """Whether this tool made the file; a file system tree without a record is judged by the file alone."""
-    record = workspace.state.record
+    record = find_record(workspace.state)
     return path in record.created_files if record else workspace.state.offline
 
 
 def _barest(workspace: Workspace, path: str, barest: list[Workspace], entries: list[str]) -> Workspace | None:
     """Return the first workspace from which adding the entries leads to the present file."""
     here = workspace.file(path)
-    before = foreign_arguments(evaluate(workspace.state))
+    before = evaluate_files(workspace.state)
     for candidate in barest:
         for choice in RouteChoice:
             try:
                 effective = evaluate(candidate.state)
-                if foreign_arguments(effective) != before or set(entries) & set(effective.entries):
+                changed = summarize(candidate.state, effective).foreign != before.foreign
+                if changed or set(entries) & set(effective.entries):
                     break
                 again = add_entries(candidate, effective, entries, choice).workspace.file(path)
             except RefusedError:

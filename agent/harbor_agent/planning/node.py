@@ -1,0 +1,47 @@
+"""Which runtime of a node is planned: the only module that knows all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.planning.docker import runtime as docker
+from harbor_agent.planning.docker.edits.render import render_drop_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harbor_agent.model.plan import Plan, Refusal
+    from harbor_agent.model.policy import DesiredState
+    from harbor_agent.model.state import FileState, NodeState, Record
+    from harbor_agent.planning.files.render import Templates
+    from harbor_agent.planning.runtime import FileTree, Runtime
+
+__all__ = ["RUNTIMES", "find_record", "find_runtime", "observe_tree", "plan_node", "plan_restoration", "render_drop_in"]
+
+RUNTIMES: tuple[Runtime, ...] = (docker,)
+TEMPLATES = tuple(name for runtime in RUNTIMES for name in runtime.TEMPLATES)
+
+
+def find_runtime(state: NodeState) -> Runtime:
+    """Return the runtime to configure; on a node that has none of them the first, which then refuses the node."""
+    return next((runtime for runtime in RUNTIMES if runtime.is_present(state)), RUNTIMES[0])
+
+
+def find_record(state: NodeState) -> Record | None:
+    """Return what this tool last applied to the node's runtime."""
+    return state.records.get(find_runtime(state).NAME)
+
+
+def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
+    """Plan one node. Never raises for what is on the node: a node that cannot be planned is a `Refusal`."""
+    return find_runtime(state).plan(node, state, desired, templates)
+
+
+def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
+    """Plan the restoration of `earlier` files, given in the order in which they were changed."""
+    return find_runtime(state).restore(node, state, earlier, reason)
+
+
+def observe_tree(tree: FileTree, version: str) -> NodeState:
+    """Read what planning needs from a file system tree, for a runtime of this version."""
+    return RUNTIMES[0].observe_tree(tree, version)
