@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from harbor_agent.model.plan import FileChange, Plan
 from harbor_agent.model.result import PullReport, PullVerdict, TransactionPhase, TransactionReport
-from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
 from tests.node.transactions import activation
@@ -24,7 +23,6 @@ def _encoded(data: bytes) -> str:
 
 
 def _report(report: TransactionReport) -> bytes:
-    live = report.live or LiveRegistryConfig()
     lines = [
         "a login banner without a line feedharbor-agent/transaction/1 begin",
         f"transaction {report.transaction}",
@@ -32,8 +30,6 @@ def _report(report: TransactionReport) -> bytes:
         f"step {report.step or '-'}",
         f"code {report.code or '-'}",
         f"detail {_encoded(report.detail.encode()) or '-'}",
-        *(f"live cidr {value}" for value in live.insecure_cidrs),
-        *(f"live entry {value}" for value in live.insecure_entries),
         *(f"lost {name}" for name in report.containers_lost),
         "harbor-agent/transaction/1 end",
         "bye",
@@ -44,15 +40,11 @@ def _report(report: TransactionReport) -> bytes:
 @given(
     phase=st.sampled_from(TransactionPhase),
     detail=_TEXTS,
-    entries=st.lists(_WORDS, max_size=3),
     lost=st.lists(_WORDS, max_size=3),
 )
-def test_a_report_says_what_the_node_said(
-    phase: TransactionPhase, detail: str, entries: list[str], lost: list[str]
-) -> None:
-    live = LiveRegistryConfig(insecure_cidrs=("127.0.0.0/8",), insecure_entries=tuple(entries))
+def test_a_report_says_what_the_node_said(phase: TransactionPhase, detail: str, lost: list[str]) -> None:
     report = TransactionReport(
-        transaction="run-1", phase=phase, step="health", detail=detail, live=live, containers_lost=tuple(lost)
+        transaction="run-1", phase=phase, step="health", detail=detail, containers_lost=tuple(lost)
     )
     assert wire.decode_report(_report(report)) == report
     assert wire.decode_report(_report(report).replace(b"\n", b"\r\n")) == report

@@ -10,7 +10,6 @@ from harbor_agent.model.plan import Action
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
-    from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 
 
 class Outcome(StrEnum):
@@ -52,7 +51,6 @@ class TransactionReport:
     step: str = ""
     code: str = ""
     detail: str = ""
-    live: LiveRegistryConfig | None = None
     containers_lost: tuple[str, ...] = ()
 
 

@@ -59,7 +59,7 @@ class FileDrift:
     """A file that differs from the record.
 
     `recorded` and `found` are SHA-256 (hex) or "absent"; `found` can also be the kind of file that has replaced a
-    regular one, or "no longer read by the runtime". `owner` is the tool that the file says it is managed by, if it does.
+    regular one, or "no longer read by the runtime". `owner` is the tool that manages the file, if the file names one.
     """
 
     path: str

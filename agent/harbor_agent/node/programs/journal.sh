@@ -84,7 +84,6 @@ report() {
 frame() {
   printf '\nharbor-agent/transaction/1 begin\n'
   printf '%s\n' "transaction $1" "phase $2" "step ${3:--}" "code ${4:--}" "detail ${5:--}"
-  [ ! -f "$T/live.after" ] || sed -n 's/^\([a-z]\)/live \1/p' "$T/live.after"
   [ ! -f "$T/lost" ] || tr ' ' '\n' <"$T/lost" | sed -n 's/^\(.\)/lost \1/p'
   printf 'harbor-agent/transaction/1 end\n'
 }

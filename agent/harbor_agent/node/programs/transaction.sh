@@ -142,7 +142,6 @@ commit() {
 }
 
 save_outcome() {
-  printf '%s\n' "${live:-}" >"$T/live.after"
   printf '%s\n' "${lost:-}" >"$T/lost"
 }
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.plan import LiveRestore
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase, TransactionReport
-from harbor_agent.model.runtimes.docker import LiveRegistryConfig
 from harbor_agent.model.state import FileKind
 from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
 from harbor_agent.resources import node_program
@@ -66,16 +65,12 @@ def decode_report(stdout: bytes) -> TransactionReport:
     """Read what any of the three printed. Raises WireError where it is truncated or something else."""
     words: dict[str, str] = {}
     lost: list[str] = []
-    live: dict[str, list[str]] = {"cidr": [], "entry": [], "mirror": []}
     for line in unframe(stdout, _SCHEMA):
         keyword, _, rest = line.partition(" ")
-        kind, _, value = rest.partition(" ")
         if keyword in ("transaction", "phase", "step", "code", "detail"):
             words[keyword] = "" if rest == "-" else rest
         elif keyword == "lost":
             lost.append(rest)
-        elif keyword == "live" and kind in live:
-            live[kind].append(value)
         else:
             raise refuse("node-answer-unknown", f"the node's report has the unknown line {line[:80]!r}")
     try:
@@ -88,14 +83,7 @@ def decode_report(stdout: bytes) -> TransactionReport:
         step=words.get("step", ""),
         code=words.get("code", ""),
         detail=decode_text(words.get("detail") or "-").decode("utf-8", "replace"),
-        live=_live(live) if any(live.values()) else None,
         containers_lost=tuple(lost),
-    )
-
-
-def _live(live: dict[str, list[str]]) -> LiveRegistryConfig:
-    return LiveRegistryConfig(
-        insecure_cidrs=tuple(live["cidr"]), insecure_entries=tuple(live["entry"]), mirrors=tuple(live["mirror"])
     )
 
 

@@ -59,7 +59,7 @@ REFUSED = PlannedNode(
     node=NODE,
     policy=POLICY,
     outcome=Outcome.REFUSED,
-    decision=Refusal(node="node1", problem=PROBLEM, changes=(CHANGE,), warnings=(PROBLEM,)),
+    decision=Refusal(node="node1", runtime="docker", problem=PROBLEM, changes=(CHANGE,), warnings=(PROBLEM,)),
     problem=PROBLEM,
 )
 SKIPPED = PlannedNode(node=NODE, policy=POLICY, outcome=Outcome.SKIPPED, reason="runs Harbor itself")
