@@ -1,1 +1,1 @@
-"""The documents that -o json prints, one module per schema."""
+"""Documents of -o json, one module per schema."""

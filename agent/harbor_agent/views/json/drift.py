@@ -1,4 +1,4 @@
-"""How nodes differ from their record."""
+"""The differences between nodes and their records."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def build_drift_document(report: DriftReport, exit_code: int, ended: Report | No
 
 
 def _group_nodes(nodes: Iterable[Json]) -> list[Json]:
-    """Return which nodes have the same status and differ in the same way."""
+    """Group the nodes with the same status and the same differences."""
     same = ("status", "code", "files", "entries", "arguments")
     return [
         {

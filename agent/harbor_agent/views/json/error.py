@@ -1,4 +1,4 @@
-"""An early end."""
+"""The error that ends a command early."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ ERROR_SCHEMA = "harbor-agent/error/2"
 
 
 def build_error_document(problem: Problem, code: ExitCode) -> Json:
-    """Return the object that an early end prints."""
+    """Return the object that a command prints if it ends early."""
     return {"schema": ERROR_SCHEMA, "error": {**describe_problem(problem), "exit_code": int(code)}}

@@ -1,4 +1,4 @@
-"""Runs of the past."""
+"""The runs in the history."""
 
 from __future__ import annotations
 

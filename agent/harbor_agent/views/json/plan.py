@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
-    from harbor_agent.model.plan import FileChange
+    from harbor_agent.model.plan import Activation, FileChange
     from harbor_agent.model.state import FileState
     from harbor_agent.views.json.common import Json
 
@@ -41,7 +41,7 @@ def build_plan_document(
 
 
 def _group_nodes(nodes: Iterable[Json]) -> list[Json]:
-    """Return which nodes have the same status and the same diffs."""
+    """Group the nodes with the same status and the same diffs."""
     said = ("status", "route", "action", "code")
     return [
         {
@@ -62,7 +62,7 @@ def _describe_node(planned: PlannedNode) -> Json:
         "status": planned.outcome.value,
         "route": plan.route.value if plan else "none",
         "action": plan.activation.action.value if plan else "none",
-        "activation": _describe_activation(plan) if plan else None,
+        "activation": _describe_activation(plan.activation) if plan else None,
         "files": [_describe_change(change) for change in (decision.changes if decision else ())],
         **explain(planned.problem, planned.reason),
         "containers_stopped": [
@@ -76,10 +76,10 @@ def _describe_node(planned: PlannedNode) -> Json:
     }
 
 
-def _describe_activation(plan: Plan) -> Json | None:
-    if plan.activation.action is Action.NONE:
+def _describe_activation(activation: Activation) -> Json | None:
+    if activation.action is Action.NONE:
         return None
-    return {"runtime": plan.runtime, "unit": plan.activation.unit, "action": plan.activation.action.value}
+    return {"runtime": activation.runtime, "unit": activation.unit, "action": activation.action.value}
 
 
 def _describe_change(change: FileChange) -> Json:

@@ -1,4 +1,4 @@
-"""How a run ended."""
+"""The report of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUN_SCHEMA = "harbor-agent/run/2"
 
 
 def build_run_document(report: Report) -> Json:
-    """Return the object that `apply -o json` and `verify -o json` print."""
+    """Return the object that `apply -o json`, `verify -o json` and `rollback -o json` print."""
     return {
         **begin_document(RUN_SCHEMA),
         "run_id": report.run_id,

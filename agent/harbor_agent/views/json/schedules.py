@@ -1,4 +1,4 @@
-"""Schedules that are installed."""
+"""The installed schedules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cluster secrets: what is to be done, what was done, what is there."""
+"""Pull secrets in the cluster: planned, applied, listed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRETS_SCHEMA = "harbor-agent/secrets/2"
 
 
 def describe_secrets(secrets: SecretsReport | None) -> Json | None:
-    """Return the `secret` member: every secret in every namespace, or null where none was asked for."""
+    """Return the `secret` member: every secret in every namespace, or null if there is no request for one."""
     if secrets is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""What `workloads … -o json` prints, as plain values; docs/schemas/ holds the JSON Schema of each document."""
+"""Workloads and their pull secrets, in manifests and in the cluster."""
 
 from __future__ import annotations
 

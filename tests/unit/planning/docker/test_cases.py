@@ -63,10 +63,15 @@ def load(folder: Path) -> Case:
     )
 
 
+LEAST_CASES = 50
 ALL = [load(path.parent) for path in sorted(CASES.glob("*/case.yaml"))]
 REFUSED = [case for case in ALL if "refusal" in case.expect]
 PLANNED = [case for case in ALL if "refusal" not in case.expect]
 CHANGED = [case for case in PLANNED if case.after]
+
+
+def test_every_case_is_found() -> None:
+    assert len(ALL) >= LEAST_CASES
 
 
 def by_name(cases: list[Case]) -> pytest.MarkDecorator:
