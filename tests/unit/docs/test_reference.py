@@ -156,6 +156,7 @@ def keys(prefix: str, *classes: type) -> Iterator[tuple[str, object]]:
 def known_keys() -> dict[str, object]:
     found = dict(keys("", Policy))
     found |= keys("registries[].", Registry)
+    found["registries[].state"] = found.pop("registries[].presence")
     found |= keys("registries[].credentials.", CredentialsSource)
     found |= keys("registries[].secret.", SecretPolicy)
     found |= keys("rollout.", Rollout)
