@@ -1,4 +1,4 @@
-"""The one form in which a login goes over the wire and into a secret (RFC 7617)."""
+"""The form in which a login is sent to a registry and stored in a secret (RFC 7617)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 def encode_login(credentials: Credentials) -> Sensitive:
     """Return base64 of `username:password` in UTF-8.
 
-    Raises UsageError for a user name with a colon, which RFC 7617 cannot carry, and for text that is not
-    valid Unicode (an undecodable byte in an environment variable).
+    Raises UsageError for a user name with a colon, which RFC 7617 does not allow, and for text that is not valid
+    Unicode (an undecodable byte in an environment variable).
     """
     name, colon, _ = credentials.username.partition(":")
-    if colon:  # what follows is most likely a password
+    if colon:  # the rest is most likely a password
         raise UsageError.of(
             "credentials-username-invalid",
-            f"the user name '{name}:…' holds a colon, which no registry login can carry",
-            "give user name and password separately",
+            f"the user name '{name}:…' contains a colon, which no registry login can contain",
+            "specify user name and password separately",
         )
     try:
         login = f"{credentials.username}:{credentials.password.reveal()}".encode()
-    except UnicodeEncodeError:  # its text would name what was being encoded
+    except UnicodeEncodeError:  # its message would quote the login
         raise UsageError.of(
             "credentials-not-utf8",
             "the user name or password is not valid UTF-8",

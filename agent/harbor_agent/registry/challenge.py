@@ -1,4 +1,4 @@
-"""How a registry asks for a login: its `WWW-Authenticate` header (RFC 7235, distribution's token specification)."""
+"""A registry's `WWW-Authenticate` header (RFC 7235, distribution's token specification)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PARAMETER = re.compile(r"""([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """One challenge. `scheme` is lower case; `realm` and `service` are "" where they are not given."""
+    """A challenge. `scheme` is lower case; `realm` and `service` are "" if they are missing."""
 
     scheme: str
     realm: str = ""
     service: str = ""
 
 
-def preferred_challenge(headers: Iterable[str]) -> Challenge | None:
+def choose_challenge(headers: Iterable[str]) -> Challenge | None:
     """Return the Bearer challenge of the header's values, else the Basic one, else None."""
     challenges = {challenge.scheme: challenge for challenge in map(_parse, headers) if challenge}
     return challenges.get("bearer") or challenges.get("basic")

@@ -1,4 +1,4 @@
-"""What an answer means that is not the one a working registry gives; each has a code of its own."""
+"""Answers that a working registry does not give, as problems with a code each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from harbor_agent.errors import Problem
-from harbor_agent.registry.http import place, tls_on_http
+from harbor_agent.registry.http import describe_tls, format_origin
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -19,7 +19,7 @@ _LONGEST_NAME = 100
 
 
 def is_registry(answer: Answer) -> bool:
-    """Whether a 200 from /v2/ is a registry's: it names the API's version, or is a JSON object."""
+    """Whether a 200 from /v2/ is a registry's: it has the API version header, or is a JSON object."""
     if "docker-distribution-api-version" in answer.headers:
         return True
     try:
@@ -28,72 +28,74 @@ def is_registry(answer: Answer) -> bool:
         return False
 
 
-def unexpected(answer: Answer, url: str) -> Problem:
-    """Return what a status means that none of the steps can go on from."""
-    where = place(url)
+def describe_unexpected(answer: Answer, url: str) -> Problem:
+    """Return the problem of a status that no step expects."""
+    server = format_origin(url)
     if answer.status in _REDIRECTS:
-        return _redirected(answer, url)
+        return _describe_redirect(answer, url)
     # nginx says "The plain HTTP request was sent to HTTPS port", Go "Client sent an HTTP request to an HTTPS server"
     if answer.status == 400 and b"HTTPS" in answer.body:  # noqa: PLR2004  (Bad Request)
-        return tls_on_http(url)
+        return describe_tls(url)
     if answer.status == 429:  # noqa: PLR2004  (Too Many Requests)
         return Problem(
             code="registry-too-many-requests",
-            message=f"{where} answers no more for now (HTTP 429)",
-            hint="wait, or log in: registries count anonymous requests more strictly",
+            message=f"{server} is rate limiting requests (HTTP 429)",
+            hint="wait, or log in: registries limit anonymous requests more strictly",
         )
     if answer.status >= _SERVER_ERROR:
         return Problem(
             code="registry-server-error",
-            message=f"{where} answers with an error of its own (HTTP {answer.status})",
-            hint="look at the registry's logs; with Harbor, all its containers must be up",
+            message=f"{server} answers with a server error (HTTP {answer.status})",
+            hint="check the registry's logs; all of Harbor's containers must be running",
         )
     return Problem(
         code="registry-not-a-registry",
-        message=f"{where} is no registry: {urlsplit(url).path} answers with HTTP {answer.status}",
-        hint="check the port: Harbor's is that of its web page, a plain registry's usually 5000",
+        message=f"{server} is not a registry: {urlsplit(url).path} answers with HTTP {answer.status}",
+        hint="check the port: Harbor uses the port of its web page, a plain registry usually 5000",
     )
 
 
-def _redirected(answer: Answer, url: str) -> Problem:
+def _describe_redirect(answer: Answer, url: str) -> Problem:
     try:
-        target = place(urljoin(url, answer.headers.get("location", "")))
+        target = format_origin(urljoin(url, answer.headers.get("location", "")))
     except ValueError:
         target = ""
     if url.startswith("http:") and target.startswith("https:"):
         return Problem(
             code="registry-redirects-to-https",
-            message=f"{place(url)} sends every request on to {target} (HTTP {answer.status}); it was not followed",
-            hint=f"write {target}: the registry has HTTPS on, and no node needs to be told about plain HTTP",
+            message=f"{format_origin(url)} redirects every request to {target} (HTTP {answer.status}), "
+            "which was not followed",
+            hint=f"use {target}: with HTTPS on, nodes need no setting for plain HTTP",
         )
     return Problem(
         code="registry-redirects",
-        message=f"{place(url)} sends requests on to {target or 'nowhere'} (HTTP {answer.status}); it was not followed",
-        hint="give the address that the registry has itself",
+        message=f"{format_origin(url)} redirects requests to {target or 'an invalid URL'} (HTTP {answer.status}), "
+        "which was not followed",
+        hint="use the registry's own address",
     )
 
 
-def credentials_wrong(address: Address, username: str) -> Problem:
-    """Return the problem of a login that the registry does not take; the password is not in it."""
+def describe_rejected_login(address: Address, username: str) -> Problem:
+    """Return the problem of a login that the registry rejects; it does not contain the password."""
     return Problem(
         code="registry-credentials-wrong",
-        message=f"{address} does not accept the login of '{username}'",
+        message=f"{address} rejects the login of '{username}'",
         hint="check user name and password; a robot account is named robot$project+name, may be disabled or expired, "
-        "and its $ must not have met a shell",
+        "and its $ must be quoted in a shell",
     )
 
 
-def token_refused(address: Address, realm: str) -> Problem:
-    """Return the problem of a token service and a registry that do not belong together."""
+def describe_rejected_token(address: Address, realm: str) -> Problem:
+    """Return the problem of a registry that rejects its token service's token."""
     return Problem(
         code="registry-token-refused",
-        message=f"{address} does not accept the token that {place(realm)} gave for the login",
+        message=f"{address} rejects the token that {format_origin(realm)} issued for the login",
         hint="check the clocks of both, and that the registry trusts the token service's certificate",
     )
 
 
-def unhealthy(address: Address, answer: Answer) -> Problem | None:
-    """Return what Harbor's health document says is wrong, None where nothing is."""
+def find_unhealthy(address: Address, answer: Answer) -> Problem | None:
+    """Return what Harbor's health document reports as find_unhealthy, None if nothing."""
     try:
         document = json.loads(answer.body)
         status = document["status"]
@@ -102,13 +104,13 @@ def unhealthy(address: Address, answer: Answer) -> Problem | None:
         return None
     if status == "healthy":
         return None
-    named = f": {_cut(', '.join(map(str, parts)))}" if parts else ""
+    named = f": {_shorten(', '.join(map(str, parts)))}" if parts else ""
     return Problem(
         code="registry-unhealthy",
-        message=f"Harbor at {address} says that it is {_cut(str(status))}{named}",
-        hint="look at those containers on the Harbor host; pulls may fail until they are healthy",
+        message=f"Harbor at {address} reports that it is {_shorten(str(status))}{named}",
+        hint="check those containers on the Harbor host; pulls may fail until they are healthy",
     )
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"

@@ -1,7 +1,7 @@
-"""Whether a login can pull from a registry, asked over HTTP before anything is changed.
+"""Whether a login can pull from a registry, checked over HTTP before anything is changed.
 
-The steps are those of a docker client (distribution's token specification), with one addition for Harbor: it
-answers 401 to a wrong password only where no scope is asked for; with one it hands out an anonymous token.
+The steps are those of a docker client (distribution's token specification), with one addition for Harbor: it answers
+401 to a wrong password only if the request has no scope; with a scope it issues an anonymous token.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from urllib.parse import urlencode, urlsplit
 from harbor_agent.errors import Problem
 from harbor_agent.formats.basic_auth import encode_login
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.challenge import preferred_challenge
-from harbor_agent.registry.http import Answer, Web, place, same_origin
+from harbor_agent.registry.challenge import choose_challenge
+from harbor_agent.registry.http import Answer, HttpClient, format_origin, is_same_origin
 from harbor_agent.registry.problems import (
-    credentials_wrong,
+    describe_rejected_login,
+    describe_rejected_token,
+    describe_unexpected,
+    find_unhealthy,
     is_registry,
-    token_refused,
-    unexpected,
-    unhealthy,
 )
 
 if TYPE_CHECKING:
@@ -61,125 +61,127 @@ def validate(
 ) -> Validation:
     """Ask the registry whether `credentials` are right and, with `repository`, whether they may pull from it.
 
-    One wrong login is sent at most (Harbor locks a user for 1.5 s after each). `reference` is a tag or digest;
-    without it the repository's tags are asked for. `timeout` is seconds for each request, of which there are at
-    most seven. Proxies of the environment are used (harbor_agent.local.proxy) and named in the notes. Raises
-    UsageError for credentials that no registry can take; everything else is in the answer.
+    Sends at most one wrong login (Harbor locks a user for 1.5 s after each). `reference` is a tag or digest; without
+    it the request is for the repository's tags. `timeout` is seconds for each request, of which there are at most
+    seven. Proxies of the environment are used (harbor_agent.local.proxy) and named in the notes. Raises UsageError
+    for credentials that no registry can accept; everything else is in the answer.
     """
     check = _Check(address, credentials, timeout)
     if repository and address.is_docker_hub and "/" not in repository:
-        repository = f"library/{repository}"  # what docker makes of a short name
+        repository = f"library/{repository}"  # docker expands short names this way
     problem = check.run(repository, reference)
-    return Validation(address=address, problem=problem, notes=tuple(check.closing_notes()))
+    return Validation(address=address, problem=problem, notes=tuple(check.list_notes()))
 
 
 class _Check:
-    """One run of questions to one registry; every step returns what ended it, or None."""
+    """The requests of one check; every step returns the problem that ended it, or None."""
 
     def __init__(self, address: Address, credentials: Credentials, timeout: float) -> None:
         self._address = address
         self._username = credentials.username
         self._basic = Sensitive(f"Basic {encode_login(credentials).reveal()}")
-        self._web = Web(timeout=timeout)
+        self._client = HttpClient(timeout=timeout)
         self._notes: list[Problem] = []
 
     def run(self, repository: str | None, reference: str | None) -> Problem | None:
         base = f"{self._address.url}/v2/"
-        answer = self._web.ask("GET", base)
+        answer = self._client.request("GET", base)
         if isinstance(answer, Problem):
             return answer
         if answer.status == _OK and is_registry(answer):
-            return self._open(repository, reference)
-        challenge = preferred_challenge(answer.headers.get_list("www-authenticate"))
+            return self._check_open(repository, reference)
+        challenge = choose_challenge(answer.headers.get_list("www-authenticate"))
         if answer.status != _UNAUTHORIZED or not challenge:
-            return unexpected(answer, base)
+            return describe_unexpected(answer, base)
         if challenge.scheme == "basic":
-            return self._with_basic(base, repository, reference)
-        return self._with_token(base, challenge, repository, reference)
+            return self._check_basic(base, repository, reference)
+        return self._check_token(base, challenge, repository, reference)
 
-    def closing_notes(self) -> list[Problem]:
-        """Return the notes, with the proxies that were used."""
+    def list_notes(self) -> list[Problem]:
+        """Return the notes, including the proxies that were used."""
         proxies = [
             Problem(
                 code="registry-through-proxy",
-                message=f"{self._address} was asked through the proxy {proxy}",
-                hint=f"a registry inside the network belongs in NO_PROXY: add {self._address.host}",
+                message=f"requests to {self._address} went through the proxy {proxy}",
+                hint=f"if the registry is inside the network, add {self._address.host} to NO_PROXY",
             )
-            for proxy in sorted(self._web.proxies)
+            for proxy in sorted(self._client.proxies)
         ]
         return [*self._notes, *proxies]
 
-    def _open(self, repository: str | None, reference: str | None) -> Problem | None:
-        self._note("registry-open", f"{self._address} asks for no login: any user name and password pass")
-        return self._may_pull(None, repository, reference)
+    def _check_open(self, repository: str | None, reference: str | None) -> Problem | None:
+        self._note("registry-open", f"{self._address} requires no login: it accepts any user name and password")
+        return self._check_pull(None, repository, reference)
 
-    def _with_basic(self, base: str, repository: str | None, reference: str | None) -> Problem | None:
-        answer = self._web.ask("GET", base, authorization=self._basic)
+    def _check_basic(self, base: str, repository: str | None, reference: str | None) -> Problem | None:
+        answer = self._client.request("GET", base, authorization=self._basic)
         if isinstance(answer, Problem):
             return answer
         if answer.status == _UNAUTHORIZED:
-            return credentials_wrong(self._address, self._username)
+            return describe_rejected_login(self._address, self._username)
         if answer.status != _OK:
-            return unexpected(answer, base)
-        return self._may_pull(self._basic, repository, reference)
+            return describe_unexpected(answer, base)
+        return self._check_pull(self._basic, repository, reference)
 
-    def _with_token(
+    def _check_token(
         self, base: str, challenge: Challenge, repository: str | None, reference: str | None
     ) -> Problem | None:
-        problem = self._judge_realm(challenge.realm)
+        problem = self._check_realm(challenge.realm)
         if problem:
             return problem
         if challenge.service == "harbor-registry":
-            self._ask_health()
-        token = self._token(challenge, None)
+            self._check_health()
+        token = self._request_token(challenge, None)
         if isinstance(token, Problem):
             return token
-        answer = self._web.ask("GET", base, authorization=token)
+        answer = self._client.request("GET", base, authorization=token)
         if isinstance(answer, Problem):
             return answer
         if answer.status != _OK:
-            return token_refused(self._address, challenge.realm)
+            return describe_rejected_token(self._address, challenge.realm)
         if not repository:
             return None
-        token = self._token(challenge, f"repository:{repository}:pull")
-        return token if isinstance(token, Problem) else self._may_pull(token, repository, reference)
+        token = self._request_token(challenge, f"repository:{repository}:pull")
+        return token if isinstance(token, Problem) else self._check_pull(token, repository, reference)
 
-    def _judge_realm(self, realm: str) -> Problem | None:
-        """Note a token service elsewhere; refuse one that the login would reach in the clear."""
-        expected, actual = place(self._address.url), place(realm)
+    def _check_realm(self, realm: str) -> Problem | None:
+        """Note a token service elsewhere; refuse one that would get the login unencrypted."""
+        expected, actual = format_origin(self._address.url), format_origin(realm)
         hub = self._address.is_docker_hub and actual == "https://auth.docker.io"
-        if hub or same_origin(self._address.url, realm):
+        if hub or is_same_origin(self._address.url, realm):
             return None
         hint = "for Harbor: set hostname, port and external_url in harbor.yml to the address that nodes use"
         if not actual.startswith(("http://", "https://")):
-            message = f"{expected} names a token service that is no URL"
+            message = f"{expected} names a token service that is not a URL"
             return Problem(code="registry-realm-invalid", message=message, hint=hint)
         if expected.startswith("https:") and actual.startswith("http:"):
-            message = f"{expected} sends logins in the clear to {actual}; nothing was sent"
+            message = f"{expected} directs logins to {actual}, which is not encrypted; nothing was sent"
             return Problem(code="registry-realm-downgrade", message=message, hint=hint)
-        self._note("registry-realm-elsewhere", f"{expected} sends logins to {actual}", hint)
+        self._note("registry-realm-elsewhere", f"{expected} directs logins to {actual}", hint)
         return None
 
-    def _token(self, challenge: Challenge, scope: str | None) -> Sensitive | Problem:
+    def _request_token(self, challenge: Challenge, scope: str | None) -> Sensitive | Problem:
         query = {"service": challenge.service} | ({"scope": scope} if scope else {})
         separator = "&" if urlsplit(challenge.realm).query else "?"
-        answer = self._web.ask("GET", f"{challenge.realm}{separator}{urlencode(query)}", authorization=self._basic)
+        answer = self._client.request(
+            "GET", f"{challenge.realm}{separator}{urlencode(query)}", authorization=self._basic
+        )
         if isinstance(answer, Problem):
             return answer
         if answer.status in {_UNAUTHORIZED, _FORBIDDEN}:
-            return credentials_wrong(self._address, self._username)
+            return describe_rejected_login(self._address, self._username)
         if answer.status != _OK:
-            return unexpected(answer, challenge.realm)
-        token = _member(answer, "token") or _member(answer, "access_token")
+            return describe_unexpected(answer, challenge.realm)
+        token = _read_member(answer, "token") or _read_member(answer, "access_token")
         if not token:
             return Problem(
                 code="registry-token-missing",
-                message=f"{place(challenge.realm)} accepted the login but gave no token",
-                hint="check what answers there: it should be the registry's token service",
+                message=f"{format_origin(challenge.realm)} accepted the login but returned no token",
+                hint="check that this is the registry's token service, and not a proxy",
             )
         return Sensitive(f"Bearer {token}")
 
-    def _may_pull(
+    def _check_pull(
         self, authorization: Sensitive | None, repository: str | None, reference: str | None
     ) -> Problem | None:
         if not repository:
@@ -187,7 +189,7 @@ class _Check:
         image = f"{self._address}/{repository}" + (f":{reference}" if reference and ":" not in reference else "")
         path = f"manifests/{reference}" if reference else "tags/list"
         url = f"{self._address.url}/v2/{repository}/{path}"
-        answer = self._web.ask(
+        answer = self._client.request(
             "HEAD" if reference else "GET",
             url,
             authorization=authorization,
@@ -201,23 +203,23 @@ class _Check:
             case 401 | 403:
                 return Problem(
                     code="registry-pull-denied",
-                    message=f"the user '{self._username}' may not pull {image}",
-                    hint=f"give the account the right to pull from {repository.split('/')[0]}, or check the name",
+                    message=f"user '{self._username}' is not allowed to pull {image}",
+                    hint=f"grant the account pull access to {repository.split('/')[0]}, or check the name",
                 )
             case 404:
                 return Problem(
                     code="registry-image-missing",
-                    message=f"there is no {image}",
-                    hint="check repository and tag; some registries answer so too where the right to pull is missing",
+                    message=f"{image} does not exist",
+                    hint="check repository and tag; some registries also give this answer if pulling is not allowed",
                 )
             case _:
-                return unexpected(answer, url)
+                return describe_unexpected(answer, url)
 
-    def _ask_health(self) -> None:
-        """Note what Harbor says of itself: its answer is 200 also when it is unhealthy."""
-        answer = self._web.ask("GET", f"{self._address.url}/api/v2.0/health", accept="application/json")
+    def _check_health(self) -> None:
+        """Note what Harbor reports about itself; it answers 200 even if it is unhealthy."""
+        answer = self._client.request("GET", f"{self._address.url}/api/v2.0/health", accept="application/json")
         if isinstance(answer, Answer) and answer.status == _OK:
-            problem = unhealthy(self._address, answer)
+            problem = find_unhealthy(self._address, answer)
             if problem:
                 self._notes.append(problem)
 
@@ -225,8 +227,8 @@ class _Check:
         self._notes.append(Problem(code=code, message=message, hint=hint))
 
 
-def _member(answer: Answer, name: str) -> str:
-    """Return a string member of a JSON object, "" where there is none."""
+def _read_member(answer: Answer, name: str) -> str:
+    """Return a string member of a JSON object, "" if it is missing."""
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError):

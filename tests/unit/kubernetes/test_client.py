@@ -14,7 +14,7 @@ from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.cluster import open_cluster
 from harbor_agent.kubernetes.eviction import Evictions
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.http import Web
+from harbor_agent.registry.http import HttpClient
 from tests.cluster.answering import Reply, answering
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def test_a_server_that_is_no_url(tmp_path: Path) -> None:
 @pytest.mark.parametrize("token", ["canary\n", "canary\r\nX: y", "canäry"])
 def test_a_registrys_token_that_no_header_can_carry_is_not_printed(server: Answering, token: str) -> None:
     url = f"http://127.0.0.1:{server.port}/v2/"
-    problem = Web(timeout=10).ask("GET", url, authorization=Sensitive(f"Bearer {token}"))
+    problem = HttpClient(timeout=10).request("GET", url, authorization=Sensitive(f"Bearer {token}"))
     assert isinstance(problem, Problem)
-    assert (problem.code, "no request can carry" in problem.message) == ("registry-unreachable", True)
+    assert (problem.code, "an HTTP header cannot contain" in problem.message) == ("registry-unreachable", True)
     assert not re.search("canary|ä", str(problem))
 
 
@@ -163,7 +163,7 @@ def test_a_registrys_token_that_no_header_can_carry_is_not_printed(server: Answe
 )
 def test_a_proxy_that_is_no_url_is_not_printed(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    problem = Web(timeout=10).ask("GET", "http://192.0.2.1/v2/")
+    problem = HttpClient(timeout=10).request("GET", "http://192.0.2.1/v2/")
     assert isinstance(problem, Problem)
     assert (problem.code, "%23" in problem.hint) == ("registry-proxy-failed", True)
     assert not re.search("canary|54321", str(problem))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harbor_agent.registry.challenge import Challenge, preferred_challenge
+from harbor_agent.registry.challenge import Challenge, choose_challenge
 
 HARBOR = 'Bearer realm="http://192.168.0.99/service/token",service="harbor-registry"'
 
@@ -27,4 +27,4 @@ HARBOR = 'Bearer realm="http://192.168.0.99/service/token",service="harbor-regis
     ],
 )  # fmt: skip
 def test_challenge(headers: list[str], expected: Challenge | None) -> None:
-    assert preferred_challenge(headers) == expected
+    assert choose_challenge(headers) == expected

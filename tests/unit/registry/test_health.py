@@ -10,7 +10,7 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.registry.http import Answer
-from harbor_agent.registry.problems import unhealthy
+from harbor_agent.registry.problems import find_unhealthy
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, answering
 
@@ -22,13 +22,13 @@ NESTED = b"[" * 200_000
 def said(status: str, *components: str) -> str:
     parts = [{"name": name, "status": "unhealthy"} for name in components]
     body = json.dumps({"status": status, "components": parts}).encode()
-    problem = unhealthy(Address.parse("192.0.2.9"), Answer(status=200, headers=httpx2.Headers(), body=body))
+    problem = find_unhealthy(Address.parse("192.0.2.9"), Answer(status=200, headers=httpx2.Headers(), body=body))
     assert problem
     return problem.message
 
 
 def test_the_containers_are_named() -> None:
-    assert said("unhealthy", "core", "database").endswith("says that it is unhealthy: core, database")
+    assert said("unhealthy", "core", "database").endswith("reports that it is unhealthy: core, database")
 
 
 def test_endless_names_are_cut() -> None:
@@ -54,4 +54,4 @@ def test_a_token_nested_without_end_is_none() -> None:
 
 def test_health_nested_without_end_is_passed_over() -> None:
     answer = Answer(status=200, headers=httpx2.Headers(), body=NESTED)
-    assert unhealthy(Address.parse("192.0.2.9"), answer) is None
+    assert find_unhealthy(Address.parse("192.0.2.9"), answer) is None
