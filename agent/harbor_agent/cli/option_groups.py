@@ -6,7 +6,62 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from copy import copy
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+from harbor_agent.cli import options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """Which nodes, and how to reach them."""
+
+    inventory: options.Inventory = None
+    limit: options.Limit = None
+    transport: options.TransportOption = options.TransportName.SSH
+    forks: options.Forks = options.DEFAULT_FORKS
+    vault_id: options.VaultIds = None
+    vault_password_file: options.VaultPasswordFiles = None
+    ask_vault_pass: options.AskVaultPass = False
+    ask_pass: options.AskPass = False
+    ask_become_pass: options.AskBecomePass = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginOptions:
+    """Which registries, and the login there."""
+
+    registry: options.Registries = None
+    config: options.Config = None
+    username: options.Username = None
+    password_stdin: options.PasswordStdin = False
+    password_file: options.PasswordFile = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """The desired state of the nodes, apart from the registries."""
+
+    route: options.RouteOption = None
+    absent: options.Absent = False
+    repair: options.Repair = False
+    root: options.Root = None
+    assume_docker_version: options.AssumedVersion = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretOptions:
+    """The pull secret and its cluster."""
+
+    secret_name: options.SecretName = None
+    namespace: options.Namespaces = None
+    service_account: options.ServiceAccounts = None
+    key_form: options.KeyForm = None
+    email: options.Email = None
+    kubeconfig: options.Kubeconfig = None
+    context: options.Context = None
+    force_conflicts: options.ForceConflicts = False
+
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Annotated
 
 from harbor_agent.cli.help import Panel, build_option
@@ -217,54 +216,3 @@ Output = Annotated[Format, build_option(Panel.OUTPUT, "-o --output", "Result as 
 Verbose = Annotated[
     int, build_option(Panel.OUTPUT, "-v --verbose", "Report every node.", show_default=False, count=True)
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeOptions:
-    """Which nodes, and how to reach them."""
-
-    inventory: Inventory = None
-    limit: Limit = None
-    transport: TransportOption = TransportName.SSH
-    forks: Forks = DEFAULT_FORKS
-    vault_id: VaultIds = None
-    vault_password_file: VaultPasswordFiles = None
-    ask_vault_pass: AskVaultPass = False
-    ask_pass: AskPass = False
-    ask_become_pass: AskBecomePass = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginOptions:
-    """Which registries, and the login there."""
-
-    registry: Registries = None
-    config: Config = None
-    username: Username = None
-    password_stdin: PasswordStdin = False
-    password_file: PasswordFile = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanOptions:
-    """The desired state of the nodes, apart from the registries."""
-
-    route: RouteOption = None
-    absent: Absent = False
-    repair: Repair = False
-    root: Root = None
-    assume_docker_version: AssumedVersion = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretOptions:
-    """The pull secret and its cluster."""
-
-    secret_name: SecretName = None
-    namespace: Namespaces = None
-    service_account: ServiceAccounts = None
-    key_form: KeyForm = None
-    email: Email = None
-    kubeconfig: Kubeconfig = None
-    context: Context = None
-    force_conflicts: ForceConflicts = False

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harbor_agent.cli.options import KeyFormName, LoginOptions, NodeOptions, PlanOptions, SecretOptions
+from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions
+from harbor_agent.cli.options import KeyFormName
 from harbor_agent.errors import UsageError
 
 if TYPE_CHECKING:

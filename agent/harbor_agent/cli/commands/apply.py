@@ -12,7 +12,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.cli.signals import graceful_stop
@@ -65,11 +65,11 @@ OnlyUnmanaged = Annotated[
 def apply(
     plan_file: PlanFilePath = None,
     *,
-    nodes: options.NodeOptions,
-    login: options.LoginOptions,
-    plan_options: options.PlanOptions,
+    nodes: NodeOptions,
+    login: LoginOptions,
+    plan_options: PlanOptions,
     verify_image: options.VerifyImage = None,
-    secret: options.SecretOptions,
+    secret: SecretOptions,
     resume: Resume = None,
     only_unmanaged: OnlyUnmanaged = False,
     live_restore: options.LiveRestore = False,

@@ -13,7 +13,7 @@ from harbor_agent.cli.commands.apply import confirm_plan
 from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.metrics import Measurement
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -86,8 +86,8 @@ NodeName = Annotated[str, typer.Argument(help="Node, as the inventory names it."
 def drift(
     *,
     subcommand: typer.Context,
-    nodes: options.NodeOptions,
-    login: options.LoginOptions,
+    nodes: NodeOptions,
+    login: LoginOptions,
     route: options.RouteOption = None,
     verify_image: options.VerifyImage = None,
     correct: Correct = False,

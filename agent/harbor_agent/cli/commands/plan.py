@@ -11,7 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode
@@ -51,11 +51,11 @@ PlanFilePath = Annotated[str, typer.Argument(help="Plan file written by `plan --
 def plan(
     *,
     subcommand: typer.Context,
-    nodes: options.NodeOptions,
-    login: options.LoginOptions,
-    plan_options: options.PlanOptions,
+    nodes: NodeOptions,
+    login: LoginOptions,
+    plan_options: PlanOptions,
     verify_image: options.VerifyImage = None,
-    secret: options.SecretOptions,
+    secret: SecretOptions,
     live_restore: options.LiveRestore = False,
     out: Out = None,
     valid_hours: ValidHours = 24.0,

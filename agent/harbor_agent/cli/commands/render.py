@@ -9,7 +9,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.console import print_result, print_status
 from harbor_agent.cli.help import command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode, UsageError
@@ -39,7 +39,7 @@ def render(
     *,
     registry: options.Registries = None,
     config: options.Config = None,
-    plan_options: options.PlanOptions,
+    plan_options: PlanOptions,
 ) -> ExitCode:
     """Print the systemd drop-in for the registries.
 
@@ -49,10 +49,10 @@ def render(
     from harbor_agent.engine.plan.run_plan import plan_run, render_drop_in
     from harbor_agent.engine.request.resolve import resolve
 
-    login = options.LoginOptions(registry=registry, config=config)
-    request = build_request(options.NodeOptions(), login, plan_options, options.SecretOptions(), None)
+    login = LoginOptions(registry=registry, config=config)
+    request = build_request(NodeOptions(), login, plan_options, SecretOptions(), None)
     if request.root is None:
-        if replace(plan_options, route=None) != options.PlanOptions() or plan_options.route is RouteChoice.DAEMON_JSON:
+        if replace(plan_options, route=None) != PlanOptions() or plan_options.route is RouteChoice.DAEMON_JSON:
             raise UsageError.of("flags-ambiguous", "without --root, only the drop-in can be printed", "add --root DIR")
         print_result(render_drop_in(resolve(request)).removesuffix("\n"))
         return ExitCode.DONE

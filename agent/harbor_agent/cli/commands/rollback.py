@@ -11,7 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import confirm_plan, print_report
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -45,7 +45,7 @@ def rollback(
     *,
     node: NodeName = None,
     pristine: Pristine = False,
-    nodes: options.NodeOptions,
+    nodes: NodeOptions,
     config: options.Config = None,
     accept_restart: options.AcceptRestart = False,
     drain: options.Drain = False,

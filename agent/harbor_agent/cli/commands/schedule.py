@@ -10,7 +10,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
 from harbor_agent.errors import ExitCode
@@ -112,7 +112,7 @@ class CheckOptions:
 )
 def install(
     *,
-    nodes: options.NodeOptions,
+    nodes: NodeOptions,
     check: CheckOptions,
     name: Name = None,
     yes: options.Yes = False,
@@ -148,7 +148,7 @@ def install(
 @describe(registry="Registry to check (http:// assumed); repeatable. Restricts the check to the registries given.")
 def show(
     *,
-    nodes: options.NodeOptions,
+    nodes: NodeOptions,
     check: CheckOptions,
     name: Name = None,
     crontab: Crontab = False,
@@ -160,7 +160,7 @@ def show(
     """
     from harbor_agent.engine.schedule import install as schedule
 
-    if (nodes, check, crontab) == (options.NodeOptions(), CheckOptions(), False):
+    if (nodes, check, crontab) == (NodeOptions(), CheckOptions(), False):
         _show_installed(schedule.installed(name), output)
         return ExitCode.DONE
     ready = _build_schedule(nodes, check, name, 0)
@@ -192,7 +192,7 @@ def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
     return ExitCode.DONE
 
 
-def _build_schedule(nodes: options.NodeOptions, check: CheckOptions, name: str | None, verbose: int) -> ReadySchedule:
+def _build_schedule(nodes: NodeOptions, check: CheckOptions, name: str | None, verbose: int) -> ReadySchedule:
     from harbor_agent.engine.schedule.request import ScheduleRequest, make_schedule
     from harbor_agent.planning.schedule import parse_timing
 

@@ -10,7 +10,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import LoginOptions, SecretOptions, describe
 from harbor_agent.cli.request import add_secret_flags, build_flags
 from harbor_agent.errors import ExitCode
 from harbor_agent.views.text.style import render_warnings
@@ -50,8 +50,8 @@ OnlyIn = Annotated[
 )
 def apply(
     *,
-    login: options.LoginOptions,
-    secret: options.SecretOptions,
+    login: LoginOptions,
+    secret: SecretOptions,
     yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
@@ -82,7 +82,7 @@ def apply(
     context="Ignored; the cluster is not contacted.",
     force_conflicts="Ignored; the cluster is not contacted.",
 )
-def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> ExitCode:
+def render(*, login: LoginOptions, secret: SecretOptions) -> ExitCode:
     """Print the secret's manifest, with the password in it.
 
     Contacts neither the registry nor the cluster.
@@ -109,7 +109,7 @@ def render(*, login: options.LoginOptions, secret: options.SecretOptions) -> Exi
     username="User to check.",
     verify_image="Image of the registry; also checks that the user may pull it.",
 )
-def validate(*, login: options.LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
+def validate(*, login: LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
     """Check user and password at the registry; change nothing."""
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import resolve

@@ -8,7 +8,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import print_report
 from harbor_agent.cli.help import command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.errors import ExitCode
@@ -30,8 +30,8 @@ app = command_app()
 )
 def verify(
     *,
-    nodes: options.NodeOptions,
-    login: options.LoginOptions,
+    nodes: NodeOptions,
+    login: LoginOptions,
     verify_image: options.VerifyImage = None,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
