@@ -359,7 +359,7 @@ class TestCommand:
         done = self.run(apiserver, *wish, "--yes", "-o", "json")
         jsonschema.validate(json.loads(done.stdout), json.loads((SCHEMAS / "secret-2.json").read_text()))
         assert done.returncode == 0, done.stderr
-        assert "no secrets created by harbor-agent" in self.run(apiserver, "show", "-n", space).stdout
+        assert "Pull secrets: none created by harbor-agent" in self.run(apiserver, "show", "-n", space).stdout
         assert "canary" not in shown.stdout + shown.stderr + asked.stderr + done.stdout + done.stderr
 
 

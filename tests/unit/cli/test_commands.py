@@ -33,7 +33,7 @@ def test_render_of_a_tree_prints_the_file_as_it_would_be(run: Runner, tree: Path
     assert "/etc/default/docker" in ran.err
 
 
-def test_render_of_what_only_a_tree_can_tell_is_refused(run: Runner) -> None:
+def test_render_refuses_options_that_need_a_tree(run: Runner) -> None:
     assert run("render", "--registry", "h", "--route", "daemon-json").rc == 2
 
 

@@ -87,7 +87,7 @@ def test_what_is_fine_ends_without_it(run: Runner, tree: Path) -> None:
     assert "explain" not in run("plan", "--root", str(tree), "--registry", "192.168.0.99").err
 
 
-def test_whoever_says_no_is_not_told_why(tree: Path) -> None:
+def test_a_declined_question_needs_no_explanation(tree: Path) -> None:
     ours, theirs = os.openpty()
     try:
         os.write(ours, b"n\n")

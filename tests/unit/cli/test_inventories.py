@@ -1,4 +1,4 @@
-"""Inventories on the command line: found, opened, written into plan files, and told where they are wrong."""
+"""Inventories on the command line: found, opened, written into plan files, and reported with the place of an error."""
 
 from __future__ import annotations
 

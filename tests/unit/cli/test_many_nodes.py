@@ -123,7 +123,7 @@ def drift_report(planned: PlannedNode) -> DriftReport:
     return DriftReport(request=RunRequest(), general=resolve(RunRequest()).general, nodes=(*changed, *down))
 
 
-def test_the_same_drift_of_ten_nodes_is_told_once_and_dead_nodes_come_first(planned: PlannedNode) -> None:
+def test_the_same_drift_of_ten_nodes_is_printed_once_and_dead_nodes_come_first(planned: PlannedNode) -> None:
     text = plain(drift_text(drift_report(planned), None, None))
     assert text.index("4 nodes") < text.index("10 nodes")
     assert text.count("/etc/docker/daemon.json") == 1
@@ -150,23 +150,23 @@ def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFi
         progress(NodeDone(node=f"node{number}", state="probed", text="probed", seconds=0.1))
     for number in range(100):
         progress(NodeDone(node=f"dead{number}", state="ssh-timeout", text="no answer", seconds=10.0))
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "probe nodes (500 nodes)"
-    assert "dead0: no answer (10.0 s)" in told[1]
-    assert len(told) < 30
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "probe nodes (500 nodes)"
+    assert "dead0: no answer (10.0 s)" in shown[1]
+    assert len(shown) < 30
 
 
-def test_on_a_terminal_one_line_tells_how_far_it_is() -> None:
+def test_on_a_terminal_one_line_shows_the_progress() -> None:
     ours, theirs = pty.openpty()
     done = subprocess.run([sys.executable, "-c", EVENTS], stderr=theirs, check=True, timeout=60)
     os.close(theirs)
     assert done.returncode == 0
-    told = os.read(ours, 65536).decode()
+    shown = os.read(ours, 65536).decode()
     os.close(ours)
-    assert "\r\x1b[Kprobe nodes: 1 of 3: 1 probed" in told
-    assert "\r\x1b[Kprobe nodes: 2 of 3: 1 probed, 1 ssh-timeout" in told
-    assert "\r\x1b[Ka note\r\n" in told, "the line makes room for what is told"
-    assert told.endswith("\r\x1b[Kthe end\r\n"), "and is gone in the end"
+    assert "\r\x1b[Kprobe nodes: 1 of 3: 1 probed" in shown
+    assert "\r\x1b[Kprobe nodes: 2 of 3: 1 probed, 1 ssh-timeout" in shown
+    assert "\r\x1b[Ka note\r\n" in shown, "the line makes room for other output"
+    assert shown.endswith("\r\x1b[Kthe end\r\n"), "and is removed in the end"
 
 
 def test_limit_failed_is_what_failed_in_the_last_run(

@@ -56,7 +56,7 @@ def test_a_run_that_ends_early_is_heard(run: Runner, tmp_path: Path, arguments: 
     assert found.get("nodesdrift", 0) == 0
 
 
-def test_metrics_that_cannot_be_written_are_told_and_change_nothing_else(run: Runner, tmp_path: Path) -> None:
+def test_metrics_that_cannot_be_written_are_a_warning_and_change_nothing_else(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text(REFUSED)
     state = {"XDG_STATE_HOME": str(tmp_path)}
     ran = run("drift", "-i", "hosts", "--metrics", "nowhere/site.prom", "-o", "json", **state)

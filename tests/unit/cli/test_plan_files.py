@@ -1,4 +1,4 @@
-"""A plan that is written down is done later just so, or refused."""
+"""A plan file is applied exactly as written, or refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_holds_hashes_and_no_content_for_its_owner_only(run: Runner, plan_file: 
     assert document["nodes"][0]["files"][0]["before"] == "absent - - - -"  # type: ignore[index]
 
 
-def test_show_tells_a_person(run: Runner, plan_file: Path) -> None:
+def test_show_prints_text_for_people(run: Runner, plan_file: Path) -> None:
     out = run("plan", "show", plan_file.name).out
     assert "valid for 24 hours" in out
     assert "ticket 7" in out

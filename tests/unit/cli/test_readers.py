@@ -30,7 +30,7 @@ def run(*arguments: str, redirected: str = "", **streams: object) -> int:
     return subprocess.run(command, check=False, timeout=60, **streams).returncode  # type: ignore[call-overload]
 
 
-def test_a_change_is_made_also_where_nobody_reads_of_it(tree: Path) -> None:
+def test_a_change_is_made_even_if_no_reader_is_left(tree: Path) -> None:
     ours = nobody()
     code = run("apply", "--root", str(tree), "--registry", "h.lan", "--yes", stdout=ours, stderr=ours)
     os.close(ours)

@@ -54,7 +54,7 @@ def test_the_units_are_shown_with_every_path_absolute(show: Runner, tmp_path: Pa
     assert "# /etc/systemd/system/harbor-agent-drift.timer" in ran.out
 
 
-def test_a_correction_says_yes_beforehand_and_tells_the_history_who(show: Runner) -> None:
+def test_a_correction_is_confirmed_beforehand_and_named_in_the_history(show: Runner) -> None:
     ran = show("--correct", "--name", "site", "--every", "6h", "--registry", "192.0.2.9")
     assert '--registry 192.0.2.9 --correct --yes --note "by harbor-agent-drift-site.timer"' in ran.out
     assert "OnUnitActiveSec=6h" in ran.out
@@ -73,7 +73,7 @@ def test_a_password_file_is_handed_over_and_never_read(show: Runner, tmp_path: P
     assert (gone.rc, "credentials-missing" in gone.err) == (2, True)
 
 
-def test_a_password_in_the_environment_is_refused_and_stands_nowhere(show: Runner) -> None:
+def test_a_password_in_the_environment_is_refused_and_printed_nowhere(show: Runner) -> None:
     ran = show("--correct", settings=with_login(password_env="PW"), PW="canary-in-the-environment")
     assert (ran.rc, "schedule-password-in-environment" in ran.err, "$PW" in ran.err) == (2, True, True)
     assert "canary" not in ran.err + ran.out

@@ -26,7 +26,7 @@ TEMPLATE = "apiVersion: v1\nkind: Pod\nmetadata: {{ include .x }}\n"
 ANNOTATE = ("workloads", "annotate", "--secret", "pull")
 
 
-def test_from_stream_to_stream_and_what_was_done_on_standard_error(run: Runner) -> None:
+def test_from_stream_to_stream_with_a_report_on_standard_error(run: Runner) -> None:
     ran = run(*ANNOTATE, "-", stdin=POD)
     assert (ran.rc, ran.out) == (0, DONE)
     assert ran.err == "standard input line 1: Pod web: secret added to web\nFiles: 1 with changes\n"
@@ -101,7 +101,7 @@ class TestInPlace:
         assert "symbolic link" in ran.err
         assert (tmp_path / "a.yaml").read_text() == POD
 
-    def test_what_cannot_be_written_stays_and_is_told(self, tmp_path: Path) -> None:
+    def test_a_file_that_cannot_be_written_stays_and_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_text(POD)
         command = [sys.executable, "-m", "harbor_agent.cli", *ANNOTATE, "--in-place", "a.yaml"]
         ran = subprocess.run(
@@ -155,7 +155,7 @@ def test_a_command_that_cannot_be_meant_ends_with_2(
     assert ran.document()["error"]["code"] == code  # type: ignore[index]
 
 
-def test_json_tells_what_became_of_each_file(run: Runner, tmp_path: Path) -> None:
+def test_json_has_the_outcome_of_each_file(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(POD)
     (tmp_path / "b.yaml").write_text(TEMPLATE)
     ran = run(*ANNOTATE, "a.yaml", "b.yaml", "-o", "json")

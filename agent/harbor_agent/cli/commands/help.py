@@ -17,7 +17,7 @@ app = command_app()
 
 def _complete(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Yield the names of commands below those typed so far, for the shell's completion."""
-    found = _find(ctx.find_root(), ctx.params.get("path") or [])
+    found = _find_context(ctx.find_root(), ctx.params.get("path") or [])
     below = getattr(found.command, "commands", {}) if found else {}
     return (name for name in below if name.startswith(incomplete))
 
@@ -36,7 +36,7 @@ Path = Annotated[
 @command
 def show_help(path: Path = None, *, ctx: typer.Context) -> ExitCode:
     """Show the help of a command."""
-    found = _find(ctx.find_root(), path or [])
+    found = _find_context(ctx.find_root(), path or [])
     if found is None:
         message = f"no such command: {' '.join(path or [])}"
         raise UsageError.of("usage", message, "run `harbor-agent help` to list the commands")
@@ -44,7 +44,7 @@ def show_help(path: Path = None, *, ctx: typer.Context) -> ExitCode:
     return ExitCode.DONE
 
 
-def _find(root: Any, path: list[str]) -> Any:  # noqa: ANN401 - contexts of whichever click typer brings
+def _find_context(root: Any, path: list[str]) -> Any:  # noqa: ANN401 - contexts of whichever click typer brings
     """Return the context of the command at `path`, None if there is no such command."""
     context = root
     for name in path:

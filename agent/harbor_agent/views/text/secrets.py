@@ -27,14 +27,13 @@ def secrets_text(report: SecretsReport) -> str:
 
 
 def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
-    """Return a line per secret."""
-    if not secrets:
-        return "no secrets created by harbor-agent"
-    return "\n".join(
+    """Return a line per secret, and a last line that counts them."""
+    lines = [
         f"{secret.namespace}/{secret.name}  {secret.username} at {secret.registry}"
         + (f"  attached to {', '.join(secret.service_accounts)}" if secret.service_accounts else "")
         for secret in secrets
-    )
+    ]
+    return "\n".join([*lines, f"Pull secrets: {len(secrets) or 'none'} created by harbor-agent"])
 
 
 def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[str]:
