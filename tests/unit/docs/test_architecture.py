@@ -23,6 +23,7 @@ ROOMS = sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.pare
 PROGRAMS = sorted(PACKAGE.rglob("*.sh"))
 DOCUMENTS = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "playbooks").rglob("*.md")])
 LEAST_ROOMS, LEAST_PROGRAMS, LEAST_DOCUMENTS, LEAST_QUESTIONS = 40, 12, 530, 8
+LEAST_DECISIONS = 30
 
 
 def name_of(path: Path) -> str:
@@ -86,3 +87,15 @@ def test_every_word_of_the_journal_is_described() -> None:
 def test_every_local_link_leads_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_index_of_decisions_has_their_titles() -> None:
+    folder = ROOT / "docs/decisions"
+    titles = {
+        path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in sorted(folder.glob("[0-9]*.md"))
+    }
+    rows = re.findall(
+        r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(titles) >= LEAST_DECISIONS
+    assert {name: f"# {number}: {title}" for number, name, title in rows} == titles
