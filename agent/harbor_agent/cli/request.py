@@ -35,13 +35,13 @@ def build_request(
 
 def build_selection(nodes: NodeOptions) -> NodeSelection:
     """Build the selection of nodes, with `@failed` resolved from the history."""
-    from harbor_agent.engine.history.query import with_failed
+    from harbor_agent.engine.history.query import expand_failed_nodes
     from harbor_agent.engine.request.request import NodeSelection
     from harbor_agent.model.inventory import VaultSources
 
     return NodeSelection(
         sources=tuple(nodes.inventory or ()),
-        limit=with_failed(nodes.limit),
+        limit=expand_failed_nodes(nodes.limit),
         transport=nodes.transport.value,
         forks=nodes.forks,
         vault=VaultSources(

@@ -74,7 +74,7 @@ def add(store: Store, run_id: str, kind: RunKind = RunKind.APPLY, options: str =
 
 
 def test_an_empty_history_is_no_error(run: Runner, store: Store) -> None:
-    assert store.runs() == []
+    assert store.list_runs() == []
     assert run("history").out == "no runs in the history of this controller\n"
     assert run("history", "-o", "json").document()["runs"] == []
 
@@ -82,7 +82,7 @@ def test_an_empty_history_is_no_error(run: Runner, store: Store) -> None:
 def test_runs_are_listed_newest_first_with_their_end(run: Runner, store: Store) -> None:
     for number in range(25):
         add(store, f"run-{number}")
-    store.end_run("run-24", exit_code=1, halted="1 failed")
+    store.finish_run("run-24", exit_code=1, halted="1 failed")
     out = run("history").out.splitlines()
     assert out[1].split()[:2] == ["run-24", "apply"]
     assert "exit code 1" in out[1]
@@ -116,7 +116,7 @@ def test_one_run_and_one_node_are_shown(run: Runner, store: Store) -> None:
 )
 def test_what_cannot_be_is_said(run: Runner, store: Store, arguments: tuple[str, ...], code: str) -> None:
     add(store, "done")
-    store.end_run("done", exit_code=0, halted=None)
+    store.finish_run("done", exit_code=0, halted=None)
     add(store, "back", RunKind.ROLLBACK)
     add(store, "odd", options="[1]")
     ran = run(*arguments, "-o", "json")

@@ -179,7 +179,7 @@ def test_limit_failed_is_what_failed_in_the_last_run(
     command = ("plan", "-i", "hosts", "--registry", "h.lan", "-o", "json", "--limit")
     empty = run(*command, "@failed")
     assert empty.rc == 2
-    assert "knows no run yet" in empty.err
+    assert "has no run yet" in empty.err
     outcomes = (Outcome.CHANGED, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNCHANGED)
     add(list(zip([f"node{n}" for n in range(1, 5)], outcomes, strict=True)))
     assert nodes_of(run, *command, "@failed") == ["node2", "node3"]
@@ -204,7 +204,7 @@ def add(outcomes: list[tuple[str, Outcome]]) -> None:
     with Store() as store:
         store.add_run(
             PastRun(
-                run_id=f"run-{len(store.runs())}",
+                run_id=f"run-{len(store.list_runs())}",
                 kind=RunKind.APPLY,
                 tool="harbor-agent 0",
                 started="2026-11-24T06:09:06+00:00",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from harbor_agent.engine.history.lock import run_lock
+from harbor_agent.engine.history.lock import hold_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,5 +78,5 @@ def test_a_name_that_the_collector_would_not_read_ends_the_run(run: Runner) -> N
 def test_a_look_needs_no_lock(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hosts").write_text(REFUSED)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    with run_lock("another"):
+    with hold_lock("another"):
         assert run("drift", "-i", "hosts", "--metrics", "site.prom").rc == 4

@@ -24,9 +24,9 @@ app = command_app(
 @command
 def show() -> ExitCode:
     """Show the run that holds the lock, or was killed with it."""
-    from harbor_agent.engine.history.lock import lock_state
+    from harbor_agent.engine.history.lock import read_lock_state
 
-    print_result(_describe_lock(lock_state()))
+    print_result(_describe_lock(read_lock_state()))
     return ExitCode.DONE
 
 

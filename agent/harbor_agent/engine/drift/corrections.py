@@ -38,7 +38,7 @@ class CorrectionLog(Database):
         """
         now = Moment.now()
         rows = [(c.node, c.path, c.found, now.unix_time, now.boot_id, now.uptime) for c in corrections]
-        with self.told(), self.written():
+        with self.translate_errors(), self.write_all_or_nothing():
             last: int = self.connection.execute("SELECT COALESCE(MAX(number), 0) FROM correction").fetchone()[0]
             self.connection.executemany(_ADD, rows)
             self.connection.execute(_PRUNE, (_MOST_CORRECTIONS,))
@@ -46,7 +46,7 @@ class CorrectionLog(Database):
 
     def forget(self, added: int, nodes: Collection[str]) -> None:
         """Take back what `add` wrote for nodes that were not touched after all; `added` is its answer."""
-        with self.told(), self.written():
+        with self.translate_errors(), self.write_all_or_nothing():
             self.connection.executemany(
                 "DELETE FROM correction WHERE number > ? AND node = ?", [(added, node) for node in nodes]
             )
@@ -54,7 +54,7 @@ class CorrectionLog(Database):
     def of_node(self, node: str) -> list[PastCorrection]:
         """Return what was corrected on a node since it was last released, newest first."""
         now = Moment.now()
-        with self.told():
+        with self.translate_errors():
             query = "SELECT * FROM correction WHERE node = ? ORDER BY number DESC"
             rows = self.connection.execute(query, (node,)).fetchall()
         return [
@@ -71,19 +71,19 @@ class CorrectionLog(Database):
     def quarantine(self, quarantine: Quarantine) -> None:
         """Put a node into quarantine."""
         values = (quarantine.node, quarantine.since, quarantine.path, quarantine.reason, quarantine.owner)
-        with self.told(), self.written():
+        with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute(_QUARANTINE, values)
 
     def quarantines(self) -> dict[str, Quarantine]:
         """Return the nodes in quarantine, by name."""
-        with self.told():
+        with self.translate_errors():
             rows = self.connection.execute("SELECT * FROM quarantine").fetchall()
         return {row["node"]: Quarantine(**{name: row[name] for name in row.keys()}) for row in rows}  # noqa: SIM118 - no mapping
 
     def release(self, node: str) -> Quarantine | None:
         """Let a node out of quarantine, and forget what was corrected there; None where it was in none."""
         found = self.quarantines().get(node)
-        with self.told(), self.written():
+        with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute("DELETE FROM quarantine WHERE node = ?", (node,))
             self.connection.execute("DELETE FROM correction WHERE node = ?", (node,))
         return found

@@ -1,4 +1,4 @@
-"""The file of the controller's memory: opened, brought up to date, or moved aside where it cannot be read."""
+"""The database file of the run history: opened, migrated, or moved aside if it is corrupt."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _BUSY_SECONDS = 10.0
-_UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # SQLite's extended codes have the primary one in their lowest byte.
 _PRIMARY = 0xFF
-# Each brings the schema from the version that is its place in the list to the next; none is ever changed.
+# Each migrates the schema from the version that is its index to the next; they are never edited.
 _MIGRATIONS = (
     (
         """
@@ -67,37 +67,37 @@ _MIGRATIONS = (
 
 
 class HistoryError(AgentError):
-    """The history cannot be used. No run is stopped by it; only who asks for the history is told so."""
+    """An error of the history: it ends commands that read the history, and no run."""
 
     exit_code = ExitCode.USAGE
 
 
 def history_file() -> Path:
-    """Return where the history is: $XDG_STATE_HOME/harbor-agent/history.sqlite3, ~/.local/state by default."""
+    """Return the path of the history: $XDG_STATE_HOME/harbor-agent/history.sqlite3, by default below ~/.local/state."""
     return lock_file().with_name("history.sqlite3")
 
 
 class Database:
-    """The history, open. Use it in a `with` block; every method raises HistoryError (`history-unusable`).
+    """The open history. Use it in a `with` block; every method raises HistoryError (`history-unusable`).
 
-    `moved_aside` says that what was there could not be read, and where it is now.
+    `moved_aside` says that the file was corrupt, and where it is now.
     """
 
     def __init__(self) -> None:
-        """Open the history, or begin a new one."""
+        """Open the history, or create it."""
         self.file = history_file()
         self.moved_aside: Problem | None = None
-        with self.told():
+        with self.translate_errors():
             try:
                 self.connection = _open(self.file)
             except sqlite3.DatabaseError as error:
-                if not _is_unreadable(error):
+                if not _is_corrupt(error):
                     raise
                 self.moved_aside = _move_aside(self.file)
                 self.connection = _open(self.file)
 
     def __enter__(self) -> Self:
-        """Return it, open."""
+        """Return the open history."""
         return self
 
     def __exit__(
@@ -112,8 +112,8 @@ class Database:
             self.connection.close()
 
     @contextlib.contextmanager
-    def written(self) -> Iterator[None]:
-        """Write all of the block or nothing."""
+    def write_all_or_nothing(self) -> Iterator[None]:
+        """Write everything in the block in one transaction, or nothing."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -125,12 +125,12 @@ class Database:
         self.connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Turn what SQLite and the system say into a HistoryError."""
+    def translate_errors(self) -> Iterator[None]:
+        """Raise errors of SQLite and of the system as HistoryError."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise HistoryError(_unusable(self.file, error)) from None
+            raise HistoryError(_describe_unusable(self.file, error)) from None
 
 
 def _open(file: Path) -> sqlite3.Connection:
@@ -150,15 +150,15 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date; of several processes that try, one does it and the others find it done."""
-    if _version(connection) == len(_MIGRATIONS):
+    """Migrate the schema to the current version; of several processes, one migrates and the others wait."""
+    if _read_version(connection) == len(_MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
-    version = _version(connection)
+    version = _read_version(connection)
     if version > len(_MIGRATIONS):
         connection.execute("ROLLBACK")
         raise sqlite3.NotSupportedError(
-            f"a newer harbor-agent wrote it (its form is {version}, this one knows {len(_MIGRATIONS)})"
+            f"it was written by a newer harbor-agent (schema {version}; this one supports {len(_MIGRATIONS)})"
         )
     for statements in _MIGRATIONS[version:]:
         for statement in statements:
@@ -167,33 +167,33 @@ def _migrate(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _read_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _is_unreadable(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _UNREADABLE
+def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT
 
 
 def _move_aside(file: Path) -> Problem:
-    """Keep what could not be read under another name, with the files that SQLite keeps beside it."""
+    """Rename the corrupt file, and the files that SQLite keeps beside it."""
     aside = file.with_name(f"{file.name}.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     for ending in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
             file.with_name(file.name + ending).rename(aside.with_name(aside.name + ending))
     return Problem(
         code="history-unusable",
-        message=f"the history of runs could not be read and is now {aside}; a new one was begun",
-        hint="nothing on the nodes depends on it; delete the old file when nobody wants to look into it",
+        message=f"the run history is corrupt; moved it to {aside} and created a new one",
+        hint="delete the old file when you no longer need it; nothing on the nodes depends on it",
     )
 
 
-def _unusable(file: Path, error: Exception) -> Problem:
+def _describe_unusable(file: Path, error: Exception) -> Problem:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return Problem(
         code="history-unusable",
-        message=f"the history of runs in {file} cannot be used: {reason}",
-        hint="use the newer one, or name another folder in XDG_STATE_HOME"
+        message=f"cannot use the run history {file}: {reason}",
+        hint="use the newer harbor-agent, or set XDG_STATE_HOME to another directory"
         if isinstance(error, sqlite3.NotSupportedError)
-        else "make room, or the folder writable; XDG_STATE_HOME names another folder",
+        else "free disk space or make the directory writable, or set XDG_STATE_HOME to another directory",
     )

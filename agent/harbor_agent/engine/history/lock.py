@@ -1,7 +1,7 @@
-"""The lock of a run: one at a time on a controller, and whoever is kept out learns by whom.
+"""The lock of a run: one run at a time on a controller, and the error of another one names the holder.
 
-The lock is flock(2) on a file, so that a killed holder holds nothing; what it wrote into the file stays, and tells
-that its run did not end by itself.
+The lock is flock(2) on a file, so a killed process does not hold it. Its entry in the file remains, and shows that its
+run was killed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import LockedError, UsageError
+from harbor_agent.local.files import describe_error
 from harbor_agent.local.user import user_name
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds the lock, or held it: `started` is a time for people (ISO 8601, UTC)."""
+    """The process that holds or held the lock; `started` is ISO 8601 in UTC."""
 
     user: str
     host: str
@@ -33,81 +34,85 @@ class Holder:
     run_id: str
 
     def __str__(self) -> str:
-        """Return the holder for a sentence."""
+        """Return the holder as it is named in messages."""
         return f"{self.user}@{self.host} (process {self.process}, run {self.run_id}, since {self.started})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockState:
-    """How the lock stands. `held` without a holder: somebody holds it and left no word."""
+    """Whether the lock is held, and by which run; a lock that is held without a holder has an empty file."""
 
     held: bool
     holder: Holder | None = None
 
 
 def lock_file() -> Path:
-    """Return where the lock is: $XDG_STATE_HOME/harbor-agent/lock, ~/.local/state by default."""
+    """Return the path of the lock: $XDG_STATE_HOME/harbor-agent/lock, by default below ~/.local/state."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(base) / "harbor-agent/lock"
 
 
 @contextlib.contextmanager
-def run_lock(run_id: str) -> Iterator[Holder | None]:
-    """Hold the lock for a run; yields the holder of a run that was killed while it held it, if there was one.
+def hold_lock(run_id: str) -> Iterator[Holder | None]:
+    """Hold the lock for a run; yields the holder of the previous run if that was killed.
 
-    Raises LockedError (`run-locked`) naming who holds it, UsageError where the file cannot be made.
+    Raises LockedError (`run-locked`) naming the holder, UsageError if the file cannot be created.
     """
-    with _opened() as handle:
+    with _open_lock_file() as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            who = _read(handle)
-            raise LockedError.of(
-                "run-locked",
-                f"another run holds the lock: {who or 'it left no word who'}",
-                "wait for its end; harbor-agent lock show tells who holds it",
-            ) from None
-        left_behind = _read(handle)
-        _write(handle, run_id)
+            message = f"another run holds the lock{_describe_holder(_read_holder(handle))}"
+            hint = "wait until it ends; harbor-agent lock show prints the holder"
+            raise LockedError.of("run-locked", message, hint) from None
+        left_behind = _read_holder(handle)
+        _write_holder(handle, run_id)
         try:
             yield left_behind
         finally:
             os.ftruncate(handle, 0)
 
 
-def lock_state() -> LockState:
-    """Return how the lock stands now, without touching it."""
+def read_lock_state() -> LockState:
+    """Return the state of the lock without changing it."""
     if not lock_file().exists():
         return LockState(held=False)
-    with _opened() as handle:
-        return LockState(held=_is_held(handle), holder=_read(handle))
+    with _open_lock_file() as handle:
+        return LockState(held=_is_held(handle), holder=_read_holder(handle))
 
 
 def release_lock() -> LockState:
-    """Forget the word that a killed run left; returns how the lock stood. Raises LockedError where a run is alive."""
+    """Remove the entry of a killed run; returns the state before. Raises LockedError if the run is still running."""
     if not lock_file().exists():
         return LockState(held=False)
-    with _opened() as handle:
-        state = LockState(held=_is_held(handle), holder=_read(handle))
+    with _open_lock_file() as handle:
+        state = LockState(held=_is_held(handle), holder=_read_holder(handle))
         if state.held:
-            message = f"the lock is held by a run that is alive: {state.holder or 'it left no word who'}"
-            raise LockedError.of("run-locked", message, "end that run first: Ctrl-C, or kill its process")
+            message = f"cannot release the lock: its run is still running{_describe_holder(state.holder)}"
+            raise LockedError.of("run-locked", message, "stop that run first: press Ctrl-C, or kill its process")
         os.ftruncate(handle, 0)
         return state
 
 
 @contextlib.contextmanager
-def _opened() -> Iterator[int]:
+def _open_lock_file() -> Iterator[int]:
     file = lock_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UsageError.of("lock-unusable", f"{file}: {error.strerror}", "set XDG_STATE_HOME to a folder") from None
+        message = f"cannot open the lock file {file}: {describe_error(error)}"
+        raise UsageError.of(
+            "lock-unusable", message, "set XDG_STATE_HOME to a directory that you can write to"
+        ) from None
     try:
         yield handle
     finally:
         os.close(handle)
+
+
+def _describe_holder(holder: Holder | None) -> str:
+    return f": {holder}" if holder else " (holder unknown)"
 
 
 def _is_held(handle: int) -> bool:
@@ -119,7 +124,7 @@ def _is_held(handle: int) -> bool:
     return False
 
 
-def _write(handle: int, run_id: str) -> None:
+def _write_holder(handle: int, run_id: str) -> None:
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     holder = Holder(
@@ -130,13 +135,13 @@ def _write(handle: int, run_id: str) -> None:
         run_id=run_id,
     )
     os.ftruncate(handle, 0)
-    # On a full disk the lock is held without a word who holds it.
+    # On a full disk the lock is held without naming the holder.
     with contextlib.suppress(OSError):
         os.pwrite(handle, msgspec.json.encode(holder) + b"\n", 0)
 
 
-def _read(handle: int) -> Holder | None:
-    """Return what the holder wrote; None for an empty file and for anything that is no such word."""
+def _read_holder(handle: int) -> Holder | None:
+    """Return the holder in the file; None for an empty file and for anything else."""
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     try:

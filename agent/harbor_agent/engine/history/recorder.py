@@ -1,4 +1,4 @@
-"""A run as it is written down while it goes on. That it cannot be written down is told, and stops nothing."""
+"""Records a run in the history while it is under way. An unusable history is reported and never stops the run."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _OPEN = frozenset({Outcome.PENDING, Outcome.UNCHANGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What is known of a run when it begins."""
+class RunStart:
+    """A run at its start. `resumes` and `rolls_back` are those of `RunPlan`."""
 
     run_id: str
     kind: RunKind
@@ -49,28 +49,28 @@ class Start:
 
 
 class Recorder:
-    """Passes events on, and writes down what becomes of each node as it comes. Never raises for the history's sake."""
+    """A listener that records the result of each node and passes every event on. The history never makes it raise."""
 
-    def __init__(self, start: Start, listener: Listener) -> None:
-        """Write down that the run begins."""
+    def __init__(self, start: RunStart, listener: Listener) -> None:
+        """Record the start of the run."""
         self.warnings: tuple[Problem, ...] = ()
         self._run_id = start.run_id
         self._digests = {planned.node.name: policy_digest(planned.policy) for planned in start.nodes}
         self._listener = listener
         self._waiting: list[NodeResult] = []
         self._store: Store | None = None
-        with self._given_up_in_trouble():
+        with self._give_up_on_error():
             # SQLite is not needed by commands that change nothing.
             from harbor_agent.engine.history.runs import Store  # noqa: PLC0415
 
             self._store = Store()
             self.warnings = (self._store.moved_aside,) if self._store.moved_aside else ()
-            self._store.add_run(_begun(start))
+            self._store.add_run(_build_run(start))
 
     def __call__(self, event: Event) -> None:
-        """Write down a node's end, and pass the event on.
+        """Record the result of a node, and pass the event on.
 
-        Nodes without a change wait for the next that was changed, or for the end: one commit for all of them.
+        Unchanged nodes are recorded with the next changed one, or at the end: one commit for all of them.
         """
         if isinstance(event, NodeFinished):
             self._waiting.append(event.result)
@@ -79,12 +79,12 @@ class Recorder:
         self._listener(event)
 
     def end(self, results: Sequence[NodeResult], exit_code: ExitCode, halted: str | None) -> None:
-        """Write down how the run ended, with the nodes that no event told of."""
+        """Record the end of the run, with the nodes that had no event."""
         self._write(results)
         if self._store is None:
             return
-        with self._given_up_in_trouble():
-            self._store.end_run(self._run_id, exit_code=int(exit_code), halted=_shown(halted) if halted else None)
+        with self._give_up_on_error():
+            self._store.finish_run(self._run_id, exit_code=int(exit_code), halted=_mask(halted) if halted else None)
 
     def close(self) -> None:
         """Close the history."""
@@ -97,11 +97,13 @@ class Recorder:
         self._waiting = []
         if self._store is None or not ended:
             return
-        with self._given_up_in_trouble():
-            self._store.write_nodes(self._run_id, [_past(r, self._digests.get(n, "")) for n, r in ended.items()])
+        with self._give_up_on_error():
+            self._store.write_nodes(
+                self._run_id, [_build_finished_node(r, self._digests.get(n, "")) for n, r in ended.items()]
+            )
 
     @contextmanager
-    def _given_up_in_trouble(self) -> Iterator[None]:
+    def _give_up_on_error(self) -> Iterator[None]:
         try:
             yield
         except AgentError as error:
@@ -110,8 +112,8 @@ class Recorder:
             self._give_up(
                 Problem(
                     code="history-unusable",
-                    message="a path or name of this run is not UTF-8, so the run is not written down",
-                    hint="nothing on the nodes depends on it; rename the folder or file to have the next one in it",
+                    message="cannot record this run in the history: a path or name is not UTF-8",
+                    hint="rename the file or directory; nothing on the nodes depends on the history",
                 )
             )
 
@@ -121,8 +123,8 @@ class Recorder:
 
 
 @contextmanager
-def recorded(start: Start, listener: Listener) -> Iterator[Recorder]:
-    """Write a run down while the block lasts, and how it ended where an exception ends it."""
+def record_run(start: RunStart, listener: Listener) -> Iterator[Recorder]:
+    """Record a run while the block runs, and its end if an exception ends the block."""
     recorder = Recorder(start, listener)
     try:
         yield recorder
@@ -130,16 +132,16 @@ def recorded(start: Start, listener: Listener) -> Iterator[Recorder]:
         recorder.end((), error.exit_code, error.problem.message)
         raise
     except KeyboardInterrupt:
-        recorder.end((), ExitCode.INTERRUPTED, "it was left at once; nodes that had begun finish by themselves")
+        recorder.end((), ExitCode.INTERRUPTED, "interrupted; nodes that had begun finish on their own")
         raise
     except Exception:
-        recorder.end((), ExitCode.BUG, "it met a bug of harbor-agent")
+        recorder.end((), ExitCode.BUG, "harbor-agent crashed")
         raise
     finally:
         recorder.close()
 
 
-def _begun(start: Start) -> PastRun:
+def _build_run(start: RunStart) -> PastRun:
     config = configuration_file(start.request.config)
     kept = make_storable(replace(start.request, config=str(config) if config else None))
     return PastRun(
@@ -147,37 +149,37 @@ def _begun(start: Start) -> PastRun:
         kind=start.kind,
         tool=f"harbor-agent {__version__}",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        who=_who(),
+        who=_describe_user(),
         options=encode_request(kept),
         config=str(config) if config else "",
-        config_digest=_digest(config) if config else "",
-        note=_shown(start.request.note),
+        config_digest=_digest_file(config) if config else "",
+        note=_mask(start.request.note),
         resumes=start.resumes,
         rolls_back=start.rolls_back,
-        nodes=tuple(_planned(planned) for planned in start.nodes),
+        nodes=tuple(_build_planned_node(planned) for planned in start.nodes),
     )
 
 
-def _digest(file: Path) -> str:
+def _digest_file(file: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         return ""
 
 
-def _planned(planned: PlannedNode) -> PastNode:
+def _build_planned_node(planned: PlannedNode) -> PastNode:
     open_ = planned.outcome in _OPEN
     return PastNode(
         node=planned.node.name,
         policy_digest=policy_digest(planned.policy),
         outcome=None if open_ else planned.outcome,
         code=planned.problem.code if planned.problem else None,
-        reason="" if open_ else _shown(planned.reason),
+        reason="" if open_ else _mask(planned.reason),
         seconds=planned.seconds,
     )
 
 
-def _past(result: NodeResult, digest: str) -> PastNode:
+def _build_finished_node(result: NodeResult, digest: str) -> PastNode:
     return PastNode(
         node=result.node,
         policy_digest=digest,
@@ -186,16 +188,16 @@ def _past(result: NodeResult, digest: str) -> PastNode:
         transaction=result.transaction,
         verified=result.verified,
         code=result.problem.code if result.problem else None,
-        reason=_shown(result.reason),
+        reason=_mask(result.reason),
         seconds=round(result.seconds, 3),
     )
 
 
-def _shown(text: str) -> str:
+def _mask(text: str) -> str:
     return mask_text(text.encode(errors="backslashreplace"))
 
 
-def _who() -> str:
+def _describe_user() -> str:
     user = user_name()
     behind = os.environ.get("SUDO_USER")
     name = f"{behind} as {user}" if behind and behind != user else user

@@ -1,6 +1,6 @@
-"""The controller's memory of its runs: a cache, which nodes do not depend on.
+"""The runs of this controller, in SQLite: a cache that nodes do not depend on.
 
-Rows are ordered by a counter, since clocks go backwards.
+Rows are ordered by a counter, because clocks can be set back.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _PRUNE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much is kept: runs, their nodes in all, and for how long.
+    """How much is kept: runs, the nodes of all runs together, and for how long.
 
-    The newest `always` runs stay however old they seem: a clock that jumped ahead must not empty the history.
+    The newest `always` runs are kept regardless of their age: a clock that jumped ahead must not empty the history.
     """
 
     runs: int = 1000
@@ -52,69 +52,69 @@ class Bounds:
 
 
 class Store(Database):
-    """The runs, in the order in which they began. Every method raises HistoryError (`history-unusable`)."""
+    """The runs, in the order of their start. Every method raises HistoryError (`history-unusable`)."""
 
     def __init__(self, bounds: Bounds | None = None) -> None:
-        """Open the history, or begin a new one."""
+        """Open the history, or create it."""
         super().__init__()
         self._bounds = bounds or Bounds()
 
     def add_run(self, run: PastRun) -> None:
-        """Write down that a run begins, with its nodes; what is too old or too much goes."""
+        """Add a run with its nodes, and delete the runs that are out of bounds."""
         values = (
             *(run.run_id, run.kind.value, run.tool, run.started, run.who, run.options, run.config),
             *(run.config_digest, run.note, run.resumes, run.rolls_back),
         )
-        with self.told(), self.written():
+        with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute(_ADD_RUN, values)
             self._write_nodes(run.run_id, run.nodes)
             self._prune()
 
     def write_nodes(self, run_id: str, nodes: Sequence[PastNode]) -> None:
-        """Write down what became of nodes of a run that was begun."""
-        with self.told(), self.written():
+        """Write the results of nodes of a run."""
+        with self.translate_errors(), self.write_all_or_nothing():
             self._write_nodes(run_id, nodes)
 
-    def end_run(self, run_id: str, *, exit_code: int, halted: str | None) -> None:
-        """Write down how a run ended, now."""
+    def finish_run(self, run_id: str, *, exit_code: int, halted: str | None) -> None:
+        """Write that the run ended now, and how."""
         ended = datetime.now(UTC).isoformat(timespec="seconds")
-        with self.told(), self.written():
+        with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute(
                 "UPDATE run SET ended = ?, exit_code = ?, halted = ? WHERE id = ?", (ended, exit_code, halted, run_id)
             )
 
-    def runs(self) -> list[PastRun]:
+    def list_runs(self) -> list[PastRun]:
         """Return all runs with their nodes, newest first."""
-        with self.told():
-            return self._runs("SELECT * FROM run ORDER BY number DESC")
+        with self.translate_errors():
+            return self._fetch_runs("SELECT * FROM run ORDER BY number DESC")
 
-    def runs_of(self, node: str) -> list[PastRun]:
-        """Return the runs that this node was part of, newest first; each with this node only."""
-        with self.told():
-            return self._runs(_RUNS_OF_NODE, node, node=node)
+    def list_runs_of(self, node: str) -> list[PastRun]:
+        """Return the runs of this node, newest first, each with this node only."""
+        with self.translate_errors():
+            return self._fetch_runs(_RUNS_OF_NODE, node, node=node)
 
-    def last_run(self) -> PastRun | None:
-        """Return the newest run with its nodes; None where there is none."""
-        with self.told():
-            return next(iter(self._runs("SELECT * FROM run ORDER BY number DESC LIMIT 1")), None)
+    def find_last_run(self) -> PastRun | None:
+        """Return the newest run with its nodes, None without any run."""
+        with self.translate_errors():
+            return next(iter(self._fetch_runs("SELECT * FROM run ORDER BY number DESC LIMIT 1")), None)
 
-    def run(self, run_id: str) -> PastRun | None:
-        """Return one run with its nodes, in the order of its plan; None where it is not known."""
-        with self.told():
-            return next(iter(self._runs("SELECT * FROM run WHERE id = ?", run_id)), None)
+    def find_run(self, run_id: str) -> PastRun | None:
+        """Return one run with its nodes in the order of its plan, None if it is unknown."""
+        with self.translate_errors():
+            return next(iter(self._fetch_runs("SELECT * FROM run WHERE id = ?", run_id)), None)
 
-    def _runs(self, query: str, *values: str, node: str | None = None) -> list[PastRun]:
+    def _fetch_runs(self, query: str, *values: str, node: str | None = None) -> list[PastRun]:
         rows = self.connection.execute(query, values).fetchall()
-        return [_run(row, self._nodes(row["number"], node)) for row in rows]
+        return [_parse_run(row, self._fetch_nodes(row["number"], node)) for row in rows]
 
-    def _nodes(self, number: int, node: str | None) -> tuple[PastNode, ...]:
-        return tuple(_node(row) for row in self.connection.execute(_NODES_OF_RUN, (number, node, node)))
+    def _fetch_nodes(self, number: int, node: str | None) -> tuple[PastNode, ...]:
+        return tuple(_parse_node(row) for row in self.connection.execute(_NODES_OF_RUN, (number, node, node)))
 
     def _write_nodes(self, run_id: str, nodes: Sequence[PastNode]) -> None:
         found = self.connection.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
         if found is None:
             return
-        values = [(found["number"], *_values(node)) for node in nodes]
+        values = [(found["number"], *_list_values(node)) for node in nodes]
         self.connection.executemany(_WRITE_NODE, values)
 
     def _prune(self) -> None:
@@ -123,18 +123,18 @@ class Store(Database):
         self.connection.execute(_PRUNE, (bounds.runs, bounds.always, oldest, bounds.nodes))
 
 
-def _values(node: PastNode) -> tuple[object, ...]:
+def _list_values(node: PastNode) -> tuple[object, ...]:
     outcome = node.outcome.value if node.outcome else None
     facts = (node.node, node.policy_digest, outcome, node.action, node.transaction, node.verified)
     return (*facts, node.code, node.reason, node.seconds)
 
 
-def _run(row: sqlite3.Row, nodes: tuple[PastNode, ...]) -> PastRun:
+def _parse_run(row: sqlite3.Row, nodes: tuple[PastNode, ...]) -> PastRun:
     own = {name: row[name] for name in row.keys() if name not in {"number", "id", "kind"}}  # noqa: SIM118 - no mapping
     return PastRun(run_id=row["id"], kind=RunKind(row["kind"]), nodes=nodes, **own)
 
 
-def _node(row: sqlite3.Row) -> PastNode:
+def _parse_node(row: sqlite3.Row) -> PastNode:
     return PastNode(
         node=row["name"],
         policy_digest=row["policy_digest"],

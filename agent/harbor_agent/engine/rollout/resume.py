@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.history.query import RunState, load_run, state_of
+from harbor_agent.engine.history.query import RunState, find_state, load_run
 from harbor_agent.engine.plan.nodes import refuse_node
 from harbor_agent.engine.plan.run_plan import plan_run, require_drain
 from harbor_agent.engine.request.request import decode_request
@@ -86,7 +86,7 @@ def _require_resumable(run: PastRun) -> None:
     if run.kind is not RunKind.APPLY:
         message = f"{run.run_id} is no apply but a {run.kind.value}"
         raise UsageError.of("run-not-resumable", message, _AGAIN[run.kind])
-    if state_of(run) is RunState.UNDER_WAY:
+    if find_state(run) is RunState.UNDER_WAY:
         message = f"{run.run_id} is under way: {run.who}, since {run.started}"
         raise LockedError.of("run-locked", message, "wait for its end; harbor-agent lock show tells who holds it")
     if run.exit_code == 0:

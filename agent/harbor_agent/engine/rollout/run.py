@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.exit_codes import run_exit_code
-from harbor_agent.engine.history.lock import run_lock
-from harbor_agent.engine.history.recorder import Start, recorded
+from harbor_agent.engine.history.lock import hold_lock
+from harbor_agent.engine.history.recorder import RunStart, record_run
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
 from harbor_agent.engine.rollout.context import RolloutContext
@@ -108,7 +108,7 @@ def new_run_id() -> str:
 @contextmanager
 def lock(run: RolloutContext) -> Iterator[None]:
     """Hold the controller's lock, and report an earlier run that was killed. Raises LockedError."""
-    with run_lock(run.run_id) as killed:
+    with hold_lock(run.run_id) as killed:
         if killed:
             run.listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
         yield
@@ -116,7 +116,7 @@ def lock(run: RolloutContext) -> Iterator[None]:
 
 def record_history(run: RolloutContext, run_plan: RunPlan) -> AbstractContextManager[Recorder]:
     """Record the run in the history while the block lasts; the recorder is the listener of the run."""
-    start = Start(
+    start = RunStart(
         run_id=run.run_id,
         kind=run_plan.kind,
         request=run_plan.request,
@@ -124,7 +124,7 @@ def record_history(run: RolloutContext, run_plan: RunPlan) -> AbstractContextMan
         resumes=run_plan.resumes,
         rolls_back=run_plan.rolls_back,
     )
-    return recorded(start, run.listener)
+    return record_run(start, run.listener)
 
 
 def open_cluster(run: RolloutContext, run_plan: RunPlan) -> RolloutHooks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.history.query import state_of
+from harbor_agent.engine.history.query import find_state
 from harbor_agent.views.json.common import begin_document
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _describe_run(run: PastRun) -> Json:
     return {
         "run_id": run.run_id,
         "kind": run.kind.value,
-        "state": state_of(run).value,
+        "state": find_state(run).value,
         "started": run.started,
         "ended": run.ended,
         "who": run.who,

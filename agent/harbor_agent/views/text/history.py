@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.history.query import RunState, state_of
+from harbor_agent.engine.history.query import RunState, find_state
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.views.text.common import format_table
@@ -83,7 +83,7 @@ def _describe_origin(run: PastRun) -> str:
 
 
 def _describe_result(run: PastRun) -> str:
-    return _STATES.get(state_of(run), "done" if run.exit_code == 0 else f"exit code {run.exit_code}")
+    return _STATES.get(find_state(run), "done" if run.exit_code == 0 else f"exit code {run.exit_code}")
 
 
 def _count_outcomes(nodes: Sequence[PastNode]) -> str:

@@ -13,7 +13,7 @@ from harbor_agent.engine.drift.correct import choose_corrections, correct, corre
 from harbor_agent.engine.drift.corrections import CorrectionLog
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.history.database import history_file
-from harbor_agent.engine.history.lock import run_lock
+from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.plan.nodes import plan_state
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.engine.rollout.records import apply_record
@@ -124,7 +124,7 @@ def test_without_a_registry_there_is_nothing_to_go_back_to() -> None:
 
 def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
-    with run_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
+    with hold_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
         correct(corrections, lambda _: None, StopRequest())
     with CorrectionLog() as memory:
         assert memory.of_node("node1") == []

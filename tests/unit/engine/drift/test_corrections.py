@@ -83,4 +83,4 @@ def test_a_history_of_the_first_form_is_brought_up_to_date_with_what_is_in_it() 
         memory.add([corrected()])
         assert len(memory.of_node("node1")) == 1
     with Store() as store:
-        assert [run.run_id for run in store.runs()] == ["run-1"]
+        assert [run.run_id for run in store.list_runs()] == ["run-1"]

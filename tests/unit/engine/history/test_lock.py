@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.history.lock import lock_file, lock_state, release_lock, run_lock
+from harbor_agent.engine.history.lock import hold_lock, lock_file, read_lock_state, release_lock
 from harbor_agent.errors import LockedError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _hold(ready: multiprocessing.synchronize.Event, end: multiprocessing.synchronize.Event) -> None:
-    with run_lock("run-1"):
+    with hold_lock("run-1"):
         ready.set()
         end.wait(30)
 
@@ -43,19 +43,19 @@ def other() -> Iterator[multiprocessing.process.BaseProcess]:
 
 
 def test_a_free_lock_is_taken_and_given_back() -> None:
-    with run_lock("run-1") as left_behind:
+    with hold_lock("run-1") as left_behind:
         assert left_behind is None
         assert lock_file().stat().st_mode & 0o777 == 0o600
-    assert lock_state().held is False
-    assert lock_state().holder is None
+    assert read_lock_state().held is False
+    assert read_lock_state().holder is None
 
 
 def test_the_other_is_named(other: multiprocessing.process.BaseProcess) -> None:
-    with pytest.raises(LockedError, match=rf"@.*process {other.pid}, run run-1, since") as caught, run_lock("run-2"):
+    with pytest.raises(LockedError, match=rf"@.*process {other.pid}, run run-1, since") as caught, hold_lock("run-2"):
         pytest.fail("two runs at once")
     assert caught.value.exit_code == 75
-    assert lock_state().held
-    with pytest.raises(LockedError, match="alive"):
+    assert read_lock_state().held
+    with pytest.raises(LockedError, match="still running"):
         release_lock()
 
 
@@ -63,12 +63,12 @@ def test_a_killed_run_holds_nothing_and_is_told_once(other: multiprocessing.proc
     assert other.pid
     os.kill(other.pid, signal.SIGKILL)
     other.join(30)
-    state = lock_state()
+    state = read_lock_state()
     assert (state.held, state.holder.run_id if state.holder else None) == (False, "run-1")
-    with run_lock("run-2") as left_behind:
+    with hold_lock("run-2") as left_behind:
         assert left_behind is not None
         assert left_behind.run_id == "run-1"
-    with run_lock("run-3") as left_behind:
+    with hold_lock("run-3") as left_behind:
         assert left_behind is None
 
 
@@ -77,22 +77,22 @@ def test_a_word_left_behind_can_be_released(other: multiprocessing.process.BaseP
     os.kill(other.pid, signal.SIGKILL)
     other.join(30)
     assert release_lock().holder is not None
-    assert lock_state().holder is None
+    assert read_lock_state().holder is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b'{"user": 1}', b"x" * 100_000])
 def test_a_broken_file_is_no_crash(content: bytes) -> None:
     lock_file().parent.mkdir(parents=True)
     lock_file().write_bytes(content)
-    assert lock_state().holder is None
-    with run_lock("run-1") as left_behind:
+    assert read_lock_state().holder is None
+    with hold_lock("run-1") as left_behind:
         assert left_behind is None
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    with pytest.raises(UsageError, match="Not a directory"), run_lock("run-1"):
+    with pytest.raises(UsageError, match="not a directory"), hold_lock("run-1"):
         pytest.fail("locked nothing")
 
 
@@ -101,7 +101,7 @@ def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 987_654_321)
-    with run_lock("run-1"):
-        holder = lock_state().holder
+    with hold_lock("run-1"):
+        holder = read_lock_state().holder
     assert holder is not None
     assert holder.user == "987654321"

@@ -8,7 +8,7 @@ import pytest
 
 from harbor_agent.engine.events import NodeFinished
 from harbor_agent.engine.history.query import load_runs
-from harbor_agent.engine.history.recorder import Start, recorded
+from harbor_agent.engine.history.recorder import RunStart, record_run
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.plan import Action
@@ -36,8 +36,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_path_that_is_not_utf_8_stops_no_run(run_request: RunRequest) -> None:
     told: list[Event] = []
-    start = Start(run_id="run-1", kind=RunKind.APPLY, request=run_request, nodes=())
-    with recorded(start, told.append) as recorder:
+    start = RunStart(run_id="run-1", kind=RunKind.APPLY, request=run_request, nodes=())
+    with record_run(start, told.append) as recorder:
         recorder(NodeFinished(result=RESULT))
         recorder.end([RESULT], ExitCode.DONE, None)
     assert [problem.code for problem in recorder.warnings] == ["history-unusable"]
@@ -47,9 +47,9 @@ def test_a_path_that_is_not_utf_8_stops_no_run(run_request: RunRequest) -> None:
 
 
 def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> None:
-    start = Start(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
+    start = RunStart(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
     odd = NodeResult(node=NOT_UTF_8, outcome=Outcome.CHANGED, action=Action.RELOAD)
-    with recorded(start, lambda _: None) as recorder:
+    with record_run(start, lambda _: None) as recorder:
         recorder(NodeFinished(result=odd))
         recorder.end([odd], ExitCode.DONE, None)
     assert [problem.code for problem in recorder.warnings] == ["history-unusable"]
@@ -57,10 +57,10 @@ def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> No
 
 
 def test_a_run_that_breaks_off_has_written_down_the_nodes_without_a_change() -> None:
-    start = Start(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
+    start = RunStart(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
 
     def break_off() -> None:
-        with recorded(start, lambda _: None) as recorder:
+        with record_run(start, lambda _: None) as recorder:
             recorder(NodeFinished(result=NodeResult(node="before", outcome=Outcome.UNCHANGED)))
             recorder(NodeFinished(result=RESULT))
             assert {node.node for node in load_runs()[0].nodes} == {"before", "node1"}

@@ -49,7 +49,7 @@ def test_a_run_is_there_with_its_nodes_before_it_ends() -> None:
     begun = run(1, "node2", "node1")
     add(begun)
     with Store() as store:
-        assert store.run("run-1") == begun
+        assert store.find_run("run-1") == begun
         done = PastNode(
             node="node1",
             policy_digest="d",
@@ -59,9 +59,9 @@ def test_a_run_is_there_with_its_nodes_before_it_ends() -> None:
             verified=True,
         )
         store.write_nodes("run-1", [done])
-        store.end_run("run-1", exit_code=7, halted="1 failed")
+        store.finish_run("run-1", exit_code=7, halted="1 failed")
     with Store() as store:
-        (ended,) = store.runs()
+        (ended,) = store.list_runs()
     assert ended.nodes == (begun.nodes[0], done)
     assert (ended.exit_code, ended.halted, ended.ended is not None) == (7, "1 failed", True)
     assert [node.is_done for node in ended.nodes] == [False, True]
@@ -78,13 +78,13 @@ def test_it_is_for_its_owner_only() -> None:
 def test_the_order_is_that_of_the_runs_and_not_of_the_clock() -> None:
     add(run(1, "node1", started="2026-11-24T06:00:00+00:00"), run(2, "node1", started="2019-01-01T00:00:00+00:00"))
     with Store() as store:
-        assert [one.run_id for one in store.runs()] == ["run-2", "run-1"]
+        assert [one.run_id for one in store.list_runs()] == ["run-2", "run-1"]
 
 
 def test_a_node_has_the_runs_that_it_was_part_of() -> None:
     add(run(1, "node1", "node2"), run(2, "node2"), run(3, "node1"))
     with Store() as store:
-        found = store.runs_of("node1")
+        found = store.list_runs_of("node1")
     assert [(one.run_id, [node.node for node in one.nodes]) for one in found] == [
         ("run-3", ["node1"]),
         ("run-1", ["node1"]),
@@ -94,20 +94,20 @@ def test_a_node_has_the_runs_that_it_was_part_of() -> None:
 def test_what_is_too_much_goes_and_takes_its_nodes_along() -> None:
     add(*(run(number, "node1") for number in range(1, 7)), bounds=Bounds(runs=3))
     with Store() as store:
-        assert [one.run_id for one in store.runs()] == ["run-6", "run-5", "run-4"]
-        assert len(store.runs_of("node1")) == 3
+        assert [one.run_id for one in store.list_runs()] == ["run-6", "run-5", "run-4"]
+        assert len(store.list_runs_of("node1")) == 3
 
 
 def test_what_is_too_old_goes_but_a_wrong_clock_leaves_something() -> None:
     add(*(run(number, started="1999-01-01T00:00:00+00:00") for number in range(1, 5)), bounds=Bounds(always=2))
     with Store() as store:
-        assert [one.run_id for one in store.runs()] == ["run-4", "run-3"]
+        assert [one.run_id for one in store.list_runs()] == ["run-4", "run-3"]
 
 
 def test_many_nodes_are_bounded_too() -> None:
     add(*(run(number, "node1", "node2") for number in range(1, 6)), bounds=Bounds(always=1, nodes=4))
     with Store() as store:
-        assert [one.run_id for one in store.runs()] == ["run-5", "run-4", "run-3"]
+        assert [one.run_id for one in store.list_runs()] == ["run-5", "run-4", "run-3"]
 
 
 def _write_forever(ready: Event) -> None:
@@ -128,7 +128,7 @@ def test_a_killed_writer_leaves_whole_runs() -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.join(30)
     with Store() as store:
-        runs = store.runs()
+        runs = store.list_runs()
         store.add_run(run(-1, "node1"))
     assert len(runs) >= 3
     assert {len(one.nodes) for one in runs} == {20}
@@ -147,7 +147,7 @@ def test_what_cannot_be_read_is_moved_aside_and_said(content: bytes) -> None:
     assert aside.read_bytes() == content
     with Store() as store:
         assert store.moved_aside is None
-        assert len(store.runs()) == 1
+        assert len(store.list_runs()) == 1
 
 
 def test_a_newer_form_is_left_alone() -> None:
@@ -155,7 +155,7 @@ def test_a_newer_form_is_left_alone() -> None:
     with closing(sqlite3.connect(history_file())) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = history_file().read_bytes()
-    with pytest.raises(HistoryError, match="a newer harbor-agent wrote it") as caught:
+    with pytest.raises(HistoryError, match="was written by a newer harbor-agent") as caught:
         Store()
     assert "XDG_STATE_HOME" in caught.value.problem.hint
     assert history_file().read_bytes() == before
@@ -163,7 +163,7 @@ def test_a_newer_form_is_left_alone() -> None:
 
 def test_a_place_that_is_no_file_is_said() -> None:
     history_file().mkdir(parents=True)
-    with pytest.raises(HistoryError, match="cannot be used: unable to open"):
+    with pytest.raises(HistoryError, match=r"history\.sqlite3: unable to open"):
         Store()
 
 
@@ -171,5 +171,5 @@ def test_two_at_once_are_both_written_down() -> None:
     with Store() as one, Store() as other:
         one.add_run(run(1, "node1"))
         other.add_run(run(2, "node1"))
-        one.end_run("run-1", exit_code=0, halted=None)
-        assert [found.run_id for found in other.runs()] == ["run-2", "run-1"]
+        one.finish_run("run-1", exit_code=0, halted=None)
+        assert [found.run_id for found in other.list_runs()] == ["run-2", "run-1"]
