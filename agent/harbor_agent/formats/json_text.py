@@ -1,4 +1,4 @@
-"""JSON as a tree that knows where each value stands, so that one value can be edited and all else kept."""
+"""JSON as a tree with the place of each value, so that one value can be edited and everything else kept."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harbor_agent.formats.text import FormatError, encode, line_number
+from harbor_agent.formats.text import FormatError, encode, find_line_number
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"')
 _SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_DEEPEST = 200
+_MAX_DEPTH = 200
 
 
 class JsonKind(StrEnum):
-    """What a JSON value is."""
+    """The kind of a JSON value, as an error message names it."""
 
     OBJECT = "an object"
     ARRAY = "a list"
@@ -27,7 +27,7 @@ class JsonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonValue:
-    """A value from `start` up to `end` of the text. `string` is that of a STRING."""
+    """A value from `start` up to `end` of the text; `string` is the value of a STRING."""
 
     kind: JsonKind
     start: int
@@ -39,7 +39,7 @@ class JsonValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonMember:
-    """`"key": value` in an object; `start` is that of the key's quote, `key_end` is behind its closing one."""
+    """A member of an object; `start` is the opening quote of its key, `key_end` follows the closing one."""
 
     key: str
     start: int
@@ -48,12 +48,12 @@ class JsonMember:
 
 
 def parse_json(text: str, start: int = 0) -> JsonValue:
-    """Read one JSON text that goes to the end. Raises FormatError with the line of what is none."""
+    """Parse one JSON value that extends to the end of the text. Raises FormatError with the line of an error."""
     parser = _Parser(text)
     value = parser.value(parser.skip(start), 0)
     rest = parser.skip(value.end)
     if rest < len(text):
-        raise parser.error(rest, "there is something behind the end of the JSON text")
+        raise parser.error(rest, "unexpected text after the end of the JSON document")
     return value
 
 
@@ -66,11 +66,11 @@ class _Parser:
         return match.end() if match else position
 
     def error(self, position: int, reason: str) -> FormatError:
-        return FormatError(line_number(self.text, position), reason)
+        return FormatError(find_line_number(self.text, position), reason)
 
     def value(self, position: int, depth: int) -> JsonValue:
-        if depth > _DEEPEST:
-            raise self.error(position, "it is nested too deeply")
+        if depth > _MAX_DEPTH:
+            raise self.error(position, "nested too deeply")
         match self.text[position : position + 1]:
             case "{":
                 return self.object(position, depth)
@@ -82,14 +82,14 @@ class _Parser:
             case _:
                 match = _SCALAR.match(self.text, position)
                 if not match:
-                    raise self.error(position, "a JSON value is missing here")
+                    raise self.error(position, "expected a JSON value")
                 kind = JsonKind.NULL if match.group() == "null" else JsonKind.SCALAR
                 return JsonValue(kind=kind, start=position, end=match.end())
 
     def string(self, position: int) -> tuple[str, int]:
         match = _STRING.match(self.text, position)
         if not match:
-            raise self.error(position, "a string is not closed, or holds what JSON does not allow")
+            raise self.error(position, "unclosed string, or a character that JSON does not allow in a string")
         string = json.loads(encode(match.group()).decode("utf-8", "replace"))
         return str(string), match.end()
 
@@ -98,11 +98,11 @@ class _Parser:
         position = self.skip(start + 1)
         while self.text[position : position + 1] != "}" or members:
             if self.text[position : position + 1] != '"':
-                raise self.error(position, "a key in double quotes is missing here")
+                raise self.error(position, "expected a key in double quotes")
             key, key_end = self.string(position)
             colon = self.skip(key_end)
             if self.text[colon : colon + 1] != ":":
-                raise self.error(colon, f"the key '{key}' has no ':' behind it")
+                raise self.error(colon, f"expected ':' after the key '{key}'")
             value = self.value(self.skip(colon + 1), depth + 1)
             members.append(JsonMember(key=key, start=position, key_end=key_end, value=value))
             position = self.skip(value.end)
@@ -124,5 +124,5 @@ class _Parser:
 
     def comma(self, position: int, closing: str) -> int:
         if self.text[position : position + 1] != ",":
-            raise self.error(position, f"',' or '{closing}' is missing here")
+            raise self.error(position, f"expected ',' or '{closing}'")
         return self.skip(position + 1)

@@ -56,9 +56,12 @@ def allowed() -> re.Pattern[str]:
 
 def pattern(found: list[str]) -> re.Pattern[str]:
     alternatives = [
-        re.escape(phrase[1:]) if phrase.startswith("*") else r"(?<![\w-])" + re.escape(phrase) for phrase in found
+        re.escape(phrase[1:])
+        if phrase.startswith("*")
+        else rf"(?<![\w-])(?i:{re.escape(phrase[0])}){re.escape(phrase[1:])}"
+        for phrase in found
     ]
-    return re.compile(f"(?:{'|'.join(alternatives)})(?![\\w-])", re.IGNORECASE)
+    return re.compile(f"(?:{'|'.join(alternatives)})(?![\\w-])")
 
 
 def complaints(text: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harbor_agent.errors import UsageError
 from harbor_agent.formats.systemd.service import evaluate_service
-from harbor_agent.formats.systemd.syntax import expand_specifiers, words
+from harbor_agent.formats.systemd.syntax import expand_specifiers, split_words
 from harbor_agent.formats.systemd.unit import parse_unit
 from harbor_agent.planning.schedule import (
     Credential,
@@ -57,7 +57,7 @@ def assignments(text: str) -> dict[str, list[str]]:
 
 
 def list_of(value: str) -> list[str]:
-    return [as_read(expand_specifiers(word.text, UNIT)) for word in words(value)]
+    return [as_read(expand_specifiers(word.text, UNIT)) for word in split_words(value)]
 
 
 def as_read(text: str) -> str:

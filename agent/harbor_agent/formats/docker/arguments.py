@@ -1,7 +1,7 @@
-"""dockerd's command line as pflag reads it, and which flag goes with which key of daemon.json.
+"""dockerd's command line as pflag reads it, and the key of daemon.json that corresponds to each flag.
 
-Names and kinds are those of cmd/dockerd/config.go and config_unix.go in moby; where a flag's name and its
-key differ, the key is the option's own name there (NewNamedListOptsRef and its kin).
+Names and types are those of cmd/dockerd/config.go and config_unix.go in moby; if a flag's name and its key differ,
+the key is the name of the option there (NewNamedListOptsRef and similar functions).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BOOLEAN = frozenset({
     "no-new-privileges", "raw-logs", "selinux-enabled", "signature-verification", "tls", "tlsverify",
     "userland-proxy", "validate", "version",
 })  # fmt: skip
-_KEYS = {
+_CONFIG_KEYS = {
     "add-runtime": "runtimes",
     "authorization-plugin": "authorization-plugins", "cluster-store-opt": "cluster-store-opts",
     "default-address-pool": "default-address-pools", "default-network-opt": "default-network-opts",
@@ -40,7 +40,7 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """One flag: its long name without dashes, its value, and the indexes of its first and last argument."""
+    """A flag: its long name without dashes, its value, and the indexes of its first and last argument."""
 
     name: str
     value: str
@@ -50,10 +50,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonArguments:
-    """A daemon's command line: its flags, and the arguments that are none (dockerd takes none and would not start).
+    """A daemon's command line: its flags, and its operands (dockerd accepts none and would not start).
 
-    `skipped` words come before the first argument. `launcher` is the configuration file that a program names which
-    starts dockerd with arguments of its own, "" where dockerd is started itself.
+    `skipped` is the number of words before the first argument. `launcher` is the configuration file that a wrapper
+    passes to dockerd, "" if dockerd is started directly.
     """
 
     flags: tuple[Flag, ...]
@@ -67,13 +67,13 @@ class DaemonArguments:
 
     @property
     def config_file(self) -> str:
-        """The configuration file that is read."""
+        """The configuration file that dockerd reads."""
         # rule DD-07
         return (self.values(CONFIG_FILE) or (self.launcher or DEFAULT_CONFIG_FILE,))[-1]
 
 
 def parse_arguments(argv: Sequence[str]) -> DaemonArguments:
-    """Read an argument vector, program included; `docker daemon` and `snap run NAME.dockerd` are seen through."""
+    """Parse an argument vector, program included; `docker daemon` and `snap run NAME.dockerd` count as dockerd."""
     return _parse(tuple(argv))
 
 
@@ -85,7 +85,7 @@ def _parse(argv: tuple[str, ...]) -> DaemonArguments:
         case [_, "daemon", *_]:
             skipped = 2
         case ["snap", "run", app] if app.endswith(".dockerd"):
-            # rule DD-12: its wrapper gives dockerd the file in $SNAP_DATA, and passes on what stands behind
+            # rule DD-12: the wrapper passes the file in $SNAP_DATA to dockerd, and all further arguments
             skipped, launcher = 3, f"/var/snap/{app.removesuffix('.dockerd')}/current/config/daemon.json"
         case _:
             pass
@@ -97,7 +97,7 @@ def _parse(argv: tuple[str, ...]) -> DaemonArguments:
 
 
 def find_flags(arguments: Sequence[str]) -> list[Flag]:
-    """Return the flags among arguments without a program name, up to `--`."""
+    """Return the flags among `arguments` (without the program), up to `--`."""
     flags: list[Flag] = []
     index = 0
     while index < len(arguments):
@@ -105,27 +105,27 @@ def find_flags(arguments: Sequence[str]) -> list[Flag]:
         # rule DD-05
         if argument == "--":
             break
-        flag = _flag(arguments, index) if argument.startswith("-") and argument != "-" else None
+        flag = _read_flag(arguments, index) if argument.startswith("-") and argument != "-" else None
         if flag:
             flags.append(flag)
         index = flag.last + 1 if flag else index + 1
     return flags
 
 
-def config_key(flag: str) -> str:
+def find_config_key(flag: str) -> str:
     """Return the key of daemon.json that sets the same option as the flag."""
-    return _KEYS.get(flag, flag)
+    return _CONFIG_KEYS.get(flag, flag)
 
 
-def conflicts(arguments: DaemonArguments, keys: Iterable[str]) -> list[tuple[str, str]]:
-    """Return (flag, key) of what is set both ways, which dockerd refuses to start or reload with."""
+def find_conflicts(arguments: DaemonArguments, keys: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (flag, key) of each option that is set both ways: dockerd does not start or reload with one."""
     present = set(keys)
     names = dict.fromkeys(flag.name for flag in arguments.flags)
     # rule DD-08
-    return [(name, config_key(name)) for name in names if config_key(name) in present]
+    return [(name, find_config_key(name)) for name in names if find_config_key(name) in present]
 
 
-def _flag(arguments: Sequence[str], index: int) -> Flag | None:
+def _read_flag(arguments: Sequence[str], index: int) -> Flag | None:
     argument = arguments[index]
     following = arguments[index + 1] if index + 1 < len(arguments) else None
     if argument.startswith("--"):
@@ -138,9 +138,8 @@ def _flag(arguments: Sequence[str], index: int) -> Flag | None:
     # rule DD-01
     if equals:
         return Flag(name=name, value=value, first=index, last=index)
-    # a switch of a newer docker, not known here, is told by the next flag; nothing takes "--…" for a value
-    # rule DD-02
-    is_switch = name in _BOOLEAN or (name not in _KEYS and (following or "").startswith("--"))
+    # rule DD-02: an unknown flag followed by "--…" is a switch of a newer docker, as no value starts like that
+    is_switch = name in _BOOLEAN or (name not in _CONFIG_KEYS and (following or "").startswith("--"))
     if is_switch or following is None:
         return Flag(name=name, value="true" if is_switch else "", first=index, last=index)
     return Flag(name=name, value=following, first=index, last=index + 1)

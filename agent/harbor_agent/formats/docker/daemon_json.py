@@ -1,4 +1,4 @@
-"""dockerd's configuration file: what it holds, and edits of one list that keep all else byte for byte."""
+"""dockerd's configuration file, and edits of one key that keep everything else byte for byte."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from harbor_agent.formats.text import (
     apply_edits,
     decode,
     encode,
-    line_end_of,
-    line_number,
+    find_line_end,
+    find_line_number,
 )
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 INSECURE_REGISTRIES = "insecure-registries"
 REGISTRY_MIRRORS = "registry-mirrors"
 LIVE_RESTORE = "live-restore"
-# The flag's name: dockerd accepts it as a key and does nothing with it.
+# The flag's name: dockerd accepts it as a key and ignores it.
 DEAD_KEY = "insecure-registry"
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonJson:
-    """A daemon.json. `root` is None where the file is empty or blank; `has_mark` is true behind a BOM.
+    """A daemon.json; `root` is None if the file is empty or blank.
 
-    `text` never holds the mark, so offsets count from behind it.
+    `has_mark` is whether it starts with a byte order mark; `text` is without it, and offsets are those in `text`.
     """
 
     text: str
@@ -44,7 +44,7 @@ class DaemonJson:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that are there, each once."""
+        """The keys, each once."""
         return tuple(dict.fromkeys(member.key for member in self.members))
 
     @property
@@ -53,14 +53,14 @@ class DaemonJson:
         return self.root.members if self.root else ()
 
     def member(self, key: str) -> JsonMember | None:
-        """Return the member that counts: of duplicates the last."""
+        """Return the member that is in effect: of duplicates the last."""
         # rule DD-10
         return next((member for member in reversed(self.members) if member.key == key), None)
 
     def strings(self, key: str) -> tuple[str, ...]:
-        """Return the strings of a list; empty where the key is absent or null.
+        """Return the strings of a list, none if the key is absent or null.
 
-        Raises FormatError where the value is something else, which dockerd does not start with.
+        Raises FormatError if the value is something else: dockerd would not start.
         """
         member = self.member(key)
         if member is None or member.value.kind is JsonKind.NULL:
@@ -68,29 +68,29 @@ class DaemonJson:
         value = member.value
         # rule DD-11
         if value.kind is not JsonKind.ARRAY or any(one.kind is not JsonKind.STRING for one in value.elements):
-            reason = f"'{key}' must be a list of strings, and is {value.kind}"
+            reason = f"'{key}' must be a list of strings, not {value.kind}"
             if value.kind is JsonKind.ARRAY:
-                reason = f"'{key}' must be a list of strings, and holds something else"
-            raise FormatError(line_number(self.text, value.start), reason)
+                reason = f"'{key}' must be a list of strings, but contains other values"
+            raise FormatError(find_line_number(self.text, value.start), reason)
         return tuple(one.string for one in value.elements)
 
-    def written(self, key: str) -> str | None:
-        """Return the value of a key as it is written, such as `true`; None where the key is absent."""
+    def raw(self, key: str) -> str | None:
+        """Return the source text of a key's value, such as `true`; None if the key is absent."""
         member = self.member(key)
         return self.text[member.value.start : member.value.end] if member else None
 
     def line(self, part: JsonMember | JsonValue) -> int:
-        """Return the line, from 1, of a member or a value."""
-        return line_number(self.text, part.start)
+        """Return the line (from 1) of a member or a value."""
+        return find_line_number(self.text, part.start)
 
     def encode(self, text: str, *, keep_mark: bool) -> bytes:
-        """Return `text` as the content of this file."""
+        """Return `text` as the content of this file, with the byte order mark if it had one and `keep_mark` is set."""
         return encode((_BYTE_ORDER_MARK if self.has_mark and keep_mark else "") + text)
 
 
 @lru_cache(maxsize=CACHED_FILES)
 def parse_daemon_json(content: bytes) -> DaemonJson:
-    """Read the file. Raises FormatError for what is no JSON object."""
+    """Parse the file. Raises FormatError if it is not a JSON object."""
     text = decode(content)
     has_mark = text.startswith(_BYTE_ORDER_MARK)
     text = text.removeprefix(_BYTE_ORDER_MARK)
@@ -98,45 +98,45 @@ def parse_daemon_json(content: bytes) -> DaemonJson:
         return DaemonJson(text=text, has_mark=has_mark, root=None)
     root = parse_json(text)
     if root.kind is not JsonKind.OBJECT:
-        raise FormatError(line_number(text, root.start), f"it must be an object, and is {root.kind}")
+        raise FormatError(find_line_number(text, root.start), f"must be an object, not {root.kind}")
     return DaemonJson(text=text, has_mark=has_mark, root=root)
 
 
 def add_strings(document: DaemonJson, key: str, strings: list[str]) -> str:
-    """Return the text with `strings` at the end of the list `key`, which is made where it is absent."""
+    """Return the text with `strings` at the end of the list `key`, which is created if absent."""
     member = document.member(key)
     quoted = [json.dumps(string) for string in strings]
     if member is None:
         separator = "," if document.members and _is_compact(document.text, document.members[-1]) else ", "
-        return _with_member(document, key, f"[{separator.join(quoted)}]")
+        return _append_member(document, key, f"[{separator.join(quoted)}]")
     value = member.value
     if value.kind is not JsonKind.ARRAY or not value.elements:
         separator = "," if _is_compact(document.text, member) else ", "
         edit = Edit(start=value.start, end=value.end, text=f"[{separator.join(quoted)}]")
         return apply_edits(document.text, [edit])
     last = value.elements[-1]
-    separator = _separator(document.text, member)
+    separator = _find_separator(document.text, member)
     edit = Edit(start=last.end, end=last.end, text="".join(separator + one for one in quoted))
     return apply_edits(document.text, [edit])
 
 
 def replace_strings(document: DaemonJson, key: str, strings: list[str]) -> str:
-    """Return the text with the value of `key`, whatever it is, replaced by a list of one line."""
+    """Return the text with the value of `key` replaced by a list on one line."""
     if document.member(key) is None:
         return add_strings(document, key, strings)
     return set_value(document, key, "[" + ", ".join(json.dumps(string) for string in strings) + "]")
 
 
 def set_value(document: DaemonJson, key: str, value: str) -> str:
-    """Return the text with `value`, which is JSON, for `key`: in place of the value that counts, else at the end."""
+    """Return the text with `value` (JSON) for `key`: in place of the value in effect, or else as a new last member."""
     member = document.member(key)
     if member is None:
-        return _with_member(document, key, value)
+        return _append_member(document, key, value)
     return apply_edits(document.text, [Edit(start=member.value.start, end=member.value.end, text=value)])
 
 
 def remove_strings(document: DaemonJson, key: str, strings: set[str]) -> str:
-    """Return the text without `strings` in the list `key`; the list stays, also empty."""
+    """Return the text without `strings` in the list `key`; the list is kept even if empty."""
     member = document.member(key)
     if member is None:
         return document.text
@@ -157,7 +157,7 @@ def remove_strings(document: DaemonJson, key: str, strings: set[str]) -> str:
 
 
 def remove_key(document: DaemonJson, key: str) -> str:
-    """Return the text without any member `key`, and without the comma that belongs to it."""
+    """Return the text without any member `key` and its comma."""
     if document.root is None:
         return document.text
     members = document.members
@@ -176,12 +176,12 @@ def remove_key(document: DaemonJson, key: str) -> str:
     return apply_edits(document.text, edits)
 
 
-def _with_member(document: DaemonJson, key: str, value: str) -> str:
+def _append_member(document: DaemonJson, key: str, value: str) -> str:
     text, root, name = document.text, document.root, json.dumps(key)
     if root is None:
         raise FormatError(1, "an empty file is written from the template")
     if not root.members:
-        # the blanks tell an object that was empty from one that held an empty list, when it is taken out again
+        # at removal, these blanks show that the object was empty and did not hold an empty list
         inner = f" {name}: {value} "
         return apply_edits(text, [Edit(start=root.start + 1, end=root.start + 1, text=inner)])
     last = root.members[-1]
@@ -198,13 +198,13 @@ def _is_compact(text: str, member: JsonMember) -> bool:
     return text[member.key_end : member.value.start] == ":"
 
 
-def _separator(text: str, member: JsonMember) -> str:
-    """Return what stands between two elements of the list, in its own style."""
+def _find_separator(text: str, member: JsonMember) -> str:
+    """Return the text between two elements of the list, in its style."""
     elements = member.value.elements
     if len(elements) > 1:
         between = text[elements[-2].end : elements[-1].start]
         return between if between.count(",") == 1 and not between.strip(", \t\r\n") else ", "
     lead = text[member.value.start + 1 : elements[0].start]
     if "\n" in lead or "\r" in lead:
-        return "," + lead[lead.index(line_end_of(lead)) :]
+        return "," + lead[lead.index(find_line_end(lead)) :]
     return "," if _is_compact(text, member) else ", "

@@ -1,7 +1,7 @@
-"""Arguments inside a text that is split into words: the value of a variable, or an ExecStart= line.
+"""Adds and removes arguments in the value of a variable or in an ExecStart= line.
 
-Adding and removing here are each other's inverse, and both keep the style of the text: one argument a line
-where it has continuation lines, beside its kin where all of them stand on one such line.
+The two are each other's inverse, and both keep the style of the text: one argument per line if it has continuation
+lines, next to the other flags of the same name if those share one line.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.docker.arguments import find_flags
-from harbor_agent.formats.systemd.syntax import Escapes, words
-from harbor_agent.formats.text import CACHED_FILES, LINE_END, Edit, FormatError, line_number
+from harbor_agent.formats.systemd.syntax import Escapes, split_words
+from harbor_agent.formats.text import CACHED_FILES, LINE_END, Edit, FormatError, find_line_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +25,10 @@ _INDENT = re.compile(r"[ \t]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A value and where each of its characters stands in its file; `start` is where it begins.
+    """A value with the range of each of its characters in the file; `start` is where the value begins.
 
-    `continues` says whether backslash-newline is a blank in it. `bare` is the range of the whole word where
-    a blank would end it (an unquoted word of Environment=), so that adding to it means quoting it.
+    `continues` says whether backslash-newline is a blank in it. `bare` is the range of the whole word if a blank
+    would end it (an unquoted word of Environment=): then an addition needs quotes around the word.
     """
 
     text: str
@@ -48,66 +48,66 @@ class PlacedWord:
 
 
 def split_value(value: Value) -> list[PlacedWord]:
-    """Split a variable's value as `$NAME` does: blanks separate, quotes hold together, one backslash level goes.
+    """Split a variable's value as `$NAME` does (systemd.service(5)): at blanks, with quotes and backslashes removed.
 
-    A place covers the quotes and backslashes of its word, as far as they stand inside the value.
+    The range of a word includes its quotes and backslashes, as far as they are inside the value.
     """
     places = value.places
     return [
         PlacedWord(text=text, start=places[start][0], end=places[end - 1][1])
-        for text, start, end in _ranges_of_words(value.text)
+        for text, start, end in _find_word_ranges(value.text)
     ]
 
 
 @lru_cache(maxsize=CACHED_FILES)
-def _ranges_of_words(text: str) -> tuple[tuple[str, int, int], ...]:
-    return tuple((word.text, word.start, word.end) for word in words(text, escapes=Escapes.LITERAL, lenient=True))
+def _find_word_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple((word.text, word.start, word.end) for word in split_words(text, escapes=Escapes.LITERAL, lenient=True))
 
 
-def add_arguments(text: str, value: Value, arguments: list[str], kin: str) -> list[Edit]:
-    """Return the edits that add `arguments` to the value in `text`, where flags named `kin` may stand already.
+def add_arguments(text: str, value: Value, arguments: list[str], flag_name: str) -> list[Edit]:
+    """Return the edits that add `arguments`, flags named `flag_name`, to the value in `text`.
 
-    Raises FormatError where no quotes can be put around an unquoted value.
+    Raises FormatError if an unquoted value cannot be put in quotes.
     """
     placed = split_value(value)
     joined = " ".join(arguments)
     if not placed:
-        return _quoted(text, value, value.start, joined)
+        return _insert_quoted(text, value, value.start, joined)
     if value.continues and _CONTINUATION.search(text, placed[0].start, placed[-1].end + 4):
-        beside = _last_of_kin_on_one_line(text, placed, kin)
+        beside = _find_end_of_flags(text, placed, flag_name)
         if beside is not None:
-            return _quoted(text, value, beside, f" {joined}")
+            return _insert_quoted(text, value, beside, f" {joined}")
         match = _CONTINUATION.search(text, value.start)
         line_end = match[1] if match else "\n"
-        indent = _indent_of(text, value, placed[-1].start)
+        indent = _find_indent(text, value, placed[-1].start)
         lines = "".join(f" \\{line_end}{indent}{argument}" for argument in arguments)
-        return _quoted(text, value, placed[-1].end, lines)
-    return _quoted(text, value, placed[-1].end, f" {joined}")
+        return _insert_quoted(text, value, placed[-1].end, lines)
+    return _insert_quoted(text, value, placed[-1].end, f" {joined}")
 
 
 def remove_arguments(text: str, placed: list[PlacedWord], ranges: Iterable[tuple[int, int]]) -> list[Edit]:
-    """Return the edits that take out the words from the first up to the last index of each range.
+    """Return the edits that remove the words from the first to the last index of each range.
 
-    The blanks and line joins before a word go with it, never a comment line.
+    The blanks and line continuations before a word are removed with it, but never a comment line.
     """
     edits = []
     for first, last in ranges:
         start, end = placed[first].start, placed[last].end
         if first > 0:
-            start = _gap_start(text, placed[first - 1].end, start)
+            start = _find_gap_start(text, placed[first - 1].end, start)
         elif last + 1 < len(placed) and _GAP.match(text[end : placed[last + 1].start]):
             end = placed[last + 1].start
         edits.append(Edit(start=start, end=end))
     return edits
 
 
-def _gap_start(text: str, after: int, before: int) -> int:
+def _find_gap_start(text: str, after: int, before: int) -> int:
     return after if _GAP.match(text[after:before]) else before
 
 
-def _last_of_kin_on_one_line(text: str, placed: list[PlacedWord], kin: str) -> int | None:
-    """Return where the last flag of the kin ends, if all stand on one line that is not the last one."""
-    ranges = [(flag.first, flag.last) for flag in find_flags([word.text for word in placed]) if flag.name == kin]
+def _find_end_of_flags(text: str, placed: list[PlacedWord], name: str) -> int | None:
+    """Return the end of the last flag `name` if all flags of that name share one line, and not the last line."""
+    ranges = [(flag.first, flag.last) for flag in find_flags([word.text for word in placed]) if flag.name == name]
     if not ranges:
         return None
     start, end = placed[ranges[0][0]].start, placed[ranges[-1][1]].end
@@ -115,7 +115,7 @@ def _last_of_kin_on_one_line(text: str, placed: list[PlacedWord], kin: str) -> i
     return None if is_last or LINE_END.search(text, start, end) else end
 
 
-def _indent_of(text: str, value: Value, position: int) -> str:
+def _find_indent(text: str, value: Value, position: int) -> str:
     line_start = max(text.rfind("\n", 0, position), text.rfind("\r", 0, position)) + 1
     if line_start <= value.start:
         return ""
@@ -123,12 +123,12 @@ def _indent_of(text: str, value: Value, position: int) -> str:
     return match.group() if match else ""
 
 
-def _quoted(text: str, value: Value, place: int, added: str) -> list[Edit]:
-    """Return the edits that insert `added`, in quotes with the whole word where a blank would end it."""
+def _insert_quoted(text: str, value: Value, place: int, added: str) -> list[Edit]:
+    """Return the edits that insert `added`, and put the whole word in quotes if a blank would end it."""
     if value.bare is None or " " not in added:
         return [Edit(start=place, end=place, text=added)]
     start, end = value.bare
     if place != end:
-        reason = "the value cannot be extended: put it in one pair of quotes first"
-        raise FormatError(line_number(text, value.start), reason)
+        reason = "cannot extend the value: put it in one pair of quotes first"
+        raise FormatError(find_line_number(text, value.start), reason)
     return [Edit(start=start, end=start, text='"'), Edit(start=end, end=end, text=f'{added}"')]

@@ -1,4 +1,4 @@
-"""The commands of an ExecStart= line (systemd.service(5), config_parse_exec() in systemd's sources)."""
+"""Commands of an ExecStart= line (systemd.service(5), config_parse_exec() in systemd's sources)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.systemd.arguments import PlacedWord, Value
-from harbor_agent.formats.systemd.syntax import Escapes, WordError, expand_specifiers, unknown_specifier, words
+from harbor_agent.formats.systemd.syntax import (
+    Escapes,
+    WordError,
+    expand_specifiers,
+    find_unknown_specifier,
+    split_words,
+)
 
 if TYPE_CHECKING:
     from harbor_agent.formats.systemd.syntax import Word
@@ -18,10 +24,10 @@ _UNSAFE = "\"'\\\x7f"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """An ExecStart= in force: the path or name of a program and what it is given.
+    """A command in effect: the path or name of the program, and its arguments.
 
-    `placed` are the words from the one that the program sees as its name, mostly the program itself. `expands` is
-    false behind the prefix `:`.
+    `path` is the unit file. `placed` are the words of argv: the first is usually the program itself, or the name
+    after the prefix `@`. `expands` is false with the prefix `:`, which turns variable expansion off.
     """
 
     path: str
@@ -33,50 +39,50 @@ class Command:
 
 
 class CommandError(Exception):
-    """A command that systemd cannot read; `is_fatal` where it leaves the rest of the file unread, too."""
+    """A command that systemd rejects; `is_fatal` if systemd then ignores the rest of the file, too."""
 
     def __init__(self, reason: str, *, is_fatal: bool) -> None:
-        """Keep the reason, a clause."""
+        """Keep the reason, such as "the quote is not closed"."""
         super().__init__(reason)
         self.is_fatal = is_fatal
 
 
 def read_commands(path: str, assignment: Assignment, unit: str, into: list[Command]) -> None:
-    """Append the commands of the line to `into`. Raises CommandError, after the commands before the faulty one."""
+    """Append the commands of the line to `into`. Raises CommandError after appending those before the faulty one."""
     places = tuple((offset, offset + 1) for offset in assignment.offsets)
     value = Value(text=assignment.value, places=places, start=assignment.value_start)
     found: list[Word] = []
     try:
-        for word in words(assignment.value, escapes=Escapes.RELAXED):
-            # rule SD-19: a semicolon by itself begins another command
+        for word in split_words(assignment.value, escapes=Escapes.RELAXED):
+            # rule SD-19: a semicolon as a word of its own starts another command
             if found and assignment.value[word.start : word.end] == ";":
-                into.append(_command(path, assignment, value, found, unit))
+                into.append(_build_command(path, assignment, value, found, unit))
                 found = []
             else:
                 found.append(word)
     except WordError as error:
-        # without its first word it is no command yet, and only the line is lost
-        is_fatal = bool(found) and "-" not in _prefix(found[0].text)
+        # without a first word there is no command yet, and systemd ignores only the line
+        is_fatal = bool(found) and "-" not in _read_prefix(found[0].text)
         raise CommandError(str(error), is_fatal=is_fatal) from None
     if found:
-        into.append(_command(path, assignment, value, found, unit))
+        into.append(_build_command(path, assignment, value, found, unit))
 
 
-def _command(path: str, assignment: Assignment, value: Value, found: list[Word], unit: str) -> Command:
-    prefix = _prefix(found[0].text)
+def _build_command(path: str, assignment: Assignment, value: Value, found: list[Word], unit: str) -> Command:
+    prefix = _read_prefix(found[0].text)
     program = expand_specifiers(found[0].text[len(prefix) :], unit)
-    # rule SD-18: behind @ the second word is what the program sees as its name
-    placed = [] if "@" in prefix else [_placed(assignment, found[0], program)]
-    reason = _fault_of(program)
+    # rule SD-18: with @, the second word is the program's argv[0]
+    placed = [] if "@" in prefix else [_place_word(assignment, found[0], program)]
+    reason = _find_fault(program)
     if "@" in prefix and len(found) == 1:
-        reason = reason or "the prefix '@' needs a name behind the program"
+        reason = reason or "the prefix '@' needs a name after the program"
     for word in found:
-        specifier = unknown_specifier(word.text)
+        specifier = find_unknown_specifier(word.text)
         # rule SD-14: an unknown specifier
-        reason = f"'{specifier}' is no specifier" if specifier else reason
+        reason = f"unknown specifier '{specifier}'" if specifier else reason
     if reason:
         raise CommandError(reason, is_fatal="-" not in prefix)
-    placed.extend(_placed(assignment, word, _argument(assignment, word, unit)) for word in found[1:])
+    placed.extend(_place_word(assignment, word, _expand_argument(assignment, word, unit)) for word in found[1:])
     return Command(
         path=path,
         assignment=assignment,
@@ -88,8 +94,8 @@ def _command(path: str, assignment: Assignment, value: Value, found: list[Word],
     )
 
 
-def _prefix(text: str) -> str:
-    """Return the special characters before the program; each counts once, `!` twice, `+` and `!` not together."""
+def _read_prefix(text: str) -> str:
+    """Return the special characters before the program: each once, `!` up to twice, `+` and `!` not together."""
     seen = ""
     for character in text:
         once = character in "-@:" and character not in seen
@@ -101,26 +107,26 @@ def _prefix(text: str) -> str:
     return seen
 
 
-def _fault_of(program: str) -> str:
-    """Return why systemd does not take it for a program, "" where it does."""
+def _find_fault(program: str) -> str:
+    """Return why systemd does not accept `program`, or ""."""
     if not program:
-        return "it names no program"
+        return "the program is missing"
     if any(character < " " or character in _UNSAFE for character in program):
-        return "the name of the program has special characters"
+        return "the program's name has quotes, backslashes or control characters"
     names = program.split("/")
     # rule SD-50
     if not names[-1]:
-        return "a directory is no program"
+        return f"'{program}' is a directory, not a program"
     if (len(names) > 1 and names[0]) or program in (".", "..") or any(len(name) > _LONGEST_NAME for name in names):
         return f"'{program}' is neither an absolute path nor a name"
     return ""
 
 
-def _argument(assignment: Assignment, word: Word, unit: str) -> str:
+def _expand_argument(assignment: Assignment, word: Word, unit: str) -> str:
     # rule SD-19: an escaped semicolon is an argument
     return ";" if assignment.value[word.start : word.end] == "\\;" else expand_specifiers(word.text, unit)
 
 
-def _placed(assignment: Assignment, word: Word, text: str) -> PlacedWord:
+def _place_word(assignment: Assignment, word: Word, text: str) -> PlacedWord:
     start, end = assignment.place(word.start, word.end)
     return PlacedWord(text=text, start=start, end=end)

@@ -1,7 +1,7 @@
-"""Environment files as systemd reads them (systemd.exec(5), parse_env_file() in its sources): not a shell.
+"""Environment files as systemd reads them (systemd.exec(5), parse_env_file() in its sources), unlike a shell.
 
-`export X=1` is no assignment, `$X` stays as it is, what follows a closing quote is glued on, and several
-assignments of one name mean the last.
+`export X=1` does not assign X, `$X` is not expanded, text after a closing quote continues the value, and the last of
+several assignments to one name counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from harbor_agent.formats.systemd.arguments import Value
-from harbor_agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, is_utf8, line_number
+from harbor_agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, find_line_number, is_utf8
 
 _WHITESPACE = " \t\n\r"
 # rule SD-49
@@ -25,7 +25,7 @@ COMMENT_CONTINUES_BEFORE = 254
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariableLine:
-    """One assignment. `start` and `end` enclose its lines, the line end included; `line` counts from 1."""
+    """One assignment; `start` and `end` enclose its lines including the line end, `line` counts from 1."""
 
     name: str
     value: Value
@@ -37,7 +37,7 @@ class VariableLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFile:
-    """An environment file: `text` is all of it, `faults` are the assignments that systemd ignores."""
+    """A parsed environment file; `faults` are the assignments that systemd ignores."""
 
     text: str
     variables: tuple[VariableLine, ...]
@@ -59,20 +59,20 @@ class _State(Enum):
 
 @lru_cache(maxsize=CACHED_FILES)
 def parse_environment_file(content: bytes, *, comment_continues: bool = True) -> EnvironmentFile:
-    """Read the file; `comment_continues` is true before systemd 254.
+    """Parse the file. `comment_continues`: a backslash continues a comment line, as before systemd 254.
 
-    Raises FormatError where systemd reads nothing of the file.
+    Raises FormatError if systemd ignores the whole file.
     """
     text = decode(content)
     if "\0" in text:
-        raise FormatError(line_number(text, text.index("\0")), "it holds a NUL byte")
+        raise FormatError(find_line_number(text, text.index("\0")), "contains a NUL byte")
     reader = _Reader(text, comment_continues=comment_continues)
     reader.read()
     return EnvironmentFile(text=text, variables=tuple(reader.variables), faults=tuple(reader.faults))
 
 
 class _Reader:
-    """The state machine of parse_env_file(), keeping where each character of a value stands."""
+    """The state machine of parse_env_file(), which also records the place of each character of a value."""
 
     def __init__(self, text: str, *, comment_continues: bool) -> None:
         self.text = text
@@ -98,17 +98,17 @@ class _Reader:
         for position, character in enumerate(self.text):
             match self.state:
                 case _State.PRE_KEY | _State.KEY | _State.COMMENT | _State.COMMENT_ESCAPE:
-                    self._outside(position, character)
+                    self._read_outside(position, character)
                 case _State.PRE_VALUE | _State.VALUE | _State.VALUE_ESCAPE:
-                    self._bare(position, character)
+                    self._read_bare(position, character)
                 case _State.SINGLE | _State.DOUBLE | _State.DOUBLE_ESCAPE:
-                    self._quoted(position, character)
+                    self._read_quoted(position, character)
         if self.state not in (_State.PRE_KEY, _State.KEY, _State.COMMENT, _State.COMMENT_ESCAPE):
             if self.state is _State.VALUE:
                 self._strip_value()
             self._push(len(self.text))
 
-    def _outside(self, position: int, character: str) -> None:
+    def _read_outside(self, position: int, character: str) -> None:
         newline = character in _NEWLINE
         match self.state:
             case _State.PRE_KEY if character in "#;":
@@ -134,7 +134,7 @@ class _Reader:
             case _:
                 pass
 
-    def _bare(self, position: int, character: str) -> None:
+    def _read_bare(self, position: int, character: str) -> None:
         if self.state is _State.VALUE_ESCAPE:
             self.state = _State.VALUE
             # rule SD-45
@@ -158,7 +158,7 @@ class _Reader:
             self.state = _State.VALUE
             self._take(character, position, position + 1)
 
-    def _quoted(self, position: int, character: str) -> None:
+    def _read_quoted(self, position: int, character: str) -> None:
         if self.state is _State.DOUBLE_ESCAPE:
             self.state = _State.DOUBLE
             # rule SD-44
@@ -181,7 +181,7 @@ class _Reader:
         self.places.append((start, end))
 
     def _strip_value(self) -> None:
-        """Drop the blanks at the end of a bare value, but none before a backslash."""
+        """Drop the blanks at the end of an unquoted value, but none before a backslash."""
         if self.blanks_from is not None:
             # rule SD-46
             del self.characters[self.blanks_from :]
@@ -195,10 +195,10 @@ class _Reader:
         self.counted, line = self.start, self.line
         # rule SD-48
         if not is_utf8(name) or not is_utf8(text):
-            raise FormatError(line, "it is not UTF-8: systemd reads nothing of the file")
+            raise FormatError(line, "not UTF-8: systemd ignores the whole file")
         # rule SD-40
         if not _NAME.match(name):
-            self.faults.append(Fault(line=line, reason=f"'{name}' is not the name of a variable"))
+            self.faults.append(Fault(line=line, reason=f"invalid variable name '{name}'"))
         else:
             start = self.value_start if self.insertion is None else self.insertion
             value = Value(text=text, places=tuple(self.places), start=start, continues=self.quote != "'")

@@ -1,4 +1,4 @@
-"""systemd's words, quotes, escapes, specifiers and variables (systemd.syntax(7), systemd.unit(5), systemd.service(5)).
+"""Words, quotes, escapes, specifiers and variables of systemd (systemd.syntax(7), systemd.unit(5), systemd.service(5)).
 
 The rules are those of extract_first_word(), specifier_printf() and replace_env_argv() in systemd's sources.
 """
@@ -22,22 +22,21 @@ _SIMPLE_ESCAPES = {
 _NUMERIC_ESCAPE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})")
 _HIGHEST_CODE_POINT = 0x10FFFF
 
-# Those that depend on nothing but the unit being a system service that root runs. %T and %V are left out:
-# TMPDIR moves them.
+# Specifiers with the same value for every system service that runs as root. %T and %V depend on TMPDIR.
 _SPECIFIERS = {
     "%": "%", "t": "/run", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc", "h": "/root",
     "u": "root", "U": "0", "g": "root", "G": "0",
 }  # fmt: skip
 _SPECIFIER = re.compile(r"%(.)", re.DOTALL)
-# All that systemd knows up to 257; another letter or digit makes it drop the setting, anything else stays.
+# All that systemd 257 knows. It drops a setting with another letter or digit after the %; other characters stay.
 _KNOWN_SPECIFIERS = frozenset("%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY")
 _ESCAPED = re.compile(r"-|\\x([0-9a-fA-F]{2})")
-# `${NAME:-else}` is for other programs of systemd's, and stays as it is
+# systemd does not expand `${NAME:-default}` in ExecStart=
 _END_OF_NAME = re.compile(r"[}:]")
 
 
 class Escapes(Enum):
-    """What a backslash does: C escapes only, C escapes where known, or just quoting the next character."""
+    """The meaning of a backslash: C escapes only, C escapes if known, or quoting the next character."""
 
     STRICT = "strict"
     RELAXED = "relaxed"
@@ -45,14 +44,14 @@ class Escapes(Enum):
 
 
 class WordError(Exception):
-    """A word that cannot be read; what systemd makes of the rest depends on the setting."""
+    """A word that systemd rejects; what it does with the rest of the line depends on the setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One word: its meaning, where it stands, and where each of its characters came from.
+    """One word: `text` is its meaning, `places` are the source ranges of the characters of `text`.
 
-    `closing_quote` is where its last quote closes, if that is the word's last character.
+    `closing_quote` is the place of its closing quote if that is the word's last character.
     """
 
     text: str
@@ -63,10 +62,10 @@ class Word:
     closing_quote: int | None
 
 
-def words(text: str, *, escapes: Escapes = Escapes.STRICT, lenient: bool = False) -> Iterator[Word]:
-    """Yield the words of `text`; `lenient` accepts a quote that is not closed.
+def split_words(text: str, *, escapes: Escapes = Escapes.STRICT, lenient: bool = False) -> Iterator[Word]:
+    """Yield the words of `text`; `lenient` accepts an unclosed quote.
 
-    Raises WordError, after the words before it, for a quote that is not closed or an escape that is none.
+    Raises WordError for an unclosed quote or an unknown escape, after yielding the words before it.
     """
     position = 0
     while True:
@@ -74,12 +73,12 @@ def words(text: str, *, escapes: Escapes = Escapes.STRICT, lenient: bool = False
             position += 1
         if position >= len(text):
             return
-        word = _word(text, position, escapes, lenient=lenient)
+        word = _read_word(text, position, escapes, lenient=lenient)
         yield word
         position = word.end
 
 
-def _word(text: str, start: int, escapes: Escapes, *, lenient: bool) -> Word:
+def _read_word(text: str, start: int, escapes: Escapes, *, lenient: bool) -> Word:
     position, quote, quoted = start, "", False
     meaning: list[str] = []
     places: list[tuple[int, int]] = []
@@ -90,7 +89,7 @@ def _word(text: str, start: int, escapes: Escapes, *, lenient: bool) -> Word:
             break
         length, produced = 1, character
         if character == "\\":
-            length, produced = _escaped(text, position, escapes, lenient=lenient)
+            length, produced = _read_escape(text, position, escapes, lenient=lenient)
         elif character in "'\"" and quote in ("", character):
             closing = position if quote else closing
             quote, quoted, produced = ("" if quote else character), True, ""
@@ -112,15 +111,15 @@ def _word(text: str, start: int, escapes: Escapes, *, lenient: bool) -> Word:
     )
 
 
-def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tuple[int, str]:
-    """Return how long the escape at `position` is and what it stands for."""
+def _read_escape(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tuple[int, str]:
+    """Return the length of the escape at `position`, and the text that it means."""
     following = text[position + 1 : position + 2]
     if not following:
         if escapes is Escapes.RELAXED:
             return 1, "\\"
         if lenient:
             return 1, ""
-        raise WordError("a backslash has nothing behind it")
+        raise WordError("nothing follows the backslash")
     # rule SD-39
     if escapes is Escapes.LITERAL:
         return 2, following
@@ -137,35 +136,35 @@ def _escaped(text: str, position: int, escapes: Escapes, *, lenient: bool) -> tu
         # rule SD-32
         return 2, "\\" + following
     # rule SD-31
-    raise WordError(f"'\\{following}' is no escape")
+    raise WordError(f"unknown escape '\\{following}'")
 
 
 def expand_specifiers(text: str, unit: str) -> str:
-    """Replace specifiers that mean the same on every node; those of the machine (%H, %m …) and unknown ones stay."""
-    known = _specifiers_of(unit)
+    """Replace specifiers that are the same on every node; those of the machine (%H, %m …) and unknown ones stay."""
+    known = _build_specifiers(unit)
     # rule SD-33
     return _SPECIFIER.sub(lambda match: known.get(match[1], match.group()), text)
 
 
 @lru_cache(maxsize=8)
-def _specifiers_of(unit: str) -> Mapping[str, str]:
+def _build_specifiers(unit: str) -> Mapping[str, str]:
     name = unit.rpartition(".")[0]
     prefix, _, instance = name.partition("@")
     last = prefix.rpartition("-")[2]
     return {
         **_SPECIFIERS,
-        "n": unit, "N": name, "p": prefix, "P": _unescaped(prefix), "i": instance, "I": _unescaped(instance),
-        "j": last, "J": _unescaped(last), "f": "/" + _unescaped(instance or prefix).removeprefix("/"),
+        "n": unit, "N": name, "p": prefix, "P": _unescape_name(prefix), "i": instance, "I": _unescape_name(instance),
+        "j": last, "J": _unescape_name(last), "f": "/" + _unescape_name(instance or prefix).removeprefix("/"),
     }  # fmt: skip
 
 
-def _unescaped(name: str) -> str:
+def _unescape_name(name: str) -> str:
     """Undo systemd-escape(1)."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "/", name)
 
 
-def unknown_specifier(text: str) -> str | None:
-    """Return the first specifier that makes systemd drop the setting; None where there is none."""
+def find_unknown_specifier(text: str) -> str | None:
+    """Return the first specifier that makes systemd drop the setting, or None."""
     for match in _SPECIFIER.finditer(text):
         # rule SD-14
         if match[1] not in _KNOWN_SPECIFIERS and match[1].isascii() and match[1].isalnum():
@@ -173,13 +172,13 @@ def unknown_specifier(text: str) -> str | None:
     return None
 
 
-def whole_variable(word: str) -> str | None:
-    """Return NAME where the word is `$NAME` and thus splits into arguments; None otherwise."""
+def parse_whole_variable(word: str) -> str | None:
+    """Return NAME if the word is `$NAME`, which systemd splits into several arguments; None otherwise."""
     return word[1:] if word.startswith("$") and not word.startswith(("${", "$$")) else None
 
 
 def replace_variables(word: str, environment: Mapping[str, str]) -> str:
-    """Return the word with `${NAME}` replaced, by nothing where it is not set, and `$$` as `$`."""
+    """Return the word with `${NAME}` replaced (an unset variable is empty) and `$$` as `$`."""
     parts: list[str] = []
     position = 0
     while (dollar := word.find("$", position)) >= 0:

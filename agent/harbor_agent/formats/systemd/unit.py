@@ -1,8 +1,8 @@
-"""Unit files and drop-ins: lines and assignments, each character traceable to its place in the file.
+"""Unit files and drop-ins: lines and assignments, with the place of each character in the file.
 
-The rules are those of config_parse() in systemd's sources: a backslash at the very end of a line joins the
-next one with a blank, comment lines inside such a run are dropped, a line is stripped, and what stands
-before the first section or has no `=` is skipped.
+The rules are those of config_parse() in systemd's sources: a backslash at the very end of a line joins the next line
+with a blank, comment lines inside such a run are dropped, lines are stripped, and a line before the first section or
+without `=` is skipped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.systemd.syntax import WHITESPACE
-from harbor_agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, is_utf8, line_end_of
+from harbor_agent.formats.text import CACHED_FILES, LINE_END, Fault, FormatError, decode, find_line_end, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,10 @@ _BYTE_ORDER_MARK = "\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """`key=value` in a section. `offsets[i]` is where character i of the value stands in the file.
+    """A `key=value` in a section; `offsets[i]` is the offset of character i of the value in the file.
 
-    `start` and `end` enclose all of its lines, the last line end included; `line` counts from 1.
-    `value_start` is where the value begins, also where it is empty.
+    `start` and `end` enclose all of its lines including the last line end; `line` counts from 1.
+    `value_start` is where the value begins, even if it is empty.
     """
 
     section: str
@@ -39,13 +39,13 @@ class Assignment:
     line: int
 
     def place(self, first: int, last: int) -> tuple[int, int]:
-        """Return the range in the file of the value's characters from `first` up to `last`."""
+        """Return the range in the file of the value's characters from index `first` up to `last`."""
         return self.offsets[first], self.offsets[last - 1] + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFile:
-    """A unit file or drop-in. `text` is the whole file; `faults` are the lines that systemd skips."""
+    """A parsed unit file or drop-in; `faults` are the lines that systemd skips."""
 
     text: str
     assignments: tuple[Assignment, ...]
@@ -55,7 +55,7 @@ class UnitFile:
 
 @dataclass(frozen=True, slots=True)
 class _Logical:
-    """One line after continuation, with the place of each character."""
+    """One line after joining continuation lines, with the offset of each character."""
 
     text: str
     offsets: list[int]
@@ -66,37 +66,37 @@ class _Logical:
 
 @lru_cache(maxsize=CACHED_FILES)
 def parse_unit(content: bytes) -> UnitFile:
-    """Read a unit file. Raises FormatError where systemd gives up on the whole file."""
+    """Parse a unit file. Raises FormatError if systemd rejects the file."""
     text = decode(content)
     if "\0" in text:
-        raise FormatError(1 + text[: text.index("\0")].count("\n"), "it holds a NUL byte")
+        raise FormatError(1 + text[: text.index("\0")].count("\n"), "contains a NUL byte")
     section = ""
     assignments: list[Assignment] = []
     faults: list[Fault] = []
-    for line in _logical_lines(text):
+    for line in _join_logical_lines(text):
         stripped = line.text.strip(WHITESPACE)
         if not stripped:
             continue
         # rule SD-16
         if not is_utf8(stripped):
-            raise FormatError(line.line, "it is not UTF-8: systemd reads no further")
+            raise FormatError(line.line, "not UTF-8: systemd stops reading here")
         if stripped.startswith("["):
             # rule SD-17
             if not stripped.endswith("]"):
                 raise FormatError(line.line, "the section header has no closing bracket")
             section = stripped[1:-1]
         elif "=" not in stripped:
-            faults.append(Fault(line=line.line, reason="it has no '='"))
+            faults.append(Fault(line=line.line, reason="missing '='"))
         elif not section:
-            faults.append(Fault(line=line.line, reason="it stands outside of a section"))
+            faults.append(Fault(line=line.line, reason="not in a section"))
         else:
-            assignments.append(_assignment(section, line))
+            assignments.append(_build_assignment(section, line))
     return UnitFile(text=text, assignments=tuple(assignments), faults=tuple(faults), last_section=section)
 
 
 def append_to_service(text: str, body: str, last_section: str) -> str:
-    """Return the file with the lines of `body` at the end of a [Service] section, in the file's own line ends."""
-    line_end = line_end_of(text)
+    """Return the file with the lines of `body` added to a [Service] section at its end, with the file's line ends."""
+    line_end = find_line_end(text)
     added = body if last_section == "Service" else f"[Service]\n{body}"
     if line_end == "\r\n" and "\r" not in added:
         added = added.replace("\n", "\r\n")
@@ -104,7 +104,7 @@ def append_to_service(text: str, body: str, last_section: str) -> str:
     return text + gap + added
 
 
-def _assignment(section: str, line: _Logical) -> Assignment:
+def _build_assignment(section: str, line: _Logical) -> Assignment:
     equals = line.text.index("=")
     raw = line.text[equals + 1 :]
     value = raw.strip(WHITESPACE)
@@ -122,8 +122,8 @@ def _assignment(section: str, line: _Logical) -> Assignment:
     )
 
 
-def _physical_lines(text: str) -> list[tuple[int, int, int]]:
-    """Return start, end of the text and end with the line end, of every line."""
+def _split_physical_lines(text: str) -> list[tuple[int, int, int]]:
+    """Return for every line: its start, the end of its text, and the end including the line end."""
     lines, start = [], 0
     for match in LINE_END.finditer(text):
         lines.append((start, match.start(), match.end()))
@@ -133,18 +133,17 @@ def _physical_lines(text: str) -> list[tuple[int, int, int]]:
     return lines
 
 
-def _logical_lines(text: str) -> Iterator[_Logical]:
+def _join_logical_lines(text: str) -> Iterator[_Logical]:
     parts: list[str] = []
     offsets: list[int] = []
     first = (0, 0)
     mark_seen = False
     last_end = 0
-    for number, (start, end, after) in enumerate(_physical_lines(text), 1):
+    for number, (start, end, after) in enumerate(_split_physical_lines(text), 1):
         # rule SD-26
         if text[start:end].lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
             continue
-        # before whatever line it stands, but only one
-        # rule SD-28
+        # rule SD-28: one byte order mark, at the start of any line
         skipped = len(_BYTE_ORDER_MARK) if not mark_seen and text.startswith(_BYTE_ORDER_MARK, start, end) else 0
         mark_seen = mark_seen or skipped > 0
         body = text[start + skipped : end]

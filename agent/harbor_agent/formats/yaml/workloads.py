@@ -1,4 +1,4 @@
-"""The workloads in manifests: where their pod templates stand, and what these say about pull secrets."""
+"""Finds workloads in manifests: the places of their pod templates and of the pull secrets in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harbor_agent.formats.yaml.nodes import Manifests, Spot
 
 _APPS = frozenset({"apps", "extensions"})
-# By kind: the API groups that it is in, and the way to the pod template.
+# For each kind: its API groups, and the keys that lead to the pod template.
 _KINDS = {
     "Pod": (frozenset({""}), ()),
     "Deployment": (_APPS, ("spec", "template")),
@@ -30,9 +30,9 @@ _LISTS = frozenset(f"{kind}List" for kind in _KINDS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestWorkload:
-    """A workload as it stands in a text, `line` being where it begins, and the parts of its pod template.
+    """A workload in a text that begins at `line` (from 1), and the parts of its pod template, None if absent.
 
-    A part is None where it is not there; `pull_secrets` is in `spec`, `annotation` in `annotations` in `metadata`.
+    `pull_secrets` is in `spec`; `annotation` is in `annotations`, in `metadata`.
     """
 
     workload: Workload
@@ -46,9 +46,9 @@ class ManifestWorkload:
 
 
 def find_workloads(manifests: Manifests) -> list[ManifestWorkload]:
-    """Return the workloads that name containers, those in lists too; patches that name none are not among them.
+    """Return the workloads with containers, including those inside lists; patches without containers do not count.
 
-    Raises FormatError for one that the API server would not take, NotEditableError for a key that stands twice.
+    Raises FormatError for a workload that the API server would reject, NotEditableError for a duplicate key.
     """
     found = []
     ahead = list(reversed(manifests.roots))
@@ -56,36 +56,36 @@ def find_workloads(manifests: Manifests) -> list[ManifestWorkload]:
         document = ahead.pop()
         if not isinstance(document.node, MappingNode):
             continue
-        kind = _last(document.node, "kind")
+        kind = _read_last(document.node, "kind")
         if kind == "List" or kind in _LISTS:
             ahead.extend(reversed(manifests.items(manifests.member(document, "items"))))
             continue
-        groups, way = _KINDS.get(kind, (frozenset[str](), ()))
-        if _last(document.node, "apiVersion").rpartition("/")[0] in groups:
-            one = _read(manifests, document, kind, way)
+        groups, keys = _KINDS.get(kind, (frozenset[str](), ()))
+        if _read_last(document.node, "apiVersion").rpartition("/")[0] in groups:
+            one = _read_workload(manifests, document, kind, keys)
             found += [one] if one else []
     return found
 
 
-def meaning(manifests: Manifests, found: list[ManifestWorkload], table: dict[object, int]) -> list[int]:
-    """Return what the documents hold, apart from the pull secrets of these workloads, as numbers to be compared.
+def fingerprint_documents(manifests: Manifests, found: list[ManifestWorkload], table: dict[object, int]) -> list[int]:
+    """Return a number for each document, which does not depend on the pull secrets of these workloads.
 
-    Numbers that come of one `table` are equal where the documents are.
+    Two numbers from one `table` are equal if the documents are.
     """
     cut = frozenset(id(spot.node) for one in found for spot in (one.pull_secrets, one.annotation) if spot)
     pruned = frozenset(id(spot.node) for one in found for spot in (one.metadata, one.annotations) if spot)
     return [fingerprint(root.node, table, cut, pruned) for root in manifests.roots]
 
 
-def _read(manifests: Manifests, document: Spot, kind: str, way: tuple[str, ...]) -> ManifestWorkload | None:
+def _read_workload(manifests: Manifests, document: Spot, kind: str, keys: tuple[str, ...]) -> ManifestWorkload | None:
     template: Spot | None = document
-    for key in way:
+    for key in keys:
         template = manifests.member(template, key) if template else None
     spec = manifests.member(template, "spec") if template else None
     if template is None or spec is None:
         return None
     containers = [
-        _container(manifests, container)
+        _read_container(manifests, container)
         for key in ("containers", "initContainers")
         for container in manifests.items(manifests.member(spec, key))
     ]
@@ -98,12 +98,12 @@ def _read(manifests: Manifests, document: Spot, kind: str, way: tuple[str, ...])
     return ManifestWorkload(
         workload=Workload(
             kind=kind,
-            namespace=_name(manifests, document, "namespace"),
-            name=_name(manifests, document, "name"),
+            namespace=_read_name(manifests, document, "namespace"),
+            name=_read_name(manifests, document, "name"),
             template=PodTemplate(
                 containers=tuple(containers),
-                pull_secrets=tuple(_required(manifests, item, "name") for item in manifests.items(pull_secrets)),
-                annotation=_text(annotation),
+                pull_secrets=tuple(_read_required(manifests, item, "name") for item in manifests.items(pull_secrets)),
+                annotation=_read_annotation(annotation),
             ),
         ),
         line=document.line,
@@ -116,36 +116,37 @@ def _read(manifests: Manifests, document: Spot, kind: str, way: tuple[str, ...])
     )
 
 
-def _container(manifests: Manifests, spot: Spot) -> PodContainer:
+def _read_container(manifests: Manifests, spot: Spot) -> PodContainer:
     image = manifests.member(spot, "image")
-    return PodContainer(name=_required(manifests, spot, "name"), image=(image.string or "") if image else "")
+    return PodContainer(name=_read_required(manifests, spot, "name"), image=(image.string or "") if image else "")
 
 
-def _required(manifests: Manifests, spot: Spot, key: str) -> str:
+def _read_required(manifests: Manifests, spot: Spot, key: str) -> str:
     member = manifests.member(spot, key)
     if member is None or not member.string or not member.string.isprintable():
-        raise FormatError((member or spot).line, f"'{key}' should be here and be text")
+        raise FormatError((member or spot).line, f"expected '{key}' with a text value")
     return member.string
 
 
-def _text(annotation: Spot | None) -> str | None:
+def _read_annotation(annotation: Spot | None) -> str | None:
     if annotation is None or annotation.is_null:
         return None
     if annotation.string is None:
-        raise FormatError(annotation.line, f"the annotation '{PULL_SECRETS_ANNOTATION}' is not text: it lacks quotes")
+        reason = f"the annotation '{PULL_SECRETS_ANNOTATION}' is not text; put its value in quotes"
+        raise FormatError(annotation.line, reason)
     return annotation.string
 
 
-def _name(manifests: Manifests, document: Spot, key: str) -> str:
+def _read_name(manifests: Manifests, document: Spot, key: str) -> str:
     metadata = manifests.member(document, "metadata")
     member = manifests.member(metadata, key) if metadata else None
     name = (member.string or "") if member else ""
     if member and not name.isprintable():
-        raise FormatError(member.line, f"'{key}' holds control characters")
+        raise FormatError(member.line, f"'{key}' contains control characters")
     return name
 
 
-def _last(mapping: MappingNode, key: str) -> str:
-    """Return the text of a key, of several the last, as kubectl does; "" where there is none."""
+def _read_last(mapping: MappingNode, key: str) -> str:
+    """Return the text of a key, or ""; of several equal keys the last counts, as in kubectl."""
     values = [value.value for name, value in mapping.value if name.value == key and isinstance(value, ScalarNode)]
     return values[-1] if values else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
+from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from harbor_agent.model.plan import Action
 from harbor_agent.planning.docker.startup import start_faults
@@ -80,6 +80,6 @@ def can_reload(state: NodeState, effective: Effective) -> bool:
     if effective.daemon.launcher and live is None:
         return False  # what gets the signal may be the launcher
     # a reload compares the file with the flags that the daemon was started with
-    refused = live is not None and not state.offline and conflicts(parse_arguments(live), keys)
+    refused = live is not None and not state.offline and find_conflicts(parse_arguments(live), keys)
     # rule DD-22
     return INSECURE_REGISTRIES in keys and not refused and reload_suffices(state, effective)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.docker.arguments import INSECURE_REGISTRY, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, parse_daemon_json
 from harbor_agent.formats.systemd.arguments import split_value
-from harbor_agent.formats.systemd.service import ServiceError, Variable, evaluate_service, surviving_environment
-from harbor_agent.formats.systemd.syntax import expand_specifiers, replace_variables, whole_variable
+from harbor_agent.formats.systemd.service import ServiceError, Variable, evaluate_service, remove_unset_variables
+from harbor_agent.formats.systemd.syntax import expand_specifiers, parse_whole_variable, replace_variables
 from harbor_agent.formats.systemd.unit import parse_unit
-from harbor_agent.formats.text import CACHED_FILES, FormatError, line_number, readable
+from harbor_agent.formats.text import CACHED_FILES, FormatError, find_line_number, to_unicode
 from harbor_agent.planning.docker.state import find_docker
 from harbor_agent.planning.docker.unit import find_unit
 from harbor_agent.planning.files.workspace import content_of
@@ -121,14 +121,14 @@ class Effective:
         files = self.environment_files if isinstance(winner, FileVariable) else self.parsed
         # a word that is put together from several places is looked for where the whole command begins
         start = argument.word.start if argument.word else self.command.assignment.start
-        line = line_number(files[path].text, start)
+        line = find_line_number(files[path].text, start)
         return f"{winner.name if winner else 'ExecStart='} in {path} line {line}"
 
     def variables_in_command(self) -> list[str]:
         """Return the names of the variables that split into arguments, in the order of ExecStart=."""
         if not self.command.expands:
             return []
-        names = (whole_variable(word.text) for word in self.command.placed[1:])
+        names = (parse_whole_variable(word.text) for word in self.command.placed[1:])
         return list(dict.fromkeys(name for name in names if name))
 
 
@@ -141,7 +141,7 @@ def evaluate(state: NodeState) -> Effective:
     files, faults = read_environment_files(state, service)
     winners = _winners(service, files)
     values = {name: _meaning(winner) for name, winner in winners.items()}
-    environment = surviving_environment(service, values)
+    environment = remove_unset_variables(service, values)
     winners = {name: winners[name] for name in environment}
     arguments = _arguments(unit.name, command, winners, environment)
     if not arguments:
@@ -167,7 +167,7 @@ def evaluate(state: NodeState) -> Effective:
         winners=winners,
         environment=environment,
         arguments=arguments,
-        argv=tuple(readable(argument.text) for argument in arguments),
+        argv=tuple(to_unicode(argument.text) for argument in arguments),
         daemon=daemon,
         config_path=daemon.config_file,
         config=config,
@@ -233,7 +233,7 @@ def _arguments(
 ) -> tuple[Argument, ...]:
     arguments = []
     for index, word in enumerate(command.placed):
-        name = whole_variable(word.text) if command.expands else None
+        name = parse_whole_variable(word.text) if command.expands else None
         # rule SD-34
         if name is not None:
             if name in winners:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
+from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import LIVE_RESTORE, parse_daemon_json, set_value
 from harbor_agent.model.plan import Action, LiveRestore
 from harbor_agent.planning.docker.edits.entries import write_config
@@ -73,7 +73,7 @@ def switch_on(workspace: Workspace, after: Effective) -> Workspace:
         raise _impossible(fault.problem.message, fault.problem.hint)
     if docker.argv is not None and then.config:
         # rule DD-22
-        for flag, key in conflicts(parse_arguments(docker.argv), then.config.keys):
+        for flag, key in find_conflicts(parse_arguments(docker.argv), then.config.keys):
             raise _impossible(
                 f"dockerd runs with the flag --{flag} and takes no reload of a file that holds '{key}'",
                 "restart it once, at a quiet time, so that it runs with what its files say",
@@ -85,7 +85,7 @@ def _is_set(effective: Effective) -> bool:
     flags = effective.daemon.values(LIVE_RESTORE)
     if flags:
         return flags[-1] in _TRUE
-    return effective.config is not None and effective.config.written(LIVE_RESTORE) == "true"
+    return effective.config is not None and effective.config.raw(LIVE_RESTORE) == "true"
 
 
 def _require_possible(docker: DockerState, after: Effective) -> None:
@@ -117,7 +117,7 @@ def _edited(workspace: Workspace, after: Effective) -> Workspace:
         # dockerd takes a file that is not there for an empty object
         text = set_value(parse_daemon_json(b"{}\n"), LIVE_RESTORE, "true")
         return workspace.write(path, text, reason)
-    written = document.written(LIVE_RESTORE)
+    written = document.raw(LIVE_RESTORE)
     if written == "true":
         return workspace
     if written not in (None, "false", "null"):

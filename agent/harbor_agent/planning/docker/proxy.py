@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.formats.json_text import JsonKind
 from harbor_agent.formats.redact import mask_userinfo
-from harbor_agent.formats.text import readable
+from harbor_agent.formats.text import to_unicode
 from harbor_agent.planning.docker.state import find_docker
 from harbor_agent.planning.network.proxy import ProxySettings
 
@@ -51,6 +51,6 @@ def _read_configured(effective: Effective) -> Mapping[str, str]:
 def _decode_file_text(text: str) -> str:
     """Return text from a file (one character per byte) as text; a process's environment is text already."""
     try:
-        return readable(text)
+        return to_unicode(text)
     except UnicodeEncodeError:
         return text

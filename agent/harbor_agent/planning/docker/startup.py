@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
+from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from harbor_agent.planning.docker.state import docker_version, find_docker
 
@@ -130,7 +130,7 @@ def _conflicts(effective: Effective) -> list[StartFault]:
     if config is None:
         return []
     faults = []
-    for flag, key in conflicts(effective.daemon, config.keys):
+    for flag, key in find_conflicts(effective.daemon, config.keys):
         member = config.member(key)
         line = config.line(member) if member else 1
         problem = Problem(

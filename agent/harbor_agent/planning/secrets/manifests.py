@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.text import FormatError, apply_edits
-from harbor_agent.formats.yaml.edits import annotation_edit, pull_secret_edit
+from harbor_agent.formats.yaml.edits import add_pull_secret, set_annotation
 from harbor_agent.formats.yaml.nodes import Manifests, NotEditableError
-from harbor_agent.formats.yaml.workloads import find_workloads, meaning
+from harbor_agent.formats.yaml.workloads import find_workloads, fingerprint_documents
 from harbor_agent.model.workload import EDITED_KINDS
 from harbor_agent.planning.secrets.retention import check_retention, read_annotation
 
@@ -130,9 +130,9 @@ def _build_edits(text: str, found: ManifestWorkload, after: PodTemplate, spec: A
     before = found.workload.template
     edits = []
     if after.pull_secrets != before.pull_secrets:
-        edits.append(pull_secret_edit(text, found, spec.secret))
+        edits.append(add_pull_secret(text, found, spec.secret))
     if after.annotation is not None and after.annotation != before.annotation:
-        edits.append(annotation_edit(text, found, after.annotation))
+        edits.append(set_annotation(text, found, after.annotation))
     return edits
 
 
@@ -147,7 +147,7 @@ def _verify_edits(before: Manifests, found: list[ManifestWorkload], afters: list
     for one, after, now in zip(found, afters, again, strict=True):
         if _strip_annotation(after) != _strip_annotation(now.workload.template):
             raise _build_unsafe_error(one.line)
-    if meaning(before, found, table) != meaning(manifests, again, table):
+    if fingerprint_documents(before, found, table) != fingerprint_documents(manifests, again, table):
         raise _build_unsafe_error(found[0].line)
 
 

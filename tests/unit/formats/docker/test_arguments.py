@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harbor_agent.formats.docker.arguments import conflicts, parse_arguments
+from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_the_last_config_file_is_read_and_the_default_without_one() -> None:
 )
 def test_a_flag_conflicts_with_its_key_and_no_other(flag: str, key: str) -> None:
     parsed = parse_arguments(["dockerd", flag])
-    assert [found for _, found in conflicts(parsed, [key, "mtu"])] == [key]
-    assert conflicts(parsed, ["mtu"]) == []
+    assert [found for _, found in find_conflicts(parsed, [key, "mtu"])] == [key]
+    assert find_conflicts(parsed, ["mtu"]) == []
 
 
 @given(st.lists(st.text(alphabet="-=aHD x", max_size=5), max_size=8))

@@ -16,7 +16,7 @@ import pytest
 from harbor_agent.formats.systemd.environment_file import parse_environment_file
 from harbor_agent.formats.systemd.service import evaluate_service
 from harbor_agent.formats.systemd.unit import parse_unit
-from harbor_agent.formats.text import FormatError, readable
+from harbor_agent.formats.text import FormatError, to_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,10 +103,10 @@ def test_environment_and_commands_are_those_that_systemd_sees(folder: Path, seed
         except FormatError:
             continue  # systemd goes on without the rest of a drop-in, the planner refuses the file
         # a value that ends in a line end cannot be told from the line that it is printed on
-        ours = [f"{name}={readable(one.meaning)}".rstrip("\n") for name, one in service.environment.items()]
+        ours = [f"{name}={to_unicode(one.meaning)}".rstrip("\n") for name, one in service.environment.items()]
         printed = re.findall(r"^\t\tEnvironment: (.*?)\n+(?=\t)", block, flags=re.MULTILINE | re.DOTALL)
         assert sorted(ours) == sorted(printed), units[name]
-        commands = [[readable(word.text) for word in command.placed] for command in service.commands]
+        commands = [[to_unicode(word.text) for word in command.placed] for command in service.commands]
         assert commands == [words_of(line) for line in re.findall(r"Command Line: (.*)", block)], units[name]
 
 
@@ -129,7 +129,7 @@ def test_environment_files_are_those_that_systemd_sees(tmp_path: Path, seed: int
     for _ in range(FILES):
         content = "".join(source.choice(FILE_PIECES) for _ in range(source.randint(1, 14))).encode()
         (tmp_path / "environment.d" / "x.conf").write_bytes(content)
-        values = {line.name: readable(line.value.text) for line in parse_environment_file(content).variables}
+        values = {line.name: to_unicode(line.value.text) for line in parse_environment_file(content).variables}
         # an empty value is an assignment in an environment file, and an error in environment.d
         if all(values.values()):
             assert printed_by(environment) == {**others, **values}, content

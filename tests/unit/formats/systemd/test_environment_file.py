@@ -68,7 +68,7 @@ def test_a_line_ends_behind_its_line_end() -> None:
 
 
 def test_a_nul_byte_is_an_error_with_its_line() -> None:
-    with pytest.raises(FormatError, match="line 2: it holds a NUL byte"):
+    with pytest.raises(FormatError, match="line 2: contains a NUL byte"):
         parse_environment_file(b"A=1\n\0")
 
 

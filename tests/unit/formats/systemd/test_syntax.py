@@ -10,15 +10,15 @@ from harbor_agent.formats.systemd.syntax import (
     Escapes,
     WordError,
     expand_specifiers,
+    find_unknown_specifier,
+    parse_whole_variable,
     replace_variables,
-    unknown_specifier,
-    whole_variable,
-    words,
+    split_words,
 )
 
 
 def split(text: str, escapes: Escapes = Escapes.STRICT, *, lenient: bool = False) -> list[str]:
-    return [word.text for word in words(text, escapes=escapes, lenient=lenient)]
+    return [word.text for word in split_words(text, escapes=escapes, lenient=lenient)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_variable_splits_leniently_and_loses_one_backslash_level() -> None:
 
 
 def test_each_character_knows_its_place() -> None:
-    (word,) = words(r'"a\x41" ')
+    (word,) = split_words(r'"a\x41" ')
     assert (word.text, word.places, word.closing_quote) == ("aA", ((1, 2), (2, 6)), 6)
 
 
@@ -60,15 +60,15 @@ def test_specifiers_of_the_machine_and_unknown_ones_stay() -> None:
 
 
 def test_an_unknown_letter_is_told_and_other_characters_are_not() -> None:
-    assert unknown_specifier("a%x") == "%x"
-    assert unknown_specifier("%%x %H 50%- 50% %") is None
+    assert find_unknown_specifier("a%x") == "%x"
+    assert find_unknown_specifier("%%x %H 50%- 50% %") is None
 
 
 def test_variables_in_words() -> None:
-    assert whole_variable("$OPTS") == "OPTS"
-    assert whole_variable("${OPTS}") is None
-    assert whole_variable("$$") is None
-    assert whole_variable("--x=$OPTS") is None
+    assert parse_whole_variable("$OPTS") == "OPTS"
+    assert parse_whole_variable("${OPTS}") is None
+    assert parse_whole_variable("$$") is None
+    assert parse_whole_variable("--x=$OPTS") is None
     assert replace_variables("--x=${A}${B} $$C $D", {"A": "1"}) == "--x=1 $C $D"
 
 
@@ -77,7 +77,7 @@ def test_words_never_raise_anything_else(text: str) -> None:
     for escapes in Escapes:
         for lenient in (False, True):
             try:
-                found = list(words(text, escapes=escapes, lenient=lenient))
+                found = list(split_words(text, escapes=escapes, lenient=lenient))
             except WordError:
                 continue
             assert all(len(word.text) == len(word.places) for word in found)

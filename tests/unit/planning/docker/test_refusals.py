@@ -48,7 +48,7 @@ def with_file(state: NodeState, file: FileState) -> NodeState:
         (
             node({FRAGMENT: DEBIAN_UNIT, OPTIONS: "[Service]\n# ours\nEnvironment=DOCKER_OPTS=--mtu=1\\x20\n"}),
             "file-invalid",
-            f"{OPTIONS} line 3: the value cannot be extended",
+            f"{OPTIONS} line 3: cannot extend the value",
         ),
         (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{\n]"}), "file-invalid", f"{DAEMON_JSON} line 2"),
         (node({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{" + " " * (1 << 20) + "}"}), "file-too-large", DAEMON_JSON),
@@ -102,7 +102,7 @@ def test_a_variable_that_an_unknown_specifier_kills_is_refused_with_its_line() -
     state = node({FRAGMENT: DEBIAN_UNIT, OPTIONS: '[Service]\nEnvironment="DOCKER_OPTS=--label=%x"\n'})
     problem = refusal(state).problem
     assert problem.code == "assignment-broken"
-    assert f"{OPTIONS} line 2: '%x'" in problem.message
+    assert f"{OPTIONS} line 2: unknown specifier '%x'" in problem.message
 
 
 def test_masked_by_systemd_is_refused() -> None:

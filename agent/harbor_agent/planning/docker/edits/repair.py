@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, remove_key, replace_strings
 from harbor_agent.formats.json_text import JsonKind
 from harbor_agent.formats.systemd.arguments import split_value
-from harbor_agent.formats.text import LINE_END, Edit, apply_edits, line_end_of
+from harbor_agent.formats.text import LINE_END, Edit, apply_edits, find_line_end
 from harbor_agent.planning.docker.edits import entries as edits
 from harbor_agent.planning.docker.edits.placement import preferred_variables
 from harbor_agent.planning.docker.effective import FileVariable, evaluate
@@ -104,7 +104,7 @@ def _mend_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
         if not quote:
             message = f"{broken.path} line {broken.assignment.line}: {broken.reason}"
             raise RefusedError("assignment-broken", message, "mend the line by hand")
-        mended = body + quote + (line_end_of(line) if line.endswith(("\n", "\r")) else "")
+        mended = body + quote + (find_line_end(line) if line.endswith(("\n", "\r")) else "")
     reason = "the broken assignment is mended"
     return workspace.write(broken.path, apply_edits(text, [Edit(start=start, end=end, text=mended)]), reason)
 
