@@ -1,4 +1,4 @@
-"""Carries one program of harbor-agent to the host of the task; everything about it is decided elsewhere."""
+"""Run one program of harbor-agent on the host of the task."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from harbor_agent.transport.ansible.task_transport import TaskTransport, disable
 
 
 class ActionModule(ActionBase):
-    """Fetches the host's program from harbor-agent, runs it, and hands back what came of it."""
+    """The task of carry.yml: fetches the host's program from harbor-agent, runs it, and sends back the result."""
 
     _supports_check_mode = True
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return nothing of the result: harbor-agent has it from the socket."""
+        """Return no result: harbor-agent gets it over the socket."""
         super().run(tmp, task_vars)
         disable_connection_reuse(self)
-        with JobClient(os.environ[SOCKET_VARIABLE]) as errand:
-            job = errand.fetch(task_vars["inventory_hostname"])
+        with JobClient(os.environ[SOCKET_VARIABLE]) as client:
+            job = client.fetch_job(task_vars["inventory_hostname"])
             for result in TaskTransport(self).run([job]):
-                errand.send_result(result)
+                client.send_result(result)
         return {"changed": False}

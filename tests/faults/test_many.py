@@ -10,7 +10,7 @@ from harbor_agent.model.plan import Activation, FileChange, Plan
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.transport.shell.exchange import payload
+from harbor_agent.transport.shell.exchange import build_payload
 from tests.faults.controller import Order
 from tests.faults.failpoint import journalled
 from tests.faults.invariants import assert_invariants, assert_reported
@@ -46,7 +46,7 @@ def test_a_hundred_changes_leave_five_backups_and_nothing_else(site: FaultSite) 
             record=wire.encode_record(Record(run_id=f"many-{number:03}")),
             deadline=60.0,
         )
-        answer = node.run("exec /bin/sh -s", stdin=payload(program))
+        answer = node.run("exec /bin/sh -s", stdin=build_payload(program))
         assert wire.decode_report(answer.stdout.encode()).phase is TransactionPhase.COMMITTED
     assert not (node.root / _FILE.lstrip("/")).exists()
     ended = order.apply()

@@ -75,7 +75,7 @@ def test_a_denial_is_told_as_such_and_not_laid_on_the_server(server: Server, tmp
         node = server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}")
         problem = lost(node, server.known_hosts).problem
     assert problem.code == "ssh-auth-failed"
-    assert "key 1 of the agent (the agent did not sign with it)" in problem.message
+    assert "agent key 1 (the agent refused to sign)" in problem.message
 
 
 def test_a_server_that_does_not_wait_for_whoever_confirms_is_named(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class TestKeys:
         lock = ["ssh-keygen", "-q", "-p", "-N", PASSPHRASE, "-m", form, "-f", str(key)]
         subprocess.run(lock, check=True, stdout=subprocess.DEVNULL)
 
-        done = run_at_terminal(server, [(f"passphrase of the key {key}: ", PASSPHRASE)], private_key_file=str(key))
+        done = run_at_terminal(server, [(f"passphrase for the key {key}: ", PASSPHRASE)], private_key_file=str(key))
 
         assert "node0: b'hello" in done.shown
 
@@ -155,21 +155,21 @@ class TestKeys:
 
 class TestPassphrases:
     def test_it_is_asked_for_once_and_shows_nowhere(self, server: Server, locked: str) -> None:
-        done = run_at_terminal(server, [("passphrase of the key", PASSPHRASE)], count=6, private_key_file=locked)
+        done = run_at_terminal(server, [("passphrase for the key", PASSPHRASE)], count=6, private_key_file=locked)
 
         assert done.shown.count("b'hello") == 6
-        assert done.shown.count("passphrase of the key") == 1
+        assert done.shown.count("passphrase for the key") == 1
         assert PASSPHRASE not in done.shown
 
     def test_a_wrong_one_is_asked_for_again_three_times_in_all(self, server: Server, locked: str) -> None:
-        question = "passphrase of the key"
+        question = "passphrase for the key"
 
         second = run_at_terminal(server, [(question, "wrong"), (question, PASSPHRASE)], private_key_file=locked)
         never = run_at_terminal(server, [(question, "wrong")] * 3, count=3, private_key_file=locked)
 
         assert "b'hello" in second.shown
         assert never.shown.count(question) == 3
-        assert never.shown.count("no passphrase that was given opens the key") == 3
+        assert never.shown.count("none of the passphrases entered decrypts the key") == 3
 
     def test_a_default_key_is_opened_only_where_nothing_else_lets_in(self, server: Server, tmp_path: Path) -> None:
         (tmp_path / ".ssh").mkdir()
@@ -177,7 +177,7 @@ class TestPassphrases:
         server.authorize(tmp_path / ".ssh/id_ed25519")
 
         with_another = run_at_terminal(server, [], private_key_file=str(server.key))
-        alone = run_at_terminal(server, [("passphrase of the key .*id_ed25519", PASSPHRASE)])
+        alone = run_at_terminal(server, [("passphrase for the key .*id_ed25519", PASSPHRASE)])
 
         assert "b'hello" in with_another.shown
         assert "b'hello" in alone.shown
@@ -235,7 +235,7 @@ class TestPasswords:
             file.write(f"[all:vars]\nansible_ssh_private_key_file={locked}\n")
 
         at_once = self.plan(inventory, ["-k"], [("SSH password: ", "\x03")])
-        in_the_run = self.plan(inventory, [], [("passphrase of the key", "\x03")])
+        in_the_run = self.plan(inventory, [], [("passphrase for the key", "\x03")])
 
         assert (at_once.code, at_once.echoes) == (130, True)
         assert (in_the_run.code, in_the_run.echoes) == (130, True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.events import Phase
 from harbor_agent.engine.plan.nodes import load_nodes
 from harbor_agent.errors import ExitCode
-from harbor_agent.transport.ssh.host_keys import HostKeys, KeyStatus, add
+from harbor_agent.transport.ssh.host_keys import HostKeys, KeyStatus, add_host_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,10 +46,10 @@ def trust_hosts(
     listener(Phase(name="fetch host keys", total=len(nodes)))
     done: list[HostKey] = []
     with HostKeys(nodes, forks=selection.forks) as host_keys:
-        for stage in host_keys.stages():
+        for stage in host_keys.iterate_stages():
             unknown = [key for key in stage if key.status is KeyStatus.UNKNOWN and key.file is not None]
             if unknown:
                 confirm(unknown)
-                add(unknown)
+                add_host_keys(unknown)
             done += [replace(key, status=KeyStatus.ADDED, problem=None) if key in unknown else key for key in stage]
     return TrustReport(keys=tuple(done))

@@ -1,4 +1,4 @@
-"""The time that is left for one job, and what happens when it is over."""
+"""Time limits of jobs, and the end of operations that have none of their own."""
 
 from __future__ import annotations
 
@@ -10,71 +10,71 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_LONGEST_NAP = 0.25
-_SECONDS_TO_WIND_UP = 2.0
+_POLL_SECONDS = 0.25
+_SECONDS_TO_JOIN = 2.0
 
 
-class OutOfTimeError(Exception):
-    """The job's time is up, or the run is being stopped: then nobody waits for its result any more."""
+class DeadlineExceededError(Exception):
+    """A job has used up its time, or the run is being stopped."""
 
 
 class Closable(Protocol):
-    """What can be closed from another thread."""
+    """An object that another thread may close."""
 
     def close(self) -> None:
-        """Close it; whoever waits for it sees an error."""
+        """Close it; a thread that waits for it gets an error."""
         ...
 
 
 class Deadline:
-    """Counts from its creation; `timeout` is in seconds, `seconds` the time the job has had."""
+    """The time limit of one job, counted from its creation."""
 
-    def __init__(self, timeout: float, stopping: Event, *, uncounted: Callable[[], float] = float) -> None:
-        """Allow `timeout` seconds from now, and less once `stopping` is set.
+    def __init__(self, timeout: float, stopping: Event, *, paused_seconds: Callable[[], float] = float) -> None:
+        """Allow `timeout` seconds from now, and no more once `stopping` is set.
 
-        `uncounted` tells how many seconds went by so far, ever, that do not count: those a person was asked in.
+        `paused_seconds` returns the total time so far that does not count: the time in which the user was prompted.
         """
-        self._uncounted = uncounted
-        self._begin = time.monotonic() - uncounted()
+        self._paused_seconds = paused_seconds
+        self._start = time.monotonic() - paused_seconds()
         self.timeout = timeout
         self.stopping = stopping
 
     @property
-    def seconds(self) -> float:
-        """Seconds since the job began."""
-        return time.monotonic() - self._uncounted() - self._begin
+    def elapsed(self) -> float:
+        """Seconds since the job began, without pauses."""
+        return time.monotonic() - self._paused_seconds() - self._start
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is up or the run is being stopped."""
-        return self.stopping.is_set() or self.seconds >= self.timeout
+        """Whether the time is used up or the run is being stopped."""
+        return self.stopping.is_set() or self.elapsed >= self.timeout
 
-    def remaining(self, most: float = float("inf")) -> float:
-        """Return the seconds left, at most `most`. Raises OutOfTimeError where there are none."""
-        left = self.timeout - self.seconds
+    def remaining(self, limit: float = float("inf")) -> float:
+        """Return the seconds left, at most `limit`. Raises DeadlineExceededError if no time is left."""
+        left = self.timeout - self.elapsed
         if left <= 0 or self.stopping.is_set():
-            raise OutOfTimeError
-        return min(left, most)
+            raise DeadlineExceededError
+        return min(left, limit)
 
     def poll_interval(self) -> float:
-        """Return how long to wait for I/O before looking at the clock and the stop signal again."""
-        return self.remaining(_LONGEST_NAP)
+        """Return the seconds to wait for I/O before the deadline is checked again. Raises DeadlineExceededError."""
+        return self.remaining(_POLL_SECONDS)
 
 
 class Watchdog:
-    """Closes what is still open when its deadline is over, for calls that wait without a timeout of their own."""
+    """Closes objects when their deadline is over, to interrupt calls that have no timeout of their own."""
 
     def __init__(self) -> None:
-        """Start watching."""
+        """Start the thread that watches."""
         self._watched: dict[Closable, Deadline] = {}
         self._lock = Lock()
         self._end = Event()
-        self._thread = Thread(target=self._look, daemon=True, name="watch")
+        self._thread = Thread(target=self._run, daemon=True, name="watchdog")
         self._thread.start()
 
     @contextmanager
-    def over(self, closable: Closable, deadline: Deadline) -> Iterator[None]:
-        """Watch over `closable` while the block runs."""
+    def watch(self, closable: Closable, deadline: Deadline) -> Iterator[None]:
+        """Close `closable` if `deadline` is over before the block ends."""
         with self._lock:
             self._watched[closable] = deadline
         try:
@@ -86,11 +86,11 @@ class Watchdog:
     def close(self) -> None:
         """Stop watching."""
         self._end.set()
-        self._thread.join(_SECONDS_TO_WIND_UP)
+        self._thread.join(_SECONDS_TO_JOIN)
 
-    def _look(self) -> None:
-        while not self._end.wait(_LONGEST_NAP):
+    def _run(self) -> None:
+        while not self._end.wait(_POLL_SECONDS):
             with self._lock:
-                late = [closable for closable, deadline in self._watched.items() if deadline.is_over]
-            for closable in late:
+                expired = [closable for closable, deadline in self._watched.items() if deadline.is_over]
+            for closable in expired:
                 closable.close()

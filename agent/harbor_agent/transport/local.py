@@ -1,4 +1,4 @@
-"""Programs run on this very machine, for a node that is the controller itself."""
+"""Programs run on this machine, for a node that is the controller itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
 from harbor_agent.local.user import user_name
-from harbor_agent.transport.deadline import Deadline, OutOfTimeError
+from harbor_agent.transport.deadline import Deadline, DeadlineExceededError
 from harbor_agent.transport.pool import run_each
 from harbor_agent.transport.protocol import Completed, Lost
-from harbor_agent.transport.shell.exchange import Exchange, on_node, out_of_time
+from harbor_agent.transport.shell.exchange import Exchange, add_node_name, describe_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,10 +26,10 @@ _SECONDS_TO_TERMINATE = 1.0
 
 
 class LocalTransport:
-    """Runs programs here, with the promises of every transport.
+    """Runs programs on this machine, with the promises of every transport.
 
-    At the timeout the program's process group is ended: SIGTERM, and SIGKILL a second later. sudo is used as on a
-    remote node where this process is not root.
+    At the timeout the program's process group gets SIGTERM, and SIGKILL a second later. If this process is not root,
+    it becomes root as on a remote node.
     """
 
     def __init__(self, *, forks: int = 1) -> None:
@@ -37,11 +37,11 @@ class LocalTransport:
         self._forks = forks
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
-        """Yield exactly one result a job, as each ends."""
-        return run_each(run_here, jobs, forks=self._forks)
+        """Yield exactly one result per job, as each ends."""
+        return run_each(run_locally, jobs, forks=self._forks)
 
 
-def run_here(job: Job, stopping: Event) -> Completed | Lost:
+def run_locally(job: Job, stopping: Event) -> Completed | Lost:
     """Run one job on this machine."""
     deadline = Deadline(job.timeout, stopping)
     user = "root" if os.geteuid() == 0 else user_name()
@@ -59,17 +59,18 @@ def run_here(job: Job, stopping: Event) -> Completed | Lost:
         _Pump(process, exchange).run(deadline)
         rc = 1 if exchange.problem else process.wait(deadline.remaining())
         ended = not exchange.problem
-    except (OutOfTimeError, subprocess.TimeoutExpired):
-        problem = out_of_time(job.node, exchange, deadline)
-        return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.seconds)
+    except (DeadlineExceededError, subprocess.TimeoutExpired):
+        problem = describe_timeout(job.node, exchange, deadline)
+        return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.elapsed)
     finally:
-        _wind_up(process, ended=ended)
-    if not exchange.begun:
-        return Lost(job=job, problem=on_node(job.node, exchange.failure(rc)), started=False, seconds=deadline.seconds)
-    stdout, stderr = exchange.streams()
-    # As a shell counts: 128 and the number of the signal.
+        _clean_up(process, ended=ended)
+    if not exchange.marker_seen:
+        problem = add_node_name(job.node, exchange.describe_failure(rc))
+        return Lost(job=job, problem=problem, started=False, seconds=deadline.elapsed)
+    stdout, stderr = exchange.extract_output()
+    # As a shell reports it: 128 plus the number of the signal.
     rc = rc if rc >= 0 else 128 - rc
-    return Completed(job=job, rc=rc, stdout=stdout, stderr=stderr, seconds=deadline.seconds)
+    return Completed(job=job, rc=rc, stdout=stdout, stderr=stderr, seconds=deadline.elapsed)
 
 
 class _Pump:
@@ -80,48 +81,49 @@ class _Pump:
         self._stdin, self._stdout, self._stderr = (
             cast("IO[bytes]", stream) for stream in (process.stdin, process.stdout, process.stderr)
         )
-        self._writing = False
+        self._is_writing = False
 
     def run(self, deadline: Deadline) -> None:
-        """Go on until both streams have ended, or there is no use in it. Raises OutOfTimeError."""
+        """Move bytes until both output streams end or the exchange has a problem. Raises DeadlineExceededError."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ, self._exchange.feed_stdout)
-            selector.register(self._stderr, selectors.EVENT_READ, self._exchange.hear_stderr)
+            selector.register(self._stderr, selectors.EVENT_READ, self._exchange.feed_stderr)
             os.set_blocking(self._stdin.fileno(), False)
-            receiving = 2
-            while receiving and not self._exchange.problem:
-                self._arrange_input(selector)
+            open_streams = 2
+            while open_streams and not self._exchange.problem:
+                self._update_input(selector)
                 for key, _ in selector.select(deadline.poll_interval()):
                     if key.fileobj is self._stdin:
-                        self._send(selector)
+                        self._write(selector)
                     elif data := os.read(key.fd, _CHUNK):
                         key.data(data)
                     else:
                         selector.unregister(key.fileobj)
-                        receiving -= 1
+                        open_streams -= 1
 
-    def _arrange_input(self, selector: selectors.BaseSelector) -> None:
+    def _update_input(self, selector: selectors.BaseSelector) -> None:
+        """Wait for standard input only if there is something to write, and close it after the last byte."""
         if self._stdin.closed:
             return
-        wanted = bool(self._exchange.pending)
-        if wanted and not self._writing:
+        has_input = bool(self._exchange.pending)
+        if has_input and not self._is_writing:
             selector.register(self._stdin, selectors.EVENT_WRITE)
-        elif self._writing and not wanted:
+        elif self._is_writing and not has_input:
             selector.unregister(self._stdin)
-        self._writing = wanted
-        if self._exchange.input_done:
+        self._is_writing = has_input
+        if self._exchange.is_input_complete:
             self._stdin.close()
 
-    def _send(self, selector: selectors.BaseSelector) -> None:
+    def _write(self, selector: selectors.BaseSelector) -> None:
         try:
-            self._exchange.sent(os.write(self._stdin.fileno(), self._exchange.pending[:_CHUNK]))
+            self._exchange.mark_sent(os.write(self._stdin.fileno(), self._exchange.pending[:_CHUNK]))
         except BrokenPipeError:
             selector.unregister(self._stdin)
             self._stdin.close()
 
 
-def _wind_up(process: subprocess.Popen[bytes], *, ended: bool) -> None:
-    """Leave no open pipe behind, and no process of a program that has not ended by itself."""
+def _clean_up(process: subprocess.Popen[bytes], *, ended: bool) -> None:
+    """Close the pipes, and end the process group unless the program has ended on its own."""
     if not ended:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError, PermissionError):

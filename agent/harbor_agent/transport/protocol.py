@@ -1,4 +1,4 @@
-"""What every transport promises: jobs in, completions out, one node's trouble never another's."""
+"""The interface of all transports: jobs in, results out; a problem of one node never affects another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One program for one node. `timeout` is seconds for the whole of it, connecting included."""
+    """One program for one node. `timeout` is in seconds and includes connecting."""
 
     node: Node
     program: Program
@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The program ran to its end. `rc` is its exit status; the streams are kept apart and whole."""
+    """The result of a program that ran to its end: its exit status `rc` and all of its output."""
 
     job: Job
     rc: int
@@ -39,9 +39,9 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The program did not run, or its end was not seen.
+    """The result of a program that did not run, or whose end is not known.
 
-    `started` is true from the moment any byte of the program was sent: then nobody knows what it did.
+    `started` is true once any byte of the program was sent: then its outcome is unknown.
     """
 
     job: Job
@@ -51,15 +51,15 @@ class Lost:
 
 
 class Transport(Protocol):
-    """Runs jobs on many nodes at once."""
+    """A way to run programs on many nodes at once."""
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
-        """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
+        """Yield exactly one result per job, as each ends. A problem of a node is a result, never an exception."""
         ...
 
 
 def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T | Problem:
-    """Decode a node's answer; return the problem if there is none, or if `decode` raises AgentError.
+    """Decode a node's answer; return the problem of a lost job, or of an answer that `decode` rejects.
 
     An answer that cannot be decoded keeps its problem, with the exit status and the last line of standard error.
     """

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.transport.pool import releasing_slot, run_each
-from harbor_agent.transport.ssh.config.settings import HostConfig
-from harbor_agent.transport.ssh.config.target import UnreachableError, node_target
+from harbor_agent.transport.ssh.config.host import HostConfig
+from harbor_agent.transport.ssh.config.target import UnreachableError, build_node_target
 from harbor_agent.transport.ssh.sockets import open_socket
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def connect(target: Target, _: Event) -> str:
 
 
 def target(host: str, port: int) -> Target:
-    return node_target(host, HostConfig(host=host, port=port, user="root"), None)
+    return build_node_target(host, HostConfig(host=host, port=port, user="root"), None)
 
 
 @contextmanager

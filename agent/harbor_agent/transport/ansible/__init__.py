@@ -1,1 +1,1 @@
-"""The same programs through Ansible's connection and become plugins."""
+"""Programs run on nodes through Ansible's connection and become plugins."""

@@ -1,9 +1,9 @@
-"""How a task of Ansible gets its program and hands back what came of it: over a socket, never through Ansible.
+"""The protocol between this process and the tasks of Ansible: over a socket, never through Ansible.
 
-So nothing secret stands in variables, arguments or artifacts, and no result is too large for an event. The socket lies
-in a folder of mode 0700. A task says which host it is for; the answer is a job; the task answers with its end.
-A password that Ansible has to know, of a vault or one that was asked for, takes the same way: it is printed by a
-program of ours that Ansible runs. A message is one line of JSON and the bytes whose lengths are in it.
+So no secret appears in variables, arguments or artifacts, and no result is too large for an event. The socket is in a
+directory of mode 0700. A task requests the job of its host, runs it and sends back the result. A password that Ansible
+needs, of a vault or one that the user has typed, takes the same way: a program of ours, run by Ansible, prints it. A
+message is one line of JSON and the bytes whose lengths are in it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ SOCKET_VARIABLE = "HARBOR_AGENT_SOCKET"
 
 
 class Stream(Protocol):
-    """What is read from and written to: a buffered binary file."""
+    """A buffered binary file that is open for reading and writing."""
 
     def read(self, size: int, /) -> bytes:
-        """Read `size` bytes, less only at the end."""
+        """Read `size` bytes, fewer only at the end."""
         ...
 
     def readline(self) -> bytes:
-        """Read a line, with its line feed."""
+        """Read a line with its line feed."""
         ...
 
     def write(self, data: bytes, /) -> int:
@@ -40,7 +40,7 @@ class Stream(Protocol):
         ...
 
     def flush(self) -> None:
-        """Send what was written."""
+        """Send the data that was written."""
         ...
 
 
@@ -59,8 +59,11 @@ class Frame:
 
     @classmethod
     def read(cls, stream: Stream) -> Frame:
-        """Read a message. Raises EOFError where the other side is gone."""
-        head = json.loads(_whole(stream.readline()))
+        """Read a message. Raises EOFError if the other side has closed the connection."""
+        line = stream.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        head = json.loads(line)
         parts = []
         for length in head.pop("lengths"):
             part = stream.read(length)
@@ -70,8 +73,8 @@ class Frame:
         return cls(head=head, parts=tuple(parts))
 
 
-def job_message(job: Job) -> Frame:
-    """Return the message that hands a job to its task: the program, and as whom the connection logs in."""
+def encode_job(job: Job) -> Frame:
+    """Return the message for a task with its job: the program, and the user that the connection logs in as."""
     program = job.program
     head = {
         "arguments": list(program.arguments),
@@ -82,15 +85,15 @@ def job_message(job: Job) -> Frame:
     return Frame(head=head, parts=(program.stdin,))
 
 
-def end_message(result: Completed | Lost) -> Frame:
-    """Return the message that hands back how a job ended."""
+def encode_result(result: Completed | Lost) -> Frame:
+    """Return the message from a task with the result of its job."""
     if isinstance(result, Completed):
         return Frame(head={"rc": result.rc, "seconds": result.seconds}, parts=(result.stdout, result.stderr))
     return Frame(head={"started": result.started, "seconds": result.seconds, "problem": asdict(result.problem)})
 
 
-def end_of(job: Job, message: Frame) -> Completed | Lost:
-    """Return the result that a message of `end_message` is about."""
+def decode_result(job: Job, message: Frame) -> Completed | Lost:
+    """Return the result of `job` in a message of `encode_result`."""
     head = message.head
     if "problem" in head:
         problem = Problem(**head["problem"])
@@ -100,7 +103,7 @@ def end_of(job: Job, message: Frame) -> Completed | Lost:
 
 
 class JobClient:
-    """The task's side: fetch the job of a host, and hand back how it ended. A context manager."""
+    """The task's end of the socket. A context manager."""
 
     def __init__(self, path: Path | str) -> None:
         """Connect to the socket `path`. Raises OSError."""
@@ -117,25 +120,19 @@ class JobClient:
         self._stream.close()
         self._socket.close()
 
-    def fetch(self, host: str) -> Job:
-        """Return the job of `host`. Raises EOFError where there is none."""
+    def fetch_job(self, host: str) -> Job:
+        """Return the job of `host`. Raises EOFError if it has no job."""
         Frame(head={"host": host}).write(self._stream)
         message = Frame.read(self._stream)
         head = message.head
         program = Program(stdin=message.parts[0], arguments=tuple(head["arguments"]), privileged=head["privileged"])
         return Job(node=Node(name=host, address=host, user=head["user"]), program=program, timeout=head["timeout"])
 
-    def ask(self, name: str) -> bytes:
-        """Return the password that is known by `name`. Raises EOFError where there is none."""
+    def fetch_password(self, name: str) -> bytes:
+        """Return the password called `name`. Raises EOFError for an unknown name."""
         Frame(head={"secret": name}).write(self._stream)
         return Frame.read(self._stream).parts[0]
 
     def send_result(self, result: Completed | Lost) -> None:
-        """Say how the job ended. Raises OSError where nobody waits for it any more."""
-        end_message(result).write(self._stream)
-
-
-def _whole(line: bytes) -> bytes:
-    if not line.endswith(b"\n"):
-        raise EOFError
-    return line
+        """Send the result of the job. Raises OSError if the server no longer waits for it."""
+        encode_result(result).write(self._stream)

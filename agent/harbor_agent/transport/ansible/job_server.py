@@ -1,4 +1,4 @@
-"""The other end of the socket: hands each host's job to its task once, and gathers how the jobs end."""
+"""The server's end of the socket: gives each task its job once, and collects the results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from harbor_agent.errors import Problem
-from harbor_agent.transport.ansible.job_protocol import Frame, end_of, job_message
+from harbor_agent.transport.ansible.job_protocol import Frame, decode_result, encode_job
 from harbor_agent.transport.protocol import Lost
-from harbor_agent.transport.shell.exchange import on_node
+from harbor_agent.transport.shell.exchange import OUTCOME_UNKNOWN_HINT, add_node_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from harbor_agent.transport.ansible.job_protocol import Stream
     from harbor_agent.transport.protocol import Completed, Job
 
-# The task's own limit comes first; this is for a task that does not keep it.
+# The task enforces its own time limit; this is for a task that fails to.
 _SECONDS_OF_GRACE = 2.0
 
 
 class JobServer:
-    """Serves jobs over a socket until it is closed; results arrive in `results`, one a job that was fetched."""
+    """A server of jobs over a socket; `results` gets one result for each job that was fetched."""
 
     def __init__(self, path: Path, jobs: Iterable[Job], passwords: Mapping[str, Sensitive]) -> None:
-        """Serve `jobs`, at most one a node, and `passwords` by their names, at the socket `path`."""
+        """Serve `jobs`, at most one per node, and `passwords` by their names, at the socket `path`."""
         self.results: SimpleQueue[Completed | Lost] = SimpleQueue()
         self.passwords = passwords
         self._waiting = {job.node.name: job for job in jobs}
@@ -40,19 +40,19 @@ class JobServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="job server")
         self._thread.start()
 
-    def take(self, host: str) -> Job | None:
-        """Return the job of `host`, once."""
+    def take_job(self, host: str) -> Job | None:
+        """Return the job of `host` the first time, then None."""
         with self._lock:
             return self._waiting.pop(host, None)
 
-    def take_rest(self) -> list[Job]:
-        """Return the jobs that nobody has fetched, and hand none of them out any more."""
+    def take_unfetched(self) -> list[Job]:
+        """Return the jobs that no task has fetched, and serve them no more."""
         with self._lock:
             rest, self._waiting = list(self._waiting.values()), {}
         return rest
 
     def close(self) -> None:
-        """Serve no more; connections that are open are left to their end."""
+        """Accept no more connections; open ones stay until they end."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -73,18 +73,18 @@ class _Handler(socketserver.StreamRequestHandler):
             if password := server.passwords.get(request.get("secret", "")):
                 secret = password.reveal().encode("utf-8", "surrogateescape")
                 Frame(head={}, parts=(secret,)).write(cast("Stream", self.wfile))
-            elif job := server.take(request.get("host", "")):
-                server.results.put(self._carried(job))
+            elif job := server.take_job(request.get("host", "")):
+                server.results.put(self._run_job(job))
 
-    def _carried(self, job: Job) -> Completed | Lost:
-        begin = time.monotonic()
+    def _run_job(self, job: Job) -> Completed | Lost:
+        start = time.monotonic()
         try:
-            job_message(job).write(cast("Stream", self.wfile))
+            encode_job(job).write(cast("Stream", self.wfile))
             self.connection.settimeout(job.timeout + _SECONDS_OF_GRACE)
-            return end_of(job, Frame.read(cast("Stream", self.rfile)))
+            return decode_result(job, Frame.read(cast("Stream", self.rfile)))
         except TimeoutError:
-            problem = Problem(code="program-timeout", message=f"no end within {job.timeout:g} s")
+            problem = Problem(code="program-timeout", message=f"not finished within {job.timeout:g} s")
         except (EOFError, OSError):
-            hint = "nobody knows yet what the program did"
-            problem = Problem(code="connection-lost", message="Ansible's task ended without a result", hint=hint)
-        return Lost(job=job, problem=on_node(job.node, problem), started=True, seconds=time.monotonic() - begin)
+            message = "Ansible's task ended without a result"
+            problem = Problem(code="connection-lost", message=message, hint=OUTCOME_UNKNOWN_HINT)
+        return Lost(job=job, problem=add_node_name(job.node, problem), started=True, seconds=time.monotonic() - start)

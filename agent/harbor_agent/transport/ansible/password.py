@@ -1,4 +1,4 @@
-"""Print one password for Ansible, as its password file: python -m harbor_agent.transport.ansible.password NAME."""
+"""Print one password to Ansible, as its password file: python -m harbor_agent.transport.ansible.password NAME."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, JobClie
 
 
 def main() -> None:
-    """Ask harbor-agent for the password and print it."""
-    with JobClient(os.environ[SOCKET_VARIABLE]) as errand:
-        sys.stdout.buffer.write(errand.ask(sys.argv[1]))
+    """Fetch the password from harbor-agent and print it."""
+    with JobClient(os.environ[SOCKET_VARIABLE]) as client:
+        sys.stdout.buffer.write(client.fetch_password(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The folder that ansible-runner works in: in memory, for this user alone, gone in the end."""
+"""The directory that ansible-runner works in: in memory, for this user only, and removed at the end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LOCK = "lock"
 
 
 @contextlib.contextmanager
-def private_folder() -> Iterator[Path]:
-    """Make a folder of mode 0700 in memory and remove it at the end; remove those that a killed run left, too."""
-    base = _memory()
-    _sweep(base)
+def private_directory() -> Iterator[Path]:
+    """Create a directory of mode 0700 in memory and remove it at the end; also remove those of killed runs."""
+    base = _find_base()
+    _remove_abandoned(base)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
         with (folder / _LOCK).open("w") as lock:
@@ -31,15 +31,15 @@ def private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _memory() -> Path:
-    """Return where a file system in memory is; the folder for temporary files where there is none."""
-    for candidate in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108 - mkdtemp makes ours in it
+def _find_base() -> Path:
+    """Return a file system in memory, or else the directory for temporary files."""
+    for candidate in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108 - mkdtemp creates ours in it
         if candidate and os.access(candidate, os.W_OK):
             return Path(candidate)
     return Path(tempfile.gettempdir())
 
 
-def _sweep(base: Path) -> None:
+def _remove_abandoned(base: Path) -> None:
     for folder in base.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.stat().st_uid == os.geteuid() and not folder.is_symlink() and _is_abandoned(folder):

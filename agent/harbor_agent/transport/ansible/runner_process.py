@@ -1,8 +1,8 @@
-"""The process that ansible-runner runs in, with an environment of its own.
+"""ansible-runner in a process of its own: python -m harbor_agent.transport.ansible.runner_process.
 
-Start it with python -m harbor_agent.transport.ansible.runner_process. It reads the arguments of ansible_runner.run as
-JSON from standard input, and prints a line of JSON for each task that failed on a host, and one at the end.
-ansible-runner writes the environment of its process into its artifacts, hence the process of its own.
+It reads the arguments of ansible_runner.run as JSON from standard input, and prints a line of JSON for each task that
+failed on a host, and one at the end. ansible-runner writes the environment of its process to its artifacts, so this
+process gets a reduced environment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-_TELLING = frozenset({"runner_on_failed", "runner_on_unreachable", "error"})
+_FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable", "error"})
 
 
 def main() -> None:
@@ -19,14 +19,14 @@ def main() -> None:
     import ansible_runner  # noqa: PLC0415 - this process is for nothing else
 
     arguments = json.load(sys.stdin)
-    runner = ansible_runner.run(**arguments, event_handler=_tell, quiet=True)
-    said = "" if runner.rc == 0 else runner.stdout.read()
-    _print({"rc": runner.rc, "said": said})
+    runner = ansible_runner.run(**arguments, event_handler=_print_failure, quiet=True)
+    output = "" if runner.rc == 0 else runner.stdout.read()
+    _print({"rc": runner.rc, "output": output})
 
 
-def _tell(event: dict[str, Any]) -> bool:
-    """Print what went wrong; False: nothing of the event is kept in a file."""
-    if event["event"] in _TELLING:
+def _print_failure(event: dict[str, Any]) -> bool:
+    """Print the failure in an event; return False so that ansible-runner writes no file for the event."""
+    if event["event"] in _FAILURES:
         data = event.get("event_data", {})
         result = data.get("res") or {}
         _print({"host": data.get("host", ""), "message": str(result.get("msg", "")) or event.get("stdout", "")})

@@ -1,8 +1,7 @@
-"""Programs run from within a task of Ansible, through the connection and become plugins that it set up for the host.
+"""Programs run in a task of Ansible, through the connection and become plugins of its host.
 
-The program goes to the standard input of /bin/sh, so it needs no Python on the node and leaves no file there. Where a
-node wants a terminal for sudo (requiretty) there is no standard input to be had: then the program lies in the node's
-memory (a folder of mode 0700 in /dev/shm) while it runs.
+/bin/sh reads the program from standard input, so a node needs no Python and gets no file. If sudo requires a terminal
+(requiretty), there is no standard input: then the program is in a directory of mode 0700 in /dev/shm while it runs.
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harbor_agent.errors import Problem
-from harbor_agent.transport.ansible.problems import connection_problem, refusal_by_ansible, words_of
-from harbor_agent.transport.ansible.timeout import TimeIsUpError, time_limit
+from harbor_agent.transport.ansible.problems import explain_ansible_error, explain_lost_connection, shorten
+from harbor_agent.transport.ansible.timeout import TimeLimitError, time_limit
 from harbor_agent.transport.protocol import Completed, Lost
-from harbor_agent.transport.shell.become import MISSING, TERMINAL_REQUIRED, refusal
-from harbor_agent.transport.shell.exchange import on_node, payload
+from harbor_agent.transport.shell.become import MISSING, TERMINAL_REQUIRED, find_refusal
+from harbor_agent.transport.shell.exchange import add_node_name, build_payload, describe_shell_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harbor_agent.transport.protocol import Job
 
-# Ansible's ssh plugin reads nothing before it has written all, so all of the program is read before any of it runs.
-# 255 is what ssh itself ends with: Ansible would take the node for unreachable.
+# Ansible's ssh plugin writes all input before it reads output, so the shell reads all of the program before it runs it.
+# 255 is the exit status of ssh for its own errors: Ansible would take the node for unreachable.
 _RUN = (
     "/bin/sh -c 'LC_ALL=C; export LC_ALL; echo {mark}; echo {mark} >&2; "
     '/bin/sh -c "eval \\"\\$(cat)\\""; rc=$?; [ "$rc" = 255 ] && rc=254; exit "$rc"\''
 )
-_MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own in it, mode 0700
+_MEMORY = "/dev/shm"  # noqa: S108 - for a directory of our own in it, mode 0700
 _MAKE_FOLDER = "/bin/sh -c 'umask 077 && mkdir {folder} && echo {mark}'"
 _RUN_FILE = (
     "/bin/sh -c 'LC_ALL=C; export LC_ALL; echo {mark}; "
@@ -43,7 +42,7 @@ _REMOVE_FOLDER = "/bin/sh -c 'rm -rf {folder}'"
 
 
 class ActionPlugin(Protocol):
-    """What is used of Ansible's ActionBase: the connection's own exec, and its way to put a file somewhere."""
+    """The part of Ansible's ActionBase that is used here: running a command, and copying a file."""
 
     _connection: Any
 
@@ -55,8 +54,8 @@ class ActionPlugin(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ended:
-    """How a program ended; `problem` where it did not begin."""
+class _ProgramResult:
+    """The result of a program; `problem` if it did not begin."""
 
     rc: int = -1
     stdout: bytes = b""
@@ -68,80 +67,82 @@ class TaskTransport:
     """Runs programs on the one host of a task, with the promises of every transport."""
 
     def __init__(self, action: ActionPlugin) -> None:
-        """Work through `action`, an instance of Ansible's ActionBase whose task runs now.
+        """Use `action`, an instance of Ansible's ActionBase whose task is running.
 
-        ssh is made to notice a network that is gone; without, a task waits for an answer as long as TCP does.
+        Turns on keepalives of ssh: without them, a task on a dead network waits until TCP gives up.
         """
         self._action = action
-        _put_first(action._connection, "-o ServerAliveInterval=15")  # noqa: SLF001 - Ansible's own name
+        _prepend_options(action._connection, "-o ServerAliveInterval=15")  # noqa: SLF001 - Ansible's own name
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
-        """Yield exactly one result a job, one after the other."""
+        """Yield exactly one result per job, one after the other."""
         for job in jobs:
             yield self._run_one(job)
 
     def _run_one(self, job: Job) -> Completed | Lost:
         from ansible.errors import AnsibleConnectionFailure, AnsibleError  # noqa: PLC0415 - only within a task
 
-        begin = time.monotonic()
+        start = time.monotonic()
         mark = f"{secrets.token_hex(8)}-begin"
         started = False
         try:
             with time_limit(job.timeout):
-                ended = self._start(job, mark)
-        except TimeIsUpError:
+                ended = self._run_program(job, mark)
+        except TimeLimitError:
             started = True
-            problem = Problem(code="program-timeout", message=f"no end within {job.timeout:g} s")
+            problem = Problem(code="program-timeout", message=f"not finished within {job.timeout:g} s")
         except AnsibleConnectionFailure as error:
-            problem, started = connection_problem(str(error), mark)
+            problem, started = explain_lost_connection(str(error), mark)
         except AnsibleError as error:
-            problem = refusal_by_ansible(str(error))
+            problem = explain_ansible_error(str(error))
         else:
             if ended.problem is None:
-                seconds = time.monotonic() - begin
+                seconds = time.monotonic() - start
                 return Completed(job=job, rc=ended.rc, stdout=ended.stdout, stderr=ended.stderr, seconds=seconds)
             problem = ended.problem
-        return Lost(job=job, problem=on_node(job.node, problem), started=started, seconds=time.monotonic() - begin)
+        return Lost(
+            job=job, problem=add_node_name(job.node, problem), started=started, seconds=time.monotonic() - start
+        )
 
-    def _start(self, job: Job, mark: str) -> _Ended:
-        ended = self._start_as(job, mark, as_root=job.program.privileged and job.node.user != "root")
+    def _run_program(self, job: Job, mark: str) -> _ProgramResult:
+        ended = self._run_as(job, mark, as_root=job.program.privileged and job.node.user != "root")
         if ended.problem is MISSING and job.node.user is None:
-            # The configuration of ssh may log in as root, where nobody needs sudo.
-            return self._start_as(job, mark, as_root=False)
+            # The configuration of ssh may log in as root, which does not need sudo.
+            return self._run_as(job, mark, as_root=False)
         return ended
 
-    def _start_as(self, job: Job, mark: str, *, as_root: bool) -> _Ended:
+    def _run_as(self, job: Job, mark: str, *, as_root: bool) -> _ProgramResult:
         answer = self._action._low_level_execute_command(  # noqa: SLF001 - Ansible's own name for action plugins
-            _RUN.format(mark=mark), sudoable=as_root, in_data=payload(job.program)
+            _RUN.format(mark=mark), sudoable=as_root, in_data=build_payload(job.program)
         )
-        stdout, stderr = _bytes(answer["stdout"]), _bytes(answer["stderr"])
-        begun, _, own_stdout = stdout.partition(f"{mark}\n".encode())
-        before, _, own_stderr = stderr.partition(f"{mark}\n".encode())
-        if begun != stdout:
-            return _Ended(rc=answer["rc"], stdout=own_stdout, stderr=own_stderr)
-        problem = refusal((before + begun).decode(errors="replace"))
+        stdout, stderr = _encode(answer["stdout"]), _encode(answer["stderr"])
+        noise, _, own_stdout = stdout.partition(f"{mark}\n".encode())
+        stderr_noise, _, own_stderr = stderr.partition(f"{mark}\n".encode())
+        if noise != stdout:
+            return _ProgramResult(rc=answer["rc"], stdout=own_stdout, stderr=own_stderr)
+        problem = find_refusal((stderr_noise + noise).decode(errors="replace"))
         if problem is TERMINAL_REQUIRED:
-            return self._start_with_terminal(job, mark)
-        return _Ended(problem=problem or _no_begin(answer["rc"], before or begun))
+            return self._run_on_terminal(job, mark)
+        return _ProgramResult(problem=problem or _describe_shell_failure(answer["rc"], stderr_noise or noise))
 
-    def _start_with_terminal(self, job: Job, mark: str) -> _Ended:
-        """Run the program from a file in memory: with a terminal, both streams are one and line ends are changed."""
+    def _run_on_terminal(self, job: Job, mark: str) -> _ProgramResult:
+        """Run the program from a file in memory: a terminal merges both streams and changes line ends."""
         folder = f"{_MEMORY}/harbor-agent.{mark.removesuffix('-begin')}"
         made = self._execute(_MAKE_FOLDER.format(folder=folder, mark=mark), as_root=False)
         if mark not in made["stdout"]:
-            said = words_of(made["stderr"] or made["stdout"])
-            message = (
-                f"becoming root is only allowed from a terminal, and the program found no place in memory ({said})"
+            detail = shorten(made["stderr"] or made["stdout"])
+            message = f"{TERMINAL_REQUIRED.message}, and the program cannot be written to {_MEMORY} ({detail})"
+            return _ProgramResult(
+                problem=Problem(code="become-requires-tty", message=message, hint=TERMINAL_REQUIRED.hint)
             )
-            return _Ended(problem=Problem(code="become-requires-tty", message=message, hint=TERMINAL_REQUIRED.hint))
         try:
-            self._action._transfer_data(f"{folder}/program", payload(job.program))  # noqa: SLF001
+            self._action._transfer_data(f"{folder}/program", build_payload(job.program))  # noqa: SLF001
             answer = self._execute(_RUN_FILE.format(folder=folder, mark=mark), as_root=True)
         finally:
-            # The streams belong to root, and so does their removal.
+            # The files with the output belong to root.
             self._execute(_REMOVE_FOLDER.format(folder=folder), as_root=True)
-        return _from_terminal(answer["stdout"], mark) or _Ended(
-            problem=refusal(answer["stdout"]) or _no_begin(answer["rc"], _bytes(answer["stdout"]))
+        return _parse_terminal_output(answer["stdout"], mark) or _ProgramResult(
+            problem=find_refusal(answer["stdout"]) or _describe_shell_failure(answer["rc"], _encode(answer["stdout"]))
         )
 
     def _execute(self, command: str, *, as_root: bool) -> dict[str, Any]:
@@ -149,39 +150,34 @@ class TaskTransport:
 
 
 def disable_connection_reuse(action: ActionPlugin) -> None:
-    """Let the task's connection be one of its own, that nothing before it left open and nothing after it finds.
+    """Make the task open a new connection, and close it at the end.
 
-    A connection that is kept open gets round the check of the host key, and would outlive the run.
+    A connection that an earlier run left open would bypass the check of the host key.
     """
-    _put_first(action._connection, "-o ControlMaster=no -o ControlPath=none")  # noqa: SLF001
+    _prepend_options(action._connection, "-o ControlMaster=no -o ControlPath=none")  # noqa: SLF001
 
 
-def _put_first(connection: Any, options: str) -> None:  # noqa: ANN401 - a connection plugin of Ansible
-    """Give ssh these options before all others: of several, the first counts (ssh_config(5))."""
+def _prepend_options(connection: Any, options: str) -> None:  # noqa: ANN401 - a connection plugin of Ansible
+    """Pass these options to ssh before all others: the first value of an option counts (ssh_config(5))."""
     if connection.transport.rpartition(".")[2] == "ssh":
         connection.set_option("ssh_args", f"{options} {connection.get_option('ssh_args') or ''}".strip())
 
 
-def _from_terminal(text: str, mark: str) -> _Ended | None:
+def _parse_terminal_output(text: str, mark: str) -> _ProgramResult | None:
     parts = text.split(mark)
-    if len(parts) != 4:  # noqa: PLR2004 - what came before, both streams, the exit status
+    if len(parts) != 4:  # noqa: PLR2004 - noise, both streams, the exit status
         return None
     try:
         stdout, stderr = (base64.b64decode("".join(part.split()), validate=True) for part in parts[1:3])
-        return _Ended(rc=int(parts[3].split()[0]), stdout=stdout, stderr=stderr)
+        return _ProgramResult(rc=int(parts[3].split()[0]), stdout=stdout, stderr=stderr)
     except (binascii.Error, ValueError, IndexError):
         return None
 
 
-def _no_begin(rc: int, said: bytes) -> Problem:
-    words = words_of(said.decode(errors="replace"))
-    return Problem(
-        code="login-shell-refused",
-        message=f"the login shell ran no command (exit status {rc}{': ' if words else ''}{words})",
-        hint="the login user needs a shell that runs commands, and no forced command",
-    )
+def _describe_shell_failure(rc: int, output: bytes) -> Problem:
+    return describe_shell_failure(rc, shorten(output.decode(errors="replace")))
 
 
-def _bytes(text: str) -> bytes:
-    """Return the bytes that Ansible made text of."""
+def _encode(text: str) -> bytes:
+    """Return the bytes that Ansible has decoded to `text`."""
     return text.encode("utf-8", "surrogateescape")

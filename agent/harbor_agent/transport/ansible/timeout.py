@@ -1,4 +1,4 @@
-"""A limit on what Ansible's connection plugins take, which wait for a node's program without one of their own."""
+"""A time limit for Ansible's connection plugins, which wait for a program on a node without one."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class TimeIsUpError(BaseException):
-    """The time is up. No Exception: a connection plugin that catches those must not hold it back."""
+class TimeLimitError(BaseException):
+    """The time is up. Not an Exception, so that a connection plugin cannot catch it."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeIsUpError in the block after `seconds`, and end the processes that it has started by then.
+    """Raise TimeLimitError in the block after `seconds`, and terminate the child processes that it has started.
 
-    For the main thread of a process without a timer of its own, such as Ansible's workers.
+    Only for the main thread of a process that uses no timer (setitimer(2)), such as Ansible's workers.
     """
 
-    def ring(_signal: int, _frame: object) -> None:
-        raise TimeIsUpError
+    def raise_error(_signal: int, _frame: object) -> None:
+        raise TimeLimitError
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, raise_error)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
     try:
         yield
-    except TimeIsUpError:
-        for child in children(os.getpid()):
+    except TimeLimitError:
+        for child in find_children(os.getpid()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
         raise
@@ -40,8 +40,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def children(process: int) -> list[int]:
-    """Return the processes that `process` has started and that still run."""
+def find_children(process: int) -> list[int]:
+    """Return the running child processes of `process` (proc(5), /proc/PID/task/TID/children)."""
     found = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         with contextlib.suppress(OSError):

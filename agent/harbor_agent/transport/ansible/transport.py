@@ -1,4 +1,4 @@
-"""Programs carried to nodes by Ansible itself, over ansible-runner: its connection and become plugins, its settings."""
+"""Programs run on nodes by Ansible itself, with its connection and become plugins and its settings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from harbor_agent import resources
 from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE
 from harbor_agent.transport.ansible.job_server import JobServer
-from harbor_agent.transport.ansible.private_dir import private_folder
-from harbor_agent.transport.ansible.runner import Playbook
+from harbor_agent.transport.ansible.private_dir import private_directory
+from harbor_agent.transport.ansible.runner import PlaybookProcess
 from harbor_agent.transport.protocol import Lost
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class AnsibleTransport:
 
     `sources` are absolute paths (ansible-runner takes a relative one for content) or host lists; a job's node is the
     host of its name.
-    ansible.cfg and the environment's ANSIBLE_ settings count, but for three: host keys are always checked, a program
-    is never tried twice, and connections that earlier runs left open are not used.
+    ansible.cfg and ANSIBLE_ environment variables apply, with three exceptions: host keys are always checked, a program
+    is never run twice, and connections that earlier runs left open are not used.
     """
 
     def __init__(
@@ -54,29 +54,30 @@ class AnsibleTransport:
         self._vault_passwords = vault_passwords
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
-        """Yield exactly one result a job, as each ends. Raises nothing for a node's trouble."""
+        """Yield exactly one result per job, as each ends. A problem of a node is a result, never an exception."""
         waiting = list(jobs)
         while waiting:
-            # One playbook runs a task once a host: a second job of the same node is for the next.
+            # One playbook runs a task once per host: a second job for the same node waits for the next playbook.
             by_node: dict[str, Job] = {}
             rest = [job for job in waiting if by_node.setdefault(job.node.name, job) is not job]
-            yield from self._play(list(by_node.values()))
+            yield from self._run_playbook(list(by_node.values()))
             waiting = rest
 
-    def _play(self, jobs: Sequence[Job]) -> Iterator[Completed | Lost]:
-        with private_folder() as folder:
+    def _run_playbook(self, jobs: Sequence[Job]) -> Iterator[Completed | Lost]:
+        with private_directory() as folder:
             socket = folder / "socket"
-            passwords = list(self._passwords())
-            server = JobServer(socket, jobs, {str(number): known for number, (_, known) in enumerate(passwords)})
-            process = self._start(folder, socket, jobs, [use for use, _ in passwords])
+            passwords = list(self._iterate_passwords())
+            by_name = {str(number): password for number, (_, password) in enumerate(passwords)}
+            server = JobServer(socket, jobs, by_name)
+            process = self._start_process(folder, socket, jobs, [use for use, _ in passwords])
             try:
-                yield from _results(server, process, len(jobs))
+                yield from _iterate_results(server, process, len(jobs))
             finally:
                 server.close()
-                process.end()
+                process.terminate()
 
-    def _passwords(self) -> Iterator[tuple[str, Sensitive]]:
-        """Yield what Ansible has to know, and for what: an option of its command line, or a vault's label and "@"."""
+    def _iterate_passwords(self) -> Iterator[tuple[str, Sensitive]]:
+        """Yield each password after its use: an option of the command line, or the label of a vault with "@"."""
         if self._login_password:
             yield "--connection-password-file", self._login_password
         if self._become_password:
@@ -84,10 +85,10 @@ class AnsibleTransport:
         for label, password in self._vault_passwords():
             yield f"{label}@", password
 
-    def _start(self, folder: Path, socket: Path, jobs: Sequence[Job], uses: Sequence[str]) -> Playbook:
+    def _start_process(self, folder: Path, socket: Path, jobs: Sequence[Job], uses: Sequence[str]) -> PlaybookProcess:
         hosts = folder / "hosts"
         hosts.write_text("".join(f"{job.node.name}\n" for job in jobs), encoding="utf-8")
-        programs = [(use, _password_program(folder, number)) for number, use in enumerate(uses)]
+        programs = [(use, _write_password_program(folder, number)) for number, use in enumerate(uses)]
         vaults = [f"{use}{program}" for use, program in programs if use.endswith("@")]
         arguments = {
             "private_data_dir": str(folder),
@@ -102,15 +103,15 @@ class AnsibleTransport:
                 "ANSIBLE_HOST_KEY_CHECKING": "True",
                 "ANSIBLE_RETRY_FILES_ENABLED": "False",
                 "ANSIBLE_SSH_RETRIES": "0",
-                **_asking_nothing(vaults),
+                **_suppress_prompts(vaults),
                 SOCKET_VARIABLE: str(socket),
             },
         }
-        return Playbook(arguments, folder)
+        return PlaybookProcess(arguments, folder)
 
 
-def _password_program(folder: Path, number: int) -> str:
-    """Make a program that prints the password of this number, and return its path."""
+def _write_password_program(folder: Path, number: int) -> str:
+    """Write a program that prints the password of this number, and return its path."""
     program = folder / f"password-{number}"
     command = f"{shlex.quote(sys.executable)} -P -m harbor_agent.transport.ansible.password {number}"
     program.write_text(f"#!/bin/sh\nexec {command}\n")
@@ -118,26 +119,26 @@ def _password_program(folder: Path, number: int) -> str:
     return str(program)
 
 
-def _asking_nothing(vaults: Sequence[str]) -> dict[str, str]:
-    """Return the settings by which Ansible takes what was typed already, and asks on no terminal that nobody sees."""
+def _suppress_prompts(vaults: Sequence[str]) -> dict[str, str]:
+    """Return settings for Ansible to use the known passwords instead of prompts that the user cannot see."""
     settings = {f"ANSIBLE_{name}": "False" for name in ("ASK_PASS", "BECOME_ASK_PASS", "ASK_VAULT_PASS")}
-    # An empty list would name a file: the current folder.
+    # Ansible takes an empty list for a file: the current directory.
     return settings | ({"ANSIBLE_VAULT_IDENTITY_LIST": ",".join(vaults)} if vaults else {})
 
 
-def _results(server: JobServer, process: Playbook, count: int) -> Iterator[Completed | Lost]:
-    begin = time.monotonic()
+def _iterate_results(server: JobServer, process: PlaybookProcess, count: int) -> Iterator[Completed | Lost]:
+    start = time.monotonic()
     while count:
-        over = not process.is_running
+        has_ended = not process.is_running
         try:
             yield server.results.get(timeout=_POLL)
             count -= 1
         except Empty:
-            if over:
+            if has_ended:
                 break
     process.wait()
-    rest = server.take_rest() if count else []
+    rest = server.take_unfetched() if count else []
     for job in rest:
-        yield Lost(job=job, problem=process.reason(job), started=False, seconds=time.monotonic() - begin)
+        yield Lost(job=job, problem=process.explain_unfetched(job), started=False, seconds=time.monotonic() - start)
     for _ in range(count - len(rest)):
         yield server.results.get()

@@ -1,4 +1,4 @@
-"""The ways from the login user to root, and what is said where one is closed."""
+"""How the login user becomes root, and the errors of sudo and su."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 PASSWORD_WRONG = Problem(
     code="become-password-wrong",
-    message="the password to become root is not accepted",
-    hint="correct ansible_become_password",
+    message="the become password was rejected",
+    hint="correct ansible_become_password, or the password entered for -K (--ask-become-pass)",
 )
 PASSWORD_REQUIRED = Problem(
     code="become-password-required",
-    message="a password is needed to become root",
-    hint="give it with -K (--ask-become-pass) or ansible_become_password, or allow NOPASSWD in sudoers",
+    message="becoming root requires a password",
+    hint="use -K (--ask-become-pass), set ansible_become_password, or allow NOPASSWD in sudoers",
 )
 TERMINAL_REQUIRED = Problem(
     code="become-requires-tty",
-    message="becoming root is only allowed from a terminal (requiretty)",
-    hint="take requiretty out of sudoers, or log in as root",
+    message="becoming root requires a terminal (requiretty)",
+    hint="remove requiretty from sudoers, or log in as root",
 )
 _NOT_PERMITTED = Problem(
     code="become-not-permitted",
-    message="the login user may not become root",
+    message="the login user is not allowed to become root",
     hint="allow the user to run /bin/sh as root in sudoers, or log in as root",
 )
 MISSING = Problem(
     code="become-missing",
-    message="the program to become root with is not installed",
+    message="the program to become root (sudo or su) is not installed",
     hint="install sudo, set ansible_become_method=su, or log in as root",
 )
 
-# What is said with LC_ALL=C by sudo 1.8 and 1.9 (plugins/sudoers/auth/sudo_auth.c, check.c, sudoers.c; src/tgetpass.c)
-# and by su of util-linux, shadow and busybox. A wrong password first: sudo goes on to say that one is required.
+# Messages with LC_ALL=C of sudo 1.8 and 1.9 (plugins/sudoers/auth/sudo_auth.c, check.c, sudoers.c; src/tgetpass.c) and
+# of su of util-linux, shadow and busybox. A wrong password first: sudo then also says that a password is required.
 _REFUSALS = (
     (r"incorrect password|Sorry, try again|su: (?:Authentication failure|Sorry)", PASSWORD_WRONG),
     (r"you must have a tty|must be run from a terminal", TERMINAL_REQUIRED),
@@ -50,10 +50,10 @@ _REFUSALS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayToRoot:
-    """How the shell text in `$run` is run as root.
+class BecomeCommand:
+    """A command that runs the shell text in `$run` as root.
 
-    Where there is a `prompt`, a password may be asked for: nothing but it may be sent until the program has begun.
+    If there is a `prompt`, the command may ask for a password: nothing else may be sent before the program has begun.
     """
 
     command: str
@@ -61,23 +61,23 @@ class WayToRoot:
     password: Sensitive | None = None
 
 
-def way_to_root(become: Become | None, nonce: str) -> WayToRoot:
-    """Return the way that the inventory asks for; sudo without a password where it says nothing.
+def build_become_command(become: Become | None, nonce: str) -> BecomeCommand:
+    """Return the command that the inventory asks for, by default sudo without a password.
 
-    It always leads to root, whatever `become.user` is: nothing here can be done as somebody else.
+    `become.user` is ignored: every privileged program needs root.
     """
     password = become.password if become else None
     if become and become.method == "su":
-        return WayToRoot(command='su -s /bin/sh -c "$run" root', prompt=b"assword:", password=password)
+        return BecomeCommand(command='su -s /bin/sh -c "$run" root', prompt=b"assword:", password=password)
     if password is None:
-        return WayToRoot(command='sudo -H -n -- /bin/sh -c "$run"')
+        return BecomeCommand(command='sudo -H -n -- /bin/sh -c "$run"')
     prompt = f"{nonce}-password:"
     command = f'sudo -H -S -p {prompt} -- /bin/sh -c "$run"'
-    return WayToRoot(command=command, prompt=prompt.encode(), password=password)
+    return BecomeCommand(command=command, prompt=prompt.encode(), password=password)
 
 
-def refusal(text: str) -> Problem | None:
-    """Return what `text` on standard error says against becoming root, None where it is about something else."""
+def find_refusal(text: str) -> Problem | None:
+    """Return the error of sudo or su in `text`, the standard error of a command; None if there is no such error."""
     for pattern, problem in _REFUSALS:
         if re.search(pattern, text):
             return problem

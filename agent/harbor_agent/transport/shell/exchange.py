@@ -1,9 +1,9 @@
-"""How a program is started on a node: the command that is sent, and the talk until the program runs.
+"""The start of a program on a node: the command that is sent, and the exchange until the program runs.
 
-Whatever the login shell is (csh, fish, one whose start files print), the command is the same constant text in one
-pair of single quotes, and /bin/sh reads the program. Arguments travel in front of it as `set -- …`, so no shell but
-/bin/sh ever sees them. A line with a nonce on each stream marks where the program begins: what comes before it is
-the login shell's or sudo's, what comes after is the program's, whole.
+The command is the same constant text in one pair of single quotes for every login shell (csh, fish, one whose start
+files print), and /bin/sh reads the program. Arguments are sent in front of the program as `set -- …`, so no shell but
+/bin/sh ever sees them. A line with a nonce on each stream marks the beginning of the program's output: the text before
+it comes from the login shell or from sudo.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.transport.shell.become import PASSWORD_REQUIRED, PASSWORD_WRONG, refusal, way_to_root
+from harbor_agent.transport.shell.become import (
+    PASSWORD_REQUIRED,
+    PASSWORD_WRONG,
+    build_become_command,
+    find_refusal,
+)
 
 if TYPE_CHECKING:
     from harbor_agent.model.inventory import Become, Node
@@ -21,72 +26,73 @@ if TYPE_CHECKING:
     from harbor_agent.model.sensitive import Sensitive
     from harbor_agent.transport.deadline import Deadline
 
-# A program killed by a signal ends as 128 + n only where a shell waits for it: an SSH server would report the signal
-# in a message of its own, which paramiko does not hand on. LC_ALL: messages of sudo and of the program are compared.
+# A program killed by a signal ends with 128 + n only if a shell waits for it: an SSH server would report the signal in
+# a separate message, which paramiko does not pass on. LC_ALL: messages of sudo and of the program are parsed.
 _BEGIN = "LC_ALL=C; export LC_ALL; "
 _RUN = 'run="echo {nonce}-begin; echo {nonce}-begin >&2; exec /bin/sh -s"; '
 _AS_LOGIN_USER = '/bin/sh -c "$run"; exit $?'
 _AS_ROOT = 'if [ "$(id -u)" = 0 ]; then /bin/sh -c "$run"; else {become}; fi; exit $?'
 _LONGEST_QUOTE = 200
+OUTCOME_UNKNOWN_HINT = "the outcome is unknown; run the same command again to check the node"
 
 
 class Exchange:
-    """One start of a program and everything that goes to and fro; no I/O of its own.
+    """One start of a program and the bytes in both directions; does no I/O of its own.
 
-    The transport runs `command`, sends `pending` (telling `sent`), hands over what it receives with `feed_stdout` and
-    `hear_stderr`, closes standard input at `input_done`, and gives up at a `problem`. `begun` turns true with the
-    marker; `started` as soon as a byte of the program was sent.
+    The transport runs `command`, sends `pending` and reports it with `mark_sent`, passes on what it receives with
+    `feed_stdout` and `feed_stderr`, closes standard input at `is_input_complete`, and gives up if there is a `problem`.
+    `marker_seen` is true once the program has begun, `started` once a byte of the program was sent.
     """
 
     def __init__(self, program: Program, become: Become | None, *, user: str) -> None:
-        """Prepare the start of `program` for the login user `user`, with `become` as the way to root."""
+        """Prepare the start of `program` for the login user `user`, who becomes root as `become` says."""
         self._nonce = secrets.token_hex(8)
         self._mark = f"{self._nonce}-begin\n".encode()
-        self._way = way_to_root(become, self._nonce) if program.privileged and user != "root" else None
+        self._become = build_become_command(become, self._nonce) if program.privileged and user != "root" else None
         self._prompts = 0
         self._stdout = bytearray()
         self._stderr = bytearray()
-        self._payload = payload(program)
-        self._payload_due = self._way is None or self._way.prompt is None
+        self._payload = build_payload(program)
+        self._payload_due = self._become is None or self._become.prompt is None
         self.pending = memoryview(self._payload if self._payload_due else b"")
-        self.begun = False
+        self.marker_seen = False
         self.started = False
         self.problem: Problem | None = None
-        run = _AS_ROOT.format(become=self._way.command) if self._way else _AS_LOGIN_USER
-        self.command = f"exec /bin/sh -c '{_BEGIN}{self._run_assignment()}{run}'"
+        run = _AS_ROOT.format(become=self._become.command) if self._become else _AS_LOGIN_USER
+        self.command = f"exec /bin/sh -c '{_BEGIN}{self._build_run_assignment()}{run}'"
 
-    def _run_assignment(self) -> str:
-        """Return the shell text that puts what is run as root into `$run`, without a quote in it."""
+    def _build_run_assignment(self) -> str:
+        """Return the shell text that sets `$run`, the command to run as root, without a single quote in it."""
         return _RUN.format(nonce=self._nonce)
 
     @property
-    def input_done(self) -> bool:
+    def is_input_complete(self) -> bool:
         """Whether the whole program was sent."""
         return self._payload_due and not self.pending
 
-    def sent(self, count: int) -> None:
-        """Take note that the first `count` bytes of `pending` are on their way."""
+    def mark_sent(self, count: int) -> None:
+        """Remove the first `count` bytes from `pending`."""
         self.started = self.started or (self._payload_due and count > 0)
         self.pending = self.pending[count:]
 
     def feed_stdout(self, data: bytes) -> None:
-        """Take what came on standard output."""
+        """Process data from standard output."""
         self._stdout += data
 
-    def hear_stderr(self, data: bytes) -> None:
-        """Take what came on standard error, and answer where it asks for a password."""
+    def feed_stderr(self, data: bytes) -> None:
+        """Process data from standard error: detect the marker, and answer the password prompt."""
         self._stderr += data
-        if self.begun or self.problem:
+        if self.marker_seen or self.problem:
             return
         if self._mark in self._stderr:
-            self.begun = True
+            self.marker_seen = True
             if not self._payload_due:
                 self._payload_due, self.pending = True, memoryview(self._payload)
-        elif self._way and self._way.prompt and self._stderr.count(self._way.prompt) > self._prompts:
+        elif self._become and self._become.prompt and self._stderr.count(self._become.prompt) > self._prompts:
             self._prompts += 1
-            self._answer(self._way.password)
+            self._answer_prompt(self._become.password)
 
-    def _answer(self, password: Sensitive | None) -> None:
+    def _answer_prompt(self, password: Sensitive | None) -> None:
         if password is None:
             self.problem = PASSWORD_REQUIRED
         elif self._prompts > 1:
@@ -94,60 +100,57 @@ class Exchange:
         else:
             self.pending = memoryview(password.reveal().encode() + b"\n")
 
-    def status(self, rc: int) -> int:
-        """Return the exit status of the program, with `rc` as that of the command; -1 where it is not known."""
+    def extract_status(self, rc: int) -> int:
+        """Return the exit status of the program, given that of the command; -1 if it is not known."""
         return rc
 
-    def streams(self) -> tuple[bytes, bytes]:
-        """Return the program's own part of standard output and standard error."""
-        return _after(self._stdout, self._mark), _after(self._stderr, self._mark)
+    def extract_output(self) -> tuple[bytes, bytes]:
+        """Return standard output and standard error of the program, without the text before its marker."""
+        return bytes(self._stdout.partition(self._mark)[2]), bytes(self._stderr.partition(self._mark)[2])
 
-    def failure(self, rc: int) -> Problem:
-        """Say why the program never began, from what was said instead and the exit status `rc`."""
-        said = self.last_line()
-        problem = self.problem or refusal(self._said().decode(errors="replace"))
-        if problem:
-            return problem
-        return Problem(
-            code="login-shell-refused",
-            message=f"the login shell ran no command (exit status {rc}{': ' if said else ''}{said})",
-            hint="the login user needs a shell that runs commands, and no forced command",
-        )
+    def describe_failure(self, rc: int) -> Problem:
+        """Return why the program never began, from the output of the command and its exit status `rc`."""
+        problem = self.problem or find_refusal(self._stderr_without_prompts().decode(errors="replace"))
+        return problem or describe_shell_failure(rc, self.last_line())
 
     def last_line(self) -> str:
-        """Return the last line that the node said before the program began, "" for none."""
-        if self.begun:
+        """Return the last line of output before the program began, "" if it has begun or there was no output."""
+        if self.marker_seen:
             return ""
-        said = (self._said() or self._stdout).decode(errors="replace")
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        output = (self._stderr_without_prompts() or self._stdout).decode(errors="replace")
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
         return lines[-1][:_LONGEST_QUOTE] if lines else ""
 
-    def _said(self) -> bytearray:
-        prompt = self._way.prompt if self._way else None
+    def _stderr_without_prompts(self) -> bytearray:
+        prompt = self._become.prompt if self._become else None
         return self._stderr.replace(prompt, b"") if prompt else self._stderr
 
 
-def on_node(node: Node, problem: Problem) -> Problem:
+def add_node_name(node: Node, problem: Problem) -> Problem:
     """Return `problem` with the node's name in front of its message."""
     return replace(problem, message=f"{node.name}: {problem.message}")
 
 
-def out_of_time(node: Node, exchange: Exchange, deadline: Deadline) -> Problem:
-    """Say that the job's time was up before the program ended."""
+def describe_timeout(node: Node, exchange: Exchange, deadline: Deadline) -> Problem:
+    """Return the problem of a job whose time was up before the program ended."""
     code = "program-timeout" if exchange.started else "ssh-timeout"
-    said = exchange.last_line()
-    last = f"; the last thing said was: {said}" if said else ""
-    return Problem(code=code, message=f"{node.name}: no end within {deadline.timeout:g} s{last}")
+    last_line = exchange.last_line()
+    detail = f"; last output: {last_line}" if last_line else ""
+    return Problem(code=code, message=f"{node.name}: not finished within {deadline.timeout:g} s{detail}")
 
 
-def payload(program: Program) -> bytes:
-    """Put the arguments in front, on the program's first line: line numbers in its messages stay right."""
+def describe_shell_failure(rc: int, output: str) -> Problem:
+    """Return the problem of a login shell that exited without running the command; `output` may be empty."""
+    return Problem(
+        code="login-shell-refused",
+        message=f"the login shell did not run the command (exit status {rc}{': ' if output else ''}{output})",
+        hint="give the login user a shell that runs commands, and remove any forced command",
+    )
+
+
+def build_payload(program: Program) -> bytes:
+    """Return the program with its arguments on its first line, so that line numbers in messages stay right."""
     if not program.arguments:
         return program.stdin
     quoted = " ".join("'" + argument.replace("'", "'\\''") + "'" for argument in program.arguments)
     return f"set -- {quoted}; ".encode("utf-8", "surrogateescape") + program.stdin
-
-
-def _after(stream: bytearray, mark: bytes) -> bytes:
-    _, _, after = stream.partition(mark)
-    return bytes(after)

@@ -1,1 +1,1 @@
-"""SSH connections with paramiko, made the way OpenSSH would make them."""
+"""SSH connections with paramiko, set up as OpenSSH would set them up."""

@@ -1,6 +1,6 @@
-"""known_hosts files, as sshd(8) "SSH_KNOWN_HOSTS FILE FORMAT" describes them.
+"""known_hosts files in the format of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT".
 
-Read here and not by paramiko, whose reader rejects a whole file for one `@cert-authority` or `@revoked` line.
+paramiko's own reader rejects a whole file for one `@cert-authority` or `@revoked` line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HASHED = re.compile(r"\|1\|([A-Za-z0-9+/=]+)\|([A-Za-z0-9+/=]+)\Z")
 
 
 class Verdict(StrEnum):
-    """What known_hosts says of a key that a host presented."""
+    """The result of looking up a host key in known_hosts."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line: `marker` is "", "revoked" or "cert-authority", `key` the decoded key blob."""
+    """One line: `marker` is "", "revoked" or "cert-authority", `key` the decoded key, `source` its `file:line`."""
 
     marker: str
     hosts: str
@@ -45,12 +45,12 @@ class Entry:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The hosts by name, in lower case; None where the line is hashed or has patterns."""
+        """The hosts of the line in lower case; None if it is hashed or has patterns."""
         plain = not _HASHED.match(self.hosts) and not any(sign in self.hosts for sign in "*?!")
         return tuple(dict.fromkeys(self.hosts.lower().split(","))) if plain else None
 
     def matches(self, name: str) -> bool:
-        """Whether the line speaks of `name`: a host in lower case, as `[host]:port` for another port than 22."""
+        """Whether the line is for `name`: a host in lower case, as `[host]:port` if the port is not 22."""
         hashed = _HASHED.match(self.hosts)
         if hashed:
             try:
@@ -59,16 +59,16 @@ class Entry:
                 return False
             return hmac.compare_digest(hmac.digest(salt, name.encode(), hashlib.sha1), digest)
         patterns = self.hosts.lower().split(",")
-        if any(_glob(pattern[1:], name) for pattern in patterns if pattern.startswith("!")):
+        if any(_matches_pattern(pattern[1:], name) for pattern in patterns if pattern.startswith("!")):
             return False
-        return any(_glob(pattern, name) for pattern in patterns)
+        return any(_matches_pattern(pattern, name) for pattern in patterns)
 
 
 class KnownHosts:
-    """The lines of one or more files."""
+    """The entries of one or more files."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        """Sort the lines by the names in them: with a line for every host of many, nobody reads them all each time."""
+        """Index the entries by name, so that a lookup does not scan the lines of all other hosts."""
         self._by_name: dict[str, list[Entry]] = {}
         self._others: list[Entry] = []
         self._found: dict[str, list[Entry]] = {}
@@ -80,48 +80,48 @@ class KnownHosts:
 
     @classmethod
     def load(cls, files: Iterable[Path]) -> KnownHosts:
-        """Read `files`; one that is absent or unreadable is empty, a line that is no entry is passed over."""
-        return cls(entry for path in files for entry in _read(path))
+        """Read `files`; a file that is missing or unreadable is empty, and an invalid line is skipped."""
+        return cls(entry for path in files for entry in _read_file(path))
 
-    def key_types(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the types of the keys known for the host, to be negotiated first as OpenSSH does."""
-        found = [entry for name in names for entry in self._plain(name)]
+    def find_key_types(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the types of the keys that are known for the host."""
+        found = [entry for name in names for entry in self._find_unmarked(name)]
         return tuple(dict.fromkeys(entry.key_type for entry in found))
 
     def check(self, names: Sequence[str], key_type: str, key: bytes) -> Verdict:
-        """Judge the key that the host with these `known_names` presented.
+        """Look up the key that the host with these `known_names` presented.
 
-        CHANGED only where another key of the same type is known. A line for the bare host also vouches for its
-        other ports, but does not contradict them (OpenSSH sshconnect.c, check_host_key).
+        The result is CHANGED only if another key of the same type is known. A line for the host without a port also
+        confirms keys on other ports, but does not contradict them (OpenSSH sshconnect.c, check_host_key).
         """
-        if any(entry.marker == "revoked" and entry.key == key for name in names for entry in self._about(name)):
+        if any(entry.marker == "revoked" and entry.key == key for name in names for entry in self._find_entries(name)):
             return Verdict.REVOKED
-        if any(entry.key == key for name in names for entry in self._plain(name)):
+        if any(entry.key == key for name in names for entry in self._find_unmarked(name)):
             return Verdict.KNOWN
-        if any(entry.key_type == key_type for entry in self._plain(names[0])):
+        if any(entry.key_type == key_type for entry in self._find_unmarked(names[0])):
             return Verdict.CHANGED
         return Verdict.UNKNOWN
 
-    def sources(self, names: Sequence[str], key_type: str) -> tuple[str, ...]:
-        """Return where (`file:line`) keys of that type are known for the host."""
-        return tuple(e.source for e in self._plain(names[0]) if e.key_type == key_type)
+    def find_sources(self, names: Sequence[str], key_type: str) -> tuple[str, ...]:
+        """Return `file:line` of each key of that type for the host."""
+        return tuple(e.source for e in self._find_unmarked(names[0]) if e.key_type == key_type)
 
     def has_authority(self, names: Sequence[str]) -> bool:
-        """Whether an `@cert-authority` line covers the host; such lines vouch for nothing here."""
-        return any(entry.marker == "cert-authority" for name in names for entry in self._about(name))
+        """Whether an `@cert-authority` line is for the host; such lines are not supported."""
+        return any(entry.marker == "cert-authority" for name in names for entry in self._find_entries(name))
 
-    def _plain(self, name: str) -> Iterator[Entry]:
-        return (entry for entry in self._about(name) if not entry.marker)
+    def _find_unmarked(self, name: str) -> Iterator[Entry]:
+        return (entry for entry in self._find_entries(name) if not entry.marker)
 
-    def _about(self, name: str) -> list[Entry]:
-        # Kept: a hashed line costs a digest for every name that is looked up.
+    def _find_entries(self, name: str) -> list[Entry]:
+        # Cached: a hashed line costs a digest for every name that is looked up.
         if name not in self._found:
             self._found[name] = [*self._by_name.get(name, ()), *(e for e in self._others if e.matches(name))]
         return self._found[name]
 
 
 def default_user_files() -> tuple[Path, ...]:
-    """Return the user's files that OpenSSH reads when nothing else is configured."""
+    """Return the user's files that OpenSSH reads by default."""
     home = Path.home() / ".ssh"
     return (home / "known_hosts", home / "known_hosts2")
 
@@ -132,25 +132,25 @@ def fingerprint(key: bytes) -> str:
 
 
 def known_names(host: str, port: int, alias: str | None = None) -> tuple[str, ...]:
-    """Return the names under which a host may be known, the one that is its own first (HostKeyAlias has no port)."""
+    """Return the names to look up for a host, its own first: with HostKeyAlias only that, without a port."""
     if alias is not None:
         return (alias.lower(),)
     host = host.lower()
     return (host,) if port == SSH_PORT else (f"[{host}]:{port}", host)
 
 
-def _read(path: Path) -> Iterator[Entry]:
+def _read_file(path: Path) -> Iterator[Entry]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
     for number, line in enumerate(lines, start=1):
-        entry = _parse(line.strip(), f"{path}:{number}")
+        entry = _parse_line(line.strip(), f"{path}:{number}")
         if entry:
             yield entry
 
 
-def _parse(line: str, source: str) -> Entry | None:
+def _parse_line(line: str, source: str) -> Entry | None:
     if not line or line.startswith("#"):
         return None
     marker = ""
@@ -167,8 +167,8 @@ def _parse(line: str, source: str) -> Entry | None:
     return Entry(marker=marker, hosts=hosts, key_type=key_type, key=key, source=source)
 
 
-def _glob(pattern: str, name: str) -> bool:
-    """Match with `*` and `?` only: brackets belong to `[host]:port`."""
+def _matches_pattern(pattern: str, name: str) -> bool:
+    """Match with `*` and `?` only: brackets are part of `[host]:port`."""
     if "*" not in pattern and "?" not in pattern:
         return pattern == name
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

@@ -1,7 +1,7 @@
-"""paramiko, imported without what it never needs here.
+"""paramiko, imported without invoke.
 
-Where there is invoke, paramiko imports it for `Match exec` in ssh_config files, which it is never asked to read; that
-is a third of what its own import costs. It is kept out for the time of that import only.
+If invoke is installed, paramiko imports it for `Match exec` in ssh_config files, which this tool does not read with
+paramiko. That takes a third of the import time, so invoke is hidden during that import only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 _IS_LOADED = "invoke" in sys.modules
 if not _IS_LOADED:
-    sys.modules["invoke"] = None  # type: ignore[assignment]  # a module that is not found
+    sys.modules["invoke"] = None  # type: ignore[assignment]  # means "not found" to import
 try:
     import paramiko
 finally:

@@ -58,10 +58,10 @@ def test_any_login_shell_starts_the_program_with_its_arguments(shell: str) -> No
         [shell, "-c", started.command], input=bytes(started.pending), capture_output=True, check=False
     )
     started.feed_stdout(done.stdout)
-    started.hear_stderr(done.stderr)
+    started.feed_stderr(done.stderr)
 
-    assert (done.returncode, started.begun) == (7, True)
-    assert started.streams()[0].decode() == "".join(f"{argument}|" for argument in arguments)
+    assert (done.returncode, started.marker_seen) == (7, True)
+    assert started.extract_output()[0].decode() == "".join(f"{argument}|" for argument in arguments)
 
 
 def test_arguments_are_in_front_of_the_program_and_not_in_the_command() -> None:
@@ -76,10 +76,10 @@ def test_without_a_password_the_program_goes_out_at_once() -> None:
 
     assert bytes(started.pending) == b"echo hello"
     assert not started.started
-    started.sent(4)
-    assert (bytes(started.pending), started.started, started.input_done) == (b" hello", True, False)
-    started.sent(6)
-    assert started.input_done
+    started.mark_sent(4)
+    assert (bytes(started.pending), started.started, started.is_input_complete) == (b" hello", True, False)
+    started.mark_sent(6)
+    assert started.is_input_complete
 
 
 def test_with_a_password_nothing_goes_out_before_it_is_asked_for() -> None:
@@ -88,18 +88,18 @@ def test_with_a_password_nothing_goes_out_before_it_is_asked_for() -> None:
     assert prompt
 
     assert bytes(started.pending) == b""
-    started.hear_stderr(b"We trust you have received the usual lecture\n" + prompt[1].encode())
+    started.feed_stderr(b"We trust you have received the usual lecture\n" + prompt[1].encode())
     assert bytes(started.pending) == b"geheim\n"
-    started.sent(7)
+    started.mark_sent(7)
     assert not started.started
-    started.hear_stderr(mark_of(started))
-    assert (bytes(started.pending), started.begun) == (b"echo hello", True)
+    started.feed_stderr(mark_of(started))
+    assert (bytes(started.pending), started.marker_seen) == (b"echo hello", True)
 
 
 def test_a_password_that_is_not_asked_for_stays_here() -> None:
     started = exchange(password="geheim")
 
-    started.hear_stderr(mark_of(started))
+    started.feed_stderr(mark_of(started))
 
     assert bytes(started.pending) == b"echo hello"
 
@@ -110,9 +110,9 @@ def test_what_comes_before_the_marker_is_not_the_programs() -> None:
 
     started.feed_stdout(b"Welcome\n" + mark[:5])
     started.feed_stdout(mark[5:] + b"out" + mark)
-    started.hear_stderr(b"noise\n" + mark + b"err")
+    started.feed_stderr(b"noise\n" + mark + b"err")
 
-    assert started.streams() == (b"out" + mark, b"err")
+    assert started.extract_output() == (b"out" + mark, b"err")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,6 @@ def test_what_comes_before_the_marker_is_not_the_programs() -> None:
 def test_why_a_program_never_began(said: str, code: str) -> None:
     started = exchange()
 
-    started.hear_stderr(said.encode())
+    started.feed_stderr(said.encode())
 
-    assert started.failure(1).code == code
+    assert started.describe_failure(1).code == code

@@ -84,7 +84,7 @@ def test_another_key_of_the_same_type_has_changed(load: Load) -> None:
     known = load("# comment", line("node1", OTHER))
 
     assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.CHANGED
-    assert known.sources(known_names("node1", 22), TYPE)[0].endswith("known_hosts:2")
+    assert known.find_sources(known_names("node1", 22), TYPE)[0].endswith("known_hosts:2")
 
 
 def test_one_of_several_keys_is_enough(load: Load) -> None:
@@ -95,7 +95,7 @@ def test_a_key_of_another_type_is_unknown_and_its_type_is_told(load: Load) -> No
     known = load(line("node1", OTHER, "ssh-rsa"))
 
     assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.UNKNOWN
-    assert known.key_types(known_names("node1", 22)) == ("ssh-rsa",)
+    assert known.find_key_types(known_names("node1", 22)) == ("ssh-rsa",)
 
 
 def test_the_bare_host_does_not_contradict_another_port(load: Load) -> None:

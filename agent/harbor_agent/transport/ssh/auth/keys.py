@@ -1,4 +1,4 @@
-"""Private keys in files, with the certificates beside them (paramiko)."""
+"""Private keys in files, with their certificates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 
 from harbor_agent.errors import Problem
-from harbor_agent.transport.ssh.auth.agent import agent_keys
+from harbor_agent.transport.ssh.auth.agent import open_agent
 from harbor_agent.transport.ssh.paramiko_import import paramiko
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from harbor_agent.local.terminal import Terminal
-    from harbor_agent.transport.ssh.config.settings import HostConfig
+    from harbor_agent.transport.ssh.config.host import HostConfig
 
 _TRADITIONAL, _OPENSSH = PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 _ATTEMPTS = 3
@@ -31,16 +31,16 @@ _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
 class KeyRing:
-    """Private keys from files, each read once however many nodes use it, and its passphrase asked for once."""
+    """Private keys from files; each file is read once for all nodes, and the user is asked once for its passphrase."""
 
     def __init__(self, terminal: Terminal) -> None:
-        """Start with no key read."""
+        """Read no key yet."""
         self._terminal = terminal
         self._lock = Lock()
         self._loaded: dict[Path, paramiko.PKey | Problem] = {}
 
     def load(self, path: Path, stopping: Event) -> paramiko.PKey | Problem:
-        """Return the key in `path`, or why there is none. Asks for its passphrase where it has one."""
+        """Return the key in `path`, or the problem with it. Prompts for its passphrase if it is encrypted."""
         with self._lock:
             if path not in self._loaded:
                 loaded = self._load(path, stopping)
@@ -49,48 +49,48 @@ class KeyRing:
                 self._loaded[path] = loaded
             return self._loaded[path]
 
-    def open_named(self, settings: HostConfig, stopping: Event) -> None:
-        """Ask for the passphrase of the key that the settings name, unless an agent holds it."""
-        path = settings.private_key_file
+    def unlock_named_key(self, config: HostConfig, stopping: Event) -> None:
+        """Prompt for the passphrase of the key that the inventory names, unless an agent has that key."""
+        path = config.private_key_file
         if path is None or not self.needs_passphrase(path):
             return
-        with agent_keys(settings.agent) as held:
-            public = public_part(path)
-            if all(key.asbytes() != public for key in held):
+        with open_agent(config.agent) as agent:
+            public = read_public_key(path)
+            if all(key.asbytes() != public for key in agent):
                 self.load(path, stopping)
 
     def needs_passphrase(self, path: Path) -> bool:
-        """Whether the key in `path` is encrypted and its passphrase has not been asked for yet."""
+        """Whether the key in `path` is encrypted and the user has not been prompted for its passphrase yet."""
         with self._lock:
             if path not in self._loaded:
-                loaded = _read(path, None)
+                loaded = _read_key(path, None)
                 if loaded is None:
                     return True
                 self._loaded[path] = loaded
             return False
 
     def _load(self, path: Path, stopping: Event) -> paramiko.PKey | Problem:
-        loaded = _read(path, None)
+        loaded = _read_key(path, None)
         for _ in range(_ATTEMPTS):
             if loaded is not None:
                 return loaded
-            passphrase = self._terminal.ask(f"passphrase of the key {path}: ", stopping=stopping)
+            passphrase = self._terminal.ask(f"passphrase for the key {path}: ", stopping=stopping)
             if passphrase is None:
-                return _encrypted(path)
-            loaded = _read(path, passphrase.reveal())
+                return _describe_encrypted(path)
+            loaded = _read_key(path, passphrase.reveal())
         if loaded is not None:
             return loaded
         return Problem(
             code="ssh-key-passphrase-wrong",
-            message=f"no passphrase that was given opens the key {path}",
-            hint=f"try it with: ssh-keygen -y -f {path}",
+            message=f"none of the passphrases entered decrypts the key {path}",
+            hint=f"test the passphrase with: ssh-keygen -y -f {path}",
         )
 
 
-def with_certificates(key: paramiko.PKey, files: Sequence[Path]) -> Iterator[tuple[str, paramiko.PKey]]:
-    """Yield the key once for each certificate that goes with it, then alone; each with what to add to its name.
+def iterate_certified(key: paramiko.PKey, files: Sequence[Path]) -> Iterator[tuple[str, paramiko.PKey]]:
+    """Yield the key with each of its certificates, then alone; each with a suffix for its name in messages.
 
-    A key of an agent comes alone: the agent has its certificates as keys of their own.
+    A key of an agent comes alone: the agent has its certificates as separate keys.
     """
     if isinstance(key, paramiko.AgentKey):
         yield "", key
@@ -110,21 +110,21 @@ def with_certificates(key: paramiko.PKey, files: Sequence[Path]) -> Iterator[tup
     yield "", plain
 
 
-# A certificate holds its public key without the name of the type; the last bytes of it are enough to tell keys apart.
+# A certificate contains its public key without the name of the type; the last bytes identify the key.
 _TAIL = 32
 
 
-def public_part(path: Path) -> bytes | None:
-    """Return the public key that goes with the private key in `path`, without opening it; None where it is not told."""
+def read_public_key(path: Path) -> bytes | None:
+    """Return the public key of the private key in `path` without decrypting it; None if it cannot be read."""
     try:
         fields = path.with_name(f"{path.name}.pub").read_text(encoding="utf-8", errors="replace").split()
         return base64.b64decode(fields[1])
     except (OSError, IndexError, binascii.Error):
-        return _public_part_of_openssh(path)
+        return _read_openssh_public_key(path)
 
 
-def _public_part_of_openssh(path: Path) -> bytes | None:
-    """Read it from the part of the file that is never encrypted (OpenSSH's PROTOCOL.key)."""
+def _read_openssh_public_key(path: Path) -> bytes | None:
+    """Read the public key from the part of the file that is never encrypted (OpenSSH's PROTOCOL.key)."""
     try:
         lines = path.read_text(encoding="ascii", errors="replace").split("\n")
         data = base64.b64decode("".join(line for line in lines if not line.startswith("-")))
@@ -138,26 +138,26 @@ def _public_part_of_openssh(path: Path) -> bytes | None:
     return message.get_string() if message.get_int() == 1 else None
 
 
-def _read(path: Path, passphrase: str | None) -> paramiko.PKey | Problem | None:
-    """Return the key, or why there is none; None where it takes another passphrase."""
+def _read_key(path: Path, passphrase: str | None) -> paramiko.PKey | Problem | None:
+    """Return the key, or the problem with it; None if it needs another passphrase."""
     try:
-        return _parse(path, passphrase.encode() if passphrase is not None else None)
+        return _parse_key(path, passphrase.encode() if passphrase is not None else None)
     except OSError as error:
-        message = f"the key {path} cannot be read ({error.strerror})"
+        message = f"cannot read the key {path}: {error.strerror}"
     except TypeError:
-        # What cryptography raises for an encrypted key without a passphrase.
+        # cryptography raises it for an encrypted key without a passphrase.
         return None
     except Exception as error:  # noqa: BLE001 - cryptography and paramiko raise many types for a broken file
         if passphrase is not None:
             return None
-        message = f"the key {path} is no private key ({str(error) or type(error).__name__})"
+        message = f"{path} is not a private key ({str(error) or type(error).__name__})"
     return Problem(code="ssh-key-unreadable", message=message, hint="correct ansible_ssh_private_key_file")
 
 
-def _parse(path: Path, passphrase: bytes | None) -> paramiko.PKey:
-    """Read a key in any form, OpenSSH's, PEM or PKCS#8, with the certificate beside it.
+def _parse_key(path: Path, passphrase: bytes | None) -> paramiko.PKey:
+    """Parse a key in OpenSSH's format, PEM or PKCS#8, with the certificate in KEY-cert.pub.
 
-    paramiko's own reader knows no PKCS#8, and loses keys whose comment is empty where that needs no padding.
+    paramiko's own reader does not support PKCS#8, and rejects some keys with an empty comment.
     """
     data = path.read_bytes()
     try:
@@ -166,26 +166,26 @@ def _parse(path: Path, passphrase: bytes | None) -> paramiko.PKey:
         loaded = serialization.load_pem_private_key(data, passphrase)
     match loaded:
         case rsa.RSAPrivateKey():
-            key: paramiko.PKey = paramiko.RSAKey.from_private_key(_text(loaded, _TRADITIONAL))
+            key: paramiko.PKey = paramiko.RSAKey.from_private_key(_serialize(loaded, _TRADITIONAL))
         case ec.EllipticCurvePrivateKey():
-            key = paramiko.ECDSAKey.from_private_key(_text(loaded, _TRADITIONAL))
+            key = paramiko.ECDSAKey.from_private_key(_serialize(loaded, _TRADITIONAL))
         case ed25519.Ed25519PrivateKey():
-            key = paramiko.Ed25519Key.from_private_key(_text(loaded, _OPENSSH))
+            key = paramiko.Ed25519Key.from_private_key(_serialize(loaded, _OPENSSH))
         case _:
-            raise ValueError(f"keys of the kind {type(loaded).__name__} are not used")
+            raise ValueError(f"unsupported type of key: {type(loaded).__name__}")
     certificate = path.with_name(f"{path.name}-cert.pub")
     if certificate.exists():
         key.load_certificate(str(certificate))
     return key
 
 
-def _text(
+def _serialize(
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, form: PrivateFormat
 ) -> StringIO:
-    """Write an open key in memory, in a form that paramiko reads without fail."""
+    """Return a decrypted key as text that paramiko can read."""
     return StringIO(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode())
 
 
-def _encrypted(path: Path) -> Problem:
-    hint = f"run it from a terminal to be asked for the passphrase, or hand the key to an agent first: ssh-add {path}"
+def _describe_encrypted(path: Path) -> Problem:
+    hint = f"run the command from a terminal to enter the passphrase, or add the key to an agent: ssh-add {path}"
     return Problem(code="ssh-key-encrypted", message=f"the key {path} is encrypted", hint=hint)

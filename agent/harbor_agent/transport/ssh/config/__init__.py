@@ -1,1 +1,1 @@
-"""Where a connection goes and how: ssh_config, ssh arguments, jump hosts."""
+"""How to connect to each host, and as which user: OpenSSH's configuration and the inventory's ssh arguments."""

@@ -1,4 +1,4 @@
-"""The arguments for ssh that an inventory holds (`ansible_ssh_common_args` and its kin), read as ssh(1) reads them."""
+"""The ssh arguments of an inventory (`ansible_ssh_common_args` and the like), parsed as by ssh(1)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# ssh's own getopt string (ssh.c), for flags that are options of ssh_config in short, and the other ones with a value.
+# From the getopt string of ssh.c: flags that are short for options of ssh_config, and the other ones with a value.
 _SHORT = {"i": "IdentityFile", "J": "ProxyJump", "l": "User", "p": "Port"}
 _FAMILIES = {"4": "AddressFamily=inet", "6": "AddressFamily=inet6"}
 _OTHERS_WITH_VALUE = frozenset("bcemBDEILOPQRSwW")
-# Of these the first that is given counts, of the two together.
+# The first one of either kind counts.
 _PROXIES = frozenset({"proxyjump", "proxycommand"})
 # Options whose value is a list of files on one line.
 LISTS = frozenset({"userknownhostsfile", "globalknownhostsfile"})
@@ -24,16 +24,16 @@ _OPTION = re.compile(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshArguments:
-    """What counts for a connection: `options` as `Name=value`, in their order, and the file of `-F`."""
+    """Arguments that affect a connection: `options` as `Name=value`, in their order, and the file of `-F`."""
 
     options: tuple[str, ...] = ()
     config_file: str | None = None
 
-    def as_mapping(self, host: str) -> dict[str, tuple[str, ...]]:
-        """Return the values of each option by its lower-case name. Raises ValueError where a quote is not closed.
+    def to_mapping(self, host: str) -> dict[str, tuple[str, ...]]:
+        """Return the values of each option by its lower-case name. Raises ValueError for an unclosed quote.
 
-        The first value of an option comes first and is the one that counts, as in ssh. `host` is what the host is
-        called, for the tokens of HostName (ssh_config(5)).
+        As in ssh, the first value of an option counts. `host` is the name on the command line, for the tokens of
+        HostName (ssh_config(5)).
         """
         found: dict[str, tuple[str, ...]] = {}
         for pair in filter(None, map(_OPTION.match, self.options)):
@@ -47,7 +47,7 @@ class SshArguments:
 
 
 def parse_ssh_arguments(text: str) -> SshArguments:
-    """Read arguments as a shell would split them. Raises ValueError for open quotes and a flag without its value."""
+    """Parse arguments, split as by a shell. Raises ValueError for an unclosed quote and a flag without its value."""
     options: list[str] = []
     config_file = None
     words = iter(shlex.split(text))
@@ -59,17 +59,17 @@ def parse_ssh_arguments(text: str) -> SshArguments:
             if flag in _FAMILIES:
                 options.append(_FAMILIES[flag])
             elif flag == "o":
-                options.append(_value(flag, "".join(flags), words))
+                options.append(_read_value(flag, "".join(flags), words))
             elif flag == "F":
-                config_file = _value(flag, "".join(flags), words)
+                config_file = _read_value(flag, "".join(flags), words)
             elif flag in _SHORT:
-                options.append(f"{_SHORT[flag]}={_value(flag, ''.join(flags), words)}")
+                options.append(f"{_SHORT[flag]}={_read_value(flag, ''.join(flags), words)}")
             elif flag in _OTHERS_WITH_VALUE:
-                _value(flag, "".join(flags), words)
+                _read_value(flag, "".join(flags), words)
     return SshArguments(options=tuple(options), config_file=config_file)
 
 
-def _value(flag: str, rest: str, words: Iterator[str]) -> str:
+def _read_value(flag: str, rest: str, words: Iterator[str]) -> str:
     value = rest or next(words, "")
     if not value:
         raise ValueError(f"-{flag} has no value")

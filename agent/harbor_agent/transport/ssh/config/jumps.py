@@ -1,4 +1,4 @@
-"""The way to each node: which bastions, each with settings of its own, and the node at the end."""
+"""The bastions in front of each node, each with its own configuration."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.transport.ssh.config.arguments import SshArguments, parse_ssh_arguments
+from harbor_agent.transport.ssh.config.host import Destination
 from harbor_agent.transport.ssh.config.openssh import ConfigError, SshConfiguration
-from harbor_agent.transport.ssh.config.settings import Destination
-from harbor_agent.transport.ssh.config.target import UnreachableError, bastion_target, node_target, place
+from harbor_agent.transport.ssh.config.target import (
+    UnreachableError,
+    build_bastion_target,
+    build_node_target,
+    format_login,
+)
 
 if TYPE_CHECKING:
     from harbor_agent.model.inventory import Node
-    from harbor_agent.transport.ssh.config.settings import HostConfig
+    from harbor_agent.transport.ssh.config.host import HostConfig
     from harbor_agent.transport.ssh.config.target import Target
 
 _MOST_BASTIONS = 8
@@ -22,24 +27,24 @@ _MOST_BASTIONS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JumpPath:
-    """A node and the bastions before it, the nearest first."""
+    """A node and the bastions in front of it, the nearest to the controller first."""
 
     bastions: tuple[Target, ...]
     target: Target
 
 
 class JumpResolver:
-    """Finds the way to each node, and asks ssh for each distinct host once."""
+    """Finds the jump path to each node; resolves each distinct host once."""
 
-    def __init__(self, *, thoroughly: bool = False) -> None:
-        """Know no way yet; `thoroughly` also finds out about details of known_hosts that no connection depends on."""
+    def __init__(self, *, complete: bool = False) -> None:
+        """Resolve no host yet; `complete` also reads the options on known_hosts that only affect adding keys."""
         self._configuration = SshConfiguration()
-        self._thoroughly = thoroughly
-        self._settings: dict[Destination, HostConfig] = {}
+        self._complete = complete
+        self._configs: dict[Destination, HostConfig] = {}
         self._lock = Lock()
 
-    def to(self, node: Node) -> JumpPath:
-        """Return the way to `node`. Raises UnreachableError where its ssh arguments or the configuration are wrong."""
+    def resolve(self, node: Node) -> JumpPath:
+        """Return the jump path to `node`. Raises UnreachableError for invalid ssh arguments or configuration."""
         try:
             destination = Destination(
                 name=node.address,
@@ -49,57 +54,57 @@ class JumpResolver:
                 arguments=parse_ssh_arguments(node.ssh_common_args),
             )
         except ValueError as error:
-            problem = Problem(code="ssh-arguments-invalid", message=f"its ssh arguments cannot be read ({error})")
-            raise UnreachableError(problem).of(node.name) from None
+            problem = Problem(code="ssh-arguments-invalid", message=f"invalid ssh arguments ({error})")
+            raise UnreachableError(problem).add_node_name(node.name) from None
         try:
-            settings = self._resolve(destination)
-            bastions = self._bastions(settings, settings, destination.arguments, ())
+            config = self._resolve_host(destination)
+            bastions = self._resolve_bastions(config, config, destination.arguments, ())
         except UnreachableError as error:
-            raise error.of(node.name) from None
+            raise error.add_node_name(node.name) from None
         except ConfigError as error:
-            raise UnreachableError(error.problem).of(node.name) from None
-        return JumpPath(bastions=bastions, target=node_target(node.name, settings, node.password))
+            raise UnreachableError(error.problem).add_node_name(node.name) from None
+        return JumpPath(bastions=bastions, target=build_node_target(node.name, config, node.password))
 
-    def _bastions(
-        self, end: HostConfig, settings: HostConfig, arguments: SshArguments, after: tuple[Target, ...]
+    def _resolve_bastions(
+        self, end: HostConfig, config: HostConfig, arguments: SshArguments, following: tuple[Target, ...]
     ) -> tuple[Target, ...]:
-        """Return the bastions on the way to `end`: those before the host with `settings`, and `after`.
+        """Return the bastions in front of `end`: those in front of the host with `config`, and `following`.
 
-        As ssh does it: of a list, all but the first are reached through the one before; the first as its own
-        configuration says. Of the arguments, bastions get the file of `-F` and nothing else.
+        As in ssh: in a list, all but the first are reached through the one before, and the first as its own
+        configuration says. Of the arguments, only the file of `-F` applies to bastions.
         """
-        if settings.proxy_jump is None:
-            return after
-        jumps = [_destination(jump, arguments) for jump in settings.proxy_jump.split(",")]
-        found = [bastion_target(jump.name, self._resolve(jump)) for jump in jumps]
-        chain = (*found, *after)
-        places = [*(place(bastion.settings) for bastion in chain), place(end)]
-        if len(set(places)) < len(places) or len(places) > _MOST_BASTIONS:
-            raise _loop(places)
-        return self._bastions(end, found[0].settings, arguments, chain)
+        if config.proxy_jump is None:
+            return following
+        jumps = [_parse_jump(jump, arguments) for jump in config.proxy_jump.split(",")]
+        found = [build_bastion_target(jump.name, self._resolve_host(jump)) for jump in jumps]
+        chain = (*found, *following)
+        logins = [*(format_login(bastion.config) for bastion in chain), format_login(end)]
+        if len(set(logins)) < len(logins) or len(logins) > _MOST_BASTIONS:
+            raise _describe_loop(logins)
+        return self._resolve_bastions(end, found[0].config, arguments, chain)
 
-    def _resolve(self, destination: Destination) -> HostConfig:
+    def _resolve_host(self, destination: Destination) -> HostConfig:
         with self._lock:
-            known = self._settings.get(destination)
+            known = self._configs.get(destination)
         if known is None:
-            known = self._configuration.resolve(destination, thoroughly=self._thoroughly)
+            known = self._configuration.resolve(destination, complete=self._complete)
             with self._lock:
-                self._settings[destination] = known
+                self._configs[destination] = known
         return known
 
 
-def _destination(jump: str, arguments: SshArguments) -> Destination:
-    """Read `[user@]host[:port]` or `ssh://…`. Raises ConfigError for a port that is none."""
+def _parse_jump(jump: str, arguments: SshArguments) -> Destination:
+    """Parse `[user@]host[:port]` or `ssh://…`. Raises ConfigError."""
     rest = jump.strip().removeprefix("ssh://").rstrip("/")
-    user, _, place_ = rest.rpartition("@")
-    host, port = place_, ""
-    if place_.startswith("["):
-        host, _, tail = place_[1:].partition("]")
+    user, _, location = rest.rpartition("@")
+    host, port = location, ""
+    if location.startswith("["):
+        host, _, tail = location[1:].partition("]")
         port = tail.removeprefix(":")
-    elif place_.count(":") == 1:
-        host, _, port = place_.partition(":")
+    elif location.count(":") == 1:
+        host, _, port = location.partition(":")
     if not host or (port and not port.isdecimal()):
-        raise ConfigError(f"'{jump}' in ProxyJump is no [user@]host[:port]")
+        raise ConfigError(f"invalid ProxyJump '{jump}': expected [user@]host[:port]")
     return Destination(
         name=host,
         user=user or None,
@@ -108,7 +113,7 @@ def _destination(jump: str, arguments: SshArguments) -> Destination:
     )
 
 
-def _loop(places: list[str]) -> UnreachableError:
-    message = f"the bastions lead in a circle: {' -> '.join(places)}"
-    hint = "in ~/.ssh/config, keep a 'Host *' with ProxyJump away from the bastion: 'Host * !BASTION'"
+def _describe_loop(logins: list[str]) -> UnreachableError:
+    message = f"the bastions form a loop: {' -> '.join(logins)}"
+    hint = "in ~/.ssh/config, exclude the bastion from a 'Host *' with ProxyJump: 'Host * !BASTION'"
     return UnreachableError(Problem(code="ssh-proxy-loop", message=message, hint=hint))

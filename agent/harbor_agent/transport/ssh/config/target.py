@@ -1,4 +1,4 @@
-"""Where an SSH connection goes and as whom, with the words for it in messages."""
+"""The end of an SSH connection: its configuration, and its name in messages."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from harbor_agent.transport.ssh.known_hosts import known_names
 
 if TYPE_CHECKING:
     from harbor_agent.model.sensitive import Sensitive
-    from harbor_agent.transport.ssh.config.settings import HostConfig
+    from harbor_agent.transport.ssh.config.host import HostConfig
 
 
 class UnreachableError(Exception):
-    """There is no way to a node; `problem` says why, naming where it was looked for."""
+    """A node cannot be reached; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
         """Keep the problem."""
         super().__init__(problem.message)
         self.problem = problem
 
-    def of(self, name: str) -> UnreachableError:
-        """Return the same error, said of the node `name`, which a bastion's problem does not mention by itself."""
+    def add_node_name(self, name: str) -> UnreachableError:
+        """Return the same error with the node `name` in front, which the label of a bastion does not contain."""
         if self.problem.message.startswith(f"{name} ("):
             return self
         return UnreachableError(replace(self.problem, message=f"{name}: {self.problem.message}"))
@@ -30,43 +30,45 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One end of a connection: a node, or a bastion on the way to it.
+    """The end of a connection: a node, or a bastion in front of it.
 
-    `name` is what the inventory or the configuration calls it, `password` logs in there, `may_ask` allows to ask
-    whoever sits at the terminal for what the login takes. `login_hint` says what to do where the login is refused.
+    `name` is its name in the inventory or the configuration, `label` its name in messages. `password` is for the login;
+    `may_prompt` allows to prompt the user for it. `login_hint` is the hint if the login is refused.
     """
 
     name: str
-    settings: HostConfig
+    config: HostConfig
     label: str
     login_hint: str
     password: Sensitive | None = None
-    may_ask: bool = False
+    may_prompt: bool = False
 
-    def error(self, code: str, what: str, hint: str = "") -> UnreachableError:
-        """Build the error that says `what` of this target."""
-        return UnreachableError(Problem(code=code, message=f"{self.label}: {what}", hint=hint))
+    def error(self, code: str, message: str, hint: str = "") -> UnreachableError:
+        """Return the error with the label in front of `message`."""
+        return UnreachableError(Problem(code=code, message=f"{self.label}: {message}", hint=hint))
 
     @property
     def known_names(self) -> tuple[str, ...]:
         """The names of the host in known_hosts, its own first."""
-        return known_names(self.settings.host, self.settings.port, self.settings.known_as)
+        return known_names(self.config.host, self.config.port, self.config.known_as)
 
 
-def place(settings: HostConfig) -> str:
-    """Return `user@host:port` as messages show it."""
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{settings.user}@{shown}:{settings.port}"
+def format_login(config: HostConfig) -> str:
+    """Return `user@host:port`, with an IPv6 address in brackets."""
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{config.user}@{host}:{config.port}"
 
 
-def node_target(name: str, settings: HostConfig, password: Sensitive | None) -> Target:
-    """Return the target that a node of the inventory is."""
-    hint = "check ansible_user and ansible_ssh_private_key_file; -k (--ask-pass) asks for a password"
-    return Target(name=name, settings=settings, label=f"{name} ({place(settings)})", login_hint=hint, password=password)
+def build_node_target(name: str, config: HostConfig, password: Sensitive | None) -> Target:
+    """Return the target for a node of the inventory."""
+    hint = "check ansible_user and ansible_ssh_private_key_file, or use -k (--ask-pass) to enter a password"
+    return Target(
+        name=name, config=config, label=f"{name} ({format_login(config)})", login_hint=hint, password=password
+    )
 
 
-def bastion_target(name: str, settings: HostConfig) -> Target:
-    """Return the target that a bastion is; its label leaves room for the node's name in front."""
-    hint = f"try it with: ssh {name}; name its user in ProxyJump=USER@HOST, its key in ~/.ssh/config or an agent"
-    label = f"its bastion {name} ({place(settings)})"
-    return Target(name=name, settings=settings, label=label, login_hint=hint, may_ask=True)
+def build_bastion_target(name: str, config: HostConfig) -> Target:
+    """Return the target for a bastion; messages have the name of the node in front of its label."""
+    hint = f"test it with: ssh {name}; set its user with ProxyJump=USER@HOST, its key in ~/.ssh/config or an agent"
+    label = f"bastion {name} ({format_login(config)})"
+    return Target(name=name, config=config, label=label, login_hint=hint, may_prompt=True)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.transport.ssh.config.arguments import parse_ssh_arguments
+from harbor_agent.transport.ssh.config.host import Destination
 from harbor_agent.transport.ssh.config.openssh import ConfigError, SshConfiguration
-from harbor_agent.transport.ssh.config.settings import Destination
 
 if TYPE_CHECKING:
-    from harbor_agent.transport.ssh.config.settings import HostConfig
+    from harbor_agent.transport.ssh.config.host import HostConfig
 
 needs_client = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs ssh: apt-get install openssh-client")
 
@@ -36,9 +36,9 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return request.param
 
 
-def resolve(arguments: str = "", *, name: str = "node1", thoroughly: bool = False, **own: object) -> HostConfig:
+def resolve(arguments: str = "", *, name: str = "node1", complete: bool = False, **own: object) -> HostConfig:
     destination = Destination(name=name, arguments=parse_ssh_arguments(arguments), **own)
-    return SshConfiguration().resolve(destination, thoroughly=thoroughly)
+    return SshConfiguration().resolve(destination, complete=complete)
 
 
 class TestArguments:
@@ -96,10 +96,10 @@ class TestArguments:
         empty = home / "empty"
         empty.write_text("")
 
-        request, read = resolve(f"{arguments} -F {empty}"), resolve(f"{arguments} -F none")
+        by_ssh, by_us = resolve(f"{arguments} -F {empty}"), resolve(f"{arguments} -F none")
 
         for name in ("host", "port", "user", "proxy_jump", "known_hosts", "identities_only", "ip_version", "agent"):
-            assert getattr(request, name) == getattr(read, name), name
+            assert getattr(by_ssh, name) == getattr(by_us, name), name
 
     @pytest.mark.parametrize("arguments", ["-o", "'", "-J", "-F"])
     def test_half_an_argument_is_an_error(self, arguments: str) -> None:

@@ -11,7 +11,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_CHANNEL_DATA
 
-from harbor_agent.transport.ssh.client import Forwarded, SshClientTransport
+from harbor_agent.transport.ssh.client import ForwardedChannel, SshClientTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def test_a_connection_that_ends_while_it_sends_does_not_end_the_bastion_for_all(
     bastion: Hesitant, server: Server
 ) -> None:
     there = (server.address, server.port)
-    forwarded = Forwarded(bastion, bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0)))
+    forwarded = ForwardedChannel(bastion, bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0)))
     sender = Thread(target=forwarded.send, args=[b"SSH-2.0-late\r\n"])
     closer = Thread(target=forwarded.close)
 
@@ -71,7 +71,7 @@ def test_a_connection_that_ends_while_it_sends_does_not_end_the_bastion_for_all(
 
 def test_one_that_sends_no_more_does_not_keep_its_end_waiting(bastion: Hesitant, server: Server) -> None:
     there = (server.address, server.port)
-    forwarded = Forwarded(bastion, bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0)))
+    forwarded = ForwardedChannel(bastion, bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0)))
     sender = Thread(target=forwarded.send, args=[b"SSH-2.0-stuck\r\n"], daemon=True)
     closer = Thread(target=forwarded.close, daemon=True)
 

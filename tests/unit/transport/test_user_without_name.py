@@ -11,10 +11,10 @@ import pytest
 
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.program import Program
-from harbor_agent.transport.local import run_here
+from harbor_agent.transport.local import run_locally
 from harbor_agent.transport.protocol import Completed, Job
+from harbor_agent.transport.ssh.config.host import Destination, build_host_config
 from harbor_agent.transport.ssh.config.openssh import SshConfiguration
-from harbor_agent.transport.ssh.config.settings import Destination, settings_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def nameless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ssh_logs_in_by_number_where_nothing_else_is_named() -> None:
     found = {"userknownhostsfile": ("/srv/known_hosts",), "certificatefile": ("/srv/%u-cert.pub",)}
-    settings = settings_from(Destination(name="node1"), found)
+    settings = build_host_config(Destination(name="node1"), found)
     assert settings.user == str(NUMBER)
     assert [str(file) for file in settings.known_hosts or ()] == ["/srv/known_hosts"]
     assert [str(file) for file in settings.certificate_files] == [f"/srv/{NUMBER}-cert.pub"]
@@ -48,6 +48,6 @@ def test_an_ssh_configuration_is_left_to_ssh(tmp_path: Path) -> None:
 
 def test_this_machine_can_still_be_worked_on() -> None:
     node = Node(name="localhost", address="localhost", connection="local")
-    done = run_here(Job(node=node, program=Program(stdin=b"echo done\n", privileged=False), timeout=30), Event())
+    done = run_locally(Job(node=node, program=Program(stdin=b"echo done\n", privileged=False), timeout=30), Event())
     assert isinstance(done, Completed)
     assert (done.rc, done.stdout) == (0, b"done\n")
