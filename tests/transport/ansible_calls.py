@@ -1,8 +1,7 @@
-"""How Ansible itself would reach the hosts of an inventory: the real `ansible`, with a program that only notes in
-place of ssh.
+"""The ssh calls of the real `ansible` for the hosts of an inventory, recorded by a program in place of ssh.
 
-The program writes down what it was called with, asks for the passwords that ssh and sudo would ask for, and ends. So
-what is compared is what goes to ssh, after everything that Ansible does with variables, settings and plugins.
+The program records its arguments, prompts for the passwords that ssh and sudo would prompt for, and exits. So tests
+compare the calls after all of Ansible's processing of variables, settings and plugins.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _OF_ANSIBLE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a host is reached, in what the two have in common."""
+    """A connection to a host, as both tools describe it."""
 
     address: str
     port: int | None

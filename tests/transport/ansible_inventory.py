@@ -1,4 +1,4 @@
-"""Inventories that lead Ansible to the test's own sshd."""
+"""Inventories for Ansible whose hosts are the test's own sshd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program with a terminal of its own, and somebody who answers its questions."""
+"""A program with its own terminal, and typed answers to its prompts."""
 
 from __future__ import annotations
 

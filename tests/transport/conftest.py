@@ -1,4 +1,4 @@
-"""What the tests of transports share: a real OpenSSH server, and no keys of whoever runs them."""
+"""A real OpenSSH server, nodes of two Debian releases, and no keys of the user who runs the tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def generations() -> Iterator[Lab]:
+def releases() -> Iterator[Lab]:
     """A lab of two nodes without Docker: Debian 12 and 13."""
     with Lab(shapes=("no-docker", "no-docker"), suites=("bookworm", "trixie")) as lab:
         yield lab
@@ -31,6 +31,6 @@ def generations() -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def _no_keys_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither keys nor an agent of whoever runs the tests."""
+    """Hide the keys and the agent of the user who runs the tests."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)

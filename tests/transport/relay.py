@@ -1,4 +1,4 @@
-"""A network in between: it passes one connection on, slowly or not, and cuts it where it is told to."""
+"""A network between client and server: it relays one connection, slowly or not, and cuts it on request."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""One program on one node over SSH, and what became of it."""
+"""Programs run over SSH, with and without a terminal, and agents for their logins."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,14 +13,33 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.program import Program
 from harbor_agent.transport.protocol import Completed, Job, Lost
 from harbor_agent.transport.ssh.transport import SshTransport
+from tests.transport.at_terminal import at_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from harbor_agent.model.inventory import Node
+    from tests.transport.at_terminal import Session
+    from tests.transport.sshd import Server
 
 WHO = Program(stdin=b'echo "$USER ${AS_ROOT-}"')
+# The transport alone, on several nodes: it prompts on the terminal of the process.
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.program import Program
+from harbor_agent.transport.protocol import Job
+from harbor_agent.transport.ssh.transport import SshTransport
+
+known_hosts, *nodes = json.loads(sys.argv[1])
+transport = SshTransport(forks=3, known_hosts=[Path(known_hosts)])
+jobs = [Job(node=Node(**node), program=Program(stdin=b'echo "$USER"'), timeout=20) for node in nodes]
+for result in transport.run(jobs):
+    print(f"{result.job.node.name}: {getattr(result, 'stdout', None) or result.problem}")
+transport.close()
+"""
 
 
 def run(
@@ -41,6 +62,13 @@ def completed(node: Node, *known_hosts: Path) -> Completed:
     result = run(node, *known_hosts)
     assert isinstance(result, Completed), result.problem
     return result
+
+
+def run_at_terminal(server: Server, answers: list[tuple[str, str]], *, count: int = 1, **changes: object) -> Session:
+    """Run a program on nodes node0 … in a process with a terminal, and type `answers` to its prompts."""
+    node = {"address": server.address, "port": server.port, "user": "root", **changes}
+    nodes = [{"name": f"node{number}", **node} for number in range(count)]
+    return at_terminal([sys.executable, "-c", _SCRIPT, json.dumps([str(server.known_hosts), *nodes])], answers)
 
 
 def wait_for(path: Path, *, seconds: float = 10) -> None:

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback or in a network namespace, with users that exist for it alone."""
+"""A real OpenSSH server on loopback or in a network namespace, with users that only it knows."""
 
 from __future__ import annotations
 

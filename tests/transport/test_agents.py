@@ -1,4 +1,4 @@
-"""Keys whose use somebody confirms, in a real ssh-agent: as with a security key that waits for a touch."""
+"""Keys of a real ssh-agent that require confirmation, like a security key that waits for a touch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stranger(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
-def test_each_kind_of_key_signs_when_its_use_is_confirmed(server: Server, tmp_path: Path, kind: str) -> None:
+def test_each_type_of_key_signs_after_confirmation(server: Server, tmp_path: Path, kind: str) -> None:
     make_key(tmp_path / "key", kind=kind)
     server.authorize(tmp_path / "key")
     with agent_with(tmp_path, tmp_path / "key", confirm=CONSENT) as address:
@@ -48,29 +48,27 @@ def test_a_certificate_of_the_agent_signs(tmp_path: Path, kind: str) -> None:
             completed(node, trusting.known_hosts)
 
 
-def test_whoever_confirms_may_take_longer_than_a_server_may(server: Server, tmp_path: Path) -> None:
+def test_confirmation_may_take_longer_than_the_connect_timeout(server: Server, tmp_path: Path) -> None:
     with agent_with(tmp_path, server.key, confirm="sleep 2") as address:
         arguments = f"-o IdentityAgent={address} -o ConnectTimeout=1"
         completed(server.node(private_key_file=None, ssh_common_args=arguments), server.known_hosts)
 
 
-def test_nobody_is_asked_about_a_key_that_the_server_does_not_know(
-    server: Server, tmp_path: Path, stranger: Path
-) -> None:
+def test_a_key_that_the_server_rejects_needs_no_confirmation(server: Server, tmp_path: Path, stranger: Path) -> None:
     asked = tmp_path / "asked"
     with agent_with(tmp_path, stranger, server.key, confirm=f"touch {asked}") as address:
         completed(server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}"), server.known_hosts)
     assert not asked.exists()
 
 
-def test_a_key_whose_use_is_denied_leaves_the_others(server: Server, tmp_path: Path) -> None:
+def test_after_a_denial_the_other_keys_are_tried(server: Server, tmp_path: Path) -> None:
     make_key(tmp_path / "denied")
     server.authorize(tmp_path / "denied")
     with agent_with(tmp_path, tmp_path / "denied", server.key, confirm=DENIAL) as address:
         completed(server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}"), server.known_hosts)
 
 
-def test_a_denial_is_told_as_such_and_not_laid_on_the_server(server: Server, tmp_path: Path) -> None:
+def test_a_denial_is_reported_as_such(server: Server, tmp_path: Path) -> None:
     with agent_with(tmp_path, server.key, confirm=DENIAL) as address:
         node = server.node(private_key_file=None, ssh_common_args=f"-o IdentityAgent={address}")
         problem = lost(node, server.known_hosts).problem
@@ -78,7 +76,7 @@ def test_a_denial_is_told_as_such_and_not_laid_on_the_server(server: Server, tmp
     assert "agent key 1 (the agent refused to sign)" in problem.message
 
 
-def test_a_server_that_does_not_wait_for_whoever_confirms_is_named(tmp_path: Path) -> None:
+def test_a_server_that_does_not_wait_for_the_confirmation_is_reported(tmp_path: Path) -> None:
     with (
         public_folder() as home,
         serving(home, extra="LoginGraceTime 1") as impatient,

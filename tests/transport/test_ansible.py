@@ -1,4 +1,4 @@
-"""What only the way through Ansible promises: nothing left behind, nothing handed over, nothing run twice."""
+"""Promises of the transport through Ansible alone: it leaves nothing behind, leaks no secret, runs nothing twice."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def held(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_run_leaves_no_folder_and_no_process(transport: AnsibleTransport, server: Server) -> None:
+def test_a_run_leaves_no_directory_and_no_process(transport: AnsibleTransport, server: Server) -> None:
     before = folders()
 
     (result,) = run(transport, server, b"echo done")
@@ -98,7 +98,7 @@ def test_a_run_leaves_no_folder_and_no_process(transport: AnsibleTransport, serv
     wait_for(lambda: not _processes_with("harbor-agent-ansible."))
 
 
-def test_a_package_of_that_name_in_the_current_folder_is_somebody_elses(
+def test_a_package_in_the_current_directory_is_not_imported(
     transport: AnsibleTransport, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted = tmp_path / "elsewhere/agent"
@@ -112,7 +112,7 @@ def test_a_package_of_that_name_in_the_current_folder_is_somebody_elses(
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_a_program_holds_is_neither_in_a_file_nor_among_arguments(
+def test_a_program_is_in_no_file_and_in_no_arguments(
     held: subprocess.Popen[bytes],
 ) -> None:
     files = [path for folder in folders() for path in folder.rglob("*") if path.is_file()]
@@ -123,7 +123,7 @@ def test_what_a_program_holds_is_neither_in_a_file_nor_among_arguments(
     assert {folder.stat().st_mode & 0o777 for folder in folders()} == {0o700}
 
 
-def test_what_a_killed_run_left_is_swept_by_the_next(
+def test_the_next_run_removes_the_directory_of_a_killed_one(
     held: subprocess.Popen[bytes], transport: AnsibleTransport, server: Server
 ) -> None:
     left = folders()
@@ -136,7 +136,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
     assert not left & folders()
 
 
-def test_an_interrupt_ends_everything_that_was_started(held: subprocess.Popen[bytes]) -> None:
+def test_an_interrupt_ends_all_processes(held: subprocess.Popen[bytes]) -> None:
     ours = folders()
     held.send_signal(signal.SIGINT)
 
@@ -145,7 +145,7 @@ def test_an_interrupt_ends_everything_that_was_started(held: subprocess.Popen[by
     wait_for(lambda: not [pid for folder in ours for pid in _processes_with(folder.name)], seconds=30)
 
 
-def test_a_connection_that_breaks_once_the_program_runs_is_no_failure(
+def test_a_connection_that_breaks_while_the_program_runs_has_an_unknown_outcome(
     transport: AnsibleTransport, server: Server
 ) -> None:
     cut = b"""
@@ -161,7 +161,7 @@ def test_a_connection_that_breaks_once_the_program_runs_is_no_failure(
     assert isinstance(whole, Completed)
 
 
-def test_a_connection_that_somebody_kept_open_is_not_used(server: Server, tmp_path: Path) -> None:
+def test_an_open_connection_of_another_run_is_not_used(server: Server, tmp_path: Path) -> None:
     """It would get round the check of the host key."""
     open_one = tmp_path / "master"
     (tmp_path / "unknown").write_text("")
@@ -198,7 +198,7 @@ def test_a_program_that_ends_with_255_is_neither_unreachable_nor_run_again(
     assert runs.read_text() == "run\n"
 
 
-def test_what_ansible_itself_cannot_do_is_told_in_its_words(server: Server, tmp_path: Path) -> None:
+def test_an_error_of_ansible_is_quoted(server: Server, tmp_path: Path) -> None:
     source = write_inventory(tmp_path, server, ansible_connection="no_such_plugin")
 
     (result,) = run(AnsibleTransport(sources=[str(source)], forks=1), server, b"true")
@@ -208,7 +208,7 @@ def test_what_ansible_itself_cannot_do_is_told_in_its_words(server: Server, tmp_
     assert "no_such_plugin" in result.problem.message
 
 
-def test_secrets_of_the_environment_are_not_handed_to_ansible(
+def test_secrets_of_the_environment_are_not_passed_to_ansible(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection plugin sees what Ansible sees; here it is the local one, that runs in Ansible's environment."""
@@ -223,7 +223,7 @@ def test_secrets_of_the_environment_are_not_handed_to_ansible(
     assert CANARY.encode() not in result.stdout
 
 
-def test_passwords_that_were_asked_for_reach_ansible_and_no_file(server: Server, tmp_path: Path) -> None:
+def test_typed_passwords_reach_ansible_and_no_file(server: Server, tmp_path: Path) -> None:
     source = write_inventory(tmp_path, server, ansible_user="operator")
     right = AnsibleTransport(sources=[str(source)], forks=1, become_password=Sensitive("right password"))
     wrong = AnsibleTransport(sources=[str(source)], forks=1, become_password=Sensitive("wrong password"))
@@ -237,7 +237,7 @@ def test_passwords_that_were_asked_for_reach_ansible_and_no_file(server: Server,
     assert refused.problem.code == "become-password-wrong"
 
 
-def test_a_vault_that_was_opened_for_the_inventory_is_open_for_ansible(server: Server, tmp_path: Path) -> None:
+def test_vault_passwords_of_the_inventory_reach_ansible(server: Server, tmp_path: Path) -> None:
     password = tmp_path / "vault-password"
     password.write_text("open the vault\n")
     vault = shutil.which("ansible-vault", path=str(Path(sys.executable).parent))

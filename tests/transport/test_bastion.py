@@ -1,4 +1,4 @@
-"""Bastions and proxies: every hop is verified and named, logged in to once, and closed in the end."""
+"""Bastions and proxies: every hop is verified, logged in to once, named in errors, and closed at the end."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def lost(node: Node, **options: object) -> Lost:
 
 
 class TestBastions:
-    def test_many_nodes_share_one_login_a_bastion_and_it_is_closed_in_the_end(
+    def test_many_nodes_share_one_login_per_bastion_until_the_end(
         self, server: Server, bastions: tuple[Server, Server], configuration: Path
     ) -> None:
         nodes = [
@@ -105,7 +105,7 @@ class TestBastions:
             assert time.monotonic() < end, "a connection to a bastion stays open"
             time.sleep(0.05)
 
-    def test_a_slow_name_of_a_bastion_costs_those_behind_it_no_more_than_that(
+    def test_a_slow_name_of_a_bastion_delays_its_nodes_once(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         look_up = socket.getaddrinfo
@@ -134,7 +134,7 @@ class TestBastions:
 
         assert isinstance(result, Completed), result.problem
 
-    def test_every_bastion_is_verified_and_named(
+    def test_every_bastion_is_verified(
         self, server: Server, bastions: tuple[Server, Server], configuration: Path
     ) -> None:
         known_hosts = configuration.with_name("known_hosts")
@@ -146,7 +146,7 @@ class TestBastions:
         assert problem.code == "host-key-unknown"
         assert f"bastion second (root@127.0.0.1:{bastions[1].port})" in problem.message
 
-    def test_a_bastion_that_refuses_the_login_is_named(self, server: Server, configuration: Path) -> None:
+    def test_a_bastion_that_refuses_the_login(self, server: Server, configuration: Path) -> None:
         text = configuration.read_text().replace("  IdentityFile", "  IdentitiesOnly yes\n  #", 1)
         configuration.write_text(text)
 
@@ -154,7 +154,7 @@ class TestBastions:
 
         assert (problem.code, "bastion first" in problem.message) == ("ssh-auth-failed", True)
 
-    def test_a_dead_bastion_costs_its_time_once(self, server: Server, configuration: Path) -> None:
+    def test_a_dead_bastion_costs_one_timeout(self, server: Server, configuration: Path) -> None:
         configuration.write_text(f"Host gone\n  HostName 127.0.0.1\n  Port {free_port()}\n{configuration.read_text()}")
         nodes = [
             server.node(name=f"node{number}", ssh_common_args=f"-F {configuration} -J gone") for number in range(12)
@@ -189,14 +189,14 @@ class TestBastions:
         assert (problem.code, "bastion strict" in problem.message) == ("ssh-bastion-forbids", True)
 
     @pytest.mark.parametrize("jump", ["first,second,first", "itself"])
-    def test_a_circle_is_said(self, server: Server, configuration: Path, jump: str) -> None:
+    def test_a_loop_is_reported(self, server: Server, configuration: Path, jump: str) -> None:
         configuration.write_text(
             f"Host itself\n  HostName 127.0.0.1\n  Port {server.port}\n{configuration.read_text()}"
         )
 
         assert lost(server.node(ssh_common_args=f"-F {configuration} -J {jump}")).problem.code == "ssh-proxy-loop"
 
-    def test_a_bastion_that_was_cut_is_logged_in_to_again(
+    def test_a_lost_connection_to_a_bastion_is_opened_again(
         self, server: Server, configuration: Path, bastions: tuple[Server, Server]
     ) -> None:
         node = server.node(ssh_common_args=f"-F {configuration} -J first")
@@ -222,7 +222,7 @@ class TestProxyCommand:
         assert [result.stdout for result in results if isinstance(result, Completed)] == [b"hello\n"] * 3
         assert not [text for text in _command_lines() if proxy.partition(" -W")[0] in text]
 
-    def test_why_it_failed_is_said_in_its_own_words(self, server: Server, configuration: Path) -> None:
+    def test_its_error_is_quoted(self, server: Server, configuration: Path) -> None:
         proxy = "echo out of order >&2; exit 7 #"
 
         problem = lost(server.node(ssh_common_args=f"-F {configuration} -o 'ProxyCommand=sh -c \"{proxy}\"'")).problem
@@ -230,7 +230,7 @@ class TestProxyCommand:
         assert problem.code == "ssh-proxy-failed"
         assert "ProxyCommand 'sh …' failed (exit status 7: out of order)" in problem.message
 
-    def test_one_that_says_nothing_costs_its_timeout_and_is_ended(self, server: Server, configuration: Path) -> None:
+    def test_one_that_hangs_is_terminated_at_its_timeout(self, server: Server, configuration: Path) -> None:
         node = server.node(ssh_common_args=f"-F {configuration} -o ConnectTimeout=1 -o 'ProxyCommand=sleep 98765'")
 
         assert lost(node).problem.code == "ssh-timeout"

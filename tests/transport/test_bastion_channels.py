@@ -46,9 +46,7 @@ def bastion(server: Server) -> Iterator[Hesitant]:
         yield transport
 
 
-def test_a_connection_that_ends_while_it_sends_does_not_end_the_bastion_for_all(
-    bastion: Hesitant, server: Server
-) -> None:
+def test_closing_a_channel_while_it_sends_does_not_end_the_bastion(bastion: Hesitant, server: Server) -> None:
     there = (server.address, server.port)
     forwarded = ForwardedChannel(bastion, bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0)))
     sender = Thread(target=forwarded.send, args=[b"SSH-2.0-late\r\n"])
@@ -69,7 +67,7 @@ def test_a_connection_that_ends_while_it_sends_does_not_end_the_bastion_for_all(
     assert bastion.is_active()
 
 
-def test_one_that_sends_no_more_does_not_keep_its_end_waiting(bastion: Hesitant, server: Server) -> None:
+def test_closing_a_channel_that_hangs_does_not_block(bastion: Hesitant, server: Server) -> None:
     there = (server.address, server.port)
     forwarded = ForwardedChannel(bastion, bastion.open_channel("direct-tcpip", there, ("127.0.0.1", 0)))
     sender = Thread(target=forwarded.send, args=[b"SSH-2.0-stuck\r\n"], daemon=True)

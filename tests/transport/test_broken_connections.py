@@ -1,4 +1,4 @@
-"""Nodes that are dead, slow, no SSH servers at all, or gone in the middle."""
+"""Nodes that are dead, slow or not SSH servers, and connections that break."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TestNodesThatDoNotAnswer:
 
         completed(server.node(address="localhost"), known_hosts)
 
-    def test_a_listener_that_says_nothing_costs_its_timeout_and_nobody_elses(self, server: Server) -> None:
+    def test_a_silent_listener_costs_its_own_timeout_only(self, server: Server) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             dead = Job(node=server.node(name="dead", port=silent.getsockname()[1]), program=WHO)
             alive = [Job(node=server.node(), program=WHO) for _ in range(3)]
@@ -60,7 +60,7 @@ class TestNodesThatDoNotAnswer:
             b"SSH-2.0-x\r\n" + b"\0\0\0\x1c\x0a\x14" + b"\0" * 26,
         ],
     )
-    def test_a_server_that_is_no_sshd(self, server: Server, said: bytes) -> None:
+    def test_a_server_that_is_not_sshd(self, server: Server, said: bytes) -> None:
         with answering(said) as port:
             result = lost(server.node(port=port), server.known_hosts)
 
@@ -71,8 +71,22 @@ class TestNodesThatDoNotAnswer:
             result = lost(old.node(), old.known_hosts)
 
         assert result.problem.code == "ssh-algorithms"
-        assert "cipher: it offers only aes128-cbc, 3des-cbc" in result.problem.message
+        assert "cipher: the server offers only aes128-cbc, 3des-cbc" in result.problem.message
         assert "OpenSSH_" in result.problem.message
+
+    def test_an_unsupported_address_family_is_skipped(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look_up = socket.getaddrinfo
+
+        def with_another_family(_host: str, *rest: object, **more: object) -> list[tuple[object, ...]]:
+            (family, kind, protocol, name, place), *_ = look_up("127.0.0.1", *rest, **more)  # type: ignore[arg-type]
+            return [(99, kind, protocol, name, place), (family, kind, protocol, name, place)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", with_another_family)
+
+        # The server was reached: its key is not known under this name.
+        assert lost(server.node(address="both.test"), tmp_path / "empty").problem.code == "host-key-unknown"
 
 
 class TestCuts:
@@ -108,7 +122,7 @@ class TestCuts:
         seen = {(result.rc, result.stdout) for result in results if isinstance(result, Completed)}
         assert seen == {(3, b"out\n")}
 
-    def test_while_the_program_runs_its_end_is_not_known(
+    def test_while_the_program_runs_the_outcome_is_unknown(
         self, server: Server, known_hosts: Path, tmp_path: Path
     ) -> None:
         marker = tmp_path / "running"
@@ -130,7 +144,7 @@ class TestCuts:
         assert isinstance(result, Lost)
         assert (result.problem.code, result.started) == ("connection-lost", True)
 
-    def test_a_slow_network_takes_its_time_and_loses_nothing(self, server: Server, known_hosts: Path) -> None:
+    def test_a_slow_network_loses_nothing(self, server: Server, known_hosts: Path) -> None:
         program = Program(stdin=b"head -c 100000 /dev/zero; echo >&2 err; exit 4")
         with relay(server.port, delay=0.02, piece=4000) as network:
             result = run(server.node(port=network.port), known_hosts, program=program, connect_timeout=10, timeout=60)

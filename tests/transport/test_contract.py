@@ -1,4 +1,4 @@
-"""What every transport promises, kept by each of them."""
+"""The promises that every transport keeps."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_big_streams_in_all_directions_do_not_block_each_other(subject: Subject)
     assert len(result.stdout) == FIVE_MEGABYTES + len(b"end\n")
 
 
-def test_a_program_that_ends_before_it_was_read_to_the_end_still_counts(subject: Subject) -> None:
+def test_a_program_may_end_before_it_was_read_to_the_end(subject: Subject) -> None:
     result = subject.complete(b"echo done; exit 4\n" + b"# padding\n" * (FIVE_MEGABYTES // 10))
 
     assert (result.rc, result.stdout) == (4, b"done\n")
@@ -145,7 +145,7 @@ def test_a_signal_shows_as_128_and_its_number(subject: Subject) -> None:
     assert subject.complete(b"kill -KILL $$").rc == 137
 
 
-def test_a_program_that_does_not_end_costs_its_timeout(subject: Subject) -> None:
+def test_a_program_that_hangs_costs_its_timeout(subject: Subject) -> None:
     begin = time.monotonic()
     result = subject.run(b"echo before; sleep 60", timeout=1)
 
@@ -176,7 +176,7 @@ def test_no_jobs_give_no_results(subject: Subject) -> None:
     assert list(subject.transport.run([])) == []
 
 
-def test_stopping_early_ends_what_runs_and_starts_no_more(subject: Subject) -> None:
+def test_stopping_early_ends_running_jobs_and_starts_no_more(subject: Subject) -> None:
     before = set(threading.enumerate())
     quick = Job(node=subject.node(), program=Program(stdin=b"exit 0"))
     hanging = [Job(node=subject.node(), program=Program(stdin=b"sleep 60")) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Awkward inventories: this tool goes to each host just as the real `ansible` does. A new one is a new folder."""
+"""Awkward inventories: this tool connects to each host exactly like `ansible`. One folder each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.transport.ansible_itself import Way, split, ways_of_ansible, without_fields
+from tests.transport.ansible_calls import Way, split, ways_of_ansible, without_fields
 
 INVENTORIES = Path(__file__).resolve().parents[1] / "inventories"
 CASES = sorted(path.parent.name for path in INVENTORIES.glob("*/case.yaml"))

@@ -1,4 +1,4 @@
-"""Whichever way leads to a node, the same trouble has the same code, and nothing is sent where nothing may be."""
+"""The same problem has the same code with every transport, and no program is sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORKS = {
     "terminal-for-sudo": "ttyonly yes",
     "talkative-shell": "noisy yes",
 }
-TROUBLES = {
+PROBLEMS = {
     "unknown-key": "host-key-unknown",
     "changed-key": "host-key-changed",
     "revoked-key": "host-key-revoked",
@@ -80,10 +80,10 @@ ansible_ssh_common_args='-o UserKnownHostsFile={server.known_hosts}'
 def results(
     request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Completed | Lost]:
-    source = inventory(tmp_path_factory.mktemp("troubles"), server)
-    names = [*WORKS, *TROUBLES]
+    source = inventory(tmp_path_factory.mktemp("problems"), server)
+    names = [*WORKS, *PROBLEMS]
     forks = len(names)
-    # All of them have one address: asked for at once, they would be one machine.
+    # All of them have one address: loaded together, they would be one machine.
     nodes = [node for name in names for node in load_inventory([str(source)], limit=name)]
     jobs = [Job(node=node, program=WHO, timeout=60) for node in nodes]
     if request.param == "ssh":
@@ -94,17 +94,17 @@ def results(
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_these_ways_in_work(results: dict[str, Completed | Lost], name: str) -> None:
+def test_these_logins_succeed(results: dict[str, Completed | Lost], name: str) -> None:
     result = results[name]
 
     assert isinstance(result, Completed), result.problem
     assert (result.rc, result.stdout.decode(), result.stderr) == (0, f"{WORKS[name]}\n", b"err\n")
 
 
-@pytest.mark.parametrize("name", TROUBLES)
-def test_the_trouble_is_named_and_nothing_was_run(results: dict[str, Completed | Lost], name: str) -> None:
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_problem_is_reported_and_nothing_was_run(results: dict[str, Completed | Lost], name: str) -> None:
     result = results[name]
 
     assert isinstance(result, Lost), result
-    assert (result.problem.code, result.started) == (TROUBLES[name], False), result.problem
+    assert (result.problem.code, result.started) == (PROBLEMS[name], False), result.problem
     assert result.problem.message.startswith(name)

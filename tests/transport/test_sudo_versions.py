@@ -1,4 +1,4 @@
-"""Nodes of two generations as they come: their own sshd, sudo and su, with and without a terminal."""
+"""The real sudo and su of two Debian releases, with and without a terminal."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ SUDOERS = {
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def node(request: pytest.FixtureRequest, generations: Lab) -> LabNode:
-    node = generations.nodes[["bookworm", "trixie"].index(request.param)]
+def node(request: pytest.FixtureRequest, releases: Lab) -> LabNode:
+    node = releases.nodes[["bookworm", "trixie"].index(request.param)]
     node.run(f"echo 'root:{ROOT_PASSWORD}' | chpasswd")
     return node
 
 
 @pytest.fixture
-def network(generations: Lab) -> Iterator[None]:
-    with inside(generations.name):
+def network(releases: Lab) -> Iterator[None]:
+    with inside(releases.name):
         yield
 
 
@@ -68,11 +68,11 @@ def write_sudoers(node: LabNode, text: str) -> None:
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize("sudoers", SUDOERS)
 @pytest.mark.parametrize(("user", "password"), [("ops", None), ("opspw", SUDO_PASSWORD)])
-def test_sudo_in_every_setting(generations: Lab, node: LabNode, sudoers: str, user: str, password: str | None) -> None:
+def test_sudo_with_every_setting(releases: Lab, node: LabNode, sudoers: str, user: str, password: str | None) -> None:
     write_sudoers(node, SUDOERS[sudoers])
     become = Become(password=Sensitive(password) if password else None)
 
-    result = run(generations, node, become=become, user=user)
+    result = run(releases, node, become=become, user=user)
 
     assert isinstance(result, Completed), result.problem
     assert (result.rc, result.stdout, result.stderr) == (7, b"0\none\ntwo\t'three'", b"\r\n\0\xff")
@@ -88,14 +88,14 @@ def test_sudo_in_every_setting(generations: Lab, node: LabNode, sudoers: str, us
         (SUDO_PASSWORD, "become-not-permitted"),
     ],
 )
-def test_a_way_that_is_closed_is_named(
-    generations: Lab, node: LabNode, sudoers: str, password: str | None, code: str
+def test_a_refusal_of_sudo_is_reported(
+    releases: Lab, node: LabNode, sudoers: str, password: str | None, code: str
 ) -> None:
     text = SUDOERS[sudoers].replace("opspw", "nobody" if code == "become-not-permitted" else "opspw")
     write_sudoers(node, text)
     become = Become(password=Sensitive(password) if password else None)
 
-    result = run(generations, node, become=become, user="opspw")
+    result = run(releases, node, become=become, user="opspw")
 
     assert isinstance(result, Lost)
     assert (result.problem.code, result.started) == (code, False)
@@ -106,10 +106,10 @@ def test_a_way_that_is_closed_is_named(
     ("password", "code"),
     [(ROOT_PASSWORD, None), ("wrong", "become-password-wrong"), (None, "become-password-required")],
 )
-def test_su(generations: Lab, node: LabNode, password: str | None, code: str | None) -> None:
+def test_su(releases: Lab, node: LabNode, password: str | None, code: str | None) -> None:
     become = Become(method="su", password=Sensitive(password) if password else None)
 
-    result = run(generations, node, become=become)
+    result = run(releases, node, become=become)
 
     if code is None:
         assert isinstance(result, Completed), result.problem

@@ -72,21 +72,21 @@ def test_a_new_key_is_added_once_its_fingerprint_is_confirmed(server: Server, ho
     assert only_host(trust(inventory, "-o", "json"))["status"] == "known"
 
 
-def test_a_no_adds_nothing(home: Path, inventory: Path) -> None:
+def test_declining_adds_nothing(home: Path, inventory: Path) -> None:
     asked = at_terminal([PROGRAM, "trust-hosts", "-i", str(inventory)], [(r"Is this key correct\?", "n")])
 
     assert asked.code == 7
     assert not (home / ".ssh/known_hosts").exists()
 
 
-def test_without_a_terminal_nobody_is_trusted_unasked(home: Path, inventory: Path) -> None:
+def test_without_a_terminal_no_key_is_added(home: Path, inventory: Path) -> None:
     done = trust(inventory)
 
     assert (done.returncode, "not-confirmed" in done.stderr) == (7, True)
     assert not (home / ".ssh/known_hosts").exists()
 
 
-def test_yes_says_loudly_what_it_trusts(server: Server, home: Path, inventory: Path) -> None:
+def test_yes_prints_the_keys_it_adds(server: Server, home: Path, inventory: Path) -> None:
     done = trust(inventory, "--yes", "-o", "json")
 
     assert done.returncode == 0
@@ -99,9 +99,7 @@ def test_yes_says_loudly_what_it_trusts(server: Server, home: Path, inventory: P
 
 
 @pytest.mark.parametrize("hashed", ["yes", "no"])
-def test_the_line_has_the_form_that_the_user_has_chosen(
-    server: Server, home: Path, inventory: Path, hashed: str
-) -> None:
+def test_the_line_has_the_configured_form(server: Server, home: Path, inventory: Path, hashed: str) -> None:
     (home / ".ssh/config").write_text(f"Host *\n  HashKnownHosts {hashed}\n")
     (home / ".ssh/known_hosts").write_text("# without an end of line")
 
@@ -112,7 +110,7 @@ def test_the_line_has_the_form_that_the_user_has_chosen(
     assert line.startswith("|1|" if hashed == "yes" else f"[127.0.0.1]:{server.port} ")
 
 
-def test_a_changed_key_is_refused_with_the_way_out(server: Server, home: Path, inventory: Path) -> None:
+def test_a_changed_key_is_refused_with_a_hint(server: Server, home: Path, inventory: Path) -> None:
     make_key(home / "other")
     before = f"[127.0.0.1]:{server.port} {' '.join((home / 'other.pub').read_text().split()[:2])}\n"
     (home / ".ssh/known_hosts").write_text(before)
@@ -125,7 +123,7 @@ def test_a_changed_key_is_refused_with_the_way_out(server: Server, home: Path, i
     assert (home / ".ssh/known_hosts").read_text() == before
 
 
-def test_a_host_that_does_not_answer_is_named_and_the_others_are_added(home: Path, inventory: Path) -> None:
+def test_a_host_that_does_not_answer_is_reported_and_the_others_are_added(home: Path, inventory: Path) -> None:
     with inventory.open("a") as file:
         file.write(f"dead ansible_host=127.0.0.1 ansible_port={free_port()}\n")
         file.write("skipped ansible_host=127.0.0.1 ansible_port=1 harbor_skip=yes\n")
@@ -138,7 +136,7 @@ def test_a_host_that_does_not_answer_is_named_and_the_others_are_added(home: Pat
     assert len((home / ".ssh/known_hosts").read_text().splitlines()) == 1
 
 
-def test_a_file_that_cannot_be_written_is_said(home: Path, inventory: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(home: Path, inventory: Path) -> None:
     (home / ".ssh/known_hosts").mkdir()
 
     done = trust(inventory, "--yes")
@@ -146,7 +144,7 @@ def test_a_file_that_cannot_be_written_is_said(home: Path, inventory: Path) -> N
     assert (done.returncode, "known-hosts-unwritable" in done.stderr) == (2, True)
 
 
-def test_two_names_of_one_machine_are_asked_about_once(home: Path, inventory: Path, server: Server) -> None:
+def test_two_names_of_one_machine_need_one_confirmation(home: Path, inventory: Path, server: Server) -> None:
     with inventory.open("a") as file:
         file.write(f"alias ansible_host=127.0.0.1 ansible_port={server.port}\n")
 

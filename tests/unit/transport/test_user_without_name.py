@@ -1,4 +1,4 @@
-"""A container may run under a number that the system has no name for."""
+"""In a container, the user may have a number without a name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def nameless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: NUMBER)
 
 
-def test_ssh_logs_in_by_number_where_nothing_else_is_named() -> None:
+def test_ssh_logs_in_with_the_number() -> None:
     found = {"userknownhostsfile": ("/srv/known_hosts",), "certificatefile": ("/srv/%u-cert.pub",)}
     settings = build_host_config(Destination(name="node1"), found)
     assert settings.user == str(NUMBER)
@@ -40,13 +40,13 @@ def test_ssh_logs_in_by_number_where_nothing_else_is_named() -> None:
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="needs ssh: apt-get install openssh-client")
-def test_an_ssh_configuration_is_left_to_ssh(tmp_path: Path) -> None:
+def test_ssh_still_reads_its_configuration(tmp_path: Path) -> None:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Host node1\n  Port 2222\n")
     assert SshConfiguration().resolve(Destination(name="node1")).host == "node1"
 
 
-def test_this_machine_can_still_be_worked_on() -> None:
+def test_programs_still_run_on_this_machine() -> None:
     node = Node(name="localhost", address="localhost", connection="local")
     done = run_locally(Job(node=node, program=Program(stdin=b"echo done\n", privileged=False), timeout=30), Event())
     assert isinstance(done, Completed)

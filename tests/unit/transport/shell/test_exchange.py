@@ -1,4 +1,4 @@
-"""The talk before a program runs: the command is safe for any login shell, and passwords go only where asked for."""
+"""The start of a program: the command is safe for any login shell, and a password is only sent to its prompt."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_command_means_the_same_to_every_login_shell(user: str, password: st
 
 
 @pytest.mark.parametrize("password", [None, "p'w"])
-def test_so_does_the_one_that_uses_a_terminal(password: str | None) -> None:
+def test_the_command_for_a_terminal_too(password: str | None) -> None:
     become = Become(password=Sensitive(password)) if password else None
 
     command = TerminalExchange(PROGRAM, become, user="ops").command
@@ -71,7 +71,7 @@ def test_arguments_are_in_front_of_the_program_and_not_in_the_command() -> None:
     assert "$x" not in started.command
 
 
-def test_without_a_password_the_program_goes_out_at_once() -> None:
+def test_without_a_password_the_program_is_sent_at_once() -> None:
     started = exchange()
 
     assert bytes(started.pending) == b"echo hello"
@@ -82,7 +82,7 @@ def test_without_a_password_the_program_goes_out_at_once() -> None:
     assert started.is_input_complete
 
 
-def test_with_a_password_nothing_goes_out_before_it_is_asked_for() -> None:
+def test_with_a_password_nothing_is_sent_before_the_prompt() -> None:
     started = exchange(password="geheim")
     prompt = re.search(r"-p (\S+) ", started.command)
     assert prompt
@@ -96,7 +96,7 @@ def test_with_a_password_nothing_goes_out_before_it_is_asked_for() -> None:
     assert (bytes(started.pending), started.marker_seen) == (b"echo hello", True)
 
 
-def test_a_password_that_is_not_asked_for_stays_here() -> None:
+def test_a_password_is_not_sent_without_a_prompt() -> None:
     started = exchange(password="geheim")
 
     started.feed_stderr(mark_of(started))
@@ -104,7 +104,7 @@ def test_a_password_that_is_not_asked_for_stays_here() -> None:
     assert bytes(started.pending) == b"echo hello"
 
 
-def test_what_comes_before_the_marker_is_not_the_programs() -> None:
+def test_output_before_the_marker_is_removed() -> None:
     started = exchange()
     mark = mark_of(started)
 
@@ -134,7 +134,7 @@ def test_what_comes_before_the_marker_is_not_the_programs() -> None:
         ("", "login-shell-refused"),
     ],
 )
-def test_why_a_program_never_began(said: str, code: str) -> None:
+def test_the_reason_why_a_program_never_began(said: str, code: str) -> None:
     started = exchange()
 
     started.feed_stderr(said.encode())

@@ -1,4 +1,4 @@
-"""known_hosts in every form that sshd(8) describes; hashed lines are made by ssh-keygen itself."""
+"""known_hosts in every form of sshd(8); the hashed lines are from ssh-keygen."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load(tmp_path: Path) -> Load:
         ("*", "anything", 2222, Verdict.KNOWN),
     ],
 )
-def test_which_hosts_a_line_speaks_of(load: Load, hosts: str, host: str, port: int, verdict: Verdict) -> None:
+def test_patterns_and_ports(load: Load, hosts: str, host: str, port: int, verdict: Verdict) -> None:
     assert load(line(hosts)).check(known_names(host, port), TYPE, KEY) is verdict
 
 
@@ -91,7 +91,7 @@ def test_one_of_several_keys_is_enough(load: Load) -> None:
     assert load(line("node1", OTHER), line("node1")).check(known_names("node1", 22), TYPE, KEY) is Verdict.KNOWN
 
 
-def test_a_key_of_another_type_is_unknown_and_its_type_is_told(load: Load) -> None:
+def test_a_key_of_another_type_is_unknown(load: Load) -> None:
     known = load(line("node1", OTHER, "ssh-rsa"))
 
     assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.UNKNOWN
@@ -109,24 +109,24 @@ def test_a_revoked_key_is_worse_than_a_known_one(load: Load, hosts: str) -> None
     assert known.check(known_names("node1", 2222), TYPE, KEY) is Verdict.REVOKED
 
 
-def test_a_marker_may_stand_before_a_tab(load: Load) -> None:
+def test_a_tab_may_follow_a_marker(load: Load) -> None:
     known = load("@revoked\t" + line("*"), line("node1"))
 
     assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.REVOKED
 
 
-def test_an_alias_takes_the_place_of_host_and_port(load: Load) -> None:
+def test_an_alias_replaces_host_and_port(load: Load) -> None:
     known = load(line("cluster"))
 
     assert known.check(known_names("10.0.0.1", 2222, "Cluster"), TYPE, KEY) is Verdict.KNOWN
     assert known.check(known_names("10.0.0.1", 2222), TYPE, KEY) is Verdict.UNKNOWN
 
 
-def test_a_key_revoked_for_another_host_is_not_meant(load: Load) -> None:
+def test_a_key_revoked_for_another_host_is_not_revoked(load: Load) -> None:
     assert load(line("node1"), "@revoked " + line("node2")).check(known_names("node1", 22), TYPE, KEY) is Verdict.KNOWN
 
 
-def test_an_authority_vouches_for_nothing_and_spoils_nothing(load: Load) -> None:
+def test_an_authority_is_ignored(load: Load) -> None:
     known = load("@cert-authority " + line("*"), line("node1"))
 
     assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.KNOWN
@@ -135,7 +135,7 @@ def test_an_authority_vouches_for_nothing_and_spoils_nothing(load: Load) -> None
 
 
 @pytest.mark.parametrize("broken", ["", "node1", "node1 ssh-ed25519", "node1 ssh-ed25519 !!!", "@new " + line("node1")])
-def test_a_line_that_is_no_entry_is_passed_over(load: Load, broken: str) -> None:
+def test_an_invalid_line_is_skipped(load: Load, broken: str) -> None:
     known = load(broken, line("node2"))
 
     assert known.check(known_names("node1", 22), TYPE, KEY) is Verdict.UNKNOWN
@@ -152,7 +152,7 @@ def test_fingerprints_are_those_of_openssh(tmp_path: Path) -> None:
     assert fingerprint(base64.b64decode((tmp_path / "key.pub").read_text().split()[1])) == shown.split()[1]
 
 
-def test_a_damaged_hash_is_passed_over(tmp_path: Path) -> None:
+def test_a_damaged_hash_is_skipped(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text(f"|1|abc|def ssh-ed25519 AAAA\nharbor.lan ssh-ed25519 {base64.b64encode(b'key').decode()}\n")
     known = KnownHosts.load([file])

@@ -1,4 +1,4 @@
-"""What counts for a connection is what the operator's own ssh would do."""
+"""The configuration of a connection is that of the operator's own ssh."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(params=[pytest.param("ssh", marks=needs_client), "without"])
 def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether there is an ssh client: what arguments mean must not depend on it."""
+    """With and without an ssh client: the meaning of arguments must not depend on it."""
     if request.param == "without":
         monkeypatch.setenv("PATH", "/nowhere")
     return request.param
@@ -78,7 +78,7 @@ class TestArguments:
         ],
     )
     @pytest.mark.usefixtures("client")
-    def test_they_mean_what_they_mean_to_ssh(self, arguments: str, changes: dict[str, object]) -> None:
+    def test_each_argument_has_its_meaning_in_ssh(self, arguments: str, changes: dict[str, object]) -> None:
         found, plain = resolve(f"{arguments} -F none"), resolve("-F none")
 
         different = {
@@ -92,7 +92,7 @@ class TestArguments:
     @pytest.mark.parametrize(
         "arguments", ["-J a,b -p 22 -l x", "-o HostName=%h.%%h", "-o UserKnownHostsFile=/a", "-i /k", "-4", ""]
     )
-    def test_ssh_itself_reads_them_the_same(self, arguments: str, home: Path) -> None:
+    def test_ssh_parses_them_the_same(self, arguments: str, home: Path) -> None:
         empty = home / "empty"
         empty.write_text("")
 
@@ -102,18 +102,18 @@ class TestArguments:
             assert getattr(by_ssh, name) == getattr(by_us, name), name
 
     @pytest.mark.parametrize("arguments", ["-o", "'", "-J", "-F"])
-    def test_half_an_argument_is_an_error(self, arguments: str) -> None:
+    def test_an_incomplete_argument_is_an_error(self, arguments: str) -> None:
         with pytest.raises(ValueError, match=r"quotation|has no value"):
             parse_ssh_arguments(arguments)
 
-    def test_a_value_that_is_none_is_named(self) -> None:
+    def test_an_invalid_value_is_an_error(self) -> None:
         with pytest.raises(ConfigError, match="node1"):
             resolve("-o Port=ssh -F none")
 
 
 @needs_client
 class TestConfiguration:
-    def test_what_the_inventory_says_wins(self, home: Path) -> None:
+    def test_the_inventory_overrides_the_file(self, home: Path) -> None:
         (home / ".ssh/config").write_text("Host node1\n  User other\n  Port 2222\n  HostName 10.0.0.1\n")
 
         settings = resolve(user="ops", port=22, private_key_file="~/key")
@@ -121,14 +121,14 @@ class TestConfiguration:
         assert (settings.user, settings.port, settings.host) == ("ops", 22, "10.0.0.1")
         assert (settings.private_key_file, settings.identity_files) == (home / "key", ())
 
-    def test_arguments_win_over_the_file(self, home: Path) -> None:
+    def test_arguments_override_the_file(self, home: Path) -> None:
         (home / ".ssh/config").write_text("Host *\n  ProxyJump file\n  Port 2222\n")
 
         settings = resolve("-o ProxyJump=argument")
 
         assert (settings.proxy_jump, settings.port) == ("argument", 2222)
 
-    def test_include_and_match_count(self, home: Path) -> None:
+    def test_include_and_match(self, home: Path) -> None:
         (home / ".ssh/conf.d").mkdir()
         (home / ".ssh/conf.d/one.conf").write_text(
             f'Match originalhost node1 exec "test -d {home}"\n  HostKeyAlias matched\nMatch user nobody\n  Port 1\n'
@@ -139,7 +139,7 @@ class TestConfiguration:
 
         assert (settings.known_as, settings.port) == ("matched", 22)
 
-    def test_keys_and_files_are_filled_in(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_tokens_in_paths_are_expanded(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SITE", "berlin")
         (home / ".ssh/config").write_text(
             "Host node1\n  IdentityFile ~/.ssh/%r@%h\n  IdentityFile ~/.ssh/${SITE}\n"
@@ -155,7 +155,7 @@ class TestConfiguration:
         assert settings.known_hosts
         assert settings.known_hosts[0].name == "known_node1"
 
-    def test_nothing_configured_is_told_from_the_defaults(self, home: Path) -> None:
+    def test_defaults_of_ssh_are_not_taken_for_configuration(self, home: Path) -> None:
         (home / ".ssh/config").write_text("Host *\n  ConnectTimeout 5\n")
 
         settings = resolve()
@@ -165,13 +165,13 @@ class TestConfiguration:
         assert [file.parent for file in settings.identity_files] == [home / ".ssh"] * 3
         assert settings.user == getpass.getuser()
 
-    def test_a_mistake_in_the_file_is_quoted_with_its_line(self, home: Path) -> None:
+    def test_an_error_in_the_file_is_quoted_with_its_line(self, home: Path) -> None:
         (home / ".ssh/config").write_text("Host *\n  Prot 22\n  Port 22\n")
 
         with pytest.raises(ConfigError, match=r"config: line 2: Bad configuration option: prot"):
             resolve()
 
-    def test_a_file_that_says_nothing_of_connections_costs_no_process(
+    def test_ssh_is_not_started_for_a_file_that_does_not_affect_connections(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (home / "bin").mkdir()
@@ -184,7 +184,7 @@ class TestConfiguration:
 
         assert not (home / "calls").exists()
 
-    def test_without_a_client_a_file_that_counts_is_never_passed_over(
+    def test_without_a_client_a_file_that_affects_connections_is_an_error(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (home / ".ssh/config").write_text("Host node1\n  ProxyJump bastion\n")
