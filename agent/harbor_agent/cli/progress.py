@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from harbor_agent.cli.console import print_status, show_status_line
-from harbor_agent.engine.events import Event, Message, NodeDone, NodeFinished, Phase
+from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, Phase
 from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.views.text.common import count_nodes
 from harbor_agent.views.text.style import indent, render_problem, style, style_outcome
@@ -48,9 +48,10 @@ class Progress:
                 self._last_count = time.monotonic()
                 if total:
                     print_status(style(f"{self._phase} ({count_nodes(total)})", bold=True))
-            case NodeDone(node=node, text=text, seconds=seconds):
-                is_one_of_few = self._count(event.state)
-                if self.verbose or (text != "probed" and is_one_of_few):
+            case NodeProbed(node=node, problem=problem, seconds=seconds):
+                is_one_of_few = self._count(problem.code if problem else "probed")
+                if self.verbose or (problem and is_one_of_few):
+                    text = problem.message if problem else "probed"
                     print_status(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
                 self._show_counts()
             case NodeFinished(result=result):

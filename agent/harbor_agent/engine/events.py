@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harbor_agent.errors import Problem
     from harbor_agent.model.result import NodeResult
 
 
@@ -20,12 +21,11 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeDone:
-    """The end of a phase on one node: `state` is a word to count by or a problem's code, `text` its message."""
+class NodeProbed:
+    """The end of the probe of one node, with the problem if it failed."""
 
     node: str
-    state: str
-    text: str
+    problem: Problem | None
     seconds: float
 
 
@@ -43,6 +43,6 @@ class Message:
     text: str
 
 
-Event = Phase | NodeDone | NodeFinished | Message
+Event = Phase | NodeProbed | NodeFinished | Message
 if TYPE_CHECKING:
     Listener = Callable[[Event], None]

@@ -14,7 +14,7 @@ import pytest
 
 from harbor_agent.cli.progress import Progress
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
-from harbor_agent.engine.events import NodeDone, Phase
+from harbor_agent.engine.events import NodeProbed, Phase
 from harbor_agent.engine.history.runs import Store
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.plan.offline import plan_tree
@@ -35,16 +35,19 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.conftest import Runner
 
+NO_ANSWER = Problem(code="ssh-timeout", message="no answer")
 EVENTS = """
 from harbor_agent.cli.console import print_status
 from harbor_agent.cli.progress import Progress
-from harbor_agent.engine.events import NodeDone, Phase
+from harbor_agent.engine.events import NodeProbed, Phase
+from harbor_agent.errors import Problem
+NO_ANSWER = Problem(code="ssh-timeout", message="no answer")
 progress = Progress()
 progress(Phase(name="probe nodes", total=3))
-progress(NodeDone(node="a", state="probed", text="probed", seconds=0.1))
+progress(NodeProbed(node="a", problem=None, seconds=0.1))
 print_status("a note")
-progress(NodeDone(node="b", state="ssh-timeout", text="no answer", seconds=0.1))
-progress(NodeDone(node="c", state="probed", text="probed", seconds=0.1))
+progress(NodeProbed(node="b", problem=NO_ANSWER, seconds=0.1))
+progress(NodeProbed(node="c", problem=None, seconds=0.1))
 print_status("the end")
 """
 
@@ -147,9 +150,9 @@ def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFi
     progress = Progress()
     progress(Phase(name="probe nodes", total=500))
     for number in range(400):
-        progress(NodeDone(node=f"node{number}", state="probed", text="probed", seconds=0.1))
+        progress(NodeProbed(node=f"node{number}", problem=None, seconds=0.1))
     for number in range(100):
-        progress(NodeDone(node=f"dead{number}", state="ssh-timeout", text="no answer", seconds=10.0))
+        progress(NodeProbed(node=f"dead{number}", problem=NO_ANSWER, seconds=10.0))
     shown = capsys.readouterr().err.splitlines()
     assert shown[0] == "probe nodes (500 nodes)"
     assert "dead0: no answer (10.0 s)" in shown[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import NodeDone, Phase
+from harbor_agent.engine.events import NodeProbed, Phase
 from harbor_agent.errors import Problem
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, Lost, decode_answer
@@ -66,9 +66,7 @@ def _drop_privileges(job: Job) -> Job:
 
 
 def _report(seen: ProbeResult, listener: Listener) -> ProbeResult:
-    text = seen.problem.message if seen.problem else "probed"
-    state = seen.problem.code if seen.problem else "probed"
-    listener(NodeDone(node=seen.node.name, state=state, text=text, seconds=seen.seconds))
+    listener(NodeProbed(node=seen.node.name, problem=seen.problem, seconds=seen.seconds))
     return seen
 
 
