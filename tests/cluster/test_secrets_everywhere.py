@@ -18,9 +18,9 @@ from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import Resolved, build_policy
 from harbor_agent.engine.secrets.commands import (
     apply_pull_secrets,
+    list_secrets,
     plan_secret_removal,
     remove_pull_secrets,
-    shown_secrets,
 )
 from harbor_agent.engine.secrets.sync import apply_secret, plan_removal, remove_secret
 from harbor_agent.errors import Problem
@@ -373,4 +373,4 @@ def test_who_may_not_list_is_told_what_is_missing(apiserver: RunningApiServer) -
 def test_where_there_is_none_none_is_shown(apiserver: RunningApiServer) -> None:
     file = parse_settings({"kubeconfig": str(apiserver.kubeconfig())}, Source(name="test"))
     everywhere = Resolved(request=RunRequest(), general=build_policy(file, RegistryFlags()))
-    assert shown_secrets(everywhere, ("no-such-namespace",)) == []
+    assert list_secrets(everywhere, ("no-such-namespace",)) == []

@@ -113,7 +113,7 @@ class TestInPlace:
             check=False,
         )
         assert ran.returncode == 1
-        assert "a.yaml cannot be written: file too large [manifest-unwritable]" in ran.stderr
+        assert "cannot write a.yaml: file too large [manifest-unwritable]" in ran.stderr
         assert (tmp_path / "a.yaml").read_text() == POD
         assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 

@@ -136,12 +136,12 @@ def show(
     """List the secrets that harbor-agent created."""
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
-    from harbor_agent.engine.secrets.commands import shown_secrets
+    from harbor_agent.engine.secrets.commands import list_secrets
     from harbor_agent.views.json.secrets import build_secrets_document
     from harbor_agent.views.text.secrets import shown_secrets_text
 
     flags = RegistryFlags(kubeconfig=kubeconfig, context=context)
-    shown = shown_secrets(resolve(RunRequest(flags=flags, config=config)), namespace or ())
+    shown = list_secrets(resolve(RunRequest(flags=flags, config=config)), namespace or ())
     if output is options.Format.JSON:
         print_json(build_secrets_document(shown))
     else:

@@ -78,9 +78,9 @@ def annotate(
     from harbor_agent.engine.workloads.manifests import (
         STANDARD_INPUT,
         annotate_manifests,
-        annotation_wish,
-        joined,
-        manifests_exit_code,
+        build_annotation_spec,
+        find_exit_code,
+        join_documents,
     )
     from harbor_agent.model.address import Address
     from harbor_agent.views.json.workloads import build_manifests_document
@@ -94,9 +94,9 @@ def annotate(
         )
     if files.count(STANDARD_INPUT) > 1:
         raise UsageError.of("flags-ambiguous", "standard input cannot be read twice", "give - only once")
-    spec = annotation_wish(secret, [Address.parse(text) for text in registry or ()])
+    spec = build_annotation_spec(secret, [Address.parse(text) for text in registry or ()])
     done = annotate_manifests(files, spec, in_place=in_place)
-    exit_code = manifests_exit_code(done)
+    exit_code = find_exit_code(done)
     if output is options.Format.JSON:
         print_json(build_manifests_document(done))
         return exit_code
@@ -104,7 +104,7 @@ def annotate(
     if diff and any(file.diff for file in done):
         print_result(style_diff("".join(file.diff for file in done)))
     elif not (diff or in_place) and exit_code is ExitCode.DONE:
-        sys.stdout.buffer.write(joined(done))
+        sys.stdout.buffer.write(join_documents(done))
     return exit_code
 
 

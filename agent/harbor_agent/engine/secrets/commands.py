@@ -1,4 +1,4 @@
-"""The commands that concern the cluster alone: no node is looked at."""
+"""The commands that manage pull secrets alone; no node is read or changed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownSecret:
-    """A secret that this tool made, without its password. `service_accounts` are those that it attached it to."""
+class ManagedSecret:
+    """A secret that this tool created, without its password, and the service accounts that it attached it to."""
 
     namespace: str
     name: str
@@ -38,7 +38,7 @@ class ShownSecret:
 
 
 def apply_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
-    """Check the logins and apply the secrets. Raises AgentError where a registry rejects its login."""
+    """Check the logins and apply the secrets. Raises AgentError if a registry rejects its login."""
     resolved = resolve_logins(_add_default_secrets(resolved))
     warnings = check_logins(resolved.policies, resolved.credentials)
     report = apply_secrets(resolved.secrets, resolved.general.kubeconfig, resolved.request.flags.context)
@@ -50,42 +50,42 @@ def apply_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
 def render_pull_secrets(resolved: Resolved) -> str:
     """Return the manifests as YAML documents, passwords included.
 
-    Raises UsageError where only the cluster could tell the namespaces.
+    Raises UsageError if only the cluster knows the namespaces.
     """
     from harbor_agent.formats.pull_secret import render_manifest  # noqa: PLC0415 - YAML is not needed for --help
 
-    wanted = resolve_logins(_add_default_secrets(resolved)).secrets
-    for secret in wanted:
+    secrets = resolve_logins(_add_default_secrets(resolved)).secrets
+    for secret in secrets:
         if secret.namespaces.needs_the_cluster:
             raise UsageError.of(
                 "namespaces-unknown",
-                f"only the cluster could tell which namespaces are meant by {secret.namespaces}, and it is not asked",
+                f"cannot resolve namespaces {secret.namespaces} without contacting the cluster",
                 "name them with -n",
             )
     return "".join(
-        render_manifest(secret.spec, namespace) for secret in wanted for namespace in secret.namespaces.names
+        render_manifest(secret.spec, namespace) for secret in secrets for namespace in secret.namespaces.names
     )
 
 
 def plan_secret_removal(resolved: Resolved) -> SecretsReport:
-    """Return what `remove_pull_secrets` would do. Raises AgentError where the cluster does not answer."""
+    """Return what `remove_pull_secrets` would do. Raises AgentError if the cluster does not answer."""
     from harbor_agent.engine.secrets.sync import plan_removal  # noqa: PLC0415 - lightkube is slow to import
 
-    return _for_removal(resolved, plan_removal)
+    return _remove_each(resolved, plan_removal)
 
 
 def remove_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
-    """Detach and delete the secrets that this tool made; raises AgentError where the cluster does not answer."""
+    """Detach and delete the secrets that this tool created. Raises AgentError if the cluster does not answer."""
     from harbor_agent.engine.secrets.sync import remove_secret  # noqa: PLC0415 - lightkube is slow to import
 
-    report = _for_removal(resolved, remove_secret)
+    report = _remove_each(resolved, remove_secret)
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
-def shown_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ShownSecret]:
-    """Return the secrets that this tool made, in the namespaces named or in all.
+def list_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ManagedSecret]:
+    """Return the secrets that this tool created, in the namespaces named or in all.
 
-    Raises AgentError where the cluster does not answer or they may not be listed.
+    Raises AgentError if the cluster does not answer or the user may not list them.
     """
     from harbor_agent.formats.pull_secret import find_registry_hosts, find_username  # noqa: PLC0415
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
@@ -93,10 +93,10 @@ def shown_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ShownSe
     shown = []
     with open_cluster(resolved.general.kubeconfig, resolved.request.flags.context) as cluster:
         for namespace in namespaces or (ALL_NAMESPACES,):
-            for one in _or_raise(cluster.ours(namespace)):
+            for one in _unwrap(cluster.ours(namespace)):
                 accounts = cluster.attached(one.namespace, one.name)
                 shown.append(
-                    ShownSecret(
+                    ManagedSecret(
                         namespace=one.namespace,
                         name=one.name,
                         registry=", ".join(sorted(find_registry_hosts(one.observed))),
@@ -108,16 +108,16 @@ def shown_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ShownSe
 
 
 def validate_logins(resolved: Resolved) -> list[Problem]:
-    """Ask every registry about its login; return what is worth telling. Raises AgentError for a wrong one."""
+    """Ask every registry about its login; return the warnings. Raises AgentError for a login that cannot pull."""
     credentials = read_logins(resolved.policies)
     if not credentials:
         raise UsageError.of(
-            "credentials-missing", "there is no login to validate", "give --username and --password-stdin"
+            "credentials-missing", "there is no login to validate", "specify --username and --password-stdin"
         )
     return check_logins(resolved.policies, credentials, must_answer=True)
 
 
-def _for_removal(
+def _remove_each(
     resolved: Resolved, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
 ) -> SecretsReport:
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
@@ -130,22 +130,22 @@ def _for_removal(
             )
             for registry in policy.registries
             if registry.secret is not None
-            for namespace in _where_ours(cluster, registry.secret)
+            for namespace in _find_namespaces(cluster, registry.secret)
         )
     return SecretsReport(items=items)
 
 
-def _where_ours(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:
-    """Return the namespaces named; of all or of some by label, those that hold a secret of ours by that name."""
-    meant = build_namespaces(secret)
-    chosen = _or_raise(cluster.namespaces(meant))
-    if not meant.needs_the_cluster:
+def _find_namespaces(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:
+    """Return the namespaces named; of all, or of those by label, only the ones with a secret of ours by that name."""
+    selection = build_namespaces(secret)
+    chosen = _unwrap(cluster.namespaces(selection))
+    if not selection.needs_the_cluster:
         return chosen
-    ours = {one.namespace for one in _or_raise(cluster.ours(ALL_NAMESPACES)) if one.name == secret.name}
+    ours = {one.namespace for one in _unwrap(cluster.ours(ALL_NAMESPACES)) if one.name == secret.name}
     return [namespace for namespace in chosen if namespace in ours]
 
 
-def _or_raise(answer: _T | Problem) -> _T:
+def _unwrap(answer: _T | Problem) -> _T:
     if isinstance(answer, Problem):
         raise AgentError(answer)
     return answer

@@ -40,7 +40,7 @@ def apply_secrets(
 
 
 def skip_secrets(secrets: Sequence[DesiredSecret], reason: Problem) -> SecretsReport | None:
-    """Return the report of secrets that were not checked because the run ended before; None if there are none."""
+    """Return the report of secrets that were not checked because the run ended before; None without secrets."""
     return _report_all(secrets, Outcome.SKIPPED, reason)
 
 
@@ -78,8 +78,8 @@ def _describe_no_match(namespaces: Namespaces) -> Problem:
     """Return the warning that no namespace matches."""
     return Problem(
         code="namespaces-none-match",
-        message=f"no namespace is meant by {namespaces}",
-        hint="kubectl get namespaces --show-labels",
+        message=f"no namespace matches {namespaces}",
+        hint="check names and labels: kubectl get namespaces --show-labels",
     )
 
 
@@ -100,7 +100,8 @@ def _find_leftovers(cluster: Cluster, secrets: Sequence[DesiredSecret], items: S
     return [
         Problem(
             code="secret-no-longer-wanted",
-            message=f"secret {one.namespace}/{one.name} is ours and no longer asked for; it is not updated",
+            message=f"secret {one.namespace}/{one.name} was created by harbor-agent and is no longer requested; "
+            "it is not updated",
             hint=f"harbor-agent secret remove --registry {entry} --secret-name {one.name} -n {one.namespace}",
         )
         for one in ours

@@ -1,4 +1,4 @@
-"""Manifests in files or on standard input, and the pull secret in them; each file stands for itself."""
+"""Adding the pull secret to manifests in files or on standard input, each file on its own."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _MARK = "\ufeff".encode()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestFile:
-    """A file and what became of it: UNCHANGED, PENDING, CHANGED (in place), REFUSED or FAILED (to be written).
+    """A file and its outcome: UNCHANGED, PENDING, CHANGED (in place), REFUSED or FAILED (to be written).
 
-    `path` is "-" for standard input. Where it was refused, `after` is `before` and there are no workloads.
+    `path` is "-" for standard input. If it was refused, `after` is `before` and there are no workloads.
     """
 
     path: str
@@ -44,63 +44,65 @@ class ManifestFile:
 
     @property
     def diff(self) -> str:
-        """The change as a unified diff, "" for none."""
+        """The change as a unified diff, "" if nothing changes."""
         change = FileChange(before=self.before, after=self.after, reason="")
         return unified_diff(change) if self.before != self.after else ""
 
 
-def annotation_wish(secret: str, registries: Sequence[Address]) -> AnnotationSpec:
-    """Return what is wanted. Raises UsageError for a name that no secret can have."""
+def build_annotation_spec(secret: str, registries: Sequence[Address]) -> AnnotationSpec:
+    """Return the request. Raises UsageError for an invalid secret name."""
     if problem := check_names(secret=secret):
         raise UsageError(problem)
     return AnnotationSpec(secret=secret, registries=tuple(registries))
 
 
-def annotate_manifests(paths: Sequence[str], wish: AnnotationSpec, *, in_place: bool) -> list[ManifestFile]:
-    """Return each file with the pull secret in it, written where `in_place` says so.
+def annotate_manifests(paths: Sequence[str], spec: AnnotationSpec, *, in_place: bool) -> list[ManifestFile]:
+    """Add the pull secret to each file; with `in_place`, write the files.
 
-    All are read before any is written. Raises UsageError where one cannot be read.
+    Reads all files before it writes any. Raises UsageError if one cannot be read.
     """
-    read = [_read(path, in_place=in_place) for path in paths]
-    files = [_annotated(path, state, wish) for path, state in zip(paths, read, strict=True)]
-    return [_written(file) if in_place and file.outcome is Outcome.PENDING else file for file in files]
+    read = [_read_file(path, in_place=in_place) for path in paths]
+    files = [_annotate_file(path, state, spec) for path, state in zip(paths, read, strict=True)]
+    return [_write_file(file) if in_place and file.outcome is Outcome.PENDING else file for file in files]
 
 
-def joined(files: Sequence[ManifestFile]) -> bytes:
-    """Return the texts as one stream of documents; a single one byte for byte."""
+def join_documents(files: Sequence[ManifestFile]) -> bytes:
+    """Return the texts as one stream of documents; a single text byte for byte."""
     parts: list[bytes] = []
     for content in (file.after.content or b"" for file in files):
         if not parts:
             parts.append(content)
             continue
         text = content.removeprefix(_MARK)
-        ended = parts[-1].endswith((b"\n", b"\r")) or not parts[-1]
-        begins = b"" if text.startswith(b"---") else b"...\n" if text.startswith(b"%") else b"---\n"
-        parts += [b"" if ended else b"\n", begins, text]
+        is_ended = parts[-1].endswith((b"\n", b"\r")) or not parts[-1]
+        separator = b"" if text.startswith(b"---") else b"...\n" if text.startswith(b"%") else b"---\n"
+        parts += [b"" if is_ended else b"\n", separator, text]
     return b"".join(parts)
 
 
-def manifests_exit_code(files: Sequence[ManifestFile]) -> ExitCode:
-    """Return what the command ends with."""
+def find_exit_code(files: Sequence[ManifestFile]) -> ExitCode:
+    """Return the exit code of the command."""
     outcomes = {file.outcome for file in files}
     if Outcome.FAILED in outcomes:
         return ExitCode.FAILED
     return ExitCode.REFUSED if Outcome.REFUSED in outcomes else ExitCode.DONE
 
 
-def _read(path: str, *, in_place: bool) -> FileState:
-    """Return a file with its mode and owner; what is no regular file, such as a pipe, only where it is not written."""
+def _read_file(path: str, *, in_place: bool) -> FileState:
+    """Return a file with its mode and owner. In place it must be a regular file; otherwise it may be a pipe."""
     if path == STANDARD_INPUT:
         return FileState(path="standard input", kind=FileKind.REGULAR, content=sys.stdin.buffer.read())
     try:
         facts = os.lstat(path) if in_place else os.stat(path)  # noqa: PTH116 - pathlib would read "" as "."
         if in_place and not stat.S_ISREG(facts.st_mode):
-            what = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "no regular file"
-            raise _unreadable(path, f"it is {what}, which is not written in place", "name the file itself")
+            kind = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"
+            raise _build_unreadable_error(
+                path, f"it is {kind}, and --in-place writes only regular files", "name the file itself"
+            )
         content = Path(path).read_bytes()
     except OSError as error:
-        raise _unreadable(
-            path, (error.strerror or str(error)).lower(), "check the name; folders are not read"
+        raise _build_unreadable_error(
+            path, (error.strerror or str(error)).lower(), "check the name; it must not be a directory"
         ) from None
     return FileState(
         path=path,
@@ -112,7 +114,7 @@ def _read(path: str, *, in_place: bool) -> FileState:
     )
 
 
-def _annotated(path: str, state: FileState, wish: AnnotationSpec) -> ManifestFile:
+def _annotate_file(path: str, state: FileState, spec: AnnotationSpec) -> ManifestFile:
     try:
         text = (state.content or b"").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -121,7 +123,7 @@ def _annotated(path: str, state: FileState, wish: AnnotationSpec) -> ManifestFil
             code="manifest-invalid", message=f"{state.path} line {line}: it is not UTF-8", hint="save it as UTF-8"
         )
         return ManifestFile(path=path, before=state, after=state, outcome=Outcome.REFUSED, problem=problem)
-    result = annotate(state.path, text, wish)
+    result = annotate(state.path, text, spec)
     if isinstance(result, Problem):
         return ManifestFile(path=path, before=state, after=state, outcome=Outcome.REFUSED, problem=result)
     after = replace(state, content=result.text.encode())
@@ -129,26 +131,26 @@ def _annotated(path: str, state: FileState, wish: AnnotationSpec) -> ManifestFil
     return ManifestFile(path=path, before=state, after=after, outcome=outcome, workloads=result.workloads)
 
 
-def _written(file: ManifestFile) -> ManifestFile:
-    """Put the text in the file's place in one step, with its mode, owner and attributes."""
+def _write_file(file: ManifestFile) -> ManifestFile:
+    """Replace the file in one step; it keeps its mode, owner and attributes."""
     path = Path(file.path)
     try:
         if path.is_symlink() or path.read_bytes() != file.before.content:
-            return _failed(file, "it was changed by somebody else meanwhile")
+            return _fail(file, "it was changed in the meantime")
         rewrite_file(file.path, file.after.content or b"")
     except OSError as error:
-        return _failed(file, (error.strerror or str(error)).lower())
+        return _fail(file, (error.strerror or str(error)).lower())
     return replace(file, outcome=Outcome.CHANGED)
 
 
-def _failed(file: ManifestFile, reason: str) -> ManifestFile:
+def _fail(file: ManifestFile, reason: str) -> ManifestFile:
     problem = Problem(
         code="manifest-unwritable",
-        message=f"{file.path} cannot be written: {reason}",
-        hint="it is as it was; take the result from standard output, without --in-place",
+        message=f"cannot write {file.path}: {reason}",
+        hint="the file is unchanged; omit --in-place to print the result instead",
     )
     return replace(file, outcome=Outcome.FAILED, problem=problem)
 
 
-def _unreadable(path: str, reason: str, hint: str) -> UsageError:
-    return UsageError.of("manifest-unreadable", f"{path} cannot be read: {reason}", hint)
+def _build_unreadable_error(path: str, reason: str, hint: str) -> UsageError:
+    return UsageError.of("manifest-unreadable", f"cannot read {path}: {reason}", hint)

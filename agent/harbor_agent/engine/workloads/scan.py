@@ -1,4 +1,4 @@
-"""Which workloads of a cluster would lose their pull secrets to an edit in KubeSphere's console."""
+"""Workloads of a cluster that would lose pull secrets when KubeSphere's console edits them."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadsReport:
-    """The workloads that have pull secrets, and which namespaces could not be looked at."""
+    """The workloads that have pull secrets, and the namespaces that could not be read."""
 
-    standings: tuple[SecretRetention, ...]
+    retentions: tuple[SecretRetention, ...]
     problems: tuple[Problem, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """FAILED where something could not be looked at, PENDING where an annotation is to be completed."""
+        """FAILED if a namespace could not be read, PENDING if an annotation is incomplete."""
         if self.problems:
             return ExitCode.FAILED
-        pending = any(one.status is Retention.INCOMPLETE for one in self.standings)
+        pending = any(one.status is Retention.INCOMPLETE for one in self.retentions)
         return ExitCode.PENDING if pending else ExitCode.DONE
 
 
 def scan_workloads(resolved: Resolved, namespaces: Sequence[str]) -> WorkloadsReport:
-    """Look at the live workloads of the namespaces named, or of all.
+    """Check the live workloads of the namespaces named, or of all.
 
-    Raises UsageError for a wrong kubeconfig, AgentError where the cluster does not answer.
+    Raises UsageError for an invalid kubeconfig, AgentError if the cluster does not answer.
     """
     from harbor_agent.kubernetes.workloads import list_workloads  # noqa: PLC0415 - lightkube is slow to import
 
     found = list_workloads(resolved.general.kubeconfig, resolved.request.flags.context, namespaces)
-    standings = (check_retention(workload) for workload in found.workloads)
-    return WorkloadsReport(standings=tuple(one for one in standings if one), problems=found.problems)
+    retentions = (check_retention(workload) for workload in found.workloads)
+    return WorkloadsReport(retentions=tuple(one for one in retentions if one), problems=found.problems)

@@ -1,4 +1,4 @@
-"""Which pull secrets the settings ask for."""
+"""The pull secrets that the settings request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def build_desired_secrets(
     force_conflicts: bool = False,
     report_leftovers: bool = True,
 ) -> list[DesiredSecret]:
-    """Return the secrets that the policies ask for, each once; `credentials` are by registry entry.
+    """Return the secrets that the policies request, each once; `credentials` are by registry entry.
 
     Raises UsageError for a secret without credentials, and for two registries that share a secret.
     """
@@ -50,7 +50,7 @@ def build_desired_secrets(
         if registry.address.entry not in credentials:
             raise UsageError.of(
                 "credentials-missing",
-                f"the secret {registry.secret.name} needs a login at {registry.address}, and none is named",
+                f"secret {registry.secret.name} needs a login at {registry.address}, and none is configured",
                 "add credentials to harbor-agent.yaml, or --username with --password-stdin or --password-file",
             )
         spec = SecretSpec(
@@ -83,6 +83,6 @@ def _require_one_registry_each(secrets: Sequence[DesiredSecret]) -> None:
             if one.spec.name == other.spec.name and one.namespaces.may_meet(other.namespaces):
                 raise UsageError.of(
                     "secret-name-shared",
-                    f"{one.spec.address} and {other.spec.address} want the same secret {one.spec.name}",
+                    f"{one.spec.address} and {other.spec.address} use the same secret {one.spec.name}",
                     "a secret is for one registry: give each its own `secret: {name: …}`",
                 )

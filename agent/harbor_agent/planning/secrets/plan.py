@@ -1,4 +1,4 @@
-"""What to do with a pull secret, decided from what the cluster holds under its name; pure."""
+"""What to do with a pull secret, decided from the secret that the cluster has under its name."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 def plan_secret_write(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> SecretPlan:
-    """Plan how to make the secret in the cluster as specified; service accounts are not part of it.
+    """Plan how to create or update the secret; service accounts are not part of it.
 
-    A secret of another type, an immutable one, and one that somebody else made for other registries too are
-    refused. Any other secret of somebody else's is updated and keeps its labels, so that it stays theirs.
+    A secret of another type, an immutable secret, and another owner's secret with logins for other registries are
+    refused. Any other secret of another owner is updated and keeps its labels, so that it stays theirs.
     """
     plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.PENDING)
     if observed is None:
-        return replace(plan, action=SecretAction.CREATE, reason="there is no such secret yet")
+        return replace(plan, action=SecretAction.CREATE, reason="the secret does not exist yet")
     differences = _list_differences(spec, observed)
     problem = _find_obstacle(spec, namespace, observed, differences)
     if problem:
         return replace(plan, outcome=Outcome.REFUSED, reason=problem.message, problem=problem, differences=differences)
     if not differences:
-        return replace(plan, outcome=Outcome.UNCHANGED, reason="the secret is as wanted")
-    owner = "" if observed.is_ours else "; it was made by somebody else and keeps its labels"
+        return replace(plan, outcome=Outcome.UNCHANGED, reason="the secret is up to date")
+    owner = "" if observed.is_ours else "; it was not created by harbor-agent and keeps its labels"
     reason = f"the secret differs: {', '.join(differences)}{owner}"
     return replace(plan, action=SecretAction.UPDATE, reason=reason, differences=differences)
 
@@ -51,9 +51,9 @@ def plan_secret_write(spec: SecretSpec, namespace: str, observed: ObservedSecret
 def plan_secret_removal(
     name: str, namespace: str, address: Address, observed: ObservedSecret | None, attached: Sequence[str]
 ) -> SecretPlan:
-    """Plan the removal of the secret for `address`, if this tool made it, from the `attached` service accounts first.
+    """Plan to detach the secret for `address` from the `attached` service accounts and delete it, if it is ours.
 
-    A secret of ours that by now holds logins for other registries only, as after a move, is left alone.
+    A secret of ours that now holds only logins for other registries, as after a move, is left alone.
     """
     other = _find_other_registry(name, namespace, observed, address) if observed else None
     accounts = tuple(ServiceAccountResult(name=account, outcome=Outcome.PENDING) for account in attached if not other)
@@ -62,11 +62,11 @@ def plan_secret_removal(
         name=name,
         outcome=Outcome.PENDING,
         action=SecretAction.REMOVE,
-        reason="the secret goes",
+        reason="the secret will be deleted",
         service_accounts=accounts,
     )
     if observed is None:
-        return replace(plan, outcome=Outcome.UNCHANGED, action=SecretAction.NONE, reason="there is no such secret")
+        return replace(plan, outcome=Outcome.UNCHANGED, action=SecretAction.NONE, reason="the secret does not exist")
     if problem := other or (None if observed.is_ours else _describe_foreign(name, namespace)):
         return replace(plan, outcome=Outcome.SKIPPED, action=SecretAction.NONE, reason=problem.message, problem=problem)
     return plan
@@ -75,8 +75,8 @@ def plan_secret_removal(
 def _describe_foreign(name: str, namespace: str) -> Problem:
     return Problem(
         code="secret-not-ours",
-        message=f"secret {name} in namespace {namespace} was made by somebody else and stays",
-        hint=f"if nobody needs it: kubectl -n {namespace} delete secret {name}",
+        message=f"secret {name} in namespace {namespace} was not created by harbor-agent and is not removed",
+        hint=f"if it is not needed any more: kubectl -n {namespace} delete secret {name}",
     )
 
 
@@ -86,8 +86,9 @@ def _find_other_registry(name: str, namespace: str, observed: ObservedSecret, ad
         return None
     return Problem(
         code="secret-of-another-registry",
-        message=f"secret {name} in namespace {namespace} is for {', '.join(sorted(hosts))} and not {address}; it stays",
-        hint=f"name its registry to remove it: --registry {min(hosts)}",
+        message=f"secret {name} in namespace {namespace} is for {', '.join(sorted(hosts))}, not {address}; "
+        "it is not removed",
+        hint=f"to remove it, run the command with --registry {min(hosts)}",
     )
 
 
@@ -126,7 +127,9 @@ def _find_obstacle(
 ) -> Problem | None:
     """Return why the observed secret cannot or must not become the one specified, None if it can."""
     secret = f"secret {spec.name} in namespace {namespace}"
-    replace_it = f"kubectl -n {namespace} delete secret {spec.name}, then run again; or choose another --secret-name"
+    replace_it = (
+        f"kubectl -n {namespace} delete secret {spec.name}, then run the command again; or choose another --secret-name"
+    )
     if observed.type != SECRET_TYPE:
         message = f"{secret} exists with type {observed.type}, and a secret's type cannot change"
         return Problem(code="secret-type-mismatch", message=message, hint=replace_it)
@@ -138,6 +141,6 @@ def _find_obstacle(
     host = parse_host(build_registry_key(spec.address, "plain"))
     others = {key for key in read_logins(observed.payload) if parse_host(key) != host}
     if others and not observed.is_ours:
-        message = f"{secret} was made by somebody else and holds logins for {', '.join(sorted(others))}"
+        message = f"{secret} was not created by harbor-agent and holds logins for {', '.join(sorted(others))}"
         return Problem(code="secret-of-another-owner", message=message, hint="choose another --secret-name")
     return None

@@ -10,7 +10,7 @@ from harbor_agent.views.json.common import begin_document, describe_problem, exp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.secrets.commands import ShownSecret
+    from harbor_agent.engine.secrets.commands import ManagedSecret
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.views.json.common import Json
 
@@ -53,7 +53,7 @@ def build_secret_document(secrets: SecretsReport, exit_code: int) -> Json:
     }
 
 
-def build_secrets_document(secrets: Sequence[ShownSecret]) -> Json:
+def build_secrets_document(secrets: Sequence[ManagedSecret]) -> Json:
     """Return the object that `secret show -o json` prints."""
     return {
         **begin_document(SECRETS_SCHEMA),

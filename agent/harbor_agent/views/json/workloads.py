@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.workloads.manifests import manifests_exit_code
+from harbor_agent.engine.workloads.manifests import find_exit_code
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.secrets.retention import Retention
 from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem, explain
@@ -27,7 +27,7 @@ def build_manifests_document(files: Sequence[ManifestFile]) -> Json:
     """Return the object that `workloads annotate -o json` prints."""
     return {
         **begin_document(MANIFESTS_SCHEMA),
-        "exit_code": int(manifests_exit_code(files)),
+        "exit_code": int(find_exit_code(files)),
         "summary": count_outcomes((file.outcome for file in files), [status.value for status in _STATUSES]),
         "files": [
             {
@@ -44,12 +44,12 @@ def build_manifests_document(files: Sequence[ManifestFile]) -> Json:
 
 def build_workloads_document(report: WorkloadsReport) -> Json:
     """Return the object that `workloads scan -o json` prints."""
-    statuses = [one.status for one in report.standings]
+    statuses = [one.status for one in report.retentions]
     return {
         **begin_document(WORKLOADS_SCHEMA),
         "exit_code": int(report.exit_code),
         "summary": {status.value: statuses.count(status) for status in Retention},
-        "workloads": [_describe_retention(one) for one in report.standings],
+        "workloads": [_describe_retention(one) for one in report.retentions],
         "warnings": [describe_problem(problem) for problem in report.problems],
     }
 

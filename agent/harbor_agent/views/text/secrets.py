@@ -12,7 +12,7 @@ from harbor_agent.views.text.style import indent, render_problem, render_warning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.secrets.commands import ShownSecret
+    from harbor_agent.engine.secrets.commands import ManagedSecret
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.secret import SecretResult
@@ -26,7 +26,7 @@ def secrets_text(report: SecretsReport) -> str:
     return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
 
 
-def shown_secrets_text(secrets: Sequence[ShownSecret]) -> str:
+def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
     """Return a line per secret, and a last line that counts them."""
     lines = [
         f"{secret.namespace}/{secret.name}  {secret.username} at {secret.registry}"

@@ -27,9 +27,9 @@ def manifests_text(files: Sequence[ManifestFile]) -> str:
 def workloads_text(report: WorkloadsReport) -> str:
     """Return a line per workload with its problem below, and a last line that counts them."""
     lines: list[str] = []
-    for one in report.standings:
+    for one in report.retentions:
         lines += [f"{one.workload}: {one.status.value}", *(render_problem(one.problem) if one.problem else ())]
-    found = [one.status for one in report.standings]
+    found = [one.status for one in report.retentions]
     counted = ", ".join(f"{found.count(status)} {status.value}" for status in Retention)
     return "\n".join([*lines, f"Workloads with pull secrets: {counted}"])
 

@@ -15,7 +15,7 @@ from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.rollout.run import Report
 from harbor_agent.engine.schedule.install import InstalledSchedule, LastRun
-from harbor_agent.engine.secrets.commands import ShownSecret
+from harbor_agent.engine.secrets.commands import ManagedSecret
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.engine.workloads.manifests import ManifestFile
 from harbor_agent.engine.workloads.scan import WorkloadsReport
@@ -147,7 +147,7 @@ MANIFEST = ManifestFile(
     ),
 )
 SCAN = WorkloadsReport(
-    standings=(SecretRetention(workload=WORKLOAD, status=Retention.INCOMPLETE, missing=("c",)),), problems=(PROBLEM,)
+    retentions=(SecretRetention(workload=WORKLOAD, status=Retention.INCOMPLETE, missing=("c",)),), problems=(PROBLEM,)
 )
 KEYS = TrustReport(
     keys=(HostKey(host="192.168.0.2", known_as="192.168.0.2", nodes=("node1",), status=KeyStatus.UNREACHABLE),)
@@ -162,7 +162,7 @@ DOCUMENTS = {
     "harbor-agent/schedules/2": build_schedules_document([SCHEDULE]),
     "harbor-agent/secret/2": build_secret_document(SECRETS, 1),
     "harbor-agent/secrets/2": build_secrets_document(
-        [ShownSecret(namespace="demo", name="harbor-pull", registry="h.lan", username="robot")]
+        [ManagedSecret(namespace="demo", name="harbor-pull", registry="h.lan", username="robot")]
     ),
     "harbor-agent/trust/2": build_trust_document(KEYS),
     "harbor-agent/workloads/2": build_workloads_document(SCAN),
