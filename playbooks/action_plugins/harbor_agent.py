@@ -1,4 +1,4 @@
-"""One step of harbor-agent on the host of the task: what is decided, and what is done, is decided in the package."""
+"""One phase of harbor-agent for the host of the task; the package does the work."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ _ARGUMENTS = frozenset({"phase", "config", "run_id", "repair", "accept_restart",
 
 
 class ActionModule(ActionBase):
-    """Takes `phase`: login, probe, plan, apply, verify or secret; the host's harbor_ variables say what is wanted."""
+    """The module `harbor_agent`. Its argument `phase` is login, probe, plan, apply, verify or secret."""
 
     _supports_check_mode = True
     _supports_async = False
     _VALID_ARGS = _ARGUMENTS
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `changed`, `diff` and what else there is to tell of the host."""
+        """Return the result of the phase: `changed`, `diff`, `msg` and more. Raises AnsibleActionFail."""
         result = super().run(tmp, task_vars)
         hostvars = task_vars["hostvars"]
         request = TaskRequest(
-            node=self._node(task_vars["inventory_hostname"], task_vars),
-            nodes=[self._node(host, hostvars[host]) for host in task_vars["ansible_play_hosts_all"]],
+            node=self._build_node(task_vars["inventory_hostname"], task_vars),
+            nodes=[self._build_node(host, hostvars[host]) for host in task_vars["ansible_play_hosts_all"]],
             check_mode=self._task.check_mode,
             **{name: value for name, value in self._task.args.items() if value is not None},
         )
         try:
             return result | run_task(request, TaskTransport(self))
         except AgentError as error:
-            message = f"{error.problem.message} [{error.problem.code}]"
-            raise AnsibleActionFail(f"{message}; {error.problem.hint}") from None
+            problem = error.problem
+            hint = f"; {problem.hint}" if problem.hint else ""
+            raise AnsibleActionFail(f"{problem.message} [{problem.code}]{hint}") from None
 
-    def _node(self, name: str, variables: dict[str, Any]) -> Node:
+    def _build_node(self, name: str, variables: dict[str, Any]) -> Node:
         templated = {key: self._templar.template(variables[key]) for key in variables if key.startswith("harbor_")}
         skip = templated.get("harbor_skip")
         return Node(

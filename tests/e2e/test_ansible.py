@@ -110,7 +110,7 @@ def test_the_playbook_changes_proves_and_then_has_nothing_to_do(
         "changed=1",
         "changed=1",
     ]
-    assert "Look once more at what was changed" in first.stdout
+    assert "Verify the changed node again" in first.stdout
     assert second.returncode == 0
     assert "changed=1" not in second.stdout
     assert over_ssh.code == 0
