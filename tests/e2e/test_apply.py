@@ -111,9 +111,9 @@ def test_neither_a_wrong_login_nor_a_plan_changes_anything(story: Story) -> None
 
 
 def test_a_plan_announces_the_containers_that_a_restart_stops(story: Story) -> None:
-    bounced = {node["node"]: node["containers_stopped"] for node in story.plan.document["nodes"]}
-    assert [container["name"] for container in bounced["node1"]] == ["web"]
-    assert bounced["node2"] == bounced["node3"] == []
+    stopped = {node["node"]: node["containers_stopped"] for node in story.plan.document["nodes"]}
+    assert [container["name"] for container in stopped["node1"]] == ["web"]
+    assert stopped["node2"] == stopped["node3"] == []
 
 
 def test_every_node_is_changed_and_proved_by_a_pull(story: Story) -> None:
