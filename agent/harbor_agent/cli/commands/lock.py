@@ -36,7 +36,7 @@ def release(*, yes: options.UnusedYes = False) -> ExitCode:  # noqa: ARG001 - se
     """Clear the entry of a killed run; a live run keeps the lock."""
     from harbor_agent.engine.history.lock import release_lock
 
-    print_result(f"released the lock; it was {_describe_lock(release_lock())}")
+    print_result(f"Lock: released; before: {_describe_lock(release_lock())}")
     return ExitCode.DONE
 
 
