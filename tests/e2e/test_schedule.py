@@ -287,7 +287,7 @@ def test_a_fight_ends_in_quarantine_and_a_reinstalled_node_is_told(scheduled: Co
     assert scheduled.run_now() == 5
     assert scheduled.metrics()["nodes.unmanaged"] == 1
     assert not scheduled.trusts(fought)
-    assert f"{_DROP_IN} (it does not say who writes it)" in scheduled.said()
+    assert f"{_DROP_IN} (the file does not name it)" in scheduled.said()
     # The quarantine is in the state of ops, so ops ends it.
     assert scheduled.agent("drift", "release", "node2").code == 0
     assert scheduled.run_now() == 3

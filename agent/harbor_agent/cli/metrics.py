@@ -64,7 +64,7 @@ class Measurement:
             return None
         seconds = time.monotonic() - self._began
         summary = DriftRunSummary(
-            exit_code=int(code), moment=time.time(), seconds=seconds, report=self._report, ended=ended
+            exit_code=int(code), ended_at=time.time(), seconds=seconds, report=self._report, correction=ended
         )
         return write_metrics(self.file, summary)
 

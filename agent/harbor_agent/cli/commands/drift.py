@@ -90,7 +90,7 @@ def drift(
     login: LoginOptions,
     route: options.RouteOption = None,
     verify_image: options.VerifyImage = None,
-    correct: Correct = False,
+    correct_nodes: Correct = False,
     max_nodes: MaxNodes = None,
     max_drifted: MaxDrifted = None,
     live_restore: options.LiveRestore = False,
@@ -109,11 +109,11 @@ def drift(
     if subcommand.invoked_subcommand:
         return None
     from harbor_agent.engine.drift.detect import detect_drift
-    from harbor_agent.engine.drift.metrics import metrics_file
+    from harbor_agent.engine.drift.metrics import parse_metrics_path
     from harbor_agent.engine.request.request import RunRequest
 
     progress = Progress(verbose)
-    with Measurement(metrics_file(metrics) if metrics else None) as measurement:
+    with Measurement(parse_metrics_path(metrics) if metrics else None) as measurement:
         limits = {
             "max_nodes": max_nodes,
             "max_drifted": _parse_amount(max_drifted) if max_drifted is not None else None,
@@ -124,7 +124,7 @@ def drift(
         )
         report = detect_drift(request, progress)
         measurement.record(report)
-        if not correct:
+        if not correct_nodes:
             return _finish(measurement, report, report.exit_code, output)
         limits_given = {name: value for name, value in limits.items() if value is not None}
         return _correct(measurement, report, limits_given, progress, output, accept_restart=accept_restart, yes=yes)
@@ -137,7 +137,7 @@ def release(node: NodeName, *, yes: options.UnusedYes = False) -> ExitCode:  # n
 
     The node is corrected again when it drifts; its earlier corrections no longer count.
     """
-    from harbor_agent.engine.drift.correct import release as release_node
+    from harbor_agent.engine.drift.correct import release_node
 
     found = release_node(node)
     print_result(f"released {node}; it was in quarantine since {found.since}: {found.reason}")
@@ -163,7 +163,7 @@ def _correct(
     accept_restart: bool,
     yes: bool,
 ) -> ExitCode:
-    from harbor_agent.engine.drift.correct import choose_corrections, correct, correction_exit_code
+    from harbor_agent.engine.drift.correct import choose_corrections, correct_nodes, correction_exit_code
 
     allowed = replace(report.general.drift, **limits)  # type: ignore[arg-type]  # each is of its option's type
     corrections = choose_corrections(report, allowed, accept_restart=accept_restart)
@@ -172,7 +172,7 @@ def _correct(
     if corrections.chosen:
         confirm_plan([node.planned for node in corrections.chosen], None, yes=yes)
         with graceful_stop() as stop:
-            ended = correct(corrections, progress, stop)
+            ended = correct_nodes(corrections, progress, stop)
     code = correction_exit_code(corrections, ended)
     return _finish(measurement, corrections.report, code, output, ended=ended, blocked_by=corrections.blocked_by)
 

@@ -1,4 +1,4 @@
-"""Bring drifted nodes back to what a person asked for before, and to nothing else: apply under a stricter policy."""
+"""Corrects drifted nodes: an apply that restores only what a person applied before (docs/decisions/0021)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _REFUSED = frozenset({"drift-quarantined", "containers-would-stop"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """What will be corrected, of all that drifted. `blocked_by` is why nothing will, although it might."""
+    """The drifted nodes that will be corrected; `blocked_by` is the reason if none will be, regardless of the node."""
 
     report: DriftReport
     chosen: tuple[DriftedNode, ...] = ()
@@ -44,28 +44,28 @@ class Corrections:
 
 
 def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_restart: bool) -> Corrections:
-    """Choose the nodes that may be brought back; every other drifted node gets the problem that forbids it.
+    """Choose the nodes to correct; every other drifted node gets the problem that forbids its correction.
 
-    A node on which a fight shows goes into quarantine here. Raises UsageError where no registry is named.
+    A node on which another program reverts corrections goes into quarantine. Raises UsageError if no registry is named.
     """
     require_registry([node.planned.policy for node in report.nodes])
     drifted = [node for node in report.nodes if node.status is DriftStatus.DRIFT]
     recorded = sum(1 for node in report.nodes if node.planned.state and find_record(node.planned.state))
     if is_suspect(len(drifted), recorded, limits):
-        return Corrections(report=report, blocked_by=_suspect(len(drifted), recorded, limits))
+        return Corrections(report=report, blocked_by=_describe_suspect_drift(len(drifted), recorded, limits))
     try:
-        with CorrectionLog() as memory:
-            judged = {node.name: _check_allowed(node, memory, accept_restart=accept_restart) for node in drifted}
+        with CorrectionLog() as log:
+            checked = {node.name: _check_allowed(node, log, accept_restart=accept_restart) for node in drifted}
     except AgentError as error:
-        return Corrections(report=report, blocked_by=_without_memory(error.problem))
-    free = [node for node in judged.values() if node.problem is None]
-    judged |= {node.name: replace(node, problem=_left_over(limits)) for node in free[limits.max_nodes :]}
-    nodes = tuple(judged.get(node.name, node) for node in report.nodes)
+        return Corrections(report=report, blocked_by=_describe_missing_history(error.problem))
+    free = [node for node in checked.values() if node.problem is None]
+    checked |= {node.name: replace(node, problem=_describe_node_limit(limits)) for node in free[limits.max_nodes :]}
+    nodes = tuple(checked.get(node.name, node) for node in report.nodes)
     return Corrections(report=replace(report, nodes=nodes), chosen=tuple(free[: limits.max_nodes]))
 
 
-def correct(corrections: Corrections, listener: Listener, stop: StopRequest) -> Report:
-    """Correct the chosen nodes one by one, and stop at the first that fails. Raises as `apply_run` does."""
+def correct_nodes(corrections: Corrections, listener: Listener, stop: StopRequest) -> Report:
+    """Correct the chosen nodes one by one, and stop at the first failure. Raises as `apply_run` does."""
     report = corrections.report
     rollout = replace(report.general.rollout, canary=0, batch=1, max_failed=0, max_unreachable=0)
     nodes = tuple(node.planned for node in corrections.chosen)
@@ -76,23 +76,23 @@ def correct(corrections: Corrections, listener: Listener, stop: StopRequest) -> 
         credentials=read_logins([report.general, *(node.policy for node in nodes)]),
         kind=RunKind.CORRECT,
     )
-    with CorrectionLog() as memory:
-        added = memory.add([corrected for node in corrections.chosen for corrected in _found(node)])
+    with CorrectionLog() as log:
+        added = log.add([corrected for node in corrections.chosen for corrected in _list_corrected_files(node)])
         try:
             ended = apply_run(run_plan, listener, stop)
         except AgentError:
             with suppress(HistoryError):
-                memory.forget(added, [node.name for node in corrections.chosen])
+                log.forget(added, [node.name for node in corrections.chosen])
             raise
         try:
-            memory.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
-        except HistoryError as error:  # nodes were changed: the report of that is not to be lost
+            log.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
+        except HistoryError as error:  # the report of the nodes that were changed must not get lost
             ended = replace(ended, warnings=(*ended.warnings, error.problem))
     return ended
 
 
 def correction_exit_code(corrections: Corrections, ended: Report | None) -> ExitCode:
-    """Return the exit code of a correction: the run's, and that of what it left as it is."""
+    """Return the exit code of a correction: that of the run and of the nodes that it did not correct."""
     chosen = {node.name for node in corrections.chosen} if ended else set()
     rest = [node for node in corrections.report.nodes if node.name not in chosen]
     codes = [drift_exit_code(node.status for node in rest)]
@@ -102,45 +102,45 @@ def correction_exit_code(corrections: Corrections, ended: Report | None) -> Exit
     return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else most_severe(codes)
 
 
-def release(node: str) -> Quarantine:
-    """Let a node out of quarantine. Raises UsageError (`drift-not-quarantined`) where it is in none."""
-    with CorrectionLog() as memory:
-        found = memory.release(node)
+def release_node(node: str) -> Quarantine:
+    """Release a node from quarantine. Raises UsageError (`drift-not-quarantined`) if it is not in quarantine."""
+    with CorrectionLog() as log:
+        found = log.release(node)
     if found is None:
         message = f"{node} is not in quarantine"
-        raise UsageError.of("drift-not-quarantined", message, "harbor-agent drift lists the nodes that are")
+        raise UsageError.of("drift-not-quarantined", message, "list the quarantined nodes with harbor-agent drift")
     return found
 
 
-def _check_allowed(node: DriftedNode, memory: CorrectionLog, *, accept_restart: bool) -> DriftedNode:
+def _check_allowed(node: DriftedNode, log: CorrectionLog, *, accept_restart: bool) -> DriftedNode:
     """Return the node with the problem that forbids its correction, if there is one."""
     if node.quarantine:
-        return replace(node, problem=_quarantined(node.quarantine))
-    if problem := _not_approved(node):
+        return replace(node, problem=_describe_quarantine(node.quarantine))
+    if problem := _find_missing_approval(node):
         return replace(node, problem=problem)
     planned = node.planned if accept_restart else refuse_unconsented(node.planned)
     if planned.problem:
         return replace(node, planned=planned, problem=planned.problem)
     if planned.outcome is not Outcome.PENDING:
-        return replace(node, problem=_edit_kept(node))
-    found = {corrected.path: corrected.found for corrected in _found(node)}
-    lost = find_reverted_file(found, memory.of_node(node.name))
-    if lost is None:
+        return replace(node, problem=_describe_kept_edit(node))
+    found = {corrected.path: corrected.found for corrected in _list_corrected_files(node)}
+    reverted = find_reverted_file(found, log.list_of_node(node.name))
+    if reverted is None:
         return node
-    quarantine = _new_quarantine(node, *lost)
-    memory.quarantine(quarantine)
-    return replace(node, quarantine=quarantine, problem=_quarantined(quarantine))
+    quarantine = _build_quarantine(node, *reverted)
+    log.quarantine(quarantine)
+    return replace(node, quarantine=quarantine, problem=_describe_quarantine(quarantine))
 
 
-def _found(node: DriftedNode) -> list[CorrectedFile]:
-    """Return what is on the node where the correction will change something; the daemon itself is the path ""."""
+def _list_corrected_files(node: DriftedNode) -> list[CorrectedFile]:
+    """Return the files that the correction will change, as they are now; the path "" is the daemon itself."""
     plan = node.planned.decision
     changes = plan.changes if isinstance(plan, Plan) else ()
     found = [CorrectedFile(node=node.name, path=change.path, found=hash_content(change.before)) for change in changes]
     return found or [CorrectedFile(node=node.name, path="", found="")]
 
 
-def _new_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
+def _build_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
     plan = node.planned.decision
     changes = plan.changes if isinstance(plan, Plan) else ()
     contents = {change.path: change.before.content or b"" for change in changes}
@@ -153,57 +153,61 @@ def _new_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
     )
 
 
-def _quarantined(quarantine: Quarantine) -> Problem:
-    owner = f"the file says '{quarantine.owner}'" if quarantine.owner else "it does not say who writes it"
-    what = f"somebody else rewrites {quarantine.path} ({owner})" if quarantine.path else "dockerd keeps being set back"
+def _describe_quarantine(quarantine: Quarantine) -> Problem:
+    owner = f"the file says '{quarantine.owner}'" if quarantine.owner else "the file does not name it"
+    if quarantine.path:
+        cause = f"another program rewrites {quarantine.path} ({owner})"
+    else:
+        cause = "dockerd returns to its earlier configuration"
     return Problem(
         code="drift-quarantined",
-        message=f"{what}: {quarantine.reason}; only reported since {quarantine.since}",
-        hint=f"set the registry where that comes from, then harbor-agent drift release {quarantine.node}",
+        message=f"{cause}: {quarantine.reason}; in quarantine since {quarantine.since}",
+        hint=f"configure the registry in that program, then run harbor-agent drift release {quarantine.node}",
     )
 
 
-def _not_approved(node: DriftedNode) -> Problem | None:
+def _find_missing_approval(node: DriftedNode) -> Problem | None:
     record = find_record(node.planned.state) if node.planned.state else None
     if record and record.approved_run and record.policy_digest == policy_digest(node.planned.policy):
         return None
-    run = f"what run {record.run_id} applied" if record else "anything that was applied"
+    run = f"run {record.run_id}" if record else "any run"
     return Problem(
         code="drift-not-approved",
-        message=f"what is wanted of it today is not {run}, so nobody has asked for it there yet",
-        hint="harbor-agent apply shows the plan and asks",
+        message=f"the current settings differ from those of {run} and have not been approved for this node",
+        hint="run harbor-agent apply, which shows the plan and asks",
     )
 
 
-def _edit_kept(node: DriftedNode) -> Problem:
+def _describe_kept_edit(node: DriftedNode) -> Problem:
     return Problem(
         code="drift-edit-kept",
-        message=f"nothing is to be corrected, what is wanted is in force all the same: {node.planned.reason}",
-        hint="harbor-agent apply takes the edit into the record; or undo it by hand",
+        message=f"no correction needed, the setting is still in effect: {node.planned.reason}",
+        hint="run harbor-agent apply to accept the edit into the record, or undo the edit",
     )
 
 
-def _left_over(limits: DriftLimits) -> Problem:
+def _describe_node_limit(limits: DriftLimits) -> Problem:
     return Problem(
         code="drift-left-over",
-        message=f"left for another run: one corrects {limits.max_nodes} nodes at most",
+        message=f"not corrected in this run, which corrects at most {limits.max_nodes} nodes",
         hint="run it again, or raise drift.max_nodes",
     )
 
 
-def _suspect(drifted: int, recorded: int, limits: DriftLimits) -> Problem:
+def _describe_suspect_drift(drifted: int, recorded: int, limits: DriftLimits) -> Problem:
     return Problem(
         code="drift-suspect",
         message=f"{drifted} of {recorded} nodes drifted at once, more than drift.max_drifted ({limits.max_drifted}) "
-        "allows: likelier our input is wrong than all of them, so nothing is corrected",
-        hint="look at settings and inventory; then raise --max-drifted, or harbor-agent apply",
+        "allows; nothing is corrected, because an error in settings or inventory is more likely",
+        hint="check settings and inventory; then raise --max-drifted, or run harbor-agent apply",
     )
 
 
-def _without_memory(problem: Problem) -> Problem:
+def _describe_missing_history(problem: Problem) -> Problem:
     return Problem(
         code="drift-without-history",
-        message=f"without a history a fight would not show, so nothing is corrected: {problem.message}",
+        message="nothing is corrected: without the history, files that another program reverts cannot be detected: "
+        f"{problem.message}",
         hint=problem.hint,
     )
 

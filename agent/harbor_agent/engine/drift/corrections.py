@@ -1,4 +1,4 @@
-"""What was corrected where, and the nodes that are only reported because somebody else undoes it."""
+"""The log of corrections, and the nodes in quarantine, on which another program reverts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harbor_agent.model.runs import PastCorrection, Quarantine
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-# Enough for years of a healthy fleet, and for a day of a fight on every node of a large one.
+# Enough for years of a healthy cluster, and for a day if every node of a large one is corrected again and again.
 _MOST_CORRECTIONS = 20_000
 _ADD = "INSERT INTO correction (node, path, found, clock, boot_id, uptime) VALUES (?, ?, ?, ?, ?, ?)"
 _PRUNE = "DELETE FROM correction WHERE number <= (SELECT MAX(number) FROM correction) - ?"
@@ -21,7 +21,7 @@ _QUARANTINE = "INSERT OR REPLACE INTO quarantine (node, since, path, reason, own
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedFile:
-    """One file that a run is about to correct, as it was found (see `PastCorrection`)."""
+    """A file that a run is about to correct, as it is before (see `PastCorrection`)."""
 
     node: str
     path: str
@@ -29,12 +29,12 @@ class CorrectedFile:
 
 
 class CorrectionLog(Database):
-    """The memory of corrections. Every method raises HistoryError (`history-unusable`)."""
+    """The corrections and quarantines. Every method raises HistoryError (`history-unusable`)."""
 
     def add(self, corrections: Sequence[CorrectedFile]) -> int:
-        """Write down what is about to be corrected, before it is: a run that is killed counts.
+        """Record corrections before they are carried out, so that a killed run counts too.
 
-        Returns a number for what was there before, which `forget` takes.
+        Returns the number of the last correction before, for `forget`.
         """
         now = Moment.now()
         rows = [(c.node, c.path, c.found, now.unix_time, now.boot_id, now.uptime) for c in corrections]
@@ -45,14 +45,14 @@ class CorrectionLog(Database):
         return last
 
     def forget(self, added: int, nodes: Collection[str]) -> None:
-        """Take back what `add` wrote for nodes that were not touched after all; `added` is its answer."""
+        """Delete what `add` recorded for nodes that were not changed after all; `added` is what it returned."""
         with self.translate_errors(), self.write_all_or_nothing():
             self.connection.executemany(
                 "DELETE FROM correction WHERE number > ? AND node = ?", [(added, node) for node in nodes]
             )
 
-    def of_node(self, node: str) -> list[PastCorrection]:
-        """Return what was corrected on a node since it was last released, newest first."""
+    def list_of_node(self, node: str) -> list[PastCorrection]:
+        """Return the corrections of a node since its last release, newest first."""
         now = Moment.now()
         with self.translate_errors():
             query = "SELECT * FROM correction WHERE node = ? ORDER BY number DESC"
@@ -74,15 +74,15 @@ class CorrectionLog(Database):
         with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute(_QUARANTINE, values)
 
-    def quarantines(self) -> dict[str, Quarantine]:
+    def list_quarantines(self) -> dict[str, Quarantine]:
         """Return the nodes in quarantine, by name."""
         with self.translate_errors():
             rows = self.connection.execute("SELECT * FROM quarantine").fetchall()
         return {row["node"]: Quarantine(**{name: row[name] for name in row.keys()}) for row in rows}  # noqa: SIM118 - no mapping
 
     def release(self, node: str) -> Quarantine | None:
-        """Let a node out of quarantine, and forget what was corrected there; None where it was in none."""
-        found = self.quarantines().get(node)
+        """Release a node from quarantine and delete its corrections; returns None if it was not in quarantine."""
+        found = self.list_quarantines().get(node)
         with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute("DELETE FROM quarantine WHERE node = ?", (node,))
             self.connection.execute("DELETE FROM correction WHERE node = ?", (node,))

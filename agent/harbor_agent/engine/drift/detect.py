@@ -1,4 +1,4 @@
-"""How nodes stand against what they remember, and that against what is wanted today. Nothing is changed."""
+"""Compares nodes with their records, and the records with the current settings. Changes nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _UNSEEN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftedNode:
-    """One node: what differs (None where that is not known), and what makes it be left alone, if anything does."""
+    """One node: its differences if they are known, and the problem that forbids its correction."""
 
     planned: PlannedNode
     status: DriftStatus
@@ -51,7 +51,7 @@ class DriftedNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """All nodes that were asked for. `general` is today's policy, as far as one is named."""
+    """All selected nodes. `general` is the current policy without variables of nodes."""
 
     request: RunRequest
     general: Policy
@@ -60,40 +60,40 @@ class DriftReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code where nothing is corrected."""
+        """The exit code if nothing is corrected."""
         return drift_exit_code(node.status for node in self.nodes)
 
 
 def detect_drift(request: RunRequest, listener: Listener) -> DriftReport:
-    """Look at every node. Raises UsageError for a wrong inventory or wrong settings; a registry need not be named."""
+    """Detect drift on every node. Raises UsageError for an error in inventory or settings; a registry is not needed."""
     resolved = resolve(request, load_nodes(request.selection, listener))
     planned = plan_nodes(open_transport(request.selection), resolved.nodes, request, listener)
-    quarantines, warnings = _quarantines()
+    quarantines, warnings = _load_quarantines()
     return DriftReport(
         request=request,
         general=resolved.general,
-        nodes=tuple(_judged(one, quarantines.get(one.node.name)) for one in planned),
+        nodes=tuple(_classify_node(one, quarantines.get(one.node.name)) for one in planned),
         warnings=warnings,
     )
 
 
-def _quarantines() -> tuple[dict[str, Quarantine], tuple[Problem, ...]]:
-    from harbor_agent.engine.drift.corrections import CorrectionLog  # noqa: PLC0415 - SQLite is not needed by commands that do not ask for it
+def _load_quarantines() -> tuple[dict[str, Quarantine], tuple[Problem, ...]]:
+    from harbor_agent.engine.drift.corrections import CorrectionLog  # noqa: PLC0415 - other commands need no SQLite
 
     try:
-        with CorrectionLog() as memory:
-            return memory.quarantines(), (memory.moved_aside,) if memory.moved_aside else ()
+        with CorrectionLog() as log:
+            return log.list_quarantines(), (log.moved_aside,) if log.moved_aside else ()
     except AgentError as error:
         return {}, (error.problem,)
 
 
-def _judged(planned: PlannedNode, quarantine: Quarantine | None) -> DriftedNode:
+def _classify_node(planned: PlannedNode, quarantine: Quarantine | None) -> DriftedNode:
     state = planned.state
     if state is None:
         status = _UNSEEN[planned.outcome]
         return DriftedNode(planned=planned, status=status, reason=planned.reason, problem=planned.problem)
-    if blind := _why_unknown(planned, state):
-        status, problem = blind
+    if obstacle := _find_obstacle(planned, state):
+        status, problem = obstacle
         return DriftedNode(planned=planned, status=status, reason=problem.message, problem=problem)
     drift = classify(state, policy_digest(planned.policy) if planned.policy.registries else None)
     absent = f"{find_runtime(state).NAME}-absent"
@@ -108,12 +108,12 @@ def _judged(planned: PlannedNode, quarantine: Quarantine | None) -> DriftedNode:
     )
 
 
-def _why_unknown(planned: PlannedNode, state: NodeState) -> tuple[DriftStatus, Problem] | None:
-    """Return why the record says nothing: it cannot be read, or is about to change."""
+def _find_obstacle(planned: PlannedNode, state: NodeState) -> tuple[DriftStatus, Problem] | None:
+    """Return why the record cannot be compared: it is unreadable, or about to change."""
     known = [*state.unreadable, *(planned.decision.warnings if planned.decision else ())]
     problems = {problem.code: problem for problem in known}
     if not state.system.privileged:
-        without = Problem(code="not-root", message="the record on the node can be read by root only", hint="")
+        without = Problem(code="not-root", message="only root can read the record on the node")
         return DriftStatus.UNREACHABLE, problems.get("seen-without-privileges", without)
     if pending := find_pending_transaction(state):
         return DriftStatus.BUSY, pending

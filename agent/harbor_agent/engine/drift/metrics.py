@@ -1,7 +1,7 @@
-"""What a run for drift found, as a file for the textfile collector of Prometheus' node exporter.
+"""The metrics of a drift run, as a file for the textfile collector of the Prometheus node exporter.
 
-The form is Prometheus' text exposition format 0.0.4. Every run writes the whole file anew, so that what is no longer so
-is no longer told; a run that saw no node tells of none, rather than of zero.
+The format is the Prometheus text exposition format 0.0.4. Every run writes the whole file again, so series that no
+longer apply disappear; a run without nodes writes no series of nodes, rather than zeros.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
 from harbor_agent.errors import ExitCode, Problem, UsageError
-from harbor_agent.local.files import replace_file
+from harbor_agent.local.files import describe_error, replace_file
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.drift import DriftStatus
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from harbor_agent.engine.drift.detect import DriftReport
     from harbor_agent.engine.rollout.run import Report
 
-# The exit codes of a run that did what it was there for, whatever it found.
+# The exit codes of a run that completed its check, regardless of the result.
 WENT_WELL = frozenset({ExitCode.DONE, ExitCode.PENDING, ExitCode.UNREACHABLE, ExitCode.REFUSED})
 _SUFFIX = ".prom"
 _LAST_SUCCESS = "harbor_agent_drift_last_success_timestamp_seconds"
 _EARLIER_SUCCESS = re.compile(rf"^{_LAST_SUCCESS}{{[^\n]*}} (\d+)$", re.MULTILINE)
-# What is carried over stands above everything whose length depends on the fleet.
+# The series that is carried over comes before everything whose length depends on the number of nodes.
 _HEAD = 65536
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.PENDING)
@@ -37,101 +37,101 @@ _OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.PENDI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRunSummary:
-    """One run: its exit code, when it ended (seconds since 1970) and how long it took (seconds).
+    """One run: its exit code, its end (`ended_at`, seconds since 1970) and its duration in seconds.
 
-    `report` is None where no node was looked at, `ended` where none was corrected.
+    `report` is missing if no node was probed, `correction` if no node was corrected.
     """
 
     exit_code: int
-    moment: float
+    ended_at: float
     seconds: float
     report: DriftReport | None = None
-    ended: Report | None = None
+    correction: Report | None = None
 
 
-def metrics_file(text: str) -> Path:
-    """Return the path of a file that the collector reads. Raises UsageError where it would pass it over."""
+def parse_metrics_path(text: str) -> Path:
+    """Return the absolute path of a metrics file. Raises UsageError for a name that the collector does not read."""
     file = Path(text).expanduser().absolute()
     if file.suffix != _SUFFIX:
-        message = f"the textfile collector reads files that end in {_SUFFIX} only, not {text}"
-        raise UsageError.of("usage", message, f"name it such as harbor-agent{_SUFFIX}")
+        message = f"--metrics: the textfile collector reads only files that end in {_SUFFIX}, not '{text}'"
+        raise UsageError.of("usage", message, f"use a name such as harbor-agent{_SUFFIX}")
     return file
 
 
-def write_metrics(file: Path, measured: DriftRunSummary) -> Problem | None:
-    """Replace the file by what was measured, readable for all; return why that was not possible, None where it was.
+def write_metrics(file: Path, summary: DriftRunSummary) -> Problem | None:
+    """Write the metrics to a file that all users can read; return the problem if that fails.
 
-    What was there stays in place until all of the new text is on disk, and where it cannot be written.
+    The previous file stays until all of the new text is on disk, and also if it cannot be written.
     """
     try:
-        text = metrics_text(file.stem, measured, last_success=_last_success(file, measured))
+        text = render_metrics(file.stem, summary, last_success=_find_last_success(file, summary))
         replace_file(str(file), text.encode(), mode=0o644)
     except OSError as error:
         return Problem(
             code="metrics-unwritable",
-            message=f"the metrics were not written to {file}: {error.strerror}",
-            hint="make its folder there and writable for this user; what was measured before stays until then",
+            message=f"cannot write the metrics to {file}: {describe_error(error)}",
+            hint="create the directory and make it writable for this user; until then the previous file stays",
         )
     return None
 
 
-def metrics_text(run_plan: str, measured: DriftRunSummary, *, last_success: int | None) -> str:
-    """Return the whole file. `run_plan` tells the series apart from those of other files of the same collector."""
+def render_metrics(fleet: str, summary: DriftRunSummary, *, last_success: int | None) -> str:
+    """Return the whole file. `fleet` distinguishes its series from those of other files of the same collector."""
     lines: list[str] = []
-    for name, what, samples in _families(measured, last_success):
+    for name, what, samples in _list_families(summary, last_success):
         lines += [f"# HELP {name} {what}", f"# TYPE {name} gauge"]
-        lines += [f"{name}{_labels({'fleet': run_plan, **labels})} {value}" for labels, value in samples]
+        lines += [f"{name}{_format_labels({'fleet': fleet, **labels})} {value}" for labels, value in samples]
     return "\n".join([*lines, ""])
 
 
 Samples = list[tuple[dict[str, str], str]]
 
 
-def _families(measured: DriftRunSummary, last_success: int | None) -> Iterator[tuple[str, str, Samples]]:
-    """Yield name, help and samples of each family. A help text must be the same in all files of a collector."""
+def _list_families(summary: DriftRunSummary, last_success: int | None) -> Iterator[tuple[str, str, Samples]]:
+    """Yield name, help text and samples of each family. The help text must be the same in all files of a collector."""
     yield "harbor_agent_build_info", "The version that wrote this file.", [({"version": __version__}, "1")]
     yield (
         "harbor_agent_drift_last_run_timestamp_seconds",
-        "When the last run ended, however it ended.",
-        _one(int(measured.moment)),
+        "When the last run ended, regardless of its result.",
+        _build_sample(int(summary.ended_at)),
     )
     yield (
         _LAST_SUCCESS,
-        "When a run last ended with 0, 3, 4 or 5: it did what it was there for, whatever it found.",
-        _one(last_success) if last_success is not None else [],
+        "When a run last completed its check: exit code 0, 3, 4 or 5.",
+        _build_sample(last_success) if last_success is not None else [],
     )
-    yield "harbor_agent_drift_duration_seconds", "How long the last run took.", _one(f"{measured.seconds:.3f}")
-    yield "harbor_agent_drift_exit_code", "The exit code of the last run.", _one(measured.exit_code)
-    outcomes = Counter(result.outcome for result in (measured.ended.results if measured.ended else ()))
+    yield "harbor_agent_drift_duration_seconds", "How long the last run took.", _build_sample(f"{summary.seconds:.3f}")
+    yield "harbor_agent_drift_exit_code", "The exit code of the last run.", _build_sample(summary.exit_code)
+    outcomes = Counter(result.outcome for result in (summary.correction.results if summary.correction else ()))
     yield (
         "harbor_agent_drift_corrections",
-        "Nodes that the last run set out to correct, by how that ended.",
+        "Nodes that the last run chose to correct, by outcome.",
         [({"outcome": outcome.value}, str(outcomes[outcome])) for outcome in _OUTCOMES],
     )
-    if measured.report is not None:
-        yield from _of_nodes(measured.report, measured.ended)
+    if summary.report is not None:
+        yield from _list_node_families(summary.report, summary.correction)
 
 
-def _of_nodes(report: DriftReport, ended: Report | None) -> Iterator[tuple[str, str, Samples]]:
+def _list_node_families(report: DriftReport, ended: Report | None) -> Iterator[tuple[str, str, Samples]]:
     done = {result.node for result in (ended.results if ended else ()) if result.outcome is Outcome.CHANGED}
-    # As the run left them: what it corrected is in sync.
+    # The status after the run: a corrected node is in sync.
     left = {node.name: DriftStatus.IN_SYNC if node.name in done else node.status for node in report.nodes}
     quarantined = [node.name for node in report.nodes if node.quarantine]
     counts = Counter(left.values())
     yield (
         "harbor_agent_drift_nodes",
-        "Nodes by how the last run left them.",
+        "Nodes by their status after the last run.",
         [({"status": status.value}, str(counts[status])) for status in DriftStatus],
     )
     yield (
         "harbor_agent_drift_node_status",
-        "Always 1: the status in which the last run left the node.",
+        "Always 1: the status of the node after the last run.",
         [({"node": name, "status": status.value}, "1") for name, status in left.items()],
     )
     yield (
         "harbor_agent_drift_quarantined_nodes",
-        "Nodes that are only reported, because somebody else undoes what is corrected.",
-        _one(len(quarantined)),
+        "Nodes that are not corrected, because another program reverts corrections there.",
+        _build_sample(len(quarantined)),
     )
     yield (
         "harbor_agent_drift_node_quarantined",
@@ -140,31 +140,31 @@ def _of_nodes(report: DriftReport, ended: Report | None) -> Iterator[tuple[str, 
     )
 
 
-def _one(value: float | str) -> Samples:
+def _build_sample(value: float | str) -> Samples:
     return [({}, str(value))]
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+def _format_labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels.items()) + "}"
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.encode(errors="backslashreplace").decode().translate(_ESCAPES)
 
 
-def _last_success(file: Path, measured: DriftRunSummary) -> int | None:
-    """Return when a run last went well: now, or what an earlier run wrote down.
+def _find_last_success(file: Path, summary: DriftRunSummary) -> int | None:
+    """Return when a run last completed its check: now, or the time that an earlier run wrote.
 
-    A time in the future is none: where the clock had jumped ahead, the silence after it would not be heard.
+    A time in the future counts as now: after a clock that jumped ahead, an alert on old metrics would stay silent.
     """
-    now = int(measured.moment)
-    if measured.exit_code in WENT_WELL:
+    now = int(summary.ended_at)
+    if summary.exit_code in WENT_WELL:
         return now
-    earlier = [int(number) for number in _EARLIER_SUCCESS.findall(_read(file))]
+    earlier = [int(number) for number in _EARLIER_SUCCESS.findall(_read_head(file))]
     return min([*earlier, now]) if earlier else None
 
 
-def _read(file: Path) -> str:
+def _read_head(file: Path) -> str:
     try:
         with file.open("rb") as stream:
             return stream.read(_HEAD).decode(errors="replace")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.drift.metrics import metrics_file
+from harbor_agent.engine.drift.metrics import parse_metrics_path
 from harbor_agent.engine.plan.nodes import load_nodes
 from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.engine.request.credentials import credential_name
@@ -67,7 +67,7 @@ def make_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedule
     _require_no_question(selection)
     account = _account(request.user)
     config = configuration_file(request.config)
-    metrics = metrics_file(request.metrics) if request.metrics else None
+    metrics = parse_metrics_path(request.metrics) if request.metrics else None
     flags = RegistryFlags(addresses=request.addresses)
     nodes = load_nodes(selection, listener)
     resolved = resolve(RunRequest(selection=selection, flags=flags, config=request.config), nodes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.drift.correct import choose_corrections, correct, correction_exit_code
+from harbor_agent.engine.drift.correct import choose_corrections, correct_nodes, correction_exit_code
 from harbor_agent.engine.drift.corrections import CorrectionLog
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.history.database import history_file
@@ -125,9 +125,9 @@ def test_without_a_registry_there_is_nothing_to_go_back_to() -> None:
 def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
     with hold_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
-        correct(corrections, lambda _: None, StopRequest())
+        correct_nodes(corrections, lambda _: None, StopRequest())
     with CorrectionLog() as memory:
-        assert memory.of_node("node1") == []
+        assert memory.list_of_node("node1") == []
 
 
 def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
@@ -141,7 +141,7 @@ def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
             connection.execute("DROP TABLE IF EXISTS correction")
             connection.commit()
 
-    ended = correct(corrections, break_it, StopRequest())
+    ended = correct_nodes(corrections, break_it, StopRequest())
     assert [(result.node, result.outcome) for result in ended.results] == [("node1", Outcome.UNREACHABLE)]
     assert "history-unusable" in [warning.code for warning in ended.warnings]
 

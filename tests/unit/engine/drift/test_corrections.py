@@ -30,7 +30,7 @@ def test_what_was_corrected_is_there_newest_first_and_was_just_now() -> None:
     with CorrectionLog() as memory:
         memory.add([corrected(found="a"), corrected("node2")])
         memory.add([corrected(found="b")])
-        past = memory.of_node("node1")
+        past = memory.list_of_node("node1")
     assert [one.found for one in past] == ["b", "a"]
     assert all(0 <= one.seconds_ago < 60 for one in past)
 
@@ -40,8 +40,8 @@ def test_nodes_that_were_not_touched_do_not_count() -> None:
         memory.add([corrected(found="a")])
         added = memory.add([corrected(found="b"), corrected("node2")])
         memory.forget(added, ["node1"])
-        assert [one.found for one in memory.of_node("node1")] == ["a"]
-        assert len(memory.of_node("node2")) == 1
+        assert [one.found for one in memory.list_of_node("node1")] == ["a"]
+        assert len(memory.list_of_node("node2")) == 1
 
 
 def test_a_clock_that_was_set_back_hides_no_fight() -> None:
@@ -49,14 +49,14 @@ def test_a_clock_that_was_set_back_hides_no_fight() -> None:
         memory.add([corrected()])
         # As if it had been written before the last boot, by a clock that was a day ahead.
         memory.connection.execute("UPDATE correction SET boot_id = 'another', clock = clock + 86400")
-        assert memory.of_node("node1")[0].seconds_ago == 0
+        assert memory.list_of_node("node1")[0].seconds_ago == 0
 
 
 def test_a_clock_that_jumped_ahead_hides_no_fight_within_a_boot() -> None:
     with CorrectionLog() as memory:
         memory.add([corrected()])
         memory.connection.execute("UPDATE correction SET clock = clock - 10 * 86400")
-        assert memory.of_node("node1")[0].seconds_ago < 60
+        assert memory.list_of_node("node1")[0].seconds_ago < 60
 
 
 def test_a_released_node_begins_anew() -> None:
@@ -64,10 +64,10 @@ def test_a_released_node_begins_anew() -> None:
     with CorrectionLog() as memory:
         memory.add([corrected()])
         memory.quarantine(quarantine)
-        assert memory.quarantines() == {"node1": quarantine}
+        assert memory.list_quarantines() == {"node1": quarantine}
         assert memory.release("node1") == quarantine
         assert memory.release("node1") is None
-        assert (memory.quarantines(), memory.of_node("node1")) == ({}, [])
+        assert (memory.list_quarantines(), memory.list_of_node("node1")) == ({}, [])
 
 
 def test_a_history_of_the_first_form_is_brought_up_to_date_with_what_is_in_it() -> None:
@@ -81,6 +81,6 @@ def test_a_history_of_the_first_form_is_brought_up_to_date_with_what_is_in_it() 
         connection.execute("ALTER TABLE run RENAME COLUMN rolls_back TO takes_back")
     with CorrectionLog() as memory:
         memory.add([corrected()])
-        assert len(memory.of_node("node1")) == 1
+        assert len(memory.list_of_node("node1")) == 1
     with Store() as store:
         assert [run.run_id for run in store.list_runs()] == ["run-1"]

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
-from harbor_agent.engine.drift.metrics import DriftRunSummary, metrics_file, metrics_text, write_metrics
+from harbor_agent.engine.drift.metrics import DriftRunSummary, parse_metrics_path, render_metrics, write_metrics
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.rollout.run import Report
@@ -49,8 +49,8 @@ def corrected(outcomes: Mapping[str, Outcome]) -> Report:
     return Report(run_id="run", results=results, secrets=None, halted=None, exit_code=ExitCode.DONE)
 
 
-def measured(code: int = 0, moment: float = 1000.0, **more: object) -> DriftRunSummary:
-    return DriftRunSummary(exit_code=code, moment=moment, seconds=1.5, **more)  # type: ignore[arg-type]
+def measured(code: int = 0, ended_at: float = 1000.0, **more: object) -> DriftRunSummary:
+    return DriftRunSummary(exit_code=code, ended_at=ended_at, seconds=1.5, **more)  # type: ignore[arg-type]
 
 
 def series(text: str) -> Series:
@@ -78,7 +78,7 @@ def test_nodes_are_counted_by_how_the_run_left_them() -> None:
         drifted("d", DriftStatus.DRIFT, is_quarantined=True),
     )
     ended = corrected({"b": Outcome.CHANGED, "c": Outcome.ROLLED_BACK})
-    found = series(metrics_text("site", measured(1, report=nodes, ended=ended), last_success=7))
+    found = series(render_metrics("site", measured(1, report=nodes, correction=ended), last_success=7))
     assert {status.value: value(found, "drift_nodes", status=status.value) for status in DriftStatus} == {
         **dict.fromkeys(DriftStatus, 0.0),
         "in_sync": 2,
@@ -98,13 +98,13 @@ def test_nodes_are_counted_by_how_the_run_left_them() -> None:
 
 
 def test_a_run_that_saw_no_node_tells_of_none_rather_than_of_zero() -> None:
-    found = series(metrics_text("site", measured(2), last_success=None))
+    found = series(render_metrics("site", measured(2), last_success=None))
     assert value(found, "drift_exit_code") == 2
     assert not [name for name, _ in found if "node" in name or "success" in name]
 
 
 def test_any_name_of_a_node_comes_back_as_it_was() -> None:
-    text = metrics_text(NASTY, measured(3, report=report(drifted(NASTY, DriftStatus.DRIFT))), last_success=1)
+    text = render_metrics(NASTY, measured(3, report=report(drifted(NASTY, DriftStatus.DRIFT))), last_success=1)
     names = {dict(labels)["node"] for name, labels in series(text) if name == "drift_node_status"}
     shown = NASTY.replace("\udcff", "\\udcff")
     assert names == {shown}
@@ -115,8 +115,8 @@ def test_help_texts_do_not_differ_between_files_of_one_collector() -> None:
     def helps(text: str) -> dict[str, str]:
         return {family.name: family.documentation for family in text_string_to_metric_families(text)}
 
-    one = helps(metrics_text("a", measured(3, report=report(drifted("x", DriftStatus.DRIFT))), last_success=1))
-    other = helps(metrics_text("b", measured(75), last_success=None))
+    one = helps(render_metrics("a", measured(3, report=report(drifted("x", DriftStatus.DRIFT))), last_success=1))
+    other = helps(render_metrics("b", measured(75), last_success=None))
     assert other.items() <= one.items()
 
 
@@ -155,20 +155,20 @@ def success(file: Path) -> float | None:
 @pytest.mark.parametrize("code", [0, 3, 4, 5])
 def test_the_last_success_outlives_runs_that_fail(tmp_path: Path, code: int) -> None:
     file = tmp_path / "site.prom"
-    write_metrics(file, measured(1, moment=500))
+    write_metrics(file, measured(1, ended_at=500))
     assert success(file) is None
-    write_metrics(file, measured(code, moment=1000))
+    write_metrics(file, measured(code, ended_at=1000))
     for failed in (1, 2, 6, 7, 70, 75, 143):
-        write_metrics(file, measured(failed, moment=2000))
+        write_metrics(file, measured(failed, ended_at=2000))
         assert success(file) == 1000
 
 
 def test_a_clock_that_had_jumped_ahead_does_not_hide_a_later_silence(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
-    write_metrics(file, measured(0, moment=9_000_000_000))
-    write_metrics(file, measured(1, moment=2000))
+    write_metrics(file, measured(0, ended_at=9_000_000_000))
+    write_metrics(file, measured(1, ended_at=2000))
     assert success(file) == 2000
-    write_metrics(file, measured(1, moment=3000))
+    write_metrics(file, measured(1, ended_at=3000))
     assert success(file) == 2000
 
 
@@ -192,10 +192,10 @@ def full_disk() -> Iterator[None]:
 
 def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
-    write_metrics(file, measured(0, moment=1000))
+    write_metrics(file, measured(0, ended_at=1000))
     before = file.read_text()
     with full_disk():
-        problem = write_metrics(file, measured(0, moment=2000))
+        problem = write_metrics(file, measured(0, ended_at=2000))
     assert problem is not None
     assert problem.code == "metrics-unwritable"
     assert str(file) in problem.message
@@ -206,7 +206,7 @@ def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     problem = write_metrics(tmp_path / "nowhere/site.prom", measured())
     assert problem is not None
-    assert "No such file or directory" in problem.message
+    assert "no such file or directory" in problem.message
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
@@ -214,12 +214,12 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     nodes = report(*(drifted(f"node{number}", DriftStatus.IN_SYNC) for number in range(2000)))
     write_metrics(file, measured(0, report=nodes))
     with file.open() as reader:
-        write_metrics(file, measured(0, moment=time.time(), report=nodes))
+        write_metrics(file, measured(0, ended_at=time.time(), report=nodes))
         assert reader.read().endswith("\n")
     assert len(file.read_text().splitlines()) > 2000
 
 
 def test_a_name_that_the_collector_passes_over_is_refused() -> None:
-    assert metrics_file("/var/lib/x/site.prom").stem == "site"
+    assert parse_metrics_path("/var/lib/x/site.prom").stem == "site"
     with pytest.raises(UsageError, match=r"end in \.prom"):
-        metrics_file("/var/lib/x/site.txt")
+        parse_metrics_path("/var/lib/x/site.txt")
