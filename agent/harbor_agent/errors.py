@@ -1,4 +1,4 @@
-"""What stops a run (`AgentError`), and what went wrong on one node (`Problem`, a value)."""
+"""Errors that stop a run (`AgentError`), and a problem with one node as a value (`Problem`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the command; of several, the first of 6, 1, 7, 5, 4, 3 is used."""
+    """Exit codes of the command; if several apply, the first of 6, 1, 7, 5, 4, 3 is used."""
 
     DONE = 0
     FAILED = 1
@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     PENDING = 3
     UNREACHABLE = 4
     REFUSED = 5
-    NEEDS_PERSON = 6
+    NEEDS_INTERVENTION = 6
     STOPPED = 7
     BUG = 70
     LOCKED = 75
@@ -26,10 +26,10 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What went wrong with one thing (a node, a registry, a secret), as a value.
+    """A problem with one thing (a node, a registry, a secret) as a value.
 
-    `code` is stable and kebab-case (documented in docs/runbooks), `message` is one sentence that
-    names what was found, `hint` says what to do about it ("" where there is nothing to add).
+    `code` is stable, in kebab case and documented in docs/runbooks; `message` says what failed and why; `hint` says
+    what to do, as an imperative ("" if there is nothing to add).
     """
 
     code: str
@@ -37,28 +37,28 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        """Return the message, and the way out behind it where there is one."""
+        """Return the message, followed by the hint in brackets if there is one."""
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class AgentError(Exception):
-    """Something that stops the run. Never raised for one node among others: that is a `Problem`."""
+    """An error that stops the run; never raised for one node among others, which gets a `Problem`."""
 
     exit_code = ExitCode.FAILED
 
     def __init__(self, problem: Problem) -> None:
-        """Keep the problem; its message is the exception's text."""
+        """Keep the problem; its message is the text of the exception."""
         super().__init__(problem.message)
         self.problem = problem
 
     @classmethod
     def of(cls, code: str, message: str, hint: str = "") -> Self:
-        """Build the error and its problem in one go."""
+        """Build the error from the parts of its problem."""
         return cls(Problem(code=code, message=message, hint=hint))
 
 
 class OutputError(AgentError):
-    """Standard output does not take what was done or found: its disk is full, or fails."""
+    """The report cannot be written to standard output, for example because a disk is full."""
 
 
 class UsageError(AgentError):

@@ -38,7 +38,7 @@ def playbook(site: Site, inventory: Path, settings: Path, *arguments: str) -> su
     """Run the playbook as somebody would who never starts harbor-agent."""
     argv = [
         str(_BIN / "ansible-playbook"),
-        *("-i", str(inventory), str(resources.playbook("site.yml"))),
+        *("-i", str(inventory), str(resources.find_playbook("site.yml"))),
         *("-e", json.dumps({"harbor_agent_config": str(settings)})),
         *arguments,
     ]

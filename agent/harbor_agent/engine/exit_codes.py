@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # The most severe first (docs/reference).
 _ORDER = (
-    ExitCode.NEEDS_PERSON,
+    ExitCode.NEEDS_INTERVENTION,
     ExitCode.FAILED,
     ExitCode.STOPPED,
     ExitCode.REFUSED,
@@ -25,7 +25,7 @@ _ORDER = (
     ExitCode.PENDING,
 )
 _BY_OUTCOME = {
-    Outcome.ROLLBACK_FAILED: ExitCode.NEEDS_PERSON,
+    Outcome.ROLLBACK_FAILED: ExitCode.NEEDS_INTERVENTION,
     Outcome.FAILED: ExitCode.FAILED,
     Outcome.ROLLED_BACK: ExitCode.FAILED,
     Outcome.UNKNOWN: ExitCode.FAILED,

@@ -55,14 +55,14 @@ def describe_error(error: OSError | UnicodeError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def temporary_prefix(name: str) -> str:
+def build_temporary_prefix(name: str) -> str:
     """Return how the names of the files begin that become `name`; a killed process leaves such a file."""
     return f".{name}.harbor-agent"
 
 
 def _replace(path: str, content: bytes, prepare: Callable[[int], None], dir_fd: int | None) -> None:
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f"{temporary_prefix(name)}.{secrets.token_hex(3)}")  # noqa: PTH118 - below dir_fd
+    temporary = os.path.join(directory, f"{build_temporary_prefix(name)}.{secrets.token_hex(3)}")  # noqa: PTH118 - below dir_fd
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=dir_fd)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""Whether DNS itself knows a name, ignoring /etc/hosts: what a pod would see, as far as visible from here."""
+"""Whether DNS knows a name, /etc/hosts ignored: the best guess from this machine of what a pod sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to whoever sits at the terminal: passphrases, and what a bastion asks for at its login."""
+"""Questions on the controlling terminal: passphrases, and prompts of a bastion's login."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from harbor_agent.model.sensitive import Sensitive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONGEST_WAIT = 0.25
-_LONGEST_ANSWER = 4096
+_POLL_SECONDS = 0.25
+_MAX_ANSWER = 4096
 
 
 class Terminal:
-    """The controlling terminal, asked by one thread at a time.
+    """The controlling terminal, used by one thread at a time.
 
-    `seconds` is how long people have been asked altogether: time that no deadline counts.
+    `seconds` is the total time in which a question was open; deadlines do not count it.
     """
 
     def __init__(self) -> None:
-        """Ask nothing yet."""
+        """Start without a question."""
         self._lock = Lock()
         self._spent = 0.0
         self._since: float | None = None
 
     @property
     def seconds(self) -> float:
-        """Seconds that went by with a question open."""
+        """The seconds in which a question was open, including the present one."""
         since = self._since
         return self._spent + (time.monotonic() - since if since is not None else 0.0)
 
     def ask(self, question: str, *, stopping: Event | None = None, echo: bool = False) -> Sensitive | None:
-        """Return the answer to `question`; None where there is no terminal, or once `stopping` is set.
+        """Return the answer to `question`; None if there is no terminal, at its end, or once `stopping` is set.
 
-        What is typed does not show unless `echo`.
+        The input is hidden unless `echo` is set.
         """
-        with self._lock, _opened() as terminal:
+        with self._lock, _open_terminal() as terminal:
             if terminal is None:
                 return None
             self._since = time.monotonic()
             try:
-                with _quiet(terminal, echo=echo):
+                with _set_echo(terminal, echo=echo):
                     os.write(terminal, question.encode())
-                    return _line(terminal, stopping or Event())
+                    return _read_line(terminal, stopping or Event())
             finally:
                 self._spent += time.monotonic() - self._since
                 self._since = None
 
 
 @contextmanager
-def _opened() -> Iterator[int | None]:
+def _open_terminal() -> Iterator[int | None]:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
@@ -69,8 +69,8 @@ def _opened() -> Iterator[int | None]:
 
 
 @contextmanager
-def _quiet(terminal: int, *, echo: bool) -> Iterator[None]:
-    """Switch echoing off, and on again whatever happens; the line's end is shown in its place."""
+def _set_echo(terminal: int, *, echo: bool) -> Iterator[None]:
+    """Turn echo off unless `echo` is set; restore it at the end, and print the line end that was not echoed."""
     before = termios.tcgetattr(terminal)
     if echo:
         yield
@@ -85,11 +85,11 @@ def _quiet(terminal: int, *, echo: bool) -> Iterator[None]:
         os.write(terminal, b"\n")
 
 
-def _line(terminal: int, stopping: Event) -> Sensitive | None:
-    """Read one line, looking up now and then: a thread that waits for an answer must not outlive its run."""
+def _read_line(terminal: int, stopping: Event) -> Sensitive | None:
+    """Read one line; poll `stopping`, so that a thread that waits for an answer ends with its run."""
     while not stopping.is_set():
-        ready, _, _ = select.select([terminal], [], [], _LONGEST_WAIT)
+        ready, _, _ = select.select([terminal], [], [], _POLL_SECONDS)
         if ready:
-            line = os.read(terminal, _LONGEST_ANSWER)
+            line = os.read(terminal, _MAX_ANSWER)
             return Sensitive(line.decode(errors="surrogateescape").rstrip("\r\n")) if line else None
     return None

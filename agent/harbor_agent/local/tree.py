@@ -1,7 +1,7 @@
-"""A file system tree without a running system (`--root DIR`): read and written without ever leaving DIR.
+"""A file system tree without a running system (`--root DIR`), read and written without ever leaving DIR.
 
-Links are resolved as the system in the tree would see them (an absolute link starts at DIR again), by walking
-directory by directory with O_NOFOLLOW, so that no link leads out.
+Links are resolved as the system in the tree would resolve them (an absolute link starts at DIR), directory by
+directory with O_NOFOLLOW, so that no link leads out of the tree.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import AgentError, UsageError
-from harbor_agent.local.files import replace_file, temporary_prefix
+from harbor_agent.local.files import build_temporary_prefix, replace_file
 from harbor_agent.model.state import LARGEST_READ, FileKind, FileState
 
 if TYPE_CHECKING:
@@ -22,36 +22,38 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.plan import FileChange
 
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 
 
 class Tree:
-    """The files below one directory, by the absolute paths they have for the system in it.
+    """The files below one directory, by their absolute paths in the system in it.
 
-    `closed` are the directories that could not be listed so far, for want of rights.
+    `closed` are the directories that this user was not permitted to list so far.
     """
 
     def __init__(self, root: str) -> None:
-        """Open `root`. Raises UsageError where it is no directory."""
+        """Open `root`. Raises UsageError if it is not a directory."""
         self.root = Path(root)
         if not self.root.is_dir():
-            raise UsageError.of("root-missing", f"--root {root}: there is no such directory", "name an unpacked tree")
+            raise UsageError.of(
+                "root-missing", f"--root {root}: no such directory", "give the path of an unpacked tree"
+            )
         self.closed: list[str] = []
 
     def state(self, path: str) -> FileState:
-        """Return what is at `path`; for a link also the content of the file that it leads to within the tree."""
+        """Return the state of `path`; a link also has the content of its target, if that is in the tree."""
         try:
-            with self._parent(path) as (parent, name):
+            with self._open_parent(path) as (parent, name):
                 facts = os.lstat(name, dir_fd=parent)
                 link = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(facts.st_mode) else None
-            content = self._content(path)
+            content = self._read_content(path)
         except (FileNotFoundError, NotADirectoryError):
             return FileState(path=path)
         except PermissionError:
             return FileState(path=path, kind=FileKind.UNREADABLE)
         return FileState(
             path=path,
-            kind=_kind(facts, content),
+            kind=_classify(facts, content),
             content=content,
             mode=stat.S_IMODE(facts.st_mode),
             uid=facts.st_uid,
@@ -60,9 +62,9 @@ class Tree:
         )
 
     def names(self, directory: str) -> list[str]:
-        """Return the sorted names in `directory`, none where it is not there."""
+        """Return the sorted names in `directory`, none if it is absent or cannot be listed."""
         try:
-            with self._directory(directory) as handle:
+            with self._open_directory(directory) as handle:
                 return sorted(os.listdir(handle))  # noqa: PTH208 - pathlib cannot list a handle
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -71,25 +73,25 @@ class Tree:
             return []
 
     def write(self, change: FileChange) -> None:
-        """Put `change.after` in place atomically.
+        """Replace the file by `change.after` atomically.
 
-        Raises AgentError where the file is no longer as planned, and where it cannot be written in the tree.
+        Raises AgentError if the file has changed since it was planned, or cannot be written.
         """
         current = self.state(change.path)
         if (current.kind, current.content) != (change.before.kind, change.before.content):
-            message = f"{self.root}{change.path} is no longer as it was planned"
+            message = f"{self.root}{change.path} has changed since it was planned"
             raise AgentError.of("plan-stale", message, "plan again")
         try:
             self._put(change.after)
         except OSError as error:
-            hint = "mend that in the tree and run it again; nothing is written outside it"
-            message = f"{self.root}{change.path} cannot be written: {error.strerror}"
+            hint = "fix this in the tree and run the command again; nothing outside the tree is written"
+            message = f"cannot write {self.root}{change.path}: {error.strerror}"
             raise AgentError.of("root-unwritable", message, hint) from None
 
     def _put(self, after: FileState) -> None:
         if after.kind is not FileKind.ABSENT:
             self._make_directory(str(PurePosixPath(after.path).parent))
-        with self._parent(after.path) as (parent, name):
+        with self._open_parent(after.path) as (parent, name):
             if after.kind is FileKind.ABSENT:
                 os.unlink(name, dir_fd=parent)
             else:
@@ -98,21 +100,21 @@ class Tree:
                 replace_file(name, after.content or b"", mode=after.mode, owner=owner, dir_fd=parent)
 
     def _make_directory(self, directory: str) -> None:
-        if self._real(directory) is not None:
+        if self._resolve(directory) is not None:
             return
         self._make_directory(str(PurePosixPath(directory).parent))
-        with self._parent(directory) as (parent, name):
+        with self._open_parent(directory) as (parent, name):
             try:
                 os.mkdir(name, 0o755, dir_fd=parent)
             except FileExistsError:
-                leads = f"{directory} is a symbolic link that leads to nothing in the tree"
-                raise FileExistsError(errno.EEXIST, leads) from None
+                reason = f"{directory} is a symbolic link whose target is not in the tree"
+                raise FileExistsError(errno.EEXIST, reason) from None
 
-    def _content(self, path: str) -> bytes | None:
-        real = self._real(path)
+    def _read_content(self, path: str) -> bytes | None:
+        real = self._resolve(path)
         if real is None:
             return None
-        with self._parent(real) as (parent, name):
+        with self._open_parent(real) as (parent, name):
             try:
                 handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
             except OSError:
@@ -124,8 +126,8 @@ class Tree:
         with os.fdopen(handle, "rb") as file:
             return file.read()
 
-    def _real(self, path: str, links: int = 0) -> str | None:
-        """Return `path` with every link resolved inside the tree; None where it leads nowhere or in circles."""
+    def _resolve(self, path: str, links: int = 0) -> str | None:
+        """Return `path` with every link resolved inside the tree; None for an absent target or a loop."""
         done = PurePosixPath("/")
         parts = list(PurePosixPath(path).parts[1:])
         while parts:
@@ -140,33 +142,33 @@ class Tree:
                 done /= part
                 continue
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MAX_LINKS:
                 return None
-            target = PurePosixPath((self._inside(done / part)).readlink().as_posix())
+            target = PurePosixPath((self._locate(done / part)).readlink().as_posix())
             parts = [p for p in target.parts if p != "/"] + parts
             done = PurePosixPath("/") if target.is_absolute() else done
         return str(done)
 
     def _lstat(self, path: PurePosixPath) -> os.stat_result | None:
         try:
-            return self._inside(path).lstat()
+            return self._locate(path).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _inside(self, path: PurePosixPath) -> Path:
+    def _locate(self, path: PurePosixPath) -> Path:
         return self.root / path.relative_to("/")
 
     @contextlib.contextmanager
-    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
-        """Yield a handle of the real directory of `path` and the last name in it. Raises OSError as `_directory`."""
+    def _open_parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """Yield a handle of the real directory of `path`, and its last name. Raises OSError as `_open_directory`."""
         pure = PurePosixPath(path)
-        with self._directory(str(pure.parent)) as handle:
+        with self._open_directory(str(pure.parent)) as handle:
             yield handle, pure.name
 
     @contextlib.contextmanager
-    def _directory(self, path: str) -> Iterator[int]:
-        """Yield a handle of the real directory. Raises OSError where it is none, not there or closed."""
-        directory = self._real(path)
+    def _open_directory(self, path: str) -> Iterator[int]:
+        """Yield a handle of the real directory. Raises OSError if it is not a directory, absent or not permitted."""
+        directory = self._resolve(path)
         if directory is None:
             raise FileNotFoundError(errno.ENOENT, f"{path} is not in the tree")
         handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
@@ -175,7 +177,7 @@ class Tree:
                 try:
                     below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
                 except NotADirectoryError:
-                    raise NotADirectoryError(errno.ENOTDIR, f"{path} is no directory") from None
+                    raise NotADirectoryError(errno.ENOTDIR, f"{path} is not a directory") from None
                 os.close(handle)
                 handle = below
             yield handle
@@ -183,7 +185,7 @@ class Tree:
             os.close(handle)
 
 
-def _kind(facts: os.stat_result, content: bytes | None) -> FileKind:
+def _classify(facts: os.stat_result, content: bytes | None) -> FileKind:
     if stat.S_ISREG(facts.st_mode):
         if content is not None:
             return FileKind.REGULAR
@@ -194,7 +196,7 @@ def _kind(facts: os.stat_result, content: bytes | None) -> FileKind:
 
 
 def _remove_leftovers(parent: int, name: str) -> None:
-    """Remove what a killed run left beside the file."""
+    """Remove temporary files of killed runs next to the file."""
     for entry in os.listdir(parent):
-        if entry.startswith(temporary_prefix(name)):
+        if entry.startswith(build_temporary_prefix(name)):
             os.unlink(entry, dir_fd=parent)

@@ -1,4 +1,4 @@
-"""Whose process this is, on machines where accounts have names and in containers where they have none."""
+"""The user that this process runs as."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import getpass
 import os
 
 
-def user_name() -> str:
-    """Return the name of this process's user, or the number where the system has no name for it."""
+def get_user_name() -> str:
+    """Return the user's name, or the number if the system has no name for it, as in some containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # KeyError until Python 3.12

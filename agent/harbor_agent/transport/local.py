@@ -9,7 +9,7 @@ import subprocess
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
-from harbor_agent.local.user import user_name
+from harbor_agent.local.user import get_user_name
 from harbor_agent.transport.deadline import Deadline, DeadlineExceededError
 from harbor_agent.transport.pool import run_each
 from harbor_agent.transport.protocol import Completed, Lost
@@ -44,7 +44,7 @@ class LocalTransport:
 def run_locally(job: Job, stopping: Event) -> Completed | Lost:
     """Run one job on this machine."""
     deadline = Deadline(job.timeout, stopping)
-    user = "root" if os.geteuid() == 0 else user_name()
+    user = "root" if os.geteuid() == 0 else get_user_name()
     exchange = Exchange(job.program, job.node.become, user=user)
     process = subprocess.Popen(  # noqa: S603 - the command is ours
         ["/bin/sh", "-c", exchange.command],

@@ -83,7 +83,7 @@ def test_a_file_that_moved_is_not_overwritten(root: Path) -> None:
     file.write_bytes(b"new")
     tree = Tree(str(root))
     before = FileState(path="/etc/docker/daemon.json", kind=FileKind.REGULAR, content=b"old", mode=0o644)
-    with pytest.raises(AgentError, match="no longer as it was planned"):
+    with pytest.raises(AgentError, match="has changed since it was planned"):
         tree.write(FileChange(before=before, after=before, reason=""))
     assert file.read_bytes() == b"new"
 
@@ -96,9 +96,9 @@ def new_file(path: str = "/etc/docker/daemon.json") -> FileChange:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("/data/docker", "/etc/docker is a symbolic link that leads to nothing in the tree"),
-        ("docker", "/etc/docker is a symbolic link that leads to nothing in the tree"),
-        (None, "/etc/docker is no directory"),
+        ("/data/docker", "/etc/docker is a symbolic link whose target is not in the tree"),
+        ("docker", "/etc/docker is a symbolic link whose target is not in the tree"),
+        (None, "/etc/docker is not a directory"),
     ],
     ids=["dangling", "in circles", "a file"],
 )
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_had_is_said_and_not_replaced(root: Path, target
     with pytest.raises(AgentError) as caught:
         tree.write(new_file())
     assert caught.value.problem.code == "root-unwritable"
-    assert caught.value.problem.message == f"{root}/etc/docker/daemon.json cannot be written: {words}"
+    assert caught.value.problem.message == f"cannot write {root}/etc/docker/daemon.json: {words}"
     assert folder.is_symlink() == (target is not None)
 
 

@@ -23,7 +23,7 @@ _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 def _check_known(codes: list[str] | None) -> list[str]:
     """Return the codes unchanged. Raises BadParameter for one without a page."""
-    known = resources.runbook_codes()
+    known = resources.list_runbook_codes()
     for code in codes or ():
         if code not in known:
             import difflib
@@ -36,7 +36,7 @@ def _check_known(codes: list[str] | None) -> list[str]:
 
 def _complete(incomplete: str) -> Iterator[tuple[str, str]]:
     """Yield the codes that start with `incomplete`, each with its meaning, for the shell's completion."""
-    return ((code, _read_meaning(code)) for code in resources.runbook_codes() if code.startswith(incomplete))
+    return ((code, _read_meaning(code)) for code in resources.list_runbook_codes() if code.startswith(incomplete))
 
 
 Codes = Annotated[
@@ -58,9 +58,9 @@ def explain(codes: Codes = None) -> ExitCode:
     In Chinese if the locale is Chinese (LC_ALL, LC_MESSAGES, LANG), otherwise in English.
     """
     if codes:
-        print_result("\n\n".join(_format_page(resources.runbook(code, _choose_language())) for code in codes))
+        print_result("\n\n".join(_format_page(resources.read_runbook(code, _choose_language())) for code in codes))
         return ExitCode.DONE
-    every = resources.runbook_codes()
+    every = resources.list_runbook_codes()
     width = max(map(len, every))
     for code in every:
         print_result(f"{code:{width}}  {_read_meaning(code)}")
@@ -75,7 +75,7 @@ def _choose_language() -> str:
 
 def _read_meaning(code: str) -> str:
     """Return the sentence below the title of the code's page."""
-    return resources.runbook(code, _choose_language()).split("\n", 3)[2]
+    return resources.read_runbook(code, _choose_language()).split("\n", 3)[2]
 
 
 def _format_page(page: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import LockedError, UsageError
 from harbor_agent.local.files import describe_error
-from harbor_agent.local.user import user_name
+from harbor_agent.local.user import get_user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _write_holder(handle: int, run_id: str) -> None:
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     holder = Holder(
-        user=user_name(),
+        user=get_user_name(),
         host=socket.gethostname(),
         process=os.getpid(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),

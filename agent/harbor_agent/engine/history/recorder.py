@@ -17,7 +17,7 @@ from harbor_agent.engine.request.config_file import configuration_file
 from harbor_agent.engine.request.request import encode_request
 from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.formats.redact import mask_text
-from harbor_agent.local.user import user_name
+from harbor_agent.local.user import get_user_name
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastNode, PastRun
 from harbor_agent.planning.config.digest import policy_digest
@@ -198,7 +198,7 @@ def _mask(text: str) -> str:
 
 
 def _describe_user() -> str:
-    user = user_name()
+    user = get_user_name()
     behind = os.environ.get("SUDO_USER")
     name = f"{behind} as {user}" if behind and behind != user else user
     return f"{name}@{socket.gethostname()}"

@@ -159,7 +159,7 @@ def _find_runtime_name(state: NodeState | None) -> str:
 @cache
 def load_templates() -> Templates:
     """Return the templates that planning renders, read once."""
-    return {name: resources.template(name) for name in TEMPLATES}
+    return {name: resources.read_template(name) for name in TEMPLATES}
 
 
 def _list_http_entries(policy: Policy) -> tuple[str, ...]:

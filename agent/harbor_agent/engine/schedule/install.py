@@ -110,7 +110,7 @@ def plan_installation(ready: ReadySchedule) -> tuple[FileChange, ...]:
 
 def is_on(unit: str) -> bool:
     """Whether the timer is waiting for its time, and will be after a reboot."""
-    return systemd.is_so("is-enabled", f"{unit}.timer") and systemd.is_so("is-active", f"{unit}.timer")
+    return systemd.check_state("is-enabled", f"{unit}.timer") and systemd.check_state("is-active", f"{unit}.timer")
 
 
 def install(schedule: Schedule, changes: Sequence[FileChange]) -> None:
@@ -120,12 +120,12 @@ def install(schedule: Schedule, changes: Sequence[FileChange]) -> None:
         message = f"{schedule.user} has no folder for lock and history: {made.stderr.strip()}"
         raise AgentError.of("schedule-failed", message, "make it, or name another user with --user")
     timer = f"{schedule.unit}.timer"
-    was_enabled = systemd.is_so("is-enabled", timer)
+    was_enabled = systemd.check_state("is-enabled", timer)
     try:
         _write(changes)
-        systemd.systemctl("daemon-reload")
-        systemd.systemctl("enable", timer)
-        systemd.systemctl("restart", timer)
+        systemd.run_systemctl("daemon-reload")
+        systemd.run_systemctl("enable", timer)
+        systemd.run_systemctl("restart", timer)
     except AgentError:
         _undo(timer, changes, was_enabled=was_enabled)
         raise
@@ -154,16 +154,16 @@ def remove(name: str | None, changes: Sequence[FileChange]) -> None:
     if systemd.is_systemd_here():
         files = {Path(change.path).name for change in changes}
         with _where_gone(f"{unit}.timer", files):
-            systemd.systemctl("disable", "--now", f"{unit}.timer")
+            systemd.run_systemctl("disable", "--now", f"{unit}.timer")
         with _where_gone(f"{unit}.service", files):
             systemd.stop(f"{unit}.service")
     _write(changes)
     if systemd.is_systemd_here():
-        systemd.systemctl("daemon-reload")
+        systemd.run_systemctl("daemon-reload")
         for failed in (f"{unit}.timer", f"{unit}.service"):
             # There is none where it never failed.
             with contextlib.suppress(AgentError):
-                systemd.systemctl("reset-failed", failed)
+                systemd.run_systemctl("reset-failed", failed)
     systemd.forget_last_trigger(f"{unit}.timer")
 
 
@@ -183,11 +183,11 @@ def _installed(unit: str) -> InstalledSchedule:
     written = dict(_assignments(timer))
     served = dict(_assignments(service))
     every = written.get("OnUnitActiveSec")
-    (state,) = systemd.properties(service, "Unit", "ActiveState")
+    (state,) = systemd.read_properties(service, "Unit", "ActiveState")
     return InstalledSchedule(
         unit=unit,
-        is_enabled=systemd.is_so("is-enabled", timer),
-        is_active=systemd.is_so("is-active", timer),
+        is_enabled=systemd.check_state("is-enabled", timer),
+        is_active=systemd.check_state("is-active", timer),
         is_running=state in {"activating", "active", "deactivating"},
         when=f"every {every}" if every else written.get("OnCalendar", ""),
         user=served.get("User", ""),
@@ -199,7 +199,7 @@ def _installed(unit: str) -> InstalledSchedule:
 
 def _next_run(timer: str) -> str | None:
     by_clock, by_uptime = map(
-        _number, systemd.properties(timer, "Timer", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
+        _number, systemd.read_properties(timer, "Timer", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
     )
     moments = [by_clock / _MICROSECONDS] if by_clock else []
     moments += [time.time() - time.monotonic() + by_uptime / _MICROSECONDS] if by_uptime else []
@@ -207,7 +207,9 @@ def _next_run(timer: str) -> str | None:
 
 
 def _last_run(service: str) -> LastRun | None:
-    ended, code, result = systemd.properties(service, "Service", "ExecMainExitTimestamp", "ExecMainStatus", "Result")
+    ended, code, result = systemd.read_properties(
+        service, "Service", "ExecMainExitTimestamp", "ExecMainStatus", "Result"
+    )
     moment = _number(ended)
     if not moment:
         return None
@@ -273,21 +275,21 @@ def _undo(timer: str, changes: Sequence[FileChange], *, was_enabled: bool) -> No
     """Bring everything back, as far as it goes: what stopped the way there may stop the way back."""
     if not was_enabled:
         with contextlib.suppress(AgentError):
-            systemd.systemctl("disable", "--now", timer)
+            systemd.run_systemctl("disable", "--now", timer)
     tree = Tree("/")
     for change in changes:
         with contextlib.suppress(AgentError):
             if tree.state(change.path) != change.before:
                 tree.write(FileChange(before=tree.state(change.path), after=change.before, reason=change.reason))
     with contextlib.suppress(AgentError):
-        systemd.systemctl("daemon-reload")
+        systemd.run_systemctl("daemon-reload")
         if was_enabled:
-            systemd.systemctl("restart", timer)
+            systemd.run_systemctl("restart", timer)
 
 
 def _templates() -> ScheduleTemplates:
     return ScheduleTemplates(
-        service=resources.template("drift.service.j2"),
-        timer=resources.template("drift.timer.j2"),
-        crontab=resources.template("crontab.j2"),
+        service=resources.read_template("drift.service.j2"),
+        timer=resources.read_template("drift.timer.j2"),
+        crontab=resources.read_template("crontab.j2"),
     )

@@ -15,7 +15,7 @@ from harbor_agent.model.runtimes.docker import NAME, DockerState, LiveRegistryCo
 from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, Reachability, System
 from harbor_agent.node.wire.framing import WireError, compose, number, refuse, take_block, unframe
 from harbor_agent.node.wire.record import decode_record
-from harbor_agent.resources import node_program
+from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def probe_program(entries: Sequence[str]) -> Program:
 
     Runs with fewer rights too; what could not be read is then in `NodeState.unreadable`.
     """
-    texts = [node_program(part) for part in _PARTS]
+    texts = [read_node_program(part) for part in _PARTS]
     return Program(stdin=compose(texts, {}), arguments=tuple(entries), privileged=True)
 
 

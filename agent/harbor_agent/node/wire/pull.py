@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import PullReport, PullVerdict
 from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
-from harbor_agent.resources import node_program
+from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
     from harbor_agent.model.policy import Credentials
@@ -30,7 +30,7 @@ def pull_program(image: str, credentials: Credentials | None, registry_key: str,
         raise ValueError(f"{image!r} is no image name")
     payload = {} if credentials is None else {"PAYLOAD_CONFIG": _login(credentials, registry_key)}
     arguments = (image, str(max(1, math.ceil(timeout))))
-    return Program(stdin=compose([node_program("docker/pull.sh")], payload), arguments=arguments, privileged=True)
+    return Program(stdin=compose([read_node_program("docker/pull.sh")], payload), arguments=arguments, privileged=True)
 
 
 def decode_pull(stdout: bytes) -> PullReport:

@@ -8,7 +8,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import Record
 from harbor_agent.node.wire.framing import WireError, compose, decode_text, refuse, unframe
-from harbor_agent.resources import node_program
+from harbor_agent.resources import read_node_program
 
 _SCHEMA = "harbor-agent/record/1"
 _ANSWER = "harbor-agent/recorded/1"
@@ -68,7 +68,7 @@ def decode_record(content: bytes) -> Record:
 def record_program(record: Record) -> Program:
     """Build the program that writes the record of a node on which nothing had to be changed; safe to repeat."""
     payload = {"PAYLOAD_RECORD": encode_record(record)}
-    return Program(stdin=compose([node_program(part) for part in _PARTS], payload), privileged=True)
+    return Program(stdin=compose([read_node_program(part) for part in _PARTS], payload), privileged=True)
 
 
 def decode_recorded(stdout: bytes) -> Problem | None:

@@ -9,7 +9,7 @@ from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.snapshot import SavedFile, Snapshot
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire.framing import WireError, compose, decode_text, number, refuse, take_block, unframe
-from harbor_agent.resources import node_program
+from harbor_agent.resources import read_node_program
 
 _SCHEMA = "harbor-agent/history/1"
 _PARTS = ("journal.sh", "files.sh", "snapshots.sh")
@@ -30,7 +30,7 @@ def history_program(what: str) -> Program:
     """
     if not _WHAT.match(what):
         raise ValueError(f"{what!r} is neither a transaction id nor 'last' nor 'pristine'")
-    texts = [node_program(part) for part in _PARTS]
+    texts = [read_node_program(part) for part in _PARTS]
     return Program(stdin=compose(texts, {}), arguments=(what,), privileged=True)
 
 

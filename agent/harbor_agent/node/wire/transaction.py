@@ -12,7 +12,7 @@ from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase, TransactionReport
 from harbor_agent.model.state import FileKind
 from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
-from harbor_agent.resources import node_program
+from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
@@ -42,7 +42,7 @@ def begin_program(plan: Plan, *, transaction: str, record: bytes, deadline: floa
     """
     payload = {
         "PAYLOAD_PLAN": _encode_plan(plan, transaction, deadline),
-        "PAYLOAD_PROGRAM": compose([node_program(part) for part in _PARTS], {}),
+        "PAYLOAD_PROGRAM": compose([read_node_program(part) for part in _PARTS], {}),
         "PAYLOAD_RECORD": record,
     }
     for number, change in enumerate(plan.changes, start=1):
@@ -90,7 +90,7 @@ def decode_report(stdout: bytes) -> TransactionReport:
 def _program(verb: str, transaction: str, payload: dict[str, bytes]) -> Program:
     if not _TRANSACTION.match(transaction):
         raise ValueError(f"{transaction!r} is no transaction id")
-    texts = [node_program(part) for part in _PARTS]
+    texts = [read_node_program(part) for part in _PARTS]
     return Program(stdin=compose(texts, payload), arguments=(verb, transaction), privileged=True)
 
 

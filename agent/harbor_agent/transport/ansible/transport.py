@@ -93,7 +93,7 @@ class AnsibleTransport:
         arguments = {
             "private_data_dir": str(folder),
             "project_dir": str(Path.cwd()),
-            "playbook": str(resources.playbook("carry.yml")),
+            "playbook": str(resources.find_playbook("carry.yml")),
             "inventory": self._sources,
             "limit": f"@{hosts}",
             "cmdline": " ".join(f"{use} {shlex.quote(program)}" for use, program in programs if use.startswith("--")),

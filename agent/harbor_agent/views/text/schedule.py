@@ -19,7 +19,7 @@ _MEANINGS = {
     ExitCode.PENDING: "drift or pending changes found",
     ExitCode.UNREACHABLE: "some nodes were unreachable",
     ExitCode.REFUSED: "some nodes were refused",
-    ExitCode.NEEDS_PERSON: "manual intervention required",
+    ExitCode.NEEDS_INTERVENTION: "manual intervention required",
     ExitCode.STOPPED: "stopped early",
     ExitCode.BUG: "bug in harbor-agent",
     ExitCode.LOCKED: "another run was under way",

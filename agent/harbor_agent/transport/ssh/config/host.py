@@ -10,7 +10,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from harbor_agent.local.user import user_name
+from harbor_agent.local.user import get_user_name
 from harbor_agent.model.inventory import SSH_PORT
 from harbor_agent.transport.ssh.config.arguments import SshArguments
 
@@ -80,7 +80,7 @@ def build_host_config(destination: Destination, found: Mapping[str, tuple[str, .
     bare = HostConfig(
         host=read_first("hostname") or destination.name,
         port=destination.port or int(read_first("port") or SSH_PORT),
-        user=destination.user or read_first("user") or user_name(),
+        user=destination.user or read_first("user") or get_user_name(),
         known_as=read_first("hostkeyalias"),
         proxy_jump=read_first("proxyjump"),
     )
@@ -134,7 +134,7 @@ def expand_tokens(text: str, config: HostConfig, name: str) -> str:
         "n": name,
         "p": str(config.port),
         "r": config.user,
-        "u": user_name(),
+        "u": get_user_name(),
     }
     text = re.sub(r"\$\{([A-Za-z0-9_]+)\}", lambda variable: os.environ.get(variable[1], ""), text)
     return re.sub(r"%(.)", lambda token: tokens.get(token[1], token[0]), text)
