@@ -65,11 +65,11 @@ def test_the_version_of_evictions_is_the_one_that_the_server_has(
     body = {"apiVersion": f"policy/{other}", "kind": "Eviction", "metadata": {"name": f"{node}-web"}}
     with pytest.raises(HTTPError):
         api.ask("POST", f"/api/v1/namespaces/default/pods/{node}-web/eviction", body)
-    found = cluster.pods(node)
+    found = cluster.list_pods(node)
     assert not isinstance(found, Problem)
     assert [str(one) for one in found] == [pod]
     assert cluster.evict(found[0]) is None
-    again = cluster.pods(node)
+    again = cluster.list_pods(node)
     assert not isinstance(again, Problem)
     assert [one.ending for one in again] == [True]
 
@@ -80,7 +80,7 @@ def test_a_budget_has_its_say_until_it_allows(
     name = f"{node}-web"
     pod = add_pod(api, node, name)
     budget = add_budget(api, name, allowed=0, version=version)
-    (found,) = cluster.pods(node)
+    (found,) = cluster.list_pods(node)
     refused = cluster.evict(found)
     assert refused
     assert refused.code == "drain-blocked"
@@ -94,7 +94,7 @@ def test_a_pod_that_went_by_itself_needs_no_eviction(
     api: RunningApiServer | StandIn, cluster: ClusterNodes, node: str
 ) -> None:
     add_pod(api, node, f"{node}-web")
-    (found,) = cluster.pods(node)
+    (found,) = cluster.list_pods(node)
     api.ask("DELETE", f"/api/v1/namespaces/default/pods/{node}-web", {"gracePeriodSeconds": 0})
     assert pods_on(api, node) == set()
     assert cluster.evict(found) is None
@@ -109,7 +109,7 @@ def test_only_pods_that_a_restart_disturbs_are_named(
     add_pod(api, node, f"{node}-crashed", phase="Failed", controller=None)
     add_pod(api, node, f"{node}-lonely", controller=None)
     add_pod(api, node, f"{node}-web")
-    found = cluster.pods(node)
+    found = cluster.list_pods(node)
     assert not isinstance(found, Problem)
     assert {pod.name.removeprefix(f"{node}-"): pod.has_controller for pod in found} == {"lonely": False, "web": True}
 

@@ -69,7 +69,7 @@ class Evictions:
         self._version = found
         return None
 
-    def pods(self, node: str) -> tuple[PodOnNode, ...] | Problem:
+    def list_pods(self, node: str) -> tuple[PodOnNode, ...] | Problem:
         """Return the pods of a node in the server's order, except static, DaemonSet and finished pods."""
         intent = Intent(verb="list", resource="pods")
         found = attempt(intent, lambda: tuple(self._client.list(Pod, namespace="*", fields={"spec.nodeName": node})))
@@ -89,7 +89,7 @@ class Evictions:
         eviction = PodEviction(metadata=ObjectMeta(name=pod.name, namespace=pod.namespace))
         eviction.apiVersion = self._version
 
-        def call() -> Problem | None:
+        def send() -> Problem | None:
             try:
                 self._client.create(eviction, pod.name, namespace=pod.namespace)
             except ApiError as error:
@@ -99,7 +99,7 @@ class Evictions:
                     raise
             return None
 
-        return attempt(Intent(verb="create", resource="pods/eviction", name=pod.name, namespace=pod.namespace), call)
+        return attempt(Intent(verb="create", resource="pods/eviction", name=pod.name, namespace=pod.namespace), send)
 
     def _read_version(self) -> str:
         config = self._client.config

@@ -154,9 +154,9 @@ class ClusterNodes:
                 return problem
             time.sleep(0.2)
 
-    def pods(self, name: str) -> tuple[PodOnNode, ...] | Problem:
+    def list_pods(self, name: str) -> tuple[PodOnNode, ...] | Problem:
         """Return the pods of a node that a drain evicts: all except static, DaemonSet and finished pods."""
-        return self._evictions.pods(name)
+        return self._evictions.list_pods(name)
 
     def evict(self, pod: PodOnNode) -> Problem | None:
         """Request the pod's eviction; None if it is under way or the pod does not exist any more."""

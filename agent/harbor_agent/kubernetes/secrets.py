@@ -97,7 +97,7 @@ def _apply(
     wanted = cast("Secret", Secret.from_dict(build_apply_manifest(spec, namespace, observed)))
     verb = "create" if observed is None else "patch"
 
-    def call() -> Problem | None:
+    def send() -> Problem | None:
         try:
             client.apply(wanted, field_manager=MANAGER, force=spec.force_conflicts, dry_run=dry_run)
         except ApiError as error:
@@ -111,7 +111,7 @@ def _apply(
             return _describe_conflict(spec, namespace, conflicts)
         return None
 
-    return attempt(Intent(verb=verb, resource="secrets", name=spec.name, namespace=namespace), call)
+    return attempt(Intent(verb=verb, resource="secrets", name=spec.name, namespace=namespace), send)
 
 
 def _create_or_patch(

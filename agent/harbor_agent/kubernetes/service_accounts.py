@@ -168,13 +168,13 @@ def _build_failure(
 def _build_command(namespace: str, account: str, secret: str, found: ServiceAccount | None) -> str:
     """Return the kubectl command that appends as `attach` would, even if the list could not be read."""
 
-    def kubectl(patch: list[dict[str, object]]) -> str:
+    def render_patch(patch: list[dict[str, object]]) -> str:
         arguments = ["kubectl", "-n", namespace, "patch", "serviceaccount", account, "--type=json", "-p"]
         return shlex.join([*arguments, json.dumps(patch, separators=(",", ":"))])
 
     if found:
-        return kubectl(_build_append(found, secret))
+        return render_patch(_build_append(found, secret))
     append: dict[str, object] = {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": secret}}
     no_list: dict[str, object] = {"op": "test", "path": "/imagePullSecrets", "value": None}
     start: dict[str, object] = {"op": "add", "path": "/imagePullSecrets", "value": [{"name": secret}]}
-    return f"{kubectl([append])} || {kubectl([no_list, start])}"
+    return f"{render_patch([append])} || {render_patch([no_list, start])}"

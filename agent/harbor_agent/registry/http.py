@@ -110,11 +110,11 @@ def _is_cut_short(proxy: str) -> bool:
 def is_same_origin(first: str, second: str) -> bool:
     """Whether two URLs have the same scheme, host and port; a default port may be omitted."""
 
-    def origin(url: str) -> str:
+    def normalise(url: str) -> str:
         name = format_origin(url)
         return name.removesuffix(":80" if name.startswith("http:") else ":443")
 
-    return origin(first) == origin(second) != ""
+    return normalise(first) == normalise(second) != ""
 
 
 def _list_causes(error: BaseException | None) -> Iterator[BaseException]:

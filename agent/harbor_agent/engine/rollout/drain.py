@@ -61,7 +61,7 @@ def objection_to_eviction(pods: Sequence[PodOnNode]) -> Problem | None:
 
 def _push(nodes: ClusterNodes, name: str) -> Problem | None:
     """Evict what may be evicted now; return why the node is not empty yet."""
-    pods = nodes.pods(name)
+    pods = nodes.list_pods(name)
     if isinstance(pods, Problem):
         return pods
     problem = objection_to_eviction(pods)

@@ -192,7 +192,7 @@ class KubernetesHooks:
         node = self._found[name]
         if isinstance(node, Problem):
             return node
-        pods = self._nodes.pods(node.name)
+        pods = self._nodes.list_pods(node.name)
         problem = pods if isinstance(pods, Problem) else objection_to_eviction(pods)
         if isinstance(pods, Problem) or problem:
             return problem

@@ -45,7 +45,7 @@ class AnnotatedWorkload:
     warnings: tuple[Problem, ...] = ()
 
     @property
-    def changed(self) -> bool:
+    def is_changed(self) -> bool:
         """Whether anything was added."""
         return self.before != self.after
 

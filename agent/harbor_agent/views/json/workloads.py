@@ -60,7 +60,7 @@ def _describe_annotated(one: AnnotatedWorkload) -> Json:
         "kind": one.after.kind,
         "namespace": one.after.namespace,
         "name": one.after.name,
-        "status": (Outcome.PENDING if one.changed else Outcome.UNCHANGED).value,
+        "status": (Outcome.PENDING if one.is_changed else Outcome.UNCHANGED).value,
         "pull_secrets": list(one.after.template.pull_secrets),
         "containers": list(one.changed_containers),
         "warnings": [describe_problem(problem) for problem in one.warnings],

@@ -61,6 +61,6 @@ def _describe_file(file: ManifestFile) -> list[str]:
 
 
 def _describe_change(workload: AnnotatedWorkload) -> str:
-    if not workload.changed:
+    if not workload.is_changed:
         return "unchanged"
     return f"secret added to {', '.join(workload.changed_containers)}" if workload.changed_containers else "updated"

@@ -151,7 +151,7 @@ def test_it_says_the_same_and_the_secret_in_the_same_lines(text: str, secret: st
     old, new = (one.removeprefix("\ufeff").splitlines(keepends=True) for one in (text, result.text))
     assert result.text.startswith("\ufeff") == text.startswith("\ufeff")
     gone = [line for line in difflib.ndiff(old, new) if line.startswith("- ")] if old != new else []
-    touched = sum(one.changed for one in result.workloads)
+    touched = sum(one.is_changed for one in result.workloads)
     assert len(gone) <= 2 * touched, (
         "at most two lines a workload are other than before: within brackets, and the value"
     )

@@ -87,7 +87,7 @@ class TestWhichContainers:
         text = pod(spec=self.SPEC)
         result = annotated(text, registry)
         assert result.text == text
-        assert not result.workloads[0].changed
+        assert not result.workloads[0].is_changed
 
     def test_an_image_without_a_host_is_docker_hubs(self) -> None:
         assert self.entries(annotated(pod(spec=self.SPEC), "docker.io")) == {"side": "pull"}
@@ -100,7 +100,7 @@ class TestWhichContainers:
             .replace("apps/v1", "batch/v1" if kind == "Job" else "apps/v1")
         )
         (one,) = annotated(text, HARBOR).workloads
-        assert one.changed
+        assert one.is_changed
         assert one.warnings == ()
 
     def test_another_secret_stays_unless_the_registry_is_named(self) -> None:

@@ -23,7 +23,7 @@ def annotated(text: str, *registries: str, secret: str = "pull") -> AnnotatedMan
     again = attempt(result.text, *registries, secret=secret)
     assert isinstance(again, AnnotatedManifest)
     assert again.text == result.text, "twice is as good as once"
-    assert not any(one.changed for one in again.workloads)
+    assert not any(one.is_changed for one in again.workloads)
     return result
 
 
