@@ -61,7 +61,7 @@ NEEDS_SSHD = pytest.mark.needs("sshd", "root")
 )
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     if request.param in {"bookworm", "trixie"}:
-        lab = request.getfixturevalue("generations")
+        lab = request.getfixturevalue("releases")
         with inside(lab.name):
             yield _on_a_node(lab, lab.nodes[["bookworm", "trixie"].index(request.param)])
     elif request.param == "local":
