@@ -1,4 +1,4 @@
-"""The pull secret of one registry: what is wanted, what would be done, and what became of it."""
+"""The pull secret of one registry: as specified, as planned, and the result."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ ALL_NAMESPACES: Final = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespaces:
-    """Where a secret is wanted: in the namespaces named, and in those with labels that `selector` selects.
+    """The namespaces that a secret belongs in: those named, and those with labels that `selector` selects.
 
-    The name `*` stands for all. `selector` is a label selector as kubectl takes it; what is `excluded` by name is
-    left out in any case.
+    The name `*` means all. `selector` is a label selector as in kubectl; the names `excluded` are always left out.
     """
 
     names: tuple[str, ...] = ()
@@ -31,11 +30,11 @@ class Namespaces:
 
     @property
     def needs_the_cluster(self) -> bool:
-        """Whether only the cluster can say which namespaces these are."""
+        """Whether only the cluster knows which namespaces these are."""
         return ALL_NAMESPACES in self.names or bool(self.selector)
 
     def __str__(self) -> str:
-        """Return it in few words, such as "*, team=shop"."""
+        """Return names and selector, such as "*, team=shop"."""
         return ", ".join([*self.names, *([self.selector] if self.selector else [])])
 
     def may_meet(self, other: Namespaces) -> bool:
@@ -47,11 +46,11 @@ class Namespaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSpec:
-    """The secret as wanted in every namespace that it is wanted in.
+    """The secret as it should be in each of its namespaces.
 
-    `key_form` decides how the registry is written inside (see `harbor_agent.formats.pull_secret.build_registry_key`);
-    the secret is attached to each of `service_accounts` of the same namespace. `force_conflicts` takes over what
-    other programs write in it.
+    `key_form` is the form of the registry's key (see `harbor_agent.formats.pull_secret.build_registry_key`). The
+    secret is attached to each of `service_accounts` of its namespace. `force_conflicts` takes over fields that other
+    clients manage.
     """
 
     name: str
@@ -63,7 +62,7 @@ class SecretSpec:
 
 
 class SecretAction(StrEnum):
-    """What is done to the secret itself."""
+    """The change to the secret itself."""
 
     NONE = "none"
     CREATE = "create"
@@ -75,9 +74,9 @@ class SecretAction(StrEnum):
 class ServiceAccountResult:
     """Whether a service account names the secret in its `imagePullSecrets` (or, in a removal, no longer does).
 
-    UNCHANGED: it does already. PENDING, CHANGED: it would, it now does, behind the entries that were there.
-    SKIPPED: the user may not do it; the problem's hint is the command for somebody who may. The secret itself
-    is none the worse for it. FAILED: anything else.
+    UNCHANGED: it does already. PENDING, CHANGED: it will, or now does, after the entries that were there. SKIPPED: the
+    user is not allowed to; the problem's hint is the command for an administrator, and the secret itself is not
+    affected. FAILED: anything else.
     """
 
     name: str
@@ -87,7 +86,7 @@ class ServiceAccountResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretPlan:
-    """What would be done in one namespace: UNCHANGED, PENDING, REFUSED, or FAILED where it could not be found out.
+    """The plan for one namespace: UNCHANGED, PENDING, REFUSED, or FAILED if it could not be made.
 
     `differences` name what differs, one clause each, no values. `reason` is one sentence. `warnings` stop nothing.
     """
@@ -104,16 +103,16 @@ class SecretPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the namespace is as wanted already, service accounts included."""
+        """Whether nothing needs to change, service accounts included."""
         accounts = all(account.outcome is Outcome.UNCHANGED for account in self.service_accounts)
         return self.outcome is Outcome.UNCHANGED and accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretResult:
-    """What became of the secret in one namespace: UNCHANGED, CHANGED, REFUSED or FAILED.
+    """The result in one namespace: UNCHANGED, CHANGED, SKIPPED, REFUSED or FAILED.
 
-    Service accounts are touched only where the secret is there: UNCHANGED or CHANGED. `warnings` stop nothing.
+    Service accounts are changed only if the secret is UNCHANGED or CHANGED. `warnings` stop nothing.
     """
 
     namespace: str

@@ -1,4 +1,4 @@
-"""A workload's pod template, as far as pull secrets go: in a manifest or in a cluster."""
+"""The parts of a workload's pod template that matter for pull secrets, from a manifest or a cluster."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
 
 PULL_SECRETS_ANNOTATION: Final = "kubesphere.io/imagepullsecrets"
-"""On a pod template: which container has which pull secret, `{container: secret}` in JSON. kubelet ignores it."""
+"""On a pod template, the pull secret of each container: `{container: secret}` in JSON. kubelet ignores it."""
 
 EDITED_KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob"})
-"""What KubeSphere's console edits containers of. Jobs and pods cannot be, and replica sets are somebody's."""
+"""The kinds whose containers KubeSphere's console edits. Jobs and pods are immutable, replica sets have an owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodContainer:
-    """A container or init container; `image` is "" where the manifest leaves it to something else."""
+    """A container or init container; `image` is "" if the manifest does not set it."""
 
     name: str
     image: str = ""
 
     def is_from(self, registry: Address) -> bool:
-        """Whether the image names this registry, as the runtime reads it: no host in front means Docker Hub."""
+        """Whether the image is from this registry, as the runtime reads it: without a host it is from Docker Hub."""
         host, slash, _ = self.image.partition("/")
         if not slash or not ("." in host or ":" in host or host == "localhost"):
             return bool(self.image) and registry.is_docker_hub
@@ -32,7 +32,7 @@ class PodContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTemplate:
-    """`annotation` is the text of PULL_SECRETS_ANNOTATION, None where there is none; init containers come last."""
+    """A pod template; `annotation` is the text of PULL_SECRETS_ANNOTATION or None. Init containers come last."""
 
     containers: tuple[PodContainer, ...]
     pull_secrets: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class PodTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """`namespace` is "" where a manifest leaves it open, `name` where the cluster is to make one up."""
+    """A workload; `namespace` is "" if the manifest does not set it, `name` if the cluster generates it."""
 
     kind: str
     namespace: str

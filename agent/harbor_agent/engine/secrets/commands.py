@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harbor_agent.engine.request.credentials import read_logins
-from harbor_agent.engine.request.resolve import resolve_logins
+from harbor_agent.engine.request.resolve import require_registry, resolve_logins
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
@@ -154,7 +154,6 @@ def _unwrap(answer: _T | Problem) -> _T:
 def _add_default_secrets(resolved: Resolved) -> Resolved:
     """Return the same with a secret for every registry, by the default name if the settings have none."""
     policy = resolved.general
-    if not policy.registries:
-        raise UsageError.of("registry-missing", "no registry is named", "name one with --registry")
+    require_registry([policy])
     registries = tuple(replace(r, secret=r.secret or SecretPolicy()) for r in policy.registries)
     return replace(resolved, general=replace(policy, registries=registries))
