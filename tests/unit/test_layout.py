@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harbor_agent.planning.node import RUNTIMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -103,6 +105,17 @@ def test_a_contract_names_modules_that_exist(contract: dict[str, object]) -> Non
     for name in named:
         path = ROOT / "agent" / name.replace(".", "/")
         assert path.with_suffix(".py").is_file() or any(files_in(path)) or any(path.glob("*/*.py")), name
+
+
+def test_every_runtime_family_is_protected_from_the_others() -> None:
+    """A protected module is imported by allowed_importers only, so also by no other family."""
+    lists = [contract["protected_modules"] for contract in contracts() if contract["type"] == "protected"]
+    protected = {module for modules in lists if isinstance(modules, list) for module in modules}
+    families = {runtime.__name__.rpartition(".")[0] for runtime in RUNTIMES}
+    states = {f"harbor_agent.model.runtimes.{path.stem}" for path in files_in(PACKAGE / "model/runtimes")}
+    assert families
+    assert states
+    assert protected >= families | states
 
 
 def test_there_are_contracts() -> None:
