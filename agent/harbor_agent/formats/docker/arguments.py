@@ -112,6 +112,11 @@ def find_flags(arguments: Sequence[str]) -> list[Flag]:
     return flags
 
 
+def find_ranges(arguments: Sequence[str], name: str) -> list[tuple[int, int]]:
+    """Return the indexes of the first and last argument of each flag `name`."""
+    return [(flag.first, flag.last) for flag in find_flags(arguments) if flag.name == name]
+
+
 def find_config_key(flag: str) -> str:
     """Return the key of daemon.json that sets the same option as the flag."""
     return _CONFIG_KEYS.get(flag, flag)

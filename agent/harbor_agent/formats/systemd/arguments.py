@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.docker.arguments import find_flags
 from harbor_agent.formats.systemd.syntax import Escapes, split_words
 from harbor_agent.formats.text import CACHED_FILES, LINE_END, Edit, FormatError, find_line_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _CONTINUATION = re.compile(r"\\(\r\n|\n|\r)")
 _GAP = re.compile(r"(?:[ \t]|\\(?:\r\n|\n|\r))*\Z")
@@ -64,9 +63,10 @@ def _find_word_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((word.text, word.start, word.end) for word in split_words(text, escapes=Escapes.LITERAL, lenient=True))
 
 
-def add_arguments(text: str, value: Value, arguments: list[str], flag_name: str) -> list[Edit]:
-    """Return the edits that add `arguments`, flags named `flag_name`, to the value in `text`.
+def add_arguments(text: str, value: Value, arguments: list[str], similar: Sequence[tuple[int, int]]) -> list[Edit]:
+    """Return the edits that add `arguments` to the value in `text`, next to the `similar` ones if those share a line.
 
+    `similar` are the indexes of the first and last word of each such argument, in order.
     Raises FormatError if an unquoted value cannot be put in quotes.
     """
     placed = split_value(value)
@@ -74,7 +74,7 @@ def add_arguments(text: str, value: Value, arguments: list[str], flag_name: str)
     if not placed:
         return _insert_quoted(text, value, value.start, joined)
     if value.continues and _CONTINUATION.search(text, placed[0].start, placed[-1].end + 4):
-        beside = _find_end_of_flags(text, placed, flag_name)
+        beside = _find_end_on_one_line(text, placed, similar)
         if beside is not None:
             return _insert_quoted(text, value, beside, f" {joined}")
         match = _CONTINUATION.search(text, value.start)
@@ -105,9 +105,8 @@ def _find_gap_start(text: str, after: int, before: int) -> int:
     return after if _GAP.match(text[after:before]) else before
 
 
-def _find_end_of_flags(text: str, placed: list[PlacedWord], name: str) -> int | None:
-    """Return the end of the last flag `name` if all flags of that name share one line, and not the last line."""
-    ranges = [(flag.first, flag.last) for flag in find_flags([word.text for word in placed]) if flag.name == name]
+def _find_end_on_one_line(text: str, placed: list[PlacedWord], ranges: Sequence[tuple[int, int]]) -> int | None:
+    """Return the end of the last range if all ranges share one line, and not the last line."""
     if not ranges:
         return None
     start, end = placed[ranges[0][0]].start, placed[ranges[-1][1]].end

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harbor_agent.formats.docker.arguments import find_ranges
 from harbor_agent.formats.systemd.arguments import add_arguments, remove_arguments, split_value
 from harbor_agent.formats.systemd.environment_file import parse_environment_file
 from harbor_agent.formats.systemd.service import evaluate_service
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harbor_agent.formats.systemd.arguments import Value
 
 FLAG = "--insecure-registry=x"
-KIN = "insecure-registry"
+NAME = "insecure-registry"
 WORDS = st.sampled_from(["--a", "--b=1", "--insecure-registry=y", "--label", "q=é", "%H", "--tag={{.ID}}"])
 GAPS = st.sampled_from([" ", "  ", " \\\n", " \\\n  ", " \\\r\n", " \\\n# note \\\n"])
 
@@ -27,8 +28,13 @@ def unit_value(text: str) -> Value:
     return evaluate_service([("/x", parse_unit(text.encode()))]).environment["A"].value
 
 
+def similar(value: Value) -> list[tuple[int, int]]:
+    return find_ranges([word.text for word in split_value(value)], NAME)
+
+
 def in_unit(text: str) -> str:
-    return apply_edits(decode(text.encode()), add_arguments(decode(text.encode()), unit_value(text), [FLAG], KIN))
+    raw, value = decode(text.encode()), unit_value(text)
+    return apply_edits(raw, add_arguments(raw, value, [FLAG], similar(value)))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_environment_in_a_unit(line: str, expected: str) -> None:
 )
 def test_environment_file(line: str, expected: str) -> None:
     value = parse_environment_file(f"{line}\n".encode()).variables[0].value
-    assert apply_edits(f"{line}\n", add_arguments(f"{line}\n", value, [FLAG], KIN)) == f"{expected}\n"
+    assert apply_edits(f"{line}\n", add_arguments(f"{line}\n", value, [FLAG], similar(value))) == f"{expected}\n"
 
 
 @given(st.lists(st.tuples(WORDS, GAPS), min_size=1, max_size=6))
@@ -72,7 +78,8 @@ def test_adding_keeps_every_argument_and_removing_brings_the_bytes_back(parts: l
     text = f'# head\n[Service]\nEnvironment="A={body}"\n# tail é\n'
     raw = decode(text.encode())
     before = split_value(unit_value(text))
-    after_raw = apply_edits(raw, add_arguments(raw, unit_value(text), [FLAG], KIN))
+    value = unit_value(text)
+    after_raw = apply_edits(raw, add_arguments(raw, value, [FLAG], similar(value)))
     after_value = evaluate_service([("/x", parse_unit(after_raw.encode("latin-1")))]).environment["A"].value
     after = split_value(after_value)
     texts = [word.text for word in after]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.docker.arguments import INSECURE_REGISTRY
+from harbor_agent.formats.docker.arguments import INSECURE_REGISTRY, find_ranges
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, add_strings
-from harbor_agent.formats.systemd.arguments import add_arguments
+from harbor_agent.formats.systemd.arguments import add_arguments, split_value
 from harbor_agent.formats.systemd.service import Variable, evaluate_service
 from harbor_agent.formats.systemd.unit import append_to_service, parse_unit
 from harbor_agent.formats.text import FormatError, apply_edits, decode, encode
@@ -16,6 +16,7 @@ from harbor_agent.planning.files.workspace import require_writable
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
 if TYPE_CHECKING:
+    from harbor_agent.formats.systemd.arguments import Value
     from harbor_agent.planning.docker.effective import Effective, FileVariable
     from harbor_agent.planning.files.workspace import Workspace
 
@@ -34,7 +35,7 @@ def add_to_variable(workspace: Workspace, winner: Variable | FileVariable, entri
     text = text_of(workspace, winner.path)
     value = winner.value if isinstance(winner, Variable) else winner.line.value
     try:
-        edits = add_arguments(text, value, flags_of(entries), INSECURE_REGISTRY)
+        edits = add_arguments(text, value, flags_of(entries), _find_similar(value))
     except FormatError as error:
         raise refuse_file(winner.path, error) from None
     return workspace.write(winner.path, apply_edits(text, edits), f"{_ADDED} {winner.name}")
@@ -82,7 +83,7 @@ def add_to_command(workspace: Workspace, effective: Effective, entries: list[str
     """Add the flags to ExecStart= where it stands."""
     command = effective.command
     text = text_of(workspace, command.path)
-    edits = add_arguments(text, command.value, flags_of(entries), INSECURE_REGISTRY)
+    edits = add_arguments(text, command.value, flags_of(entries), _find_similar(command.value))
     return workspace.write(command.path, apply_edits(text, edits), f"{_ADDED} ExecStart=")
 
 
@@ -117,3 +118,7 @@ def _add_section(workspace: Workspace, path: str, rendered: str, reason: str) ->
         raise refuse_file(path, error) from None
     body = rendered.partition("\n")[2]
     return workspace.write(path, append_to_service(text, body, unit.last_section), reason)
+
+
+def _find_similar(value: Value) -> list[tuple[int, int]]:
+    return find_ranges([word.text for word in split_value(value)], INSECURE_REGISTRY)
