@@ -165,10 +165,10 @@ def test_nothing_is_installed_without_a_yes(controller: Controller) -> None:
 @pytest.mark.parametrize(
     ("arguments", "user", "code", "words"),
     [
-        ((), "ops", "schedule-not-root", "run it with sudo"),
-        (("--user", "nobody"), "root", "schedule-path-closed", "nobody cannot write in /"),
+        ((), "ops", "schedule-not-root", "run the command with sudo"),
+        (("--user", "nobody"), "root", "schedule-path-closed", "user 'nobody' cannot write to /"),
         (("-i", "/tmp/hosts"), "root", "schedule-path-closed", "/tmp of its own"),
-        (("--metrics", "/etc/x.prom"), "root", "schedule-path-closed", "ops cannot write in /etc"),
+        (("--metrics", "/etc/x.prom"), "root", "schedule-path-closed", "user 'ops' cannot write to /etc"),
         (("--on-calendar", "sometimes"), "root", "usage", "sometimes"),
         (("--name", "masked"), "root", "schedule-not-ours", "masked.timer was not written by"),
     ],
@@ -352,7 +352,7 @@ def test_root_and_ansible_go_through_the_same_walls_whatever_files_are_called(sc
 def test_removal_leaves_nothing_behind(scheduled: Controller) -> None:
     scheduled.machine.run(f"rm -r /run/systemd/system/{_UNIT}.timer.d")
     refused = scheduled.agent("schedule", "remove", "--name", "other", "--yes", sudo=True)
-    assert (refused.code, f"there is: {_UNIT}" in refused.stderr) == (2, True), refused.stderr
+    assert (refused.code, f"installed: {_UNIT}" in refused.stderr) == (2, True), refused.stderr
     assert scheduled.agent("schedule", "remove", "--yes").code == 2
     removed = scheduled.agent("schedule", "remove", "--yes", sudo=True)
     assert removed.code == 0, removed.stderr

@@ -83,11 +83,11 @@ def test_a_password_in_the_environment_is_refused_and_printed_nowhere(show: Runn
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--ask-become-pass",), "nobody to ask"),
-        (("--vault-id", "a@prompt"), "nobody to ask"),
-        (("--vault-id", "prompt"), "nobody to ask"),
-        (("--ask-vault-pass",), "nobody to ask"),
-        (("--user", "nemo"), "no user nemo"),
+        (("--ask-become-pass",), "cannot ask for passwords"),
+        (("--vault-id", "a@prompt"), "cannot ask for passwords"),
+        (("--vault-id", "prompt"), "cannot ask for passwords"),
+        (("--ask-vault-pass",), "cannot ask for passwords"),
+        (("--user", "nemo"), "no user 'nemo'"),
         (("--every", "1h", "--on-calendar", "daily"), "cannot be used together"),
         (("--every", "1s"), "invalid interval"),
         (("--name", "../x"), "invalid schedule name"),
@@ -110,13 +110,13 @@ def test_a_vault_password_that_ansible_would_ask_for_is_nothing_for_a_timer(
 ) -> None:
     (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{setting}\n")
     ran = show()
-    assert (ran.rc, "nobody to ask" in ran.err) == (2, True), ran.err
+    assert (ran.rc, "cannot ask for passwords" in ran.err) == (2, True), ran.err
 
 
 def test_the_environment_asks_for_a_vault_password_too(show: Runner, run: Runner) -> None:
     for asks in ({"ANSIBLE_ASK_VAULT_PASS": "True"}, {"ANSIBLE_VAULT_IDENTITY_LIST": "site@prompt"}):
         ran = show(**asks)
-        assert (ran.rc, "nobody to ask" in ran.err) == (2, True), ran.err
+        assert (ran.rc, "cannot ask for passwords" in ran.err) == (2, True), ran.err
         assert run("schedule", "show", "--transport", "local", **asks).rc == 0  # reads no inventory
 
 

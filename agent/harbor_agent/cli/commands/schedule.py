@@ -20,8 +20,8 @@ from harbor_agent.views.text.style import style_diff
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.install import InstalledSchedule
     from harbor_agent.engine.schedule.request import ReadySchedule
+    from harbor_agent.engine.schedule.status import InstalledSchedule
     from harbor_agent.model.plan import FileChange
 
 app = command_app(
@@ -128,7 +128,7 @@ def install(
     ready = _build_schedule(nodes, check, name, verbose)
     changes = schedule.plan_installation(ready)
     unit = ready.schedule.unit
-    if not changes and schedule.is_on(unit):
+    if not changes and schedule.is_active(unit):
         print_result(f"{unit} is already installed and up to date")
         return ExitCode.DONE
     title = f"{unit}: {count_nodes(ready.nodes)}, as {ready.schedule.user}"
@@ -159,16 +159,17 @@ def show(
     With options of `install`, shows the units or the crontab line that they would install; does not require root.
     """
     from harbor_agent.engine.schedule import install as schedule
+    from harbor_agent.engine.schedule.status import list_schedules
 
     if (nodes, check, crontab) == (NodeOptions(), CheckOptions(), False):
-        _show_installed(schedule.installed(name), output)
+        _show_installed(list_schedules(name), output)
         return ExitCode.DONE
     ready = _build_schedule(nodes, check, name, 0)
     if crontab:
-        print_result(schedule.crontab_line(ready.schedule).rstrip("\n"))
+        print_result(schedule.render_crontab_lines(ready.schedule).rstrip("\n"))
     else:
         print_result(
-            "\n".join(f"# {path}\n{text}" for path, text in schedule.unit_texts(ready.schedule).items()).rstrip("\n")
+            "\n".join(f"# {path}\n{text}" for path, text in schedule.render_units(ready.schedule).items()).rstrip("\n")
         )
     return ExitCode.DONE
 
@@ -193,7 +194,7 @@ def remove(*, name: Name = None, yes: options.Yes = False) -> ExitCode:
 
 
 def _build_schedule(nodes: NodeOptions, check: CheckOptions, name: str | None, verbose: int) -> ReadySchedule:
-    from harbor_agent.engine.schedule.request import ScheduleRequest, make_schedule
+    from harbor_agent.engine.schedule.request import ScheduleRequest, build_schedule
     from harbor_agent.planning.schedule import parse_timing
 
     request = ScheduleRequest(
@@ -206,7 +207,7 @@ def _build_schedule(nodes: NodeOptions, check: CheckOptions, name: str | None, v
         timing=parse_timing(check.every, check.on_calendar),
         metrics=check.metrics,
     )
-    return make_schedule(request, Progress(verbose))
+    return build_schedule(request, Progress(verbose))
 
 
 def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) -> None:

@@ -1,22 +1,18 @@
-"""Runs by the clock on this machine: put in place, shown, and taken away without a trace."""
+"""Installs and removes scheduled drift checks on this machine: a service and a timer of systemd."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
-import time
 import zlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent import resources
-from harbor_agent.engine.schedule.request import as_user, require_reachable
+from harbor_agent.engine.schedule.access import require_access, run_as_user
+from harbor_agent.engine.schedule.status import is_ours, list_units
 from harbor_agent.errors import AgentError, UsageError
-from harbor_agent.formats.systemd.unit import parse_unit
-from harbor_agent.formats.text import FormatError
 from harbor_agent.local import systemd
 from harbor_agent.local.tree import Tree
 from harbor_agent.model.plan import FileChange
@@ -30,95 +26,68 @@ from harbor_agent.planning.schedule import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
 
     from harbor_agent.engine.schedule.request import ReadySchedule
     from harbor_agent.planning.schedule import Schedule
 
-_MARK = b"# Written by harbor-agent schedule install"
-_MICROSECONDS = 1_000_000
-# What systemd says in the place of a time where there is none (USEC_INFINITY).
-_NEVER = 2**64 - 1
 _MINUTES = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastRun:
-    """How the last run since boot ended; `result` is systemd's word: "success", or a kind of failure."""
-
-    moment: str
-    exit_code: int
-    result: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledSchedule:
-    """A schedule as it is in place. Moments are ISO 8601 in UTC; None where there is none, or systemd does not know."""
-
-    unit: str
-    is_enabled: bool
-    is_active: bool
-    is_running: bool
-    when: str
-    user: str
-    command: str
-    next_run: str | None
-    last_run: LastRun | None
-
-
-def unit_texts(schedule: Schedule) -> dict[str, str]:
-    """Return the files by path, the service first. Raises UsageError for a path that cannot stand in one."""
-    templates = _templates()
+def render_units(schedule: Schedule) -> dict[str, str]:
+    """Return the unit files by path, the service first. Raises UsageError for a path that a unit cannot contain."""
+    templates = _load_templates()
     return {
         f"{systemd.UNITS}/{schedule.unit}.service": render_service(schedule, templates.service),
         f"{systemd.UNITS}/{schedule.unit}.timer": render_timer(schedule, templates.timer),
     }
 
 
-def crontab_line(schedule: Schedule) -> str:
-    """Return what does the same through cron, with a comment above it.
+def render_crontab_lines(schedule: Schedule) -> str:
+    """Return the lines of a crontab that run the same check: a comment and the command.
 
-    The minute is this machine's and this schedule's own, so that not all begin at once. Raises UsageError.
+    The minute depends on machine and schedule, so that controllers do not start at once. Raises UsageError if cron
+    cannot express the time.
     """
     minute = zlib.crc32(f"{socket.gethostname()}/{schedule.unit}".encode()) % _MINUTES
-    return render_crontab(schedule, _templates().crontab, minute=minute)
+    return render_crontab(schedule, _load_templates().crontab, minute=minute)
 
 
 def plan_installation(ready: ReadySchedule) -> tuple[FileChange, ...]:
-    """Return the files that would change. Raises UsageError where this machine or this user cannot have a timer."""
+    """Return the files to change. Raises UsageError if this machine or this user cannot install a timer."""
     schedule = ready.schedule
     if not systemd.is_systemd_here():
         raise UsageError.of(
             "schedule-no-systemd",
-            "this machine was not booted with systemd, so there is no timer to install",
-            f"put this into the crontab of {schedule.user} (crontab -e):\n{crontab_line(schedule).strip()}",
+            "cannot install a timer: this machine was not booted with systemd",
+            f"add this to the crontab of {schedule.user} (crontab -e):\n{render_crontab_lines(schedule).strip()}",
         )
     _require_root()
     if schedule.timing.calendar:
         systemd.require_calendar(schedule.timing.calendar)
-    require_reachable(ready)
+    require_access(ready)
     tree = Tree("/")
     changes = []
-    for path, text in unit_texts(schedule).items():
-        before = _ours(tree.state(path))
+    for path, text in render_units(schedule).items():
+        before = _require_ours(tree.state(path))
         after = FileState(path=path, kind=FileKind.REGULAR, content=text.encode(), mode=0o644)
         if before != after:
-            changes.append(FileChange(before=before, after=after, reason="a run by the clock"))
+            changes.append(FileChange(before=before, after=after, reason="scheduled drift check"))
     return tuple(changes)
 
 
-def is_on(unit: str) -> bool:
-    """Whether the timer is waiting for its time, and will be after a reboot."""
+def is_active(unit: str) -> bool:
+    """Whether the timer is active, now and after a reboot."""
     return systemd.check_state("is-enabled", f"{unit}.timer") and systemd.check_state("is-active", f"{unit}.timer")
 
 
 def install(schedule: Schedule, changes: Sequence[FileChange]) -> None:
-    """Put the files in place and start the timer. Raises AgentError; then everything is as it was before."""
-    made = as_user(schedule.user, ["mkdir", "-p", "-m", "0700", "--", schedule.state_folder])
-    if made.returncode:
-        message = f"{schedule.user} has no folder for lock and history: {made.stderr.strip()}"
-        raise AgentError.of("schedule-failed", message, "make it, or name another user with --user")
+    """Write the files and start the timer. Raises AgentError after undoing all of it."""
+    created = run_as_user(schedule.user, ["mkdir", "-p", "-m", "0700", "--", schedule.state_folder])
+    if created.returncode:
+        message = f"cannot create the state directory of {schedule.user}: {created.stderr.strip()}"
+        raise AgentError.of("schedule-failed", message, "create it, or name another user with --user")
     timer = f"{schedule.unit}.timer"
     was_enabled = systemd.check_state("is-enabled", timer)
     try:
@@ -132,133 +101,58 @@ def install(schedule: Schedule, changes: Sequence[FileChange]) -> None:
 
 
 def plan_removal(name: str | None) -> tuple[FileChange, ...]:
-    """Return the files that go. Raises UsageError where there are none, they are not ours, or this is not root."""
+    """Return the files to remove. Raises UsageError if there are none or they are not ours, and without root."""
     unit = build_unit_name(name)
     tree = Tree("/")
     states = [tree.state(f"{systemd.UNITS}/{unit}{kind}") for kind in (".timer", ".service")]
-    there = [_ours(state) for state in states if state.exists]
-    if not there:
-        known = ", ".join(_unit_of(path) for path in _timers()) or "none"
-        raise UsageError.of("schedule-missing", f"{unit} is not installed here (there is: {known})", "see --name")
+    existing = [_require_ours(state) for state in states if state.exists]
+    if not existing:
+        known = ", ".join(list_units()) or "none"
+        message = f"{unit} is not installed on this machine (installed: {known})"
+        raise UsageError.of("schedule-missing", message, "name the schedule with --name")
     _require_root()
-    gone = "it is not to run by the clock any more"
-    return tuple(FileChange(before=state, after=FileState(path=state.path), reason=gone) for state in there)
+    reason = "the schedule is removed"
+    return tuple(FileChange(before=state, after=FileState(path=state.path), reason=reason) for state in existing)
 
 
 def remove(name: str | None, changes: Sequence[FileChange]) -> None:
-    """Stop timer and service, let a run that is under way come to its end, and leave nothing of them behind.
-
-    Raises AgentError.
-    """
+    """Stop the timer, wait for a run that is under way, and remove timer and service. Raises AgentError."""
     unit = build_unit_name(name)
     if systemd.is_systemd_here():
         files = {Path(change.path).name for change in changes}
-        with _where_gone(f"{unit}.timer", files):
+        with _ignore_errors_if_missing(f"{unit}.timer", files):
             systemd.run_systemctl("disable", "--now", f"{unit}.timer")
-        with _where_gone(f"{unit}.service", files):
+        with _ignore_errors_if_missing(f"{unit}.service", files):
             systemd.stop(f"{unit}.service")
     _write(changes)
     if systemd.is_systemd_here():
         systemd.run_systemctl("daemon-reload")
         for failed in (f"{unit}.timer", f"{unit}.service"):
-            # There is none where it never failed.
+            # systemd does not know a unit that never failed.
             with contextlib.suppress(AgentError):
                 systemd.run_systemctl("reset-failed", failed)
     systemd.forget_last_trigger(f"{unit}.timer")
 
 
-def _where_gone(file: str, files: Collection[str]) -> AbstractContextManager[None]:
-    """Take no error of systemd's for one where somebody removed the file: it may know the unit still, or not."""
+def _ignore_errors_if_missing(file: str, files: Collection[str]) -> AbstractContextManager[None]:
+    """Ignore errors of systemd if the file of the unit was removed before: systemd may or may not know it."""
     return contextlib.nullcontext() if file in files else contextlib.suppress(AgentError)
 
 
-def installed(name: str | None = None) -> list[InstalledSchedule]:
-    """Return what is in place, by name; with `name` that one alone. Raises UsageError where that is no name."""
-    units = [_unit_of(path) for path in _timers()]
-    return [_installed(unit) for unit in units if name is None or unit == build_unit_name(name)]
-
-
-def _installed(unit: str) -> InstalledSchedule:
-    timer, service = f"{unit}.timer", f"{unit}.service"
-    written = dict(_assignments(timer))
-    served = dict(_assignments(service))
-    every = written.get("OnUnitActiveSec")
-    (state,) = systemd.read_properties(service, "Unit", "ActiveState")
-    return InstalledSchedule(
-        unit=unit,
-        is_enabled=systemd.check_state("is-enabled", timer),
-        is_active=systemd.check_state("is-active", timer),
-        is_running=state in {"activating", "active", "deactivating"},
-        when=f"every {every}" if every else written.get("OnCalendar", ""),
-        user=served.get("User", ""),
-        command=served.get("ExecStart", ""),
-        next_run=_next_run(timer),
-        last_run=_last_run(service),
-    )
-
-
-def _next_run(timer: str) -> str | None:
-    by_clock, by_uptime = map(
-        _number, systemd.read_properties(timer, "Timer", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
-    )
-    moments = [by_clock / _MICROSECONDS] if by_clock else []
-    moments += [time.time() - time.monotonic() + by_uptime / _MICROSECONDS] if by_uptime else []
-    return _iso(min(moments)) if moments else None
-
-
-def _last_run(service: str) -> LastRun | None:
-    ended, code, result = systemd.read_properties(
-        service, "Service", "ExecMainExitTimestamp", "ExecMainStatus", "Result"
-    )
-    moment = _number(ended)
-    if not moment:
-        return None
-    return LastRun(moment=_iso(moment / _MICROSECONDS), exit_code=_number(code), result=result)
-
-
-def _number(text: str) -> int:
-    """Return the number; 0 where there is none, or it stands for never."""
-    number = int(text) if text.isdecimal() else 0
-    return 0 if number == _NEVER else number
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-
-
-def _assignments(file: str) -> Iterator[tuple[str, str]]:
-    """Yield what the file assigns, drop-ins aside."""
-    with contextlib.suppress(FormatError):
-        content = Tree("/").state(f"{systemd.UNITS}/{file}").content or b""
-        yield from ((one.key, one.value) for one in parse_unit(content).assignments)
-
-
-def _timers() -> list[str]:
-    tree = Tree("/")
-    prefix = build_unit_name(None)
-    names = [name for name in tree.names(systemd.UNITS) if name.endswith(".timer") and name.startswith(prefix)]
-    paths = [f"{systemd.UNITS}/{name}" for name in names]
-    return [path for path in paths if (tree.state(path).content or b"").startswith(_MARK)]
-
-
-def _unit_of(path: str) -> str:
-    return Path(path).stem
-
-
-def _ours(state: FileState) -> FileState:
-    """Return the file, or that it is absent. Raises UsageError for one that somebody else wrote."""
-    if state.exists and not (state.kind is FileKind.REGULAR and (state.content or b"").startswith(_MARK)):
+def _require_ours(state: FileState) -> FileState:
+    """Return the state of the file. Raises UsageError if it exists and `schedule install` did not write it."""
+    if state.exists and not is_ours(state):
         raise UsageError.of(
             "schedule-not-ours",
             f"{state.path} was not written by harbor-agent schedule install",
-            "move it away, or give the schedule another name with --name",
+            "move the file, or give the schedule another name with --name",
         )
     return state
 
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise UsageError.of("schedule-not-root", f"only root may write in {systemd.UNITS}", "run it with sudo")
+        raise UsageError.of("schedule-not-root", f"only root can write to {systemd.UNITS}", "run the command with sudo")
 
 
 def _write(changes: Sequence[FileChange]) -> None:
@@ -267,12 +161,12 @@ def _write(changes: Sequence[FileChange]) -> None:
         for change in changes:
             tree.write(change)
     except AgentError as error:
-        said = error.problem.message.removeprefix("/")
-        raise AgentError.of("schedule-failed", said, "mend what it names and run the same command again") from None
+        message = error.problem.message.removeprefix("/")
+        raise AgentError.of("schedule-failed", message, "fix the problem and run the same command again") from None
 
 
 def _undo(timer: str, changes: Sequence[FileChange], *, was_enabled: bool) -> None:
-    """Bring everything back, as far as it goes: what stopped the way there may stop the way back."""
+    """Restore the files and the timer as far as possible; the cause of the failure may prevent that too."""
     if not was_enabled:
         with contextlib.suppress(AgentError):
             systemd.run_systemctl("disable", "--now", timer)
@@ -287,7 +181,7 @@ def _undo(timer: str, changes: Sequence[FileChange], *, was_enabled: bool) -> No
             systemd.run_systemctl("restart", timer)
 
 
-def _templates() -> ScheduleTemplates:
+def _load_templates() -> ScheduleTemplates:
     return ScheduleTemplates(
         service=resources.read_template("drift.service.j2"),
         timer=resources.read_template("drift.timer.j2"),

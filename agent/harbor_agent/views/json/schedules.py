@@ -9,7 +9,7 @@ from harbor_agent.views.json.common import begin_document
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.install import InstalledSchedule
+    from harbor_agent.engine.schedule.status import InstalledSchedule
     from harbor_agent.views.json.common import Json
 
 SCHEDULES_SCHEMA = "harbor-agent/schedules/2"
@@ -30,7 +30,7 @@ def build_schedules_document(schedules: Sequence[InstalledSchedule]) -> Json:
                 "command": one.command,
                 "next_run": one.next_run,
                 "last_run": {
-                    "ended": one.last_run.moment,
+                    "ended": one.last_run.ended_at,
                     "exit_code": one.last_run.exit_code,
                     "result": one.last_run.result,
                 }

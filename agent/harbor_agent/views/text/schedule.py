@@ -10,7 +10,7 @@ from harbor_agent.views.text.style import style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.install import InstalledSchedule, LastRun
+    from harbor_agent.engine.schedule.status import InstalledSchedule, LastRun
 
 _MEANINGS = {
     ExitCode.DONE: "nothing left to do",
@@ -55,4 +55,4 @@ def _describe_last_run(ended: LastRun | None) -> str:
     # systemd has exit codes of its own, such as 200 for a missing working directory (systemd.exec(5)).
     meaning = {int(code): text for code, text in _MEANINGS.items()}.get(ended.exit_code)
     why = meaning or f"systemd result '{ended.result}'"
-    return f"{ended.moment}, exit code {ended.exit_code}: {why}"
+    return f"{ended.ended_at}, exit code {ended.exit_code}: {why}"

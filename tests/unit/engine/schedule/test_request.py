@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.request.request import NodeSelection
-from harbor_agent.engine.schedule.request import ScheduleRequest, make_schedule
+from harbor_agent.engine.schedule.request import ScheduleRequest, build_schedule
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.schedule import Timing
 
@@ -23,6 +23,6 @@ def test_one_whom_the_system_has_no_name_for_is_asked_for_another(
     inventory.write_text("node1\n")
     monkeypatch.setattr(os, "geteuid", lambda: 987_654_321)
     request = ScheduleRequest(selection=NodeSelection(sources=(str(inventory),)), timing=Timing(every="6h"))
-    with pytest.raises(UsageError, match="no user 987654321") as refused:
-        make_schedule(request, lambda _: None)
+    with pytest.raises(UsageError, match="no user '987654321'") as refused:
+        build_schedule(request, lambda _: None)
     assert "--user" in refused.value.problem.hint

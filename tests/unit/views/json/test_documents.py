@@ -14,7 +14,7 @@ from harbor_agent.engine.host_keys import TrustReport
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.rollout.run import Report
-from harbor_agent.engine.schedule.install import InstalledSchedule, LastRun
+from harbor_agent.engine.schedule.status import InstalledSchedule, LastRun
 from harbor_agent.engine.secrets.commands import ManagedSecret
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.engine.workloads.manifests import ManifestFile
@@ -135,7 +135,7 @@ SCHEDULE = InstalledSchedule(
     user="ops",
     command="harbor-agent drift",
     next_run=None,
-    last_run=LastRun(moment="2026-11-24T06:09:06+00:00", exit_code=0, result="success"),
+    last_run=LastRun(ended_at="2026-11-24T06:09:06+00:00", exit_code=0, result="success"),
 )
 MANIFEST = ManifestFile(
     path="web.yaml",
