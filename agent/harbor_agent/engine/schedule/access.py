@@ -14,7 +14,7 @@ from harbor_agent.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.engine.schedule.request import ReadySchedule
+    from harbor_agent.planning.schedule import Schedule
 
 # PrivateTmp= gives the service its own directories in place of these.
 _HIDDEN = ("/tmp", "/var/tmp")  # noqa: S108 - compared with, nothing is written there
@@ -23,13 +23,12 @@ _LIST_FAILED = 'for one; do test "-${one%%:*}" "${one#*:}" || printf "%s\\n" "$o
 _TIMEOUT = 30
 
 
-def require_access(ready: ReadySchedule) -> None:
-    """Raise UsageError if the user of the schedule cannot read or write a path that the run needs.
+def require_access(schedule: Schedule, readable: Sequence[str]) -> None:
+    """Raise UsageError if the user of the schedule cannot read these paths, or cannot write where the run writes.
 
     Requires root for another user than that of this process.
     """
-    schedule = ready.schedule
-    paths = [*ready.readable, *([schedule.metrics_folder] if schedule.metrics_folder else [])]
+    paths = [*readable, *([schedule.metrics_folder] if schedule.metrics_folder else [])]
     hidden = [path for path in paths if schedule.confined and _is_hidden(path)]
     if hidden:
         raise UsageError.of(
@@ -37,7 +36,7 @@ def require_access(ready: ReadySchedule) -> None:
             f"the scheduled run cannot read {hidden[0]}: it has a /tmp of its own",
             "use another directory, such as the home directory",
         )
-    needed = [f"r:{path}" for path in ready.readable]
+    needed = [f"r:{path}" for path in readable]
     needed += [f"w:{schedule.metrics_folder}"] if schedule.metrics_folder else []
     needed.append(f"w:{_find_existing_parent(Path(schedule.state_folder))}")
     done = run_as_user(schedule.user, ["/bin/sh", "-c", _LIST_FAILED, "sh", *needed])

@@ -66,7 +66,7 @@ def plan_installation(ready: ReadySchedule) -> tuple[FileChange, ...]:
     _require_root()
     if schedule.timing.calendar:
         systemd.require_calendar(schedule.timing.calendar)
-    require_access(ready)
+    require_access(schedule, ready.readable)
     tree = Tree("/")
     changes = []
     for path, text in render_units(schedule).items():
