@@ -50,10 +50,10 @@ class JsonMember:
 def parse_json(text: str, start: int = 0) -> JsonValue:
     """Parse one JSON value that extends to the end of the text. Raises FormatError with the line of an error."""
     parser = _Parser(text)
-    value = parser.value(parser.skip(start), 0)
-    rest = parser.skip(value.end)
+    value = parser.parse_value(parser.skip_blanks(start), 0)
+    rest = parser.skip_blanks(value.end)
     if rest < len(text):
-        raise parser.error(rest, "unexpected text after the end of the JSON document")
+        raise parser.build_error(rest, "unexpected text after the end of the JSON document")
     return value
 
 
@@ -61,68 +61,68 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def skip(self, position: int) -> int:
+    def skip_blanks(self, position: int) -> int:
         match = _BLANKS.match(self.text, position)
         return match.end() if match else position
 
-    def error(self, position: int, reason: str) -> FormatError:
+    def build_error(self, position: int, reason: str) -> FormatError:
         return FormatError(find_line_number(self.text, position), reason)
 
-    def value(self, position: int, depth: int) -> JsonValue:
+    def parse_value(self, position: int, depth: int) -> JsonValue:
         if depth > _MAX_DEPTH:
-            raise self.error(position, "nested too deeply")
+            raise self.build_error(position, "nested too deeply")
         match self.text[position : position + 1]:
             case "{":
-                return self.object(position, depth)
+                return self.parse_object(position, depth)
             case "[":
-                return self.array(position, depth)
+                return self.parse_array(position, depth)
             case '"':
-                string, end = self.string(position)
+                string, end = self.parse_string(position)
                 return JsonValue(kind=JsonKind.STRING, start=position, end=end, string=string)
             case _:
                 match = _SCALAR.match(self.text, position)
                 if not match:
-                    raise self.error(position, "expected a JSON value")
+                    raise self.build_error(position, "expected a JSON value")
                 kind = JsonKind.NULL if match.group() == "null" else JsonKind.SCALAR
                 return JsonValue(kind=kind, start=position, end=match.end())
 
-    def string(self, position: int) -> tuple[str, int]:
+    def parse_string(self, position: int) -> tuple[str, int]:
         match = _STRING.match(self.text, position)
         if not match:
-            raise self.error(position, "unclosed string, or a character that JSON does not allow in a string")
+            raise self.build_error(position, "unclosed string, or a character that JSON does not allow in a string")
         string = json.loads(encode(match.group()).decode("utf-8", "replace"))
         return str(string), match.end()
 
-    def object(self, start: int, depth: int) -> JsonValue:
+    def parse_object(self, start: int, depth: int) -> JsonValue:
         members: list[JsonMember] = []
-        position = self.skip(start + 1)
+        position = self.skip_blanks(start + 1)
         while self.text[position : position + 1] != "}" or members:
             if self.text[position : position + 1] != '"':
-                raise self.error(position, "expected a key in double quotes")
-            key, key_end = self.string(position)
-            colon = self.skip(key_end)
+                raise self.build_error(position, "expected a key in double quotes")
+            key, key_end = self.parse_string(position)
+            colon = self.skip_blanks(key_end)
             if self.text[colon : colon + 1] != ":":
-                raise self.error(colon, f"expected ':' after the key '{key}'")
-            value = self.value(self.skip(colon + 1), depth + 1)
+                raise self.build_error(colon, f"expected ':' after the key '{key}'")
+            value = self.parse_value(self.skip_blanks(colon + 1), depth + 1)
             members.append(JsonMember(key=key, start=position, key_end=key_end, value=value))
-            position = self.skip(value.end)
+            position = self.skip_blanks(value.end)
             if self.text[position : position + 1] == "}":
                 break
-            position = self.comma(position, "}")
+            position = self.skip_comma(position, "}")
         return JsonValue(kind=JsonKind.OBJECT, start=start, end=position + 1, members=tuple(members))
 
-    def array(self, start: int, depth: int) -> JsonValue:
+    def parse_array(self, start: int, depth: int) -> JsonValue:
         elements: list[JsonValue] = []
-        position = self.skip(start + 1)
+        position = self.skip_blanks(start + 1)
         while self.text[position : position + 1] != "]" or elements:
-            elements.append(self.value(position, depth + 1))
-            position = self.skip(elements[-1].end)
+            elements.append(self.parse_value(position, depth + 1))
+            position = self.skip_blanks(elements[-1].end)
             if self.text[position : position + 1] == "]":
                 break
-            position = self.comma(position, "]")
+            position = self.skip_comma(position, "]")
         return JsonValue(kind=JsonKind.ARRAY, start=start, end=position + 1, elements=tuple(elements))
 
-    def comma(self, position: int, closing: str) -> int:
+    def skip_comma(self, position: int, closing: str) -> int:
         if self.text[position : position + 1] != ",":
-            raise self.error(position, f"expected ',' or '{closing}'")
-        return self.skip(position + 1)
+            raise self.build_error(position, f"expected ',' or '{closing}'")
+        return self.skip_blanks(position + 1)

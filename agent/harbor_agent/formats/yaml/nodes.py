@@ -90,7 +90,7 @@ class Manifests:
         if len(own) > 1:
             raise NotEditableError(_get_line(own[1][0]), f"duplicate key '{key}'")
         for name, value in own:
-            return self._below(spot, name, value)
+            return self._descend(spot, name, value)
         for merge_key, merged in _find_merged(spot.node):
             found = self.member(Spot(node=merged, key=merge_key, obstacle=_MERGED), key)
             if found:
@@ -103,9 +103,9 @@ class Manifests:
             return []
         if not isinstance(spot.node, SequenceNode):
             raise FormatError(spot.line, "expected a list")
-        return [self._below(spot, None, item) for item in spot.node.value]
+        return [self._descend(spot, None, item) for item in spot.node.value]
 
-    def _below(self, spot: Spot, key: ScalarNode | None, node: Node) -> Spot:
+    def _descend(self, spot: Spot, key: ScalarNode | None, node: Node) -> Spot:
         obstacle = spot.obstacle or (_SHARED if id(node) in self._shared else "")
         return Spot(node=node, key=key, in_flow=spot.in_flow or is_in_brackets(spot.node), obstacle=obstacle)
 

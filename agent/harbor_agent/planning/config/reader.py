@@ -19,7 +19,7 @@ class Source:
     name: str
     lines: Mapping[Place, int] = field(default_factory=dict)
 
-    def at(self, place: Place) -> str:
+    def locate(self, place: Place) -> str:
         """Return "name:line" of the nearest known place, or the name alone."""
         for length in range(len(place), -1, -1):
             if place[:length] in self.lines:
@@ -40,15 +40,15 @@ class Reader:
         inner = value.get(key) if isinstance(value, Mapping) else None
         return Reader(self.source, (*self.place, key), inner)
 
-    def items(self) -> list[Reader]:
+    def read_list(self) -> list[Reader]:
         """Return the values of a list; no value counts as an empty list. Raises UsageError for anything else."""
         if self.value is None:
             return []
         if not isinstance(self.value, list | tuple):
-            raise self.error("expected a list")
+            raise self.build_error("expected a list")
         return [Reader(self.source, (*self.place, index), item) for index, item in enumerate(self.value)]
 
-    def mapping(self, *known: str) -> Reader:
+    def require_mapping(self, *known: str) -> Reader:
         """Return this reader; no value counts as an empty mapping.
 
         Raises UsageError for anything but a mapping, and for a key that is not `known`, with a suggestion.
@@ -56,33 +56,33 @@ class Reader:
         if self.value is None:
             return self
         if not isinstance(self.value, Mapping):
-            raise self.error(f"expected a mapping with {', '.join(known)}")
+            raise self.build_error(f"expected a mapping with {', '.join(known)}")
         for key in self.value:
             if key not in known:
                 close = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
-                raise Reader(self.source, (*self.place, key), None).error(f"unknown key '{key}'", hint)
+                raise Reader(self.source, (*self.place, key), None).build_error(f"unknown key '{key}'", hint)
         return self
 
-    def text(self) -> str | None:
+    def read_text(self) -> str | None:
         """Return the text, or None if nothing was written. Raises UsageError if it is empty or not text."""
         if self.value is None:
             return None
         if not isinstance(self.value, str) or not self.value:
-            raise self.error(f"'{self.name}' must be text")
+            raise self.build_error(f"'{self.name}' must be text")
         return self.value
 
-    def texts(self) -> tuple[str, ...]:
+    def read_texts(self) -> tuple[str, ...]:
         """Return the texts of a list; a single text counts as a list of one. Raises UsageError."""
         if isinstance(self.value, str):
             return (self.value,)
-        return tuple(text for item in self.items() if (text := item.text()) is not None)
+        return tuple(text for item in self.read_list() if (text := item.read_text()) is not None)
 
-    def choice(self, *allowed: str) -> str | None:
+    def read_choice(self, *allowed: str) -> str | None:
         """Return the text, or None if nothing was written. Raises UsageError if it is not one of `allowed`."""
-        text = self.text()
+        text = self.read_text()
         if text is not None and text not in allowed:
-            raise self.error(f"invalid {self.name}: '{text}'", f"use one of: {', '.join(allowed)}")
+            raise self.build_error(f"invalid {self.name}: '{text}'", f"use one of: {', '.join(allowed)}")
         return text
 
     @property
@@ -90,6 +90,6 @@ class Reader:
         """The last part of the place."""
         return self.place[-1] if self.place else "document"
 
-    def error(self, message: str, hint: str = "") -> UsageError:
+    def build_error(self, message: str, hint: str = "") -> UsageError:
         """Return an error whose message starts with the place."""
-        return UsageError.of("configuration-invalid", f"{self.source.at(self.place)}: {message}", hint)
+        return UsageError.of("configuration-invalid", f"{self.source.locate(self.place)}: {message}", hint)

@@ -36,13 +36,13 @@ class PolicyLayer:
 
 def parse_settings(document: object, source: Source) -> PolicyLayer:
     """Check the parsed harbor-agent.yaml. Raises UsageError that names file and line, and what was expected."""
-    top = Reader(source, (), document).mapping("registries", "route", "rollout", "drift", "kubeconfig")
+    top = Reader(source, (), document).require_mapping("registries", "route", "rollout", "drift", "kubeconfig")
     return PolicyLayer(
         registries=_read_registries(top.child("registries")),
         route=_read_route(top.child("route")),
         rollout=_read_rollout(top.child("rollout")),
         drift=_read_drift(top.child("drift")),
-        kubeconfig=top.child("kubeconfig").text(),
+        kubeconfig=top.child("kubeconfig").read_text(),
     )
 
 
@@ -55,25 +55,25 @@ def parse_host_variables(variables: Mapping[str, object], host: str) -> PolicyLa
     known = {"harbor_registries", "harbor_route", "harbor_skip"}
     ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
     ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
-    top = Reader(source, (), ours).mapping(*known)
+    top = Reader(source, (), ours).require_mapping(*known)
     registries = _read_registries(top.child("harbor_registries"))
     return PolicyLayer(registries=registries, route=_read_route(top.child("harbor_route")))
 
 
 def _read_registries(reader: Reader) -> tuple[Mapping[str, object], ...]:
-    return tuple(_read_registry(item) for item in reader.items())
+    return tuple(_read_registry(item) for item in reader.read_list())
 
 
 def _read_registry(reader: Reader) -> Mapping[str, object]:
     """Return the keys that are set, their values checked and normalised."""
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
-    entry = reader.mapping("address", "state", "verify_image", "credentials", "secret")
-    if entry.child("address").text() is None:
-        raise reader.error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
+    entry = reader.require_mapping("address", "state", "verify_image", "credentials", "secret")
+    if entry.child("address").read_text() is None:
+        raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     values: dict[str, object | None] = {
         "address": _read_address(entry.child("address")),
-        "state": entry.child("state").choice("present", "absent"),
+        "state": entry.child("state").read_choice("present", "absent"),
         "verify_image": _read_verify_image(entry.child("verify_image")),
         "credentials": _read_credentials(entry.child("credentials")),
         "secret": _read_secret(entry.child("secret")),
@@ -82,17 +82,17 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
 
 
 def _read_address(reader: Reader) -> Address:
-    text = reader.text()
+    text = reader.read_text()
     try:
         return Address.parse(text or "")
     except AgentError as error:
-        raise reader.error(error.problem.message, error.problem.hint) from None
+        raise reader.build_error(error.problem.message, error.problem.hint) from None
 
 
 def _read_verify_image(reader: Reader) -> str | None:
-    text = reader.text()
+    text = reader.read_text()
     if text is not None and (text.startswith("/") or "://" in text or any(c.isspace() for c in text)):
-        raise reader.error(
+        raise reader.build_error(
             f"'{mask_userinfo(text)}' is not an image", "write project/repository:tag, without the registry's address"
         )
     return text
@@ -101,13 +101,13 @@ def _read_verify_image(reader: Reader) -> str | None:
 def _read_credentials(reader: Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
-    entry = reader.mapping("username", "email", *PASSWORD_SOURCES)
+    entry = reader.require_mapping("username", "email", *PASSWORD_SOURCES)
     if entry.child("password").value is not None:
-        raise reader.error(
+        raise reader.build_error(
             "passwords are not allowed in this file",
             "use password_env, password_file or docker_config",
         )
-    values = {key: entry.child(key).text() for key in ("username", "email", *WRITTEN_SOURCES)}
+    values = {key: entry.child(key).read_text() for key in ("username", "email", *WRITTEN_SOURCES)}
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -115,25 +115,25 @@ def _read_secret(reader: Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
     lists = ("namespaces", "exclude_namespaces", "service_accounts")
-    entry = reader.mapping("name", "namespace_selector", "key_form", *lists)
+    entry = reader.require_mapping("name", "namespace_selector", "key_form", *lists)
     values: dict[str, object | None] = {
-        "name": entry.child("name").text(),
-        "namespace_selector": entry.child("namespace_selector").text(),
-        "key_form": entry.child("key_form").choice("kubesphere", "plain"),
+        "name": entry.child("name").read_text(),
+        "namespace_selector": entry.child("namespace_selector").read_text(),
+        "key_form": entry.child("key_form").read_choice("kubesphere", "plain"),
     }
     for key in lists:
         if entry.child(key).value is not None:
-            values[key] = entry.child(key).texts()
+            values[key] = entry.child(key).read_texts()
     return {key: value for key, value in values.items() if value is not None}
 
 
 def _read_route(reader: Reader) -> RouteChoice | None:
-    text = reader.choice(*(choice.value for choice in RouteChoice))
+    text = reader.read_choice(*(choice.value for choice in RouteChoice))
     return RouteChoice(text) if text else None
 
 
 def _read_rollout(reader: Reader) -> Mapping[str, object]:
-    entry = reader.mapping("canary", "batch", "max_failed", "max_unreachable", "drain", "health_deadline")
+    entry = reader.require_mapping("canary", "batch", "max_failed", "max_unreachable", "drain", "health_deadline")
     if entry.value is None:
         return {}
     found: dict[str, object] = {}
@@ -147,13 +147,13 @@ def _read_rollout(reader: Reader) -> Mapping[str, object]:
     drain = entry.child("drain")
     if drain.value is not None:
         if not isinstance(drain.value, bool):
-            raise drain.error("'drain' must be true or false")
+            raise drain.build_error("'drain' must be true or false")
         found["drain"] = drain.value
     return found
 
 
 def _read_drift(reader: Reader) -> Mapping[str, object]:
-    entry = reader.mapping("max_nodes", "max_drifted")
+    entry = reader.require_mapping("max_nodes", "max_drifted")
     children = {key: entry.child(key) for key in ("max_nodes", "max_drifted")}
     return {
         key: _read_count(child, percent=key == "max_drifted", minimum=1 if key == "max_nodes" else 0)
@@ -170,6 +170,6 @@ def _read_count(reader: Reader, *, percent: bool, minimum: int) -> int | str:
     if percent and isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal():
         if 0 < int(value[:-1]) <= _MAX_PERCENT or (minimum == 0 and int(value[:-1]) == 0):
             return value
-        raise reader.error(f"invalid {reader.name}: '{value}'", f"use {min(minimum, 1)}% to {_MAX_PERCENT}%")
+        raise reader.build_error(f"invalid {reader.name}: '{value}'", f"use {min(minimum, 1)}% to {_MAX_PERCENT}%")
     expected = "a whole number" + (' or a percentage such as "10%"' if percent else "")
-    raise reader.error(f"'{reader.name}' must be {expected}, at least {minimum}")
+    raise reader.build_error(f"'{reader.name}' must be {expected}, at least {minimum}")
