@@ -81,7 +81,8 @@ class Progress:
 
 
 def _print_node(result: NodeResult) -> None:
-    pull = {True: ", pull verified", False: ", pull failed", None: ""}[result.verified]
+    unproven = ", not proven by a pull" if result.outcome is Outcome.CHANGED else ""
+    pull = {True: ", pull verified", False: ", pull failed", None: unproven}[result.verified]
     outcome = style_outcome(result.outcome)
     print_status(f"  {result.node}: {outcome}{pull} ({result.action.value}, {result.seconds:.1f} s)")
     if result.containers_lost:

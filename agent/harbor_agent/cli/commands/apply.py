@@ -137,9 +137,9 @@ def _check_no_other_options(request: RunRequest) -> None:
 
 
 def print_report(report: Report, output: options.Format) -> ExitCode:
-    """Print the result of a run; its last line is the summary."""
+    """Print the result of a run: the nodes that are not as requested, and a summary as the last line."""
     from harbor_agent.views.json.run import build_run_document
-    from harbor_agent.views.text.run import run_summary
+    from harbor_agent.views.text.run import failures_text, run_summary
     from harbor_agent.views.text.secrets import secrets_text
     from harbor_agent.views.text.style import render_warnings
 
@@ -150,6 +150,8 @@ def print_report(report: Report, output: options.Format) -> ExitCode:
         print_result(secrets_text(report.secrets))
     if report.warnings:
         print_result("\n".join(render_warnings(report.warnings)))
+    if failures := failures_text(report):
+        print_result(failures)
     print_result(run_summary(report))
     return report.exit_code
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from harbor_agent.model.snapshot import Snapshot
     from harbor_agent.transport.protocol import Transport
 
+LAST = "last"
 PRISTINE = "pristine"
+_UNKNOWN_RUN = frozenset({"history-unknown", "history-empty"})
+_NAMED_AT_MOST = 3
 _TIMEOUT = 45.0
 
 
@@ -37,7 +40,7 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     """Plan the rollback of every node. `what` is a run, "last" (each node's own last change) or "pristine".
 
     Changes nothing. A node without that run is skipped; one whose files were edited since is refused. Raises
-    UsageError for wrong settings, a wrong inventory and a name that no run has.
+    UsageError for wrong settings, a wrong inventory, and a run of which no node has a change.
     """
     general = resolve(request).general
     transport = open_transport(request.selection)
@@ -46,13 +49,29 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
         o.node.name: o for o in probe_nodes(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)
     }
     kept = _histories(transport, [node for node in nodes if seen[node.name].state is not None], what)
+    planned = tuple(_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes)
+    _require_known(what, planned)
     rollout = replace(general.rollout, drain=request.drain or general.rollout.drain)
     return RunPlan(
         request=request,
         general=replace(general, rollout=rollout),
-        nodes=tuple(_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes),
+        nodes=planned,
         kind=RunKind.ROLLBACK,
         rolls_back=what,
+    )
+
+
+def _require_known(what: str, planned: Sequence[PlannedNode]) -> None:
+    """Raise UsageError (`run-unknown`) if every node answered, and none of them has a transaction of this run."""
+    unknown = [p for p in planned if p.problem and p.problem.code in _UNKNOWN_RUN]
+    if what in (LAST, PRISTINE) or not planned or len(unknown) < len(planned):
+        return
+    kept = "; ".join(f"{p.node.name}: {p.reason}" for p in unknown[:_NAMED_AT_MOST])
+    more = f"; and {len(unknown) - _NAMED_AT_MOST} more nodes" if len(unknown) > _NAMED_AT_MOST else ""
+    raise UsageError.of(
+        "run-unknown",
+        f"no node has a change of run '{what}' that can be rolled back: {kept}{more}",
+        "list the runs with harbor-agent history, and the nodes of one with harbor-agent history show RUN",
     )
 
 

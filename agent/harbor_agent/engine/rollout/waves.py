@@ -46,19 +46,19 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
     """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
     results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.PENDING}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.PENDING}
-    halted = None
+    halted = over_budget = None
     for wave in split_into_waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
-        if halted is None and run.stop():
-            halted = "it was asked to stop"
+        # Only a run that leaves a node untouched has halted.
+        if halted is None and (reason := over_budget or ("it was asked to stop" if run.stop() else None)):
+            halted = reason
+            run.listener(Message(text=f"halting: {halted}"))
         if halted is None:
             names = ", ".join(node.name for node in wave)
             run.listener(Phase(name=f"change {names}", total=len(wave)))
             for result in _wave(run, [to_change[node.name] for node in wave]):
                 results[result.node] = result
                 run.listener(NodeFinished(result=result))
-            halted = _over_budget(run.rollout, results, to_change)
-            if halted:
-                run.listener(Message(text=f"halting: {halted}"))
+            over_budget = _over_budget(run.rollout, results, to_change)
         else:
             results |= {node.name: _untouched(node.name, halted) for node in wave}
     stopped = run.stop()
@@ -71,8 +71,12 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
 
 def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
     """Verify nodes instead of changing them; one that would have to be changed is FAILED."""
-    verified = {r.node: r for r in verify_unchanged(run, [p for p in planned if p.outcome is Outcome.UNCHANGED])}
-    return RolloutResult(results=tuple(verified.get(p.node.name) or _fail_pending(p) for p in planned))
+    results = {r.node: r for r in verify_unchanged(run, [p for p in planned if p.outcome is Outcome.UNCHANGED])}
+    for p in planned:
+        if p.node.name not in results:
+            results[p.node.name] = _fail_pending(p)
+            run.listener(NodeFinished(result=results[p.node.name]))
+    return RolloutResult(results=tuple(results[p.node.name] for p in planned))
 
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:

@@ -1,4 +1,4 @@
-"""The summary of a run as text."""
+"""The result of a run as text: the nodes that are not as requested, and a last line that sums up."""
 
 from __future__ import annotations
 
@@ -6,9 +6,29 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.result import Outcome
+from harbor_agent.views.text.style import indent, render_problem, style_outcome
 
 if TYPE_CHECKING:
     from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.model.result import NodeResult
+
+_FINE = frozenset({Outcome.CHANGED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.PENDING})
+
+
+def failures_text(report: Report) -> str:
+    """Return every node that is not as requested, with its reason; nodes with the same reason share a block."""
+    blocks: dict[tuple[str, ...], list[str]] = {}
+    for result in report.results:
+        if result.outcome not in _FINE or result.verified is False:
+            blocks.setdefault(_describe_failure(result), []).append(result.node)
+    return "\n".join("\n".join([f"{', '.join(names)}  {title}", *lines]) for (title, *lines), names in blocks.items())
+
+
+def _describe_failure(result: NodeResult) -> tuple[str, ...]:
+    title = style_outcome(result.outcome) + (", pull failed" if result.verified is False else "")
+    if result.problem:
+        return (title, *render_problem(result.problem))
+    return (title, indent(result.reason))
 
 
 def run_summary(report: Report) -> str:
@@ -17,6 +37,8 @@ def run_summary(report: Report) -> str:
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
     verified = sum(1 for result in report.results if result.verified)
     counted += [f"{verified} verified by a pull"] if verified else []
+    unproven = sum(1 for result in report.results if result.outcome is Outcome.CHANGED and result.verified is None)
+    counted += [f"{unproven} not proven by a pull"] if unproven else []
     outcomes = ", ".join(counted) or "no nodes"
     text = f"Halted: {outcomes}; reason: {report.halted}" if report.halted else f"Done: {outcomes}"
     return f"{text} (run {report.run_id})"

@@ -1,0 +1,41 @@
+"""The text of a run's result: what failed where, and a summary that claims no more than was proven."""
+
+from __future__ import annotations
+
+import re
+
+from harbor_agent.engine.rollout.run import Report
+from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.views.text.run import failures_text, run_summary
+
+MISSING = Problem(code="not-configured", message="not configured: h.lan is missing", hint="harbor-agent plan shows it")
+DOWN = Problem(code="pull-unreachable", message="pulling h.lan/p failed: no route to host")
+
+
+def report(*results: NodeResult) -> Report:
+    return Report(run_id="run-1", results=results, secrets=None, halted=None, exit_code=ExitCode.DONE)
+
+
+def test_every_failing_node_is_named_with_its_reason() -> None:
+    names = [f"node{number}" for number in range(1, 13)]
+    failing = [NodeResult(node=name, outcome=Outcome.FAILED, problem=MISSING) for name in names]
+    pulled = NodeResult(node="node13", outcome=Outcome.CHANGED, verified=False, problem=DOWN)
+    fine = NodeResult(node="node14", outcome=Outcome.UNCHANGED, verified=True)
+    text = re.sub(r"\x1b\[[0-9]*m", "", failures_text(report(*failing, pulled, fine)))
+    assert text.splitlines() == [
+        f"{', '.join(names)}  failed",
+        "  not configured: h.lan is missing [not-configured]",
+        "  -> harbor-agent plan shows it",
+        "node13  changed, pull failed",
+        "  pulling h.lan/p failed: no route to host [pull-unreachable]",
+    ]
+    assert failures_text(report(fine)) == ""
+
+
+def test_a_change_without_a_pull_is_not_called_proven() -> None:
+    proven = NodeResult(node="node1", outcome=Outcome.CHANGED, verified=True)
+    unproven = NodeResult(node="node2", outcome=Outcome.CHANGED)
+    assert run_summary(report(proven, unproven)) == (
+        "Done: 2 changed, 1 verified by a pull, 1 not proven by a pull (run run-1)"
+    )
