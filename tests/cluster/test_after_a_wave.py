@@ -28,8 +28,8 @@ class TestAfterwards:
     ) -> None:
         add_node(apiserver, name)
         side = around(planned(name))
-        side.before([planned(name)])
-        (result,) = side.after([ended(name, outcome)])
+        side.before_wave([planned(name)])
+        (result,) = side.after_wave([ended(name, outcome)])
         assert result == ended(name, outcome)
         assert cordon_of(apiserver, name) == (False, None)
 
@@ -39,8 +39,8 @@ class TestAfterwards:
     ) -> None:
         add_node(apiserver, name)
         side = around(planned(name))
-        side.before([planned(name)])
-        side.end(side.after([ended(name, outcome)]))
+        side.before_wave([planned(name)])
+        side.finish(side.after_wave([ended(name, outcome)]))
         assert cordon_of(apiserver, name) == (True, RUN)
         (warning,) = side.warnings
         assert warning.code == "node-stays-cordoned"
@@ -52,7 +52,7 @@ class TestAfterwards:
         add_node(apiserver, name)
         told: list[Event] = []
         side = around(planned(name), told=told)
-        side.before([planned(name)])
+        side.before_wave([planned(name)])
         with pytest.raises(KeyboardInterrupt), side:
             raise KeyboardInterrupt
         assert any(f"kubectl uncordon {name}" in event.text for event in told if isinstance(event, Message))
@@ -64,10 +64,10 @@ class TestAfterwards:
         for node in (unchanged, restarted, sick):
             add_node(apiserver, node, cordoned=True, annotations={CORDONED_BY: "killed-run"})
         side = around(*(planned(node) for node in (unchanged, restarted, sick)))
-        assert side.before([planned(restarted)]) == {}
+        assert side.before_wave([planned(restarted)]) == {}
         assert cordon_of(apiserver, restarted) == (True, RUN)
-        side.after([ended(restarted)])
-        side.end([ended(unchanged, Outcome.UNCHANGED), ended(restarted), ended(sick, Outcome.UNREACHABLE)])
+        side.after_wave([ended(restarted)])
+        side.finish([ended(unchanged, Outcome.UNCHANGED), ended(restarted), ended(sick, Outcome.UNREACHABLE)])
         assert cordon_of(apiserver, unchanged) == (False, None)
         assert cordon_of(apiserver, restarted) == (False, None)
         assert cordon_of(apiserver, sick) == (True, "killed-run")
@@ -83,10 +83,10 @@ class TestReady:
     ) -> None:
         add_node(apiserver, name)
         side = around(planned(name), drain=drain, deadlines=SHORT)
-        side.before([planned(name)])
+        side.before_wave([planned(name)])
         set_ready(apiserver, name, ready=False)
-        (result,) = side.after([ended(name)])
-        side.end([result])
+        (result,) = side.after_wave([ended(name)])
+        side.finish([result])
         assert result.problem
         assert (result.verified, result.problem.code) == (False, "node-not-ready")
         assert "NotReady" in result.reason
@@ -98,11 +98,11 @@ class TestReady:
     ) -> None:
         add_node(apiserver, name)
         side = around(planned(name), drain=drain)
-        side.before([planned(name)])
+        side.before_wave([planned(name)])
         set_ready(apiserver, name, ready=False)
         back = threading.Timer(1.0, lambda: set_ready(apiserver, name, ready=True))
         back.start()
-        assert side.after([ended(name)]) == [ended(name)]
+        assert side.after_wave([ended(name)]) == [ended(name)]
         back.join()
         assert cordon_of(apiserver, name) == (False, None)
 
@@ -112,16 +112,16 @@ class TestReady:
         add_node(apiserver, name)
         renew_lease(apiserver, name)
         side = around(planned(name), drain=drain, deadlines=SHORT)
-        side.before([planned(name)])
-        (silent,) = side.after([ended(name)])
+        side.before_wave([planned(name)])
+        (silent,) = side.after_wave([ended(name)])
         assert silent.problem
         assert silent.problem.code == "node-not-ready"
         assert "silent" in silent.reason
 
         side = around(planned(name), drain=drain)
-        side.before([planned(name)])
+        side.before_wave([planned(name)])
         with running_kubelet(apiserver, name, lease=True):
-            assert side.after([ended(name)]) == [ended(name)]
+            assert side.after_wave([ended(name)]) == [ended(name)]
 
     def test_who_was_not_ready_before_is_neither_canary_nor_waited_for(
         self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool
@@ -129,5 +129,5 @@ class TestReady:
         add_node(apiserver, name, ready=False)
         side = around(planned(name), drain=drain, deadlines=SHORT)
         assert side.unfit_for_canary == {name}
-        side.before([planned(name)])
-        assert side.after([ended(name)]) == [ended(name)]
+        side.before_wave([planned(name)])
+        assert side.after_wave([ended(name)]) == [ended(name)]

@@ -44,13 +44,13 @@ class TestDrain:
         }
         side = around(planned(name))
         with running_kubelet(apiserver, name):
-            assert side.before([planned(name)]) == {}
+            assert side.before_wave([planned(name)]) == {}
         assert pods_on(apiserver, name) == stays
         assert cordon_of(apiserver, name) == (True, RUN)
         result = ended(name)
-        assert side.after([result]) == [result]
+        assert side.after_wave([result]) == [result]
         assert cordon_of(apiserver, name) == (False, None)
-        side.end([result])
+        side.finish([result])
         assert side.warnings == ()
 
     def test_a_reload_disturbs_no_pod(self, around: Around, apiserver: RunningApiServer, name: str) -> None:
@@ -59,8 +59,8 @@ class TestDrain:
         reload = planned(name, action=Action.RELOAD)
         told: list[Event] = []
         side = around(reload, told=told)
-        assert side.before([reload]) == {}
-        assert told == [Message(text=f"{name}: not drained, for it only reloads")]
+        assert side.before_wave([reload]) == {}
+        assert told == [Message(text=f"{name}: not drained, because its daemon is only reloaded")]
         assert cordon_of(apiserver, name) == (False, None)
         assert pods_on(apiserver, name) == {pod}
 
@@ -72,10 +72,10 @@ class TestDrain:
         side = around(planned(name))
         assert side.unfit_for_canary == {name}
         with running_kubelet(apiserver, name):
-            assert side.before([planned(name)]) == {}
+            assert side.before_wave([planned(name)]) == {}
         assert pods_on(apiserver, name) == set()
-        side.after([ended(name)])
-        side.end([ended(name)])
+        side.after_wave([ended(name)])
+        side.finish([ended(name)])
         assert cordon_of(apiserver, name) == (True, None)
         assert side.warnings == ()
 
@@ -90,7 +90,7 @@ class TestDrain:
         scaled_up = threading.Timer(1.0, lambda: allow(apiserver, f"{name}-web", allowed=1))
         scaled_up.start()
         with running_kubelet(apiserver, name):
-            assert side.before([planned(name)]) == {}
+            assert side.before_wave([planned(name)]) == {}
         scaled_up.join()
         assert pods_on(apiserver, name) == set()
         assert Message(text=f"{name}: cordoned, 1 pods to evict") in told
@@ -102,7 +102,7 @@ class TestDrain:
         pod = add_pod(apiserver, name, f"{name}-web")
         budget = add_budget(apiserver, f"{name}-web", allowed=0)
         side = around(planned(name), deadlines=SHORT)
-        result = side.before([planned(name)])[name]
+        result = side.before_wave([planned(name)])[name]
         assert result.problem
         assert (result.outcome, result.problem.code) == (Outcome.REFUSED, "drain-blocked")
         assert pod in result.reason
@@ -116,7 +116,7 @@ class TestDrain:
         add_node(apiserver, name)
         pod = add_pod(apiserver, name, f"{name}-web")
         side = around(planned(name), deadlines=SHORT)
-        result = side.before([planned(name)])[name]
+        result = side.before_wave([planned(name)])[name]
         assert result.problem
         assert (result.outcome, result.problem.code) == (Outcome.REFUSED, "drain-timeout")
         assert pod in result.reason
@@ -130,7 +130,7 @@ class TestDrain:
         add_pod(apiserver, name, f"{name}-web")
         before = apiserver.ask("GET", f"/api/v1/nodes/{name}")
         side = around(planned(name))
-        result = side.before([planned(name)])[name]
+        result = side.before_wave([planned(name)])[name]
         assert result.problem
         assert (result.outcome, result.problem.code) == (Outcome.REFUSED, "drain-unmanaged-pods")
         assert lonely in result.reason
@@ -148,7 +148,7 @@ class TestDrain:
         wave = [planned(name), planned(other)]
         side = around(*wave, deadlines=Deadlines(drain=5.0, ready=5.0))
         with running_kubelet(apiserver, other):
-            assert set(side.before(wave)) == {name}
+            assert set(side.before_wave(wave)) == {name}
         assert cordon_of(apiserver, name) == (False, None)
         assert cordon_of(apiserver, other) == (True, RUN)
 
@@ -158,7 +158,7 @@ class TestDrain:
         add_node(apiserver, name)
         add_pod(apiserver, name, f"{name}-web")
         side = around(planned(name), stop=lambda: ExitCode.INTERRUPTED)
-        result = side.before([planned(name)])[name]
+        result = side.before_wave([planned(name)])[name]
         assert result.outcome is Outcome.SKIPPED
         assert cordon_of(apiserver, name) == (False, None)
 
@@ -170,12 +170,12 @@ class TestWhichNode:
         add_node(apiserver, name, address="192.0.2.9")
         address = apiserver.ask("GET", f"/api/v1/nodes/{name}")["status"]["addresses"][0]["address"]
         side = around(planned("called-otherwise", address=address))
-        assert side.before([planned("called-otherwise", address=address)]) == {}
+        assert side.before_wave([planned("called-otherwise", address=address)]) == {}
         assert cordon_of(apiserver, name) == (True, RUN)
 
     def test_one_that_the_cluster_has_not_is_refused(self, around: Around) -> None:
         side = around(planned("stranger"))
-        problem = side.before([planned("stranger")])["stranger"].problem
+        problem = side.before_wave([planned("stranger")])["stranger"].problem
         assert problem
         assert problem.code == "cluster-node-missing"
         assert "stranger" in problem.message
@@ -185,7 +185,7 @@ class TestWhichNode:
     ) -> None:
         add_node(apiserver, name, boot_id="theirs")
         side = around(planned(name, boot_id="ours"))
-        problem = side.before([planned(name, boot_id="ours")])[name].problem
+        problem = side.before_wave([planned(name, boot_id="ours")])[name].problem
         assert problem
         assert problem.code == "cluster-node-mismatch"
         assert cordon_of(apiserver, name) == (False, None)
@@ -210,16 +210,16 @@ class TestRights:
             apiserver.ask("POST", f"/apis/rbac.authorization.k8s.io/v1/{plural}", document)
         side = _granted(around, planned(name))
         with running_kubelet(apiserver, name):
-            assert side.before([planned(name)]) == {}
-        side.after([ended(name)])
+            assert side.before_wave([planned(name)]) == {}
+        side.after_wave([ended(name)])
         assert cordon_of(apiserver, name) == (False, None)
         for plural in ("clusterrolebindings", "clusterroles"):
             apiserver.ask("DELETE", f"/apis/rbac.authorization.k8s.io/v1/{plural}/harbor-agent-drain")
 
     def test_without_a_drain_the_rollout_goes_on_blind_and_says_so(self, around: Around, name: str) -> None:
         side = around(planned(name), user="limited", drain=False)
-        assert side.before([planned(name)]) == {}
-        assert side.after([ended(name)]) == [ended(name)]
+        assert side.before_wave([planned(name)]) == {}
+        assert side.after_wave([ended(name)]) == [ended(name)]
         (warning,) = side.warnings
         assert warning.code == "cluster-nodes-unseen"
         assert "is not allowed to list nodes" in warning.message
@@ -248,7 +248,7 @@ class TestNoCluster:
         wish = HookOptions(run_id=RUN, kubeconfig=kubeconfig, context=None, drain=False, listener=[].append)
         with connect_hooks(wish, [planned("worker")]) as side:
             assert side.unfit_for_canary == frozenset()
-            assert side.before([planned("worker")]) == {}
+            assert side.before_wave([planned("worker")]) == {}
             assert [warning.code for warning in side.warnings] == ["cluster-nodes-unseen"]
 
     def test_a_kubeconfig_that_is_not_there_blinds_a_rollout_too(self, tmp_path: Path) -> None:

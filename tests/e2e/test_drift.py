@@ -204,5 +204,5 @@ def test_a_record_that_cannot_be_written_is_told_and_fails_nothing(fleet: Fleet)
     assert (applied.code, applied.node(node.name)["outcome"]) == (0, "unchanged"), applied.stderr
     (warning,) = applied.document["warnings"]
     assert warning["code"] == "record-not-written"
-    assert warning["message"].startswith(f"{node.name} is as wanted, but keeps no record of it")
+    assert warning["message"].startswith(f"{node.name} is configured, but its record cannot be written")
     node.run("cd /var/lib/harbor-agent && rm record && mv kept record")

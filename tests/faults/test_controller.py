@@ -43,7 +43,11 @@ def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: t
         assert "did not finish" in site.agent("history").stdout.splitlines()[1]
         with taking_up(site, killed["run_id"]) as again:
             # The nodes are still at it, and nothing that they began is disturbed.
-            wait_until(lambda: "waiting for what the run began" in again.said(), "it waits for the nodes", seconds=60)
+            wait_until(
+                lambda: "waiting for the changes that the run started" in again.said(),
+                "it waits for the nodes",
+                seconds=60,
+            )
             for point in points:
                 point.release()
             ended = again.end()

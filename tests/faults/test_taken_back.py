@@ -146,7 +146,7 @@ def test_a_node_whose_old_configuration_does_not_start_either_needs_a_person(sit
         ended = order.apply()
     assert ended.code == 6, ended.stdout
     for node in nodes:
-        assert_reported(ended, node.name, "rollback_failed", "and so did taking it back")
+        assert_reported(ended, node.name, "rollback_failed", "and could not be rolled back")
         assert "harbor-agent explain rollback-failed" in ended.node(node.name)["hint"]
         # The person comes: dockerd is mended, the word about it is cleared away, and the same command does it.
         transaction = ended.node(node.name)["transaction"]

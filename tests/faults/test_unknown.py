@@ -32,12 +32,12 @@ def _lost(site: FaultSite, point: Failpoint, running: Applying) -> Iterator[None
         point.node.end_connections()
         point.release()
         wait_until(lambda: is_final(transaction), "the node has ended by itself", seconds=60)
-        wait_until(lambda: "asking how it ended" in running.said(), "it is asked", seconds=30)
+        wait_until(lambda: "checking the node" in running.said(), "it is asked", seconds=30)
         yield
 
 
 def _assert_unknown(ended: Ended, name: str) -> None:
-    assert_reported(ended, name, "unknown", "connection was lost", "finishes by itself")
+    assert_reported(ended, name, "unknown", "connection lost", "finishes on its own")
     assert ended.node(name)["code"] == "transaction-unknown"
     assert "run the same command again" in ended.node(name)["hint"]
 
@@ -52,7 +52,7 @@ def test_a_node_that_stays_silent_is_unknown_and_the_next_run_resolves_it(site: 
         meanwhile = order.apply()
     assert ended.code == 1, ended.stderr
     _assert_unknown(ended, silent.name)
-    assert f"{silent.name}: no answer yet, asking for another " in ended.stderr
+    assert f"{silent.name}: no answer yet; checking for another " in ended.stderr
     assert_reported(ended, other.name, "changed")
     assert meanwhile.code == 4, meanwhile.stderr
     assert_reported(meanwhile, silent.name, "unreachable")

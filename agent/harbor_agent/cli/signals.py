@@ -25,7 +25,7 @@ def graceful_stop() -> Iterator[StopRequest]:
         if request.code is not None:
             raise KeyboardInterrupt
         print_status("stopping: nodes in progress finish, no other node is started; press Ctrl-C again to exit at once")
-        request.ask(_CODES[signal.Signals(number)])
+        request.request(_CODES[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in _CODES}
     try:

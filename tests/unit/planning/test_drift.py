@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.rollout.records import apply_record, record_of_correction
+from harbor_agent.engine.rollout.records import build_apply_record, build_correction_record
 from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
@@ -60,7 +60,7 @@ def applied_by_a_run(unit: str = DEBIAN_UNIT) -> NodeState:
     """The node after an apply, with its record."""
     before = running(node({FRAGMENT: unit}), ARGV)
     plan = planned(before)
-    return with_record(applied(before, plan), apply_record(plan, POLICY, before, "run-1", "why"))
+    return with_record(applied(before, plan), build_apply_record(plan, POLICY, before, "run-1", "why"))
 
 
 def edited(state: NodeState, files: Mapping[str, str | None]) -> NodeState:
@@ -166,7 +166,7 @@ def test_a_run_for_one_registry_keeps_the_others_in_the_record() -> None:
     more = plan_node("node1", state, want("more.lan"), TEMPLATES)
     assert isinstance(more, Plan)
     policy = Policy(registries=(Registry(address=want("more.lan").present[0]),))
-    record = apply_record(more, policy, state, "run-2", "")
+    record = build_apply_record(more, policy, state, "run-2", "")
     assert record.expected_entries == ("more.lan", HARBOR)
     assert record.entries == (HARBOR, "more.lan")
 
@@ -177,10 +177,10 @@ def test_an_apply_records_edits_and_a_correction_does_not() -> None:
         state, replace(record_of(state), file_hashes={**record_of(state).file_hashes, OPTIONS: "absent"})
     )
     plan = planned(state)
-    by_person = apply_record(plan, POLICY, state, "run-2", "")
+    by_person = build_apply_record(plan, POLICY, state, "run-2", "")
     assert by_person.file_hashes[OPTIONS] == hash_content(state.files[OPTIONS])
     assert by_person.approved_run == "run-2"
-    corrected = record_of_correction(plan, state, record_of(state), "run-3", "")
+    corrected = build_correction_record(plan, state, record_of(state), "run-3", "")
     assert corrected.file_hashes[OPTIONS] == "absent"
     assert (corrected.run_id, corrected.approved_run) == ("run-3", "run-1")
 

@@ -1,4 +1,4 @@
-"""What a rollout works with, handed to each of its steps."""
+"""The context of a rollout, passed to each of its steps."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutContext:
-    """What one run works with. `credentials` are by registry entry.
+    """One run with its transport and settings. `credentials` are by registry entry.
 
-    `stop` is asked before every wave, and returns an exit code once the run shall start nothing new. A correction
-    brings back what a person asked for before, and is recorded as that.
+    `stop` returns an exit code once the run should start nothing new. A correction restores what a person applied
+    before, and its records keep that run as the approved one.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""Empty nodes of their pods, patiently: budgets and pods that take their time to end have the last word."""
+"""Drains nodes: evicts their pods, and waits for disruption budgets and for pods to terminate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harbor_agent.kubernetes.eviction import PodOnNode
     from harbor_agent.kubernetes.nodes import ClusterNodes
 
-_WAITING_IS_VAIN = frozenset({"drain-unmanaged-pods", "cluster-forbidden"})
+_PERMANENT = frozenset({"drain-unmanaged-pods", "cluster-forbidden"})
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 2.0
 
@@ -23,20 +23,20 @@ _LONGEST_PAUSE = 2.0
 def drain_nodes(
     nodes: ClusterNodes, names: Mapping[str, str], seconds: float, stop: Callable[[], ExitCode | None]
 ) -> dict[str, Problem | None]:
-    """Evict the pods of nodes, all at once, until they are gone; return the nodes that are not empty, and why.
+    """Evict the pods of all nodes and wait; return the nodes that are not empty, with the problem.
 
-    `names` are those in the cluster by those that the answer uses. None stands for a node that is not empty because
-    the run was asked to stop.
+    `names` maps the names that the answer uses to those in the cluster. The problem is missing for a node that is not
+    empty because a stop was requested.
     """
     waiting, held = dict(names), dict[str, Problem | None]()
     end = time.monotonic() + seconds
     pause = _FIRST_PAUSE
     while waiting:
         for name, in_cluster in list(waiting.items()):
-            problem = _push(nodes, in_cluster)
+            problem = _evict_pods(nodes, in_cluster)
             if problem is None:
                 del waiting[name]
-            elif problem.code in _WAITING_IS_VAIN or time.monotonic() > end:
+            elif problem.code in _PERMANENT or time.monotonic() > end:
                 del waiting[name]
                 held[name] = problem
         if waiting and stop():
@@ -47,24 +47,24 @@ def drain_nodes(
     return held
 
 
-def objection_to_eviction(pods: Sequence[PodOnNode]) -> Problem | None:
-    """Return why these pods must not be evicted: nothing would start one without a controller anew."""
-    lonely = [str(pod) for pod in pods if not pod.has_controller and not pod.ending]
-    if not lonely:
+def find_objection_to_eviction(pods: Sequence[PodOnNode]) -> Problem | None:
+    """Return the problem if these pods must not be evicted: nothing recreates a pod without a controller."""
+    unmanaged = [str(pod) for pod in pods if not pod.has_controller and not pod.ending]
+    if not unmanaged:
         return None
     return Problem(
         code="drain-unmanaged-pods",
-        message=f"no controller would start these pods anew elsewhere: {', '.join(lonely)}",
-        hint="delete them, or have a Deployment run them; or empty the node yourself: kubectl drain NODE --force",
+        message=f"no controller would recreate these pods: {', '.join(unmanaged)}",
+        hint="delete them or run them in a Deployment, or drain the node yourself: kubectl drain NODE --force",
     )
 
 
-def _push(nodes: ClusterNodes, name: str) -> Problem | None:
-    """Evict what may be evicted now; return why the node is not empty yet."""
+def _evict_pods(nodes: ClusterNodes, name: str) -> Problem | None:
+    """Evict the pods that may be evicted now; return the problem while the node is not empty."""
     pods = nodes.list_pods(name)
     if isinstance(pods, Problem):
         return pods
-    problem = objection_to_eviction(pods)
+    problem = find_objection_to_eviction(pods)
     if problem:
         return problem
     refused = [problem for pod in pods if not pod.ending and (problem := nodes.evict(pod))]
@@ -76,6 +76,6 @@ def _push(nodes: ClusterNodes, name: str) -> Problem | None:
         return None
     return Problem(
         code="drain-timeout",
-        message=f"these pods of node {name} were evicted and do not end: {', '.join(map(str, pods))}",
-        hint=f"look at them, and whether the node's kubelet runs: kubectl describe node {name}",
+        message=f"pods of node {name} were evicted and do not terminate: {', '.join(map(str, pods))}",
+        hint=f"check these pods, and whether the kubelet of the node runs: kubectl describe node {name}",
     )

@@ -1,4 +1,4 @@
-"""What happens to nodes in the cluster they belong to, around their change on the machine."""
+"""Rollout hooks: code around each wave for the cluster that the nodes belong to."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class RolloutHooks(Protocol):
-    """The cluster, as far as a rollout needs it. Nodes go by their names in the inventory.
+    """Hooks of a rollout. Nodes have their names of the inventory.
 
-    A context manager: where an exception ends the block, it tells what is left undone.
+    A context manager: if an exception ends the block, the hooks report what they leave undone.
     """
 
     def __enter__(self) -> Self:
@@ -32,30 +32,30 @@ class RolloutHooks(Protocol):
 
     @property
     def unfit_for_canary(self) -> frozenset[str]:
-        """The nodes that must not be the first to change."""
+        """The nodes that must not change first."""
         ...
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is worth telling at the end."""
+        """The warnings for the end of the run."""
         ...
 
-    def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:
-        """Make room for the change of a wave; return the nodes that must not be changed, with their results."""
+    def before_wave(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:
+        """Prepare the nodes of a wave; return those that must not be changed, with their results."""
         ...
 
-    def after(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
-        """Put the nodes of the wave back to work; return their results, worse where one did not come back."""
+    def after_wave(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
+        """Return the nodes of a wave to service; return their results, not verified for a node that is not Ready."""
         ...
 
-    def end(self, results: Sequence[NodeResult]) -> None:
-        """Do what remains to be done once no more node changes."""
+    def finish(self, results: Sequence[NodeResult]) -> None:
+        """Clean up when no more nodes change."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoHooks:
-    """The surroundings of nodes whose cluster is not known: nothing happens there. `warnings` may say why."""
+    """The hooks of a run without a cluster: they do nothing. `warnings` may say why there is no cluster."""
 
     unfit_for_canary: frozenset[str] = frozenset()
     warnings: tuple[Problem, ...] = ()
@@ -69,13 +69,13 @@ class NoHooks:
     ) -> None:
         """Do nothing."""
 
-    def before(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:  # noqa: ARG002
-        """Hold nothing back."""
+    def before_wave(self, wave: Sequence[PlannedNode]) -> Mapping[str, NodeResult]:  # noqa: ARG002
+        """Exclude no node."""
         return {}
 
-    def after(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
-        """Return the results as they are."""
+    def after_wave(self, results: Sequence[NodeResult]) -> Sequence[NodeResult]:
+        """Return the results unchanged."""
         return results
 
-    def end(self, results: Sequence[NodeResult]) -> None:
+    def finish(self, results: Sequence[NodeResult]) -> None:
         """Do nothing."""

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode | Problem:
-    """Return the Node object of a machine: by its name, else by the one address that it is reached at.
+    """Return the Node object of a machine, found by its name or else by its address.
 
-    One that kubelet reported from another boot is another machine: the same names are common in other clusters.
+    A Node object that reports another boot is another machine: clusters often use the same names.
     """
     node = planned.node
     names = {node.name, *node.aliases}
@@ -25,13 +25,14 @@ def find_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> ClusterNode
         return Problem(
             code="cluster-node-missing",
             message=f"the cluster has {len(found) or 'no'} node{'s' if found else ''} for {node.name} ({node.address})",
-            hint="call it in the inventory as `kubectl get nodes` does, or leave it out of a run with --drain",
+            hint="use the name of `kubectl get nodes` in the inventory, or exclude the node from runs with --drain",
         )
     boot_id = planned.state.system.boot_id if planned.state else ""
     if boot_id and found[0].boot_id and boot_id != found[0].boot_id:
         return Problem(
             code="cluster-node-mismatch",
-            message=f"node {found[0].name} in the cluster is another machine, or its kubelet never ran in this boot",
+            message=f"node {found[0].name} in the cluster is another machine, "
+            "or its kubelet has not run since the last boot",
             hint="check that --kubeconfig and --context name the cluster of these nodes",
         )
     return found[0]

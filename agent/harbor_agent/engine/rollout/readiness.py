@@ -39,9 +39,11 @@ def wait_until_ready(nodes: ClusterNodes, restarted: Mapping[str, ClusterNode], 
 
 
 def _describe_late(name: str, seconds: float, now: ClusterNode | Problem) -> Problem:
-    said = now.message if isinstance(now, Problem) else "its kubelet is silent" if now.ready else "it is NotReady"
+    state = (
+        now.message if isinstance(now, Problem) else "its kubelet does not report" if now.ready else "it is NotReady"
+    )
     return Problem(
         code="node-not-ready",
-        message=f"node {name} was Ready before the restart and is not again after {seconds:g} s: {said}",
-        hint=f"kubectl describe node {name}; journalctl -u kubelet on the node",
+        message=f"node {name} was Ready before the restart and is not Ready after {seconds:g} s: {state}",
+        hint=f"check kubectl describe node {name}, and journalctl -u kubelet on the node",
     )

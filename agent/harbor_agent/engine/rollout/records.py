@@ -1,4 +1,4 @@
-"""What a node is to remember of a run: made from its plan, and compared with what it remembers now."""
+"""The records that nodes keep of the last run, built from plans."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 _TIMEOUT = 45.0
 
 
-def new_record(planned: PlannedNode, plan: Plan, run: RolloutContext) -> Record:
-    """Return the record that the node's transaction leaves when it commits."""
+def build_record(planned: PlannedNode, plan: Plan, run: RolloutContext) -> Record:
+    """Return the record that the transaction of the node writes when it commits."""
     state = planned.state or NodeState(system=System())
     before = find_record(state)
     if run.is_correction and before:
-        return record_of_correction(plan, state, before, run.run_id, run.note)
-    return apply_record(plan, planned.policy, state, run.run_id, run.note)
+        return build_correction_record(plan, state, before, run.run_id, run.note)
+    return build_apply_record(plan, planned.policy, state, run.run_id, run.note)
 
 
-def apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str, note: str) -> Record:
-    """Return the record of a run that a person asked for: what is on the node, and what the plan makes of it.
+def build_apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str, note: str) -> Record:
+    """Return the record of an apply: the state of the node after the plan.
 
-    What earlier runs brought and is still so stays in it, since each run may be about some registries only.
+    Entries of earlier runs that are still in effect stay in it, because a run may be about some registries only.
     """
     before = find_record(state) or Record()
     live = find_runtime(state).describe_process(state).entries or ()
@@ -53,15 +53,15 @@ def apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str, note
         policy_digest=policy_digest(policy),
         entries=plan.owned_entries,
         created_files=plan.created_files,
-        file_hashes={**_hashes_now(before.file_hashes, state), **_hashes_of(plan)},
-        argv=_argv(plan, state),
-        expected_entries=_joined(plan.activation.expected, kept, without=plan.activation.unexpected),
-        unexpected_entries=_joined(plan.activation.unexpected, gone, without=plan.activation.expected),
+        file_hashes={**_hash_current(before.file_hashes, state), **_hash_changes(plan)},
+        argv=_predict_arguments(plan, state),
+        expected_entries=_merge_entries(plan.activation.expected, kept, without=plan.activation.unexpected),
+        unexpected_entries=_merge_entries(plan.activation.unexpected, gone, without=plan.activation.expected),
     )
 
 
-def record_of_correction(plan: Plan, state: NodeState, before: Record, run_id: str, note: str) -> Record:
-    """Return the record of a correction: as it was but for what the plan changes; no other edit is taken in."""
+def build_correction_record(plan: Plan, state: NodeState, before: Record, run_id: str, note: str) -> Record:
+    """Return the record of a correction: the earlier one with the changes of the plan, and without other edits."""
     return replace(
         before,
         run_id=run_id,
@@ -69,59 +69,59 @@ def record_of_correction(plan: Plan, state: NodeState, before: Record, run_id: s
         tool=f"harbor-agent {__version__}",
         entries=plan.owned_entries,
         created_files=plan.created_files,
-        file_hashes={**before.file_hashes, **_hashes_of(plan)},
-        argv=_argv(plan, state) if plan.activation.action is Action.RESTART else before.argv,
+        file_hashes={**before.file_hashes, **_hash_changes(plan)},
+        argv=_predict_arguments(plan, state) if plan.activation.action is Action.RESTART else before.argv,
     )
 
 
 def update_records(
     run: RolloutContext, planned: Sequence[PlannedNode], results: Sequence[NodeResult]
 ) -> Iterator[Problem]:
-    """Write the record of nodes on which nothing had to be changed and that remember something else, or nothing.
+    """Write the records of unchanged nodes whose record is missing or differs.
 
-    So they are no longer unmanaged, and an edit that left the registry trusted is no drift any more: a person has seen
-    the plan. Yields what went wrong; it changes nothing about the run. Where nobody may become root nothing is done.
+    Then they are no longer unmanaged, and an edit that left the registry trusted is no longer drift: a person has seen
+    the plan. Yields the problems; they do not affect the run. Skips nodes that are planned without root privileges.
     """
-    fine = {r.node for r in results if r.outcome is Outcome.UNCHANGED and r.verified is not False}
+    verified = {r.node for r in results if r.outcome is Outcome.UNCHANGED and r.verified is not False}
     jobs = []
     for one in planned:
-        if one.node.name not in fine or one.state is None or not isinstance(one.decision, Plan):
+        if one.node.name not in verified or one.state is None or not isinstance(one.decision, Plan):
             continue
         if not one.state.system.privileged:
             continue
-        record = apply_record(one.decision, one.policy, one.state, run.run_id, run.note)
+        record = build_apply_record(one.decision, one.policy, one.state, run.run_id, run.note)
         before = find_record(one.state)
-        if before is None or _facts(record) != _facts(before):
+        if before is None or _strip_run(record) != _strip_run(before):
             jobs.append(Job(node=one.node, program=wire.record_program(record), timeout=_TIMEOUT))
     for result in run.transport.run(jobs):
         if problem := decode_answer(result, wire.decode_recorded):
             yield Problem(
                 code="record-not-written",
-                message=f"{result.job.node.name} is as wanted, but keeps no record of it: {problem.message}",
-                hint="apply it again; until then drift reports what the node remembered before",
+                message=f"{result.job.node.name} is configured, but its record cannot be written: {problem.message}",
+                hint="apply again; until then drift compares the node with its earlier record",
             )
 
 
-def _facts(record: Record) -> Record:
-    """Return what the record says of the node, without the run that wrote it."""
+def _strip_run(record: Record) -> Record:
+    """Return the record without the run that wrote it."""
     return replace(record, run_id="", approved_run="", note="", tool="")
 
 
-def _hashes_of(plan: Plan) -> dict[str, str]:
+def _hash_changes(plan: Plan) -> dict[str, str]:
     return {change.path: hash_content(change.after) for change in plan.changes}
 
 
-def _hashes_now(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:
-    """Return the hashes of these files as they are; one that nothing reads any more is left out."""
+def _hash_current(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:
+    """Return the hashes of these files as they are now, without files that are no longer read."""
     return {path: hash_content(state.files[path]) for path in paths if path in state.files}
 
 
-def _argv(plan: Plan, state: NodeState) -> tuple[str, ...]:
-    """Return what the daemon runs with afterwards, empty where only the node itself will know."""
+def _predict_arguments(plan: Plan, state: NodeState) -> tuple[str, ...]:
+    """Return the arguments of the daemon after the plan, empty if only the node can know them."""
     if plan.activation.action is not Action.RESTART:
         return find_runtime(state).describe_process(state).arguments or ()
     return () if any("%" in argument for argument in plan.activation.arguments) else plan.activation.arguments
 
 
-def _joined(first: Sequence[str], further: Sequence[str], *, without: Sequence[str]) -> tuple[str, ...]:
+def _merge_entries(first: Sequence[str], further: Sequence[str], *, without: Sequence[str]) -> tuple[str, ...]:
     return tuple(entry for entry in dict.fromkeys((*first, *further)) if entry not in without)

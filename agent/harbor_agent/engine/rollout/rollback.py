@@ -1,4 +1,4 @@
-"""Back to what was before a run, or to what the tool found first: planned, shown, and done like any other change."""
+"""Rollback to the state before a run, or before the first change: planned like any other change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     """Plan the rollback of every node. `what` is a run, "last" (each node's own last change) or "pristine".
 
     Changes nothing. A node without that run is skipped; one whose files were edited since is refused. Raises
-    UsageError for wrong settings, a wrong inventory, and a run of which no node has a change.
+    UsageError for an error in settings or inventory, an invalid run ID, and a run of which no node has a change.
     """
     general = resolve(request).general
     transport = open_transport(request.selection)
@@ -48,9 +48,9 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     seen = {
         o.node.name: o for o in probe_nodes(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)
     }
-    kept = _histories(transport, [node for node in nodes if seen[node.name].state is not None], what)
-    planned = tuple(_planned(node, seen[node.name], kept.get(node.name), what) for node in nodes)
-    _require_known(what, planned)
+    snapshots = _fetch_snapshots(transport, [node for node in nodes if seen[node.name].state is not None], what)
+    planned = tuple(_plan_node(node, seen[node.name], snapshots.get(node.name), what) for node in nodes)
+    _require_known_run(what, planned)
     rollout = replace(general.rollout, drain=request.drain or general.rollout.drain)
     return RunPlan(
         request=request,
@@ -61,7 +61,7 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     )
 
 
-def _require_known(what: str, planned: Sequence[PlannedNode]) -> None:
+def _require_known_run(what: str, planned: Sequence[PlannedNode]) -> None:
     """Raise UsageError (`run-unknown`) if every node answered, and none of them has a transaction of this run."""
     unknown = [p for p in planned if p.problem and p.problem.code in _UNKNOWN_RUN]
     if what in (LAST, PRISTINE) or not planned or len(unknown) < len(planned):
@@ -75,29 +75,30 @@ def _require_known(what: str, planned: Sequence[PlannedNode]) -> None:
     )
 
 
-def _histories(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, Snapshot | Problem]:
+def _fetch_snapshots(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, Snapshot | Problem]:
     try:
         program = wire.history_program(what)
     except ValueError:
         raise UsageError.of(
-            "run-name-invalid", f"'{what}' is no name of a run", "the last line of a run names it"
+            "run-name-invalid", f"'{what}' is not a run ID", "copy the ID from the last line of the run"
         ) from None
     jobs = [Job(node=node, program=program, timeout=_TIMEOUT) for node in nodes]
     return {result.job.node.name: decode_answer(result, wire.decode_history) for result in transport.run(jobs)}
 
 
-def _planned(node: Node, seen: ProbeResult, history: Snapshot | Problem | None, what: str) -> PlannedNode:
+def _plan_node(node: Node, seen: ProbeResult, snapshot: Snapshot | Problem | None, what: str) -> PlannedNode:
     base = PlannedNode(node=node, policy=Policy(registries=()), outcome=Outcome.UNREACHABLE, seconds=seen.seconds)
     if seen.state is None:
         outcome = Outcome.UNREACHABLE if seen.unreachable else Outcome.FAILED
         return replace(base, outcome=outcome, problem=seen.problem, reason=seen.problem.message if seen.problem else "")
-    if history is None or isinstance(history, Problem):
-        return _without_history(base, history)
-    edited = None if what == PRISTINE else find_objection_to_rollback(seen.state, history.files)
+    if snapshot is None or isinstance(snapshot, Problem):
+        return _skip_without_snapshot(base, snapshot)
+    edited = None if what == PRISTINE else find_objection_to_rollback(seen.state, snapshot.files)
     if edited is not None:
         return refuse_node(replace(base, state=seen.state), edited)
-    reason = "back to what was found first" if what == PRISTINE else f"back to what was before {history.transaction}"
-    decision = plan_restoration(node.name, seen.state, [backup.state for backup in history.files], reason)
+    point = "the first change" if what == PRISTINE else snapshot.transaction
+    reason = f"restore the state before {point}"
+    decision = plan_restoration(node.name, seen.state, [file.state for file in snapshot.files], reason)
     if isinstance(decision, Refusal):
         return refuse_node(replace(base, state=seen.state), decision.problem)
     decision = replace(decision, warnings=(*decision.warnings, *seen.state.unreadable))
@@ -105,7 +106,7 @@ def _planned(node: Node, seen: ProbeResult, history: Snapshot | Problem | None, 
     return replace(base, outcome=outcome, decision=decision, reason=reason, state=seen.state)
 
 
-def _without_history(base: PlannedNode, problem: Problem | None) -> PlannedNode:
+def _skip_without_snapshot(base: PlannedNode, problem: Problem | None) -> PlannedNode:
     if problem is None:
         return base
     outcome = {"history-empty": Outcome.SKIPPED, "history-unknown": Outcome.SKIPPED}.get(problem.code, Outcome.FAILED)

@@ -15,7 +15,7 @@ from harbor_agent.engine.history.recorder import RunStart, record_run
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
 from harbor_agent.engine.rollout.context import RolloutContext
-from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
+from harbor_agent.engine.rollout.kubernetes_hooks import open_hooks
 from harbor_agent.engine.rollout.records import update_records
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, verify_nodes
@@ -61,7 +61,7 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
     run = start_run(run_plan, listener, stop)
     if run_plan.request.root is not None:
         return build_report(run, change_tree(run_plan.request.root, run_plan))
-    with lock(run), record_history(run, run_plan) as history:
+    with hold_run_lock(run), record_history(run, run_plan) as history:
         run = replace(run, listener=history)
         warnings = check_logins(run_plan.policies, run_plan.credentials)
         with open_cluster(run, run_plan) as hooks:
@@ -106,11 +106,11 @@ def new_run_id() -> str:
 
 
 @contextmanager
-def lock(run: RolloutContext) -> Iterator[None]:
-    """Hold the controller's lock, and report an earlier run that was killed. Raises LockedError."""
+def hold_run_lock(run: RolloutContext) -> Iterator[None]:
+    """Hold the lock of this controller, and report an earlier run that was killed. Raises LockedError."""
     with hold_lock(run.run_id) as killed:
         if killed:
-            run.listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished by themselves"))
+            run.listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished on their own"))
         yield
 
 
@@ -130,14 +130,14 @@ def record_history(run: RolloutContext, run_plan: RunPlan) -> AbstractContextMan
 def open_cluster(run: RolloutContext, run_plan: RunPlan) -> RolloutHooks:
     """Find the nodes in their cluster, if there is a kubeconfig or nodes are drained. Raises AgentError for a drain."""
     kubeconfig, context = run_plan.general.kubeconfig, run_plan.request.flags.context
-    return rollout_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context)
+    return open_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context)
 
 
 def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | None:
     """Write the pull secrets into the cluster, unless the rollout halted."""
     if rollout.halted or rollout.stopped:
         problem = Problem(
-            code="run-halted", message="the run halted before the secret", hint="mend the nodes, then run it again"
+            code="run-halted", message="the run halted before the secrets", hint="fix the nodes, then run it again"
         )
         return skip_secrets(run_plan.desired_secrets, problem)
     return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)

@@ -1,4 +1,4 @@
-"""The wish that a run start nothing new: polled between the waves, and heard at once by what only waits."""
+"""A request to stop a run: checked between waves, and interrupts pure waits at once."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
     from harbor_agent.errors import ExitCode
 
 
-class StopAskedError(Exception):
-    """Waiting is over: the run was asked to stop."""
+class StopRequestedError(Exception):
+    """The end of an interruptible wait: a stop was requested."""
 
 
 class StopRequest:
-    """Whether a run was asked to start nothing new, and the exit code that it then ends with."""
+    """Whether a run should start nothing new, and the exit code that it then ends with."""
 
     def __init__(self) -> None:
-        """Nothing was asked yet."""
+        """Start without a request."""
         self.code: ExitCode | None = None
         self._waits = False
 
     def __call__(self) -> ExitCode | None:
-        """Return the exit code that the run must end with, None while it may go on."""
+        """Return the exit code that the run must end with, None while it may continue."""
         return self.code
 
-    def ask(self, code: ExitCode) -> None:
-        """Ask for it; called by a signal's handler. Raises StopAskedError out of a block that only waits."""
+    def request(self, code: ExitCode) -> None:
+        """Request a stop; called by a signal handler. Raises StopRequestedError out of an interruptible wait."""
         self.code = code
         if self._waits:
-            raise StopAskedError
+            raise StopRequestedError
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Mark a block of the main thread that only waits: StopAskedError leaves it as soon as a stop is asked for."""
+    def interruptible_wait(self) -> Iterator[None]:
+        """Mark a block of the main thread that only waits; a stop request leaves it with StopRequestedError."""
         if self.code is not None:
-            raise StopAskedError
+            raise StopRequestedError
         self._waits = True
         try:
             yield

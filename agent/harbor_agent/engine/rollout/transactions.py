@@ -1,4 +1,4 @@
-"""Carry plans to nodes and bring back what became of them, also when the connection is lost on the way."""
+"""Transactions on nodes: begun, rolled back, and followed to their end, also if a connection is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.rollout.stop import StopAskedError
+from harbor_agent.engine.rollout.stop import StopRequestedError
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.node.wire import programs as wire
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from harbor_agent.transport.protocol import Completed, Transport
 
 _STATUS_TIMEOUT = 20.0
-_ASK_EVERY = 2.0
-_TELL_EVERY = 10.0
-_NAMED_AT_MOST = 5
+_POLL_SECONDS = 2.0
+_REPORT_SECONDS = 10.0
+_MOST_NAMES = 5
 
 _OUTCOMES = {
     TransactionPhase.COMMITTED: Outcome.CHANGED,
@@ -41,11 +41,11 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Following:
-    """How transactions are followed from here: whom to tell, and when to stop asking what became of them.
+class TransactionMonitor:
+    """How transactions are followed: the listener, and how long nodes are polled.
 
-    `health_deadline` is how many seconds a daemon has to be well. A transaction may need them twice, for the change
-    and for the way back; so long a node is asked whose connection was lost.
+    `health_deadline` is how many seconds a daemon has to become healthy. A transaction may need them twice, for the
+    change and for the rollback, so a node whose connection was lost is polled for twice as long.
     """
 
     health_deadline: int
@@ -54,13 +54,13 @@ class Following:
 
     @property
     def timeout(self) -> float:
-        """Seconds for a whole transaction, connecting included."""
+        """The seconds for a whole transaction, including the connection."""
         return self.health_deadline * 2 + 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionResult:
-    """What became of one node's transaction."""
+    """The result of a transaction on one node."""
 
     node: Node
     outcome: Outcome
@@ -69,113 +69,113 @@ class TransactionResult:
     seconds: float = 0.0
 
 
-def begin(
-    transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], transaction: str, following: Following
+def begin_transactions(
+    transport: Transport, plans: Sequence[tuple[Node, Plan, Record]], transaction: str, monitor: TransactionMonitor
 ) -> Iterator[TransactionResult]:
-    """Begin the transactions and yield each node's end as it comes; a lost connection is followed up by asking.
+    """Begin the transactions and yield the result of each node as it arrives; nodes that are lost are polled.
 
-    The node carries its transaction out by itself: `UNKNOWN` only where it could not be asked any more.
+    The node carries out its transaction on its own: the outcome is UNKNOWN only if the node cannot be polled.
     """
-    deadline = float(following.health_deadline)
+    deadline = float(monitor.health_deadline)
     jobs = [
         Job(
             node=node,
             program=wire.begin_program(
                 plan, transaction=transaction, record=wire.encode_record(record), deadline=deadline
             ),
-            timeout=following.timeout,
+            timeout=monitor.timeout,
         )
         for node, plan, record in plans
     ]
-    return _carry_out(transport, jobs, transaction, following)
+    return _run_jobs(transport, jobs, transaction, monitor)
 
 
-def roll_back(
-    transport: Transport, nodes: Sequence[Node], transaction: str, following: Following
+def roll_back_transactions(
+    transport: Transport, nodes: Sequence[Node], transaction: str, monitor: TransactionMonitor
 ) -> Iterator[TransactionResult]:
-    """Undo a committed transaction on these nodes; yields as `begin` does."""
+    """Roll back a committed transaction on these nodes; yields as `begin_transactions` does."""
     program = wire.rollback_program(transaction)
-    jobs = [Job(node=node, program=program, timeout=following.timeout) for node in nodes]
-    return _carry_out(transport, jobs, transaction, following)
+    jobs = [Job(node=node, program=program, timeout=monitor.timeout) for node in nodes]
+    return _run_jobs(transport, jobs, transaction, monitor)
 
 
-def _carry_out(
-    transport: Transport, jobs: Sequence[Job], transaction: str, following: Following
+def _run_jobs(
+    transport: Transport, jobs: Sequence[Job], transaction: str, monitor: TransactionMonitor
 ) -> Iterator[TransactionResult]:
     open_: dict[str, TransactionResult] = {}
     for result in transport.run(jobs):
-        transacted = _transacted(result)
-        # Also of one that answers while it goes down: its next boot ends what was begun.
-        if transacted.outcome is Outcome.UNKNOWN or (isinstance(result, Lost) and result.started):
-            open_[transacted.node.name] = transacted
+        ended = _build_result(result)
+        # Also if a node answers while it shuts down: its next boot ends the transaction.
+        if ended.outcome is Outcome.UNKNOWN or (isinstance(result, Lost) and result.started):
+            open_[ended.node.name] = ended
         else:
-            yield transacted
+            yield ended
     if open_:
-        yield from _resolve(transport, open_, transaction, following)
+        yield from _poll_until_ended(transport, open_, transaction, monitor)
 
 
-def _resolve(
-    transport: Transport, open_: dict[str, TransactionResult], transaction: str, following: Following
+def _poll_until_ended(
+    transport: Transport, open_: dict[str, TransactionResult], transaction: str, monitor: TransactionMonitor
 ) -> Iterator[TransactionResult]:
-    """Ask nodes whose end was not seen until each has ended, the time is up, or the run is asked to stop."""
+    """Poll nodes until each transaction has ended, the time is up, or a stop is requested."""
     last_heard: dict[str, TransactionResult] = {}
     program = wire.status_program(transaction)
-    told, pause = time.monotonic(), 0.0
-    end = told + following.health_deadline * 2
-    following.listener(Message(text=f"{_names(open_)}: the end of the change was not seen, asking how it ended"))
-    while open_ and not following.stop() and (left := end - time.monotonic()) > 0:
-        if time.monotonic() - told >= _TELL_EVERY:
-            told = time.monotonic()
-            following.listener(Message(text=f"{_names(open_)}: no answer yet, asking for another {left:.0f} s"))
+    reported, pause = time.monotonic(), 0.0
+    end = reported + monitor.health_deadline * 2
+    monitor.listener(Message(text=f"{_list_names(open_)}: the result of the change did not arrive; checking the node"))
+    while open_ and not monitor.stop() and (left := end - time.monotonic()) > 0:
+        if time.monotonic() - reported >= _REPORT_SECONDS:
+            reported = time.monotonic()
+            monitor.listener(Message(text=f"{_list_names(open_)}: no answer yet; checking for another {left:.0f} s"))
         jobs = [Job(node=begun.node, program=program, timeout=_STATUS_TIMEOUT) for begun in open_.values()]
-        for heard in map(_transacted, _ask(transport, jobs, following.stop, after=pause)):
+        for heard in map(_build_result, _poll_once(transport, jobs, monitor.stop, after=pause)):
             if heard.report is not None and _has_ended(heard.report, last_heard.get(heard.node.name)):
                 del open_[heard.node.name]
                 yield heard
             elif heard.report is not None:
                 last_heard[heard.node.name] = heard
-        pause = _ASK_EVERY
-    yield from (_unresolved(begun, last_heard.get(name)) for name, begun in open_.items())
+        pause = _POLL_SECONDS
+    yield from (_build_unknown_result(begun, last_heard.get(name)) for name, begun in open_.items())
 
 
-def _ask(transport: Transport, jobs: Sequence[Job], stop: StopRequest, *, after: float) -> list[Completed | Lost]:
-    """Ask all, `after` a pause. Where the run is asked to stop meanwhile, what has come is returned at once."""
+def _poll_once(transport: Transport, jobs: Sequence[Job], stop: StopRequest, *, after: float) -> list[Completed | Lost]:
+    """Run the jobs after a pause of `after` seconds. A stop request returns the answers so far at once."""
     answers: list[Completed | Lost] = []
-    with contextlib.suppress(StopAskedError), stop.waiting():
+    with contextlib.suppress(StopRequestedError), stop.interruptible_wait():
         time.sleep(after)
         for answer in transport.run(jobs):
-            answers.append(answer)  # noqa: PERF402 - not lost when waiting is broken off
+            answers.append(answer)  # noqa: PERF402 - kept if the wait is interrupted
     return answers
 
 
 def _has_ended(report: TransactionReport, before: TransactionResult | None) -> bool:
-    """Whether there is no more to come. Knowing nothing counts the second time: the program may be on its way in."""
+    """Whether the report is final. An unknown transaction is final the second time: the program may still arrive."""
     if report.phase is TransactionPhase.NONE:
         return before is not None
     return report.phase is not TransactionPhase.RUNNING
 
 
-def _unresolved(begun: TransactionResult, last_heard: TransactionResult | None) -> TransactionResult:
-    lost = begun.problem.message if begun.problem else "its end was not seen"
+def _build_unknown_result(begun: TransactionResult, last_heard: TransactionResult | None) -> TransactionResult:
+    lost = begun.problem.message if begun.problem else "the result of the change did not arrive"
     if last_heard is not None and last_heard.problem is not None:
-        found = f"what the node said last: {last_heard.problem.message}"
+        found = f"last report of the node: {last_heard.problem.message}"
     else:
-        found = "the node finishes by itself and could not be asked since"
+        found = "the node finishes on its own and could not be reached since"
     problem = Problem(
         code="transaction-unknown",
         message=f"{lost}; {found}",
-        hint="run the same command again: it looks at the node first",
+        hint="run the same command again to check the node",
     )
     return TransactionResult(node=begun.node, outcome=Outcome.UNKNOWN, problem=problem, seconds=begun.seconds)
 
 
-def _names(nodes: Iterable[str]) -> str:
+def _list_names(nodes: Iterable[str]) -> str:
     names = sorted(nodes)
-    more = len(names) - _NAMED_AT_MOST
-    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _transacted(result: Completed | Lost) -> TransactionResult:
+def _build_result(result: Completed | Lost) -> TransactionResult:
     node = result.job.node
     report = decode_answer(result, wire.decode_report)
     if isinstance(report, Problem):
@@ -185,36 +185,36 @@ def _transacted(result: Completed | Lost) -> TransactionResult:
         node=node,
         outcome=_OUTCOMES[report.phase],
         report=report,
-        problem=_problem(report),
+        problem=_build_problem(report),
         seconds=result.seconds,
     )
 
 
-_WORDS = {
+_MESSAGES = {
     TransactionPhase.ROLLED_BACK: (
-        "the change failed and was taken back",
-        "the node runs as before; harbor-agent explain {code} says what to do about the reason",
+        "the change failed and was rolled back",
+        "the node runs as before; for the cause see `harbor-agent explain {code}`",
     ),
     TransactionPhase.ROLLBACK_FAILED: (
-        "the change failed and so did taking it back",
-        "the node needs a person: harbor-agent explain rollback-failed",
+        "the change failed and could not be rolled back",
+        "manual intervention required; see `harbor-agent explain rollback-failed`",
     ),
     TransactionPhase.REFUSED: (
-        "the node refused before anything was changed",
-        "harbor-agent explain {code} says what to do about the reason; then plan again",
+        "the node refused the change before it started",
+        "fix the cause (see `harbor-agent explain {code}`), then plan again",
     ),
     TransactionPhase.RUNNING: (
         "the transaction is still running",
-        "run the same command again in a minute: it looks at the node first",
+        "run the same command again in a minute to check the node",
     ),
-    TransactionPhase.NONE: ("the node knows nothing of the transaction, so nothing was changed", "run it again"),
+    TransactionPhase.NONE: ("the node has no such transaction, so nothing was changed", "run the command again"),
 }
 
 
-def _problem(report: TransactionReport) -> Problem | None:
+def _build_problem(report: TransactionReport) -> Problem | None:
     if report.phase is TransactionPhase.COMMITTED:
         return None
-    message, hint = _WORDS[report.phase]
+    message, hint = _MESSAGES[report.phase]
     detail = f": {report.detail}" if report.detail else ""
     code = report.code or report.phase.value.replace("_", "-")
     return Problem(code=code, message=message + detail, hint=hint.format(code=code))

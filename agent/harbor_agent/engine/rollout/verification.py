@@ -1,4 +1,4 @@
-"""The proof: a real pull by the node's own daemon. The live list is necessary, a pull is sufficient."""
+"""Verification of a node by a real pull of its own daemon."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 _PULL_TIMEOUT = 300.0
 
 _HINTS = {
-    PullVerdict.INSECURE_REFUSED: "the daemon does not trust the registry: the change did not take",
-    PullVerdict.CERTIFICATE_REFUSED: "put the CA of the registry on the node, /etc/docker/certs.d/HOST[:PORT]/ca.crt",
-    PullVerdict.UNAUTHORIZED: "check the user's right to pull from this project",
-    PullVerdict.NOT_FOUND: "verify_image names no image in this registry; push one or name another",
-    PullVerdict.UNREACHABLE: "the registry does not answer this node: is it up, and routed from there?",
+    PullVerdict.INSECURE_REFUSED: "check why the daemon does not trust the registry: the change has no effect",
+    PullVerdict.CERTIFICATE_REFUSED: "copy the registry's CA to /etc/docker/certs.d/HOST[:PORT]/ca.crt on the node",
+    PullVerdict.UNAUTHORIZED: "check that the user may pull from this project",
+    PullVerdict.NOT_FOUND: "push the image of verify_image to the registry, or name another one",
+    PullVerdict.UNREACHABLE: "check that the registry is up and reachable from this node",
     PullVerdict.FAILED: "see the message of the daemon",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullCheck:
-    """The pulls of one node: `verified` is None where no image was named. `problem` is that of the first bad pull."""
+    """The pulls of one node: `verified` is missing without an image to pull. `problem` is that of the first failure."""
 
     verified: bool | None = None
     pulls: tuple[PullReport, ...] = ()
     seconds: float = 0.0
     problem: Problem | None = None
 
-    def shows_failed_change(self, taken_out: Sequence[str]) -> bool:
-        """Whether a pull shows that the change itself failed, so that it must be taken back.
+    def shows_failed_change(self, removed: Sequence[str]) -> bool:
+        """Whether a pull shows that the change itself failed, so that it must be rolled back.
 
-        `taken_out` are the entries that it took out: with one of them any certificate was good enough.
+        `removed` are the entries that the change removed: with such an entry any certificate was accepted.
         """
-        places = tuple(f"{entry}/" for entry in taken_out)
+        places = tuple(f"{entry}/" for entry in removed)
         return any(
             pull.verdict is PullVerdict.INSECURE_REFUSED
             or (pull.verdict is PullVerdict.CERTIFICATE_REFUSED and pull.image.startswith(places))
@@ -55,21 +55,21 @@ def check_pulls(
     transport: Transport, nodes: Sequence[tuple[Node, Policy]], credentials: Mapping[str, Credentials]
 ) -> dict[str, PullCheck]:
     """Pull each registry's `verify_image` on each node; `credentials` are by registry entry. Keys are node names."""
-    proofs = {node.name: PullCheck() for node, _ in nodes}
-    images = dict.fromkeys(registry for _, policy in nodes for registry in _provable(policy))
+    checks = {node.name: PullCheck() for node, _ in nodes}
+    images = dict.fromkeys(registry for _, policy in nodes for registry in _list_verifiable(policy))
     for registry in images:
-        concerned = [node for node, policy in nodes if registry in _provable(policy)]
-        for result in _pull(transport, concerned, registry, credentials.get(registry.address.entry)):
+        concerned = [node for node, policy in nodes if registry in _list_verifiable(policy)]
+        for result in _pull_image(transport, concerned, registry, credentials.get(registry.address.entry)):
             name, pull, seconds = result
-            proofs[name] = _add(proofs[name], pull, seconds)
-    return proofs
+            checks[name] = _add_pull(checks[name], pull, seconds)
+    return checks
 
 
-def _provable(policy: Policy) -> tuple[Registry, ...]:
+def _list_verifiable(policy: Policy) -> tuple[Registry, ...]:
     return tuple(registry for registry in policy.present if registry.verify_image)
 
 
-def _pull(
+def _pull_image(
     transport: Transport, nodes: Sequence[Node], registry: Registry, credentials: Credentials | None
 ) -> list[tuple[str, PullReport, float]]:
     image = f"{registry.address.entry}/{registry.verify_image}"
@@ -83,18 +83,18 @@ def _pull(
     return reports
 
 
-def _add(proof: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
+def _add_pull(check: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
     pulled = pull.verdict is PullVerdict.PULLED
-    problem = proof.problem
+    problem = check.problem
     if not pulled and problem is None:
         problem = Problem(
             code=f"pull-{pull.verdict.value}",
-            message=f"pulling {pull.image} failed: {pull.detail}",
+            message=f"cannot pull {pull.image}: {pull.detail}",
             hint=_HINTS[pull.verdict],
         )
     return PullCheck(
-        verified=pulled and proof.verified is not False,
-        pulls=(*proof.pulls, pull),
-        seconds=proof.seconds + seconds,
+        verified=pulled and check.verified is not False,
+        pulls=(*check.pulls, pull),
+        seconds=check.seconds + seconds,
         problem=problem,
     )

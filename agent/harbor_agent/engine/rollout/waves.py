@@ -1,4 +1,4 @@
-"""Change the nodes of a plan, wave by wave, prove each, and stop when too much goes wrong."""
+"""Changes the nodes of a plan wave by wave, verifies each, and halts when a failure budget is exceeded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message, NodeFinished, Phase
-from harbor_agent.engine.rollout.records import new_record
-from harbor_agent.engine.rollout.transactions import Following, begin, roll_back
+from harbor_agent.engine.rollout.records import build_record
+from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions, roll_back_transactions
 from harbor_agent.engine.rollout.verification import check_pulls
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.policy import Rollout
 
-_BAD = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.ROLLBACK_FAILED, Outcome.REFUSED})
-_GONE = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
+_FAILED = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.ROLLBACK_FAILED, Outcome.REFUSED})
+_LOST = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutResult:
-    """The results in the order of the plan, and why the run halted early, if it did.
+    """The results in the order of the plan, and why the run halted, if it did.
 
-    `stopped` is the exit code that a signal asked for. `warnings` are about the nodes' places in the cluster.
+    `stopped` is the exit code that a signal requested. `warnings` are those of the hooks.
     """
 
     results: tuple[NodeResult, ...]
@@ -43,29 +43,29 @@ class RolloutResult:
 
 
 def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResult:
-    """Carry out the plans of `planned`; nodes with nothing to change are only proven."""
-    results = {p.node.name: _unplanned(p) for p in planned if p.outcome is not Outcome.PENDING}
+    """Carry out the plans of `planned`; nodes without a change are only verified."""
+    results = {p.node.name: _build_plan_result(p) for p in planned if p.outcome is not Outcome.PENDING}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.PENDING}
     halted = over_budget = None
     for wave in split_into_waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
-        # Only a run that leaves a node untouched has halted.
-        if halted is None and (reason := over_budget or ("it was asked to stop" if run.stop() else None)):
+        # Only a run that leaves a node unchanged has halted.
+        if halted is None and (reason := over_budget or ("a stop was requested" if run.stop() else None)):
             halted = reason
             run.listener(Message(text=f"halting: {halted}"))
         if halted is None:
             names = ", ".join(node.name for node in wave)
             run.listener(Phase(name=f"change {names}", total=len(wave)))
-            for result in _wave(run, [to_change[node.name] for node in wave]):
+            for result in _change_wave(run, [to_change[node.name] for node in wave]):
                 results[result.node] = result
                 run.listener(NodeFinished(result=result))
-            over_budget = _over_budget(run.rollout, results, to_change)
+            over_budget = _check_budget(run.rollout, results, to_change)
         else:
-            results |= {node.name: _untouched(node.name, halted) for node in wave}
+            results |= {node.name: _skip_node(node.name, halted) for node in wave}
     stopped = run.stop()
     unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED and stopped is None]
     results |= {result.node: result for result in verify_unchanged(run, unchanged)}
     in_order = tuple(results[p.node.name] for p in planned)
-    run.hooks.end(in_order)
+    run.hooks.finish(in_order)
     return RolloutResult(results=in_order, halted=halted, stopped=stopped, warnings=run.hooks.warnings)
 
 
@@ -80,11 +80,11 @@ def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> Rollout
 
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
-    """Pull on nodes that are as wanted already; a bad pull makes the node's outcome FAILED."""
-    proofs = check_pulls(run.transport, [(p.node, p.policy) for p in planned], run.credentials)
+    """Verify unchanged nodes by a pull; a node whose pull fails is FAILED."""
+    checks = check_pulls(run.transport, [(p.node, p.policy) for p in planned], run.credentials)
     results = []
     for p in planned:
-        result = _proven(_unplanned(p), proofs[p.node.name])
+        result = _add_pull_check(_build_plan_result(p), checks[p.node.name])
         if result.verified is False:
             result = replace(result, outcome=Outcome.FAILED)
         run.listener(NodeFinished(result=result))
@@ -92,93 +92,97 @@ def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> lis
     return results
 
 
-def _wave(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
-    held = run.hooks.before(planned)
-    changed = run.hooks.after(_changed(run, [p for p in planned if p.node.name not in held]))
+def _change_wave(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+    held = run.hooks.before_wave(planned)
+    changed = run.hooks.after_wave(_change_nodes(run, [p for p in planned if p.node.name not in held]))
     results = {**held, **{result.node: result for result in changed}}
     return [results[p.node.name] for p in planned]
 
 
-def _changed(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
-    """Change nodes, prove them, and take back what the proof denies."""
+def _change_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
+    """Change nodes, verify them, and roll back those on which the pull shows that the change failed."""
     by_name = {p.node.name: p for p in planned}
-    plans = [(p.node, p.decision, new_record(p, p.decision, run)) for p in planned if isinstance(p.decision, Plan)]
-    following = Following(health_deadline=run.rollout.health_deadline, listener=run.listener, stop=run.stop)
-    ended = begin(run.transport, plans, run.run_id, following)
-    results = {t.node.name: _result(by_name[t.node.name], t, run.run_id) for t in ended}
+    plans = [(p.node, p.decision, build_record(p, p.decision, run)) for p in planned if isinstance(p.decision, Plan)]
+    monitor = TransactionMonitor(health_deadline=run.rollout.health_deadline, listener=run.listener, stop=run.stop)
+    ended = begin_transactions(run.transport, plans, run.run_id, monitor)
+    results = {t.node.name: _build_result(by_name[t.node.name], t, run.run_id) for t in ended}
     changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]
-    proofs = check_pulls(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
-    for name, proof in proofs.items():
-        results[name] = _proven(results[name], proof)
-    denied = [
-        by_name[name].node for name, proof in proofs.items() if proof.shows_failed_change(_taken_out(by_name[name]))
+    checks = check_pulls(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
+    for name, check in checks.items():
+        results[name] = _add_pull_check(results[name], check)
+    rejected = [
+        by_name[name].node
+        for name, check in checks.items()
+        if check.shows_failed_change(_list_removed_entries(by_name[name]))
     ]
-    for undone in roll_back(run.transport, denied, run.run_id, following) if denied else ():
-        results[undone.node.name] = _taken_back(results[undone.node.name], undone)
+    for undone in roll_back_transactions(run.transport, rejected, run.run_id, monitor) if rejected else ():
+        results[undone.node.name] = _add_rollback(results[undone.node.name], undone)
     return [results[p.node.name] for p in planned]
 
 
-def _taken_out(planned: PlannedNode) -> list[str]:
-    """Return the entries that were in force before the change and are not after it."""
+def _list_removed_entries(planned: PlannedNode) -> list[str]:
+    """Return the entries that were in effect before the change and are not after it."""
     state = planned.state
     before = (find_runtime(state).describe_process(state).entries or ()) if state else ()
     absent = planned.decision.activation.unexpected if isinstance(planned.decision, Plan) else ()
     return [entry for entry in absent if entry in before]
 
 
-def _result(planned: PlannedNode, transacted: TransactionResult, run_id: str) -> NodeResult:
+def _build_result(planned: PlannedNode, transaction: TransactionResult, run_id: str) -> NodeResult:
     action = planned.decision.activation.action if isinstance(planned.decision, Plan) else Action.NONE
-    problem = transacted.problem
-    lost = transacted.report.containers_lost if transacted.report else ()
+    problem = transaction.problem
+    lost = transaction.report.containers_lost if transaction.report else ()
     return NodeResult(
         node=planned.node.name,
-        outcome=transacted.outcome,
+        outcome=transaction.outcome,
         action=action,
         transaction=run_id,
-        reason=(problem.message if problem else planned.reason) + _told(lost),
+        reason=(problem.message if problem else planned.reason) + _describe_lost(lost),
         problem=problem,
-        seconds=transacted.seconds,
+        seconds=transaction.seconds,
         containers_lost=lost,
     )
 
 
-def _proven(result: NodeResult, proof: PullCheck) -> NodeResult:
-    proven = replace(result, verified=proof.verified, seconds=result.seconds + proof.seconds)
-    if proof.problem is None:
-        return proven
-    return replace(proven, problem=proof.problem, reason=proof.problem.message)
+def _add_pull_check(result: NodeResult, check: PullCheck) -> NodeResult:
+    verified = replace(result, verified=check.verified, seconds=result.seconds + check.seconds)
+    if check.problem is None:
+        return verified
+    return replace(verified, problem=check.problem, reason=check.problem.message)
 
 
-def _taken_back(result: NodeResult, undone: TransactionResult) -> NodeResult:
+def _add_rollback(result: NodeResult, undone: TransactionResult) -> NodeResult:
     outcome = undone.outcome if undone.outcome in {Outcome.ROLLED_BACK, Outcome.UNKNOWN} else Outcome.ROLLBACK_FAILED
     before = result.containers_lost
     lost = tuple(name for name in (undone.report.containers_lost if undone.report else ()) if name not in before)
-    result = replace(result, outcome=outcome, containers_lost=(*before, *lost), reason=result.reason + _told(lost))
-    problem = _why_not_taken_back(undone)
+    result = replace(
+        result, outcome=outcome, containers_lost=(*before, *lost), reason=result.reason + _describe_lost(lost)
+    )
+    problem = _find_rollback_problem(undone)
     if problem is None:
         return result
-    return replace(result, problem=problem, reason=f"{result.reason}; taking it back: {problem.message}")
+    return replace(result, problem=problem, reason=f"{result.reason}; rollback: {problem.message}")
 
 
-def _why_not_taken_back(undone: TransactionResult) -> Problem | None:
+def _find_rollback_problem(undone: TransactionResult) -> Problem | None:
     if undone.outcome is Outcome.ROLLED_BACK:
         return None
     report = undone.report
-    # The node kept the change, and says why.
+    # The node kept the change and reported the reason.
     if undone.problem is None and report is not None and report.code:
         return Problem(
             code=report.code,
             message=f"the node kept the change: {report.detail}",
-            hint=f"the node needs a person: harbor-agent explain {report.code}",
+            hint=f"manual intervention required; see `harbor-agent explain {report.code}`",
         )
     return undone.problem
 
 
-def _told(lost: Sequence[str]) -> str:
+def _describe_lost(lost: Sequence[str]) -> str:
     return f"; no longer running: {', '.join(lost)}" if lost else ""
 
 
-def _unplanned(planned: PlannedNode) -> NodeResult:
+def _build_plan_result(planned: PlannedNode) -> NodeResult:
     return NodeResult(
         node=planned.node.name,
         outcome=planned.outcome,
@@ -195,21 +199,21 @@ def _fail_pending(planned: PlannedNode) -> NodeResult:
         problem = Problem(
             code="not-configured",
             message=f"not configured: {planned.reason}",
-            hint="harbor-agent plan shows the change",
+            hint="check the change with harbor-agent plan",
         )
     reason = problem.message if problem else planned.reason
     verified = False if outcome is Outcome.FAILED else None
     return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
 
 
-def _untouched(name: str, halted: str) -> NodeResult:
-    return NodeResult(node=name, outcome=Outcome.SKIPPED, reason=f"not touched, the run halted: {halted}")
+def _skip_node(name: str, halted: str) -> NodeResult:
+    return NodeResult(node=name, outcome=Outcome.SKIPPED, reason=f"not changed, because the run halted: {halted}")
 
 
-def _over_budget(
+def _check_budget(
     rollout: Rollout, results: Mapping[str, NodeResult], to_change: Mapping[str, PlannedNode]
 ) -> str | None:
     done = [results[name] for name in to_change if name in results]
-    failed = sum(1 for result in done if result.outcome in _BAD or result.verified is False)
-    unreachable = sum(1 for result in done if result.outcome in _GONE)
+    failed = sum(1 for result in done if result.outcome in _FAILED or result.verified is False)
+    unreachable = sum(1 for result in done if result.outcome in _LOST)
     return find_exceeded_budget(rollout, len(to_change), failed=failed, unreachable=unreachable)

@@ -16,7 +16,7 @@ from harbor_agent.engine.history.database import history_file
 from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.plan.nodes import plan_state
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
-from harbor_agent.engine.rollout.records import apply_record
+from harbor_agent.engine.rollout.records import build_apply_record
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.errors import LockedError, UsageError
 from harbor_agent.model.daemon import RunningContainer
@@ -61,7 +61,7 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     before = running(node({FRAGMENT: DEBIAN_UNIT}), ARGV)
     plan = plan_state(machine, POLICY, before, RunRequest()).decision
     assert isinstance(plan, Plan)
-    record = apply_record(plan, POLICY, before, "run-1", "")
+    record = build_apply_record(plan, POLICY, before, "run-1", "")
     left = applied(before, plan)
     now = running(
         replace(left, records={"docker": record}, files={**left.files, OPTIONS: FileState(path=OPTIONS)}), ARGV

@@ -9,10 +9,10 @@ PROGRAM = """
 import sys
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.hooks import NoHooks
-from harbor_agent.engine.rollout.kubernetes_hooks import rollout_hooks
+from harbor_agent.engine.rollout.kubernetes_hooks import open_hooks
 from harbor_agent.model.policy import Rollout
 run = RolloutContext(run_id="r", transport=None, rollout=Rollout(), credentials={}, listener=print)
-with rollout_hooks(run, [], kubeconfig=None, context=None) as hooks:
+with open_hooks(run, [], kubeconfig=None, context=None) as hooks:
     assert isinstance(hooks, NoHooks)
 loaded = [name for name in sys.modules if name.startswith(("lightkube", "harbor_agent.kubernetes"))]
 assert not loaded, loaded

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.rollout.stop import StopRequest
-from harbor_agent.engine.rollout.transactions import Following, begin
+from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions
 from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Activation, Plan
@@ -62,7 +62,11 @@ def follow(transport: Broken, stop: StopRequest, told: list[events.Event]) -> li
         )
         for node in NODES
     ]
-    return list(begin(transport, plans, "run", Following(health_deadline=10, listener=told.append, stop=stop)))
+    return list(
+        begin_transactions(
+            transport, plans, "run", TransactionMonitor(health_deadline=10, listener=told.append, stop=stop)
+        )
+    )
 
 
 def test_a_node_that_still_works_is_asked_until_it_has_ended() -> None:
@@ -79,7 +83,7 @@ def test_a_node_that_knows_nothing_is_asked_twice_and_then_believed() -> None:
 def test_a_stop_ends_the_asking_at_once_and_says_what_was_heard_last() -> None:
     told: list[events.Event] = []
     stop, begun = StopRequest(), time.monotonic()
-    before = signal.signal(signal.SIGALRM, lambda *_: stop.ask(ExitCode.INTERRUPTED))
+    before = signal.signal(signal.SIGALRM, lambda *_: stop.request(ExitCode.INTERRUPTED))
     signal.setitimer(signal.ITIMER_REAL, 3)
     try:
         ended = follow(Broken("running"), stop, told)
@@ -91,5 +95,5 @@ def test_a_stop_ends_the_asking_at_once_and_says_what_was_heard_last() -> None:
     problem = ended[0].problem
     assert problem is not None
     assert problem.code == "transaction-unknown"
-    assert problem.message.endswith("what the node said last: the transaction is still running")
+    assert problem.message.endswith("last report of the node: the transaction is still running")
     assert "node1, node2, node3, node4, node5 and 2 more" in str(told[0])

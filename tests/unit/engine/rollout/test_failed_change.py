@@ -75,7 +75,7 @@ def test_one_that_is_taken_back_tells_what_denied_it() -> None:
     assert result.outcome is Outcome.ROLLED_BACK
     assert result.problem
     assert result.problem.code == DENIED
-    assert "taking it back" not in result.reason
+    assert "rollback:" not in result.reason
 
 
 def test_where_taking_back_fails_its_own_reason_and_way_out_are_told() -> None:
@@ -84,7 +84,7 @@ def test_where_taking_back_fails_its_own_reason_and_way_out_are_told() -> None:
     assert result.problem
     assert result.problem.code == "restore-failed"
     assert "harbor-agent explain rollback-failed" in result.problem.hint
-    denied, _, undone = result.reason.partition("; taking it back: ")
+    denied, _, undone = result.reason.partition("; rollback: ")
     assert "gave HTTP response" in denied
     assert "daemon.json is not as it was" in undone
 
