@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.model.state import FileKind
+from harbor_agent.planning.config.digest import is_rollback_digest
 from harbor_agent.planning.files.managed import announced_owner
 from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.refusal import RefusedError
@@ -122,6 +123,9 @@ def classify(state: NodeState, digest: str | None) -> NodeDrift:
     )
     if found.in_files or found.at_runtime:
         return replace(found, reason=_describe_differences(found, doubt, runtime.DAEMON))
+    if is_rollback_digest(record.policy_digest):
+        reason = f"rolled back in run {record.run_id}, and unchanged since; harbor-agent apply configures it again"
+        return NodeDrift(status=DriftStatus.IN_SYNC, reason=reason)
     if digest is not None and digest != record.policy_digest:
         reason = f"matches the record of run {record.run_id}, but the settings have changed since"
         return NodeDrift(status=DriftStatus.PENDING, reason=reason)

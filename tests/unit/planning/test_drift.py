@@ -89,6 +89,14 @@ def test_a_changed_policy_is_pending_and_no_record_is_unmanaged() -> None:
     assert classify(replace(state, records={}), policy_digest(POLICY)).status is DriftStatus.UNMANAGED
 
 
+def test_a_node_that_was_rolled_back_is_in_sync_and_says_so() -> None:
+    before = applied_by_a_run()
+    rolled_back = build_apply_record(planned(before), Policy(registries=()), before, "run-2", "")
+    drift = compare(with_record(before, rolled_back))
+    assert drift.status is DriftStatus.IN_SYNC
+    assert "rolled back in run run-2" in drift.reason
+
+
 def test_drift_counts_before_pending() -> None:
     assert classify(edited(applied_by_a_run(), {OPTIONS: None}), "another").status is DriftStatus.DRIFT
 

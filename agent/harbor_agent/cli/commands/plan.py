@@ -71,14 +71,14 @@ def plan(
     if subcommand.invoked_subcommand:
         return None
     from harbor_agent.engine.exit_codes import plan_exit_code
-    from harbor_agent.engine.plan.run_plan import plan_run
+    from harbor_agent.engine.plan.run_plan import note_objections, plan_run
     from harbor_agent.views.json.plan import build_plan_document
     from harbor_agent.views.text.plan import plan_text
 
     request = replace(
         build_request(nodes, login, plan_options, secret, verify_image), note=note, live_restore=live_restore
     )
-    run_plan = plan_run(request, Progress(verbose))
+    run_plan = note_objections(plan_run(request, Progress(verbose)))
     if output is options.Format.JSON:
         print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
     else:

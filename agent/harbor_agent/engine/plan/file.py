@@ -165,7 +165,7 @@ def _enforce_approval(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[Plan
 
 
 def _build_approvals(nodes: Sequence[PlannedNode]) -> list[Approval]:
-    return [build_approval(p.node.name, p.outcome, p.decision, policy_digest(p.policy)) for p in nodes]
+    return [build_approval(p.node.name, p.outcome, p.decision, policy_digest(p.policy), p.objection) for p in nodes]
 
 
 def _digest_request(run_plan: RunPlan) -> str:

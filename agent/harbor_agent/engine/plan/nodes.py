@@ -36,7 +36,8 @@ PROBE_TIMEOUT = 45.0
 class PlannedNode:
     """One node of the run: its policy, its observed state, and the plan or refusal that follows from both.
 
-    Without a `decision`, the node was skipped or could not be probed; `reason` says why.
+    Without a `decision`, the node was skipped or could not be probed; `reason` says why. `objection` is why `apply`
+    will refuse the planned change unless the operator consents; only a plan that is shown has it.
     """
 
     node: Node
@@ -45,6 +46,7 @@ class PlannedNode:
     decision: Plan | Refusal | None = None
     problem: Problem | None = None
     reason: str = ""
+    objection: Problem | None = None
     state: NodeState | None = None
     seconds: float = 0.0
 

@@ -104,6 +104,12 @@ def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:
     return replace(run_plan, nodes=tuple(refuse_unconsented(planned) for planned in run_plan.nodes))
 
 
+def note_objections(run_plan: RunPlan) -> RunPlan:
+    """Return the plan with the reason of every node that `apply` will refuse unless the operator consents."""
+    nodes = tuple(replace(planned, objection=_find_objection(planned)) for planned in run_plan.nodes)
+    return replace(run_plan, nodes=nodes)
+
+
 def require_drain(run_plan: RunPlan) -> RunPlan:
     """Return the plan with nodes drained before a restart, even if the settings do not ask for it."""
     general = replace(run_plan.general, rollout=replace(run_plan.general.rollout, drain=True))
@@ -112,9 +118,13 @@ def require_drain(run_plan: RunPlan) -> RunPlan:
 
 def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
     """Refuse the node if its restart would stop containers that nothing starts again."""
-    plan = planned.decision
-    problem = find_objection_to_restart(plan) if isinstance(plan, Plan) else None
+    problem = _find_objection(planned)
     return refuse_node(planned, problem) if problem else planned
+
+
+def _find_objection(planned: PlannedNode) -> Problem | None:
+    plan = planned.decision
+    return find_objection_to_restart(plan) if isinstance(plan, Plan) else None
 
 
 def render_drop_in(resolved: Resolved) -> str:

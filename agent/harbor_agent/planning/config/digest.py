@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from harbor_agent.model.policy import Policy
+from harbor_agent.model.policy import Policy
 
 
 def request_digest(policy: Policy, *, repair: bool) -> str:
@@ -19,6 +17,11 @@ def request_digest(policy: Policy, *, repair: bool) -> str:
         "repair": repair,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def is_rollback_digest(digest: str) -> bool:
+    """Whether a record with this digest is that of a rollback, which asks for no registry at all."""
+    return digest == policy_digest(Policy(registries=()))
 
 
 def policy_digest(policy: Policy) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
@@ -26,7 +26,11 @@ class ApprovedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """One node of an approved plan; `policy_digest` identifies the policy that it was planned for."""
+    """One node of an approved plan; `policy_digest` identifies the policy that it was planned for.
+
+    `apply_refuses` is why `apply` will refuse the node without consent. It says nothing about the change itself, so
+    two approvals may differ in it.
+    """
 
     node: str
     status: Outcome
@@ -34,9 +38,16 @@ class Approval:
     route: str = "none"
     action: str = "none"
     files: tuple[ApprovedFile, ...] = ()
+    apply_refuses: Problem | None = field(default=None, compare=False)
 
 
-def build_approval(node: str, status: Outcome, decision: Plan | Refusal | None, policy_digest: str) -> Approval:
+def build_approval(
+    node: str,
+    status: Outcome,
+    decision: Plan | Refusal | None,
+    policy_digest: str,
+    apply_refuses: Problem | None = None,
+) -> Approval:
     """Return what is approved with a node's plan; without a plan, only its status."""
     if not isinstance(decision, Plan):
         return Approval(node=node, status=status, policy_digest=policy_digest)
@@ -49,6 +60,7 @@ def build_approval(node: str, status: Outcome, decision: Plan | Refusal | None, 
         files=tuple(
             ApprovedFile(path=c.path, before=c.before.fingerprint, after=c.after.fingerprint) for c in decision.changes
         ),
+        apply_refuses=apply_refuses,
     )
 
 

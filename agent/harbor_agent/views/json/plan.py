@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, cast
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.plan import Action, Plan, Refusal
 from harbor_agent.planning.files.diff import unified_diff
-from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem, explain, group_alike
+from harbor_agent.views.json.common import (
+    begin_document,
+    count_outcomes,
+    describe_problem,
+    explain,
+    group_alike,
+)
 from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
@@ -70,6 +76,7 @@ def _describe_node(planned: PlannedNode) -> Json:
             for c in (plan.activation.stops if plan else ())
         ],
         "live_restore": plan.activation.live_restore.value if plan else "none",
+        "apply_refuses": describe_problem(planned.objection) if planned.objection else None,
         "warnings": [describe_problem(problem) for problem in (decision.warnings if decision else ())],
         "hypothetical": isinstance(decision, Refusal) and bool(decision.changes),
         "seconds": round(planned.seconds, 3),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_text
+from harbor_agent.model.result import Outcome
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.run import run_summary
@@ -46,7 +47,14 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
         blocks.append("\n".join(render_warnings(warnings)))
     if ended:
         blocks.append(run_summary(ended))
-    return "\n".join([*blocks, _summarize(report)])
+    return "\n".join([*blocks, _summarize(report, _list_corrected(ended))])
+
+
+def _list_corrected(ended: Report | None) -> frozenset[str]:
+    """Return the nodes that a correction left as they should be."""
+    fine = (Outcome.CHANGED, Outcome.UNCHANGED)
+    results = ended.results if ended else ()
+    return frozenset(one.node for one in results if one.outcome in fine and one.verified is not False)
 
 
 def _group_nodes(nodes: Sequence[DriftedNode]) -> list[list[DriftedNode]]:
@@ -104,20 +112,23 @@ def _describe_problems(group: Sequence[DriftedNode]) -> list[str]:
     return [*dict.fromkeys(messages), *(render_problem(problems[0])[1:] if problems else [])]
 
 
-def _summarize(report: DriftReport) -> str:
-    found = Counter(node.status for node in report.nodes)
-    counted = [
-        f"{found[status]} {_WORDS[status]}{_count_places(report, status)}" for status in DriftStatus if found[status]
+def _summarize(report: DriftReport, corrected: frozenset[str]) -> str:
+    """Return the last line: the nodes that were corrected, and the state of all others."""
+    left = [node for node in report.nodes if node.name not in corrected]
+    found = Counter(node.status for node in left)
+    counted = [f"{len(corrected)} corrected"] if corrected else []
+    counted += [
+        f"{found[status]} {_WORDS[status]}{_count_places(left, status)}" for status in DriftStatus if found[status]
     ]
-    quarantined = sum(node.quarantine is not None for node in report.nodes)
+    quarantined = sum(node.quarantine is not None for node in left)
     counted += [f"{quarantined} in quarantine"] if quarantined else []
     return "Drift: " + (", ".join(counted) or "no nodes")
 
 
-def _count_places(report: DriftReport, status: DriftStatus) -> str:
+def _count_places(nodes: Sequence[DriftedNode], status: DriftStatus) -> str:
     if status is not DriftStatus.DRIFT:
         return ""
-    drifted = [node.drift for node in report.nodes if node.drift and node.status is status]
+    drifted = [node.drift for node in nodes if node.drift and node.status is status]
     return f" ({sum(d.in_files for d in drifted)} in files, {sum(d.at_runtime for d in drifted)} at runtime)"
 
 

@@ -66,6 +66,8 @@ def _summarize(nodes: Sequence[PlannedNode]) -> str:
     actions = Counter(node.decision.activation.action for node in nodes if isinstance(node.decision, Plan))
     counted = [f"{actions[action]} {action.value}" for action in (Action.RELOAD, Action.RESTART) if actions[action]]
     to_change = f"{found[Outcome.PENDING]} to change" + (f" ({', '.join(counted)})" if counted else "")
+    objections = sum(node.objection is not None for node in nodes)
+    to_change += f", {objections} of them refused by apply without consent" if objections else ""
     others = (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.FAILED, Outcome.SKIPPED)
     return "Plan: " + ", ".join([to_change, *(f"{found[o]} {o.value}" for o in others if found[o])])
 
@@ -124,8 +126,19 @@ def _describe_node(planned: PlannedNode) -> _NodeText:
         title=title,
         body=tuple(body),
         problem=problem,
-        stops=tuple(_describe_stops(decision, planned.state)) if isinstance(decision, Plan) and restarts else (),
+        stops=(
+            *(_describe_stops(decision, planned.state) if isinstance(decision, Plan) and restarts else ()),
+            *describe_objection(planned.objection),
+        ),
     )
+
+
+def describe_objection(objection: Problem | None) -> list[str]:
+    """Return the lines about a change that `apply` refuses without consent."""
+    if objection is None:
+        return []
+    message, *hint = render_problem(objection)
+    return [f"  apply will refuse this change: {message.strip()}", *hint]
 
 
 def _describe_stops(plan: Plan, state: NodeState | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.model.plan import Action
 from harbor_agent.model.result import Outcome
-from harbor_agent.views.text.plan import describe_action
+from harbor_agent.views.text.plan import describe_action, describe_objection
 from harbor_agent.views.text.style import shorten_digest, style_outcome
 
 if TYPE_CHECKING:
@@ -23,5 +23,6 @@ def plan_file_text(plan: PlanFile) -> str:
         lines += [
             f"  {file.path}: {shorten_digest(file.before)} -> {shorten_digest(file.after)}" for file in node.files
         ]
+        lines += describe_objection(node.apply_refuses)
     to_change = sum(node.status is Outcome.PENDING for node in plan.nodes)
     return "\n".join([*lines, f"Plan: {to_change} of {len(plan.nodes)} nodes to change"])

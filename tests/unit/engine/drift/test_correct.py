@@ -17,13 +17,14 @@ from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.plan.nodes import plan_state
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.engine.rollout.records import build_apply_record
+from harbor_agent.engine.rollout.run import Report
 from harbor_agent.engine.rollout.stop import StopRequest
-from harbor_agent.errors import LockedError, UsageError
+from harbor_agent.errors import ExitCode, LockedError, UsageError
 from harbor_agent.model.daemon import RunningContainer
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
-from harbor_agent.model.result import Outcome
+from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import classify
@@ -152,3 +153,11 @@ def test_what_people_read_names_files_and_sums_up() -> None:
     assert any(OPTIONS in line and "-> absent" in line for line in lines)
     assert sum("containers-would-stop" in line for line in lines) == 1
     assert lines[-1] == "Drift: 2 drifted (2 in files, 2 at runtime)"
+
+
+def test_the_last_line_after_a_correction_counts_what_is_left() -> None:
+    chosen = choose_corrections(report(drifted(), drifted("node2", restart_policy="no")), LIMITS, accept_restart=False)
+    result = NodeResult(node="node1", outcome=Outcome.CHANGED)
+    ended = Report(run_id="run-2", results=(result,), secrets=None, halted=None, exit_code=ExitCode.DONE)
+    lines = drift_text(chosen.report, ended, chosen.blocked_by).splitlines()
+    assert lines[-1] == "Drift: 1 corrected, 1 drifted (1 in files, 1 at runtime)"
