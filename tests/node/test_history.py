@@ -29,7 +29,7 @@ STATE = "/var/lib/harbor-agent"
 
 
 def history(world: World, what: str) -> Snapshot:
-    return wire.decode_history(world.run(wire.history_program(what)))
+    return wire.decode_snapshot(world.run(wire.snapshot_program(what)))
 
 
 def objection(world: World, what: str) -> tuple[str, str]:
@@ -69,8 +69,7 @@ def test_a_committed_transaction_tells_what_was_there(world: World) -> None:
     commit(world, restart_plan(world, OPTIONS, change(world, DAEMON_JSON, "{}\n")), "run-1")
     assert history(world, "run-1") == Snapshot(
         transaction="run-1",
-        unit="docker.service",
-        config_file=DAEMON_JSON,
+        runtime="docker",
         phase=TransactionPhase.COMMITTED,
         files=(
             SavedFile(path=DAEMON_JSON, state=text(DAEMON_JSON, b'{"debug": true}', 0o600), written=written(b"{}\n")),
@@ -163,8 +162,7 @@ def test_pristine_is_what_was_there_before_the_first_of_all(world: World) -> Non
     commit(world, restart_plan(world, OPTIONS, change(world, DAEMON_JSON, '{"debug":true}')), "run-2")
     assert history(world, "pristine") == Snapshot(
         transaction="pristine",
-        unit="",
-        config_file="",
+        runtime="",
         files=(
             SavedFile(path=DAEMON_JSON, state=text(DAEMON_JSON, BINARY, 0o640), written=""),
             SavedFile(path=DROP_IN, state=FileState(path=DROP_IN), written=""),
@@ -243,7 +241,7 @@ def test_without_root_it_says_so(world: World) -> None:
 
 def test_a_truncated_program_does_nothing(shell: str, tmp_path: Path) -> None:
     """Every tool that it could start would leave a trace: the only PATH is a folder of tracers."""
-    program = wire.history_program("last")
+    program = wire.snapshot_program("last")
     trace = tmp_path / "trace"
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -264,7 +262,7 @@ def test_a_truncated_program_does_nothing(shell: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["", "../x", "a b", ".", "$(id)", "x" * 65, "run-1\n"])
 def test_what_is_no_plain_word_is_not_asked_for(what: str) -> None:
     with pytest.raises(ValueError, match="neither a transaction id"):
-        wire.history_program(what)
+        wire.snapshot_program(what)
 
 
 @given(noise=st.binary())
@@ -273,16 +271,16 @@ def test_noise_is_an_error_and_never_a_crash(noise: bytes) -> None:
     frames = [b"harbor-agent/history/1 begin\n" + line + noise + b"\nharbor-agent/history/1 end\n" for line in lines]
     for document in (noise, *frames, frames[0].removesuffix(b"1 end\n")):
         with pytest.raises(wire.WireError):
-            wire.decode_history(document)
+            wire.decode_snapshot(document)
 
 
 def test_a_truncated_document_is_an_error() -> None:
     document = (
-        b"harbor-agent/history/1 begin\ntransaction run-1\nphase committed\nunit docker.service\n"
-        b"config-file /etc/docker/daemon.json\nfile absent - - - - absent - - - - /etc/docker/daemon.json\n\n.\n"
+        b"harbor-agent/history/1 begin\ntransaction run-1\nphase committed\nruntime docker\n"
+        b"file absent - - - - absent - - - - /etc/docker/daemon.json\n\n.\n"
         b"harbor-agent/history/1 end\n"
     )
-    assert wire.decode_history(document).files[0].path == DAEMON_JSON
+    assert wire.decode_snapshot(document).files[0].path == DAEMON_JSON
     for length in range(len(document) - 1):
         with pytest.raises(wire.WireError):
-            wire.decode_history(document[:length])
+            wire.decode_snapshot(document[:length])

@@ -26,7 +26,7 @@ FILE = "/var/lib/harbor-agent/record/docker.json"
 
 
 def write(world: World, record: Record) -> object:
-    return wire.decode_recorded(world.run(wire.record_program(record)))
+    return wire.decode_recorded(world.run(wire.record_program(record, "docker")))
 
 
 def remembered(world: World) -> Record | None:
@@ -61,7 +61,7 @@ def test_a_place_that_cannot_be_written_is_said_and_keeps_what_was_there(world: 
     problem = write(world, Record(run_id="run-3"))
     assert getattr(problem, "code", None) == "state-not-writable"
     assert "No space left on device" in str(problem)
-    assert wire.decode_record(world.file(FILE).read_bytes()) == RECORD
+    assert wire.decode_record(world.file(FILE).read_bytes(), "docker") == RECORD
 
 
 @pytest.mark.parametrize("answer", [b"", b"harbor-agent/recorded/1 begin\nharbor-agent/recorded/1 end\n"])

@@ -82,7 +82,7 @@ def test_where_docker_tells_or_nothing_runs_none_is_wanted(busy: World) -> None:
 
 def test_a_container_that_ends_between_two_questions_hides_no_other(busy: World) -> None:
     busy.set("containers", "c1 always no /web\nc2 no no /ended\n")
-    described = '["c1","/web","img","always",""]'
+    described = '["/web","img","always",""]'
     busy.replace("docker", f"case $1 in inspect) echo '{described}'; exit 1 ;; esac")
     one = refuse_unconsented(planned(busy))
     assert one.outcome is Outcome.PENDING

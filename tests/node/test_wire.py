@@ -85,13 +85,13 @@ def test_noise_is_an_error_and_never_a_crash(noise: bytes) -> None:
     )
 )
 def test_a_record_comes_back_as_it_was(record: Record) -> None:
-    assert wire.decode_record(wire.encode_record(record)) == record
+    assert wire.decode_record(wire.encode_record(record), "docker") == record
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"schema":"harbor-agent/record/2"}', b"\xff"])
 def test_a_record_of_another_form_is_an_error(content: bytes) -> None:
     with pytest.raises(wire.WireError) as caught:
-        wire.decode_record(content)
+        wire.decode_record(content, "docker")
     assert caught.value.problem.code == "record-unreadable"
     assert "/var/lib/harbor-agent/record/docker.json" in caught.value.problem.hint
 
@@ -123,7 +123,7 @@ def test_an_id_that_is_no_plain_word_is_refused(transaction: str) -> None:
 @pytest.mark.parametrize("image", ["", "-v", "a b", "h/p:1;id", "--config"])
 def test_an_image_that_is_none_is_refused(image: str) -> None:
     with pytest.raises(ValueError, match="no image name"):
-        wire.pull_program(image, None, "h")
+        wire.pull_program("docker", image, None, "h")
 
 
 @given(verdict=st.sampled_from(PullVerdict), detail=_TEXTS)

@@ -27,14 +27,13 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What one transaction can be taken back to; `files` are in the order in which they were changed.
+    """The files as they were before one transaction, in the order in which it changed them.
 
-    `transaction` is "pristine" for the originals from before the first transaction; `unit` and `config_file` are
-    "" then, and `phase` is NONE.
+    `runtime` is the one that the transaction changed. For the originals from before the first transaction,
+    `transaction` is "pristine", `runtime` is "" and `phase` is NONE.
     """
 
     transaction: str
-    unit: str
-    config_file: str
+    runtime: str
     files: tuple[SavedFile, ...]
     phase: TransactionPhase = TransactionPhase.NONE

@@ -8,11 +8,10 @@ from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from harbor_agent.model.plan import Plan, Refusal
     from harbor_agent.model.policy import DesiredState
-    from harbor_agent.model.state import FileState, NodeState, Record
+    from harbor_agent.model.snapshot import Snapshot
+    from harbor_agent.model.state import NodeState, Record
     from harbor_agent.planning.files.render import Templates
     from harbor_agent.planning.runtime import FileTree, Runtime
 
@@ -37,9 +36,10 @@ def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Tem
     return find_runtime(state).plan(node, state, desired, templates)
 
 
-def plan_restoration(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
-    """Plan the restoration of `earlier` files, given in the order in which they were changed."""
-    return find_runtime(state).restore(node, state, earlier, reason)
+def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: str) -> Plan | Refusal:
+    """Plan the restoration of the files of a snapshot, for the runtime that it names or else the node's."""
+    named = next((runtime for runtime in RUNTIMES if snapshot.runtime == runtime.NAME), None)
+    return (named or find_runtime(state)).restore(node, state, [file.state for file in snapshot.files], reason)
 
 
 def observe_tree(tree: FileTree, version: str) -> NodeState:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harbor_agent.model.result import PullVerdict, TransactionPhase
+from harbor_agent.node.wire.runtimes import RUNTIMES
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -34,10 +35,11 @@ SHELL_CODES = (
     re.compile(r"frame \"\$ID\" [a-z_]+ \S+ ([a-z]+-[a-z-]+) "),
     re.compile(r"'unreadable ([a-z-]+) "),
 )
-# Composed at run time from a verdict or a phase.
+# Composed at run time from a verdict, a phase, or the name of a runtime (unit.sh).
 COMPOSED = {f"pull-{verdict}" for verdict in PullVerdict if verdict is not PullVerdict.PULLED} | {
     phase.replace("_", "-") for phase in TransactionPhase if phase is not TransactionPhase.COMMITTED
 }
+COMPOSED |= {f"{runtime}-start-{end}" for runtime in RUNTIMES for end in ("failed", "timeout")}
 
 
 def constants(node: ast.AST) -> set[str]:

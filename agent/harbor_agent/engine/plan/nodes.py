@@ -50,6 +50,13 @@ class PlannedNode:
     state: NodeState | None = None
     seconds: float = 0.0
 
+    @property
+    def runtime(self) -> str:
+        """The runtime that is planned, or would be."""
+        if self.decision:
+            return self.decision.runtime
+        return find_runtime(self.state).NAME if self.state else RUNTIMES[0].NAME
+
 
 def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
     """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
@@ -146,16 +153,12 @@ def refuse_node(planned: PlannedNode, problem: Problem) -> PlannedNode:
     decision = planned.decision
     refusal = Refusal(
         node=planned.node.name,
-        runtime=decision.runtime if decision else _find_runtime_name(planned.state),
+        runtime=planned.runtime,
         problem=problem,
         changes=decision.changes if decision else (),
         warnings=decision.warnings if decision else (),
     )
     return replace(planned, outcome=Outcome.REFUSED, decision=refusal, problem=problem, reason=problem.message)
-
-
-def _find_runtime_name(state: NodeState | None) -> str:
-    return find_runtime(state).NAME if state else RUNTIMES[0].NAME
 
 
 @cache

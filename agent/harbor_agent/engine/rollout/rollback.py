@@ -77,13 +77,13 @@ def _require_known_run(what: str, planned: Sequence[PlannedNode]) -> None:
 
 def _fetch_snapshots(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, Snapshot | Problem]:
     try:
-        program = wire.history_program(what)
+        program = wire.snapshot_program(what)
     except ValueError:
         raise UsageError.of(
             "run-name-invalid", f"'{what}' is not a run ID", "copy the ID from the last line of the run"
         ) from None
     jobs = [Job(node=node, program=program, timeout=_TIMEOUT) for node in nodes]
-    return {result.job.node.name: decode_answer(result, wire.decode_history) for result in transport.run(jobs)}
+    return {result.job.node.name: decode_answer(result, wire.decode_snapshot) for result in transport.run(jobs)}
 
 
 def _plan_node(node: Node, seen: ProbeResult, snapshot: Snapshot | Problem | None, what: str) -> PlannedNode:
@@ -98,7 +98,7 @@ def _plan_node(node: Node, seen: ProbeResult, snapshot: Snapshot | Problem | Non
         return refuse_node(replace(base, state=seen.state), edited)
     point = "the first change" if what == PRISTINE else snapshot.transaction
     reason = f"restore the state before {point}"
-    decision = plan_restoration(node.name, seen.state, [file.state for file in snapshot.files], reason)
+    decision = plan_restoration(node.name, seen.state, snapshot, reason)
     if isinstance(decision, Refusal):
         return refuse_node(replace(base, state=seen.state), decision.problem)
     decision = replace(decision, warnings=(*decision.warnings, *seen.state.unreadable))

@@ -52,13 +52,16 @@ class PullCheck:
 
 
 def check_pulls(
-    transport: Transport, nodes: Sequence[tuple[Node, Policy]], credentials: Mapping[str, Credentials]
+    transport: Transport, nodes: Sequence[tuple[Node, Policy, str]], credentials: Mapping[str, Credentials]
 ) -> dict[str, PullCheck]:
-    """Pull each registry's `verify_image` on each node; `credentials` are by registry entry. Keys are node names."""
-    checks = {node.name: PullCheck() for node, _ in nodes}
-    images = dict.fromkeys(registry for _, policy in nodes for registry in _list_verifiable(policy))
+    """Pull each registry's `verify_image` on each node, with the runtime named; `credentials` are by registry entry.
+
+    Keys are node names.
+    """
+    checks = {node.name: PullCheck() for node, _, _ in nodes}
+    images = dict.fromkeys(registry for _, policy, _ in nodes for registry in _list_verifiable(policy))
     for registry in images:
-        concerned = [node for node, policy in nodes if registry in _list_verifiable(policy)]
+        concerned = [(node, runtime) for node, policy, runtime in nodes if registry in _list_verifiable(policy)]
         for result in _pull_image(transport, concerned, registry, credentials.get(registry.address.entry)):
             name, pull, seconds = result
             checks[name] = _add_pull(checks[name], pull, seconds)
@@ -70,12 +73,16 @@ def _list_verifiable(policy: Policy) -> tuple[Registry, ...]:
 
 
 def _pull_image(
-    transport: Transport, nodes: Sequence[Node], registry: Registry, credentials: Credentials | None
+    transport: Transport, nodes: Sequence[tuple[Node, str]], registry: Registry, credentials: Credentials | None
 ) -> list[tuple[str, PullReport, float]]:
     image = f"{registry.address.entry}/{registry.verify_image}"
-    program = wire.pull_program(image, credentials, registry.address.config_key)
+    programs = {
+        runtime: wire.pull_program(runtime, image, credentials, registry.address.config_key)
+        for runtime in {runtime for _, runtime in nodes}
+    }
+    jobs = [Job(node=node, program=programs[runtime], timeout=_PULL_TIMEOUT) for node, runtime in nodes]
     reports: list[tuple[str, PullReport, float]] = []
-    for result in transport.run([Job(node=node, program=program, timeout=_PULL_TIMEOUT) for node in nodes]):
+    for result in transport.run(jobs):
         pull = decode_answer(result, wire.decode_pull)
         if isinstance(pull, Problem):
             pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=pull.message)

@@ -81,7 +81,7 @@ def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> Rollout
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     """Verify unchanged nodes by a pull; a node whose pull fails is FAILED."""
-    checks = check_pulls(run.transport, [(p.node, p.policy) for p in planned], run.credentials)
+    checks = check_pulls(run.transport, [(p.node, p.policy, p.runtime) for p in planned], run.credentials)
     results = []
     for p in planned:
         result = _add_pull_check(_build_plan_result(p), checks[p.node.name])
@@ -107,7 +107,7 @@ def _change_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[N
     ended = begin_transactions(run.transport, plans, run.run_id, monitor)
     results = {t.node.name: _build_result(by_name[t.node.name], t, run.run_id) for t in ended}
     changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]
-    checks = check_pulls(run.transport, [(p.node, p.policy) for p in changed], run.credentials)
+    checks = check_pulls(run.transport, [(p.node, p.policy, p.runtime) for p in changed], run.credentials)
     for name, check in checks.items():
         results[name] = _add_pull_check(results[name], check)
     rejected = [

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2015,SC2154
-# How a transaction begins: who may hold the node, what is put down there, and the unit that carries it out by itself.
-# Functions only; part of the program that transaction.sh ends.
+# How a transaction begins: the node's lock, the transaction's files, and the unit that runs it detached from the
+# connection. Functions only; part of the program that transaction.sh ends.
 
 lock_state() {
   systemctl show "$LOCK" -p ActiveState 2>/dev/null | sed -n 's/^ActiveState=//p'
@@ -28,7 +28,7 @@ begin() {
   report
 }
 
-# Prints a refusal of what never got a journal, and fails.
+# Prints the refusal of a transaction without a journal, and fails.
 refuse() {
   frame "$ID" refused preflight "$1" "$(encode "$2")"
   return 1
@@ -44,10 +44,10 @@ require_node() {
   fi
 }
 
-# A holder that has finished is only clearing away; any other is named.
+# A holder that has finished is only tidying up; any other one is named.
 wait_for_lock() {
   until_deadline $(($(now) + 5)) is_lock_settled && return 0
-  # It may have ended between the question whether it is held and the one by whom.
+  # It may have ended between the two questions.
   is_locked || return 0
   refuse transaction-running "transaction $(lock_holder) is under way on this node"
 }
@@ -58,20 +58,20 @@ is_lock_settled() {
   return 1
 }
 
-# One that changed files and did not end must be taken back first, or its backup would be of a half-done state. One that
-# could not be taken back is armed still: the next boot would take back what came after it too.
+# A transaction that changed files and did not end must be rolled back first, or the next backup would be of a half-done
+# state. One that could not be restored is still armed: the next boot would also restore what came after it.
 require_no_other() {
   other=$(armed_transaction)
   [ -n "$other" ] || return 0
   if is_final "$STATE/transactions/$other" && [ "$step" != rollback_failed ]; then return 0; fi
-  refuse transaction-pending "transaction $other was broken off and not yet taken back"
+  refuse transaction-pending "transaction $other was interrupted and is not rolled back yet"
 }
 
 # Sets trouble where it fails.
 unpack() {
   trouble=$(
     exec 2>&1
-    # Behind a link, recovery might look at boot where nothing is mounted yet.
+    # Behind a link, recovery at boot might find a directory that is not mounted yet.
     for place in "$STATE" "$STATE/transactions" "$STATE/record" "$STATE/pristine"; do
       [ ! -L "$place" ] || { echo "$place is a symbolic link" && exit 1; }
     done
@@ -92,7 +92,7 @@ unpack() {
   return 1
 }
 
-# The unit's name is the lock: systemd gives it to one. Older versions lack some of the options.
+# The unit's name is the lock: systemd starts only one. Older versions lack some of the options.
 start_unit() {
   version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
   systemctl reset-failed "$LOCK" 2>/dev/null
@@ -118,7 +118,7 @@ wait_until_final() {
 
 is_final_or_gone() {
   is_final && return 0
-  # The journal is looked at all the time; systemd is asked once a second, for that takes from what dockerd needs.
+  # The journal is read all the time; systemd is asked once a second, for that costs CPU that the daemon needs.
   read -r asking _ </proc/uptime
   [ "${asking%.*}" != "${asked_at:-}" ] || return 1
   asked_at=${asking%.*}

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# What a transaction can be taken back to, read-only, as one framed document (decoded by agent/harbor_agent/node/wire/snapshots.py).
-# Argument: a transaction's id, `last` (the newest that is committed) or `pristine` (what was there before the first).
-# journal.sh and files.sh stand before this text. Everything is a function and the call is the last line, so that a
-# truncated copy does nothing.
+# What the files were before a transaction, read-only, as one framed document (node/wire/snapshots.py decodes it).
+# Argument: a transaction's ID, `last` (the newest committed one) or `pristine` (the files before the first one).
+# journal.sh and files.sh precede this text. Everything is a function and the call is the last line, so that a truncated
+# copy does nothing.
 
 describe() {
   [ "$(id -u)" = 0 ] || { fail not-root "reading the backups of a node takes root"; return 1; }
@@ -27,7 +27,7 @@ last_committed() {
   done
 }
 
-# By the plan, which is written once; trying to take a transaction back touches its journal and directory.
+# By the plan, which is written once; an attempted rollback changes the journal and the directory.
 newest_first() {
   for plan in "$STATE"/transactions/*/plan; do
     [ ! -f "$plan" ] || TZ=UTC0 stat -c '%y %n' -- "$plan"
@@ -48,13 +48,13 @@ describe_transaction() {
     return 1
   fi
   read_journal
-  # Without a journal's word the backups, proven by their hashes, are word enough.
+  # Without a journal the backups are enough: their hashes prove them.
   if [ "$step" = refused ] || { [ -n "$step" ] && ! has_step prepared; }; then
     fail history-empty "transaction $1 changed nothing"
     return 1
   fi
   case $step in committed | rolled_back | rollback_failed) phase=$step ;; *) phase=running ;; esac
-  printf '%s\n' "transaction $1" "phase $phase" "unit $(plan_value unit)" "config-file $(plan_value config-file)"
+  printf '%s\n' "transaction $1" "phase $phase" "runtime $(plan_value runtime)"
   number=1
   while read_change "$number"; do
     describe_file "$T/before.$number" || return 1
@@ -64,7 +64,7 @@ describe_transaction() {
 
 describe_pristine() {
   [ -s "$STATE/pristine/manifest" ] || { fail history-empty "no file was changed on the node yet"; return 1; }
-  printf '%s\n' 'transaction pristine' 'phase none' 'unit -' 'config-file -'
+  printf '%s\n' 'transaction pristine' 'phase none' 'runtime '
   after='- - - - -'
   while read_pristine; do
     path=$known before="$b1 $b2 $b3 $b4 $b5"
@@ -72,24 +72,24 @@ describe_pristine() {
   done <"$STATE/pristine/manifest"
 }
 
-# describe_file BACKUP: path with its before and after. What is hashed is what is sent.
+# describe_file BACKUP: path with its before and after. The content that is hashed is the content that is sent.
 describe_file() {
   content=
   case $before in
     absent*) ;;
     regular*)
       if ! content=$(base64 <"$1"); then
-        fail history-backup-missing "the backup of $path is gone: $1"
+        fail history-backup-missing "the backup of $path is missing: $1"
         return 1
       fi
       sum=$(printf '%s' "$content" | base64 -d | sha256sum)
       if [ "${sum%% *}" != "${before##* }" ]; then
-        fail history-backup-missing "the backup of $path is not what was put there: $1"
+        fail history-backup-missing "the backup of $path has changed since it was made: $1"
         return 1
       fi
       ;;
     *)
-      fail history-backup-missing "no state of $path to go back to was noted: $before"
+      fail history-backup-missing "the plan has no usable state of $path from before: $before"
       return 1
       ;;
   esac

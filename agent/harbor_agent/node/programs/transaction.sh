@@ -1,18 +1,34 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2154
-# One change of a node, as a transaction that ends by itself in "committed" or "rolled_back".
+# One change of a node as a transaction that always ends in "committed" or "rolled_back".
 #   begin ID     root; takes the node's lock (a transient unit of a fixed name), starts `run`, waits, reports
-#   run ID       in that unit: preflight, back up, swap, tell the daemon, judge its health, commit or restore
-#   finish ID    in that unit, after `run` ended in whatever way
-#   recover ID   at boot before Docker, where the node went down in the middle
-#   status ID    reports;  rollback ID  takes a committed or broken-off one back;  undo ID  its half in the unit
-# Its parts (transaction_wire.py has their order) stand before this text, the plan follows in variables. Everything is a
-# function and the call is the last line, so that a truncated copy does nothing. docs/explanation/architecture.md has the reasons.
+#   run ID       in that unit: preflight, back up, swap files, reload or restart, check, commit or restore
+#   finish ID    in that unit, after `run` ended for any reason
+#   recover ID   at boot before the runtime starts, if the node went down in the middle
+#   status ID    reports;  rollback ID  restores a committed or broken-off one;  undo ID  its half in the unit
+# The other parts precede this text (node/wire/transaction.py has their order), the plan follows in variables. Everything
+# is a function and the call is the last line, so that a truncated copy does nothing.
 # (`A && B || fail` is meant as it reads, and variables are shared between the parts, hence the exceptions above.)
+#
+# The copy that the node keeps, for run, finish, recover and undo, also has the part of the runtime that the plan names:
+#   before_change       fails with CODE and DETAIL if the runtime cannot be changed now; notes what it has in effect
+#   judge               fails with CODE and DETAIL if the runtime would not take the planned files
+#   note_workloads      writes the workloads that run to $T/workloads.before
+#   keep_workloads      prepares the runtime so that they keep running, if the plan asks for it
+#   reload              has the runtime read its files again
+#   is_as_planned       whether it has in effect what the plan expects: 1 not yet, 2 never; sets CODE and DETAIL
+#   is_as_before        whether it has in effect what it had before
+#   are_workloads_back  whether the workloads run again; sets lost
+#   revoke              reloads the restored files so that nothing of the change stays in effect
+#   is_revoked          whether that succeeded
+#   restart_keeping_workloads  restarts the runtime if that takes more than restart_unit; fails if it does not
+#   remove_stages       removes what a killed judge left behind
+#   list_boot_units     prints the units that recovery at boot must precede
 
 load() {
   live_restore=''
   while read -r word value; do
     case $word in
+      runtime) runtime=$value ;;
       unit) unit=$value ;;
       action) action=$value ;;
       config-file) config_file=$value ;;
@@ -30,7 +46,7 @@ run() {
     close
     return 0
   fi
-  if swap_all && tell_daemon && commit; then
+  if swap_all && activate && commit; then
     close
     return 0
   fi
@@ -44,33 +60,25 @@ preflight() {
     check_fingerprint && check_writable || return 1
     number=$((number + 1))
   done
-  : >"$T/live.before" && : >"$T/containers.before" || { fail state-not-writable "$T cannot be written"; return 1; }
+  : >"$T/live.before" && : >"$T/workloads.before" || { fail state-not-writable "$T cannot be written"; return 1; }
   [ "$action" != none ] || return 0
-  is_active || { fail docker-not-running "$unit is not active"; return 1; }
-  fact MainPID
-  if tr '\0' ' ' <"/proc/$value/cmdline" | grep -q -e '--containerd[= ]/run/containerd/' &&
-    ! systemctl is-active --quiet containerd.service; then
-    fail containerd-not-running "containerd.service is not active"
-    return 1
-  fi
-  live_list >"$T/live.before" || { fail docker-silent "dockerd does not answer"; return 1; }
-  # dockerd judges while it lists its containers.
-  { validate_planned || printf '%s %s\n' "$CODE" "$DETAIL"; } >"$T/judgement" &
-  list_containers --filter status=running >"$T/containers.before" ||
-    { wait "$!"; fail docker-silent "dockerd does not list its containers"; return 1; }
+  before_change || return 1
+  # The runtime judges while it lists its workloads.
+  { judge || printf '%s %s\n' "$CODE" "$DETAIL"; } >"$T/judgement" &
+  note_workloads || { wait "$!"; return 1; }
   wait "$!"
   [ ! -s "$T/judgement" ] || { read -r CODE DETAIL <"$T/judgement"; return 1; }
 }
 
-# Everything a restoration needs is on disk before "prepared" is journalled, and is armed before a file moves.
+# All that a restoration needs is on disk before "prepared" is in the journal; it is armed before a file changes.
 prepare() {
   number=1
   while read_change "$number"; do
     back_up && keep_pristine || { fail backup-failed "$path could not be backed up"; return 1; }
     number=$((number + 1))
   done
-  if [ -f "$STATE/record/docker.json" ]; then
-    cp -p "$STATE/record/docker.json" "$T/record.before" && sync "$T/record.before" ||
+  if [ -f "$STATE/record/$runtime.json" ]; then
+    cp -p "$STATE/record/$runtime.json" "$T/record.before" && sync "$T/record.before" ||
       { fail backup-failed "the record could not be backed up"; return 1; }
   fi
   sync "$T"/* && sync "$T" && journal prepared || { fail state-not-writable "$T cannot be written"; return 1; }
@@ -78,12 +86,12 @@ prepare() {
   journal armed
 }
 
-# Before dockerd, containerd and their sockets, so that the node boots with the files it had.
+# Before the runtime's units, so that the node boots with the files it had.
 arm() {
   wants=/etc/systemd/system/sysinit.target.wants
-  mkdir -p "$wants" && chmod 0755 "$wants" && printf '%s\n' '[Unit]' "Description=harbor-agent: take back transaction $ID" \
+  mkdir -p "$wants" && chmod 0755 "$wants" && printf '%s\n' '[Unit]' "Description=harbor-agent: restore the files from before transaction $ID" \
     DefaultDependencies=no 'After=local-fs.target systemd-remount-fs.service' "RequiresMountsFor=$STATE" \
-    'Before=containerd.service docker.socket docker.service' "Before=$unit" '[Service]' Type=oneshot \
+    "Before=$(list_boot_units)" "Before=$unit" '[Service]' Type=oneshot \
     "ExecStart=/bin/sh $T/transaction.sh recover $ID" >"$RECOVERY" &&
     chmod 0644 "$RECOVERY" && ln -sfn "$RECOVERY" "$wants/${RECOVERY##*/}" && sync "$RECOVERY" "$wants" "${RECOVERY%/*}"
 }
@@ -117,26 +125,31 @@ swap_all() {
   have_systemd_read
 }
 
-tell_daemon() {
+activate() {
   [ "$action" != none ] || return 0
-  switch_live_restore_on || return 1
+  keep_workloads || return 1
   journal activating
   deadline=$(($(now) + patience))
   if [ "$action" = restart ]; then
-    restart_daemon "$deadline" || return 1
+    restart_unit "$deadline" || return 1
   else
-    reload_daemon
-    # A reload takes effect at once or, with a file that was rejected, never.
+    reload
+    # A reload takes effect at once or, if the runtime rejects a file, never.
     [ "$deadline" -le $(($(now) + 5)) ] || deadline=$(($(now) + 5))
   fi
   journal health
-  until_deadline "$deadline" is_live_as_planned || return 1
-  await_containers
+  until_deadline "$deadline" is_as_planned || return 1
+  await_workloads
+}
+
+# They start together with the runtime; one that is missing after that does not come back.
+await_workloads() {
+  until_deadline $(($(now) + 20)) are_workloads_back
 }
 
 commit() {
   save_outcome
-  swap_in "$T/record" "$STATE/record/docker.json" 600 0 0 2>"$T/trouble" ||
+  swap_in "$T/record" "$STATE/record/$runtime.json" 600 0 0 2>"$T/trouble" ||
     { fail state-not-writable "the record: $(cat "$T/trouble")"; return 1; }
   journal committed
 }
@@ -145,7 +158,7 @@ save_outcome() {
   printf '%s\n' "${lost:-}" >"$T/lost"
 }
 
-# What may be done at leisure once the outcome is journalled.
+# The rest can wait until the outcome is in the journal.
 close() {
   disarm
   read_journal
@@ -161,7 +174,7 @@ close() {
   if changes_units; then systemctl daemon-reload; fi
 }
 
-# A directory that this tool made goes with the last file in it.
+# Removes directories that this tool created when the last file in them was removed.
 remove_emptied_directories() {
   [ -f "$STATE/created-directories" ] || return 0
   grep -q '^change .* absent - - - - /' "$T/plan" || return 0
@@ -172,9 +185,9 @@ remove_emptied_directories() {
   mv -f "$T/kept-directories" "$STATE/created-directories"
 }
 
-# The last five that hold a backup stay, the last five refusals, and any that is not finished.
+# Keeps the last five with a backup, the last five refusals, and any that is not finished.
 prune() {
-  # This one counts first, also where the clock was set back and it does not look like the newest.
+  # This one counts first, even if the clock was set back and it does not seem the newest.
   if has_step prepared; then with_backup=1 without=0; else with_backup=0 without=1; fi
   # shellcheck disable=SC2012 # the names are ours
   ls -1dt "$STATE"/transactions/*/ 2>/dev/null | while read -r old; do
@@ -189,7 +202,7 @@ prune() {
   done
 }
 
-# Final, or it ended before it changed anything: whoever asks holds the lock, so it is not under way.
+# Final, or it ended before it changed anything: the caller has the lock, so it is not under way.
 is_over() {
   is_final "$1" || ! has_step 'swapping-[0-9]*' "$1"
 }
@@ -198,8 +211,7 @@ main() {
   umask 077
   LC_ALL=C
   PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/opt/bin
-  DOCKER_HOST=unix:///var/run/docker.sock
-  export LC_ALL PATH DOCKER_HOST
+  export LC_ALL PATH
   exec </dev/null
   newline='
 '

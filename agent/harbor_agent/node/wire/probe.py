@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import re
 import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.program import Program
-from harbor_agent.model.runtimes.docker import NAME, DockerState, LiveRegistryConfig
 from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, Reachability, System
 from harbor_agent.node.wire.framing import WireError, compose, number, refuse, take_block, unframe
 from harbor_agent.node.wire.record import decode_record
+from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _SCHEMA = "harbor-agent/probe/1"
-_PARTS = ("reachability.sh", "probe.sh")
-_VERSION = re.compile(r"version ([^\s,]+)")
 _UNREADABLE = {
-    "file-unreadable": "{} cannot be read without more rights",
-    "directory-unreadable": "the directory {} cannot be read without more rights",
-    "process-unreadable": "{} cannot be read without more rights: whether pulls go through a proxy is not known",
-    "docker-silent": "dockerd did not say which {} run",
+    "file-unreadable": "cannot read {}: permission denied",
+    "directory-unreadable": "cannot read the directory {}: permission denied",
+    "process-unreadable": "cannot read {}: permission denied; whether pulls go through a proxy is not known",
+    "docker-silent": "dockerd did not list its {}",
     "file-too-large": "{} is larger than 1 MiB and was not read",
 }
 _UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileKind.TOO_LARGE}
@@ -38,8 +33,10 @@ def probe_program(entries: Sequence[str]) -> Program:
 
     Runs with fewer rights too; what could not be read is then in `NodeState.unreadable`.
     """
-    texts = [read_node_program(part) for part in _PARTS]
-    return Program(stdin=compose(texts, {}), arguments=tuple(entries), privileged=True)
+    parts = [read_node_program(runtime.probe) for runtime in RUNTIMES.values()]
+    names = f"RUNTIMES='{' '.join(RUNTIMES)}'\n"
+    program = compose([read_node_program("reachability.sh"), *parts, names, read_node_program("probe.sh")], {})
+    return Program(stdin=program, arguments=tuple(entries), privileged=True)
 
 
 def decode_probe(stdout: bytes) -> NodeState:
@@ -63,7 +60,8 @@ class _Document:
     blocks: dict[str, bytes] = field(default_factory=dict)
     files: dict[str, FileState] = field(default_factory=dict)
     last_file: str = ""
-    runtimes: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
+    installed: list[str] = field(default_factory=list)
     reachability: list[Reachability] = field(default_factory=list)
     unreadable: list[Problem] = field(default_factory=list)
 
@@ -80,29 +78,28 @@ class _Document:
         else:
             self.blocks[name] = value
 
-    def text(self, name: str) -> str:
-        return self.blocks.get(name, b"").decode("utf-8", "replace")
-
-    def lines(self, name: str) -> list[str]:
-        return [line for line in self.text(name).split("\n") if line]
+    def blocks_of(self, owner: str) -> dict[str, bytes]:
+        """Return the blocks of a runtime, or the records, by the second word of their names."""
+        return {name.partition(" ")[2]: value for name, value in self.blocks.items() if name.startswith(f"{owner} ")}
 
     def state(self) -> NodeState:
-        record = self.blocks.get("record")
         problems = list(self.unreadable)
-        docker = _docker(self) if "docker" in self.words else None
-        if silent := self.text("daemon-silent").strip():
-            problems.append(Problem(code="docker-silent", message=f"dockerd did not answer: {silent}"))
-        decoded = None
-        if record is not None:
+        runtimes = []
+        for name, unit in self.units.items():
+            runtime, unknown = RUNTIMES[name].decode(unit, self.blocks_of(name))
+            runtimes.append(runtime)
+            problems += unknown
+        records = {}
+        for name, content in self.blocks_of("record").items():
             try:
-                decoded = decode_record(record)
+                records[name] = decode_record(content, name)
             except WireError as error:
                 problems.append(error.problem)
         return NodeState(
             system=_system(self),
-            runtimes=(*([docker] if docker else []), *(InstalledRuntime(name=name) for name in self.runtimes)),
+            runtimes=(*runtimes, *(InstalledRuntime(name=name) for name in self.installed)),
             files=self.files,
-            records={NAME: decoded} if decoded else {},
+            records=records,
             pending_transaction=self.words.get("pending"),
             reachability=tuple(self.reachability),
             unreadable=tuple(problems),
@@ -111,7 +108,7 @@ class _Document:
 
 def _read_line(document: _Document, keyword: str, rest: str) -> None:
     match keyword:
-        case "privileged" | "init" | "systemd" | "boot" | "docker" | "pending":
+        case "privileged" | "init" | "systemd" | "boot" | "pending":
             document.words[keyword] = rest
         case "file":
             _read_file(document, rest)
@@ -120,11 +117,20 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
         case "unreadable":
             _read_unreadable(document, rest)
         case "runtime":
-            document.runtimes.append(rest)
+            _read_runtime(document, rest)
+        case "installed":
+            document.installed.append(rest)
         case "reach":
             _read_reach(document, rest)
         case _:
             raise refuse("node-answer-unknown", f"the node's answer has the unknown line {keyword[:80]!r}")
+
+
+def _read_runtime(document: _Document, rest: str) -> None:
+    name, _, unit = rest.partition(" ")
+    if name not in RUNTIMES:
+        raise refuse("node-answer-unknown", f"the node's answer has the unknown runtime {name[:80]!r}")
+    document.units[name] = unit
 
 
 def _read_file(document: _Document, rest: str) -> None:
@@ -171,63 +177,3 @@ def _system(document: _Document) -> System:
         boot_id=document.words.get("boot", ""),
         privileged=document.words.get("privileged") == "yes",
     )
-
-
-def _docker(document: _Document) -> DockerState:
-    facts = dict(line.split("=", 1) for line in document.lines("unit") if "=" in line)
-    argv = document.blocks.get("argv")
-    live, live_restore, version, swarm = _daemon(document)
-    return DockerState(
-        unit=UnitState(
-            name=document.words["docker"],
-            load_state=facts.get("LoadState", ""),
-            active_state=facts.get("ActiveState", ""),
-            unit_file_state=facts.get("UnitFileState", ""),
-            fragment_path=facts.get("FragmentPath", ""),
-            drop_in_paths=tuple(filter(None, facts.get("DropInPaths", "").split(" "))),
-            need_daemon_reload=facts.get("NeedDaemonReload") == "yes",
-        ),
-        version=version,
-        argv=tuple(argv.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")) if argv else None,
-        environment=dict(line.split("=", 1) for line in document.lines("environment") if "=" in line),
-        live=live,
-        live_restore=live_restore,
-        swarm=swarm,
-        containers=tuple(_containers(document)) if "containers" in document.blocks else None,
-    )
-
-
-def _daemon(document: _Document) -> tuple[LiveRegistryConfig | None, bool | None, str, str]:
-    """Return live configuration, live-restore, version and swarm; a daemon with an error of its own answers null."""
-    lines = document.lines("daemon")
-    if not lines:
-        match = _VERSION.search(document.text("version"))
-        return None, None, match[1] if match else "", ""
-    try:
-        registry, live_restore, version, swarm = (json.loads(line) for line in lines)
-        if not version or not isinstance(registry, dict):
-            return None, None, "", ""
-        indexes: dict[str, dict[str, object]] = registry.get("IndexConfigs") or {}
-        live = LiveRegistryConfig(
-            insecure_cidrs=tuple(registry.get("InsecureRegistryCIDRs") or ()),
-            insecure_entries=tuple(sorted(name for name, index in indexes.items() if not index.get("Secure"))),
-            mirrors=tuple(registry.get("Mirrors") or ()),
-        )
-    except (ValueError, TypeError, AttributeError):
-        raise refuse("node-answer-unknown", "dockerd describes itself in an unknown form") from None
-    return live, bool(live_restore), str(version), str(swarm)
-
-
-def _containers(document: _Document) -> Iterator[RunningContainer]:
-    for line in document.lines("containers"):
-        try:
-            _, name, image, policy, pod = json.loads(line)
-        except ValueError:
-            raise refuse("node-answer-unknown", f"a container is described as {line[:80]!r}") from None
-        name = name.removeprefix("/")
-        yield RunningContainer(
-            name=name,
-            image=image,
-            restart_policy=policy or "no",
-            kubernetes=bool(pod) or name.startswith("k8s_"),
-        )

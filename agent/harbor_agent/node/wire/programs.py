@@ -8,23 +8,23 @@ from harbor_agent.node.wire.framing import WireError
 from harbor_agent.node.wire.probe import decode_probe, probe_program
 from harbor_agent.node.wire.pull import decode_pull, pull_program
 from harbor_agent.node.wire.record import decode_record, decode_recorded, encode_record, record_program
-from harbor_agent.node.wire.snapshots import decode_history, history_program
+from harbor_agent.node.wire.snapshots import decode_snapshot, snapshot_program
 from harbor_agent.node.wire.transaction import begin_program, decode_report, rollback_program, status_program
 
 __all__ = [
     "WireError",
     "begin_program",
-    "decode_history",
     "decode_probe",
     "decode_pull",
     "decode_record",
     "decode_recorded",
     "decode_report",
+    "decode_snapshot",
     "encode_record",
-    "history_program",
     "probe_program",
     "pull_program",
     "record_program",
     "rollback_program",
+    "snapshot_program",
     "status_program",
 ]

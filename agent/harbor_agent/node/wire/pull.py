@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import PullReport, PullVerdict
 from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
+from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ _SCHEMA = "harbor-agent/pull/1"
 _IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*\Z")
 
 
-def pull_program(image: str, credentials: Credentials | None, registry_key: str, *, timeout: float = 60.0) -> Program:
-    """Build the pull of `image` by the node's own daemon, within `timeout` seconds.
+def pull_program(
+    runtime: str, image: str, credentials: Credentials | None, registry_key: str, *, timeout: float = 60.0
+) -> Program:
+    """Build the pull of `image` by this runtime of the node, within `timeout` seconds.
 
     `registry_key` is the key in Docker's `auths` (host[:port], or Docker Hub's URL). The login travels on
     standard input and is on the node only while the pull runs, in memory. Raises ValueError where `image` is none.
@@ -30,7 +33,9 @@ def pull_program(image: str, credentials: Credentials | None, registry_key: str,
         raise ValueError(f"{image!r} is no image name")
     payload = {} if credentials is None else {"PAYLOAD_CONFIG": _login(credentials, registry_key)}
     arguments = (image, str(max(1, math.ceil(timeout))))
-    return Program(stdin=compose([read_node_program("docker/pull.sh")], payload), arguments=arguments, privileged=True)
+    return Program(
+        stdin=compose([read_node_program(RUNTIMES[runtime].pull)], payload), arguments=arguments, privileged=True
+    )
 
 
 def decode_pull(stdout: bytes) -> PullReport:

@@ -13,7 +13,7 @@ from harbor_agent.resources import read_node_program
 _SCHEMA = "harbor-agent/record/1"
 _ANSWER = "harbor-agent/recorded/1"
 _PARTS = ("journal.sh", "files.sh", "record.sh")
-_PATH = "/var/lib/harbor-agent/record/docker.json"
+_FOLDER = "/var/lib/harbor-agent/record"
 
 
 def encode_record(record: Record) -> bytes:
@@ -35,7 +35,7 @@ def encode_record(record: Record) -> bytes:
     return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def decode_record(content: bytes) -> Record:
+def decode_record(content: bytes, runtime: str) -> Record:
     """Read what `encode_record` wrote. Raises WireError (`record-unreadable`) for anything else.
 
     Records of earlier versions lack some members; the runs that wrote them were all started by people.
@@ -60,15 +60,17 @@ def decode_record(content: bytes) -> Record:
         known, record = False, Record()
     if not known:
         message = "the record of what was applied last is not in a known form"
-        hint = f"use the harbor-agent that wrote it, if that is a newer one; else put {_PATH} aside"
+        hint = f"use the harbor-agent that wrote it, if that is a newer one; else move {_FOLDER}/{runtime}.json away"
         raise WireError.of("record-unreadable", message, hint)
     return record
 
 
-def record_program(record: Record) -> Program:
-    """Build the program that writes the record of a node on which nothing had to be changed; safe to repeat."""
+def record_program(record: Record, runtime: str) -> Program:
+    """Build the program that writes the record of a runtime that needed no change; safe to repeat."""
     payload = {"PAYLOAD_RECORD": encode_record(record)}
-    return Program(stdin=compose([read_node_program(part) for part in _PARTS], payload), privileged=True)
+    return Program(
+        stdin=compose([read_node_program(part) for part in _PARTS], payload), arguments=(runtime,), privileged=True
+    )
 
 
 def decode_recorded(stdout: bytes) -> Problem | None:

@@ -1,4 +1,4 @@
-"""history.sh: the program, and its document as a `Snapshot`."""
+"""snapshots.sh: the program, and its document as a `Snapshot`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.snapshot import SavedFile, Snapshot
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire.framing import WireError, compose, decode_text, number, refuse, take_block, unframe
+from harbor_agent.node.wire.runtimes import UNNAMED
 from harbor_agent.resources import read_node_program
 
 _SCHEMA = "harbor-agent/history/1"
+_PRISTINE = "pristine"
 _PARTS = ("journal.sh", "files.sh", "snapshots.sh")
 _WHAT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _HINTS = {
@@ -22,7 +24,7 @@ _HINTS = {
 }
 
 
-def history_program(what: str) -> Program:
+def snapshot_program(what: str) -> Program:
     """Build the question what a transaction can be taken back to; it disturbs nothing.
 
     `what` is a transaction's id, "last" (the node's newest committed one) or "pristine" (every file as it was
@@ -34,8 +36,8 @@ def history_program(what: str) -> Program:
     return Program(stdin=compose(texts, {}), arguments=(what,), privileged=True)
 
 
-def decode_history(stdout: bytes) -> Snapshot:
-    """Read what `history_program` printed.
+def decode_snapshot(stdout: bytes) -> Snapshot:
+    """Read what `snapshot_program` printed.
 
     Raises WireError where there is nothing to go back to (`history-empty`, `history-unknown`,
     `history-backup-missing`, `not-root`), and where the document is truncated or something else.
@@ -49,15 +51,14 @@ def decode_history(stdout: bytes) -> Snapshot:
             raise _problem(rest)
         if keyword == "file":
             files.append(_backup(rest, take_block(lines)))
-        elif keyword in ("transaction", "phase", "unit", "config-file"):
+        elif keyword in ("transaction", "phase", "runtime"):
             words[keyword] = "" if rest == "-" else rest
         else:
             raise refuse("node-answer-unknown", f"the node's history has the unknown line {line[:80]!r}")
     try:
         return Snapshot(
             transaction=words["transaction"],
-            unit=words["unit"],
-            config_file=words["config-file"],
+            runtime=words["runtime"] or ("" if words["transaction"] == _PRISTINE else UNNAMED),
             files=tuple(files),
             phase=TransactionPhase(words["phase"]),
         )

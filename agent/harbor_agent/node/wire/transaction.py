@@ -12,21 +12,17 @@ from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase, TransactionReport
 from harbor_agent.model.state import FileKind
 from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
+from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harbor_agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
-_PARTS = (
-    "journal.sh",
-    "files.sh",
-    "docker/daemon.sh",
-    "docker/live_restore.sh",
-    "restore.sh",
-    "begin.sh",
-    "transaction.sh",
-)
+_FUNCTIONS = ("journal.sh", "files.sh", "unit.sh", "restore.sh", "begin.sh")
+_LAST = "transaction.sh"
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
 _WORD = re.compile(r"[^\0-\x20\x7f]+\Z")
@@ -42,7 +38,7 @@ def begin_program(plan: Plan, *, transaction: str, record: bytes, deadline: floa
     """
     payload = {
         "PAYLOAD_PLAN": _encode_plan(plan, transaction, deadline),
-        "PAYLOAD_PROGRAM": compose([read_node_program(part) for part in _PARTS], {}),
+        "PAYLOAD_PROGRAM": _compose({}, RUNTIMES[plan.activation.runtime].transaction),
         "PAYLOAD_RECORD": record,
     }
     for number, change in enumerate(plan.changes, start=1):
@@ -90,8 +86,12 @@ def decode_report(stdout: bytes) -> TransactionReport:
 def _program(verb: str, transaction: str, payload: dict[str, bytes]) -> Program:
     if not _TRANSACTION.match(transaction):
         raise ValueError(f"{transaction!r} is no transaction id")
-    texts = [read_node_program(part) for part in _PARTS]
-    return Program(stdin=compose(texts, payload), arguments=(verb, transaction), privileged=True)
+    return Program(stdin=_compose(payload), arguments=(verb, transaction), privileged=True)
+
+
+def _compose(payload: Mapping[str, bytes], runtime: Sequence[str] = ()) -> bytes:
+    """Join the parts; only the copy that a node keeps needs those of a runtime."""
+    return compose([read_node_program(part) for part in (*_FUNCTIONS, *runtime, _LAST)], payload)
 
 
 def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
@@ -99,6 +99,7 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
     lines = [
         "harbor-agent/plan/1",
         f"transaction {transaction}",
+        f"runtime {_word(activation.runtime)}",
         f"unit {_word(activation.unit)}",
         f"action {activation.action}",
         f"deadline {max(1, math.ceil(deadline))}",

@@ -10,7 +10,8 @@ import pytest
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.node import plan_node, plan_restoration
+from harbor_agent.planning.docker.rollback import restore
+from harbor_agent.planning.node import plan_node
 from harbor_agent.planning.rollout.consent import find_objection_to_restart
 from tests.unit.planning.docker.nodes import (
     CONTAINER,
@@ -211,7 +212,7 @@ def test_taking_the_run_back_announces_what_then_stops() -> None:
     change = plan(before)
     changed = applied(before, change)
     changed = with_docker(changed, live_restore=True)
-    back = plan_restoration("n", changed, [one.before for one in change.changes], "back")
+    back = restore("n", changed, [one.before for one in change.changes], "back")
     assert isinstance(back, Plan)
     assert back.activation.stops == (CONTAINER,)
     assert {one.path for one in back.changes} == {DAEMON_JSON, OPTIONS}

@@ -9,7 +9,8 @@ import pytest
 from harbor_agent.model.plan import Action, Plan, Refusal
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.node import plan_node, plan_restoration
+from harbor_agent.planning.docker.rollback import restore
+from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -42,7 +43,7 @@ def change(state: NodeState) -> tuple[Plan, NodeState]:
 
 
 def back(state: NodeState, plan: Plan) -> Plan:
-    decision = plan_restoration("n", state, [one.before for one in plan.changes], "back")
+    decision = restore("n", state, [one.before for one in plan.changes], "back")
     assert isinstance(decision, Plan), decision.problem
     return decision
 
@@ -73,11 +74,11 @@ def test_what_is_so_already_needs_nothing() -> None:
 
 def test_what_dockerd_would_not_start_with_is_refused() -> None:
     state = up({FRAGMENT: PLAIN_UNIT, DAEMON_JSON: "{}"})
-    decision = plan_restoration("n", state, [regular(DAEMON_JSON, "{broken")], "back")
+    decision = restore("n", state, [regular(DAEMON_JSON, "{broken")], "back")
     assert isinstance(decision, Refusal)
 
 
 def test_a_node_without_docker_is_refused() -> None:
     state = node({})
-    decision = plan_restoration("n", state, [FileState(path=DAEMON_JSON)], "back")
+    decision = restore("n", state, [FileState(path=DAEMON_JSON)], "back")
     assert isinstance(decision, Refusal)

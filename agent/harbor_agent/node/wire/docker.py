@@ -1,0 +1,92 @@
+"""What docker/probe.sh prints, as a `DockerState`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.model.daemon import RunningContainer, UnitState
+from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
+from harbor_agent.node.wire.framing import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_VERSION = re.compile(r"version ([^\s,]+)")
+
+
+def decode_docker(unit: str, blocks: Mapping[str, bytes]) -> tuple[DockerState, tuple[Problem, ...]]:
+    """Read what docker/probe.sh printed, and why the daemon's part is missing, if it is. Raises WireError."""
+    silent = _text(blocks, "silent").strip()
+    problem = Problem(code="docker-silent", message=f"dockerd did not answer: {silent}")
+    return _build_state(unit, blocks), (problem,) if silent else ()
+
+
+def _build_state(unit: str, blocks: Mapping[str, bytes]) -> DockerState:
+    facts = dict(line.split("=", 1) for line in _lines(blocks, "unit") if "=" in line)
+    argv = blocks.get("argv")
+    live, live_restore, version, swarm = _decode_daemon(blocks)
+    return DockerState(
+        unit=UnitState(
+            name=unit,
+            load_state=facts.get("LoadState", ""),
+            active_state=facts.get("ActiveState", ""),
+            unit_file_state=facts.get("UnitFileState", ""),
+            fragment_path=facts.get("FragmentPath", ""),
+            drop_in_paths=tuple(filter(None, facts.get("DropInPaths", "").split(" "))),
+            need_daemon_reload=facts.get("NeedDaemonReload") == "yes",
+        ),
+        version=version,
+        argv=tuple(argv.decode("utf-8", "surrogateescape").removesuffix("\0").split("\0")) if argv else None,
+        environment=dict(line.split("=", 1) for line in _lines(blocks, "environment") if "=" in line),
+        live=live,
+        live_restore=live_restore,
+        swarm=swarm,
+        containers=tuple(_decode_containers(blocks)) if "containers" in blocks else None,
+    )
+
+
+def _decode_daemon(blocks: Mapping[str, bytes]) -> tuple[LiveRegistryConfig | None, bool | None, str, str]:
+    """Return live configuration, live-restore, version and swarm; a daemon with an error of its own answers null."""
+    lines = _lines(blocks, "daemon")
+    if not lines:
+        match = _VERSION.search(_text(blocks, "version"))
+        return None, None, match[1] if match else "", ""
+    try:
+        registry, live_restore, version, swarm = (json.loads(line) for line in lines)
+        if not version or not isinstance(registry, dict):
+            return None, None, "", ""
+        indexes: dict[str, dict[str, object]] = registry.get("IndexConfigs") or {}
+        live = LiveRegistryConfig(
+            insecure_cidrs=tuple(registry.get("InsecureRegistryCIDRs") or ()),
+            insecure_entries=tuple(sorted(name for name, index in indexes.items() if not index.get("Secure"))),
+            mirrors=tuple(registry.get("Mirrors") or ()),
+        )
+    except (ValueError, TypeError, AttributeError):
+        raise refuse("node-answer-unknown", "dockerd describes itself in an unknown form") from None
+    return live, bool(live_restore), str(version), str(swarm)
+
+
+def _decode_containers(blocks: Mapping[str, bytes]) -> Iterator[RunningContainer]:
+    for line in _lines(blocks, "containers"):
+        try:
+            name, image, policy, pod = json.loads(line)
+        except ValueError:
+            raise refuse("node-answer-unknown", f"a container is described as {line[:80]!r}") from None
+        name = name.removeprefix("/")
+        yield RunningContainer(
+            name=name,
+            image=image,
+            restart_policy=policy or "no",
+            kubernetes=bool(pod) or name.startswith("k8s_"),
+        )
+
+
+def _text(blocks: Mapping[str, bytes], name: str) -> str:
+    return blocks.get(name, b"").decode("utf-8", "replace")
+
+
+def _lines(blocks: Mapping[str, bytes], name: str) -> list[str]:
+    return [line for line in _text(blocks, name).split("\n") if line]

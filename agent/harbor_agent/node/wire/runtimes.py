@@ -1,0 +1,46 @@
+"""What each runtime brings to the programs on a node: its parts of them, and the decoder of its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harbor_agent.node.wire.docker import decode_docker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harbor_agent.errors import Problem
+    from harbor_agent.model.runtimes.docker import DockerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeParts:
+    """One runtime's texts in node/programs, and the decoder of what its probe printed.
+
+    `transaction` are the functions that transaction.sh calls, `pull` is a program of its own. `decode` takes the name
+    of the unit and the blocks by name, and also returns what could not be read. Raises WireError.
+    """
+
+    probe: str
+    transaction: tuple[str, ...]
+    pull: str
+    decode: Callable[[str, Mapping[str, bytes]], tuple[DockerState, tuple[Problem, ...]]]
+
+
+# The runtime of a transaction that names none: older builds knew only one.
+UNNAMED = "docker"
+RUNTIMES: Mapping[str, RuntimeParts] = {
+    "docker": RuntimeParts(
+        probe="docker/probe.sh",
+        transaction=(
+            "docker/daemon.sh",
+            "docker/validation.sh",
+            "docker/containers.sh",
+            "docker/live_restore.sh",
+            "docker/revoke.sh",
+        ),
+        pull="docker/pull.sh",
+        decode=decode_docker,
+    ),
+}
