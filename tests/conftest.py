@@ -17,6 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is started in the background of a script ignores Ctrl-C, and so would all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*names): what the test needs of the machine (tests/needs.py)")
+    config.addinivalue_line("markers", "field(case): rebuilds a case that was found in the field (make field)")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

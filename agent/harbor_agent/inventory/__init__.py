@@ -1,1 +1,1 @@
-"""From Ansible inventories and KubeKey files to nodes; connects to nothing."""
+"""From Ansible inventories and installers' files to nodes; connects to nothing."""

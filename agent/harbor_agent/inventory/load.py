@@ -1,4 +1,4 @@
-"""Inventories in all the forms that Ansible reads, and KubeKey files."""
+"""Inventories in all the forms that Ansible reads, and files of KubeKey and RKE."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory.ansible.prepare import silence_ansible
-from harbor_agent.inventory.kubekey import is_kubekey
+from harbor_agent.inventory.installers.bastion import (
+    BASTION_GROUP,
+    describe_route,
+    has_kubespray_bastion,
+    route_through_bastion,
+)
+from harbor_agent.inventory.installers.kubekey import is_kubekey
+from harbor_agent.inventory.installers.rke import parse_rke_machines
 from harbor_agent.inventory.machines import merge_machines
-from harbor_agent.inventory.node import build_node, build_unselected_node
+from harbor_agent.inventory.node import build_bastion, build_node, build_unselected_node
 from harbor_agent.model.inventory import VaultSources
 
 if TYPE_CHECKING:
@@ -76,6 +83,12 @@ def load_inventory(
             for host in selected
         ]
         others = list(_iterate_unselected(inventory, selected, defaults)) if patterns else []
+        bastion = _find_bastion(inventory, defaults)
+    if bastion:
+        route = describe_route(nodes, bastion)
+        if route and warn:
+            warn(route)
+        nodes, others = route_through_bastion(nodes, bastion), route_through_bastion(others, bastion)
     return merge_machines(nodes, others)
 
 
@@ -90,18 +103,27 @@ def default_sources() -> tuple[str, ...]:
 def ansible_sources(sources: Sequence[str]) -> list[str]:
     """Return `sources` (by default those of ansible.cfg) as Ansible's own programs take them.
 
-    Raises UsageError for a source that is missing, and for a KubeKey file, which only this tool can read.
+    Raises UsageError for a source that is missing, and for a KubeKey or RKE file, which only this tool can read.
     """
     resolved = [_resolve_source(source) for source in sources] or list(default_sources())
     for source in resolved:
         path = Path(source)
-        if path.is_file() and is_kubekey(path.read_text(encoding="utf-8", errors="replace")):
+        owner = _find_installer(path) if path.is_file() else None
+        if owner:
             raise UsageError.of(
                 "inventory-not-ansible",
-                f"{path} is a KubeKey file, which Ansible cannot read",
+                f"{path} is {owner} file, which Ansible cannot read",
                 "use --transport ssh, or write an Ansible inventory",
             )
     return resolved
+
+
+def _find_installer(path: Path) -> str | None:
+    """Return which installer's file this is, with its article; None for an inventory of Ansible."""
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    if is_kubekey(text):
+        return "a KubeKey"
+    return "an RKE" if parse_rke_machines(text, str(path)) else None
 
 
 def vault_passwords() -> list[tuple[str, Sensitive]]:
@@ -146,6 +168,18 @@ def _check_names(names: Iterator[str | None], known: Sequence[str]) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "check the names of hosts and groups in the inventory"
             raise UsageError.of("limit-unknown-name", f"--limit: no host or group is called {name}", hint)
+
+
+def _find_bastion(inventory: Inventory, defaults: Mapping[str, object]) -> Node | None:
+    """Return the host in front of all others; None if there is none, or if it is this machine."""
+    if not has_kubespray_bastion(inventory.names):
+        return None
+    for host in inventory.select([BASTION_GROUP]):
+        groups = [group.name for group in host.get_groups()]
+        if BASTION_GROUP in groups:
+            bastion = build_bastion(host.name, groups, inventory.variables(host), defaults=defaults)
+            return bastion if bastion.connection == "ssh" else None
+    return None
 
 
 def _iterate_unselected(

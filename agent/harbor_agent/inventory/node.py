@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -76,6 +77,8 @@ def build_node(
     if skip_reason is not None:
         return _build_skipped_node(name, groups, variables, defaults, skip_reason)
     values = {**defaults, **variables.values(_LOGIN, secret=_SECRET)}
+    for names in (_USER, _KEY):
+        _require_plain(name, values, names)
     password = _read_text(values, _PASSWORD)
     return replace(
         _locate_node(name, groups, variables, defaults),
@@ -105,8 +108,20 @@ def build_unselected_node(
         return None
 
 
+def build_bastion(name: str, groups: Iterable[str], variables: Variables, *, defaults: Mapping[str, object]) -> Node:
+    """Return the location and the login of a host that others are reached through. Raises UsageError."""
+    values = {**defaults, **variables.values((*_USER, *_KEY))}
+    location = _locate_node(name, groups, variables, defaults)
+    return replace(location, user=_read_text(values, _USER), private_key_file=_read_text(values, _KEY))
+
+
 def _locate_node(name: str, groups: Iterable[str], variables: Variables, defaults: Mapping[str, object]) -> Node:
     values = {**defaults, **variables.values(_LOCATION)}
+    if not _is_plain(name):
+        message = f"host {name!a}: the name has a character that is not allowed"
+        raise UsageError.of("inventory-variable-invalid", message, "correct the name; save the file as UTF-8")
+    for names in (_ADDRESS, _ARGUMENTS):
+        _require_plain(name, values, names)
     return Node(
         name=name,
         address=_read_text(values, _ADDRESS) or name,
@@ -128,6 +143,18 @@ def _build_skipped_node(
         return Node(name=name, address=name, groups=named, skip_reason=reason)
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a text has no control characters and no lone surrogates, which stand for bytes that are not UTF-8."""
+    return not re.search("[\0-\x1f\x7f\ud800-\udfff]", text)
+
+
+def _require_plain(name: str, variables: Mapping[str, object], names: Sequence[str]) -> None:
+    text = _read_text(variables, names)
+    if text is not None and not _is_plain(text):
+        message = f"host {name}: {names[0]} is {text!a}, which has a character that is not allowed"
+        raise UsageError.of("inventory-variable-invalid", message, "correct the value; save the file as UTF-8")
+
+
 def _read_text(variables: Mapping[str, object], names: Sequence[str]) -> str | None:
     values = [variables[name] for name in names if variables.get(name) not in (None, "")]
     return str(values[-1]) if values else None
@@ -143,7 +170,7 @@ def _parse_port(name: str, variables: Mapping[str, object]) -> int | None:
     text = _read_text(variables, _PORT)
     if text is None:
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= _HIGHEST_PORT:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= _HIGHEST_PORT:
         message = f"host {name}: ansible_port is '{text}', not a number from 1 to 65535"
         raise UsageError.of("inventory-variable-invalid", message)
     return int(text)

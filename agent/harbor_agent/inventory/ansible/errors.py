@@ -24,6 +24,13 @@ _PLUGIN_KEY = re.compile(rb"^plugin:", re.MULTILINE)
 _YAML_MARK = re.compile(r',? in "<[^>]*>", line [0-9]+, column ([0-9]+)')
 # The INI parser quotes the whole line of a host, with the passwords that may be in it.
 _QUOTED_LINE = re.compile(r"(?<=host definition) '.*'(?=:)")
+_MARK = "\ufeff"
+# The byte order marks of UTF-16, read as UTF-8 with surrogates.
+_UTF16_STARTS = ("\udcff\udcfe", "\udcfe\udcff")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INI_COMMENT = re.compile(r"(?:^|\s)[#;].*")
+_REMOVE_MARK = "save the file as UTF-8 without BOM: sed -i '1s/^\\xef\\xbb\\xbf//' FILE"
+_SAVE_AS_UTF8 = "save the file as UTF-8: iconv -f GB18030 -t UTF-8 FILE > NEW"
 _EXPECTED_YAML = "write YAML that maps groups to hosts, vars and children"
 _EXPECTED_INI = "write [group] lines, followed by lines of the form 'host key=value …'"
 _EXPECTED_PLUGIN = "see the plugin's output: ansible-inventory -vvv --graph -i FILE"
@@ -48,7 +55,7 @@ def explain_unparsable(path: Path, loader: Any, hosts: Any) -> UsageError:  # no
         return _build_error(str(path), _explain_script_failure(path, loader), _EXPECTED_SCRIPT)
     if _PLUGIN_KEY.search(content):
         return _build_error(str(path), _explain_failure("auto", path, loader, hosts), _EXPECTED_PLUGIN)
-    if _YAML_NAME.search(path.name) or _YAML_START.match(content):
+    if _is_yaml(path, content):
         where, reason = _explain_yaml_failure(path, loader)
         return _build_error(where, reason, _EXPECTED_YAML)
     reason = _explain_failure("ini", path, loader)
@@ -59,9 +66,28 @@ def explain_unparsable(path: Path, loader: Any, hosts: Any) -> UsageError:  # no
     return _build_error(f"{path}:{number}", reason, _EXPECTED_INI)
 
 
+def refuse_other_encodings(path: Path, text: str) -> None:
+    """Raise UsageError for a file that is not UTF-8, and for a byte order mark in an INI file.
+
+    `text` is the file read as UTF-8, with other bytes as surrogates. In the comments of an INI file, any bytes are
+    allowed, as in Ansible. Ansible takes a byte order mark for a part of the first line of an INI file.
+    """
+    if text.startswith(_UTF16_STARTS) or "\0" in text:
+        raise _build_error(str(path), "not UTF-8 (saved as UTF-16, or not a text file)", _SAVE_AS_UTF8)
+    yaml = _is_yaml(path, text.removeprefix(_MARK).encode(errors="surrogateescape"))
+    if text.startswith(_MARK) and not yaml:
+        message = "the file begins with a byte order mark, which is not allowed in an INI inventory"
+        raise _build_error(f"{path}:1", message, _REMOVE_MARK)
+    for number, line in enumerate(text.split("\n") if _SURROGATE.search(text) else (), start=1):
+        if _SURROGATE.search(line if yaml else _INI_COMMENT.sub("", line)):
+            raise _build_error(f"{path}:{number}", "not UTF-8", _SAVE_AS_UTF8)
+
+
 def find_reason(error: BaseException) -> str:
     """Return the innermost reason on one line."""
     *_, innermost = _iterate_causes(error)
+    if isinstance(innermost, UnicodeError):
+        return f"not UTF-8; {_SAVE_AS_UTF8}"
     text = " ".join(str(getattr(innermost, "message", None) or innermost).split())
     return _QUOTED_LINE.sub("", _YAML_MARK.sub(r" at column \1", text)).rstrip(".")
 
@@ -74,6 +100,11 @@ def find_location(error: BaseException) -> str:
         if getattr(origin, "path", None) and getattr(origin, "line_num", None):
             where = f"{origin.path}:{origin.line_num}"
     return where
+
+
+def _is_yaml(path: Path, content: bytes) -> bool:
+    """Whether a file is meant to be YAML or JSON, not INI, by its name or by its beginning."""
+    return bool(_YAML_NAME.search(path.name) or _YAML_START.match(content))
 
 
 def _build_error(where: str, reason: str, hint: str = "") -> UsageError:

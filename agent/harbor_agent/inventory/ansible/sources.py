@@ -1,4 +1,4 @@
-"""Ansible's loader and inventory manager, which also read KubeKey files and reject sources that cannot be parsed."""
+"""Ansible's loader and inventory manager, which also read installers' files and reject what cannot be parsed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 
-from harbor_agent.inventory import kubekey
-from harbor_agent.inventory.ansible.errors import explain_unparsable
+from harbor_agent.errors import UsageError
+from harbor_agent.inventory.ansible.errors import explain_unparsable, find_reason, refuse_other_encodings
 from harbor_agent.inventory.ansible.vault import explain_vault_failure
+from harbor_agent.inventory.installers.kubekey import is_kubekey, parse_machines
+from harbor_agent.inventory.installers.others import refuse_other_files
+from harbor_agent.inventory.installers.rke import parse_rke_machines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from harbor_agent.inventory.installers.reader import Machines
+
+_SCRIPT = "#!"
 
 
 class FileLoader(DataLoader):  # type: ignore[misc]  # Ansible has no types
@@ -37,24 +44,43 @@ class SourceManager(InventoryManager):  # type: ignore[misc]  # Ansible has no t
     def parse_source(self, source: str, cache: bool = False) -> bool:  # noqa: FBT001, FBT002 - Ansible's signature
         """Parse one source; Ansible calls this for each file of a directory too. Raises UsageError."""
         path = Path(source)
-        if self._parse_kubekey(path):
-            return True
-        parsed: bool = super().parse_source(source, cache=cache)
+        try:
+            if self._parse_installer_file(path):
+                return True
+            parsed: bool = super().parse_source(source, cache=cache)
+        except (UsageError, AnsibleError):
+            raise
+        except Exception as error:
+            raise UsageError.of("inventory-unparsable", f"{path}: {find_reason(error)}") from error
         if not parsed and not path.is_dir():
             raise explain_unparsable(path, self._loader, self._inventory)
         return parsed
 
-    def _parse_kubekey(self, path: Path) -> bool:
-        """Add the machines of a KubeKey file; return False for any other file."""
+    def _parse_installer_file(self, path: Path) -> bool:
+        """Add the machines of a KubeKey or RKE file; return False for any other file.
+
+        Raises UsageError for a file of another tool, and for an encoding that Ansible misreads.
+        """
         if not path.is_file():
             return False
         try:
-            text: str = self._loader.get_text_file_contents(str(path))
+            text = str.__str__(self._loader.get_text_file_contents(str(path)))
         except AnsibleError:
             return False  # Ansible's own attempt reports this
-        if not kubekey.is_kubekey(text):
+        if text.startswith(_SCRIPT):
             return False
-        machines = kubekey.parse_machines(str.__str__(text), str(path))
+        machines = parse_machines(text, str(path)) if is_kubekey(text) else parse_rke_machines(text, str(path))
+        if machines is None:
+            refuse_other_files(text, str(path))
+            refuse_other_encodings(path, text)
+            return False
+        try:
+            self._add_machines(path, machines)
+        except AnsibleError as error:
+            raise UsageError.of("inventory-unparsable", f"{path}: {find_reason(error)}") from error
+        return True
+
+    def _add_machines(self, path: Path, machines: Machines) -> None:
         self._inventory.current_source = str(path)
         self._set_variables("all", machines.variables)
         for name, variables in machines.hosts.items():
@@ -71,7 +97,6 @@ class SourceManager(InventoryManager):  # type: ignore[misc]  # Ansible has no t
                 self._inventory.add_child(name, child)
         self._inventory.processed_sources.append(str(path))
         self._inventory.current_source = None
-        return True
 
     def _set_variables(self, name: str, variables: Mapping[str, object]) -> None:
         for variable, value in variables.items():

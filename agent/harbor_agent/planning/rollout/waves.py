@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from harbor_agent.model.policy import Rollout
 
 CONTROL_PLANE_GROUPS = frozenset(
-    {"kube_control_plane", "kube-master", "kube_master", "control-plane", "master", "etcd"}
+    {"kube_control_plane", "kube-master", "kube_master", "control-plane", "controlplane", "master", "etcd"}
 )
 
 
 def is_control_plane(node: Node) -> bool:
-    """Whether the inventory puts the node into a group of control-plane or etcd members (KubeKey, Kubespray names)."""
+    """Whether the inventory puts the node into a group for the control plane or etcd (KubeKey, Kubespray, RKE)."""
     return not CONTROL_PLANE_GROUPS.isdisjoint(node.groups)
 
 

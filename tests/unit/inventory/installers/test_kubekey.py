@@ -157,6 +157,15 @@ class TestCluster:
             ("172.16.0.5}", "172.16.0.5, privateKey: geheim}", "host node4 has an inline private key"),
             ("    - node1\n    ROLE", "    - node1\n   ROLE", "config.yaml:"),
             ("kind: Cluster\n", "kind: Config\n", "kind Config has no hosts"),
+            (
+                "name: node4, address",
+                "name: node2, address",
+                "spec.hosts names node2 twice (172.16.0.3 and 172.16.0.5)",
+            ),
+            ("{name: node4,", "{name: node4, name: node5,", "config.yaml:10: the key name is set twice"),
+            ("password: 123456", "password: [1]", "password of host node2 must be text"),
+            ("- node[2:4]", "- node[2:999999]", "worker has node[2:999999], which is more than"),
+            ("- node[2:4]", "- [node2]", "spec.roleGroups.worker must be a list of names"),
         ],
     )
     def test_an_error_names_its_place(self, tmp_path: Path, before: str, after: str, part: str) -> None:
@@ -210,6 +219,8 @@ class TestInventory:
             ("[node2, node3]", "[node2, node7]", "inventory-unparsable", "has node7, which is not in spec.hosts"),
             ("type: ssh", "type: kubernetes", "inventory-variable-invalid", "kubernetes"),
             ("password: 123456", "private_key_content: geheim", "inventory-unparsable", "private_key_content"),
+            ("    node2:\n", "    node1:\n", "inventory-unparsable", "the key node1 is set twice"),
+            ("groups: [kube_control", "groups: [k8s_cluster, kube_control", "inventory-unparsable", "config.yaml: "),
         ],
     )
     def test_an_error_names_its_place(self, tmp_path: Path, before: str, after: str, code: str, part: str) -> None:
