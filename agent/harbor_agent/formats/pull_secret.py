@@ -168,5 +168,5 @@ def read_logins(payload: bytes | None) -> dict[str, object]:
 
 def parse_host(key: str) -> str:
     """Return the `host[:port]` of a registry key, as kubelet compares it; `docker.io` for any of Docker Hub's names."""
-    host = re.sub(r"\A[a-z]+://", "", key.lower()).partition("/")[0]
-    return "docker.io" if host in DOCKER_HUB_NAMES else host
+    host = re.sub(r"\A[A-Za-z]+://", "", key).partition("/")[0]
+    return "docker.io" if host.lower() in DOCKER_HUB_NAMES else host

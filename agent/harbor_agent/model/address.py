@@ -1,7 +1,8 @@
 """The address of a registry, as dockerd and kubelet compare it.
 
-dockerd matches an `insecure-registries` entry against the exact `host[:port]` of an image name
-(moby registry/config.go), so `harbor.lan` and `harbor.lan:80` are two addresses and stay two.
+dockerd matches an `insecure-registries` entry against the exact `host[:port]` of an image name (moby
+registry/config.go, isSecureIndex), and kubelet matches a pull secret's key in the same way (credentialprovider,
+URLsMatch). So `harbor.lan`, `harbor.lan:80` and `Harbor.lan` are three addresses, and each stays as it is written.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Literal
 
 from harbor_agent.errors import UsageError
 
-_HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?)*\Z")
+# No underscore: to dockerd such a host is not valid, and such an image name has no host.
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HIGHEST_PORT = 65535
 
@@ -22,16 +25,20 @@ DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """`scheme`, lower-case `host` (IPv6 without brackets) and the port that was written, if any."""
+    """`scheme`, `host` as it is written (IPv6 without brackets) and the port that was written, if any.
+
+    `literal` is the text of an entry that is not an address, such as `harbor.lan/project`; it can only be removed.
+    """
 
     host: str
     port: int | None = None
     scheme: Literal["http", "https"] = "http"
+    literal: str | None = None
 
     @property
     def is_docker_hub(self) -> bool:
         """Whether this is Docker Hub, which every runtime trusts as it is."""
-        return self.host in DOCKER_HUB_NAMES
+        return self.host.lower() in DOCKER_HUB_NAMES
 
     @property
     def needs_node_change(self) -> bool:
@@ -41,6 +48,8 @@ class Address:
     @property
     def entry(self) -> str:
         """`host[:port]`: what an image name starts with and what `insecure-registries` holds."""
+        if self.literal is not None:
+            return self.literal
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
@@ -60,10 +69,10 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read `[http[s]://]host[:port][/]`; http is implied.
+        """Parse `[http[s]://]host[:port][/]`; http is implied.
 
         Raises UsageError with the reason for a path, user information, a CIDR range, a port outside
-        1-65535, another scheme, or what is no host name.
+        1-65535, another scheme, or anything that is not a host name.
         """
         rest, scheme = _split_scheme(text)
         if "@" in rest:
@@ -74,6 +83,19 @@ class Address:
         host, port = _split_port(text, rest)
         address = cls(host=host, port=port, scheme=scheme)
         return cls(host="docker.io", scheme="https") if address.is_docker_hub else address
+
+    @classmethod
+    def parse_removal(cls, text: str) -> Address:
+        """Parse the registry of an entry to remove: an address, or the text of an entry that is not one.
+
+        Raises UsageError for user information and for a CIDR range.
+        """
+        try:
+            return cls.parse(text)
+        except UsageError:
+            if "@" in text or _is_range(text):
+                raise
+            return cls(host="", literal=text)
 
 
 def _split_scheme(text: str) -> tuple[str, Literal["http", "https"]]:
@@ -101,7 +123,9 @@ def _split_port(text: str, rest: str) -> tuple[str, int | None]:
     if rest.count(":") > 1:
         return _ipv6(text, rest), None
     host, colon, port = rest.partition(":")
-    host = host.lower()
+    if "_" in host:
+        reason = f"'{host}' has an underscore, and no dockerd starts with such an entry or pulls such an image"
+        raise _refused(text, reason, "give the registry a name without an underscore, or use its IP address")
     if not _HOSTNAME.match(host):
         raise _refused(text, f"'{host}' is not a host name", "write host[:port]")
     if re.fullmatch(r"[0-9.]+", host):
@@ -120,9 +144,10 @@ def _ipv6(text: str, host: str) -> str:
     if "%" in host:
         raise _refused(text, "it has a zone, which no runtime takes", "write the address without it")
     try:
-        return ipaddress.IPv6Address(host).compressed
+        ipaddress.IPv6Address(host)
     except ValueError:
         raise _refused(text, f"'{host}' is not an IPv6 address", "write [address]:port") from None
+    return host
 
 
 def _port(text: str, port: str) -> int:
@@ -132,14 +157,20 @@ def _port(text: str, port: str) -> int:
 
 
 def _path_refused(text: str, rest: str) -> UsageError:
+    if _is_range(rest):
+        return _refused(text, "it is a range of addresses, not a registry", "name each registry by its own host[:port]")
+    host = rest.partition("/")[0]
+    return _refused(
+        text, "an address has no path: runtimes match host[:port] only", f"write {host}; projects belong to images"
+    )
+
+
+def _is_range(text: str) -> bool:
     try:
-        ipaddress.ip_network(rest, strict=False)
+        ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
-        host = rest.partition("/")[0]
-        return _refused(
-            text, "an address has no path: runtimes match host[:port] only", f"write {host}; projects belong to images"
-        )
-    return _refused(text, "it is a range of addresses, not a registry", "name each registry by its own host[:port]")
+        return False
+    return "/" in text
 
 
 def _refused(text: str, reason: str, hint: str) -> UsageError:

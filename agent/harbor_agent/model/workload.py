@@ -27,7 +27,7 @@ class PodContainer:
         host, slash, _ = self.image.partition("/")
         if not slash or not ("." in host or ":" in host or host == "localhost"):
             return bool(self.image) and registry.is_docker_hub
-        return host.lower() == registry.entry
+        return host == registry.entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

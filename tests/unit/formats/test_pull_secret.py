@@ -47,7 +47,7 @@ def payload_of(wanted: SecretSpec) -> bytes:
     ("address", "kubesphere", "plain", "insecure"),
     [
         ("192.168.0.99", "http://192.168.0.99", "192.168.0.99", True),
-        ("http://Harbor.LAN:8080/", "http://harbor.lan:8080", "harbor.lan:8080", True),
+        ("http://Harbor.LAN:8080/", "http://Harbor.LAN:8080", "Harbor.LAN:8080", True),
         ("https://harbor.lan", "https://harbor.lan", "harbor.lan", False),
         ("[fd00::1]:5000", "http://[fd00::1]:5000", "[fd00::1]:5000", True),
         ("docker.io", "https://index.docker.io/v1/", "https://index.docker.io/v1/", False),

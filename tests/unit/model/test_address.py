@@ -13,15 +13,15 @@ from harbor_agent.model.address import Address
     [
         ("192.168.0.99", "192.168.0.99", "http://192.168.0.99"),
         ("192.168.0.99:80", "192.168.0.99:80", "http://192.168.0.99:80"),
-        ("HTTP://Harbor.LAN/", "harbor.lan", "http://harbor.lan"),
+        ("HTTP://Harbor.LAN/", "Harbor.LAN", "http://Harbor.LAN"),
         ("https://harbor.lan:8443/", "harbor.lan:8443", "https://harbor.lan:8443"),
-        ("[FD00::1]:5000", "[fd00::1]:5000", "http://[fd00::1]:5000"),
-        ("fd00:0::1", "[fd00::1]", "http://[fd00::1]"),
+        ("[FD00::1]:5000", "[FD00::1]:5000", "http://[FD00::1]:5000"),
+        ("fd00:0::1", "[fd00:0::1]", "http://[fd00:0::1]"),
         ("docker.io", "docker.io", "https://index.docker.io"),
         ("http://index.docker.io/", "docker.io", "https://index.docker.io"),
     ],
 )
-def test_is_normalised(text: str, entry: str, url: str) -> None:
+def test_keeps_the_spelling_that_dockerd_compares(text: str, entry: str, url: str) -> None:
     address = Address.parse(text)
     assert (address.entry, address.url) == (entry, url)
     assert Address.parse(address.entry if address.scheme == "http" or address.is_docker_hub else address.url) == address
@@ -39,6 +39,11 @@ def test_is_normalised(text: str, entry: str, url: str) -> None:
         ("300.1.1.1", "IPv4"),
         ("[::1", "brackets"),
         ("a b", "host name"),
+        ("harbor_prod.lan:5000", "underscore"),
+        ("harbor.lan.", "host name"),
+        ("*.lan", "host name"),
+        ("a.lan:5000,b.lan:5000", "IPv6"),
+        ("10.0.0.0/33", "no path"),
         ("", "empty"),
     ],
 )
@@ -62,3 +67,14 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(scheme: str, login
 )
 def test_only_plain_http_needs_a_change_on_the_node(text: str, *, needed: bool) -> None:
     assert Address.parse(text).needs_node_change is needed
+
+
+@pytest.mark.parametrize("text", ["host.lan/project", "10.0.0.0/33", "a.lan:1,b.lan:2", "$NAME", "harbor_prod.lan", ""])
+def test_an_entry_that_is_not_an_address_can_be_removed_as_it_is_written(text: str) -> None:
+    assert Address.parse_removal(text).entry == text
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "admin:hunter2@harbor.lan/x"])
+def test_a_range_and_a_login_are_refused_for_removal_too(text: str) -> None:
+    with pytest.raises(UsageError):
+        Address.parse_removal(text)

@@ -38,8 +38,12 @@ class RegistryFlags:
     context: str | None = None
 
     def parse_addresses(self) -> tuple[Address, ...]:
-        """Return the addresses, each once. Raises UsageError for one that is refused."""
-        return tuple(dict.fromkeys(Address.parse(text) for text in self.addresses))
+        """Return the addresses, each once; with `absent` also entries that are not addresses.
+
+        Raises UsageError for one that is refused.
+        """
+        parse = Address.parse_removal if self.absent else Address.parse
+        return tuple(dict.fromkeys(parse(text) for text in self.addresses))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

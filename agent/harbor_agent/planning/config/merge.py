@@ -1,7 +1,7 @@
 """Merges the layers of settings into one `Policy`.
 
 Precedence, lowest first: defaults, harbor-agent.yaml, the node's inventory variables, flags. Registries merge by
-normalised address, field by field.
+address as it is written, field by field.
 """
 
 from __future__ import annotations

@@ -71,9 +71,10 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     entry = reader.require_mapping("address", "state", "verify_image", "credentials", "secret")
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
+    state = entry.child("state").read_choice("present", "absent")
     values: dict[str, object | None] = {
-        "address": _read_address(entry.child("address")),
-        "state": entry.child("state").read_choice("present", "absent"),
+        "address": _read_address(entry.child("address"), removed=state == "absent"),
+        "state": state,
         "verify_image": _read_verify_image(entry.child("verify_image")),
         "credentials": _read_credentials(entry.child("credentials")),
         "secret": _read_secret(entry.child("secret")),
@@ -81,10 +82,10 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _read_address(reader: Reader) -> Address:
-    text = reader.read_text()
+def _read_address(reader: Reader, *, removed: bool = False) -> Address:
+    text = reader.read_text() or ""
     try:
-        return Address.parse(text or "")
+        return Address.parse_removal(text) if removed else Address.parse(text)
     except AgentError as error:
         raise reader.build_error(error.problem.message, error.problem.hint) from None
 

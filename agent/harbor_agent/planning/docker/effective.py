@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.formats.docker.arguments import DaemonArguments
     from harbor_agent.formats.docker.daemon_json import DaemonJson
+    from harbor_agent.formats.json_text import JsonValue
     from harbor_agent.formats.systemd.arguments import PlacedWord
     from harbor_agent.formats.systemd.command import Command
     from harbor_agent.formats.systemd.environment_file import EnvironmentFile, VariableLine
@@ -104,6 +105,19 @@ class Effective:
     def flag_arguments(self) -> list[tuple[str, Argument, Argument]]:
         """Each registry that a flag names, with the first and the last argument of that flag."""
         return self.arguments_of(INSECURE_REGISTRY)
+
+    @property
+    def written_entries(self) -> list[tuple[str, Argument | JsonValue]]:
+        """Each registry that a flag or the configuration file names, as it is written, for `locate_entry`."""
+        written: list[tuple[str, Argument | JsonValue]] = [(entry, first) for entry, first, _ in self.flag_arguments]
+        member = self.config.member(INSECURE_REGISTRIES) if self.config and not self.config_fault else None
+        return [*written, *((one.string, one) for one in (member.value.elements if member else ()))]
+
+    def locate_entry(self, part: Argument | JsonValue) -> str:
+        """Return where an entry is written, in words. Takes time proportional to the size of the file."""
+        if isinstance(part, Argument):
+            return self.place_of(part)
+        return f"{self.config_path} line {self.config.line(part) if self.config else 1}"
 
     def arguments_of(self, name: str) -> list[tuple[str, Argument, Argument]]:
         """Return the value of each flag `name` on the command line, with its first and its last argument."""

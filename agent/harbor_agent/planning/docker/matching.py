@@ -65,12 +65,15 @@ def covering(
 
 
 def near_misses(address: Address, entries: Iterable[str], version: Version | None) -> list[str]:
-    """Return the entries that look like the registry and do not match it: another port, or a scheme before 17.04."""
+    """Return the entries that look like the registry and do not match it.
+
+    They differ in the port, in capitals, or by a scheme before 17.04.
+    """
     found = []
     for entry in entries:
         bare = re.sub(r"\A[A-Za-z]+://", "", entry).rstrip("/")
         host = re.sub(r":\d+\Z", "", bare).strip("[]")
-        if host.lower() == address.host and as_matched(entry, version) != address.entry:
+        if host.lower() == address.host.lower() and as_matched(entry, version) != address.entry:
             found.append(entry)
     return found
 

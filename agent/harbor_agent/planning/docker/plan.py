@@ -11,6 +11,7 @@ from harbor_agent.model.plan import Action, Activation, LiveRestore, Plan, Refus
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
+from harbor_agent.planning.docker.checks.entries import find_entry_fault, names_entry
 from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.edits.removal import remove_entries
 from harbor_agent.planning.docker.edits.repair import repair
@@ -101,7 +102,7 @@ class _Planner:
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
         missing = [address for address in self.present if not self.cover(address, self.before.entries)]
-        removable = [address.entry for address in self.absent if self.is_listed(address, self.before)]
+        removable = self.find_removable(self.before)
         own_fault = any(
             fault.kind in (FaultKind.OWN_CONFLICT, FaultKind.OWN_TYPE)
             for fault in start_faults(self.state, self.before)
@@ -114,7 +115,7 @@ class _Planner:
             # rule DD-17
             workspace = remove_entries(workspace, removable, keep_empty_list=self.must_keep_list())
         start = evaluate(workspace.state)
-        adding = [entry for entry in mended.entries if entry not in removable]
+        adding = [entry for entry in mended.entries if as_matched(entry, self.version) not in removable]
         adding += [address.entry for address in self.present if not self.cover(address, (*start.entries, *adding))]
         route, reason = self.removal_route(workspace), "the entry is taken out of where it is in force"
         if adding:
@@ -134,8 +135,10 @@ class _Planner:
         resolved = next((one.resolved for one in self.state.reachability if one.entry == address.entry), None)
         return covering(address, entries, version=self.version, resolved=resolved or ())
 
-    def is_listed(self, address: Address, effective: Effective) -> bool:
-        return address.entry in [as_matched(entry, self.version) for entry in effective.entries]
+    def find_removable(self, effective: Effective) -> list[str]:
+        """Return the entries to remove, as dockerd compares them."""
+        found = (e for e in effective.entries if any(names_entry(a, e, self.version) for a in self.absent))
+        return list(dict.fromkeys(as_matched(entry, self.version) for entry in found))
 
     def live_entries(self) -> tuple[str, ...] | None:
         docker = find_docker(self.state)
@@ -166,13 +169,14 @@ class _Planner:
     def require_sound(self, after: Effective, *, repaired: bool) -> None:
         """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
         for fault in start_faults(self.state, after):
-            raise RefusedError.from_problem(fault.problem)
+            # if the fault is there before the change, the message names the file where somebody wrote it
+            before = (one for one in start_faults(self.state, self.before) if one.is_same(fault))
+            raise RefusedError.from_problem(next(before, fault).problem)
         unchanged = summarize(self.state, after).foreign == summarize(self.state, self.before).foreign
         if not repaired and not unchanged:
             message = "taking the entry out would change other arguments of dockerd"
             raise RefusedError("arguments-would-change", message, "look at 'systemctl cat docker'")
-        left = [address.entry for address in self.absent if self.is_listed(address, after)]
-        if left:
+        if left := self.find_removable(after):
             raise RefusedError("removal-unclear", f"{left[0]} would stay in force", "take it out by hand")
 
     def needs_repair(self, faults: tuple[str, ...], changes: tuple[FileChange, ...]) -> Refusal:
@@ -252,7 +256,7 @@ class _Planner:
                 action=action,
                 config_file=after.config_path,
                 expected=tuple(dict.fromkeys(as_listed(entry, self.version) for entry in covers)),
-                unexpected=tuple(address.entry for address in self.absent),
+                unexpected=tuple(a.entry for a in self.absent if not find_entry_fault(a.entry, self.version)),
                 arguments=predicted_argv(after, self.before, docker.argv if docker else None),
                 live_restore=live_restore,
                 stops=stops,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
+from harbor_agent.planning.docker.checks.entries import find_entry_fault
 from harbor_agent.planning.docker.state import docker_version, find_docker
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ _MIRROR = re.compile(r"https?://(?:\[[^\s\[\]]*\]|[^\s/?#@:\[\]]*)(?::\d*)?(?P<p
 _CONFIG_KEY_SINCE = (1, 12, 0)
 
 
+# The first is reported; a file full of them takes no longer to judge.
+_MOST_FAULTY_ENTRIES = 10
+
+
 class FaultKind(Enum):
     """Whose fault it is: in the setting that is planned, mended by any edit of the file, or somebody else's."""
 
@@ -37,10 +43,15 @@ class FaultKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartFault:
-    """Why dockerd would not start with these files."""
+    """Why dockerd would not start with these files; `subject` is the entry at fault, if it is one."""
 
     kind: FaultKind
     problem: Problem
+    subject: str = ""
+
+    def is_same(self, other: StartFault) -> bool:
+        """Whether both are one fault, wherever it is written."""
+        return (self.problem.code, self.subject) == (other.problem.code, other.subject)
 
 
 def bears_blank_config(state: NodeState) -> bool:
@@ -58,7 +69,26 @@ def knows_config_key(state: NodeState) -> bool:
 
 def start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     """Return what would keep dockerd from starting, or from taking the file on a reload."""
-    return [*_argument_faults(state, effective), *_config_faults(state, effective), *_conflicts(effective)]
+    return [
+        *_argument_faults(state, effective),
+        *_config_faults(state, effective),
+        *_conflicts(effective),
+        *_find_entry_faults(state, effective),
+    ]
+
+
+def _find_entry_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+    version = docker_version(state)
+    judged = ((entry, part, find_entry_fault(entry, version)) for entry, part in effective.written_entries)
+    found = []
+    for entry, part, reason in islice((one for one in judged if one[2]), _MOST_FAULTY_ENTRIES):
+        # an entry that is not an address may hold a password
+        shown = entry if "@" not in entry else "one with a user"
+        message = f"{effective.locate_entry(part)}: dockerd does not start with the entry '{shown}': {reason}"
+        hint = f"fix or remove it there; or remove it with: --absent --registry '{shown}'"
+        problem = Problem(code="entry-invalid", message=message, hint=hint)
+        found.append(StartFault(kind=FaultKind.FOREIGN, problem=problem, subject=entry))
+    return found
 
 
 def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:

@@ -67,6 +67,13 @@ def _entries(state: NodeState, effective: Effective, wanted: DesiredState) -> It
                 hint="an image name is matched as it is written, with its port or without one",
             )
     for address in wanted.absent:
+        for entry in near_misses(address, effective.entries, version):
+            if as_matched(entry, version).lower() == address.entry.lower():
+                yield Problem(
+                    code="entry-does-not-match",
+                    message=f"'{entry}' stays trusted: dockerd matches names as written, and it is not {address.entry}",
+                    hint=f"to remove it too, add --registry {entry}",
+                )
         rest = [entry for entry in effective.entries if entry != address.entry]
         cover = covering(address, rest, version=version)
         if cover:
@@ -76,14 +83,9 @@ def _entries(state: NodeState, effective: Effective, wanted: DesiredState) -> It
 
 def _way_out_of(cover: str, effective: Effective, version: Version | None) -> str:
     """Return what takes a range out of force: only single registries can be named to this tool."""
-    config = effective.config
-    written = [(entry, effective.place_of(first)) for entry, first, _ in effective.flag_arguments]
-    if config and (member := config.member(INSECURE_REGISTRIES)):
-        values = member.value.elements
-        written += [(value.string, f"{effective.config_path} line {config.line(value)}") for value in values]
-    for entry, place in written:
+    for entry, part in effective.written_entries:
         if as_matched(entry, version) == cover:
-            return f"take the range out by hand where no other registry needs it: {place}"
+            return f"take the range out by hand where no other registry needs it: {effective.locate_entry(part)}"
     if cover == LOOPBACK:
         return "dockerd trusts it by itself, and nothing takes that back"
     return "take the range out by hand; 'systemctl cat docker' shows what starts dockerd with it"

@@ -30,6 +30,6 @@ def find_proxy(address: Address, settings: ProxySettings) -> str:
     for scheme, proxy in (("http", settings.http), ("https", settings.https)):
         uses_scheme = scheme == "https" or address.scheme == "http"
         port = address.port or _PORTS[scheme]
-        if uses_scheme and proxy and not is_exempt(address.host, port, settings.exceptions):
+        if uses_scheme and proxy and not is_exempt(address.host.lower(), port, settings.exceptions):
             return proxy
     return ""

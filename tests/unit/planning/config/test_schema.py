@@ -25,7 +25,7 @@ def test_a_registry_is_text_or_a_mapping() -> None:
     policy = merge([read({"registries": ["192.168.0.99", {"address": "http://Harbor.lan:8080/", "state": "absent"}]})])
     assert [(r.address.entry, r.presence) for r in policy.registries] == [
         ("192.168.0.99", "present"),
-        ("harbor.lan:8080", "absent"),
+        ("Harbor.lan:8080", "absent"),
     ]
 
 

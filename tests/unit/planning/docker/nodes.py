@@ -133,7 +133,7 @@ def want(*entries: str, **settings: object) -> DesiredState:
 
 
 def unwant(*entries: str, **settings: object) -> DesiredState:
-    return DesiredState(absent=tuple(Address.parse(entry) for entry in entries), **settings)  # type: ignore[arg-type]
+    return DesiredState(absent=tuple(map(Address.parse_removal, entries)), **settings)  # type: ignore[arg-type]
 
 
 def shown(files: Mapping[str, FileState]) -> dict[str, bytes | str | None]:
