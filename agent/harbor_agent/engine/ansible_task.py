@@ -15,7 +15,7 @@ from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.rollout.context import RolloutContext
-from harbor_agent.engine.rollout.run import new_run_id
+from harbor_agent.engine.rollout.run import create_run_id
 from harbor_agent.engine.rollout.waves import roll_out, verify_unchanged
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets
@@ -93,7 +93,7 @@ def _ignore(_event: Event) -> None:
 
 def _check_logins(request: TaskRequest, resolved: Resolved) -> Result:
     warnings = check_logins(resolved.policies, read_logins(resolved.policies))
-    run_id = request.run_id or new_run_id()
+    run_id = request.run_id or create_run_id()
     return {"changed": False, "run_id": run_id, "warnings": [warning.message for warning in warnings]}
 
 
@@ -153,7 +153,7 @@ def _verify_node(request: TaskRequest, planned: PlannedNode, transport: Transpor
 
 def _build_context(request: TaskRequest, planned: PlannedNode, transport: Transport) -> RolloutContext:
     return RolloutContext(
-        run_id=request.run_id or new_run_id(),
+        run_id=request.run_id or create_run_id(),
         transport=transport,
         rollout=Rollout(),
         credentials=read_logins([planned.policy]),

@@ -43,26 +43,26 @@ _BY_DRIFT = {
 }
 
 
-def drift_exit_code(statuses: Iterable[DriftStatus]) -> ExitCode:
+def compute_drift_exit_code(statuses: Iterable[DriftStatus]) -> ExitCode:
     """Return the exit code of a drift check: 3 if a node needs a change."""
-    return most_severe(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
+    return find_most_severe(_BY_DRIFT.get(status, ExitCode.DONE) for status in statuses)
 
 
-def most_severe(codes: Iterable[ExitCode]) -> ExitCode:
+def find_most_severe(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the code that is used if there are several, DONE without any."""
     found = set(codes)
     return next((code for code in _ORDER if code in found), ExitCode.DONE)
 
 
-def plan_exit_code(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, pending: bool) -> ExitCode:
+def compute_plan_exit_code(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, pending: bool) -> ExitCode:
     """Return the exit code of a plan; pending changes count only with `pending` (`--exit-code`)."""
     codes = [_BY_OUTCOME.get(node.outcome, ExitCode.DONE) for node in nodes]
     if secrets is not None:
         codes.append({"failed": ExitCode.FAILED, "change": ExitCode.PENDING}.get(secrets.status, ExitCode.DONE))
-    return most_severe(code for code in codes if pending or code is not ExitCode.PENDING)
+    return find_most_severe(code for code in codes if pending or code is not ExitCode.PENDING)
 
 
-def run_exit_code(results: Sequence[NodeResult], secrets: SecretsReport | None, *, halted: bool) -> ExitCode:
+def compute_run_exit_code(results: Sequence[NodeResult], secrets: SecretsReport | None, *, halted: bool) -> ExitCode:
     """Return the exit code of a run."""
     codes = [_BY_OUTCOME.get(result.outcome, ExitCode.DONE) for result in results]
     codes += [ExitCode.FAILED for result in results if result.verified is False]
@@ -70,4 +70,4 @@ def run_exit_code(results: Sequence[NodeResult], secrets: SecretsReport | None, 
         codes.append(ExitCode.STOPPED)
     if secrets is not None and secrets.status == "failed":
         codes.append(ExitCode.FAILED)
-    return most_severe(codes)
+    return find_most_severe(codes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.request.credentials import credential_name
+from harbor_agent.engine.request.credentials import build_credential_name
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Ran, Runner
@@ -64,7 +64,7 @@ def test_a_password_file_is_handed_over_and_never_read(show: Runner, tmp_path: P
     file = tmp_path / "password"
     file.write_text("canary-in-the-file")
     settings = with_login(password_file=str(file))
-    assert f"LoadCredential={credential_name(file)}:{file}" in show("--correct", settings=settings).out
+    assert f"LoadCredential={build_credential_name(file)}:{file}" in show("--correct", settings=settings).out
     # A look needs no password, so none is handed to it.
     ran = show(settings=settings)
     assert (ran.rc, "LoadCredential" in ran.out) == (0, False)

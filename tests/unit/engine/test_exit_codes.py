@@ -1,4 +1,4 @@
-"""Exit codes: of several, 6, 1, 7, 5, 4, 3 in that order."""
+"""Exit codes: if there are several, 6, 1, 7, 5, 4, 3 in that order."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import itertools
 
 import pytest
 
-from harbor_agent.engine.exit_codes import most_severe, run_exit_code
+from harbor_agent.engine.exit_codes import compute_run_exit_code, find_most_severe
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.result import NodeResult, Outcome
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.pairwise([6, 1, 7, 5, 4, 3, 0])))
 def test_the_order_of_the_contract(first: int, second: int) -> None:
-    assert most_severe([ExitCode(second), ExitCode(first)]) == first
+    assert find_most_severe([ExitCode(second), ExitCode(first)]) == first
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,14 @@ def test_the_order_of_the_contract(first: int, second: int) -> None:
     ],
 )
 def test_an_outcome_has_its_code(outcome: Outcome, code: int) -> None:
-    assert run_exit_code([NodeResult(node="n", outcome=outcome)], None, halted=False) == code
+    assert compute_run_exit_code([NodeResult(node="n", outcome=outcome)], None, halted=False) == code
 
 
 def test_a_changed_node_whose_pull_failed_is_a_failure() -> None:
-    assert run_exit_code([NodeResult(node="n", outcome=Outcome.CHANGED, verified=False)], None, halted=False) == 1
+    assert (
+        compute_run_exit_code([NodeResult(node="n", outcome=Outcome.CHANGED, verified=False)], None, halted=False) == 1
+    )
 
 
-def test_a_run_that_halted_says_so() -> None:
-    assert run_exit_code([NodeResult(node="n", outcome=Outcome.UNREACHABLE)], None, halted=True) == 7
+def test_a_halted_run_has_its_code() -> None:
+    assert compute_run_exit_code([NodeResult(node="n", outcome=Outcome.UNREACHABLE)], None, halted=True) == 7

@@ -163,7 +163,7 @@ def _correct(
     accept_restart: bool,
     yes: bool,
 ) -> ExitCode:
-    from harbor_agent.engine.drift.correct import choose_corrections, correct_nodes, correction_exit_code
+    from harbor_agent.engine.drift.correct import choose_corrections, compute_correction_exit_code, correct_nodes
 
     allowed = replace(report.general.drift, **limits)  # type: ignore[arg-type]  # each is of its option's type
     corrections = choose_corrections(report, allowed, accept_restart=accept_restart)
@@ -173,7 +173,7 @@ def _correct(
         confirm_plan([node.planned for node in corrections.chosen], None, yes=yes)
         with graceful_stop() as stop:
             ended = correct_nodes(corrections, progress, stop)
-    code = correction_exit_code(corrections, ended)
+    code = compute_correction_exit_code(corrections, ended)
     return _finish(measurement, corrections.report, code, output, ended=ended, blocked_by=corrections.blocked_by)
 
 

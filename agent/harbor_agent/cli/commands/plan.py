@@ -70,7 +70,7 @@ def plan(
     """
     if subcommand.invoked_subcommand:
         return None
-    from harbor_agent.engine.exit_codes import plan_exit_code
+    from harbor_agent.engine.exit_codes import compute_plan_exit_code
     from harbor_agent.engine.plan.run_plan import note_objections, plan_run
     from harbor_agent.views.json.plan import build_plan_document
     from harbor_agent.views.text.plan import plan_text
@@ -88,7 +88,7 @@ def plan(
 
         save_plan_file(run_plan, out, hours=valid_hours)
         print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
-    return plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code)
+    return compute_plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code)
 
 
 @app.command(

@@ -61,7 +61,7 @@ def render(
 
 
 def _render_tree(planned: PlannedNode) -> ExitCode:
-    from harbor_agent.engine.exit_codes import plan_exit_code
+    from harbor_agent.engine.exit_codes import compute_plan_exit_code
 
     for line in render_problem(planned.problem) if planned.problem else [planned.reason]:
         print_status(line)
@@ -70,7 +70,7 @@ def _render_tree(planned: PlannedNode) -> ExitCode:
         if len(changes) > 1:
             print_result(f"==> {change.path} <==")
         print_result(_render_file(change))
-    return plan_exit_code([planned], None, pending=False)
+    return compute_plan_exit_code([planned], None, pending=False)
 
 
 def _render_file(change: FileChange) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
-from harbor_agent.engine.exit_codes import drift_exit_code, most_severe
+from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
 from harbor_agent.engine.history.database import HistoryError
 from harbor_agent.engine.plan.run_plan import RunPlan, refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
@@ -91,15 +91,15 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
     return ended
 
 
-def correction_exit_code(corrections: Corrections, ended: Report | None) -> ExitCode:
+def compute_correction_exit_code(corrections: Corrections, ended: Report | None) -> ExitCode:
     """Return the exit code of a correction: that of the run and of the nodes that it did not correct."""
     chosen = {node.name for node in corrections.chosen} if ended else set()
     rest = [node for node in corrections.report.nodes if node.name not in chosen]
-    codes = [drift_exit_code(node.status for node in rest)]
+    codes = [compute_drift_exit_code(node.status for node in rest)]
     codes += [ExitCode.REFUSED for node in rest if node.problem and _is_refusal(node)]
     codes += [ended.exit_code] if ended else []
     codes += [ExitCode.STOPPED] if corrections.blocked_by else []
-    return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else most_severe(codes)
+    return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else find_most_severe(codes)
 
 
 def release_node(node: str) -> Quarantine:
@@ -124,7 +124,7 @@ def _check_allowed(node: DriftedNode, log: CorrectionLog, *, accept_restart: boo
     if planned.outcome is not Outcome.PENDING:
         return replace(node, problem=_describe_kept_edit(node))
     found = {corrected.path: corrected.found for corrected in _list_corrected_files(node)}
-    reverted = find_reverted_file(found, log.list_of_node(node.name))
+    reverted = find_reverted_file(found, log.list_corrections(node.name))
     if reverted is None:
         return node
     quarantine = _build_quarantine(node, *reverted)

@@ -51,7 +51,7 @@ class CorrectionLog(Database):
                 "DELETE FROM correction WHERE number > ? AND node = ?", [(added, node) for node in nodes]
             )
 
-    def list_of_node(self, node: str) -> list[PastCorrection]:
+    def list_corrections(self, node: str) -> list[PastCorrection]:
         """Return the corrections of a node since its last release, newest first."""
         now = Moment.now()
         with self.translate_errors():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.exit_codes import drift_exit_code
+from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import AgentError, Problem
@@ -61,7 +61,7 @@ class DriftReport:
     @property
     def exit_code(self) -> ExitCode:
         """The exit code if nothing is corrected."""
-        return drift_exit_code(node.status for node in self.nodes)
+        return compute_drift_exit_code(node.status for node in self.nodes)
 
 
 def detect_drift(request: RunRequest, listener: Listener) -> DriftReport:

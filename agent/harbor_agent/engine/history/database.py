@@ -8,7 +8,7 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from harbor_agent.engine.history.lock import lock_file
+from harbor_agent.engine.history.lock import find_lock_file
 from harbor_agent.errors import AgentError, ExitCode, Problem
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class HistoryError(AgentError):
     exit_code = ExitCode.USAGE
 
 
-def history_file() -> Path:
+def find_history_file() -> Path:
     """Return the path of the history: $XDG_STATE_HOME/harbor-agent/history.sqlite3, by default below ~/.local/state."""
-    return lock_file().with_name("history.sqlite3")
+    return find_lock_file().with_name("history.sqlite3")
 
 
 class Database:
@@ -85,7 +85,7 @@ class Database:
 
     def __init__(self) -> None:
         """Open the history, or create it."""
-        self.file = history_file()
+        self.file = find_history_file()
         self.moved_aside: Problem | None = None
         with self.translate_errors():
             try:

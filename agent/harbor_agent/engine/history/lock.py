@@ -46,7 +46,7 @@ class LockState:
     holder: Holder | None = None
 
 
-def lock_file() -> Path:
+def find_lock_file() -> Path:
     """Return the path of the lock: $XDG_STATE_HOME/harbor-agent/lock, by default below ~/.local/state."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(base) / "harbor-agent/lock"
@@ -75,7 +75,7 @@ def hold_lock(run_id: str) -> Iterator[Holder | None]:
 
 def read_lock_state() -> LockState:
     """Return the state of the lock without changing it."""
-    if not lock_file().exists():
+    if not find_lock_file().exists():
         return LockState(held=False)
     with _open_lock_file() as handle:
         return LockState(held=_is_held(handle), holder=_read_holder(handle))
@@ -83,7 +83,7 @@ def read_lock_state() -> LockState:
 
 def release_lock() -> LockState:
     """Remove the entry of a killed run; returns the state before. Raises LockedError if the run is still running."""
-    if not lock_file().exists():
+    if not find_lock_file().exists():
         return LockState(held=False)
     with _open_lock_file() as handle:
         state = LockState(held=_is_held(handle), holder=_read_holder(handle))
@@ -96,7 +96,7 @@ def release_lock() -> LockState:
 
 @contextlib.contextmanager
 def _open_lock_file() -> Iterator[int]:
-    file = lock_file()
+    file = find_lock_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harbor_agent import __version__
 from harbor_agent.engine.events import NodeFinished
 from harbor_agent.engine.plan.file import make_storable
-from harbor_agent.engine.request.config_file import configuration_file
+from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.request import encode_request
 from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.formats.redact import mask_text
@@ -142,7 +142,7 @@ def record_run(start: RunStart, listener: Listener) -> Iterator[Recorder]:
 
 
 def _build_run(start: RunStart) -> PastRun:
-    config = configuration_file(start.request.config)
+    config = find_configuration_file(start.request.config)
     kept = make_storable(replace(start.request, config=str(config) if config else None))
     return PastRun(
         run_id=start.run_id,

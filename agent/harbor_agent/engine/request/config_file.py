@@ -23,7 +23,7 @@ def load_configuration(path: str | None) -> PolicyLayer:
 
     Raises UsageError if the named file is missing, is not YAML or has an unknown setting; the last two name the line.
     """
-    if configuration_file(path) is None:
+    if find_configuration_file(path) is None:
         return PolicyLayer()
     file = Path(path or DEFAULT_FILE)
     try:
@@ -39,7 +39,7 @@ def load_configuration(path: str | None) -> PolicyLayer:
     return parse_settings(*parse_yaml(text, str(file)))
 
 
-def configuration_file(path: str | None) -> Path | None:
+def find_configuration_file(path: str | None) -> Path | None:
     """Return the path of the file that `load_configuration` reads, None if it reads none."""
     file = Path(path or DEFAULT_FILE)
     return file.absolute() if path is not None or file.exists() else None

@@ -41,7 +41,7 @@ def read_login(source: CredentialsSource, address: Address) -> Credentials:
     return Credentials(username=source.username, password=_read_password(source, address), email=source.email)
 
 
-def credential_name(file: Path) -> str:
+def build_credential_name(file: Path) -> str:
     """Return the name under which systemd passes a password file to a service (LoadCredential= of systemd.exec(5))."""
     return f"file-{hashlib.sha256(str(file.absolute()).encode(errors='surrogateescape')).hexdigest()[:16]}"
 
@@ -75,7 +75,7 @@ def _find_file(file: Path) -> Path:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return file
-    copy = Path(folder, credential_name(file))
+    copy = Path(folder, build_credential_name(file))
     return copy if copy.is_file() else file
 
 

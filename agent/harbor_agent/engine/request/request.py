@@ -74,7 +74,7 @@ class NodeSelection:
         limit = self.limit and _NAMES_FILE.sub(lambda found: "@" + _make_absolute(found[1]), self.limit)
         vault = replace(
             self.vault,
-            ids=tuple(_make_source_make_absolute(text) for text in self.vault.ids),
+            ids=tuple(_make_source_absolute(text) for text in self.vault.ids),
             password_files=tuple(map(_make_absolute, self.vault.password_files)),
         )
         return replace(self, sources=tuple(map(_make_absolute, sources)), limit=limit, vault=vault)
@@ -115,7 +115,7 @@ def decode_request(text: str) -> RunRequest:
     return msgspec.json.decode(text, type=RunRequest)
 
 
-def _make_source_make_absolute(vault_id: str) -> str:
+def _make_source_absolute(vault_id: str) -> str:
     """Return LABEL@FILE with the path of the file absolute; `prompt` is not a file."""
     label, separator, source = vault_id.rpartition("@")
     return f"{label}{separator}{_make_absolute(source)}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.exit_codes import run_exit_code
+from harbor_agent.engine.exit_codes import compute_run_exit_code
 from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.history.recorder import RunStart, record_run
 from harbor_agent.engine.plan.nodes import open_transport
@@ -89,7 +89,7 @@ def verify_run(run_plan: RunPlan, listener: Listener) -> Report:
 def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> RolloutContext:
     """Give the run its name and its transport."""
     return RolloutContext(
-        run_id=new_run_id(),
+        run_id=create_run_id(),
         transport=open_transport(run_plan.request.selection),
         rollout=run_plan.general.rollout,
         credentials=run_plan.credentials,
@@ -100,7 +100,7 @@ def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Rollo
     )
 
 
-def new_run_id() -> str:
+def create_run_id() -> str:
     """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
 
@@ -183,7 +183,7 @@ def build_report(
         results=rollout.results,
         secrets=secrets,
         halted=rollout.halted,
-        exit_code=rollout.stopped or run_exit_code(rollout.results, secrets, halted=rollout.halted is not None),
+        exit_code=rollout.stopped or compute_run_exit_code(rollout.results, secrets, halted=rollout.halted is not None),
         warnings=(*warnings, *rollout.warnings),
         note=run.note,
     )

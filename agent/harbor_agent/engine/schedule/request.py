@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.metrics import parse_metrics_path
 from harbor_agent.engine.plan.nodes import load_nodes
-from harbor_agent.engine.request.config_file import configuration_file
-from harbor_agent.engine.request.credentials import credential_name
+from harbor_agent.engine.request.config_file import find_configuration_file
+from harbor_agent.engine.request.credentials import build_credential_name
 from harbor_agent.engine.request.passwords import find_questions
 from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
@@ -59,7 +59,7 @@ def build_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedul
     selection = request.selection.make_absolute()
     _require_no_prompt(selection)
     account = find_account(request.user)
-    config = configuration_file(request.config)
+    config = find_configuration_file(request.config)
     metrics = parse_metrics_path(request.metrics) if request.metrics else None
     flags = RegistryFlags(addresses=request.addresses)
     nodes = load_nodes(selection, listener)
@@ -150,7 +150,11 @@ def _list_credentials(policies: Iterable[Policy], account: pwd.struct_passwd) ->
                 f"the password of {registry.address} is in ${source.password_env}, which is not set in a scheduled run",
                 "name a file with password_file; systemd passes it to the run, so its user need not be able to read it",
             )
-        if source and (file := _find_password_file(source, account)) and (name := credential_name(file)) not in seen:
+        if (
+            source
+            and (file := _find_password_file(source, account))
+            and (name := build_credential_name(file)) not in seen
+        ):
             seen.add(name)
             yield Credential(name=name, path=str(_require_file(file)))
 

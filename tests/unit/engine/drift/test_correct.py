@@ -1,4 +1,4 @@
-"""What a timer may bring back: what a person asked for, a few nodes at a time, and nothing it could not remember."""
+"""Which drifted nodes are corrected: those whose settings a person applied, and only a few at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.drift.correct import choose_corrections, correct_nodes, correction_exit_code
+from harbor_agent.engine.drift.correct import choose_corrections, compute_correction_exit_code, correct_nodes
 from harbor_agent.engine.drift.corrections import CorrectionLog
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
-from harbor_agent.engine.history.database import history_file
+from harbor_agent.engine.history.database import find_history_file
 from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.plan.nodes import plan_state
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
@@ -82,63 +82,63 @@ def codes(chosen: object) -> list[str | None]:
     return [one.problem.code if one.problem else None for one in chosen.report.nodes]  # type: ignore[attr-defined]
 
 
-def test_what_a_person_applied_is_brought_back() -> None:
+def test_an_applied_setting_is_corrected() -> None:
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
     assert [one.name for one in corrections.chosen] == ["node1"]
     assert codes(corrections) == [None]
 
 
-def test_another_wish_is_not() -> None:
+def test_other_settings_are_not_applied() -> None:
     other = Policy(registries=(Registry(address=want("other.lan").present[0]),))
     corrections = choose_corrections(report(drifted(policy=other), policy=other), LIMITS, accept_restart=True)
     assert (corrections.chosen, codes(corrections)) == ((), ["drift-not-approved"])
-    assert correction_exit_code(corrections, None) == 3
+    assert compute_correction_exit_code(corrections, None) == 3
 
 
-def test_a_few_nodes_a_run() -> None:
+def test_a_run_corrects_only_a_few_nodes() -> None:
     nodes = [drifted(f"node{number}") for number in range(1, 5)]
     corrections = choose_corrections(report(*nodes), DriftLimits(max_nodes=2, max_drifted=9), accept_restart=False)
     assert [one.name for one in corrections.chosen] == ["node1", "node2"]
     assert codes(corrections) == [None, None, "drift-left-over", "drift-left-over"]
 
 
-def test_containers_that_nothing_starts_again_want_consent_as_ever() -> None:
+def test_containers_that_nothing_starts_again_need_consent() -> None:
     corrections = choose_corrections(report(drifted(restart_policy="no")), LIMITS, accept_restart=False)
     assert (corrections.chosen, codes(corrections)) == ((), ["containers-would-stop"])
-    assert correction_exit_code(corrections, None) == 5
+    assert compute_correction_exit_code(corrections, None) == 5
     assert choose_corrections(report(drifted(restart_policy="no")), LIMITS, accept_restart=True).chosen
 
 
 def test_without_a_history_nothing_is_corrected() -> None:
-    history_file().mkdir(parents=True)
+    find_history_file().mkdir(parents=True)
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
     assert corrections.blocked_by is not None
     assert (corrections.chosen, corrections.blocked_by.code) == ((), "drift-without-history")
-    assert correction_exit_code(corrections, None) == 7
+    assert compute_correction_exit_code(corrections, None) == 7
 
 
-def test_without_a_registry_there_is_nothing_to_go_back_to() -> None:
+def test_without_a_registry_nothing_can_be_corrected() -> None:
     nothing = Policy(registries=())
     with pytest.raises(UsageError, match="no registry is named"):
         choose_corrections(report(drifted(policy=nothing), policy=nothing), LIMITS, accept_restart=False)
 
 
-def test_of_two_at_once_one_is_kept_out_and_counts_for_no_fight() -> None:
+def test_of_two_runs_at_once_the_second_corrects_and_records_nothing() -> None:
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
     with hold_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
         correct_nodes(corrections, lambda _: None, StopRequest())
     with CorrectionLog() as memory:
-        assert memory.list_of_node("node1") == []
+        assert memory.list_corrections("node1") == []
 
 
-def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
+def test_a_history_that_breaks_during_a_correction_costs_no_report() -> None:
     found = drifted()
     nowhere = replace(found.planned.node, address="127.0.0.1", port=1)
     found = replace(found, planned=replace(found.planned, node=nowhere))
     corrections = choose_corrections(report(found), LIMITS, accept_restart=False)
 
     def break_it(_: Event) -> None:
-        with closing(sqlite3.connect(history_file())) as connection:
+        with closing(sqlite3.connect(find_history_file())) as connection:
             connection.execute("DROP TABLE IF EXISTS correction")
             connection.commit()
 
@@ -147,7 +147,7 @@ def test_a_history_that_breaks_in_the_middle_costs_no_report() -> None:
     assert "history-unusable" in [warning.code for warning in ended.warnings]
 
 
-def test_what_people_read_names_files_and_sums_up() -> None:
+def test_the_text_names_files_and_ends_with_a_summary() -> None:
     chosen = choose_corrections(report(drifted(), drifted("node2", restart_policy="no")), LIMITS, accept_restart=False)
     lines = drift_text(chosen.report, None, chosen.blocked_by).splitlines()
     assert any(OPTIONS in line and "-> absent" in line for line in lines)

@@ -1,4 +1,4 @@
-"""The file for the textfile collector, read back by the parser of Prometheus' own client."""
+"""The metrics file, read back by the parser of the Prometheus client."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def value(found: Series, name: str, **labels: str) -> float | None:
     return found.get((name, frozenset({"fleet": "site", **labels}.items())))
 
 
-def test_nodes_are_counted_by_how_the_run_left_them() -> None:
+def test_nodes_are_counted_by_their_status_after_the_run() -> None:
     nodes = report(
         drifted("a", DriftStatus.IN_SYNC),
         drifted("b", DriftStatus.DRIFT),
@@ -97,13 +97,13 @@ def test_nodes_are_counted_by_how_the_run_left_them() -> None:
     assert value(found, "drift_last_success_timestamp_seconds") == 7
 
 
-def test_a_run_that_saw_no_node_tells_of_none_rather_than_of_zero() -> None:
+def test_a_run_without_nodes_writes_no_series_rather_than_zeros() -> None:
     found = series(render_metrics("site", measured(2), last_success=None))
     assert value(found, "drift_exit_code") == 2
     assert not [name for name, _ in found if "node" in name or "success" in name]
 
 
-def test_any_name_of_a_node_comes_back_as_it_was() -> None:
+def test_any_node_name_is_read_back_unchanged() -> None:
     text = render_metrics(NASTY, measured(3, report=report(drifted(NASTY, DriftStatus.DRIFT))), last_success=1)
     names = {dict(labels)["node"] for name, labels in series(text) if name == "drift_node_status"}
     shown = NASTY.replace("\udcff", "\\udcff")
@@ -120,7 +120,7 @@ def test_help_texts_do_not_differ_between_files_of_one_collector() -> None:
     assert other.items() <= one.items()
 
 
-def test_what_is_no_longer_so_is_no_longer_told(tmp_path: Path) -> None:
+def test_series_that_no_longer_apply_disappear(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
     write_metrics(file, measured(3, report=report(drifted("gone", DriftStatus.DRIFT))))
     write_metrics(file, measured(0, report=report(drifted("stays", DriftStatus.IN_SYNC))))
@@ -129,7 +129,7 @@ def test_what_is_no_longer_so_is_no_longer_told(tmp_path: Path) -> None:
     assert value(series(text), "drift_nodes", status="drift") == 0
 
 
-def test_the_file_is_for_all_to_read_and_nothing_lies_beside_it(tmp_path: Path) -> None:
+def test_all_users_can_read_the_file_and_no_other_is_left(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         assert write_metrics(tmp_path / "site.prom", measured()) is None
@@ -139,7 +139,7 @@ def test_the_file_is_for_all_to_read_and_nothing_lies_beside_it(tmp_path: Path) 
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
-def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("kept")
     (tmp_path / "site.prom").symlink_to(elsewhere)
@@ -153,7 +153,7 @@ def success(file: Path) -> float | None:
 
 
 @pytest.mark.parametrize("code", [0, 3, 4, 5])
-def test_the_last_success_outlives_runs_that_fail(tmp_path: Path, code: int) -> None:
+def test_the_last_success_survives_failed_runs(tmp_path: Path, code: int) -> None:
     file = tmp_path / "site.prom"
     write_metrics(file, measured(1, ended_at=500))
     assert success(file) is None
@@ -172,7 +172,7 @@ def test_a_clock_that_had_jumped_ahead_does_not_hide_a_later_silence(tmp_path: P
     assert success(file) == 2000
 
 
-def test_a_file_of_anybody_else_s_is_no_obstacle(tmp_path: Path) -> None:
+def test_a_file_of_another_program_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
     file.write_bytes(b"\xff harbor_agent_drift_last_success_timestamp_seconds{} x\n")
     assert write_metrics(file, measured(1)) is None
@@ -190,7 +190,7 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_file_does_not_change(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
     write_metrics(file, measured(0, ended_at=1000))
     before = file.read_text()
@@ -203,7 +203,7 @@ def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     problem = write_metrics(tmp_path / "nowhere/site.prom", measured())
     assert problem is not None
     assert "no such file or directory" in problem.message
@@ -219,7 +219,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()) > 2000
 
 
-def test_a_name_that_the_collector_passes_over_is_refused() -> None:
+def test_a_name_that_the_collector_ignores_is_refused() -> None:
     assert parse_metrics_path("/var/lib/x/site.prom").stem == "site"
     with pytest.raises(UsageError, match=r"end in \.prom"):
         parse_metrics_path("/var/lib/x/site.txt")

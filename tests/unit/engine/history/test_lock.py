@@ -1,4 +1,4 @@
-"""One run at a time; whoever is kept out learns by whom; a killed run holds nothing."""
+"""One run at a time: another one learns the holder, and a killed run holds nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.history.lock import hold_lock, lock_file, read_lock_state, release_lock
+from harbor_agent.engine.history.lock import find_lock_file, hold_lock, read_lock_state, release_lock
 from harbor_agent.errors import LockedError, UsageError
 
 if TYPE_CHECKING:
@@ -42,15 +42,15 @@ def other() -> Iterator[multiprocessing.process.BaseProcess]:
     process.join(30)
 
 
-def test_a_free_lock_is_taken_and_given_back() -> None:
+def test_a_free_lock_is_held_and_released() -> None:
     with hold_lock("run-1") as left_behind:
         assert left_behind is None
-        assert lock_file().stat().st_mode & 0o777 == 0o600
+        assert find_lock_file().stat().st_mode & 0o777 == 0o600
     assert read_lock_state().held is False
     assert read_lock_state().holder is None
 
 
-def test_the_other_is_named(other: multiprocessing.process.BaseProcess) -> None:
+def test_the_error_names_the_holder(other: multiprocessing.process.BaseProcess) -> None:
     with pytest.raises(LockedError, match=rf"@.*process {other.pid}, run run-1, since") as caught, hold_lock("run-2"):
         pytest.fail("two runs at once")
     assert caught.value.exit_code == 75
@@ -59,7 +59,7 @@ def test_the_other_is_named(other: multiprocessing.process.BaseProcess) -> None:
         release_lock()
 
 
-def test_a_killed_run_holds_nothing_and_is_told_once(other: multiprocessing.process.BaseProcess) -> None:
+def test_a_killed_run_holds_nothing_and_is_reported_once(other: multiprocessing.process.BaseProcess) -> None:
     assert other.pid
     os.kill(other.pid, signal.SIGKILL)
     other.join(30)
@@ -72,7 +72,7 @@ def test_a_killed_run_holds_nothing_and_is_told_once(other: multiprocessing.proc
         assert left_behind is None
 
 
-def test_a_word_left_behind_can_be_released(other: multiprocessing.process.BaseProcess) -> None:
+def test_the_entry_of_a_killed_run_can_be_released(other: multiprocessing.process.BaseProcess) -> None:
     assert other.pid
     os.kill(other.pid, signal.SIGKILL)
     other.join(30)
@@ -81,22 +81,22 @@ def test_a_word_left_behind_can_be_released(other: multiprocessing.process.BaseP
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b'{"user": 1}', b"x" * 100_000])
-def test_a_broken_file_is_no_crash(content: bytes) -> None:
-    lock_file().parent.mkdir(parents=True)
-    lock_file().write_bytes(content)
+def test_a_corrupt_lock_file_is_not_an_error(content: bytes) -> None:
+    find_lock_file().parent.mkdir(parents=True)
+    find_lock_file().write_bytes(content)
     assert read_lock_state().holder is None
     with hold_lock("run-1") as left_behind:
         assert left_behind is None
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_cannot_be_created_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with pytest.raises(UsageError, match="not a directory"), hold_lock("run-1"):
         pytest.fail("locked nothing")
 
 
-def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     # as in a container that was started with a number of its own
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)

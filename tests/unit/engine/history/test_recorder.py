@@ -1,4 +1,4 @@
-"""A run that cannot be written down goes on, and says so once."""
+"""A run that cannot be recorded continues, with one warning."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [RunRequest(selection=NodeSelection(sources=(NOT_UTF_8,))), RunRequest(config=NOT_UTF_8)],
     ids=["inventory", "settings"],
 )
-def test_a_path_that_is_not_utf_8_stops_no_run(run_request: RunRequest) -> None:
+def test_a_path_that_is_not_utf_8_does_not_stop_a_run(run_request: RunRequest) -> None:
     told: list[Event] = []
     start = RunStart(run_id="run-1", kind=RunKind.APPLY, request=run_request, nodes=())
     with record_run(start, told.append) as recorder:
@@ -56,7 +56,7 @@ def test_a_node_whose_name_is_not_utf_8_ends_the_history_and_not_the_run() -> No
     assert [run.run_id for run in load_runs()] == ["run-1"]
 
 
-def test_a_run_that_breaks_off_has_written_down_the_nodes_without_a_change() -> None:
+def test_an_interrupted_run_has_recorded_its_unchanged_nodes() -> None:
     start = RunStart(run_id="run-1", kind=RunKind.APPLY, request=RunRequest(), nodes=())
 
     def break_off() -> None:

@@ -1,4 +1,4 @@
-"""The history: ordered by a counter, bounded, and never the reason why something fails."""
+"""The run history: ordered by a counter, bounded, and never the reason for a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.history.database import HistoryError, history_file
+from harbor_agent.engine.history.database import HistoryError, find_history_file
 from harbor_agent.engine.history.runs import Bounds, Store
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastNode, PastRun, RunKind
@@ -45,7 +45,7 @@ def add(*runs: PastRun, bounds: Bounds | None = None) -> None:
             store.add_run(one)
 
 
-def test_a_run_is_there_with_its_nodes_before_it_ends() -> None:
+def test_a_run_is_recorded_with_its_nodes_before_it_ends() -> None:
     begun = run(1, "node2", "node1")
     add(begun)
     with Store() as store:
@@ -67,15 +67,15 @@ def test_a_run_is_there_with_its_nodes_before_it_ends() -> None:
     assert [node.is_done for node in ended.nodes] == [False, True]
 
 
-def test_it_is_for_its_owner_only() -> None:
+def test_only_the_owner_can_read_it() -> None:
     add(run(1, "node1"))
     with Store():
-        assert stat.S_IMODE(history_file().parent.stat().st_mode) == 0o700
-        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in history_file().parent.iterdir()}
+        assert stat.S_IMODE(find_history_file().parent.stat().st_mode) == 0o700
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in find_history_file().parent.iterdir()}
     assert set(modes.values()) == {0o600}, modes
 
 
-def test_the_order_is_that_of_the_runs_and_not_of_the_clock() -> None:
+def test_runs_are_in_their_own_order_and_not_in_that_of_the_clock() -> None:
     add(run(1, "node1", started="2026-11-24T06:00:00+00:00"), run(2, "node1", started="2019-01-01T00:00:00+00:00"))
     with Store() as store:
         assert [one.run_id for one in store.list_runs()] == ["run-2", "run-1"]
@@ -91,14 +91,14 @@ def test_a_node_has_the_runs_that_it_was_part_of() -> None:
     ]
 
 
-def test_what_is_too_much_goes_and_takes_its_nodes_along() -> None:
+def test_too_many_runs_are_deleted_with_their_nodes() -> None:
     add(*(run(number, "node1") for number in range(1, 7)), bounds=Bounds(runs=3))
     with Store() as store:
         assert [one.run_id for one in store.list_runs()] == ["run-6", "run-5", "run-4"]
         assert len(store.list_runs_of("node1")) == 3
 
 
-def test_what_is_too_old_goes_but_a_wrong_clock_leaves_something() -> None:
+def test_old_runs_are_deleted_but_a_wrong_clock_does_not_empty_the_history() -> None:
     add(*(run(number, started="1999-01-01T00:00:00+00:00") for number in range(1, 5)), bounds=Bounds(always=2))
     with Store() as store:
         assert [one.run_id for one in store.list_runs()] == ["run-4", "run-3"]
@@ -135,13 +135,13 @@ def test_a_killed_writer_leaves_whole_runs() -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00 no database" * 100, b"SQLite format 3\x00" + b"\x07" * 5000])
-def test_what_cannot_be_read_is_moved_aside_and_said(content: bytes) -> None:
-    history_file().parent.mkdir(parents=True)
-    history_file().write_bytes(content)
+def test_a_corrupt_file_is_moved_aside_and_reported(content: bytes) -> None:
+    find_history_file().parent.mkdir(parents=True)
+    find_history_file().write_bytes(content)
     with Store() as store:
         assert store.moved_aside is not None
         assert store.moved_aside.code == "history-unusable"
-        (aside,) = history_file().parent.glob("history.sqlite3.unreadable-*")
+        (aside,) = find_history_file().parent.glob("history.sqlite3.unreadable-*")
         assert str(aside) in store.moved_aside.message
         store.add_run(run(1, "node1"))
     assert aside.read_bytes() == content
@@ -150,24 +150,24 @@ def test_what_cannot_be_read_is_moved_aside_and_said(content: bytes) -> None:
         assert len(store.list_runs()) == 1
 
 
-def test_a_newer_form_is_left_alone() -> None:
+def test_a_newer_schema_is_not_changed() -> None:
     add(run(1))
-    with closing(sqlite3.connect(history_file())) as connection:
+    with closing(sqlite3.connect(find_history_file())) as connection:
         connection.execute("PRAGMA user_version = 99")
-    before = history_file().read_bytes()
+    before = find_history_file().read_bytes()
     with pytest.raises(HistoryError, match="was written by a newer harbor-agent") as caught:
         Store()
     assert "XDG_STATE_HOME" in caught.value.problem.hint
-    assert history_file().read_bytes() == before
+    assert find_history_file().read_bytes() == before
 
 
-def test_a_place_that_is_no_file_is_said() -> None:
-    history_file().mkdir(parents=True)
+def test_a_path_that_is_not_a_file_is_an_error() -> None:
+    find_history_file().mkdir(parents=True)
     with pytest.raises(HistoryError, match=r"history\.sqlite3: unable to open"):
         Store()
 
 
-def test_two_at_once_are_both_written_down() -> None:
+def test_two_runs_at_once_are_both_recorded() -> None:
     with Store() as one, Store() as other:
         one.add_run(run(1, "node1"))
         other.add_run(run(2, "node1"))

@@ -1,4 +1,4 @@
-"""Every node state under tests/cases as a tree on disk: the same files change as on a node, and nothing else does."""
+"""Every case of tests/cases as a tree on disk: the same files change as on a node, and no others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def tree(case: Path, tmp_path: Path) -> Tree:
     return Tree(root=root, facts=facts, resolved=resolved)
 
 
-def test_the_tree_becomes_what_the_node_would(case: Path, tree: Tree) -> None:
+def test_the_tree_changes_as_the_node_would(case: Path, tree: Tree) -> None:
     before = tree.contents()
     planned = plan_tree(str(tree.root), tree.resolved)
     result = apply_tree(str(tree.root), planned)

@@ -1,4 +1,4 @@
-"""harbor-agent.yaml: what is wrong is told with file and line."""
+"""harbor-agent.yaml: an error names file and line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_file_beside_is_read_if_it_is_there(folder: Path) -> None:
+def test_the_file_in_this_directory_is_read_if_it_exists(folder: Path) -> None:
     assert load_configuration(None) == PolicyLayer()
     (folder / "harbor-agent.yaml").write_text("route: drop-in\n")
     assert load_configuration(None).route is RouteChoice.DROP_IN
@@ -38,13 +38,13 @@ def test_the_file_beside_is_read_if_it_is_there(folder: Path) -> None:
         ("\x00", r"c\.yaml: not YAML"),
     ],
 )
-def test_a_mistake_names_file_and_line(folder: Path, text: str, expected: str) -> None:
+def test_an_error_names_file_and_line(folder: Path, text: str, expected: str) -> None:
     (folder / "c.yaml").write_text(text)
     with pytest.raises(UsageError, match=expected):
         load_configuration("c.yaml")
 
 
-def test_a_named_file_that_is_missing_or_binary_is_said(folder: Path) -> None:
+def test_a_named_file_that_is_missing_or_binary_is_an_error(folder: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         load_configuration("missing.yaml")
     (folder / "b.yaml").write_bytes(b"\xff\xfe\x00")

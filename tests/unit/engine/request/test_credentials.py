@@ -1,4 +1,4 @@
-"""Logins come from where they were said to be, and never show."""
+"""Logins are read from the named source, and never printed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.request.credentials import credential_name, read_login
+from harbor_agent.engine.request.credentials import build_credential_name, read_login
 from harbor_agent.errors import UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import CredentialsSource
@@ -33,7 +33,7 @@ def test_one_trailing_newline_of_a_file_is_not_part_of_the_password(tmp_path: Pa
 
 
 @pytest.mark.parametrize("key", ["192.168.0.99", "http://192.168.0.99", "http://192.168.0.99/"])
-def test_from_docker_s_own_configuration(tmp_path: Path, key: str) -> None:
+def test_from_the_configuration_of_docker(tmp_path: Path, key: str) -> None:
     auth = base64.b64encode(b"u:p:with:colons").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {key: {"auth": auth}}}))
     login = read_login(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
@@ -57,21 +57,19 @@ def test_a_missing_source_is_named(source: CredentialsSource, named: str) -> Non
     "content",
     ["[]", "{", '{"auths": []}', '{"auths": {"192.168.0.99": {"auth": "?"}}}', '{"auths":{"192.168.0.99":{}}}'],
 )
-def test_a_docker_configuration_without_the_login_is_said(tmp_path: Path, content: str) -> None:
+def test_a_docker_configuration_without_the_login_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(UsageError, match=r"config\.json"):
         read_login(CredentialsSource(docker_config=str(tmp_path)), HARBOR)
 
 
-def test_what_systemd_handed_over_stands_for_a_file_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_passed_by_systemd_replaces_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handed_over = tmp_path / "credentials"
     handed_over.mkdir()
     closed, folder = tmp_path / "closed", tmp_path / "docker"
-    (handed_over / credential_name(closed)).write_text("s3cret\n")
+    (handed_over / build_credential_name(closed)).write_text("s3cret\n")
     auth = base64.b64encode(b"u:from docker").decode()
-    (handed_over / credential_name(folder)).write_text(json.dumps({"auths": {"192.168.0.99": {"auth": auth}}}))
+    (handed_over / build_credential_name(folder)).write_text(json.dumps({"auths": {"192.168.0.99": {"auth": auth}}}))
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed_over))
     login = read_login(CredentialsSource(username="u", password_file=str(closed)), HARBOR)
     assert login.password.reveal() == "s3cret"

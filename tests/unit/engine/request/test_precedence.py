@@ -1,4 +1,4 @@
-"""What is wanted of a node, from every level: defaults, the file, the inventory's groups and hosts, flags."""
+"""The policy of a node, from defaults, the file, groups and hosts of the inventory, and options."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def wanted(policy: Policy) -> dict[str, str]:
     return {registry.address.entry: registry.presence for registry in policy.registries}
 
 
-def test_the_file_counts_where_the_inventory_says_nothing(tmp_path: Path) -> None:
+def test_the_file_counts_without_variables_in_the_inventory(tmp_path: Path) -> None:
     policy = resolve_policies(tmp_path)["p1"]
 
     assert wanted(policy) == {"file.lan": "present", "10.0.0.9:5000": "present"}
@@ -81,7 +81,7 @@ def test_a_group_adds_to_the_file_and_counts_over_it(tmp_path: Path) -> None:
     assert policy.route is RouteChoice.DAEMON_JSON
 
 
-def test_a_host_stands_in_for_its_group_as_ansible_has_it(tmp_path: Path) -> None:
+def test_a_host_overrides_its_group_as_in_ansible(tmp_path: Path) -> None:
     policies = resolve_policies(tmp_path)
 
     assert wanted(policies["s2"]) == {"file.lan": "present", "10.0.0.9:5000": "present"}
@@ -90,11 +90,11 @@ def test_a_host_stands_in_for_its_group_as_ansible_has_it(tmp_path: Path) -> Non
     assert policies["s3"].route is RouteChoice.AUTO
 
 
-def test_a_node_that_is_skipped_may_be_wrong(tmp_path: Path) -> None:
+def test_a_skipped_node_may_have_invalid_variables(tmp_path: Path) -> None:
     assert resolve_policies(tmp_path)["s4"]
 
 
-def test_flags_count_over_everything_and_take_the_settings_of_what_they_name(tmp_path: Path) -> None:
+def test_options_override_everything_and_use_the_settings_of_the_registry(tmp_path: Path) -> None:
     policies = resolve_policies(tmp_path, addresses=("file.lan", "new.lan"), route=RouteChoice.DROP_IN)
 
     for policy in policies.values():

@@ -1,4 +1,4 @@
-"""A change that a pull denies is taken back, and a node where that fails tells why, and what it cost."""
+"""A change that a pull shows as failed is rolled back; a node where that fails reports the reason and its losses."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def change(transport: Denying) -> NodeResult:
     return result
 
 
-def test_one_that_is_taken_back_tells_what_denied_it() -> None:
+def test_a_rolled_back_node_reports_the_failed_pull() -> None:
     result = change(Denying(report("rolled_back", "rollback-requested")))
     assert result.outcome is Outcome.ROLLED_BACK
     assert result.problem
@@ -78,7 +78,7 @@ def test_one_that_is_taken_back_tells_what_denied_it() -> None:
     assert "rollback:" not in result.reason
 
 
-def test_where_taking_back_fails_its_own_reason_and_way_out_are_told() -> None:
+def test_a_failed_rollback_reports_its_own_reason_and_hint() -> None:
     result = change(Denying(report("rollback_failed", "restore-failed", "daemon.json is not as it was")))
     assert result.outcome is Outcome.ROLLBACK_FAILED
     assert result.problem
@@ -89,7 +89,7 @@ def test_where_taking_back_fails_its_own_reason_and_way_out_are_told() -> None:
     assert "daemon.json is not as it was" in undone
 
 
-def test_where_the_node_keeps_the_change_because_it_was_edited_since_that_is_told() -> None:
+def test_a_node_that_keeps_an_edited_change_reports_it() -> None:
     edited = "/etc/docker/daemon.json was changed after the transaction"
     result = change(Denying(report("committed", "plan-stale", edited)))
     assert result.outcome is Outcome.ROLLBACK_FAILED
@@ -98,7 +98,7 @@ def test_where_the_node_keeps_the_change_because_it_was_edited_since_that_is_tol
     assert edited in result.reason
 
 
-def test_containers_that_the_way_back_lost_are_told_beside_those_of_the_change() -> None:
+def test_containers_lost_in_the_rollback_are_reported_with_those_of_the_change() -> None:
     answer = report("rolled_back", "rollback-requested", lost="first second")
     result = change(Denying(answer, lost_at_first="first"))
     assert result.containers_lost == ("first", "second")

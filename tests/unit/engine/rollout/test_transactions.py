@@ -1,4 +1,4 @@
-"""What became of a transaction whose connection was lost is asked for, until it is known or the run is to stop."""
+"""A transaction whose connection was lost is polled until it has ended or a stop is requested."""
 
 from __future__ import annotations
 
@@ -69,18 +69,18 @@ def follow(transport: Broken, stop: StopRequest, told: list[events.Event]) -> li
     )
 
 
-def test_a_node_that_still_works_is_asked_until_it_has_ended() -> None:
+def test_a_running_transaction_is_polled_until_it_has_ended() -> None:
     ended = follow(Broken("running", "committed"), StopRequest(), [])
     assert {one.node.name: one.outcome for one in ended} == {node.name: Outcome.CHANGED for node in NODES}
 
 
-def test_a_node_that_knows_nothing_is_asked_twice_and_then_believed() -> None:
+def test_an_unknown_transaction_is_polled_twice() -> None:
     assert {one.outcome for one in follow(Broken("none", "none"), StopRequest(), [])} == {Outcome.FAILED}
     # It was on its way in.
     assert {one.outcome for one in follow(Broken("none", "committed"), StopRequest(), [])} == {Outcome.CHANGED}
 
 
-def test_a_stop_ends_the_asking_at_once_and_says_what_was_heard_last() -> None:
+def test_a_stop_request_ends_the_polling_at_once_with_the_last_report() -> None:
     told: list[events.Event] = []
     stop, begun = StopRequest(), time.monotonic()
     before = signal.signal(signal.SIGALRM, lambda *_: stop.request(ExitCode.INTERRUPTED))

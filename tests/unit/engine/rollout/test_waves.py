@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import NodeFinished
-from harbor_agent.engine.exit_codes import run_exit_code
+from harbor_agent.engine.exit_codes import compute_run_exit_code
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.waves import roll_out, verify_nodes
@@ -55,7 +55,7 @@ def context(events: list[Event]) -> RolloutContext:
 
 
 def exit_code(rollout: RolloutResult) -> ExitCode:
-    return run_exit_code(rollout.results, None, halted=rollout.halted is not None)
+    return compute_run_exit_code(rollout.results, None, halted=rollout.halted is not None)
 
 
 def test_a_run_that_leaves_no_node_untouched_has_not_halted() -> None:

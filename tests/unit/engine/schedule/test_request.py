@@ -1,4 +1,4 @@
-"""Whose a run by the clock is."""
+"""The user of a schedule."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_one_whom_the_system_has_no_name_for_is_asked_for_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_calling_user_without_a_name_must_name_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inventory = tmp_path / "hosts"
     inventory.write_text("node1\n")
     monkeypatch.setattr(os, "geteuid", lambda: 987_654_321)
