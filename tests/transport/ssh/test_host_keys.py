@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("sshd", "root")
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/trust-2.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs/schemas/trust-2.json").read_text(encoding="utf-8"))
 PROGRAM = str(Path(sys.executable).with_name("harbor-agent"))
 
 
