@@ -38,10 +38,11 @@ SUDOERS = {
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def node(request: pytest.FixtureRequest, releases: Lab) -> LabNode:
+def node(request: pytest.FixtureRequest, releases: Lab) -> Iterator[LabNode]:
     node = releases.nodes[["bookworm", "trixie"].index(request.param)]
-    node.run(f"echo 'root:{ROOT_PASSWORD}' | chpasswd")
-    return node
+    node.run(f"echo 'root:{ROOT_PASSWORD}' | chpasswd; cp -a /etc/sudoers.d /root/sudoers.d")
+    yield node
+    node.run("rm -r /etc/sudoers.d && mv /root/sudoers.d /etc/sudoers.d")
 
 
 @pytest.fixture
