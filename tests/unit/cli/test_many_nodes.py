@@ -68,7 +68,7 @@ def named(planned: PlannedNode, names: list[str]) -> list[PlannedNode]:
 
 
 def dead(name: str) -> PlannedNode:
-    problem = Problem(code="ssh-timeout", message=f"{name}: no answer within 10 s", hint="is the machine up?")
+    problem = Problem(code="ssh-timeout", message=f"{name}: no answer within 10 s", hint="check that the machine is up")
     node = Node(name=name, address=name)
     return PlannedNode(
         node=node,
@@ -89,7 +89,7 @@ def test_a_diff_of_412_nodes_is_shown_once_and_dead_nodes_come_first(planned: Pl
     assert text.index("4 nodes  unreachable") < text.index("412 nodes")
     for name in ("x1", "x2", "x3", "x4"):
         assert f"{name}: no answer within 10 s" in text
-    assert text.count("is the machine up?") == 1
+    assert text.count("check that the machine is up") == 1
     assert text.splitlines()[-1] == "Plan: 412 to change (412 restart), 4 unreachable"
     assert len(text.splitlines()) < 40
 
@@ -130,7 +130,7 @@ def test_the_same_drift_of_ten_nodes_is_printed_once_and_dead_nodes_come_first(p
     text = plain(drift_text(drift_report(planned), None, None))
     assert text.index("4 nodes") < text.index("10 nodes")
     assert text.count("/etc/docker/daemon.json") == 1
-    assert text.count("is the machine up?") == 1
+    assert text.count("check that the machine is up") == 1
     for name in ("x1", "x2", "x3", "x4"):
         assert f"{name}: no answer within 10 s" in text
     assert text.splitlines()[-1] == "Drift: 10 drifted (10 in files, 0 at runtime), 4 unreachable"
