@@ -37,11 +37,21 @@ class VariableLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFile:
-    """A parsed environment file; `faults` are the assignments that systemd ignores."""
+    """A parsed environment file; `faults` are the assignments that systemd ignores.
+
+    `unended` is how many line ends the last line lacks: two after a backslash, which takes the first one away. More
+    cannot be said of a quote that is not closed: a line behind it is part of the value.
+    """
 
     text: str
     variables: tuple[VariableLine, ...]
     faults: tuple[Fault, ...]
+    unended: int = 0
+
+    def append(self, line: str) -> str:
+        """Return the file with a new last line, in the file's own line ends."""
+        line_end = "\r\n" if "\r\n" in self.text else "\n"
+        return self.text + self.unended * line_end + line + line_end
 
 
 class _State(Enum):
@@ -68,7 +78,9 @@ def parse_environment_file(content: bytes, *, comment_continues: bool = True) ->
         raise FormatError(find_line_number(text, text.index("\0")), "contains a NUL byte")
     reader = _Reader(text, comment_continues=comment_continues)
     reader.read()
-    return EnvironmentFile(text=text, variables=tuple(reader.variables), faults=tuple(reader.faults))
+    return EnvironmentFile(
+        text=text, variables=tuple(reader.variables), faults=tuple(reader.faults), unended=reader.count_unended()
+    )
 
 
 class _Reader:
@@ -107,6 +119,18 @@ class _Reader:
             if self.state is _State.VALUE:
                 self._strip_value()
             self._push(len(self.text))
+
+    def count_unended(self) -> int:
+        """Return how many line ends lead to the next assignment from where the text ends."""
+        match self.state:
+            case _State.PRE_KEY:
+                return 0
+            case _State.VALUE_ESCAPE:
+                return 2
+            case _State.COMMENT_ESCAPE if self.comment_continues:
+                return 2
+            case _:
+                return 1
 
     def _read_outside(self, position: int, character: str) -> None:
         newline = character in _NEWLINE

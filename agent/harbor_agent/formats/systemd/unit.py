@@ -94,14 +94,35 @@ def parse_unit(content: bytes) -> UnitFile:
     return UnitFile(text=text, assignments=tuple(assignments), faults=tuple(faults), last_section=section)
 
 
-def append_to_service(text: str, body: str, last_section: str) -> str:
-    """Return the file with the lines of `body` added to a [Service] section at its end, with the file's line ends."""
-    line_end = find_line_end(text)
-    added = body if last_section == "Service" else f"[Service]\n{body}"
+def append_to_service(unit: UnitFile, body: str) -> str:
+    """Return the file with the lines of `body` at the end of a [Service] section, in the file's own line ends.
+
+    A last line that ends in a backslash gets an empty line to continue in: it means the same, and ends there.
+    """
+    text, line_end = unit.text, find_line_end(unit.text)
+    added = body if unit.last_section == "Service" else f"[Service]\n{body}"
     if line_end == "\r\n" and "\r" not in added:
         added = added.replace("\n", "\r\n")
-    gap = "" if not text or text.endswith(("\n", "\r")) else line_end
-    return text + gap + added
+    if text and not text.endswith(("\n", "\r")):
+        text += line_end
+    while _ends_in_continuation(text):
+        text += line_end
+    return text + added
+
+
+def _ends_in_continuation(text: str) -> bool:
+    """Whether a line behind the last one would continue it."""
+    for start, end, _ in reversed(_split_physical_lines(text)):
+        line = text[start:end]
+        if not line.lstrip(WHITESPACE).startswith(tuple(_COMMENTS)):
+            return _is_continued(line)
+    return False
+
+
+def _is_continued(line: str) -> bool:
+    """Whether a line ends in a backslash that is not escaped itself."""
+    # rule SD-27
+    return (len(line) - len(line.rstrip("\\"))) % 2 == 1
 
 
 def _build_assignment(section: str, line: _Logical) -> Assignment:
@@ -150,8 +171,7 @@ def _join_logical_lines(text: str) -> Iterator[_Logical]:
         first = first if parts else (start, number)
         offsets.extend(range(start + skipped, end))
         last_end = after
-        # rule SD-27
-        if (len(body) - len(body.rstrip("\\"))) % 2:
+        if _is_continued(body):
             # rule SD-25
             parts.append(body[:-1] + " ")
             continue

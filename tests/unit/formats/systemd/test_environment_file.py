@@ -84,3 +84,41 @@ def test_any_bytes_are_read_and_places_are_true(content: bytes) -> None:
         for (start, end), character in zip(line.value.places, line.value.text, strict=True):
             assert line.start <= start < end <= line.end
             assert end - start > 1 or content[start:end] == encode(character)
+
+
+@pytest.mark.parametrize(
+    ("text", "comment_continues", "closed"),
+    [
+        ("A=1", True, "A=1\n"),
+        ("A=1\n", True, "A=1\n"),
+        ("A=1\r\n", True, "A=1\r\n"),
+        ("A=1\\", True, "A=1\\\n\n"),
+        ("A=1\\\n", True, "A=1\\\n\n"),
+        ("# c\\", True, "# c\\\n\n"),
+        ("# c\\", False, "# c\\\n"),
+        ("nothing", True, "nothing\n"),
+    ],
+)
+def test_a_last_line_that_would_continue_ends_before_a_new_one(
+    text: str,
+    comment_continues: bool,  # noqa: FBT001
+    closed: str,
+) -> None:
+    document = parse_environment_file(text.encode(), comment_continues=comment_continues)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    assert document.append("B=2") == f"{closed}B=2{line_end}"
+
+
+@given(FILE_BYTES, st.booleans())
+def test_a_line_that_is_added_leaves_every_other_one_as_it_was(content: bytes, comment_continues: bool) -> None:  # noqa: FBT001
+    try:
+        before = parse_environment_file(content, comment_continues=comment_continues)
+        after = parse_environment_file(encode(before.append("B=2")), comment_continues=comment_continues)
+    except FormatError:
+        return
+    *kept, added = [(line.name, line.value.text) for line in after.variables] or [("", "")]
+    if added == ("B", "2"):
+        assert kept == [(line.name, line.value.text) for line in before.variables]
+        assert after.faults == before.faults
+    else:  # only a quote that is not closed takes it in
+        assert b"'" in content or b'"' in content

@@ -106,8 +106,36 @@ def test_a_byte_order_mark_is_skipped() -> None:
 
 
 def test_lines_are_added_to_the_section_in_the_files_own_line_ends() -> None:
-    assert append_to_service("[Service]\r\nA=1", "B=2\n", "Service") == "[Service]\r\nA=1\r\nB=2\r\n"
-    assert append_to_service("A=1\n", "B=2\n", "") == "A=1\n[Service]\nB=2\n"
+    assert append_to_service(parse_unit(b"[Service]\r\nA=1"), "B=2\n") == "[Service]\r\nA=1\r\nB=2\r\n"
+    assert append_to_service(parse_unit(b"A=1\n"), "B=2\n") == "A=1\n[Service]\nB=2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"),
+    [
+        ("[Service]\nA=1 \\", "[Service]\nA=1 \\\n\n"),
+        ("[Service]\nA=1 \\\n", "[Service]\nA=1 \\\n\n"),
+        ("[Service]\nA=1 \\\n# c", "[Service]\nA=1 \\\n# c\n\n"),
+        ("[Service]\n# c \\", "[Service]\n# c \\\n"),
+        ("[Service]\nA=1\\\\", "[Service]\nA=1\\\\\n"),
+        ("[Service]\nA=1 \\\r", "[Service]\nA=1 \\\r\n\n"),
+    ],
+)
+def test_a_last_line_that_would_continue_ends_before_the_new_lines(text: str, closed: str) -> None:
+    assert append_to_service(parse_unit(text.encode()), "B=2\n") == f"{closed}B=2\n"
+
+
+@given(UNIT_BYTES)
+def test_lines_that_are_added_leave_every_other_line_as_it_was(content: bytes) -> None:
+    try:
+        before = parse_unit(content)
+    except FormatError:
+        return
+    after = parse_unit(append_to_service(before, "B=2\n").encode("latin-1"))
+    *kept, added = [(one.section, one.key, one.value) for one in after.assignments]
+    assert kept == [(one.section, one.key, one.value) for one in before.assignments]
+    assert added == ("Service", "B", "2")
+    assert after.faults == before.faults
 
 
 @given(UNIT_BYTES)

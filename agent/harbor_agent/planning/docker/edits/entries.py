@@ -47,11 +47,9 @@ def add_variable_line(
     """Assign a new variable at the end of an environment file, quoted as the file's own assignments are."""
     document = effective.environment_files[path]
     quote = next((line.quote for line in document.variables if line.quote), '"')
-    text = text_of(workspace, path)
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    gap = "" if not text or text.endswith(("\n", "\r")) else line_end
-    line = f"{name}={quote}{' '.join(flags_of(entries))}{quote}{line_end}"
-    return workspace.write(path, text + gap + line, f"{name} reaches dockerd and nothing sets it yet")
+    require_writable(workspace.file(path))
+    line = f"{name}={quote}{' '.join(flags_of(entries))}{quote}"
+    return workspace.write(path, document.append(line), f"{name} reaches dockerd and nothing sets it yet")
 
 
 def add_drop_in(
@@ -117,7 +115,7 @@ def _add_section(workspace: Workspace, path: str, rendered: str, reason: str) ->
     except FormatError as error:
         raise refuse_file(path, error) from None
     body = rendered.partition("\n")[2]
-    return workspace.write(path, append_to_service(text, body, unit.last_section), reason)
+    return workspace.write(path, append_to_service(unit, body), reason)
 
 
 def _find_similar(value: Value) -> list[tuple[int, int]]:
