@@ -30,7 +30,8 @@ class DockerState:
     `environment` holds only names that matter to pulls (proxy variables), user information masked.
     `live` is what the daemon answered, if it did, and `containers` what it listed (None: it did not). `version` is the
     server's; if the daemon is down, the client's or that of `dockerd --version`; "" if unknown. `swarm` is the state of
-    its membership, such as "inactive", or "".
+    its membership, such as "inactive", or "". `changed_files` are the files that changed after the process started, by
+    their ctime (None: not known).
     """
 
     unit: UnitState
@@ -41,3 +42,4 @@ class DockerState:
     live_restore: bool | None = None
     swarm: str = ""
     containers: tuple[RunningContainer, ...] | None = ()
+    changed_files: tuple[str, ...] | None = None

@@ -101,6 +101,7 @@ class _Planner:
         self.absent = [a for a in wanted.absent if not a.is_docker_hub and a.entry not in kept]
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
+        self.require_valid_entries()
         missing = [address for address in self.present if not self.cover(address, self.before.entries)]
         removable = self.find_removable(self.before)
         own_fault = any(
@@ -134,6 +135,13 @@ class _Planner:
     def cover(self, address: Address, entries: tuple[str, ...]) -> str | None:
         resolved = next((one.resolved for one in self.state.reachability if one.entry == address.entry), None)
         return covering(address, entries, version=self.version, resolved=resolved or ())
+
+    def require_valid_entries(self) -> None:
+        """Refuse an entry that this version of dockerd does not start with."""
+        for address in self.present:
+            if reason := find_entry_fault(address.entry, self.version):
+                message = f"dockerd does not start with the entry '{address.entry}': {reason}"
+                raise RefusedError("entry-invalid", message, "name the registry with its port, or by its DNS name")
 
     def find_removable(self, effective: Effective) -> list[str]:
         """Return the entries to remove, as dockerd compares them."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
+from harbor_agent.planning.docker.checks.config import find_unknown_keys, find_wrong_types
 from harbor_agent.planning.docker.checks.entries import find_entry_fault
-from harbor_agent.planning.docker.state import docker_version, find_docker
+from harbor_agent.planning.docker.state import docker_started_with, docker_version, find_docker
 
 if TYPE_CHECKING:
     from harbor_agent.formats.docker.daemon_json import DaemonJson
@@ -29,7 +30,7 @@ _CONFIG_KEY_SINCE = (1, 12, 0)
 
 
 # The first is reported; a file full of them takes no longer to judge.
-_MOST_FAULTY_ENTRIES = 10
+_MOST_OF_A_KIND = 10
 
 
 class FaultKind(Enum):
@@ -81,7 +82,7 @@ def _find_entry_faults(state: NodeState, effective: Effective) -> list[StartFaul
     version = docker_version(state)
     judged = ((entry, part, find_entry_fault(entry, version)) for entry, part in effective.written_entries)
     found = []
-    for entry, part, reason in islice((one for one in judged if one[2]), _MOST_FAULTY_ENTRIES):
+    for entry, part, reason in islice((one for one in judged if one[2]), _MOST_OF_A_KIND):
         # an entry that is not an address may hold a password
         shown = entry if "@" not in entry else "one with a user"
         message = f"{effective.locate_entry(part)}: dockerd does not start with the entry '{shown}': {reason}"
@@ -131,7 +132,23 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
         found.append(StartFault(kind=FaultKind.BLANK, problem=problem))
     if config.member(INSECURE_REGISTRIES) and not knows_config_key(state):
         found.append(_foreign("config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"))
+    if not docker_started_with(state, path):
+        found += _find_option_faults(state, path, config)
     return [*found, *_mirror_faults(state, path, config)]
+
+
+def _find_option_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:
+    """Return the keys and values with which dockerd does not start, of each kind the first ones."""
+    found = []
+    for member, reason in islice(find_unknown_keys(config, docker_version(state)), _MOST_OF_A_KIND):
+        message = (
+            f"{path} line {config.line(member)}: dockerd does not start with the key '{member.key}', which {reason}"
+        )
+        found.append(_foreign("config-key-unknown", message, "fix the key, or remove it"))
+    for member, needed in islice(find_wrong_types(config), _MOST_OF_A_KIND):
+        message = f"{path} line {config.line(member)}: dockerd does not start, because '{member.key}' must be {needed}"
+        found.append(_foreign("config-value-invalid", message, "fix the value"))
+    return found
 
 
 def _mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:

@@ -29,6 +29,13 @@ def docker_version(state: NodeState) -> Version | None:
     return parse_version(docker.version) if docker else None
 
 
+def docker_started_with(state: NodeState, path: str) -> bool:
+    """Whether the running daemon was started with this content of the file; false if that is not known."""
+    docker = find_docker(state)
+    known = docker is not None and not state.offline and docker.changed_files is not None
+    return known and docker is not None and path not in (docker.changed_files or ())
+
+
 def describe_others(state: NodeState) -> str:
     """Return the names of other runtimes on the node as the end of a sentence, "" if there are none."""
     names = [runtime.name for runtime in state.runtimes if isinstance(runtime, InstalledRuntime)]

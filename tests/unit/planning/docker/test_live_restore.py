@@ -184,7 +184,10 @@ def test_a_link_is_refused() -> None:
 
 
 def test_a_value_that_is_neither_yes_nor_no_is_refused() -> None:
-    refused(up('{"live-restore": "yes"}'), DAEMON_JSON, '"yes"')
+    decision = plan_node("n", up('{"live-restore": "yes"}'), KEPT, TEMPLATES)
+    assert isinstance(decision, Refusal)
+    assert decision.problem.code == "config-value-invalid"
+    assert f"{DAEMON_JSON} line 1" in decision.problem.message
 
 
 def test_the_objection_to_a_restart_names_it_where_it_would_help() -> None:

@@ -64,6 +64,8 @@ def _find_host_fault(text: str, version: Version | None) -> str | None:
     match = _HOST_AND_PORT.fullmatch(text)
     host = (match["host"] if match["ipv6"] is None else match["ipv6"]) if match else text
     bare_ipv6_is_valid = version is None or version >= _BARE_IPV6_SINCE
+    if "/" in text:
+        return "it has a path, and is not a range of addresses either"
     is_valid = bool(_DOMAIN.fullmatch(text)) or (bare_ipv6_is_valid and bool(_BRACKETS.fullmatch(text)))
     if not is_valid and not _is_ip(host):
         return _describe_fault(text)
@@ -78,8 +80,6 @@ def _describe_fault(text: str) -> str:
         return "it is empty"
     if text != text.strip():
         return "it begins or ends with a blank"
-    if "/" in text:
-        return "it has a path, and is not a range of addresses either"
     if _BRACKETS.fullmatch(text):
         return "before Docker 25.0, an IPv6 address in brackets needs a port"
     for character, name in (("_", "an underscore"), (",", "a comma"), ("$", "a dollar sign, which nothing expands")):
