@@ -43,6 +43,7 @@ class PlanOptions:
     """The desired state of the nodes, apart from the registries."""
 
     route: options.RouteOption = None
+    runtime: options.RuntimeOption = None
     absent: options.Absent = False
     repair: options.Repair = False
     root: options.Root = None

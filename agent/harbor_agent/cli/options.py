@@ -6,7 +6,7 @@ import enum
 from typing import Annotated
 
 from harbor_agent.cli.help import Panel, build_option
-from harbor_agent.model.policy import RouteChoice
+from harbor_agent.model.policy import RouteChoice, RuntimeChoice
 
 DEFAULT_FORKS = 10
 
@@ -121,6 +121,15 @@ RouteOption = Annotated[
         Panel.PLAN,
         "--route",
         "Write to docker-options.conf (drop-in), to daemon.json, or decide per node.",
+        show_default="auto",
+    ),
+]
+RuntimeOption = Annotated[
+    RuntimeChoice | None,
+    build_option(
+        Panel.PLAN,
+        "--runtime",
+        "Configure the runtime that kubelet uses (auto), or Docker in any case.",
         show_default="auto",
     ),
 ]

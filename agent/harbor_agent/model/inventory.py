@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 # The inventory variables of this tool. Others that start with `harbor_` belong to somebody else.
 REGISTRIES = "harbor_registries"
 ROUTE = "harbor_route"
+RUNTIME = "harbor_runtime"
 SKIP = "harbor_skip"
-OWN_VARIABLES = (REGISTRIES, ROUTE, SKIP)
+OWN_VARIABLES = (REGISTRIES, ROUTE, RUNTIME, SKIP)
 SSH_PORT = 22
 
 

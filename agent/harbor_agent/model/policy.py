@@ -21,6 +21,13 @@ class RouteChoice(StrEnum):
     DAEMON_JSON = "daemon-json"
 
 
+class RuntimeChoice(StrEnum):
+    """Which container runtime to configure: the one that kubelet uses, or a forced one."""
+
+    AUTO = "auto"
+    DOCKER = "docker"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
     """A login at a registry, resolved and ready to use."""
@@ -103,6 +110,7 @@ class Policy:
 
     registries: tuple[Registry, ...]
     route: RouteChoice = RouteChoice.AUTO
+    runtime: RuntimeChoice = RuntimeChoice.AUTO
     rollout: Rollout = field(default_factory=Rollout)
     drift: DriftLimits = field(default_factory=DriftLimits)
     kubeconfig: str | None = None
@@ -129,5 +137,6 @@ class DesiredState:
     present: tuple[Address, ...] = ()
     absent: tuple[Address, ...] = ()
     route: RouteChoice = RouteChoice.AUTO
+    runtime: RuntimeChoice = RuntimeChoice.AUTO
     repair: bool = False
     live_restore: bool = False

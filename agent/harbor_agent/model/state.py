@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harbor_agent.errors import Problem
+    from harbor_agent.model.kubelet import Kubelet
     from harbor_agent.model.runtimes.docker import DockerState
 
 # In bytes, as in agent/harbor_agent/node/programs/probe.sh.
@@ -120,15 +121,17 @@ class NodeState:
     """Everything the planner needs, gathered in one round trip.
 
     `runtimes` are the container runtimes of the node, `records` what this tool last applied to each, by its name.
-    `files` has every path that was read, also absent ones: unit fragments and drop-ins in all of systemd's directories,
-    environment files, configuration files. `unreadable` names what could not be read and why. `pending_transaction` is
-    the ID of one that has not ended. `offline` is true for a file system tree without a running system (`--root`).
+    `files` has every path that was read, also absent ones: unit fragments and drop-ins in all of systemd's
+    directories, environment files, configuration files. `unreadable` names what could not be read and why.
+    `kubelet` is the one that runs, if there is one. `pending_transaction` is the ID of one that has not ended.
+    `offline` is true for a file system tree without a running system (`--root`).
     """
 
     system: System
     runtimes: tuple[DockerState | InstalledRuntime, ...] = ()
     files: Mapping[str, FileState] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
+    kubelet: Kubelet | None = None
     pending_transaction: str | None = None
     reachability: tuple[Reachability, ...] = ()
     unreadable: tuple[Problem, ...] = ()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harbor_agent.model.plan import Refusal
+from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
+from harbor_agent.planning.kubelet import build_refusal, build_warning, find_other_runtime
 
 if TYPE_CHECKING:
-    from harbor_agent.model.plan import Plan, Refusal
+    from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.snapshot import Snapshot
     from harbor_agent.model.state import NodeState, Record
     from harbor_agent.planning.files.render import Templates
+    from harbor_agent.planning.kubelet import OtherRuntime
     from harbor_agent.planning.runtime import FileTree, Runtime
 
 __all__ = ["RUNTIMES", "find_record", "find_runtime", "observe_tree", "plan_node", "plan_restoration", "render_drop_in"]
@@ -33,7 +38,19 @@ def find_record(state: NodeState) -> Record | None:
 
 def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
     """Plan one node. Never raises for what is on the node: a node that cannot be planned is a `Refusal`."""
-    return find_runtime(state).plan(node, state, desired, templates)
+    runtime = find_runtime(state)
+    decision = runtime.plan(node, state, desired, templates)
+    other = find_other_runtime(state.kubelet) if state.kubelet and runtime.is_present(state) else None
+    return decision if other is None else judge_other_runtime(decision, desired.runtime, other)
+
+
+def judge_other_runtime(decision: Plan | Refusal, choice: RuntimeChoice, other: OtherRuntime) -> Plan | Refusal:
+    """Refuse the plan of a runtime that kubelet does not use, or warn if the operator chose that runtime."""
+    if choice is not RuntimeChoice.AUTO:
+        return replace(decision, warnings=(*decision.warnings, build_warning(other)))
+    if isinstance(decision, Refusal) and decision.problem.code == "transaction-pending":
+        return decision
+    return Refusal(node=decision.node, runtime=decision.runtime, problem=build_refusal(other))
 
 
 def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: str) -> Plan | Refusal:

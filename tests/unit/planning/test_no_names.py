@@ -46,6 +46,9 @@ ALLOWED = {
     *("/run/", "/var/run/", "/dev/", "/tmp/"),
     # dockerd's own defaults, and what `snap run` gives it (rule DD-12)
     *("/etc/docker/daemon.json", "snap", "/var/snap/", "/current/config/daemon.json"),
+    # kubelet's default from 1.24 on, and those of k3s, which starts its runtime on its own
+    *("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"),
+    *("/run/k3s/cri-dockerd/cri-dockerd.sock", "/var"),
     # what every registry answers at, in a message
     "/v2/",
     # a problem's code, which is a case's name too

@@ -143,6 +143,7 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
         present=tuple(r.address for r in policy.present if r.address.needs_node_change),
         absent=tuple(r.address for r in policy.absent if r.address.needs_node_change),
         route=policy.route,
+        runtime=policy.runtime,
         repair=request.repair,
         live_restore=request.live_restore,
     )

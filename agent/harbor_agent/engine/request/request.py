@@ -11,7 +11,7 @@ from harbor_agent.model.address import Address
 
 # Plan files are decoded by these types, so they must be there at run time.
 from harbor_agent.model.inventory import VaultSources
-from harbor_agent.model.policy import KeyForm, RouteChoice  # noqa: TC001
+from harbor_agent.model.policy import KeyForm, RouteChoice, RuntimeChoice  # noqa: TC001
 from harbor_agent.model.sensitive import Sensitive  # noqa: TC001
 
 _NAMES_FILE = re.compile(r"(?<![^,:])@([^,:]+)")
@@ -24,6 +24,7 @@ class RegistryFlags:
     addresses: tuple[str, ...] = ()
     absent: bool = False
     route: RouteChoice | None = None
+    runtime: RuntimeChoice | None = None
     username: str | None = None
     email: str | None = None
     password: Sensitive | None = None

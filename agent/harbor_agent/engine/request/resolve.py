@@ -114,6 +114,7 @@ def _build_flag_layer(flags: RegistryFlags, targets: tuple[Address, ...]) -> Pol
     return PolicyLayer(
         registries=tuple({"address": address, **settings} for address in targets),
         route=flags.route,
+        runtime=flags.runtime,
         kubeconfig=flags.kubeconfig,
     )
 

@@ -201,6 +201,7 @@ is_finished() {
 gather() {
   report_system
   report_own_state
+  report_kubelet
   paths='' present=''
   for runtime in $RUNTIMES; do
     if "find_$runtime"; then

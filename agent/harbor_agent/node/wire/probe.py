@@ -10,6 +10,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, Reachability, System
 from harbor_agent.node.wire.framing import WireError, compose, number, refuse, take_block, unframe
+from harbor_agent.node.wire.kubelet import decode_kubelet
 from harbor_agent.node.wire.record import decode_record
 from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
@@ -33,9 +34,10 @@ def probe_program(entries: Sequence[str]) -> Program:
 
     Runs with fewer rights too; what could not be read is then in `NodeState.unreadable`.
     """
+    shared = [read_node_program(name) for name in ("reachability.sh", "kubelet.sh")]
     parts = [read_node_program(runtime.probe) for runtime in RUNTIMES.values()]
     names = f"RUNTIMES='{' '.join(RUNTIMES)}'\n"
-    program = compose([read_node_program("reachability.sh"), *parts, names, read_node_program("probe.sh")], {})
+    program = compose([*shared, *parts, names, read_node_program("probe.sh")], {})
     return Program(stdin=program, arguments=tuple(entries), privileged=True)
 
 
@@ -62,6 +64,7 @@ class _Document:
     last_file: str = ""
     units: dict[str, str] = field(default_factory=dict)
     installed: list[str] = field(default_factory=list)
+    sockets: dict[str, str] = field(default_factory=dict)
     reachability: list[Reachability] = field(default_factory=list)
     unreadable: list[Problem] = field(default_factory=list)
 
@@ -100,6 +103,7 @@ class _Document:
             runtimes=(*runtimes, *(InstalledRuntime(name=name) for name in self.installed)),
             files=self.files,
             records=records,
+            kubelet=decode_kubelet(self.blocks_of("kubelet"), self.sockets),
             pending_transaction=self.words.get("pending"),
             reachability=tuple(self.reachability),
             unreadable=tuple(problems),
@@ -120,6 +124,9 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
             _read_runtime(document, rest)
         case "installed":
             document.installed.append(rest)
+        case "socket":
+            identity, _, path = rest.partition(" ")
+            document.sockets[path] = identity
         case "reach":
             _read_reach(document, rest)
         case _:

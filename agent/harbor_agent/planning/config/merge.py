@@ -17,6 +17,7 @@ from harbor_agent.model.policy import (
     Registry,
     Rollout,
     RouteChoice,
+    RuntimeChoice,
     SecretPolicy,
 )
 from harbor_agent.model.secret import ALL_NAMESPACES
@@ -39,11 +40,12 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
     layers = tuple(layers)
     migrated = _find_migrated_entries(layers)
     merged: dict[str, dict[str, object]] = {}
-    route, kubeconfig = RouteChoice.AUTO, None
+    route, runtime, kubeconfig = RouteChoice.AUTO, RuntimeChoice.AUTO, None
     rollout: dict[str, object] = {}
     drift: dict[str, object] = {}
     for layer in layers:
         route = layer.route or route
+        runtime = layer.runtime or runtime
         kubeconfig = layer.kubeconfig or kubeconfig
         rollout |= layer.rollout
         drift |= layer.drift
@@ -56,6 +58,7 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
     return Policy(
         registries=tuple(_build_registry(value) for value in merged.values()),
         route=route,
+        runtime=runtime,
         rollout=_build_rollout(rollout),
         drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _read_drift
         kubeconfig=kubeconfig,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import AgentError
 from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.model.address import Address
-from harbor_agent.model.policy import RouteChoice
+from harbor_agent.model.policy import RouteChoice, RuntimeChoice
 from harbor_agent.planning.config.reader import Reader, Source
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WRITTEN_SOURCES = ("password_env", "password_file", "docker_config")
 PASSWORD_SOURCES = (*WRITTEN_SOURCES, "password")  # the last comes from --password-stdin only
+_OTHER_RUNTIMES = ("containerd", "cri-o", "podman", "k3s", "rke2")
 _MAX_PERCENT = 100
 _MIN_DEADLINE = 10  # seconds; no dockerd with containers restarts faster
 
@@ -29,6 +30,7 @@ class PolicyLayer:
 
     registries: tuple[Mapping[str, object], ...] = ()
     route: RouteChoice | None = None
+    runtime: RuntimeChoice | None = None
     rollout: Mapping[str, object] = field(default_factory=dict)
     drift: Mapping[str, object] = field(default_factory=dict)
     kubeconfig: str | None = None
@@ -36,10 +38,13 @@ class PolicyLayer:
 
 def parse_settings(document: object, source: Source) -> PolicyLayer:
     """Check the parsed harbor-agent.yaml. Raises UsageError that names file and line, and what was expected."""
-    top = Reader(source, (), document).require_mapping("registries", "route", "rollout", "drift", "kubeconfig")
+    top = Reader(source, (), document).require_mapping(
+        "registries", "route", "runtime", "rollout", "drift", "kubeconfig"
+    )
     return PolicyLayer(
         registries=_read_registries(top.child("registries")),
         route=_read_route(top.child("route")),
+        runtime=_read_runtime(top.child("runtime")),
         rollout=_read_rollout(top.child("rollout")),
         drift=_read_drift(top.child("drift")),
         kubeconfig=top.child("kubeconfig").read_text(),
@@ -47,17 +52,21 @@ def parse_settings(document: object, source: Source) -> PolicyLayer:
 
 
 def parse_host_variables(variables: Mapping[str, object], host: str) -> PolicyLayer:
-    """Check `harbor_registries` and `harbor_route` among a host's inventory variables. Raises UsageError.
+    """Check the variables of this tool among a host's inventory variables. Raises UsageError.
 
     Variables that start with `harbor_agent_` belong to playbooks/site.yml.
     """
     source = Source(name=f"inventory variables of {host}")
-    known = {"harbor_registries", "harbor_route", "harbor_skip"}
+    known = {"harbor_registries", "harbor_route", "harbor_runtime", "harbor_skip"}
     ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
     ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
     top = Reader(source, (), ours).require_mapping(*known)
     registries = _read_registries(top.child("harbor_registries"))
-    return PolicyLayer(registries=registries, route=_read_route(top.child("harbor_route")))
+    return PolicyLayer(
+        registries=registries,
+        route=_read_route(top.child("harbor_route")),
+        runtime=_read_runtime(top.child("harbor_runtime")),
+    )
 
 
 def _read_registries(reader: Reader) -> tuple[Mapping[str, object], ...]:
@@ -131,6 +140,15 @@ def _read_secret(reader: Reader) -> Mapping[str, object] | None:
 def _read_route(reader: Reader) -> RouteChoice | None:
     text = reader.read_choice(*(choice.value for choice in RouteChoice))
     return RouteChoice(text) if text else None
+
+
+def _read_runtime(reader: Reader) -> RuntimeChoice | None:
+    text = reader.read_text()
+    if text in _OTHER_RUNTIMES:
+        message = f"{reader.name}: '{text}' is not supported: this version configures Docker only"
+        raise reader.build_error(message, f"use one of: {', '.join(RuntimeChoice)}")
+    reader.read_choice(*(choice.value for choice in RuntimeChoice))
+    return RuntimeChoice(text) if text else None
 
 
 def _read_rollout(reader: Reader) -> Mapping[str, object]:

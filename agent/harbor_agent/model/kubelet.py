@@ -1,0 +1,26 @@
+"""What was observed of a node's kubelet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kubelet:
+    """The running kubelet of a node; one that runs in a nested node does not count.
+
+    `argv` is that of its process. `version` is what the program reports, "" if unknown or not needed.
+    `configured_endpoints` are the values of containerRuntimeEndpoint in its configuration files, in the order in which
+    they are read; the last one is used. `shim_endpoints` are those on which a running cri-dockerd listens. `sockets`
+    maps the path of each socket that exists to "DEVICE:INODE", so that two names of one socket are found.
+    """
+
+    argv: tuple[str, ...]
+    version: str = ""
+    configured_endpoints: tuple[str, ...] = ()
+    shim_endpoints: tuple[str, ...] = ()
+    sockets: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,84 @@
+# shellcheck shell=sh
+# The running kubelet, and the sockets through which it may reach a container runtime: facts only (decoded by
+# agent/harbor_agent/node/wire/kubelet.py). Functions only; part of the program that probe.sh ends.
+
+report_kubelet() {
+  kubelet=$(find_kubelet)
+  [ -n "$kubelet" ] || return 0
+  # RKE 1 runs kubelet in a container, whose paths are its own.
+  root=/proc/$kubelet/root
+  [ -r "$root/" ] || root=
+  block 'kubelet argv' <"/proc/$kubelet/cmdline"
+  if ! list_words "$kubelet" | grep -q '^--container-runtime-endpoint'; then
+    timeout 5 "$(find_kubelet_binary)" --version | block 'kubelet version'
+  fi
+  configured=$(list_configured_endpoints)
+  printf '%s\n' "$configured" | block 'kubelet configured'
+  shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
+  printf '%s\n' "$shims" | block 'kubelet shims'
+  for path in $(list_endpoints "$kubelet") $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
+    /run/containerd/containerd.sock /run/k3s/containerd/containerd.sock /run/k3s/cri-dockerd/cri-dockerd.sock; do
+    path=${path#unix://}
+    identity=$(stat -L -c %d:%i -- "$root$path" || stat -L -c %d:%i -- "$path") || continue
+    printf 'socket %s %s\n' "$identity" "$path"
+  done
+}
+
+find_kubelet() {
+  for candidate in $(find_processes 'kubelet|hyperkube|k3s-server|k3s-agent'); do
+    # hyperkube is each component of Kubernetes, by its first word.
+    if [ "$(cat "/proc/$candidate/comm")" = hyperkube ]; then
+      list_words "$candidate" | grep -qx kubelet || continue
+    fi
+    printf '%s\n' "$candidate" && return 0
+  done
+}
+
+# Process IDs by their names, an extended regular expression; those of nested nodes (kind, dind) have a PID namespace of
+# their own. /proc/PID/ns is for root; NSpid is for every user, and has a number for each namespace (Linux 4.1).
+find_processes() {
+  own=$(readlink /proc/1/ns/pid)
+  grep -lsxE "$1" /proc/[0-9]*/comm | while read -r found; do
+    found=${found#/proc/} found=${found%/comm}
+    space=$(readlink "/proc/$found/ns/pid")
+    if [ -n "$own" ] && [ -n "$space" ]; then
+      [ "$space" = "$own" ] || continue
+    else
+      case $(sed -n 's/^NSpid:[[:space:]]*//p' "/proc/$found/status") in *[!0-9]*) continue ;; esac
+    fi
+    printf '%s\n' "$found"
+  done
+}
+
+list_words() {
+  tr '\0' '\n' <"/proc/$1/cmdline"
+}
+
+# The values of --container-runtime-endpoint, with "=" or as the next word.
+list_endpoints() {
+  list_option "$1" --container-runtime-endpoint
+}
+
+list_option() {
+  list_words "$1" | sed -n -e "s/^$2=//p" -e "/^$2\$/{n;p;}"
+}
+
+# A stand-in or a wrapper has another program than its name says.
+find_kubelet_binary() {
+  case $(readlink "/proc/$kubelet/exe") in
+    */kubelet | */hyperkube | */k3s) printf '%s' "/proc/$kubelet/exe" ;;
+    *) command -v kubelet || echo false ;;
+  esac
+}
+
+# containerRuntimeEndpoint in the file of --config, then in the drop-ins of --config-dir; the last one is used.
+list_configured_endpoints() {
+  file=$(list_option "$kubelet" --config | tail -n 1)
+  folder=$(list_option "$kubelet" --config-dir | tail -n 1)
+  {
+    [ -z "$file" ] || cat "$root$file"
+    [ -z "$folder" ] || for drop_in in "$root$folder"/*.conf; do cat "$drop_in"; done
+  } | sed -n -e '/^[[:space:]]*#/d' \
+    -e 's/^\(.*[{,]\)\{0,1\}[[:space:]]*"\{0,1\}containerRuntimeEndpoint"\{0,1\}[[:space:]]*:[[:space:]]*//p' |
+    sed -e "s/^[\"']//" -e "s/[\"',}[:space:]#].*//"
+}

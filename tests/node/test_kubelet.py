@@ -1,0 +1,79 @@
+"""The probe reports the running kubelet and the sockets that it may use; a stand-in process is the kubelet here."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.planning.kubelet import find_other_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harbor_agent.model.state import NodeState
+    from tests.node.conftest import World
+
+pytestmark = pytest.mark.needs("root")
+
+
+@contextmanager
+def stand_in(world: World, name: str, *arguments: str, prefix: tuple[str, ...] = ()) -> Iterator[None]:
+    """Run a process of that name with these arguments: a script, whose own name is what /proc/PID/comm says."""
+    program = world.root / name
+    program.write_text("#!/bin/sh\necho up\nread -r line\n")
+    program.chmod(0o755)
+    with subprocess.Popen(
+        [*prefix, str(program), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def probe(world: World) -> NodeState:
+    return wire.decode_probe(world.run(wire.probe_program([])))
+
+
+def test_a_node_without_kubelet_has_none(world: World) -> None:
+    assert probe(world).kubelet is None
+
+
+def test_arguments_configuration_and_sockets_are_reported(world: World) -> None:
+    config, drop_ins, path = (world.root / name for name in ("kubelet.yaml", "kubelet.d", "b.sock"))
+    config.write_text(
+        "kind: KubeletConfiguration\n# containerRuntimeEndpoint: no\n"
+        "containerRuntimeEndpoint: 'unix:///run/a.sock' # old\n"
+    )
+    drop_ins.mkdir()
+    (drop_ins / "10.conf").write_text(f'{{"containerRuntimeEndpoint": "unix://{path}", "x": 1}}\n')
+    options = ("--config", str(config), f"--config-dir={drop_ins}", "--v=2")
+    with socket.socket(socket.AF_UNIX) as listening, stand_in(world, "kubelet", *options):
+        listening.bind(str(path))
+        kubelet = probe(world).kubelet
+    assert kubelet is not None
+    assert kubelet.argv[-4:] == options
+    assert kubelet.configured_endpoints == ("unix:///run/a.sock", f"unix://{path}")
+    assert kubelet.sockets[str(path)] == f"{path.stat().st_dev}:{path.stat().st_ino}"
+
+
+def test_the_sockets_of_cri_dockerd_are_docker(world: World) -> None:
+    endpoint = "--container-runtime-endpoint=unix:///run/elsewhere.sock"
+    with stand_in(world, "kubelet", endpoint), stand_in(world, "cri-dockerd", endpoint):
+        kubelet = probe(world).kubelet
+    assert kubelet is not None
+    assert kubelet.shim_endpoints == ("unix:///run/elsewhere.sock",)
+    assert find_other_runtime(kubelet) is None
+
+
+def test_the_kubelet_of_a_nested_node_does_not_count(world: World) -> None:
+    nested = ("unshare", "--pid", "--fork", "--kill-child")
+    with stand_in(world, "kubelet", "--container-runtime-endpoint=/run/x.sock", prefix=nested):
+        assert probe(world).kubelet is None
