@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("nodes")
 
+# No registry answers at the names that are used here.
+ALLOWED = "--allow-unreachable-registry"
+
 _SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/runs-2.json"
 # Docker starts with everything but the registry, which no check beforehand can tell.
 _BREAK = """\
@@ -51,7 +54,7 @@ class Halted:
     ended: Ended
 
     def resume(self, run_id: str | None = None) -> Ended:
-        return self.site.agent("apply", "--resume", run_id or self.run_id, "--yes", "-o", "json")
+        return self.site.agent("apply", "--resume", run_id or self.run_id, ALLOWED, "--yes", "-o", "json")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def halted(fresh_site: Site) -> Halted:
     inventory = site.lab.write_inventory("halt.ini", nodes=site.nodes)
     (site.lab.home / "halt.ini").symlink_to(inventory)
     (site.lab.home / "harbor-agent.yaml").symlink_to(settings)
-    ended = site.agent("apply", "-i", "halt.ini", "--note", "ticket 7", "--yes", "-o", "json")
+    ended = site.agent("apply", "-i", "halt.ini", ALLOWED, "--note", "ticket 7", "--yes", "-o", "json")
     (site.lab.home / "harbor-agent.yaml").unlink()
     return Halted(site=site, settings=settings, run_id=ended.document["run_id"], ended=ended)
 
@@ -128,7 +131,7 @@ def test_it_is_taken_up_without_what_is_done_and_without_the_canary(halted: Halt
 def test_a_rollback_is_a_run_that_names_what_it_took_back_and_cannot_be_taken_up(halted: Halted) -> None:
     site = halted.site
     inventory = site.lab.write_inventory("back.ini", nodes=site.nodes[:1])
-    applied = site.agent("apply", "-i", inventory, "--registry", "back.lan", "--yes", "-o", "json")
+    applied = site.agent("apply", "-i", inventory, "--registry", "back.lan", ALLOWED, "--yes", "-o", "json")
     assert applied.code == 0, applied.stderr
     back = site.agent("rollback", applied.document["run_id"], "-i", inventory, "--yes", "-o", "json")
     assert back.code == 0, back.stderr
@@ -174,7 +177,18 @@ def test_a_full_disk_stops_no_run(halted: Halted, tmp_path: Path) -> None:
 
 def _apply_with_state(site: Site, state: Path, inventory: Path, registry: str) -> dict[str, Any]:
     program = str(Path(sys.executable).with_name("harbor-agent"))
-    argv = [program, "apply", "-i", str(inventory), "--registry", registry, "--yes", "-o", "json"]
+    argv = [
+        program,
+        "apply",
+        "-i",
+        str(inventory),
+        "--registry",
+        registry,
+        ALLOWED,
+        "--yes",
+        "-o",
+        "json",
+    ]
     done = site.lab.run(argv, cwd=site.lab.home, env={"XDG_STATE_HOME": str(state)})
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)

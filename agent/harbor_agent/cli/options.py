@@ -154,6 +154,10 @@ AssumedVersion = Annotated[
         Panel.PLAN, "--assume-docker-version", "dockerd version in --root.", metavar="V", show_default="20.10"
     ),
 ]
+AllowUnreachableRegistry = Annotated[
+    bool,
+    build_option(Panel.RUN, "--allow-unreachable-registry", "Restart nodes even if no node reaches the registry."),
+]
 LiveRestore = Annotated[
     bool,
     build_option(

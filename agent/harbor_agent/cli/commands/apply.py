@@ -74,6 +74,7 @@ def apply(
     only_unmanaged: OnlyUnmanaged = False,
     live_restore: options.LiveRestore = False,
     accept_restart: options.AcceptRestart = False,
+    allow_unreachable_registry: options.AllowUnreachableRegistry = False,
     drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
@@ -85,6 +86,7 @@ def apply(
     Shows the plan and asks for confirmation. Starts with a canary node, then works in waves. A node whose Docker does
     not run as before after the change is rolled back.
     """
+    from harbor_agent.engine.plan.reachability import require_reachable_registries
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain
     from harbor_agent.engine.rollout.run import apply_run
 
@@ -94,6 +96,8 @@ def apply(
     run_plan = _plan(request, plan_file, resume, progress)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
+    if not allow_unreachable_registry:
+        require_reachable_registries(run_plan.nodes)
     if drain:
         run_plan = require_drain(run_plan)
     confirm_plan(run_plan.nodes, run_plan.secrets, yes=yes)

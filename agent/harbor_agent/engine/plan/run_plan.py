@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
+from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError
@@ -105,9 +106,10 @@ def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:
 
 
 def note_objections(run_plan: RunPlan) -> RunPlan:
-    """Return the plan with the reason of every node that `apply` will refuse unless the operator consents."""
+    """Return the plan with what `apply` will refuse unless the operator consents: for each node, and for the run."""
     nodes = tuple(replace(planned, objection=_find_objection(planned)) for planned in run_plan.nodes)
-    return replace(run_plan, nodes=nodes)
+    unreachable = find_unreachable_registries(run_plan.nodes)
+    return replace(run_plan, nodes=nodes, warnings=(*run_plan.warnings, *([unreachable] if unreachable else [])))
 
 
 def require_drain(run_plan: RunPlan) -> RunPlan:

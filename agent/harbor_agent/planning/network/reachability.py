@@ -8,7 +8,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.planning.network.proxy import find_proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harbor_agent.model.address import Address
     from harbor_agent.model.state import Reachability
@@ -28,6 +28,22 @@ def find_reachability_problems(
             found.extend(_check_answer(address, seen[address.entry]))
         found.extend(_check_proxy(address, proxies))
     return found
+
+
+def find_unreached_entries(views: Iterable[tuple[Sequence[Reachability], bool]]) -> dict[str, str]:
+    """Return the registries that nodes tried and that none of them reached, each with the reason on the first node.
+
+    `views` are the answers of each node, and whether it sends pulls through a proxy: then they say nothing.
+    """
+    reached: set[str] = set()
+    unreached: dict[str, str] = {}
+    for answers, is_behind_proxy in views:
+        for seen in answers:
+            if seen.http_status != 0 or is_behind_proxy:
+                reached.add(seen.entry)
+            else:
+                unreached.setdefault(seen.entry, seen.detail or "no answer")
+    return {entry: why for entry, why in unreached.items() if entry not in reached}
 
 
 def _check_answer(address: Address, seen: Reachability) -> Iterator[Problem]:

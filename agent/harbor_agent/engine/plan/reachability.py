@@ -1,0 +1,58 @@
+"""Registries that no node reaches: a restart for one of them could not be verified, so it needs consent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem, StoppedError
+from harbor_agent.model.plan import Action, Plan
+from harbor_agent.model.result import Outcome
+from harbor_agent.planning.network.reachability import find_unreached_entries
+from harbor_agent.planning.node import find_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harbor_agent.engine.plan.nodes import PlannedNode
+
+_BEHIND_PROXY = "registry-behind-proxy"
+
+
+def require_reachable_registries(nodes: Sequence[PlannedNode]) -> None:
+    """Raise StoppedError (`registry-not-reached`) if nodes would restart for a registry that no node reaches."""
+    if problem := find_unreachable_registries(nodes):
+        raise StoppedError(problem)
+
+
+def find_unreachable_registries(nodes: Sequence[PlannedNode]) -> Problem | None:
+    """Return the registries for which nodes would restart although no node reaches them; None if there are none.
+
+    A registry does not count if a node has not tried it, or sends its pulls through a proxy.
+    """
+    needed = {entry for planned in nodes for entry in _list_restarted_for(planned)}
+    views = [(planned.state.reachability, _is_behind_proxy(planned)) for planned in nodes if planned.state]
+    unreached = {entry: why for entry, why in find_unreached_entries(views).items() if entry in needed}
+    if not unreached:
+        return None
+    return Problem(
+        code="registry-not-reached",
+        message="no node reaches "
+        + "; ".join(f"{entry} ({why})" for entry, why in unreached.items())
+        + ": apply stops before the first restart",
+        hint="check the address, and that Harbor is running; or add --allow-unreachable-registry",
+    )
+
+
+def _list_restarted_for(planned: PlannedNode) -> Iterable[str]:
+    """Return the registries that this node's restart adds to those that its daemon trusts."""
+    plan, state = planned.decision, planned.state
+    if planned.outcome is not Outcome.PENDING or not isinstance(plan, Plan) or state is None:
+        return ()
+    if plan.activation.action is not Action.RESTART:
+        return ()
+    trusted = find_runtime(state).describe_process(state).entries or ()
+    return [one.address.entry for one in planned.policy.present if one.address.entry not in trusted]
+
+
+def _is_behind_proxy(planned: PlannedNode) -> bool:
+    return any(warning.code == _BEHIND_PROXY for warning in (planned.decision.warnings if planned.decision else ()))
