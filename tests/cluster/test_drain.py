@@ -1,4 +1,4 @@
-"""A drain, on a real API server: which nodes are emptied, what keeps one from it, and what it needs."""
+"""Drains on a real API server: which nodes are emptied, what blocks a drain, and which rights it needs."""
 
 from __future__ import annotations
 

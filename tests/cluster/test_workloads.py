@@ -1,4 +1,4 @@
-"""Annotated manifests as a real API server takes them, and live workloads that would lose their pull secrets."""
+"""Annotated manifests as a real API server accepts them, and live workloads that would lose their pull secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same plans and the same guarantees through Ansible: as harbor-agent's way to the nodes, and as a playbook."""
+"""The same plans and guarantees through Ansible: as a transport of harbor-agent, and as a playbook."""
 
 from __future__ import annotations
 

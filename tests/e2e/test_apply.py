@@ -1,4 +1,4 @@
-"""One command: nodes that could not pull can, nothing else about them changed, and the cluster has its secret."""
+"""One command: nodes that could not pull now can, nothing else on them changed, and the cluster has its secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes behind two bastions: what the operator's own ssh reaches is reached, and every hop is verified."""
+"""Nodes behind two bastions: reachable if the operator's own ssh reaches them, and every hop is verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""apply --drain on real nodes: each is empty while its daemon restarts, and works again afterwards as it did before."""
+"""apply --drain on real nodes: a node is empty while its daemon restarts, and works as before afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others do to nodes is found and named, and undone as far as a person once asked for it and nobody fights."""
+"""Edits by others are detected and named, and corrected if a user has approved the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ran is written down while it runs, and a run that halted is taken up where it stopped."""
+"""A run is recorded while it runs, and a run that halted is resumed where it stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while nodes are changing: the nodes in flight finish, no other is started, and the report says so."""
+"""Ctrl-C while nodes are changing: nodes in flight finish, no other node starts, and the report says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers run on through a restart: forward, and where the change fails and is taken back."""
+"""Containers keep running through a restart: on the way forward, and if the change fails and is rolled back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking changes back: shown first, carried out like any other change, and exactly what was there before."""
+"""Rollbacks: shown first, applied like any other change, and exactly the earlier state afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A machine of one's own with a timer: what others do to nodes is found, undone and told with nobody looking."""
+"""A controller with a timer: drift on nodes is detected, corrected and reported without a user."""
 
 from __future__ import annotations
 

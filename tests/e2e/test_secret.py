@@ -1,4 +1,4 @@
-"""From a login to the pull of a pod: validated, nodes changed, the secret made, and what it holds lets a node pull."""
+"""From a login to a pull: the login is validated, nodes change, the secret is made, and a node pulls with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""verify asks from here first, one login once, and then says what each node sees of the registry."""
+"""verify checks each login once from the controller, then reports what each node sees of the registry."""
 
 from __future__ import annotations
 

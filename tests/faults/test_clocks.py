@@ -1,4 +1,4 @@
-"""Clocks that are wrong: no plan, lock, transaction or deadline expires for it, and nothing is cleared away for it."""
+"""Clocks that are wrong: no plan, lock, transaction or deadline expires because of them, and nothing is deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other runs, other people's shells, clocks and leftovers: one transaction at a time, and each run on its own."""
+"""Other runs, odd login shells and stale leftovers: one transaction at a time, and runs do not disturb each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transaction's process is killed behind every step of the journal: what follows it on the node goes back."""
+"""The transaction's process is killed after every step of the journal: the node is rolled back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network's trouble: reset, silence, a dead sshd, a slow line. A node's transaction depends on none of it."""
+"""Network faults: reset, silence, a dead sshd, a slow line. No transaction depends on the connection."""
 
 from __future__ import annotations
 

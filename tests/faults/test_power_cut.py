@@ -1,4 +1,4 @@
-"""A real power cut: what was not synced is lost. Every file is old or new after it, and the next boot settles which."""
+"""A real power cut loses what was not synced: every file is old or new afterwards, and the next boot decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An orderly reboot in the middle: the transaction is told to end, and the next boot settles what it left."""
+"""An orderly reboot during a transaction: systemd stops it, and the next boot completes the rollback."""
 
 from __future__ import annotations
 

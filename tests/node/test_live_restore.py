@@ -1,4 +1,4 @@
-"""Containers that outlive the restart, because live-restore is on by then: forward, and on every way back."""
+"""Containers that outlive a restart because live-restore is on: on the way forward and on every way back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of a node on which nothing had to be changed: whole or not at all, and never beside a transaction."""
+"""The record of a node that needed no change: written whole or not at all, and never during a transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transaction: what a node holds afterwards, whatever happened on the way."""
+"""The transaction: the files and the daemon of a node afterwards, after a change or a rollback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is changed: the node is as it was, and nothing is left."""
+"""Refusals before anything is changed: the node is as it was, and nothing is left."""
 
 from __future__ import annotations
 

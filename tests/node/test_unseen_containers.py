@@ -1,4 +1,4 @@
-"""A docker that is slow: which containers a restart stops is then not known, and nobody is told that it stops none."""
+"""A slow docker command: the containers that a restart stops are then unknown, and reported as unknown."""
 
 from __future__ import annotations
 

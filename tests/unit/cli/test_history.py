@@ -1,4 +1,4 @@
-"""What is asked of the history is answered clearly, whatever is in it."""
+"""Questions to the run history get clear answers, whatever it holds."""
 
 from __future__ import annotations
 

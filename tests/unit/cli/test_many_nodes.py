@@ -1,4 +1,4 @@
-"""What is said of hundreds of nodes can be read: the same once, what is wrong first, how far it is in one line."""
+"""Output for hundreds of nodes stays readable: equal results once, failures first, progress in one line."""
 
 from __future__ import annotations
 

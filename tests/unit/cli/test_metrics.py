@@ -1,4 +1,4 @@
-"""However a run for drift ends, the file for Prometheus says so."""
+"""The metrics file says how a drift run ended, however it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a timer would be is shown to anybody, on any machine, and what it could not do is said beforehand."""
+"""schedule show prints the units and crontab lines on any machine, with what they could not do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the way on the node is found before anything is changed, and named."""
+"""Obstacles on a node are found before anything is changed, and named."""
 
 from __future__ import annotations
 

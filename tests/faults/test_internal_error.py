@@ -1,4 +1,4 @@
-"""A bug in the middle of handling the login: it is called one, with its place, and no value goes with it."""
+"""An internal error while a login is handled: reported as a bug with its place, and without the login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hundred transactions on one node: what it keeps is bounded, and nothing is left lying about."""
+"""A hundred transactions on one node: its state is bounded, and no temporary file remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one node's trouble means for the run: it is named, it has its exit code, and the others go on."""
+"""A failure of one node is named and has its exit code, and the other nodes continue."""
 
 from __future__ import annotations
 

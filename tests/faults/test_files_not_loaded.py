@@ -1,4 +1,4 @@
-"""What systemd has read and what the files say differ, or cannot be brought together."""
+"""Files that systemd has not loaded yet, or cannot load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The next generation of Docker and systemd takes the same change."""
+"""The next releases of Docker and systemd take the same change."""
 
 from __future__ import annotations
 

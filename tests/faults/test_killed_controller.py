@@ -1,4 +1,4 @@
-"""The controller goes away in the middle: nodes end by themselves, and the run is taken up by its name."""
+"""The controller is killed during a run: nodes finish their transactions, and the run can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Harbor moves to another address, or leaves plain HTTP: docs/guides/moving.md, step by step in its order."""
+"""Harbor moves to another address, or leaves plain HTTP: docs/guides/moving.md, step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node that cannot be asked any more how its change ended is `unknown`, never failed; the next run resolves it."""
+"""A node that cannot be asked how its change ended is `unknown`, never failed; the next run resolves it."""
 
 from __future__ import annotations
 

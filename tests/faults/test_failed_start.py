@@ -1,4 +1,4 @@
-"""A daemon that does not live with its new configuration gets the old one back, and the report says how that went."""
+"""A daemon that does not start with its new configuration gets the old one back, and the report says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failed proof means: only the daemon's own refusal takes a change back; anything else stops the rollout."""
+"""Failed pulls: only a refusal by the daemon itself rolls a change back; any other failure stops the rollout."""
 
 from __future__ import annotations
 

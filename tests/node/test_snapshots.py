@@ -1,4 +1,4 @@
-"""The history of a node: what every transaction can be taken back to, byte for byte."""
+"""Snapshots of a node: the states to which each transaction can be rolled back, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever reads what is printed, or has stopped reading, does not decide what a run does or how it ends."""
+"""A closed or full output stream never decides what a run does or how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was added can be taken out again, and a change that the daemon does not survive is put back."""
+"""Entries that were added can be removed, and a change that the daemon does not survive is rolled back."""
 
 from __future__ import annotations
 

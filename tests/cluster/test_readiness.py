@@ -1,4 +1,4 @@
-"""After a wave, on a real API server: which nodes work again, which stay cordoned, and whose kubelet is waited for."""
+"""Readiness after a wave, on a real API server: which nodes are Ready, stay cordoned, or are waited for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transactions that were killed, or could not be taken back, and what stays of all of them."""
+"""Transactions that were killed or could not be rolled back, and how many of them are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody else keeps rewriting the file: that is seen as a fight, and the correction gives way."""
+"""Another program keeps rewriting the file: the node is quarantined, and drift no longer corrects it."""
 
 from __future__ import annotations
 

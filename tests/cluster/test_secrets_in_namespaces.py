@@ -1,4 +1,4 @@
-"""Secrets in many namespaces: chosen, kept up to date, shown, and taken out again without a trace."""
+"""Pull secrets in many namespaces: selected, updated, listed, and removed without a trace."""
 
 from __future__ import annotations
 
