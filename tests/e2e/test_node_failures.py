@@ -55,10 +55,11 @@ def test_a_wrong_sudo_password_is_that_nodes_trouble(site: Site) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_a_plan_without_a_sudo_password_says_that_it_did_not_see_everything(site: Site) -> None:
+@pytest.mark.field("06")
+def test_a_node_without_the_sudo_password_is_unreachable_and_not_planned(site: Site) -> None:
     ended = _plan(site, node2={"ansible_user": "opspw"})
-    assert ended.code == 0, ended.stderr
-    assert "seen-without-privileges" in [warning["code"] for warning in ended.node("node2")["warnings"]]
+    _assert_only_node2_unreachable(ended)
+    assert ended.node("node2")["code"] == "become-password-required"
 
 
 def test_a_key_that_is_not_accepted_is_that_nodes_trouble(site: Site, tmp_path: Path) -> None:

@@ -41,13 +41,14 @@ def load_inventory(
     limit: str | None = None,
     vault: VaultSources | None = None,
     warn: Callable[[Problem], None] | None = None,
+    any_become: bool = False,
 ) -> list[Node]:
     """Return the nodes of `sources` in their order, or those of them that the Ansible patterns of `limit` select.
 
     Without sources, those of ansible.cfg or $ANSIBLE_INVENTORY are read. Encrypted files and values are decrypted with
     the passwords of `vault` and those that ansible.cfg names. Hosts with the same address and port are one node: the
     first name counts, the others become aliases, and the node is in the groups of all of them, even of those that
-    `limit` excludes.
+    `limit` excludes. With `any_become`, Ansible becomes root on the nodes, so any method is allowed.
 
     Raises UsageError for conditions that Ansible only warns about: a source that is missing or cannot be parsed (with
     file and line), an inventory without hosts, a name in `limit` that is neither host nor group, a `limit` that
@@ -79,6 +80,7 @@ def load_inventory(
                 inventory.variables(host),
                 defaults=defaults,
                 become_defaults=cfg.become_defaults,
+                any_become=any_become,
             )
             for host in selected
         ]

@@ -50,27 +50,40 @@ _BECOME_PASSWORD = {
     "sudo": ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
     "su": ("ansible_become_password", "ansible_become_pass", "ansible_su_pass"),
 }
+_BECOME_EXECUTABLE = {
+    "sudo": ("ansible_become_exe", "ansible_sudo_exe"),
+    "su": ("ansible_become_exe", "ansible_su_exe"),
+}
+_BECOME_FLAGS = {
+    "sudo": ("ansible_become_flags", "ansible_sudo_flags"),
+    "su": ("ansible_become_flags", "ansible_su_flags"),
+}
 _LOCATION = (*_CONNECTION, *_ADDRESS, *_PORT, *_ARGUMENTS)
 _LOGIN = (*_USER, *_PASSWORD, *_KEY)
 _SECRET = frozenset((*_PASSWORD, *_BECOME_PASSWORD["sudo"], *_BECOME_PASSWORD["su"]))
 _SSH_CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _IMPLIED_GROUPS = frozenset({"all", "ungrouped"})
 _OWN_PREFIX = "harbor_"
+# Words that mean the same to every shell.
+_PLAIN_WORDS = re.compile(r"[A-Za-z0-9_./=:,@%+ -]*")
+_OTHER_TRANSPORT = "use --transport ansible, which becomes root with Ansible's own plugins; or log in as root"
 _HIGHEST_PORT = 65535
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"", "false", "no", "off", "0", "n", "f"})
 
 
-def build_node(
+def build_node(  # noqa: PLR0913 - what applies to all hosts, and what to this one
     name: str,
     groups: Sequence[str],
     variables: Variables,
     *,
     defaults: Mapping[str, object],
     become_defaults: Callable[[str], Mapping[str, object]],
+    any_become: bool = False,
 ) -> Node:
     """Return the node of a host; `defaults` are the settings of ansible.cfg, under names of variables.
 
+    With `any_become`, Ansible becomes root on the node, so any method is allowed.
     Only the location of a skipped host is read. Raises UsageError with host and variable for an invalid value.
     """
     skip_reason = _parse_skip_reason(variables.values([SKIP]).get(SKIP))
@@ -85,7 +98,7 @@ def build_node(
         user=_read_text(values, _USER),
         private_key_file=_read_text(values, _KEY),
         password=Sensitive(password) if password else None,
-        become=_build_become(name, variables, defaults, become_defaults),
+        become=_build_become(name, variables, defaults, become_defaults, any_become=any_become),
         variables={**_find_mistyped(variables), **variables.values(OWN_VARIABLES)},
     )
 
@@ -181,32 +194,53 @@ def _build_become(
     variables: Variables,
     defaults: Mapping[str, object],
     become_defaults: Callable[[str], Mapping[str, object]],
+    *,
+    any_become: bool,
 ) -> Become | None:
-    """Return how to become root; None if nothing is set, or the inventory says not to."""
+    """Return how to become root; None if nothing is set, or the inventory says not to, or Ansible becomes root."""
     switches = variables.values((*_BECOME, *_BECOME_METHOD))
     switch = switches.get("ansible_become")
     if switch is not None and not _is_true(switch):
         return None
     method_name = _read_text({**defaults, **switches}, _BECOME_METHOD)
-    method = _parse_become_method(name, method_name)
-    names = (*_BECOME_USER[method], *_BECOME_PASSWORD[method])
-    values = {**become_defaults(method), **variables.values(names, secret=_SECRET)}
-    user, password = _read_text(values, _BECOME_USER[method]), _read_text(values, _BECOME_PASSWORD[method])
+    method = _parse_become_method(method_name)
+    if method is None:
+        if any_become:
+            return None
+        message = f"host {name}: ansible_become_method is {method_name}; supported: sudo, su, community.general.sudosu"
+        raise UsageError.of("inventory-variable-invalid", message, _OTHER_TRANSPORT)
+    plugin = "sudo" if method == "sudosu" else method
+    names = (*_BECOME_USER[plugin], *_BECOME_PASSWORD[plugin], *_BECOME_EXECUTABLE[plugin], *_BECOME_FLAGS[plugin])
+    values = {**become_defaults(plugin), **variables.values(names, secret=_SECRET)}
+    user, password = _read_text(values, _BECOME_USER[plugin]), _read_text(values, _BECOME_PASSWORD[plugin])
+    executable, flags = (_read_text(values, names[plugin]) or "" for names in (_BECOME_EXECUTABLE, _BECOME_FLAGS))
+    if not any_become:
+        for variable, words in (("ansible_become_exe", executable), ("ansible_become_flags", flags)):
+            if words and (method == "sudosu" or not _PLAIN_WORDS.fullmatch(words)):
+                message = f"host {name}: {variable} is {words!a}, which is not supported over SSH"
+                raise UsageError.of("inventory-variable-invalid", message, _OTHER_TRANSPORT)
     required = switch or _is_true(defaults.get("ansible_become"))
-    if not (required or password or method_name or user):
+    if not (required or password or method_name or user or executable or flags):
         return None
-    return Become(method=method, user=user or "root", password=Sensitive(password) if password else None)
+    return Become(
+        method=method,
+        user=user or "root",
+        password=Sensitive(password) if password else None,
+        executable=executable,
+        flags=flags,
+    )
 
 
-def _parse_become_method(name: str, method: str | None) -> Literal["sudo", "su"]:
+def _parse_become_method(method: str | None) -> Literal["sudo", "su", "sudosu"] | None:
     match (method or "sudo").removeprefix("ansible.builtin."):
         case "sudo":
             return "sudo"
         case "su":
             return "su"
-        case other:
-            message = f"host {name}: ansible_become_method is {other}; supported: sudo, su"
-            raise UsageError.of("inventory-variable-invalid", message)
+        case "sudosu" | "community.general.sudosu":
+            return "sudosu"
+        case _:
+            return None
 
 
 def _parse_connection(name: str, variables: Mapping[str, object]) -> Literal["ssh", "local"]:

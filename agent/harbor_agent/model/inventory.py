@@ -33,11 +33,17 @@ class VaultSources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Become:
-    """How to become root on a node where the login user is not."""
+    """How to become root on a node where the login user is not.
 
-    method: Literal["sudo", "su"] = "sudo"
+    `sudosu` is the method of community.general: `sudo su -l`. `executable` and `flags` are shell words that replace
+    those of sudo and su, as `ansible_become_exe` and `ansible_become_flags` do; "" leaves them to the method.
+    """
+
+    method: Literal["sudo", "su", "sudosu"] = "sudo"
     user: str = "root"
     password: Sensitive | None = None
+    executable: str = ""
+    flags: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,3 +119,56 @@ def test_su(releases: Lab, node: LabNode, password: str | None, code: str | None
     else:
         assert isinstance(result, Lost)
         assert (result.problem.code, result.started) == (code, False)
+
+
+# From ansible/ansible#12686, #64854, #74617: users who may only become root with `sudo su`.
+ONLY_SU = "{user} ALL=(root) {nopasswd} /usr/bin/su, /usr/bin/su *, /bin/su, /bin/su *\n"
+THROUGH_SU = {
+    "su with the executable sudo su -": Become(method="su", executable="sudo su -"),
+    "sudo with the flags su - -c": Become(method="sudo", flags="su - -c"),
+    "sudosu": Become(method="sudosu"),
+}
+
+
+@pytest.mark.field("06")
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("defaults", ["", "Defaults requiretty\n"])
+@pytest.mark.parametrize("password", [None, SUDO_PASSWORD])
+@pytest.mark.parametrize("way", THROUGH_SU)
+def test_a_user_who_may_only_use_su(
+    releases: Lab, node: LabNode, way: str, password: str | None, defaults: str
+) -> None:
+    user = "opspw" if password else "ops"
+    write_sudoers(node, defaults + ONLY_SU.format(user=user, nopasswd="" if password else "NOPASSWD:"))
+    become = replace(THROUGH_SU[way], password=Sensitive(password) if password else None)
+
+    result = run(releases, node, become=become, user=user)
+
+    assert isinstance(result, Completed), result.problem
+    assert (result.rc, result.stdout, result.stderr) == (7, b"0\none\ntwo\t'three'", b"\r\n\0\xff")
+
+
+@pytest.mark.field("06")
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("way", THROUGH_SU)
+def test_a_missing_password_is_reported_and_the_program_is_not_sent_for_it(
+    releases: Lab, node: LabNode, way: str
+) -> None:
+    write_sudoers(node, ONLY_SU.format(user="opspw", nopasswd=""))
+
+    result = run(releases, node, become=THROUGH_SU[way], user="opspw")
+
+    assert isinstance(result, Lost)
+    assert (result.problem.code, result.started) == ("become-password-required", False)
+
+
+@pytest.mark.field("06")
+@pytest.mark.usefixtures("network")
+def test_a_rule_for_one_command_is_named_in_the_hint(releases: Lab, node: LabNode) -> None:
+    write_sudoers(node, ONLY_SU.format(user="ops", nopasswd="NOPASSWD:"))
+
+    result = run(releases, node, become=Become())
+
+    assert isinstance(result, Lost)
+    assert (result.problem.code, result.started) == ("become-password-required", False)
+    assert "ansible_become_exe" in result.problem.hint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
 from harbor_agent.engine.request.resolve import resolve
-from harbor_agent.errors import AgentError, Problem
+from harbor_agent.errors import AgentError
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import DriftStatus, classify
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.request import RunRequest
-    from harbor_agent.errors import ExitCode
+    from harbor_agent.errors import ExitCode, Problem
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.runs import Quarantine
     from harbor_agent.model.state import NodeState
@@ -112,9 +112,6 @@ def _find_obstacle(planned: PlannedNode, state: NodeState) -> tuple[DriftStatus,
     """Return why the record cannot be compared: it is unreadable, or about to change."""
     known = [*state.unreadable, *(planned.decision.warnings if planned.decision else ())]
     problems = {problem.code: problem for problem in known}
-    if not state.system.privileged:
-        without = Problem(code="not-root", message="only root can read the record on the node")
-        return DriftStatus.UNREACHABLE, problems.get("seen-without-privileges", without)
     if pending := find_pending_transaction(state):
         return DriftStatus.BUSY, pending
     if "record-unreadable" in problems:

@@ -10,7 +10,6 @@ from harbor_agent import resources
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.request.passwords import add_passwords, ask_passwords
-from harbor_agent.errors import Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.probe import ProbeResult
     from harbor_agent.engine.request.request import NodeSelection, RunRequest
+    from harbor_agent.errors import Problem
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.state import NodeState
@@ -68,7 +68,14 @@ def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
         listener(Message(text=str(problem)))
 
     return add_passwords(
-        load_inventory(selection.sources, limit=selection.limit, vault=selection.vault, warn=warn), selection
+        load_inventory(
+            selection.sources,
+            limit=selection.limit,
+            vault=selection.vault,
+            warn=warn,
+            any_become=selection.transport == "ansible",
+        ),
+        selection,
     )
 
 
@@ -184,13 +191,4 @@ def _plan_probed(seen: ProbeResult, policy: Policy, request: RunRequest) -> Plan
         return PlannedNode(
             node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
         )
-    planned = replace(plan_state(node, policy, seen.state, request), seconds=seen.seconds)
-    if seen.problem is None or planned.decision is None:
-        return planned
-    seen_as_user = Problem(
-        code="seen-without-privileges",
-        message=f"the plan is based on what the login user may read: {seen.problem.message}",
-        hint=seen.problem.hint,
-    )
-    decision = replace(planned.decision, warnings=(seen_as_user, *planned.decision.warnings))
-    return replace(planned, decision=decision)
+    return replace(plan_state(node, policy, seen.state, request), seconds=seen.seconds)

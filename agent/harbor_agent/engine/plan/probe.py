@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import NodeProbed, Phase
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState
     from harbor_agent.transport.protocol import Completed, Transport
 
-_CANNOT_BECOME_ROOT = frozenset(
-    {"become-password-required", "become-not-permitted", "become-requires-tty", "become-missing"}
+_NOT_ROOT = Problem(
+    code="not-root",
+    message="the program ran without root privileges, so no plan can be made",
+    hint="let the login user become root: check ansible_become_method, ansible_become_exe and ansible_become_flags",
 )
 
 
@@ -27,8 +29,7 @@ _CANNOT_BECOME_ROOT = frozenset(
 class ProbeResult:
     """A node and its state, or the problem that prevented the probe.
 
-    With both, the node was probed without root privileges, and the problem says why. `unreachable` says that there
-    was no answer at all; otherwise there was one that could not be decoded.
+    `unreachable` says that there was no answer of root at all; otherwise there was one that could not be decoded.
     """
 
     node: Node
@@ -43,31 +44,16 @@ def probe_nodes(
 ) -> Iterator[ProbeResult]:
     """Probe each node and its view of its registry entries; yields one result a node, as they arrive.
 
-    So one node is planned while others are being probed, and its answer is not kept longer than that. If the login
-    user may not become root, the node is probed again as that user. A wrong password is a problem of its own.
+    So one node is planned while others are being probed, and its answer is not kept longer than that. A node on which
+    the login user cannot become root is unreachable: what another user may read is not enough for a plan.
     """
     listener(Phase(name="probe nodes", total=len(nodes)))
     programs = {entries: wire.probe_program(entries) for entries in {entries for _, entries in nodes}}
     jobs = [Job(node=node, program=programs[entries], timeout=timeout) for node, entries in nodes]
-    not_root: dict[str, Lost] = {}
     for result in transport.run(jobs):
-        if isinstance(result, Lost) and result.problem.code in _CANNOT_BECOME_ROOT:
-            not_root[result.job.node.name] = result
-        else:
-            yield _report(_build_result(result), listener)
-    for result in transport.run([_drop_privileges(lost.job) for lost in not_root.values()]):
-        lost = not_root[result.job.node.name]
         seen = _build_result(result)
-        yield _report(replace(seen, problem=lost.problem, unreachable=seen.state is None), listener)
-
-
-def _drop_privileges(job: Job) -> Job:
-    return replace(job, program=replace(job.program, privileged=False))
-
-
-def _report(seen: ProbeResult, listener: Listener) -> ProbeResult:
-    listener(NodeProbed(node=seen.node.name, problem=seen.problem, seconds=seen.seconds))
-    return seen
+        listener(NodeProbed(node=seen.node.name, problem=seen.problem, seconds=seen.seconds))
+        yield seen
 
 
 def _build_result(result: Completed | Lost) -> ProbeResult:
@@ -76,4 +62,6 @@ def _build_result(result: Completed | Lost) -> ProbeResult:
     if isinstance(state, Problem):
         unreachable = isinstance(result, Lost)
         return ProbeResult(node=node, problem=state, unreachable=unreachable, seconds=result.seconds)
+    if not state.system.privileged:
+        return ProbeResult(node=node, problem=_NOT_ROOT, unreachable=True, seconds=result.seconds)
     return ProbeResult(node=node, state=state, seconds=result.seconds)

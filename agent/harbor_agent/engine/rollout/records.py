@@ -80,14 +80,12 @@ def update_records(
     """Write the records of unchanged nodes whose record is missing or differs.
 
     Then they are no longer unmanaged, and an edit that left the registry trusted is no longer drift: a person has seen
-    the plan. Yields the problems; they do not affect the run. Skips nodes that are planned without root privileges.
+    the plan. Yields the problems; they do not affect the run.
     """
     verified = {r.node for r in results if r.outcome is Outcome.UNCHANGED and r.verified is not False}
     jobs = []
     for one in planned:
         if one.node.name not in verified or one.state is None or not isinstance(one.decision, Plan):
-            continue
-        if not one.state.system.privileged:
             continue
         record = build_apply_record(one.decision, one.policy, one.state, run.run_id, run.note)
         before = find_record(one.state)

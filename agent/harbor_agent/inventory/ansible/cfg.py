@@ -31,7 +31,12 @@ _CONNECTION = {
     "ansible_ssh_extra_args": "ssh_extra_args",
 }
 # The same for its sudo and su plugins (ansible-doc -t become sudo).
-_BECOME = {"ansible_become_user": "become_user", "ansible_become_password": "become_pass"}
+_BECOME = {
+    "ansible_become_user": "become_user",
+    "ansible_become_password": "become_pass",
+    "ansible_become_exe": "become_exe",
+    "ansible_become_flags": "become_flags",
+}
 _GENERAL = {
     "ansible_connection": "DEFAULT_TRANSPORT",
     "ansible_private_key_file": "DEFAULT_PRIVATE_KEY_FILE",

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
+from harbor_agent.model.inventory import Become
 
 if TYPE_CHECKING:
-    from harbor_agent.model.inventory import Become
     from harbor_agent.model.sensitive import Sensitive
 
+# The text in `$run` has no quote and no dollar sign. su and sudo may clear the environment, and with it LC_ALL.
+_RUN_AS_LOGIN = '"/bin/sh -c \\"LC_ALL=C; export LC_ALL; $run\\""'
+_SOME_COMMANDS = "if sudoers allows only some commands, such as su, set ansible_become_exe or ansible_become_flags"
 PASSWORD_WRONG = Problem(
     code="become-password-wrong",
     message="the become password was rejected",
@@ -20,7 +23,7 @@ PASSWORD_WRONG = Problem(
 PASSWORD_REQUIRED = Problem(
     code="become-password-required",
     message="becoming root requires a password",
-    hint="use -K (--ask-become-pass), set ansible_become_password, or allow NOPASSWD in sudoers",
+    hint=f"use -K (--ask-become-pass), set ansible_become_password, or allow NOPASSWD in sudoers; {_SOME_COMMANDS}",
 )
 TERMINAL_REQUIRED = Problem(
     code="become-requires-tty",
@@ -30,7 +33,7 @@ TERMINAL_REQUIRED = Problem(
 _NOT_PERMITTED = Problem(
     code="become-not-permitted",
     message="the login user is not allowed to become root",
-    hint="allow the user to run /bin/sh as root in sudoers, or log in as root",
+    hint=f"allow the user to run /bin/sh as root in sudoers, or log in as root; {_SOME_COMMANDS}",
 )
 MISSING = Problem(
     code="become-missing",
@@ -64,16 +67,37 @@ class BecomeCommand:
 def build_become_command(become: Become | None, nonce: str) -> BecomeCommand:
     """Return the command that the inventory asks for, by default sudo without a password.
 
-    `become.user` is ignored: every privileged program needs root.
+    `become.user` is ignored: every privileged program needs root. Words of the inventory come in Ansible's order, with
+    the user root, and the command twice in a shell: root's login shell may be any.
     """
-    password = become.password if become else None
-    if become and become.method == "su":
-        return BecomeCommand(command='su -s /bin/sh -c "$run" root', prompt=b"assword:", password=password)
-    if password is None:
-        return BecomeCommand(command='sudo -H -n -- /bin/sh -c "$run"')
+    become = become or Become()
     prompt = f"{nonce}-password:"
-    command = f'sudo -H -S -p {prompt} -- /bin/sh -c "$run"'
-    return BecomeCommand(command=command, prompt=prompt.encode(), password=password)
+    ask = f"-S -p {prompt}" if become.password else "-n"
+    found = prompt.encode() if become.password else None
+    if become.method == "sudosu":
+        command = f"sudo -H {ask} su -l root -c {_RUN_AS_LOGIN}"
+    elif become.method == "su" and (become.executable or become.flags):
+        executable = become.executable or "su"
+        found = b"assword:"
+        if become.password and re.match(r"(?:/\S*/)?sudo ", executable):
+            executable, found = executable.replace("sudo ", f"sudo {ask} ", 1), prompt.encode()
+        command = f"{executable} {become.flags} root -c {_RUN_AS_LOGIN}"
+    elif become.method == "su":
+        command, found = 'su -s /bin/sh -c "$run" root', b"assword:"
+    elif become.executable or become.flags:
+        flags = _drop_non_interactive(become.flags) if become.password else become.flags
+        command = f"{become.executable or 'sudo'} {ask} {flags or '-H'} -u root /bin/sh -c {_RUN_AS_LOGIN}"
+        # What else prompts must not get the program in reply.
+        found = found or b"assword for "
+    else:
+        command = f'sudo -H {ask} -- /bin/sh -c "$run"'
+    return BecomeCommand(command=command, prompt=found, password=become.password)
+
+
+def _drop_non_interactive(flags: str) -> str:
+    """Return flags of sudo without `-n`, as Ansible does if there is a password."""
+    words = [word for word in flags.split() if word not in ("-n", "--non-interactive")]
+    return " ".join(re.sub(r"^(-\w+)n(\w*)$|^(-)n(\w+)$", r"\1\2\3\4", word) for word in words)
 
 
 def find_refusal(text: str) -> Problem | None:

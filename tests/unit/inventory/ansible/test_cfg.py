@@ -24,7 +24,9 @@ try:
 except AgentError as error:
     print(json.dumps({"code": error.problem.code, "text": str(error.problem), "warnings": [p.code for p in warnings]}))
 else:
-    print(json.dumps({"users": {node.name: node.user for node in nodes}, "warnings": [p.code for p in warnings]}))
+    ways = {node.name: [node.become.method, node.become.executable, node.become.flags] for node in nodes if node.become}
+    users = {node.name: node.user for node in nodes}
+    print(json.dumps({"become": ways, "users": users, "warnings": [p.code for p in warnings]}))
 """
 
 
@@ -55,13 +57,17 @@ def load(site: Path, *sources: str, **environment: str) -> dict[str, Any]:
 
 
 def test_the_file_in_the_current_directory_sets_inventory_and_user(site: Path) -> None:
-    assert load(site) == {"users": {"n1": "site", "n2": "own"}, "warnings": []}
+    assert load(site) == {"become": {}, "users": {"n1": "site", "n2": "own"}, "warnings": []}
 
 
 def test_a_world_writable_directory_is_ignored_with_a_warning(site: Path) -> None:
     site.chmod(0o777)
 
-    assert load(site, "hosts") == {"users": {"n1": None, "n2": "own"}, "warnings": ["ansible-cfg-ignored"]}
+    assert load(site, "hosts") == {
+        "become": {},
+        "users": {"n1": None, "n2": "own"},
+        "warnings": ["ansible-cfg-ignored"],
+    }
     without = load(site)
     assert (without["code"], without["warnings"]) == ("inventory-missing", ["ansible-cfg-ignored"])
     assert load(site, ANSIBLE_CONFIG=str(site / "ansible.cfg"))["users"] == {"n1": "site", "n2": "own"}
@@ -75,6 +81,20 @@ def test_the_environment_overrides_the_current_directory_and_that_the_home_direc
     (site / "ansible.cfg").unlink()
     assert load(site, "hosts")["users"]["n1"] == "home"
     assert load(site, ANSIBLE_INVENTORY="hosts")["users"]["n1"] == "home"
+
+
+@pytest.mark.field("06")
+def test_the_settings_for_becoming_root_are_used(site: Path) -> None:
+    with (site / "ansible.cfg").open("a", encoding="utf-8") as file:
+        file.write("[privilege_escalation]\nbecome_method = su\nbecome_exe = sudo su -\n")
+
+    assert load(site)["become"] == {"n1": ["su", "sudo su -", ""], "n2": ["su", "sudo su -", ""]}
+    assert load(site, ANSIBLE_BECOME_EXE="/opt/su", ANSIBLE_BECOME_FLAGS="-l")["become"]["n1"] == [
+        "su",
+        "/opt/su",
+        "-l",
+    ]
+    assert load(site, ANSIBLE_BECOME_METHOD="doas")["code"] == "inventory-variable-invalid"
 
 
 @pytest.mark.parametrize("text", ["remote_user = nobody\n", "[defaults]\nremote_port = ssh\n"])
