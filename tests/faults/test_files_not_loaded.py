@@ -50,7 +50,9 @@ def test_dockerd_runs_with_what_was_planned_though_systemd_had_not_read_it(site:
     with ExitStack() as stack:
         for node in nodes:
             stack.enter_context(_edited_since(node, site.registry.entry))
-        plan, ended = order.plan(), order.apply()
+        plan, refused = order.plan(), order.apply()
+        assert {refused.node(node.name)["code"] for node in nodes} == {"latent-edit"}
+        ended = order.apply("--accept-restart")
         for node in nodes:
             planned = plan.node(node.name)
             assert [file["path"] for file in planned["files"]] == [_DEFAULTS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
 import subprocess
 import threading
 import time
@@ -118,6 +119,20 @@ def test_a_proxys_password_stays_on_the_node(world: World) -> None:
     docker = docker_of(wire.decode_probe(raw))
     assert docker.environment == {"HTTP_PROXY": "http://***@proxy:3128", "no_proxy": "10.0.0.0/8"}
     assert docker.argv == ("sleep", "60")
+
+
+@pytest.mark.field("02")
+def test_a_file_that_changed_after_the_daemon_started_is_known(world: World) -> None:
+    world.file("/etc/docker/daemon.json").write_text("{}")
+    with subprocess.Popen(["sleep", "60"]) as daemon:
+        world.set("daemon.pid", f"{daemon.pid}\n")
+        raw = world.run(wire.probe_program([]))
+        daemon.kill()
+    assert docker_of(wire.decode_probe(raw)).changed_files == ()
+    stopped = docker_of(probe(world))
+    assert stopped.changed_files is None
+    later = re.sub(rb"changed \d+", b"changed 9999999999", raw)
+    assert "/etc/docker/daemon.json" in (docker_of(wire.decode_probe(later)).changed_files or ())
 
 
 def test_a_node_without_docker_says_what_else_it_has(world: World) -> None:

@@ -214,7 +214,7 @@ ForceConflicts = Annotated[
     bool, build_option(Panel.SECRET, "--force-conflicts", "Overwrite fields of the secret that other programs manage.")
 ]
 AcceptRestart = Annotated[
-    bool, build_option(Panel.RUN, "--accept-restart", "Allow a restart to stop containers that nothing starts again.")
+    bool, build_option(Panel.RUN, "--accept-restart", "Allow a restart to stop containers, or to apply unread edits.")
 ]
 Drain = Annotated[
     bool,

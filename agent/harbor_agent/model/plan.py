@@ -85,6 +85,7 @@ class Plan:
 
     `changes` are in an order in which every prefix leaves a node that boots. `owned_entries` and `created_files` go
     into the record: what this tool may later remove. `containers_seen` says whether the runtime listed its containers;
+    `latent_edits` describes edits of somebody else that the running daemon has not read and that a restart applies;
     `warnings` stop nothing.
     """
 
@@ -96,6 +97,7 @@ class Plan:
     owned_entries: tuple[str, ...] = ()
     created_files: tuple[str, ...] = ()
     containers_seen: bool = True
+    latent_edits: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     @property

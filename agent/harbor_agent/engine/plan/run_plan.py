@@ -101,7 +101,7 @@ def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, 
 
 
 def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:
-    """Refuse every node whose restart would stop containers that nothing starts again."""
+    """Refuse every node whose restart needs the operator's consent."""
     return replace(run_plan, nodes=tuple(refuse_unconsented(planned) for planned in run_plan.nodes))
 
 
@@ -119,7 +119,7 @@ def require_drain(run_plan: RunPlan) -> RunPlan:
 
 
 def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
-    """Refuse the node if its restart would stop containers that nothing starts again."""
+    """Refuse the node if its restart needs the operator's consent."""
     problem = _find_objection(planned)
     return refuse_node(planned, problem) if problem else planned
 

@@ -45,6 +45,7 @@ report_unit() {
   printf 'runtime %s %s\n' "$1" "$unit"
   printf '%s\n' "$unit_facts" | grep -v '^ExecStart=' | block "$1" unit
   [ "$main_pid" != 0 ] || return 0
+  started_at | block "$1" started
   if [ -r "/proc/$main_pid/cmdline" ]; then block "$1" argv <"/proc/$main_pid/cmdline"; fi
   if [ -r "/proc/$main_pid/environ" ]; then
     # A proxy's password stays on the node.
@@ -53,6 +54,14 @@ report_unit() {
   else
     printf 'unreadable process-unreadable %s\n' "/proc/$main_pid/environ"
   fi
+}
+
+# When the main process started, in seconds since 1970: proc(5), field 22 of stat, and the time of the boot.
+started_at() {
+  ticks=$(sed 's/.*) //' "/proc/$main_pid/stat" | cut -d ' ' -f 20)
+  booted=$(sed -n 's/^btime //p' /proc/stat)
+  hertz=$(getconf CLK_TCK) || hertz=100
+  [ -n "$ticks" ] && [ -n "$booted" ] && printf '%s\n' "$((booted + ticks / hertz))"
 }
 
 # Adds the paths of the unit file and of all its drop-ins.
@@ -134,8 +143,10 @@ add_environment_files() {
 }
 
 report_files() {
-  with_paths stat -c '%f %u %g %s %n' -- 2>/dev/null | while read -r mode uid gid size path; do
+  with_paths stat -c '%f %u %g %s %Z %n' -- 2>/dev/null | while read -r mode uid gid size changed path; do
     printf 'file %s %s %s %s\n' "$mode" "$uid" "$gid" "$path"
+    if [ -L "$path" ]; then changed=$(stat -L -c %Z -- "$path"); fi
+    if [ -f "$path" ]; then printf 'changed %s\n' "$changed"; fi
     if [ -L "$path" ]; then readlink "$path" | block link; fi
     [ -f "$path" ] || continue
     report_content "$path" "$size"

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
-from harbor_agent.node.wire.framing import refuse
+from harbor_agent.node.wire.framing import number, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# In seconds: a start is known to the second only, and a file may be written right before it.
+_START_TOLERANCE = 2
 _VERSION = re.compile(r"version ([^\s,]+)")
 
 
-def decode_docker(unit: str, blocks: Mapping[str, bytes]) -> tuple[DockerState, tuple[Problem, ...]]:
-    """Read what docker/probe.sh printed, and why the daemon's part is missing, if it is. Raises WireError."""
+def decode_docker(
+    unit: str, blocks: Mapping[str, bytes], changed: Mapping[str, int]
+) -> tuple[DockerState, tuple[Problem, ...]]:
+    """Read what docker/probe.sh printed, and why the daemon's part is missing, if it is.
+
+    `changed` is the ctime of each file, in seconds since 1970. Raises WireError.
+    """
     silent = _text(blocks, "silent").strip()
     problem = Problem(code="docker-silent", message=f"dockerd did not answer: {silent}")
-    return _build_state(unit, blocks), (problem,) if silent else ()
+    state = replace(_build_state(unit, blocks), changed_files=_find_changed_files(blocks, changed))
+    return state, (problem,) if silent else ()
+
+
+def _find_changed_files(blocks: Mapping[str, bytes], changed: Mapping[str, int]) -> tuple[str, ...] | None:
+    started = _text(blocks, "started").strip()
+    if not started:
+        return None
+    latest = number(started) + _START_TOLERANCE
+    return tuple(path for path, seconds in changed.items() if seconds > latest)
 
 
 def _build_state(unit: str, blocks: Mapping[str, bytes]) -> DockerState:

@@ -62,6 +62,7 @@ class _Document:
     blocks: dict[str, bytes] = field(default_factory=dict)
     files: dict[str, FileState] = field(default_factory=dict)
     last_file: str = ""
+    changed: dict[str, int] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     installed: list[str] = field(default_factory=list)
     sockets: dict[str, str] = field(default_factory=dict)
@@ -89,7 +90,7 @@ class _Document:
         problems = list(self.unreadable)
         runtimes = []
         for name, unit in self.units.items():
-            runtime, unknown = RUNTIMES[name].decode(unit, self.blocks_of(name))
+            runtime, unknown = RUNTIMES[name].decode(unit, self.blocks_of(name), self.changed)
             runtimes.append(runtime)
             problems += unknown
         records = {}
@@ -116,6 +117,8 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
             document.words[keyword] = rest
         case "file":
             _read_file(document, rest)
+        case "changed":
+            document.changed[document.last_file] = number(rest)
         case "absent":
             document.files[rest] = FileState(path=rest)
         case "unreadable":

@@ -19,13 +19,14 @@ class RuntimeParts:
     """One runtime's texts in node/programs, and the decoder of what its probe printed.
 
     `transaction` are the functions that transaction.sh calls, `pull` is a program of its own. `decode` takes the name
-    of the unit and the blocks by name, and also returns what could not be read. Raises WireError.
+    of the unit, the blocks by name and the ctime of each file, and also returns what could not be read. Raises
+    WireError.
     """
 
     probe: str
     transaction: tuple[str, ...]
     pull: str
-    decode: Callable[[str, Mapping[str, bytes]], tuple[DockerState, tuple[Problem, ...]]]
+    decode: Callable[[str, Mapping[str, bytes], Mapping[str, int]], tuple[DockerState, tuple[Problem, ...]]]
 
 
 # The runtime of a transaction that names none: older builds knew only one.

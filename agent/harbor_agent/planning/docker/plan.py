@@ -12,6 +12,7 @@ from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
 from harbor_agent.planning.docker.checks.entries import find_entry_fault, names_entry
+from harbor_agent.planning.docker.checks.latent import find_latent_edits
 from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.edits.removal import remove_entries
 from harbor_agent.planning.docker.edits.repair import repair
@@ -275,5 +276,6 @@ class _Planner:
             owned_entries=tuple(dict.fromkeys(owned)),
             created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
             containers_seen=are_containers_listed(self.state),
+            latent_edits=find_latent_edits(self.state, self.before),
             warnings=tuple(self.notes),
         )

@@ -11,6 +11,7 @@ from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusa
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.action import action_for, not_running
+from harbor_agent.planning.docker.checks.latent import find_latent_edits
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.in_effect import summarize
 from harbor_agent.planning.docker.live_restore import are_containers_listed, find_disruption
@@ -90,6 +91,7 @@ def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[Fi
         route=Route.NONE,
         reason=reason,
         containers_seen=are_containers_listed(state),
+        latent_edits=find_latent_edits(state, before),
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
     )

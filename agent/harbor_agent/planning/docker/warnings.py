@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
 from harbor_agent.planning.docker.action import not_running
+from harbor_agent.planning.docker.checks.latent import find_changed_files
 from harbor_agent.planning.docker.matching import LOOPBACK, as_matched, covering, near_misses
 from harbor_agent.planning.docker.state import docker_version, find_docker, find_record
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # A file full of nonsense is told of, not listed.
 _MOST_OF_A_KIND = 10
 _MEND = "delete it, or mend it: then it counts from the next restart on"
+_CHECK_EDIT = "find out who changed it, and check that dockerd starts with it: the next restart applies it"
 _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
@@ -125,6 +127,9 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
     if docker.unit.need_daemon_reload:
         message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
         yield Problem(code="daemon-reload-pending", message=message, hint=_READ_THEM)
+    for path in find_changed_files(state, effective):
+        message = f"{path} changed after dockerd started: the running dockerd has not read it, or only by a reload"
+        yield Problem(code="latent-edit", message=message, hint=_CHECK_EDIT)
     loaded = {_merged(path) for path in docker.unit.drop_in_paths}
     unseen = loaded - {_merged(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
     for path in sorted(unseen):

@@ -14,9 +14,28 @@ _KEEPS_RUNNING = frozenset({LiveRestore.ON, LiveRestore.PLANNED})
 
 
 def find_objection_to_restart(plan: Plan) -> Problem | None:
-    """Return why a restart needs consent: it stops containers that are not started again, or that were not listed."""
+    """Return why a restart needs consent, None if it does not.
+
+    It applies edits that the running daemon has not read, or it stops containers that are not started again, or that
+    were not listed.
+    """
+    if plan.activation.action is not Action.RESTART:
+        return None
+    containers = _find_objection_of_containers(plan)
+    if not plan.latent_edits:
+        return containers
+    message = f"the restart would also apply edits that the running daemon has not read: {'; '.join(plan.latent_edits)}"
+    return Problem(
+        code="latent-edit",
+        message=f"{message}; {containers.message}" if containers else message,
+        hint="check that the daemon starts with these edits, because a rollback does not undo them; then add"
+        " --accept-restart",
+    )
+
+
+def _find_objection_of_containers(plan: Plan) -> Problem | None:
     activation = plan.activation
-    if activation.action is not Action.RESTART or activation.live_restore in _KEEPS_RUNNING:
+    if activation.live_restore in _KEEPS_RUNNING:
         return None
     if not plan.containers_seen:
         return Problem(
