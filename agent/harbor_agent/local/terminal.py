@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import termios
 import time
 from contextlib import contextmanager
 from threading import Event, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harbor_agent.model.sensitive import Sensitive
 
@@ -70,19 +71,31 @@ def _open_terminal() -> Iterator[int | None]:
 
 @contextmanager
 def _set_echo(terminal: int, *, echo: bool) -> Iterator[None]:
-    """Turn echo off unless `echo` is set; restore it at the end, and print the line end that was not echoed."""
+    """Turn echo off unless `echo` is set; restore it at the end, and print the line end that was not echoed.
+
+    The question may be asked in a thread, and the program may end before that thread has seen it: echo is then
+    restored when the interpreter exits.
+    """
     before = termios.tcgetattr(terminal)
     if echo:
         yield
         return
     changed = termios.tcgetattr(terminal)
     changed[3] &= ~termios.ECHO
+    atexit.register(_restore_at_exit, before)
     termios.tcsetattr(terminal, termios.TCSAFLUSH, changed)
     try:
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        atexit.unregister(_restore_at_exit)
         os.write(terminal, b"\n")
+
+
+def _restore_at_exit(before: list[Any]) -> None:
+    with _open_terminal() as terminal:
+        if terminal is not None:
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def _read_line(terminal: int, stopping: Event) -> Sensitive | None:
