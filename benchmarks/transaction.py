@@ -73,12 +73,12 @@ def report(node: LabNode, rounds: int) -> None:
 
 def timed_change(node: LabNode, entry: str) -> tuple[Action, float]:
     """Have the node trust `entry` too; return how, and how many seconds that took there."""
-    state = wire.decode_probe(carry_out(node, wire.probe_program([])))
+    state = wire.decode_probe(carry_out(node, wire.build_probe_program([])))
     plan = plan_node(node.name, state, DesiredState(present=(Address.parse(entry),)), load_templates())
     assert isinstance(plan, Plan), plan.problem
     name = entry.partition(".")[0]
     record = wire.encode_record(Record(run_id=name, entries=plan.owned_entries))
-    printed = carry_out(node, wire.begin_program(plan, transaction=name, record=record, deadline=60))
+    printed = carry_out(node, wire.build_begin_program(plan, transaction=name, record=record, deadline=60))
     ended = wire.decode_report(printed)
     assert ended.phase is TransactionPhase.COMMITTED, ended
     wait_until(

@@ -32,7 +32,7 @@ def apply_to(hosts: Hosts, registry: str) -> None:
     transport = SshTransport(forks=4, known_hosts=[hosts.home / ".ssh/known_hosts"])
     address = Address.parse(registry)
     names = {name: root for root, name in hosts.roots.items()}
-    for name, stdout in _run(transport, hosts, list(names), wire.probe_program([registry])):
+    for name, stdout in _run(transport, hosts, list(names), wire.build_probe_program([registry])):
         plan = plan_node(name, wire.decode_probe(stdout), DesiredState(present=(address,)), load_templates())
         assert isinstance(plan, Plan), plan.problem
         _carry_out(names[name], plan, address)

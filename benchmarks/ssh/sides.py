@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.ssh.applied import SAME_FILE
-from harbor_agent.node.wire.programs import probe_program
+from harbor_agent.node.wire.programs import build_probe_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +178,7 @@ def _ours(work: Work, command: str, *options: str) -> list[str]:
 
 def _script(python: str, name: str, work: Work) -> list[str]:
     home = work.hosts.home
-    (home / "program.sh").write_bytes(f"set -- {REGISTRY}; ".encode() + probe_program([]).stdin)
+    (home / "program.sh").write_bytes(f"set -- {REGISTRY}; ".encode() + build_probe_program([]).stdin)
     return [python, str(HERE / name), str(home), str(work.port), str(work.forks), *work.addresses]
 
 

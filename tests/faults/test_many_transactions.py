@@ -35,7 +35,7 @@ def test_a_hundred_changes_leave_five_backups_and_nothing_else(site: FaultSite) 
     absent = FileState(path=_FILE)
     for number, (before, after) in enumerate(zip([absent, *written], [*written, absent], strict=True), start=1):
         change = FileChange(before=before, after=after, reason="the test's")
-        program = wire.begin_program(
+        program = wire.build_begin_program(
             Plan(
                 node=node.name,
                 activation=Activation(runtime="docker", unit="docker.service"),

@@ -39,7 +39,7 @@ def stand_in(world: World, name: str, *arguments: str, prefix: tuple[str, ...] =
 
 
 def probe(world: World) -> NodeState:
-    return wire.decode_probe(world.run(wire.probe_program([])))
+    return wire.decode_probe(world.run(wire.build_probe_program([])))
 
 
 def test_a_node_without_kubelet_has_none(world: World) -> None:

@@ -44,7 +44,7 @@ BEFORE = '{"debug": true}\n'
 
 
 def probe(world: World) -> NodeState:
-    return wire.decode_probe(world.run(wire.probe_program([])))
+    return wire.decode_probe(world.run(wire.build_probe_program([])))
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def test_the_record_and_the_files_from_before_are_read(committed: World) -> None
     assert (state.pending_transaction, state.unreadable) == (None, ())
     assert state.records["docker"].run_id == RUN
     assert state.records["docker"].entries == (ENTRY,)
-    snapshot = wire.decode_snapshot(committed.run(wire.snapshot_program("last")))
+    snapshot = wire.decode_snapshot(committed.run(wire.build_snapshot_program("last")))
     assert (snapshot.transaction, snapshot.runtime) == (RUN, "docker")
     assert {file.path: file.state.content for file in snapshot.files} == {DAEMON_JSON: BEFORE.encode(), DROP_IN: None}
-    pristine = wire.decode_snapshot(committed.run(wire.snapshot_program("pristine")))
+    pristine = wire.decode_snapshot(committed.run(wire.build_snapshot_program("pristine")))
     assert {file.path for file in pristine.files} == {DAEMON_JSON, DROP_IN}
 
 

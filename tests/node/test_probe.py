@@ -28,7 +28,7 @@ DROP_INS = "/etc/systemd/system/docker.service.d"
 
 
 def probe(world: World, *entries: str) -> NodeState:
-    return wire.decode_probe(world.run(wire.probe_program(entries)))
+    return wire.decode_probe(world.run(wire.build_probe_program(entries)))
 
 
 def test_files_are_reported_with_everything_that_matters(world: World) -> None:
@@ -114,7 +114,7 @@ def test_a_proxys_password_stays_on_the_node(world: World) -> None:
     environment = {"HTTP_PROXY": "http://user:hunter2@proxy:3128", "no_proxy": "10.0.0.0/8", "SECRET": "x"}
     with subprocess.Popen(["sleep", "60"], env={**environment, "PATH": os.environ["PATH"]}) as daemon:
         world.set("daemon.pid", f"{daemon.pid}\n")
-        raw = world.run(wire.probe_program([]))
+        raw = world.run(wire.build_probe_program([]))
         daemon.kill()
     docker = docker_of(wire.decode_probe(raw))
     assert docker.environment == {"HTTP_PROXY": "http://***@proxy:3128", "no_proxy": "10.0.0.0/8"}
@@ -126,7 +126,7 @@ def test_a_file_that_changed_after_the_daemon_started_is_known(world: World) -> 
     world.file("/etc/docker/daemon.json").write_text("{}")
     with subprocess.Popen(["sleep", "60"]) as daemon:
         world.set("daemon.pid", f"{daemon.pid}\n")
-        raw = world.run(wire.probe_program([]))
+        raw = world.run(wire.build_probe_program([]))
         daemon.kill()
     assert docker_of(wire.decode_probe(raw)).changed_files == ()
     stopped = docker_of(probe(world))
@@ -196,12 +196,12 @@ def test_what_does_not_answer_costs_little_and_is_named(world: World) -> None:
 
 
 def test_noise_of_a_login_shell_is_ignored(world: World) -> None:
-    raw = world.run(wire.probe_program([]))
+    raw = world.run(wire.build_probe_program([]))
     assert wire.decode_probe(b"Welcome!\nno line feed" + raw + b"\nlogout\n") == wire.decode_probe(raw)
 
 
 def test_a_truncated_answer_is_an_error_wherever_it_is_cut(world: World) -> None:
-    raw = world.run(wire.probe_program([]))
+    raw = world.run(wire.build_probe_program([]))
     end = raw.index(b"harbor-agent/probe/1 end")
     for length in range(0, end, 97):
         with pytest.raises(wire.WireError):

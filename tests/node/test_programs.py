@@ -32,9 +32,9 @@ _PLAN = Plan(
     activation=activation(Action.RELOAD),
 )
 _PROGRAMS = {
-    "probe": wire.probe_program(["10.99.0.1:5000"]),
-    "begin": wire.begin_program(_PLAN, transaction="run-1", record=b"{}", deadline=5),
-    "pull": wire.pull_program("docker", "h/p:1", Credentials(username="u", password=Sensitive("hunter2")), "h"),
+    "probe": wire.build_probe_program(["10.99.0.1:5000"]),
+    "begin": wire.build_begin_program(_PLAN, transaction="run-1", record=b"{}", deadline=5),
+    "pull": wire.build_pull_program("docker", "h/p:1", Credentials(username="u", password=Sensitive("hunter2")), "h"),
 }
 
 

@@ -23,7 +23,7 @@ LOGIN = Credentials(username="robot$k8s", password=Sensitive("hunter2 'quoted' $
 
 
 def pull(world: World, credentials: Credentials | None = None, seconds: float = 20) -> PullReport:
-    program = wire.pull_program("docker", IMAGE, credentials, "10.99.0.1:5000", timeout=seconds)
+    program = wire.build_pull_program("docker", IMAGE, credentials, "10.99.0.1:5000", timeout=seconds)
     return wire.decode_pull(world.run(program))
 
 

@@ -26,11 +26,11 @@ FILE = "/var/lib/harbor-agent/record/docker.json"
 
 
 def write(world: World, record: Record) -> object:
-    return wire.decode_recorded(world.run(wire.record_program(record, "docker")))
+    return wire.decode_recorded(world.run(wire.build_record_program(record, "docker")))
 
 
 def remembered(world: World) -> Record | None:
-    return wire.decode_probe(world.run(wire.probe_program([]))).records.get("docker")
+    return wire.decode_probe(world.run(wire.build_probe_program([]))).records.get("docker")
 
 
 def test_it_is_written_for_root_only_and_may_be_repeated(world: World) -> None:

@@ -29,7 +29,7 @@ STATE = "/var/lib/harbor-agent"
 
 
 def history(world: World, what: str) -> Snapshot:
-    return wire.decode_snapshot(world.run(wire.snapshot_program(what)))
+    return wire.decode_snapshot(world.run(wire.build_snapshot_program(what)))
 
 
 def objection(world: World, what: str) -> tuple[str, str]:
@@ -241,7 +241,7 @@ def test_without_root_it_says_so(world: World) -> None:
 
 def test_a_truncated_program_does_nothing(shell: str, tmp_path: Path) -> None:
     """Every tool that it could start would leave a trace: the only PATH is a folder of tracers."""
-    program = wire.snapshot_program("last")
+    program = wire.build_snapshot_program("last")
     trace = tmp_path / "trace"
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -261,8 +261,8 @@ def test_a_truncated_program_does_nothing(shell: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["", "../x", "a b", ".", "$(id)", "x" * 65, "run-1\n"])
 def test_what_is_no_plain_word_is_not_asked_for(what: str) -> None:
-    with pytest.raises(ValueError, match="neither a transaction id"):
-        wire.snapshot_program(what)
+    with pytest.raises(ValueError, match="neither a transaction ID"):
+        wire.build_snapshot_program(what)
 
 
 @given(noise=st.binary())

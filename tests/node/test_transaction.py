@@ -45,7 +45,7 @@ def test_a_change_is_committed_and_recorded(world: World) -> None:
     assert world.file(DROP_IN).read_text() == OPTIONS
     assert world.file(DROP_IN).stat().st_mode & 0o7777 == 0o644
     assert world.live() == {ENTRY}
-    state = wire.decode_probe(world.run(wire.probe_program([])))
+    state = wire.decode_probe(world.run(wire.build_probe_program([])))
     assert state.records["docker"] == Record(run_id="run-1", entries=(ENTRY,))
     assert state.pending_transaction is None
     assert world.file("/var/lib/harbor-agent").stat().st_mode & 0o77 == 0
@@ -159,7 +159,7 @@ def test_an_old_configuration_that_does_not_start_either_is_not_called_rolled_ba
 def test_a_container_that_is_gone_is_reported(world: World) -> None:
     world.set("containers", "c1 no no /one-off\n")
     plan = restart_plan(world)
-    program = wire.begin_program(plan, transaction="run-1", record=b"{}", deadline=3)
+    program = wire.build_begin_program(plan, transaction="run-1", record=b"{}", deadline=3)
     # The daemon loses it at the restart, as one without live-restore does.
     world.replace("docker", 'case "$*" in *restarting*) exit 0 ;; esac')
     report = wire.decode_report(world.run(program))

@@ -132,7 +132,7 @@ def stuck(world: World) -> World:
 
 
 def test_what_could_not_be_taken_back_is_pending_for_the_probe_and_the_next_change(stuck: World) -> None:
-    assert wire.decode_probe(stuck.run(wire.probe_program([]))).pending_transaction == "run-1"
+    assert wire.decode_probe(stuck.run(wire.build_probe_program([]))).pending_transaction == "run-1"
     other = begin(stuck, reload_plan(stuck, "{}"), "run-2")
     assert (other.phase, other.code) == (TransactionPhase.REFUSED, "transaction-pending")
     assert "run-1" in other.detail
@@ -141,14 +141,14 @@ def test_what_could_not_be_taken_back_is_pending_for_the_probe_and_the_next_chan
 def test_what_could_not_be_taken_back_is_taken_back_once_that_is_possible(stuck: World) -> None:
     assert roll_back(stuck).phase is TransactionPhase.ROLLBACK_FAILED
     stuck.wait_until_unlocked()
-    assert wire.decode_probe(stuck.run(wire.probe_program([]))).pending_transaction == "run-1"
+    assert wire.decode_probe(stuck.run(wire.build_probe_program([]))).pending_transaction == "run-1"
     stuck.file(OUT_OF_REACH).rename(stuck.file(BACKUP))
     (stuck.state / "reload-fails").unlink()
     stuck.replace("systemctl", "")
     assert roll_back(stuck).phase is TransactionPhase.ROLLED_BACK
     assert stuck.file(DAEMON_JSON).read_text() == "{}\n"
     assert_no_leftovers(stuck)
-    assert wire.decode_probe(stuck.run(wire.probe_program([]))).pending_transaction is None
+    assert wire.decode_probe(stuck.run(wire.build_probe_program([]))).pending_transaction is None
     plan = reload_plan(stuck, f'{{"insecure-registries":["{ENTRY}"]}}\n')
     assert begin(stuck, plan, "run-2").phase is TransactionPhase.COMMITTED
 
@@ -159,7 +159,7 @@ def test_where_only_the_daemon_did_not_come_back_nothing_is_pending(world: World
     (folder / "00-broken.conf").write_text("[Service]\nEnvironment=X= --dies\n")
     assert begin(world, restart_plan(world)).phase is TransactionPhase.ROLLBACK_FAILED
     assert_no_leftovers(world)
-    assert wire.decode_probe(world.run(wire.probe_program([]))).pending_transaction is None
+    assert wire.decode_probe(world.run(wire.build_probe_program([]))).pending_transaction is None
     (folder / "00-broken.conf").unlink()
     world.execute(RESTART.split())
     assert begin(world, restart_plan(world), "run-2").phase is TransactionPhase.COMMITTED

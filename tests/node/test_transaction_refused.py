@@ -89,7 +89,7 @@ def test_a_transaction_that_was_broken_off_must_be_taken_back_first(world: World
     world.set("kill-at", "swapped-1")
     world.set("no-stop-post", "")
     begin(world, restart_plan(world))
-    assert wire.decode_probe(world.run(wire.probe_program([]))).pending_transaction == "run-1"
+    assert wire.decode_probe(world.run(wire.build_probe_program([]))).pending_transaction == "run-1"
     assert (status(world).phase, status(world).code) == (TransactionPhase.RUNNING, "transaction-interrupted")
     other = begin(world, restart_plan(world), "run-2")
     assert (other.phase, other.code) == (TransactionPhase.REFUSED, "transaction-pending")

@@ -101,7 +101,7 @@ def test_content_travels_outside_the_arguments(content: bytes, mode: int) -> Non
     after = FileState(path="/etc/x", kind=FileKind.REGULAR, content=content, mode=mode)
     change = FileChange(before=FileState(path="/etc/x"), after=after, reason="a test")
     plan = Plan(node="n", reason="a test", changes=(change,), activation=activation())
-    program = wire.begin_program(plan, transaction="run-1", record=b"", deadline=0.5)
+    program = wire.build_begin_program(plan, transaction="run-1", record=b"", deadline=0.5)
     assert f"PAYLOAD_CONTENT_1='{_encoded(content)}'\n".encode() in program.stdin
     assert program.arguments == ("begin", "run-1")
 
@@ -110,20 +110,20 @@ def test_content_travels_outside_the_arguments(content: bytes, mode: int) -> Non
 def test_a_path_that_could_be_misread_is_no_plan(path: str) -> None:
     change = FileChange(before=FileState(path=path), after=FileState(path=path), reason="a test")
     plan = Plan(node="n", reason="a test", changes=(change,), activation=activation())
-    with pytest.raises(ValueError, match="no absolute path"):
-        wire.begin_program(plan, transaction="run-1", record=b"", deadline=1)
+    with pytest.raises(ValueError, match="not an absolute path"):
+        wire.build_begin_program(plan, transaction="run-1", record=b"", deadline=1)
 
 
 @pytest.mark.parametrize("transaction", ["", "../x", "a b", ".", "$(id)", "x" * 65])
 def test_an_id_that_is_no_plain_word_is_refused(transaction: str) -> None:
-    with pytest.raises(ValueError, match="no transaction id"):
-        wire.status_program(transaction)
+    with pytest.raises(ValueError, match="not a transaction ID"):
+        wire.build_status_program(transaction)
 
 
 @pytest.mark.parametrize("image", ["", "-v", "a b", "h/p:1;id", "--config"])
 def test_an_image_that_is_none_is_refused(image: str) -> None:
-    with pytest.raises(ValueError, match="no image name"):
-        wire.pull_program("docker", image, None, "h")
+    with pytest.raises(ValueError, match="not an image name"):
+        wire.build_pull_program("docker", image, None, "h")
 
 
 @given(verdict=st.sampled_from(PullVerdict), detail=_TEXTS)

@@ -74,16 +74,16 @@ def reload_plan(world: World, text: str) -> Plan:
 def begin(world: World, plan: Plan, transaction: str = "run-1", deadline: float = 3) -> TransactionReport:
     record = wire.encode_record(Record(run_id=transaction, entries=(ENTRY,)))
     return wire.decode_report(
-        world.run(wire.begin_program(plan, transaction=transaction, record=record, deadline=deadline))
+        world.run(wire.build_begin_program(plan, transaction=transaction, record=record, deadline=deadline))
     )
 
 
 def status(world: World, transaction: str = "run-1") -> TransactionReport:
-    return wire.decode_report(world.run(wire.status_program(transaction)))
+    return wire.decode_report(world.run(wire.build_status_program(transaction)))
 
 
 def roll_back(world: World, transaction: str = "run-1") -> TransactionReport:
-    return wire.decode_report(world.run(wire.rollback_program(transaction)))
+    return wire.decode_report(world.run(wire.build_rollback_program(transaction)))
 
 
 def assert_no_leftovers(world: World) -> None:

@@ -42,7 +42,7 @@ class Address:
 
     @property
     def needs_node_change(self) -> bool:
-        """Whether a node must be told to speak plain HTTP to it."""
+        """Whether a node needs an entry to speak plain HTTP to it."""
         return self.scheme == "http" and not self.is_docker_hub
 
     @property

@@ -10,9 +10,9 @@ _RESTARTED_BY_DOCKER = frozenset({"always", "unless-stopped"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
-    """What `systemctl show` says of the unit; every other text is "" without systemd.
+    """A systemd unit as `systemctl show` prints it; every text but the name is "" without systemd.
 
-    `fragment_path` and `drop_in_paths` are what systemd has loaded, in its order.
+    `fragment_path` and `drop_in_paths` are the files that systemd has loaded, in its order.
     """
 
     name: str

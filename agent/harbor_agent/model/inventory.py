@@ -1,4 +1,4 @@
-"""The nodes that an inventory names, and how each is reached."""
+"""The nodes of an inventory, and how to reach them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.sensitive import Sensitive
 
-# The inventory variables of this tool. Others that start with `harbor_` belong to somebody else.
+# The inventory variables of this tool; other tools may use further ones that start with `harbor_`.
 REGISTRIES = "harbor_registries"
 ROUTE = "harbor_route"
 RUNTIME = "harbor_runtime"
@@ -21,7 +21,7 @@ SSH_PORT = 22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultSources:
-    """Where the passwords of ansible-vault come from, beyond what ansible.cfg names.
+    """The sources of ansible-vault passwords, in addition to those in ansible.cfg.
 
     `ids` are `LABEL@SOURCE` or `SOURCE`, a source being a file, a script that prints the password, or `prompt`.
     """
@@ -33,7 +33,7 @@ class VaultSources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Become:
-    """How to become root on a node where the login user is not.
+    """The way to become root on a node whose login user is not root.
 
     `sudosu` is the method of community.general: `sudo su -l`. `executable` and `flags` are shell words that replace
     those of sudo and su, as `ansible_become_exe` and `ansible_become_flags` do; "" leaves them to the method.
@@ -50,10 +50,10 @@ class Become:
 class Node:
     """One machine of the inventory.
 
-    `name` is the inventory's name, `aliases` other names of the same machine. `address` is what is
-    connected to. `variables` holds this tool's own inventory variables (templated), and what looks like one of
-    them mistyped (as it is); everything about the connection is a field of its own, and `None` leaves it to ssh
-    configuration. `skip_reason` is the value of `harbor_skip`.
+    `name` is the inventory's name, `aliases` other names of the same machine. `address` is the one to connect to.
+    `variables` are this tool's inventory variables (templated), and any that seem to be misspelled (as they are).
+    Everything about the connection has a field; `None` leaves it to ssh's configuration. `skip_reason` is the value of
+    `harbor_skip`.
     """
 
     name: str

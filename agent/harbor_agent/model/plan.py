@@ -1,4 +1,4 @@
-"""What would be done on a node, as a value: planning makes it, a transaction carries it out."""
+"""The changes for a node as a value: planning makes it, a transaction carries it out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What the daemon is told after the files changed, cheapest first."""
+    """The action on the daemon after its files changed, the least disruptive one first."""
 
     NONE = "none"
     RELOAD = "reload"
@@ -21,7 +21,7 @@ class Action(StrEnum):
 
 
 class Route(StrEnum):
-    """Where on the node the setting goes."""
+    """The kind of file that gets the setting."""
 
     NONE = "none"
     DROP_IN = "drop-in"
@@ -31,11 +31,11 @@ class Route(StrEnum):
 
 
 class LiveRestore(StrEnum):
-    """How containers fare in a restart of the daemon.
+    """The effect of live-restore on a restart of the daemon.
 
-    NONE: those that run stop, and live-restore could not change that; so too where nothing is restarted. ON: the daemon
-    keeps them running by itself. POSSIBLE: they stop, and `--live-restore` would keep them running. PLANNED: it is
-    switched on right before, by a reload.
+    NONE: running containers stop and live-restore cannot change that, or nothing is restarted. ON: live-restore is on
+    and keeps them running. POSSIBLE: they stop, and `--live-restore` would keep them running. PLANNED: a reload before
+    the restart switches it on.
     """
 
     NONE = "none"
@@ -46,7 +46,7 @@ class LiveRestore(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
-    """One file, before and after; `after.kind` ABSENT means the file goes. `reason` is one clause."""
+    """The change of one file; `after.kind` ABSENT means that the file is deleted. `reason` is one clause."""
 
     before: FileState
     after: FileState
@@ -54,7 +54,7 @@ class FileChange:
 
     @property
     def path(self) -> str:
-        """The path that changes."""
+        """The path of the file."""
         return self.after.path
 
 

@@ -1,4 +1,4 @@
-"""What the operator asked for."""
+"""The request of the operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KeyForm = Literal["kubesphere", "plain"]
 
 
 class RouteChoice(StrEnum):
-    """Where the operator wants the setting: decided per node, or forced."""
+    """The file for the setting: chosen for each node, or forced."""
 
     AUTO = "auto"
     DROP_IN = "drop-in"
@@ -30,7 +30,7 @@ class RuntimeChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A login at a registry, resolved and ready to use."""
+    """A login at a registry, ready to use."""
 
     username: str
     password: Sensitive
@@ -39,9 +39,9 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsSource:
-    """Where the login comes from: exactly one of the sources; read by the engine, not here.
+    """The source of a login, exactly one; the engine reads it.
 
-    `password` is one that was handed over on standard input.
+    `password` comes from standard input.
     """
 
     username: str = ""
@@ -54,7 +54,7 @@ class CredentialsSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretPolicy:
-    """The pull secret of one registry: its name, where it is wanted and who gets it attached.
+    """The pull secret of one registry: its name, its namespaces and the service accounts that use it.
 
     The namespaces are those of `harbor_agent.model.secret.Namespaces`.
     """
@@ -69,7 +69,7 @@ class SecretPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """One registry and what is wanted of it. `verify_image` is `repository[:tag]` without the address."""
+    """One registry and its desired state. `verify_image` is `repository[:tag]` without the address."""
 
     address: Address
     presence: Literal["present", "absent"] = "present"
@@ -80,9 +80,10 @@ class Registry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """How many nodes at a time. A `str` is a percentage such as "10%". `health_deadline` is in seconds.
+    """The sizes of waves and budgets; a `str` is a percentage such as "10%".
 
-    So long a daemon has to be well again after its change, and once more where it must be taken back.
+    `health_deadline` is the number of seconds in which a daemon must be healthy again after its change; a rollback has
+    as many once more.
     """
 
     canary: int = 1
@@ -95,7 +96,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftLimits:
-    """How much a correction may do by itself: nodes a run, and how many may have drifted at once.
+    """The limits of an automatic correction: nodes per run, and how many may have drifted at once.
 
     A `str` is a percentage of the nodes that have a record.
     """
@@ -106,7 +107,7 @@ class DriftLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Everything that was asked for, merged from defaults, file, inventory variables and flags."""
+    """The whole request, merged from defaults, file, inventory variables and flags."""
 
     registries: tuple[Registry, ...]
     route: RouteChoice = RouteChoice.AUTO
@@ -128,10 +129,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
-    """The registries that must be trusted and those that must not, and how far the planner may go.
+    """The registries that must be trusted and those that must not, and what the planner may do for that.
 
-    `repair` allows what revives dead settings or deletes somebody's key. `live_restore` asks that containers outlive a
-    restart, for which it may be switched on.
+    `repair` allows changes that activate settings without effect, or delete the key of another program. `live_restore`
+    asks that containers keep running through a restart, and allows to switch live-restore on.
     """
 
     present: tuple[Address, ...] = ()

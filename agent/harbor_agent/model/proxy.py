@@ -21,7 +21,7 @@ def is_exempt(host: str, port: int, no_proxy: str) -> bool:
 
     localhost and loopback addresses always do. `no_proxy` is a list of patterns separated by commas: `*`, a CIDR
     range, or an IP address or domain with an optional port. `example.com` exempts itself and its subdomains,
-    `.example.com` and `*.example.com` only subdomains. A pattern that is none of these exempts nothing.
+    `.example.com` and `*.example.com` only subdomains. Any other pattern exempts nothing.
     """
     ip = _parse_ip(host)
     if host == "localhost" or (ip is not None and ip.is_loopback):

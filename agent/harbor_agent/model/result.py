@@ -1,4 +1,4 @@
-"""What became of a node: one outcome type for plans and runs."""
+"""The results on nodes: one outcome type for plans and runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """How a node stands after a plan or a run."""
+    """The state of a node after a plan or a run."""
 
     UNCHANGED = "unchanged"
     PENDING = "change"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 class TransactionPhase(StrEnum):
-    """Where a transaction on a node stands; the last five are final."""
+    """The phase of a transaction on a node; all but RUNNING are final."""
 
     RUNNING = "running"
     COMMITTED = "committed"
@@ -40,10 +40,10 @@ class TransactionPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReport:
-    """What the node says of one transaction.
+    """A node's report on one transaction.
 
-    `step` is the last journalled step, `detail` what the node saw (an error line of dockerd, the file that
-    moved); `code` a stable problem code for anything but COMMITTED. `containers_lost` ran before and do not now.
+    `step` is the last step in its journal, `detail` the evidence (an error message of the daemon, the file that
+    changed); `code` is a problem code in every phase but COMMITTED. `containers_lost` ran before and no longer run.
     """
 
     transaction: str
@@ -55,10 +55,10 @@ class TransactionReport:
 
 
 class PullVerdict(StrEnum):
-    """How a pull by the node's own daemon went.
+    """The result of a pull by the node's own daemon.
 
-    INSECURE_REFUSED says that the change failed; so does CERTIFICATE_REFUSED where the change took the entry out that
-    had the daemon trust any certificate.
+    INSECURE_REFUSED means that the change failed; so does CERTIFICATE_REFUSED if the change removed the entry that made
+    the daemon accept any certificate.
     """
 
     PULLED = "pulled"
@@ -81,9 +81,10 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeResult:
-    """One node's line of a run report. `verified` is None where no proof was asked for; `seconds` is wall time.
+    """The result of a run on one node.
 
-    `containers_lost` are the names of those that ran before and do not now; `reason` tells them too.
+    `verified` says whether the node pulled the image (None: no image to verify with). `seconds` is wall time.
+    `containers_lost` names those that ran before and no longer run; `reason` names them too.
     """
 
     node: str

@@ -1,4 +1,4 @@
-"""What the controller knows of its runs: each node's end, corrections, and nodes in quarantine."""
+"""The controller's memory of its runs: the result of each node, corrections, and nodes in quarantine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harbor_agent.model.result import Outcome
 
 
 class RunKind(StrEnum):
-    """What a run was for: a person's wish, the way back, or what a timer may do by itself."""
+    """The purpose of a run: a person's request, a rollback, or an automatic correction."""
 
     APPLY = "apply"
     ROLLBACK = "rollback"
@@ -18,9 +18,9 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastNode:
-    """What became of one node in a past run. `outcome` is None as long as the run has not got that far.
+    """The result of one node in a past run; `outcome` is None until the run has reached the node.
 
-    `seconds` is wall time; `verified` is None where nothing was pulled.
+    `seconds` is wall time; `verified` says whether a pull succeeded (None: nothing was pulled).
     """
 
     node: str
@@ -35,17 +35,17 @@ class PastNode:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do here for whoever takes the run up."""
+        """Whether a run that resumes this one has nothing to do on the node."""
         return self.outcome in (Outcome.CHANGED, Outcome.UNCHANGED) and self.verified is not False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
-    """A run as the controller remembers it.
+    """A run in the history.
 
-    Times are ISO 8601 in UTC and for people; `ended` is None where it is under way or did not end by itself. `options`
-    is JSON, as a plan file keeps them. `rolls_back` is what a rollback was to take back, `resumes` the run that was
-    taken up. `config` and `config_digest` (SHA-256, hex) are "" where no settings file was read.
+    Times are ISO 8601 in UTC, for people; `ended` is None if the run is under way or was killed. `options` is JSON, as
+    in a plan file. `rolls_back` is the target of a rollback, `resumes` the run that this one resumed. `config` and
+    `config_digest` (SHA-256, hex) are "" if no settings file was read.
     """
 
     run_id: str
@@ -67,9 +67,9 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCorrection:
-    """A file as it was found when it was last corrected, and how long ago.
+    """A correction of a file: its content before, and how long ago it was.
 
-    `found` is its SHA-256 (hex) or "absent"; both it and `path` are "" where only the daemon was told again.
+    `found` is the SHA-256 (hex) or "absent"; `found` and `path` are "" if only the daemon was reloaded or restarted.
     """
 
     path: str
@@ -79,10 +79,10 @@ class PastCorrection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
-    """A node on which somebody else keeps undoing what is corrected, so that it is only reported.
+    """A node on which another program keeps undoing corrections, so that its drift is only reported.
 
-    `since` is ISO 8601 in UTC; `path` is the file, "" where it is the daemon; `owner` is what the file says of who
-    writes it, None where it says nothing.
+    `since` is ISO 8601 in UTC; `path` is the file, "" for the daemon; `owner` is the comment in which the file names
+    the program that writes it, if it has one.
     """
 
     node: str

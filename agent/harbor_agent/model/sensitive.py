@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Sensitive:
-    """Text that shows as `***` in every representation; `reveal()` is the only way to it.
+    """Text whose every representation is `***`; only `reveal()` returns it.
 
     Equality compares the text; it cannot be pickled, so that no traceback helper or cache stores it.
     """

@@ -1,4 +1,4 @@
-"""What a node still knows of a change: the files as they were before it."""
+"""The backups that a node keeps of a change: the files as they were before."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class SavedFile:
     """One file as it was, absent or regular with its content.
 
-    `written` is what the transaction made of it, as "KIND MODE UID GID SHA256" (mode in octal; "absent - - - -"
-    where it was deleted): what is there now and differs from both was edited since. "" for a pristine original,
-    which belongs to no single transaction.
+    `written` is the file that the transaction wrote, as "KIND MODE UID GID SHA256" (mode in octal; "absent - - - -" if
+    it deleted the file). A file that differs from both was edited since. It is "" for a pristine original, which no
+    single transaction wrote.
     """
 
     path: str

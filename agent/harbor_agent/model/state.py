@@ -1,4 +1,4 @@
-"""What was observed on a node. Facts only; what they mean is decided in planning."""
+"""Facts that were observed on a node; planning decides what they mean."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from harbor_agent.model.kubelet import Kubelet
     from harbor_agent.model.runtimes.docker import DockerState
 
-# In bytes, as in agent/harbor_agent/node/programs/probe.sh.
+# In bytes, as in node/programs/probe.sh.
 LARGEST_READ = 1 << 20
 
 
 class FileKind(StrEnum):
-    """What is at a path. TOO_LARGE is a regular file of more than `LARGEST_READ` bytes."""
+    """The kind of file at a path. TOO_LARGE is a regular file of more than `LARGEST_READ` bytes."""
 
     ABSENT = "absent"
     REGULAR = "regular"
@@ -32,11 +32,10 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
-    """One path of a node: what it holds, or that it is absent.
+    """One path of a node, present or absent.
 
-    `content` is None unless `kind` is REGULAR (or a SYMLINK whose target is a readable regular file:
-    then it is what a reader of the path would see). `mode` is the permission bits, such as 0o644.
-    `link_target` is the text of a symlink.
+    `content` is set for REGULAR, and for a SYMLINK to a readable regular file: what a reader of the path would see.
+    `mode` is the permission bits, such as 0o644. `link_target` is the text of a symlink.
     """
 
     path: str
@@ -56,7 +55,7 @@ class FileState:
     def fingerprint(self) -> str:
         """Return "KIND MODE UID GID SHA256" of a regular file (mode in octal), "KIND - - - -" of anything else.
 
-        It is what agent/harbor_agent/node/programs/files.sh finds on a node.
+        files.sh computes the same on a node.
         """
         if self.kind is not FileKind.REGULAR:
             return f"{self.kind} - - - -"
@@ -65,7 +64,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """The machine itself. `init` is "systemd" or what process 1 is called; "" where it is not known."""
+    """The machine itself. `init` is "systemd" or the name of process 1, "" if unknown."""
 
     init: str = ""
     systemd_version: str = ""
@@ -98,9 +97,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reachability:
-    """How one registry looks from the node. `http_status` is that of GET /v2/, 0 for no answer, None for not asked.
+    """One registry as the node reaches it.
 
-    `resolved` is None where the host is an address already or nothing on the node can resolve names.
+    `http_status` is that of GET /v2/: 0 for no answer, None if it was not tried. `resolved` are the addresses of the
+    name; None if the host is an address, or if the node has no tool to resolve it.
     """
 
     entry: str

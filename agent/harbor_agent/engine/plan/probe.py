@@ -48,7 +48,7 @@ def probe_nodes(
     the login user cannot become root is unreachable: what another user may read is not enough for a plan.
     """
     listener(Phase(name="probe nodes", total=len(nodes)))
-    programs = {entries: wire.probe_program(entries) for entries in {entries for _, entries in nodes}}
+    programs = {entries: wire.build_probe_program(entries) for entries in {entries for _, entries in nodes}}
     jobs = [Job(node=node, program=programs[entries], timeout=timeout) for node, entries in nodes]
     for result in transport.run(jobs):
         seen = _build_result(result)

@@ -90,7 +90,9 @@ def update_records(
         record = build_apply_record(one.decision, one.policy, one.state, run.run_id, run.note)
         before = find_record(one.state)
         if before is None or _strip_run(record) != _strip_run(before):
-            jobs.append(Job(node=one.node, program=wire.record_program(record, one.decision.runtime), timeout=_TIMEOUT))
+            jobs.append(
+                Job(node=one.node, program=wire.build_record_program(record, one.decision.runtime), timeout=_TIMEOUT)
+            )
     for result in run.transport.run(jobs):
         if problem := decode_answer(result, wire.decode_recorded):
             yield Problem(

@@ -144,7 +144,8 @@ def _poll_transactions(
     transport: Transport, nodes: Sequence[Node], past: Mapping[str, _PastResult]
 ) -> dict[str, TransactionReport]:
     jobs = [
-        Job(node=node, program=wire.status_program(past[node.name].run_id), timeout=_STATUS_TIMEOUT) for node in nodes
+        Job(node=node, program=wire.build_status_program(past[node.name].run_id), timeout=_STATUS_TIMEOUT)
+        for node in nodes
     ]
     answers = {result.job.node.name: decode_answer(result, wire.decode_report) for result in transport.run(jobs)}
     # The plan reports nodes that do not answer now.

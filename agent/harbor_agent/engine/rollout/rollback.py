@@ -77,7 +77,7 @@ def _require_known_run(what: str, planned: Sequence[PlannedNode]) -> None:
 
 def _fetch_snapshots(transport: Transport, nodes: Sequence[Node], what: str) -> dict[str, Snapshot | Problem]:
     try:
-        program = wire.snapshot_program(what)
+        program = wire.build_snapshot_program(what)
     except ValueError:
         raise UsageError.of(
             "run-name-invalid", f"'{what}' is not a run ID", "copy the ID from the last line of the run"

@@ -80,7 +80,7 @@ def begin_transactions(
     jobs = [
         Job(
             node=node,
-            program=wire.begin_program(
+            program=wire.build_begin_program(
                 plan, transaction=transaction, record=wire.encode_record(record), deadline=deadline
             ),
             timeout=monitor.timeout,
@@ -94,7 +94,7 @@ def roll_back_transactions(
     transport: Transport, nodes: Sequence[Node], transaction: str, monitor: TransactionMonitor
 ) -> Iterator[TransactionResult]:
     """Roll back a committed transaction on these nodes; yields as `begin_transactions` does."""
-    program = wire.rollback_program(transaction)
+    program = wire.build_rollback_program(transaction)
     jobs = [Job(node=node, program=program, timeout=monitor.timeout) for node in nodes]
     return _run_jobs(transport, jobs, transaction, monitor)
 
@@ -119,7 +119,7 @@ def _poll_until_ended(
 ) -> Iterator[TransactionResult]:
     """Poll nodes until each transaction has ended, the time is up, or a stop is requested."""
     last_heard: dict[str, TransactionResult] = {}
-    program = wire.status_program(transaction)
+    program = wire.build_status_program(transaction)
     reported, pause = time.monotonic(), 0.0
     end = reported + monitor.health_deadline * 2
     monitor.listener(Message(text=f"{_list_names(open_)}: the result of the change did not arrive; checking the node"))

@@ -77,7 +77,7 @@ def _pull_image(
 ) -> list[tuple[str, PullReport, float]]:
     image = f"{registry.address.entry}/{registry.verify_image}"
     programs = {
-        runtime: wire.pull_program(runtime, image, credentials, registry.address.config_key)
+        runtime: wire.build_pull_program(runtime, image, credentials, registry.address.config_key)
         for runtime in {runtime for _, runtime in nodes}
     }
     jobs = [Job(node=node, program=programs[runtime], timeout=_PULL_TIMEOUT) for node, runtime in nodes]

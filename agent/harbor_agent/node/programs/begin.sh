@@ -2,16 +2,16 @@
 # How a transaction begins: the node's lock, the transaction's files, and the unit that runs it detached from the
 # connection. Functions only; part of the program that transaction.sh ends.
 
-lock_state() {
+print_lock_state() {
   systemctl show "$LOCK" -p ActiveState 2>/dev/null | sed -n 's/^ActiveState=//p'
 }
 
-lock_holder() {
+print_lock_holder() {
   systemctl show "$LOCK" -p Description 2>/dev/null | sed -n 's/^Description=harbor-agent transaction //p'
 }
 
 is_locked() {
-  case $(lock_state) in active | activating | deactivating | reloading) return 0 ;; esac
+  case $(print_lock_state) in active | activating | deactivating | reloading) return 0 ;; esac
   return 1
 }
 
@@ -30,7 +30,7 @@ begin() {
 
 # Prints the refusal of a transaction without a journal, and fails.
 refuse() {
-  frame "$ID" refused preflight "$1" "$(encode "$2")"
+  print_frame "$ID" refused preflight "$1" "$(encode "$2")"
   return 1
 }
 
@@ -49,19 +49,19 @@ wait_for_lock() {
   until_deadline $(($(now) + 5)) is_lock_settled && return 0
   # It may have ended between the two questions.
   is_locked || return 0
-  refuse transaction-running "transaction $(lock_holder) is under way on this node"
+  refuse transaction-running "transaction $(print_lock_holder) is under way on this node"
 }
 
 is_lock_settled() {
   is_locked || return 0
-  is_final "$STATE/transactions/$(lock_holder)" || return 2
+  is_final "$STATE/transactions/$(print_lock_holder)" || return 2
   return 1
 }
 
 # A transaction that changed files and did not end must be rolled back first, or the next backup would be of a half-done
 # state. One that could not be restored is still armed: the next boot would also restore what came after it.
 require_no_other() {
-  other=$(armed_transaction)
+  other=$(print_armed_transaction)
   [ -n "$other" ] || return 0
   if is_final "$STATE/transactions/$other" && [ "$step" != rollback_failed ]; then return 0; fi
   refuse transaction-pending "transaction $other was interrupted and is not rolled back yet"
@@ -104,7 +104,7 @@ start_unit() {
   if ! trouble=$(systemd-run --quiet --unit="$LOCK" --description="harbor-agent transaction $ID" \
     -p KillMode=mixed "$@" 2>&1); then
     if is_locked; then
-      refuse transaction-running "transaction $(lock_holder) is under way on this node"
+      refuse transaction-running "transaction $(print_lock_holder) is under way on this node"
     else
       refuse transaction-not-started "$trouble"
     fi

@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Files of a transaction: fingerprints, atomic replacement, backup and return. Functions only; part of the
-# program that transaction.sh ends. T is the transaction's directory, STATE its parent's
-# parent; CODE and DETAIL say what went wrong.
+# Files of a transaction: fingerprints, atomic replacement, backup and restoration. Functions only; part of the program
+# that transaction.sh ends. T is the transaction's directory, STATE the one above `transactions`; CODE and DETAIL are
+# the reason of a failure.
 
-# "KIND MODE UID GID SHA256" of a path, as plans write it; no link is followed.
+# "KIND MODE UID GID SHA256" of a path, as in plans; links are not followed.
 fingerprint() {
   if [ -L "$1" ]; then
     printf 'symlink - - - -'
@@ -12,15 +12,15 @@ fingerprint() {
   elif [ ! -f "$1" ]; then
     printf 'other - - - -'
   else
-    printf 'regular %s %s' "$(stat -c '%a %u %g' -- "$1")" "$(sha256_of "$1")"
+    printf 'regular %s %s' "$(stat -c '%a %u %g' -- "$1")" "$(hash_file "$1")"
   fi
 }
 
-sha256_of() {
+hash_file() {
   sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
 }
 
-# Sets path, before and after (fingerprints) of change number $1; fails where there is none.
+# Sets path, before and after (fingerprints) of change number $1; fails if there is no such change.
 read_change() {
   while read -r word count b1 b2 b3 b4 b5 a1 a2 a3 a4 a5 path; do
     [ "$word $count" = "change $1" ] || continue
@@ -35,8 +35,8 @@ count_changes() {
   grep -c '^change ' "$T/plan"
 }
 
-# Goes into a directory by its real name, which is empty for / itself; the caller is a subshell.
-enter() {
+# Changes to a directory by its real path, which is empty for / itself; the caller is a subshell.
+enter_directory() {
   set -- "${1:-/}"
   cd -P -- "$1" || return 1
   [ "$(pwd -P)" = "$1" ] && return 0
@@ -44,9 +44,9 @@ enter() {
   return 1
 }
 
-# swap_in SOURCE PATH MODE UID GID: PATH holds SOURCE's bytes, durably, or what it held before.
+# swap_in SOURCE PATH MODE UID GID: replaces PATH's content by SOURCE's, durably, or leaves PATH unchanged.
 swap_in() (
-  enter "${2%/*}" || exit 1
+  enter_directory "${2%/*}" || exit 1
   name=${2##*/}
   staged=$(mktemp "./.$name.harbor-agent.XXXXXX") || exit 1
   if cat -- "$1" >"$staged" && chown "$4:$5" "$staged" && chmod "$3" "$staged" && keep_label "$staged" "$name" &&
@@ -57,7 +57,7 @@ swap_in() (
   exit 1
 )
 
-# SELinux: a file that is replaced keeps its label, a new one gets its directory's rule.
+# SELinux: a replaced file keeps its label, a new one gets the label that the policy has for its path.
 keep_label() {
   [ -e /sys/fs/selinux/enforce ] || return 0
   if [ -e "$2" ]; then
@@ -68,19 +68,19 @@ keep_label() {
   fi
 }
 
-take_away() (
-  enter "${1%/*}" || exit 1
+remove_file() (
+  enter_directory "${1%/*}" || exit 1
   rm -f "./${1##*/}" && sync .
 )
 
-# set_file PATH FINGERPRINT SOURCE: brings PATH to what the fingerprint says.
+# set_file PATH FINGERPRINT SOURCE: makes PATH match the fingerprint.
 set_file() {
   # shellcheck disable=SC2086 # five words
   set -- "$1" "$3" $2
   case $3 in
     absent)
       [ -d "${1%/*}/" ] || return 0
-      take_away "$1"
+      remove_file "$1"
       ;;
     regular) make_directory "${1%/*}" && swap_in "$2" "$1" "$4" "$5" "$6" ;;
     *)
@@ -90,7 +90,7 @@ set_file() {
   esac
 }
 
-# Notes a directory before making it, so that a restoration takes it away again.
+# Notes a directory before creating it, so that a restoration removes it again.
 make_directory() {
   if [ -z "$1" ] || [ -d "$1" ]; then return 0; fi
   make_directory "${1%/*}" || return 1
@@ -102,7 +102,7 @@ make_directory() {
     mkdir -m 0755 -- "$1" && sync "${1%/*}/"
 }
 
-# Deepest first; one that somebody put a file into stays.
+# Deepest first; a directory that has other files stays.
 remove_directories() {
   [ -f "$1" ] || return 0
   sed '1!G;h;$!d' "$1" | while read -r directory; do
@@ -111,13 +111,13 @@ remove_directories() {
   :
 }
 
-# Nothing is changed by this: it finds out whether the change could be made.
+# Checks whether the change is possible, without changing anything.
 check_writable() {
   parent=${path%/*}
   while [ -n "$parent" ] && [ ! -e "$parent" ] && [ ! -L "$parent" ]; do parent=${parent%/*}; done
   trial=$(
     exec 2>&1
-    enter "$parent" || exit 1
+    enter_directory "$parent" || exit 1
     probe=$(mktemp ./.harbor-agent.XXXXXX) || exit 1
     status=0
     if [ -f "$T/after.$number" ]; then cat "$T/after.$number" >"$probe" && sync "$probe" || status=1; fi
@@ -143,7 +143,7 @@ check_fingerprint() {
   fail plan-stale "$path is no longer as planned: expected $before, found $found"
 }
 
-# Keeps what is there now; the plan's own "absent" is the other half of the backup.
+# Backs up an existing file; an absent one is recorded in the plan.
 back_up() {
   case $before in absent*) return 0 ;; esac
   cp -Pp -- "$path" "$T/before.$number" && sync "$T/before.$number" || return 1
@@ -153,7 +153,7 @@ back_up() {
   esac
 }
 
-# The very first state of a file that this tool ever saw is kept for good.
+# The first state of a file that this tool ever saw is never deleted.
 keep_pristine() {
   mkdir -p "$STATE/pristine" && touch "$STATE/pristine/manifest" || return 1
   while read_pristine; do
@@ -166,8 +166,8 @@ keep_pristine() {
   printf '\n%s %s %s .\n' "$name" "$before" "$path" >>"$STATE/pristine/manifest" && sync "$STATE/pristine/manifest"
 }
 
-# Sets name, b1 to b5 (a fingerprint) and known (a path) of the next whole line of the manifest on standard input. As in
-# the journal, a dot at the end tells it from a torn one: that was broken off before the file it names was changed.
+# Sets name, b1 to b5 (a fingerprint) and known (a path) of the next complete line of the manifest on standard input. As
+# in the journal, a line without the dot at its end is torn; its file was not changed.
 read_pristine() {
   while read -r name b1 b2 b3 b4 b5 known; do
     case $known in /*' .') ;; *) continue ;; esac
@@ -177,9 +177,9 @@ read_pristine() {
   return 1
 }
 
-# What systemd is to start must be what the files say: it reads them again where this change has unit files, and before
-# a restart where somebody else's were not read yet, for the plan counts with them.
-have_systemd_read() {
+# Has systemd read unit files again if this change has any, and before a restart if it has not read others yet: the plan
+# takes those into account.
+reload_units() {
   changes_units || { [ "$action" = restart ] && is_unread; } || return 0
   said=$(systemctl daemon-reload 2>&1) && return 0
   fail daemon-reload-failed "systemd did not read its files again: $said"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# The journal of a transaction and the report made from it. Functions only; part of the program that
-# transaction.sh ends (that is where the variables come from, hence the exceptions above).
+# The journal of a transaction, and the report made from it. Functions only; part of the program that transaction.sh
+# ends (the variables come from there, hence the exceptions above).
 
-# Sets what went wrong, and fails.
+# fail CODE DETAIL: sets both, and fails.
 fail() {
   CODE=$1
   DETAIL=$(printf '%s' "$2" | tr '\n' ' ' | cut -c1-600)
@@ -14,13 +14,13 @@ encode() {
   printf '%s' "$1" | base64 | tr -d '\n'
 }
 
-# journal STEP [CODE DETAIL]: on disk when this returns. The dot at the end tells a whole line from a torn one, and
-# the line feed before it parts it from a torn predecessor.
+# journal STEP [CODE DETAIL]: on disk when this returns. A line without the dot at its end is torn; the line feed in
+# front keeps a torn predecessor apart.
 journal() {
   printf '\n%s %s %s %s .\n' "$1" "$(now)" "${2:--}" "$(encode "${3:-}")" >>"$T/journal" && sync "$T/journal"
 }
 
-# Sets step, step_code and step_detail of the last whole line of this transaction, or of the one in directory $1.
+# Sets step, step_code and step_detail of the last complete line, for this transaction or the one in directory $1.
 read_journal() {
   step='' step_code='' step_detail=''
   [ -f "${1:-$T}/journal" ] || return 1
@@ -35,8 +35,8 @@ has_step() {
   grep -q "^$1 .* \.\$" "${2:-$T}/journal" 2>/dev/null
 }
 
-# The last step of the way forward, whatever came of it.
-last_progress() {
+# The last step before a restoration or the end.
+print_last_progress() {
   reached=$(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" |
     grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring|restarting' | tail -n 1)
   printf '%s' "${reached:-unknown}"
@@ -48,12 +48,12 @@ is_final() {
   return 1
 }
 
-plan_value() {
+print_plan_value() {
   sed -n "s/^$1 //p" "$T/plan" | sed -n 1p
 }
 
-# Whether it ended before it changed anything, and nothing will be changed: the node was booted since, or its unit
-# did not start within ten seconds.
+# Whether it ended before it changed a file, and will not change one: the node has booted since, or the unit did not
+# start within ten seconds.
 is_abandoned() {
   if is_armed || has_step 'swapping-[0-9]*'; then return 1; fi
   [ "$(cat /proc/sys/kernel/random/boot_id)" = "$(cat "$T/boot-id")" ] || return 0
@@ -62,7 +62,7 @@ is_abandoned() {
 
 report() {
   if ! read_journal; then
-    frame "$ID" none '' transaction-unknown "$(encode "the node knows no transaction $ID")"
+    print_frame "$ID" none '' transaction-unknown "$(encode "the node knows no transaction $ID")"
     return 0
   fi
   case $step in
@@ -77,11 +77,11 @@ report() {
       fi
       ;;
   esac
-  frame "$ID" "$phase" "$(last_progress)" "$step_code" "$step_detail"
+  print_frame "$ID" "$phase" "$(print_last_progress)" "$step_code" "$step_detail"
 }
 
 # frame ID PHASE STEP CODE DETAIL(base64)
-frame() {
+print_frame() {
   printf '\nharbor-agent/transaction/1 begin\n'
   printf '%s\n' "transaction $1" "phase $2" "step ${3:--}" "code ${4:--}" "detail ${5:--}"
   [ ! -f "$T/lost" ] || tr ' ' '\n' <"$T/lost" | sed -n 's/^\(.\)/lost \1/p'

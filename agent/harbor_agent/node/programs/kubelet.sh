@@ -8,14 +8,14 @@ report_kubelet() {
   # RKE 1 runs kubelet in a container, whose paths are its own.
   root=/proc/$kubelet/root
   [ -r "$root/" ] || root=
-  block 'kubelet argv' <"/proc/$kubelet/cmdline"
+  print_block 'kubelet argv' <"/proc/$kubelet/cmdline"
   if ! list_words "$kubelet" | grep -q '^--container-runtime-endpoint'; then
-    timeout 5 "$(find_kubelet_binary)" --version | block 'kubelet version'
+    timeout 5 "$(find_kubelet_binary)" --version | print_block 'kubelet version'
   fi
   configured=$(list_configured_endpoints)
-  printf '%s\n' "$configured" | block 'kubelet configured'
+  printf '%s\n' "$configured" | print_block 'kubelet configured'
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
-  printf '%s\n' "$shims" | block 'kubelet shims'
+  printf '%s\n' "$shims" | print_block 'kubelet shims'
   for path in $(list_endpoints "$kubelet") $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
     /run/containerd/containerd.sock /run/k3s/containerd/containerd.sock /run/k3s/cri-dockerd/cri-dockerd.sock; do
     path=${path#unix://}

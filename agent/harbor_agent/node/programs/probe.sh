@@ -25,7 +25,7 @@ report_system() {
 }
 
 # Standard input as base64 between a line that names it and a line with a dot.
-block() {
+print_block() {
   printf 'block %s\n' "$*"
   base64
   printf '.\n'
@@ -36,28 +36,28 @@ show_unit() {
     -p DropInPaths,NeedDaemonReload,MainPID,ExecStart,EnvironmentFiles 2>/dev/null)
 }
 
-property() {
+print_property() {
   printf '%s\n' "$unit_facts" | sed -n "s/^$1=//p"
 }
 
 # report_unit NAME: the facts of its unit as systemd has them, and its process.
 report_unit() {
   printf 'runtime %s %s\n' "$1" "$unit"
-  printf '%s\n' "$unit_facts" | grep -v '^ExecStart=' | block "$1" unit
+  printf '%s\n' "$unit_facts" | grep -v '^ExecStart=' | print_block "$1" unit
   [ "$main_pid" != 0 ] || return 0
-  started_at | block "$1" started
-  if [ -r "/proc/$main_pid/cmdline" ]; then block "$1" argv <"/proc/$main_pid/cmdline"; fi
+  print_start_time | print_block "$1" started
+  if [ -r "/proc/$main_pid/cmdline" ]; then print_block "$1" argv <"/proc/$main_pid/cmdline"; fi
   if [ -r "/proc/$main_pid/environ" ]; then
     # A proxy's password stays on the node.
     tr '\0' '\n' <"/proc/$main_pid/environ" | grep -iE '^(https?|no)_proxy=' |
-      sed 's|^\([A-Za-z_]*=\)\([A-Za-z0-9+.-]*://\)\{0,1\}.*@|\1\2***@|' | block "$1" environment
+      sed 's|^\([A-Za-z_]*=\)\([A-Za-z0-9+.-]*://\)\{0,1\}.*@|\1\2***@|' | print_block "$1" environment
   else
     printf 'unreadable process-unreadable %s\n' "/proc/$main_pid/environ"
   fi
 }
 
 # When the main process started, in seconds since 1970: proc(5), field 22 of stat, and the time of the boot.
-started_at() {
+print_start_time() {
   ticks=$(sed 's/.*) //' "/proc/$main_pid/stat" | cut -d ' ' -f 20)
   booted=$(sed -n 's/^btime //p' /proc/stat)
   hertz=$(getconf CLK_TCK) || hertz=100
@@ -66,11 +66,11 @@ started_at() {
 
 # Adds the paths of the unit file and of all its drop-ins.
 add_unit_files() {
-  for path in $(property FragmentPath) $(property DropInPaths); do add_path "$path"; done
+  for path in $(print_property FragmentPath) $(print_property DropInPaths); do add_path "$path"; done
   library=/usr/lib/systemd/system
   # /lib is mostly a link to /usr/lib; then the name that systemd uses is the only one.
   if [ "$(cd -P /lib 2>/dev/null && pwd)" = "$(cd -P /usr/lib 2>/dev/null && pwd)" ]; then
-    case $(property FragmentPath) in /lib/*) library=/lib/systemd/system ;; esac
+    case $(print_property FragmentPath) in /lib/*) library=/lib/systemd/system ;; esac
   else
     library='/usr/lib/systemd/system /lib/systemd/system'
   fi
@@ -78,13 +78,13 @@ add_unit_files() {
     /run/systemd/generator.early /etc/systemd/system /run/systemd/system /run/systemd/generator \
     /usr/local/lib/systemd/system $library /run/systemd/generator.late; do
     add_existing "$directory/$unit"
-    for level in "$unit" $(prefix_levels) service; do add_directory "$directory/$level.d"; done
+    for level in "$unit" $(list_prefix_levels) service; do add_directory "$directory/$level.d"; done
   done
   add_path "/etc/systemd/system/$unit.d"
 }
 
 # a-b-c.service also reads a-b-.service.d and a-.service.d (systemd.unit(5)).
-prefix_levels() {
+list_prefix_levels() {
   stem=${unit%.service}
   while :; do
     case $stem in *-*) stem=${stem%-*} ;; *) return 0 ;; esac
@@ -112,7 +112,7 @@ add_directory() {
 }
 
 # Runs its arguments followed by every path found so far.
-with_paths() (
+run_with_paths() (
   IFS=$newline
   set -f
   # shellcheck disable=SC2086 # split at the line ends, on purpose
@@ -120,7 +120,7 @@ with_paths() (
 )
 
 # The same with the files that can be read; GNU sed stops at a directory.
-with_texts() (
+run_with_texts() (
   IFS=$newline
   set -f
   texts=
@@ -133,8 +133,8 @@ with_texts() (
 
 add_environment_files() {
   named=$(
-    property EnvironmentFiles | sed 's/ (ignore_errors=[a-z]*)//g'
-    with_texts sed -n 's/^[[:space:]]*EnvironmentFile[[:space:]]*=[[:space:]]*-\{0,1\}["'\'']\{0,1\}\(\/[^"'\'']*\).*/\1/p' 2>/dev/null
+    print_property EnvironmentFiles | sed 's/ (ignore_errors=[a-z]*)//g'
+    run_with_texts sed -n 's/^[[:space:]]*EnvironmentFile[[:space:]]*=[[:space:]]*-\{0,1\}["'\'']\{0,1\}\(\/[^"'\'']*\).*/\1/p' 2>/dev/null
   )
   IFS=$newline
   # shellcheck disable=SC2086 # EnvironmentFile= takes globs
@@ -143,18 +143,18 @@ add_environment_files() {
 }
 
 report_files() {
-  with_paths stat -c '%f %u %g %s %Z %n' -- 2>/dev/null | while read -r mode uid gid size changed path; do
+  run_with_paths stat -c '%f %u %g %s %Z %n' -- 2>/dev/null | while read -r mode uid gid size changed path; do
     printf 'file %s %s %s %s\n' "$mode" "$uid" "$gid" "$path"
     if [ -L "$path" ]; then changed=$(stat -L -c %Z -- "$path"); fi
     if [ -f "$path" ]; then printf 'changed %s\n' "$changed"; fi
-    if [ -L "$path" ]; then readlink "$path" | block link; fi
+    if [ -L "$path" ]; then readlink "$path" | print_block link; fi
     [ -f "$path" ] || continue
     report_content "$path" "$size"
   done
   printf '%s\n' "$paths" | while read -r path; do
     [ -n "$path" ] || continue
     if [ -e "$path" ] || [ -L "$path" ]; then continue; fi
-    if hidden "$path"; then
+    if is_hidden "$path"; then
       printf 'unreadable file-unreadable %s\n' "$path"
     else
       printf 'absent %s\n' "$path"
@@ -171,12 +171,12 @@ report_content() {
   elif [ "$bytes" -gt 1048576 ]; then
     printf 'unreadable file-too-large %s\n' "$1"
   else
-    block content <"$1"
+    print_block content <"$1"
   fi
 }
 
 # Whether a path only seems absent because a directory above it may not be searched.
-hidden() {
+is_hidden() {
   above=${1%/*}
   while [ -n "$above" ] && [ ! -e "$above" ]; do above=${above%/*}; done
   [ -d "${above:-/}" ] && [ ! -x "${above:-/}" ]
@@ -188,7 +188,7 @@ report_own_state() {
   for record in "$state"/record/*.json; do
     if [ -r "$record" ]; then
       runtime=${record##*/}
-      block record "${runtime%.json}" <"$record"
+      print_block record "${runtime%.json}" <"$record"
     fi
   done
   {

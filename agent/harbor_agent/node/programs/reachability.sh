@@ -1,13 +1,13 @@
 # shellcheck shell=sh
-# How registries look from a node: name, address, and the status of GET /v2/. Functions only; part of the program that
-# probe.sh ends.
+# Whether a node reaches the registries: name, address, and the status of GET /v2/. Functions only; part of the program
+# that probe.sh ends.
 
 report_reachability() {
   for entry in "$@"; do report_entry "$entry" & done
   wait
 }
 
-# One line, written at once, so that entries asked in parallel do not mix.
+# One line, written at once, so that parallel reports do not mix.
 report_entry() {
   host=$1
   port=80
@@ -36,7 +36,7 @@ report_entry() {
   printf 'reach %s %s %s %s\n' "$1" "$resolved" "$status" "$message"
 }
 
-# "-" where there is nothing to resolve or nothing to resolve it with, "none" where no address was found.
+# Prints "-" for an address, or if the node cannot resolve names, and "none" if it found no address.
 resolve() {
   case $1 in
     *:*) printf '%s' - ;;
@@ -49,7 +49,7 @@ resolve() {
   esac
 }
 
-# The status line of GET /v2/, or an error; "unasked" where the node has nothing to ask with.
+# Prints the status line of GET /v2/, or an error; "unasked" if the node has no tool for it.
 ask() {
   url="http://$1/v2/"
   if command -v curl >/dev/null 2>&1; then

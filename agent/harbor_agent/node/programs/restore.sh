@@ -12,11 +12,11 @@ restore() {
     journal rollback_failed restore-failed "$(cat "$T/trouble")"
     return 0
   fi
-  have_systemd_read
+  reload_units
   if is_daemon_touched && ! restore_daemon; then
-    finish_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
+    end_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
   else
-    finish_restoration rolled_back "$cause_code" "$cause_detail"
+    end_restoration rolled_back "$cause_code" "$cause_detail"
   fi
 }
 
@@ -25,7 +25,7 @@ is_daemon_touched() {
   has_step activating || has_step keeping || ! is_as_before
 }
 
-finish_restoration() {
+end_restoration() {
   save_outcome
   journal "$@"
   close
@@ -90,9 +90,9 @@ finish() {
   if is_final; then
     [ "$step" = rollback_failed ] || disarm
   elif is_armed || { is_prepared && ! is_stopping; }; then
-    restore transaction-interrupted "the transaction's process ended after step $(last_progress)"
+    restore transaction-interrupted "the transaction's process ended after step $(print_last_progress)"
   else
-    journal refused transaction-interrupted "the transaction's process ended after step $(last_progress)"
+    journal refused transaction-interrupted "the transaction's process ended after step $(print_last_progress)"
     close
   fi
 }
@@ -104,9 +104,9 @@ recover() {
   if is_final && [ "$step" != rollback_failed ]; then
     disarm
   elif ! is_prepared; then
-    journal refused transaction-interrupted "the node went down after step $(last_progress)"
+    journal refused transaction-interrupted "the node went down after step $(print_last_progress)"
   elif restore_files 2>"$T/trouble"; then
-    journal rolled_back transaction-interrupted "the node went down after step $(last_progress)"
+    journal rolled_back transaction-interrupted "the node went down after step $(print_last_progress)"
     disarm
   else
     journal rollback_failed restore-failed "$(cat "$T/trouble")"

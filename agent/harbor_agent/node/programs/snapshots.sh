@@ -10,7 +10,7 @@ describe() {
   case $1 in
     pristine) describe_pristine ;;
     last)
-      last=$(last_committed)
+      last=$(find_last_committed)
       [ -n "$last" ] || { fail history-empty "no transaction on the node is committed"; return 1; }
       describe_transaction "$last"
       ;;
@@ -18,8 +18,8 @@ describe() {
   esac
 }
 
-last_committed() {
-  newest_first | while read -r identity; do
+find_last_committed() {
+  list_newest_first | while read -r identity; do
     if is_final "$STATE/transactions/$identity" && [ "$step" = committed ]; then
       printf '%s' "$identity"
       break
@@ -28,14 +28,14 @@ last_committed() {
 }
 
 # By the plan, which is written once; an attempted rollback changes the journal and the directory.
-newest_first() {
+list_newest_first() {
   for plan in "$STATE"/transactions/*/plan; do
     [ ! -f "$plan" ] || TZ=UTC0 stat -c '%y %n' -- "$plan"
   done | sort -r | sed 's,/plan$,,; s,.*/,,'
 }
 
 list_kept() {
-  newest_first | while read -r identity; do
+  list_newest_first | while read -r identity; do
     if has_step prepared "$STATE/transactions/$identity"; then printf ' %s' "$identity"; fi
   done
 }
@@ -54,7 +54,7 @@ describe_transaction() {
     return 1
   fi
   case $step in committed | rolled_back | rollback_failed) phase=$step ;; *) phase=running ;; esac
-  printf '%s\n' "transaction $1" "phase $phase" "runtime $(plan_value runtime)"
+  printf '%s\n' "transaction $1" "phase $phase" "runtime $(print_plan_value runtime)"
   number=1
   while read_change "$number"; do
     describe_file "$T/before.$number" || return 1

@@ -97,10 +97,10 @@ arm() {
 }
 
 is_armed() {
-  [ "$(armed_transaction)" = "$ID" ]
+  [ "$(print_armed_transaction)" = "$ID" ]
 }
 
-armed_transaction() {
+print_armed_transaction() {
   sed -n 's/^ExecStart=.* recover //p' "$RECOVERY" 2>/dev/null
 }
 
@@ -122,7 +122,7 @@ swap_all() {
     journal "swapped-$number"
     number=$((number + 1))
   done
-  have_systemd_read
+  reload_units
 }
 
 activate() {

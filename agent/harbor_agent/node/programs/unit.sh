@@ -19,18 +19,18 @@ until_deadline() {
 }
 
 # Asks systemd once; fact NAME sets value from the answer.
-look_at_unit() {
+read_unit() {
   facts=$newline$(systemctl show "$unit" -p ActiveState,SubState,Job,MainPID,CanReload,InvocationID 2>/dev/null)$newline
 }
 
-fact() {
+read_fact() {
   value=${facts#*"$newline$1="}
   if [ "$value" = "$facts" ]; then value=''; else value=${value%%"$newline"*}; fi
 }
 
 is_active() {
-  look_at_unit
-  fact ActiveState
+  read_unit
+  read_fact ActiveState
   [ "$value" = active ]
 }
 
@@ -51,13 +51,13 @@ restart_unit() {
   until_deadline "$1" has_started
   case $? in
     0) return 0 ;;
-    2) fail "$runtime-start-failed" "$(last_error)" ;;
+    2) fail "$runtime-start-failed" "$(print_last_error)" ;;
     *) fail "$runtime-start-timeout" "$unit was not active in time" ;;
   esac
 }
 
 has_started() {
-  look_at_unit
+  read_unit
   case $facts in
     *SubState=auto-restart*) return 2 ;;
     *Job=[1-9]*) return 1 ;;
@@ -68,12 +68,12 @@ has_started() {
 }
 
 # The daemon's last error message; passwords in addresses are masked.
-last_error() {
+print_last_error() {
   timeout 5 journalctl --sync >/dev/null 2>&1
-  look_at_unit
-  fact InvocationID
-  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null | last_complaint)
-  [ -n "$said" ] || said=$(said_since_restart | last_complaint)
+  read_unit
+  read_fact InvocationID
+  said=$(journalctl "_SYSTEMD_INVOCATION_ID=$value" -n 40 -o cat --no-pager 2>/dev/null | filter_complaints)
+  [ -n "$said" ] || said=$(print_unit_messages | filter_complaints)
   # If it printed none, systemd knows which process ended and how, even after it has started another one.
   if [ -z "$said" ]; then
     words=$(journalctl -b "UNIT=$unit" -n 20 -o cat --no-pager 2>/dev/null | grep -E 'process exited|Failed to|timed out')
@@ -83,13 +83,13 @@ last_error() {
   printf '%s' "${said:-$unit did not start}" | sed 's,://[^/@ ]*@,://***@,g; s/^Status: //' | cut -c1-400
 }
 
-last_complaint() {
+filter_complaints() {
   grep -iE 'failed to|unable to|fatal|error|cannot|invalid|unknown' | tail -n 1
 }
 
 # The unit's messages since systemd began the restart, without systemd's own. By now systemd may have begun another
 # attempt, and if a process ended at once, journald does not always know which attempt it belongs to.
-said_since_restart() {
+print_unit_messages() {
   [ -n "${restarted_at:-}" ] || return 0
   journalctl "_SYSTEMD_UNIT=$unit" + "UNIT=$unit" --since "@$restarted_at" -o cat --no-pager 2>/dev/null |
     sed -n '/^Starting /,$p' | grep -v -e "^$unit: " -e '^Starting ' -e '^Failed to start '

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
-from harbor_agent.node.wire.framing import number, refuse
+from harbor_agent.node.wire.framing import parse_number, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ def _find_changed_files(blocks: Mapping[str, bytes], changed: Mapping[str, int])
     started = _text(blocks, "started").strip()
     if not started:
         return None
-    latest = number(started) + _START_TOLERANCE
+    latest = parse_number(started) + _START_TOLERANCE
     return tuple(path for path, seconds in changed.items() if seconds > latest)
 
 

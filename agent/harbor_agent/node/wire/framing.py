@@ -1,4 +1,4 @@
-"""How programs for a node are put together, and how the documents they print are taken apart."""
+"""Programs for a node, composed of texts and payloads, and the framing of the documents that they print."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 _CALL = b'main "$@"\n'
 _HINTS = {
-    "node-answer-truncated": "run it again; does anything on the node kill it for want of memory, or cut long output?",
-    "node-answer-unknown": "run it again; is /bin/sh there a POSIX shell, with base64, sed, stat and tr as usual?",
+    "node-answer-truncated": "run it again; check whether the node runs out of memory, or cuts long output",
+    "node-answer-unknown": "run it again; check that /bin/sh is a POSIX shell there, with base64, sed, stat and tr",
 }
 
 
 class WireError(AgentError):
-    """What a node printed is no document of ours, or not the whole of one.
+    """The output of a node that is not one of our documents, or only part of one.
 
-    It is that node's trouble; whoever reads a node's answer makes a value of it and goes on with the others.
+    It concerns that node only: the callers turn it into a `Problem` of the node.
     """
 
 
 def compose(texts: Sequence[str], payload: Mapping[str, bytes]) -> bytes:
     """Join shell texts into one program with `payload` as base64 variables just before the final call.
 
-    A quoted assignment and not a here-document: bash writes those to a file. The last text must end with the
+    They are quoted assignments and not here-documents, which bash writes to a file. The last text must end with the
     call of `main`; the others hold functions only.
     """
     program = "\n".join(texts).encode()
@@ -39,15 +39,15 @@ def compose(texts: Sequence[str], payload: Mapping[str, bytes]) -> bytes:
 
 
 def unframe(stdout: bytes, schema: str) -> Iterator[str]:
-    """Yield the lines between the markers of `schema`; what a login shell prints around them is ignored.
+    """Yield the lines between the markers of `schema`, without the output of a login shell around them.
 
-    Raises WireError where a marker is missing: `node-answer-unknown` or `node-answer-truncated`. Bytes that
+    Raises WireError if a marker is missing: `node-answer-unknown` or `node-answer-truncated`. Bytes that
     are not UTF-8 come as surrogates (file names may hold any).
     """
     text = stdout.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     _, begin, rest = text.partition(f"{schema} begin\n")
     if not begin:
-        raise refuse("node-answer-unknown", f"the node did not answer in the form {schema}: {_excerpt(text)}")
+        raise refuse("node-answer-unknown", f"the node did not answer in the form {schema}: {_quote_last_line(text)}")
     body, end, _ = rest.rpartition(f"{schema} end\n")
     if not end or (body and not body.endswith("\n")):
         raise refuse("node-answer-truncated", f"the node's answer breaks off after {len(rest)} characters")
@@ -55,7 +55,7 @@ def unframe(stdout: bytes, schema: str) -> Iterator[str]:
     yield from body.split("\n")[:-1]
 
 
-def take_block(lines: Iterator[str]) -> bytes:
+def read_block(lines: Iterator[str]) -> bytes:
     """Read base64 lines up to the line with a dot. Raises WireError for anything else."""
     encoded: list[str] = []
     for line in lines:
@@ -73,12 +73,14 @@ def decode_text(encoded: str) -> bytes:
         raise refuse("node-answer-unknown", "a block in the node's answer is not base64") from None
 
 
-def number(text: str, base: int = 10) -> int:
-    """Read a number. Raises WireError."""
+def parse_number(text: str, base: int = 10) -> int:
+    """Read a parse_number. Raises WireError."""
     try:
         return int(text, base)
     except ValueError:
-        raise refuse("node-answer-unknown", f"the node's answer has {text[:40]!r} where a number belongs") from None
+        raise refuse(
+            "node-answer-unknown", f"the node's answer has {text[:40]!r} where a parse_number belongs"
+        ) from None
 
 
 def refuse(code: str, message: str) -> WireError:
@@ -86,6 +88,6 @@ def refuse(code: str, message: str) -> WireError:
     return WireError.of(code, message, _HINTS[code])
 
 
-def _excerpt(text: str) -> str:
+def _quote_last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return repr(lines[-1][:120]) if lines else "it printed nothing"

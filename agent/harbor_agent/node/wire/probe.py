@@ -1,4 +1,4 @@
-"""probe.sh: the program, and its document as a `NodeState`."""
+"""The probe: its program, and its document as a `NodeState`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, Reachability, System
-from harbor_agent.node.wire.framing import WireError, compose, number, refuse, take_block, unframe
+from harbor_agent.node.wire.framing import WireError, compose, parse_number, read_block, refuse, unframe
 from harbor_agent.node.wire.kubelet import decode_kubelet
 from harbor_agent.node.wire.record import decode_record
 from harbor_agent.node.wire.runtimes import RUNTIMES
@@ -29,10 +29,10 @@ _UNREADABLE = {
 _UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileKind.TOO_LARGE}
 
 
-def probe_program(entries: Sequence[str]) -> Program:
-    """Build the read-only look at a node. `entries` are the registries whose reachability is wanted.
+def build_probe_program(entries: Sequence[str]) -> Program:
+    """Build the program that reads the state of a node and tries to reach the registries `entries`.
 
-    Runs with fewer rights too; what could not be read is then in `NodeState.unreadable`.
+    It also runs without root; `NodeState.unreadable` then says what it could not read.
     """
     shared = [read_node_program(name) for name in ("reachability.sh", "kubelet.sh")]
     parts = [read_node_program(runtime.probe) for runtime in RUNTIMES.values()]
@@ -42,21 +42,21 @@ def probe_program(entries: Sequence[str]) -> Program:
 
 
 def decode_probe(stdout: bytes) -> NodeState:
-    """Read what `probe_program` printed. Raises WireError where it is truncated or something else."""
+    """Decode the output of `build_probe_program`. Raises WireError if it is truncated or has another form."""
     document = _Document()
     lines = unframe(stdout, _SCHEMA)
     for line in lines:
         keyword, _, rest = line.partition(" ")
         if keyword == "block":
-            document.take(rest, take_block(lines))
+            document.add_block(rest, read_block(lines))
         else:
             _read_line(document, keyword, rest)
-    return document.state()
+    return document.build_state()
 
 
 @dataclass(slots=True)
 class _Document:
-    """What was read so far."""
+    """The lines and blocks read so far."""
 
     words: dict[str, str] = field(default_factory=dict)
     blocks: dict[str, bytes] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Document:
     reachability: list[Reachability] = field(default_factory=list)
     unreadable: list[Problem] = field(default_factory=list)
 
-    def take(self, name: str, value: bytes) -> None:
+    def add_block(self, name: str, value: bytes) -> None:
         if name in ("content", "link"):
             state = self.files.get(self.last_file)
             if state is None:
@@ -82,29 +82,29 @@ class _Document:
         else:
             self.blocks[name] = value
 
-    def blocks_of(self, owner: str) -> dict[str, bytes]:
+    def select_blocks(self, owner: str) -> dict[str, bytes]:
         """Return the blocks of a runtime, or the records, by the second word of their names."""
         return {name.partition(" ")[2]: value for name, value in self.blocks.items() if name.startswith(f"{owner} ")}
 
-    def state(self) -> NodeState:
+    def build_state(self) -> NodeState:
         problems = list(self.unreadable)
         runtimes = []
         for name, unit in self.units.items():
-            runtime, unknown = RUNTIMES[name].decode(unit, self.blocks_of(name), self.changed)
+            runtime, unknown = RUNTIMES[name].decode(unit, self.select_blocks(name), self.changed)
             runtimes.append(runtime)
             problems += unknown
         records = {}
-        for name, content in self.blocks_of("record").items():
+        for name, content in self.select_blocks("record").items():
             try:
                 records[name] = decode_record(content, name)
             except WireError as error:
                 problems.append(error.problem)
         return NodeState(
-            system=_system(self),
+            system=_build_system(self),
             runtimes=(*runtimes, *(InstalledRuntime(name=name) for name in self.installed)),
             files=self.files,
             records=records,
-            kubelet=decode_kubelet(self.blocks_of("kubelet"), self.sockets),
+            kubelet=decode_kubelet(self.select_blocks("kubelet"), self.sockets),
             pending_transaction=self.words.get("pending"),
             reachability=tuple(self.reachability),
             unreadable=tuple(problems),
@@ -118,7 +118,7 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
         case "file":
             _read_file(document, rest)
         case "changed":
-            document.changed[document.last_file] = number(rest)
+            document.changed[document.last_file] = parse_number(rest)
         case "absent":
             document.files[rest] = FileState(path=rest)
         case "unreadable":
@@ -148,14 +148,14 @@ def _read_file(document: _Document, rest: str) -> None:
         mode_text, uid, gid, path = rest.split(" ", 3)
     except ValueError:
         raise refuse("node-answer-unknown", f"the node's answer has the unknown file line {rest[:80]!r}") from None
-    mode = number(mode_text, 16)
+    mode = parse_number(mode_text, 16)
     document.files[path] = FileState(
-        path=path, kind=_kind(mode), mode=stat.S_IMODE(mode), uid=number(uid), gid=number(gid)
+        path=path, kind=_find_kind(mode), mode=stat.S_IMODE(mode), uid=parse_number(uid), gid=parse_number(gid)
     )
     document.last_file = path
 
 
-def _kind(mode: int) -> FileKind:
+def _find_kind(mode: int) -> FileKind:
     if stat.S_ISREG(mode):
         return FileKind.REGULAR
     if stat.S_ISLNK(mode):
@@ -176,11 +176,11 @@ def _read_unreadable(document: _Document, rest: str) -> None:
 def _read_reach(document: _Document, rest: str) -> None:
     entry, resolved, status, detail = (*rest.split(" ", 3), "", "", "")[:4]
     addresses = None if resolved == "-" else tuple(name for name in resolved.split(",") if name and name != "none")
-    http_status = None if status == "-" else number(status)
+    http_status = None if status == "-" else parse_number(status)
     document.reachability.append(Reachability(entry=entry, resolved=addresses, http_status=http_status, detail=detail))
 
 
-def _system(document: _Document) -> System:
+def _build_system(document: _Document) -> System:
     return System(
         init=document.words.get("init", ""),
         systemd_version=document.words.get("systemd", ""),

@@ -1,19 +1,30 @@
-"""What goes to a node and what comes back: every program and its answer, versioned.
+"""Every program for a node, and the decoder of what it prints.
 
-The programs are POSIX sh beside this file; nothing secret is in their arguments. Encoding is pure apart from
-reading those texts (agent/harbor_agent/resources.py).
+The programs are POSIX sh (node/programs); nothing secret is in their arguments. Encoding is pure, except that it reads
+those texts (resources.py).
 """
 
 from harbor_agent.node.wire.framing import WireError
-from harbor_agent.node.wire.probe import decode_probe, probe_program
-from harbor_agent.node.wire.pull import decode_pull, pull_program
-from harbor_agent.node.wire.record import decode_record, decode_recorded, encode_record, record_program
-from harbor_agent.node.wire.snapshots import decode_snapshot, snapshot_program
-from harbor_agent.node.wire.transaction import begin_program, decode_report, rollback_program, status_program
+from harbor_agent.node.wire.probe import build_probe_program, decode_probe
+from harbor_agent.node.wire.pull import build_pull_program, decode_pull
+from harbor_agent.node.wire.record import build_record_program, decode_record, decode_recorded, encode_record
+from harbor_agent.node.wire.snapshots import build_snapshot_program, decode_snapshot
+from harbor_agent.node.wire.transaction import (
+    build_begin_program,
+    build_rollback_program,
+    build_status_program,
+    decode_report,
+)
 
 __all__ = [
     "WireError",
-    "begin_program",
+    "build_begin_program",
+    "build_probe_program",
+    "build_pull_program",
+    "build_record_program",
+    "build_rollback_program",
+    "build_snapshot_program",
+    "build_status_program",
     "decode_probe",
     "decode_pull",
     "decode_record",
@@ -21,10 +32,4 @@ __all__ = [
     "decode_report",
     "decode_snapshot",
     "encode_record",
-    "probe_program",
-    "pull_program",
-    "record_program",
-    "rollback_program",
-    "snapshot_program",
-    "status_program",
 ]

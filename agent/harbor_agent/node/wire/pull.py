@@ -1,4 +1,4 @@
-"""The pull proof: the program with its login, and how the pull went."""
+"""The pull that verifies a node: its program with the login, and its report."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _SCHEMA = "harbor-agent/pull/1"
 _IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*\Z")
 
 
-def pull_program(
+def build_pull_program(
     runtime: str, image: str, credentials: Credentials | None, registry_key: str, *, timeout: float = 60.0
 ) -> Program:
     """Build the pull of `image` by this runtime of the node, within `timeout` seconds.
 
-    `registry_key` is the key in Docker's `auths` (host[:port], or Docker Hub's URL). The login travels on
-    standard input and is on the node only while the pull runs, in memory. Raises ValueError where `image` is none.
+    `registry_key` is the key in Docker's `auths` (host[:port], or Docker Hub's URL). The login is sent on standard
+    input and is on the node only while the pull runs, in memory. Raises ValueError if `image` is not an image name.
     """
     if not _IMAGE.match(image):
-        raise ValueError(f"{image!r} is no image name")
-    payload = {} if credentials is None else {"PAYLOAD_CONFIG": _login(credentials, registry_key)}
+        raise ValueError(f"{image!r} is not an image name")
+    payload = {} if credentials is None else {"PAYLOAD_CONFIG": _encode_login(credentials, registry_key)}
     arguments = (image, str(max(1, math.ceil(timeout))))
     return Program(
         stdin=compose([read_node_program(RUNTIMES[runtime].pull)], payload), arguments=arguments, privileged=True
@@ -39,7 +39,7 @@ def pull_program(
 
 
 def decode_pull(stdout: bytes) -> PullReport:
-    """Read what `pull_program` printed. Raises WireError where it is truncated or something else."""
+    """Decode the output of `build_pull_program`. Raises WireError if it is truncated or has another form."""
     words = dict(line.partition(" ")[::2] for line in unframe(stdout, _SCHEMA))
     try:
         return PullReport(
@@ -51,6 +51,6 @@ def decode_pull(stdout: bytes) -> PullReport:
         raise refuse("node-answer-unknown", "the node's report of the pull is not in a known form") from None
 
 
-def _login(credentials: Credentials, registry_key: str) -> bytes:
+def _encode_login(credentials: Credentials, registry_key: str) -> bytes:
     pair = f"{credentials.username}:{credentials.password.reveal()}".encode()
     return json.dumps({"auths": {registry_key: {"auth": base64.b64encode(pair).decode()}}}).encode()

@@ -1,4 +1,4 @@
-"""The record of what was applied last, as JSON in /var/lib/harbor-agent/record."""
+"""The record of the last change to a runtime, as JSON in /var/lib/harbor-agent/record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FOLDER = "/var/lib/harbor-agent/record"
 
 
 def encode_record(record: Record) -> bytes:
-    """Return the record as it lies on the node: JSON with sorted keys and the version that wrote it."""
+    """Return the record as the node keeps it: JSON with sorted keys and the version of this tool."""
     document = {
         "schema": _SCHEMA,
         "tool": record.tool,
@@ -36,9 +36,9 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(content: bytes, runtime: str) -> Record:
-    """Read what `encode_record` wrote. Raises WireError (`record-unreadable`) for anything else.
+    """Decode the output of `encode_record`. Raises WireError (`record-unreadable`) for anything else.
 
-    Records of earlier versions lack some members; the runs that wrote them were all started by people.
+    Records of older builds lack some members; their runs were all started by people.
     """
     try:
         document = json.loads(content)
@@ -52,20 +52,20 @@ def decode_record(content: bytes, runtime: str) -> Record:
             created_files=tuple(str(path) for path in document["created_files"]),
             file_hashes={str(path): str(digest) for path, digest in document["file_hashes"].items()},
             approved_run=str(document.get("approved_run", document["run_id"])),
-            argv=_texts(document, "argv"),
-            expected_entries=_texts(document, "expected_entries"),
-            unexpected_entries=_texts(document, "unexpected_entries"),
+            argv=_read_texts(document, "argv"),
+            expected_entries=_read_texts(document, "expected_entries"),
+            unexpected_entries=_read_texts(document, "unexpected_entries"),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         known, record = False, Record()
     if not known:
-        message = "the record of what was applied last is not in a known form"
-        hint = f"use the harbor-agent that wrote it, if that is a newer one; else move {_FOLDER}/{runtime}.json away"
+        message = "the node's record has an unknown form"
+        hint = f"use the harbor-agent that wrote it if it is newer; otherwise move {_FOLDER}/{runtime}.json away"
         raise WireError.of("record-unreadable", message, hint)
     return record
 
 
-def record_program(record: Record, runtime: str) -> Program:
+def build_record_program(record: Record, runtime: str) -> Program:
     """Build the program that writes the record of a runtime that needed no change; safe to repeat."""
     payload = {"PAYLOAD_RECORD": encode_record(record)}
     return Program(
@@ -74,9 +74,9 @@ def record_program(record: Record, runtime: str) -> Program:
 
 
 def decode_recorded(stdout: bytes) -> Problem | None:
-    """Read what `record_program` printed: None, or why the record was not written.
+    """Decode the output of `build_record_program`: None, or why the record was not written.
 
-    Raises WireError where the answer is truncated or something else.
+    Raises WireError if the answer is truncated or has another form.
     """
     for line in unframe(stdout, _ANSWER):
         word, _, rest = line.partition(" ")
@@ -89,5 +89,5 @@ def decode_recorded(stdout: bytes) -> Problem | None:
     raise refuse("node-answer-unknown", "the node does not say whether the record was written")
 
 
-def _texts(document: dict[str, list[str]], name: str) -> tuple[str, ...]:
+def _read_texts(document: dict[str, list[str]], name: str) -> tuple[str, ...]:
     return tuple(str(text) for text in document.get(name, ()))

@@ -28,13 +28,13 @@ _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
 _WORD = re.compile(r"[^\0-\x20\x7f]+\Z")
 
 
-def begin_program(plan: Plan, *, transaction: str, record: bytes, deadline: float) -> Program:
-    """Build the program that carries `plan` out and waits for the end.
+def build_begin_program(plan: Plan, *, transaction: str, record: bytes, deadline: float) -> Program:
+    """Build the program that carries out `plan` and waits for the end.
 
-    `record` (from `encode_record`) is what the node keeps once it is committed. `deadline` is how many seconds
-    the daemon has to be healthy again; a restoration has as many once more. Sending the same transaction again
-    only waits for it. Raises ValueError for a plan that cannot be put into words: a path with control characters,
-    a change that would make something else than a regular file.
+    `record` (from `encode_record`) is stored on the node at the commit. `deadline` is the number of seconds in which
+    the daemon must be healthy again; a restoration has as many once more. Sending the same transaction again only waits
+    for it. Raises ValueError for a plan that cannot be encoded: a path with control characters, a change that would
+    create anything but a regular file.
     """
     payload = {
         "PAYLOAD_PLAN": _encode_plan(plan, transaction, deadline),
@@ -44,21 +44,21 @@ def begin_program(plan: Plan, *, transaction: str, record: bytes, deadline: floa
     for number, change in enumerate(plan.changes, start=1):
         if change.after.kind is FileKind.REGULAR:
             payload[f"PAYLOAD_CONTENT_{number}"] = change.after.content or b""
-    return _program("begin", transaction, payload)
+    return _build_program("begin", transaction, payload)
 
 
-def status_program(transaction: str) -> Program:
-    """Build the question how a transaction stands; it disturbs nothing."""
-    return _program("status", transaction, {})
+def build_status_program(transaction: str) -> Program:
+    """Build the program that reports the phase of a transaction; it changes nothing."""
+    return _build_program("status", transaction, {})
 
 
-def rollback_program(transaction: str) -> Program:
-    """Build the program that takes a committed or broken-off transaction back. Doing it twice is the same as once."""
-    return _program("rollback", transaction, {})
+def build_rollback_program(transaction: str) -> Program:
+    """Build the program that rolls back a committed or interrupted transaction; safe to repeat."""
+    return _build_program("rollback", transaction, {})
 
 
 def decode_report(stdout: bytes) -> TransactionReport:
-    """Read what any of the three printed. Raises WireError where it is truncated or something else."""
+    """Decode the output of any of the three. Raises WireError if it is truncated or has another form."""
     words: dict[str, str] = {}
     lost: list[str] = []
     for line in unframe(stdout, _SCHEMA):
@@ -83,9 +83,9 @@ def decode_report(stdout: bytes) -> TransactionReport:
     )
 
 
-def _program(verb: str, transaction: str, payload: dict[str, bytes]) -> Program:
+def _build_program(verb: str, transaction: str, payload: dict[str, bytes]) -> Program:
     if not _TRANSACTION.match(transaction):
-        raise ValueError(f"{transaction!r} is no transaction id")
+        raise ValueError(f"{transaction!r} is not a transaction ID")
     return Program(stdin=_compose(payload), arguments=(verb, transaction), privileged=True)
 
 
@@ -99,17 +99,17 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
     lines = [
         "harbor-agent/plan/1",
         f"transaction {transaction}",
-        f"runtime {_word(activation.runtime)}",
-        f"unit {_word(activation.unit)}",
+        f"runtime {_check_word(activation.runtime)}",
+        f"unit {_check_word(activation.unit)}",
         f"action {activation.action}",
         f"deadline {max(1, math.ceil(deadline))}",
     ]
     if activation.config_file:
-        lines.append(f"config-file {_path(activation.config_file)}")
+        lines.append(f"config-file {_check_path(activation.config_file)}")
     if activation.live_restore in (LiveRestore.ON, LiveRestore.PLANNED):
         lines.append(f"live-restore {activation.live_restore}")
-    lines += [f"expected {_word(entry)}" for entry in activation.expected]
-    lines += [f"unexpected {_word(entry)}" for entry in activation.unexpected]
+    lines += [f"expected {_check_word(entry)}" for entry in activation.expected]
+    lines += [f"unexpected {_check_word(entry)}" for entry in activation.unexpected]
     if activation.arguments:
         arguments = "".join(f"{argument}\0" for argument in activation.arguments).encode("utf-8", "surrogateescape")
         lines.append(f"arguments {base64.b64encode(arguments).decode()}")
@@ -117,18 +117,18 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
         if change.after.kind not in (FileKind.REGULAR, FileKind.ABSENT):
             raise ValueError(f"{change.path} cannot be made a {change.after.kind}")
         facts = f"{change.before.fingerprint} {change.after.fingerprint}"
-        lines.append(f"change {number} {facts} {_path(change.path)}")
+        lines.append(f"change {number} {facts} {_check_path(change.path)}")
     return "\n".join([*lines, "end", ""]).encode("utf-8", "surrogateescape")
 
 
-def _path(path: str) -> str:
+def _check_path(path: str) -> str:
     """Return a path that one line of words can end with; it is compared with the resolved name on the node."""
     if not _PATH.match(path) or "//" in path or "/./" in path or "/../" in path:
-        raise ValueError(f"{path!r} is no absolute path in its shortest form")
+        raise ValueError(f"{path!r} is not an absolute path in its shortest form")
     return path
 
 
-def _word(text: str) -> str:
+def _check_word(text: str) -> str:
     if not _WORD.match(text):
         raise ValueError(f"{text!r} is not one word")
     return text

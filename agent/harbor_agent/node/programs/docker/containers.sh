@@ -8,7 +8,7 @@ note_workloads() {
 
 # IDs of the containers that the filters of `docker ps` select.
 list_identities() {
-  docker_client 10 docker ps -q --no-trunc "$@"
+  run_docker_client 10 docker ps -q --no-trunc "$@"
 }
 
 # The same as "ID POLICY KUBERNETES NAME STARTED RESTARTS"; fails if the daemon does not list them. A container that ends
@@ -17,7 +17,7 @@ list_containers() {
   identities=$(list_identities "$@") || return 1
   [ -n "$identities" ] || return 0
   # shellcheck disable=SC2086 # one word each
-  described=$(docker_client 20 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}}' $identities)
+  described=$(run_docker_client 20 docker inspect --format '{{.Id}} {{or .HostConfig.RestartPolicy.Name "no"}} {{if index .Config.Labels "io.kubernetes.pod.uid"}}yes{{else}}no{{end}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}}' $identities)
   [ -n "$described" ] && printf '%s\n' "$described"
 }
 

@@ -6,14 +6,14 @@ list_boot_units() {
   echo containerd.service docker.socket docker.service
 }
 
-docker_client() {
+run_docker_client() {
   DOCKER_HOST=unix:///var/run/docker.sock timeout "$@" 2>/dev/null
 }
 
 # Fails if the daemon cannot be changed now, and notes what it has in effect.
 before_change() {
   is_active || { fail docker-not-running "$unit is not active"; return 1; }
-  fact MainPID
+  read_fact MainPID
   if tr '\0' ' ' <"/proc/$value/cmdline" | grep -q -e '--containerd[= ]/run/containerd/' &&
     ! systemctl is-active --quiet containerd.service; then
     fail containerd-not-running "containerd.service is not active"
@@ -26,7 +26,7 @@ before_change() {
 # shows: docker.socket keeps listening while dockerd is down, and newer clients then print an empty answer with status 0.
 list_in_effect() {
   # shellcheck disable=SC2016 # a Go template
-  answer=$(docker_client 5 docker info --format 'server {{.ServerVersion}}{{println}}{{with .RegistryConfig}}{{range .InsecureRegistryCIDRs}}cidr {{json .}}{{println}}{{end}}{{range $name, $index := .IndexConfigs}}{{if not $index.Secure}}entry {{$name}}{{println}}{{end}}{{end}}{{range .Mirrors}}mirror {{.}}{{println}}{{end}}{{end}}') || return 1
+  answer=$(run_docker_client 5 docker info --format 'server {{.ServerVersion}}{{println}}{{with .RegistryConfig}}{{range .InsecureRegistryCIDRs}}cidr {{json .}}{{println}}{{end}}{{range $name, $index := .IndexConfigs}}{{if not $index.Secure}}entry {{$name}}{{println}}{{end}}{{end}}{{range .Mirrors}}mirror {{.}}{{println}}{{end}}{{end}}') || return 1
   case $answer in "server "[0-9]*) version=${answer#* } ;; *) return 1 ;; esac
   printf '%s\n' "$answer" | sed -n '2,$p' | tr -d '"' | grep . | sort -u
 }
@@ -44,12 +44,12 @@ cidr $1
 
 # SIGHUP. Its status does not show whether dockerd accepted the file; the live list does.
 reload() {
-  look_at_unit
-  fact CanReload
+  read_unit
+  read_fact CanReload
   if [ "$value" = yes ]; then
     systemctl reload "$unit" 2>/dev/null
   else
-    fact MainPID
+    read_fact MainPID
     kill -HUP "$value" 2>/dev/null
   fi
 }
@@ -60,7 +60,7 @@ is_as_planned() {
   if [ "$action" = restart ]; then again=2; fi
   if ! live=$(list_in_effect); then
     fail docker-silent "dockerd does not answer"
-    has_started || { verdict=$?; fail docker-start-failed "$(last_error)" || return "$verdict"; }
+    has_started || { verdict=$?; fail docker-start-failed "$(print_last_error)" || return "$verdict"; }
     return 1
   fi
   while read -r keyword entry; do

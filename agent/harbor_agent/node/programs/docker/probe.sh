@@ -4,30 +4,30 @@
 find_docker() {
   unit=docker.service
   show_unit
-  case $(property LoadState) in
+  case $(print_property LoadState) in
     loaded | masked) ;;
     *)
-      other=$(other_docker_unit)
+      other=$(find_other_unit)
       [ -z "$other" ] || { unit=$other && show_unit; }
       ;;
   esac
-  main_pid=$(property MainPID)
-  [ "${main_pid:-0}" != 0 ] || main_pid=$(pid_without_unit)
+  main_pid=$(print_property MainPID)
+  [ "${main_pid:-0}" != 0 ] || main_pid=$(find_pid_without_unit)
   docker_pid=$main_pid
   dockerd=$(readlink "/proc/$main_pid/exe" 2>/dev/null) || dockerd=
   [ -n "$dockerd" ] || dockerd=$(command -v dockerd || command -v dockerd-current)
   # podman-docker uses the name docker, but it is podman.
-  case $(property ExecStart) in *podman*) return 1 ;; esac
-  [ "$(property LoadState)" = loaded ] || [ -n "$dockerd" ]
+  case $(print_property ExecStart) in *podman*) return 1 ;; esac
+  [ "$(print_property LoadState)" = loaded ] || [ -n "$dockerd" ]
 }
 
 # A dockerd under another name, such as snap.docker.dockerd.service, but not cri-dockerd.
-other_docker_unit() {
+find_other_unit() {
   grep -lsE '^ExecStart=(.*[/ .])?dockerd( |$)' /etc/systemd/system/*.service /run/systemd/system/*.service \
     /usr/lib/systemd/system/*.service /lib/systemd/system/*.service | sed -n '1s,.*/,,p'
 }
 
-pid_without_unit() {
+find_pid_without_unit() {
   pid=$(cat /var/run/docker.pid 2>/dev/null)
   [ "$(cat "/proc/${pid:-0}/comm" 2>/dev/null)" = dockerd ] && printf '%s' "$pid" || printf 0
 }
@@ -44,7 +44,7 @@ report_docker() {
 add_configuration_files() {
   pattern='s/.*--config-file[= ]\{1,\}["'\'']\{0,1\}\(\/[^"'\'' \\]*\).*/\1/p'
   named=$(
-    with_texts sed -n "$pattern" 2>/dev/null
+    run_with_texts sed -n "$pattern" 2>/dev/null
     [ "$main_pid" = 0 ] || tr '\0' ' ' <"/proc/$main_pid/cmdline" | sed -n "$pattern"
   )
   for path in $named; do
@@ -53,30 +53,30 @@ add_configuration_files() {
   done
 }
 
-docker_client() {
+run_docker_client() {
   DOCKER_HOST=unix:///var/run/docker.sock timeout "$@"
 }
 
 # A stopped daemon is not asked: the question would start it through its socket.
 ask_docker() {
   if [ "$docker_pid" = 0 ]; then
-    [ -z "$dockerd" ] || timeout 5 "$dockerd" --version 2>/dev/null | block docker version
+    [ -z "$dockerd" ] || timeout 5 "$dockerd" --version 2>/dev/null | print_block docker version
     return 0
   fi
   # shellcheck disable=SC2016 # a Go template
-  facts=$(docker_client 5 docker info --format '{{json .RegistryConfig}}{{println}}{{json .LiveRestoreEnabled}}{{println}}{{json .ServerVersion}}{{println}}{{json .Swarm.LocalNodeState}}')
+  facts=$(run_docker_client 5 docker info --format '{{json .RegistryConfig}}{{println}}{{json .LiveRestoreEnabled}}{{println}}{{json .ServerVersion}}{{println}}{{json .Swarm.LocalNodeState}}')
   case $facts in
     '{'*) ;;
     *)
-      said=$(docker_client 5 docker info 2>&1 >/dev/null | tail -n 1)
-      printf '%s\n' "${said:-it describes itself as \"$(printf '%s' "$facts" | head -n 1)\"}" | block docker silent
-      timeout 5 "$dockerd" --version 2>/dev/null | block docker version
+      said=$(run_docker_client 5 docker info 2>&1 >/dev/null | tail -n 1)
+      printf '%s\n' "${said:-it describes itself as \"$(printf '%s' "$facts" | head -n 1)\"}" | print_block docker silent
+      timeout 5 "$dockerd" --version 2>/dev/null | print_block docker version
       return 0
       ;;
   esac
-  printf '%s\n' "$facts" | block docker daemon
+  printf '%s\n' "$facts" | print_block docker daemon
   if described=$(describe_containers); then
-    printf '%s\n' "$described" | block docker containers
+    printf '%s\n' "$described" | print_block docker containers
   else
     printf 'unreadable docker-silent containers\n'
   fi
@@ -85,10 +85,10 @@ ask_docker() {
 # Fails if the daemon does not list them. A container that ends meanwhile makes `docker inspect` fail, although it prints
 # the others.
 describe_containers() {
-  identities=$(docker_client 5 docker ps -q --no-trunc) || return 1
+  identities=$(run_docker_client 5 docker ps -q --no-trunc) || return 1
   [ -n "$identities" ] || return 0
   # shellcheck disable=SC2086 # one word each
-  described=$(docker_client 20 docker inspect --format \
+  described=$(run_docker_client 20 docker inspect --format \
     '[{{json .Name}},{{json .Config.Image}},{{json .HostConfig.RestartPolicy.Name}},{{json (index .Config.Labels "io.kubernetes.pod.uid")}}]' \
     $identities)
   [ -n "$described" ] && printf '%s\n' "$described"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2015
-# The proof of a change: one image pulled by the node's own daemon, and taken away again if it was not there.
-# Arguments: IMAGE SECONDS. PAYLOAD_CONFIG, if set, is Docker's config.json with the login; it lives in a directory
-# in memory for the time of the pull. Everything is a function and the call is the last line, so that a truncated
-# copy does nothing.
+# Verifies a change: the node's own daemon pulls one image, which is removed again if it was not there before.
+# Arguments: IMAGE SECONDS. PAYLOAD_CONFIG, if set, is Docker's config.json with the login; it is in a directory in
+# memory while the pull runs. Everything is a function and the call is the last line, so that a truncated copy does
+# nothing.
 
 # Sets login to a new 0700 directory that never reaches a disk.
 make_login() {
@@ -25,7 +25,7 @@ is_memory() {
   return 1
 }
 
-# What a killed predecessor left.
+# Removes logins that a killed predecessor left behind.
 sweep() {
   for left in "$1"/harbor-agent-pull.*; do
     [ -d "$left" ] && [ ! -L "$left" ] || continue
@@ -39,12 +39,12 @@ clear_away() {
   login=
 }
 
-docker_here() {
+run_docker_here() {
   env -i PATH="$PATH" LC_ALL=C DOCKER_HOST=unix:///var/run/docker.sock "$@"
 }
 
-image_identity() {
-  docker_here docker image inspect --format '{{.Id}}' "$1" 2>/dev/null
+print_image_id() {
+  run_docker_here docker image inspect --format '{{.Id}}' "$1" 2>/dev/null
 }
 
 # pull IMAGE SECONDS
@@ -53,29 +53,29 @@ pull() {
     make_login || { report "$1" failed 'the node has no directory in memory for the login' && return 0; }
     printf '%s' "$PAYLOAD_CONFIG" | base64 -d >"$login/config.json"
   fi
-  earlier=$(image_identity "$1")
-  output=$(docker_here timeout -k 2 "$2" docker ${login:+--config "$login"} pull -q "$1" 2>&1)
+  earlier=$(print_image_id "$1")
+  output=$(run_docker_here timeout -k 2 "$2" docker ${login:+--config "$login"} pull -q "$1" 2>&1)
   status=$?
   clear_away
   if [ "$status" = 0 ]; then tidy_images "$1"; fi
   detail=$(printf '%s\n' "$output" | grep . | tail -n 1 | cut -c1-600)
-  # timeout ends with 124, busybox's with 143, and both with 137 where TERM was not enough.
+  # timeout ends with 124, busybox's with 143, and both with 137 if TERM was not enough.
   case $status in 124 | 137 | 143) status=124 detail="no end within $2 s${detail:+: $detail}" ;; esac
   report "$1" "$(verdict "$status" "$output")" "$detail"
 }
 
-# The tag goes, or back to the image that it named before.
+# Removes the tag, or moves it back to the image that it named before.
 tidy_images() {
   if [ -z "$earlier" ]; then
-    docker_here docker image rm "$1" >/dev/null 2>&1
+    run_docker_here docker image rm "$1" >/dev/null 2>&1
     return 0
   fi
-  pulled=$(image_identity "$1")
+  pulled=$(print_image_id "$1")
   if [ "$pulled" = "$earlier" ]; then return 0; fi
-  docker_here docker tag "$earlier" "$1" && docker_here docker image rm "$pulled" >/dev/null 2>&1
+  run_docker_here docker tag "$earlier" "$1" && run_docker_here docker image rm "$pulled" >/dev/null 2>&1
 }
 
-# verdict STATUS OUTPUT. Who cannot be reached may say anything else as well, so that is asked before the rest.
+# verdict STATUS OUTPUT. The output of an unreachable registry may match the later patterns too, so it is checked first.
 verdict() {
   case $1:$2 in
     0:*) echo pulled ;;

@@ -4,17 +4,17 @@
 # Whether a reload took everything back out of effect.
 is_revoked() {
   is_as_before || return 1
-  ! must_switch_off || is_live_restore_off
+  ! must_disable_live_restore || is_live_restore_off
 }
 
 # A key that is missing in the file stays in effect after SIGHUP (moby#36632), so the daemon is shown for a moment a file
 # that revokes it. A key that the change did not add may be a flag, and is not shown beside it.
 revoke() {
   members='' value=''
-  if planned_configuration | grep -q '"insecure-registries"' && ! grep -qs '"insecure-registries"' "$config_file"; then
+  if print_planned_configuration | grep -q '"insecure-registries"' && ! grep -qs '"insecure-registries"' "$config_file"; then
     members='"insecure-registries":[]'
   fi
-  if must_switch_off; then members="$members${members:+,}\"live-restore\":false" value=false; fi
+  if must_disable_live_restore; then members="$members${members:+,}\"live-restore\":false" value=false; fi
   if [ -z "$members" ]; then
     reload
     return 0

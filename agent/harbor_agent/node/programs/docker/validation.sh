@@ -5,11 +5,11 @@
 judge() {
   remove_stages
   stage=$(mktemp -d /run/harbor-agent.XXXXXX) || { fail state-not-writable /run; return 1; }
-  planned_configuration >"$stage/daemon.json"
+  print_planned_configuration >"$stage/daemon.json"
   chmod 0400 "$stage/daemon.json"
   # Before 23.0 there is no --validate, but an unprivileged dockerd reports everything else before its missing rights.
   if [ "${version%%.*}" -lt 23 ]; then chmod 0711 "$stage" && chown 65534 "$stage/daemon.json"; fi
-  answer=$(planned_arguments | run_validation 2>&1)
+  answer=$(print_planned_arguments | run_validation 2>&1)
   status=$?
   rm -rf "$stage"
   case $status:$answer in
@@ -28,7 +28,7 @@ remove_stages() {
 }
 
 # The planned content of the configuration file; an absent one is the empty object.
-planned_configuration() {
+print_planned_configuration() {
   number=1
   while read_change "$number"; do
     if [ "$path" = "$config_file" ]; then
@@ -41,12 +41,12 @@ planned_configuration() {
 }
 
 # One argument a line: the planned ones, else those of the running process.
-planned_arguments() {
-  planned=$(plan_value arguments)
+print_planned_arguments() {
+  planned=$(print_plan_value arguments)
   if [ -n "$planned" ]; then
     printf %s "$planned" | base64 -d | tr '\0' '\n'
   else
-    fact MainPID
+    read_fact MainPID
     tr '\0' '\n' <"/proc/$value/cmdline"
   fi
 }
