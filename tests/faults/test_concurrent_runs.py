@@ -48,7 +48,8 @@ def test_of_two_controllers_the_second_learns_who_is_at_work(site: FaultSite, tm
     node = site.nodes[0]
     order = Order(site=site, nodes=[node])
     expected = order.expect()
-    second = Order(site=site, nodes=[node])
+    # It waits for the first one as long as a daemon may take to become healthy.
+    second = Order(site=site, nodes=[node], health_deadline=10)
     point = Failpoint(node, "preflight")
     with held(point), order.applying() as running:
         transaction = point.wait()

@@ -114,7 +114,7 @@ def _plan(request: RunRequest, plan_file: str | None, resume: str | None, progre
     if plan_file is None and resume is None:
         from harbor_agent.engine.plan.run_plan import plan_run
 
-        return plan_run(request, progress)
+        return plan_run(request, progress, wait=True)
     _check_no_other_options(request)
     if resume is None:
         from harbor_agent.engine.plan.file import plan_approved_run

@@ -71,7 +71,7 @@ def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> R
     _require_fresh(path, plan, Moment.now())
     flags = replace(plan.request.flags, password=overrides.flags.password)
     request = replace(plan.request, flags=flags, note=overrides.note or plan.request.note)
-    run_plan = plan_run(request, listener)
+    run_plan = plan_run(request, listener, wait=True)
     if _digest_request(run_plan) != plan.request_digest:
         message = f"the settings have changed since {path} was created"
         raise UsageError.of("plan-stale", message, "plan again and check the new plan")

@@ -9,6 +9,7 @@ from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
+from harbor_agent.engine.plan.settle import wait_for_transactions
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError
@@ -60,10 +61,13 @@ class RunPlan:
         return (self.general, *(planned.policy for planned in self.nodes))
 
 
-def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _, nodes: nodes) -> RunPlan:
+def plan_run(
+    request: RunRequest, listener: Listener, choose: Choice = lambda _, nodes: nodes, *, wait: bool = False
+) -> RunPlan:
     """Plan every node and secret of a request. Raises UsageError for an error in settings, inventory or logins.
 
-    `choose` returns the nodes to plan, of those that the request selects.
+    `choose` returns the nodes to plan, of those that the request selects. With `wait`, nodes on which a transaction is
+    under way are planned once it has ended, if it ends within `rollout.health_deadline`.
     """
     if request.root is not None:
         resolved = resolve(request)
@@ -76,6 +80,8 @@ def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _,
     chosen = {node.name for node in choose(transport, [node for node, _ in resolved.nodes])}
     nodes = [(node, policy) for node, policy in resolved.nodes if node.name in chosen]
     planned = plan_nodes(transport, nodes, request, listener)
+    if wait:
+        planned = _replan_busy_nodes(transport, planned, request, listener)
     if request.only_unmanaged:
         planned = [_skip_managed(one) for one in planned]
     return RunPlan(
@@ -87,6 +93,19 @@ def plan_run(request: RunRequest, listener: Listener, choose: Choice = lambda _,
         secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
         warnings=tuple(find_names_missing_in_dns(_map_registries(planned))),
     )
+
+
+def _replan_busy_nodes(
+    transport: Transport, planned: Sequence[PlannedNode], request: RunRequest, listener: Listener
+) -> list[PlannedNode]:
+    begun = [(p, p.state.pending_transaction) for p in planned if p.state and p.state.pending_transaction]
+    if not begun:
+        return list(planned)
+    seconds = max(p.policy.rollout.health_deadline for p, _ in begun)
+    wait_for_transactions(transport, [(p.node, transaction) for p, transaction in begun], seconds, listener)
+    again = plan_nodes(transport, [(p.node, p.policy) for p, _ in begun], request, listener)
+    by_name = {p.node.name: p for p in again}
+    return [by_name.get(p.node.name, p) for p in planned]
 
 
 def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,12 @@ from harbor_agent.engine.events import Message
 from harbor_agent.engine.history.query import RunState, find_state, load_run
 from harbor_agent.engine.plan.nodes import refuse_node
 from harbor_agent.engine.plan.run_plan import plan_run, require_drain
+from harbor_agent.engine.plan.settle import wait_for_transactions
 from harbor_agent.engine.request.request import decode_request
 from harbor_agent.errors import LockedError, Problem, UsageError
-from harbor_agent.model.result import Outcome, TransactionPhase
+from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
-from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.config.digest import policy_digest
-from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +25,11 @@ if TYPE_CHECKING:
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Rollout
-    from harbor_agent.model.result import TransactionReport
     from harbor_agent.model.runs import PastNode, PastRun
     from harbor_agent.transport.protocol import Transport
 
 # Twice the deadline of a daemon: the longest time that a node needs to end a transaction on its own.
 _SETTLE_SECONDS = 240.0
-_POLL_SECONDS = 2.0
-_STATUS_TIMEOUT = 20.0
-_NOTHING_CHANGED = frozenset({"begun", "preflight", "prepared"})
 _NO_END = frozenset({None, Outcome.UNKNOWN})
 _REPEAT_HINTS = {
     RunKind.ROLLBACK: "run harbor-agent rollback again; it skips nodes that are rolled back already",
@@ -66,10 +60,12 @@ def resume_run(run_id: str, overrides: RunRequest, listener: Listener) -> RunPla
 
     def choose(transport: Transport, nodes: Sequence[Node]) -> Sequence[Node]:
         chosen = [node for node in nodes if node.name in left]
-        _wait_for_transactions(transport, chosen, left, listener)
+        begun = [(node, left[node.name]) for node in chosen if left[node.name].node.outcome in _NO_END]
+        transactions = [(node, past_result.run_id) for node, past_result in begun]
+        wait_for_transactions(transport, transactions, _SETTLE_SECONDS, listener)
         return chosen
 
-    run_plan = plan_run(_build_request(run, overrides), listener, choose)
+    run_plan = plan_run(_build_request(run, overrides), listener, choose, wait=True)
     if run_plan.request.drain:
         run_plan = require_drain(run_plan)
     present = {planned.node.name for planned in run_plan.nodes}
@@ -114,49 +110,6 @@ def _build_request(run: PastRun, overrides: RunRequest) -> RunRequest:
         raise UsageError.of("run-not-resumable", message, "run apply again with its options") from None
     flags = replace(then.flags, password=overrides.flags.password)
     return replace(then, flags=flags, note=overrides.note or then.note)
-
-
-def _wait_for_transactions(
-    transport: Transport, nodes: Sequence[Node], past: Mapping[str, _PastResult], listener: Listener
-) -> None:
-    """Wait until the transactions of the run have ended on nodes whose result is not known.
-
-    A node without the transaction is polled once more: the program may still arrive.
-    """
-    open_ = {node.name: node for node in nodes if past[node.name].node.outcome in _NO_END}
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    without_transaction: set[str] = set()
-    reported: set[str] = set()
-    while open_ and time.monotonic() < deadline:
-        reports = _poll_transactions(transport, list(open_.values()), past)
-        busy = {name for name, report in reports.items() if _is_running(report)}
-        missing = {name for name, report in reports.items() if report.phase is TransactionPhase.NONE}
-        open_ = {name: node for name, node in open_.items() if name in busy | (missing - without_transaction)}
-        without_transaction |= missing
-        if busy - reported:
-            reported |= busy
-            listener(Message(text=f"waiting for the changes that the run started on {', '.join(sorted(busy))}"))
-        if open_:
-            time.sleep(_POLL_SECONDS)
-
-
-def _poll_transactions(
-    transport: Transport, nodes: Sequence[Node], past: Mapping[str, _PastResult]
-) -> dict[str, TransactionReport]:
-    jobs = [
-        Job(node=node, program=wire.build_status_program(past[node.name].run_id), timeout=_STATUS_TIMEOUT)
-        for node in nodes
-    ]
-    answers = {result.job.node.name: decode_answer(result, wire.decode_report) for result in transport.run(jobs)}
-    # The plan reports nodes that do not answer now.
-    return {name: answer for name, answer in answers.items() if not isinstance(answer, Problem)}
-
-
-def _is_running(report: TransactionReport) -> bool:
-    """Whether it will end soon: a transaction interrupted with files changed ends only at the next boot."""
-    if report.phase is not TransactionPhase.RUNNING:
-        return False
-    return report.code != "transaction-interrupted" or report.step in _NOTHING_CHANGED
 
 
 def enforce_past_policy(planned: PlannedNode, then: PastNode) -> PlannedNode:

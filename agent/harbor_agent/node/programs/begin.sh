@@ -44,18 +44,16 @@ require_node() {
   fi
 }
 
-# A holder that has finished is only tidying up; any other one is named.
+# Most transactions end within this time; after it the holder is named. What it changed meanwhile is found by preflight.
 wait_for_lock() {
-  until_deadline $(($(now) + 5)) is_lock_settled && return 0
+  until_deadline $(($(now) + 20)) is_unlocked && return 0
   # It may have ended between the two questions.
   is_locked || return 0
   refuse transaction-running "transaction $(print_lock_holder) is under way on this node"
 }
 
-is_lock_settled() {
-  is_locked || return 0
-  is_final "$STATE/transactions/$(print_lock_holder)" || return 2
-  return 1
+is_unlocked() {
+  ! is_locked
 }
 
 # A transaction that changed files and did not end must be rolled back first, or the next backup would be of a half-done
@@ -101,8 +99,7 @@ start_unit() {
     set -- --collect -p TimeoutStopSec=300 -p "RuntimeMaxSec=$((patience * 2 + 120))" -p "ExecStopPost=/bin/sh $T/transaction.sh finish $ID" "$@"
   fi
   if [ "$version" -ge 240 ]; then set -- --service-type=exec "$@"; fi
-  if ! trouble=$(systemd-run --quiet --unit="$LOCK" --description="harbor-agent transaction $ID" \
-    -p KillMode=mixed "$@" 2>&1); then
+  if ! try_start_unit "$@"; then
     if is_locked; then
       refuse transaction-running "transaction $(print_lock_holder) is under way on this node"
     else
@@ -110,6 +107,19 @@ start_unit() {
     fi
     return 1
   fi
+}
+
+# A unit that has just ended stays loaded for a moment.
+try_start_unit() {
+  attempts=0
+  until trouble=$(systemd-run --quiet --unit="$LOCK" --description="harbor-agent transaction $ID" \
+    -p KillMode=mixed "$@" 2>&1); do
+    attempts=$((attempts + 1))
+    case $trouble in *'already loaded'* | *'already exists'*) ;; *) return 1 ;; esac
+    if is_locked || [ "$attempts" -gt 10 ]; then return 1; fi
+    sleep 1
+    systemctl reset-failed "$LOCK" 2>/dev/null
+  done
 }
 
 wait_until_final() {
