@@ -64,9 +64,9 @@ def run_locally(job: Job, stopping: Event) -> Completed | Lost:
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.elapsed)
     finally:
         _clean_up(process, ended=ended)
-    if not exchange.marker_seen:
+    if exchange.problem or not exchange.marker_seen:
         problem = add_node_name(job.node, exchange.describe_failure(rc))
-        return Lost(job=job, problem=problem, started=False, seconds=deadline.elapsed)
+        return Lost(job=job, problem=problem, started=exchange.marker_seen, seconds=deadline.elapsed)
     stdout, stderr = exchange.extract_output()
     # As a shell reports it: 128 plus the number of the signal.
     rc = rc if rc >= 0 else 128 - rc

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from harbor_agent.errors import AgentError
+from harbor_agent.errors import AgentError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.program import Program
 
 _T = TypeVar("_T")
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +72,15 @@ def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T
         detail = "".join(f": {line}" for line in last_line)
         message = f"{error.problem.message} (exit status {result.rc}{detail})"
         return replace(error.problem, message=message)
+    except Exception as error:  # noqa: BLE001 - one node's answer must never end the run of the others
+        return describe_unknown_answer(error)
+
+
+def describe_unknown_answer(error: BaseException) -> Problem:
+    """Return the problem of a node whose answer leads to an error that no decoder expects."""
+    reason = " ".join(str(error).split())[:_LONGEST_REASON]
+    return Problem(
+        code="node-answer-unknown",
+        message=f"the node's answer cannot be processed ({type(error).__name__}{': ' if reason else ''}{reason})",
+        hint="run it again; if it stays, report it with the output of: harbor-agent plan --limit NODE -o json",
+    )

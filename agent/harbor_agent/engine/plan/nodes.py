@@ -10,11 +10,13 @@ from harbor_agent import resources
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.request.passwords import add_passwords, ask_passwords
+from harbor_agent.errors import AgentError
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.node import RUNTIMES, TEMPLATES, find_runtime, plan_node
+from harbor_agent.transport.protocol import describe_unknown_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,4 +193,13 @@ def _plan_probed(seen: ProbeResult, policy: Policy, request: RunRequest) -> Plan
         return PlannedNode(
             node=node, policy=policy, outcome=outcome, problem=seen.problem, reason=reason, seconds=seen.seconds
         )
-    return replace(plan_state(node, policy, seen.state, request), seconds=seen.seconds)
+    try:
+        planned = plan_state(node, policy, seen.state, request)
+    except AgentError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one node's answer must never end the run of the others
+        problem = describe_unknown_answer(error)
+        planned = PlannedNode(
+            node=node, policy=policy, outcome=Outcome.FAILED, problem=problem, reason=problem.message, state=seen.state
+        )
+    return replace(planned, seconds=seen.seconds)

@@ -12,7 +12,7 @@ from harbor_agent.engine.rollout.stop import StopRequestedError
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.transport.protocol import Job, Lost, decode_answer
+from harbor_agent.transport.protocol import Job, Lost, decode_answer, describe_unknown_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,17 +77,16 @@ def begin_transactions(
     The node carries out its transaction on its own: the outcome is UNKNOWN only if the node cannot be polled.
     """
     deadline = float(monitor.health_deadline)
-    jobs = [
-        Job(
-            node=node,
-            program=wire.build_begin_program(
-                plan, transaction=transaction, record=wire.encode_record(record), deadline=deadline
-            ),
-            timeout=monitor.timeout,
-        )
-        for node, plan, record in plans
-    ]
-    return _run_jobs(transport, jobs, transaction, monitor)
+    jobs = []
+    for node, plan, record in plans:
+        content = wire.encode_record(record)
+        try:
+            program = wire.build_begin_program(plan, transaction=transaction, record=content, deadline=deadline)
+        except ValueError as error:  # the node named a path or a unit that no line can carry
+            yield TransactionResult(node=node, outcome=Outcome.FAILED, problem=describe_unknown_answer(error))
+        else:
+            jobs.append(Job(node=node, program=program, timeout=monitor.timeout))
+    yield from _run_jobs(transport, jobs, transaction, monitor)
 
 
 def roll_back_transactions(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.daemon import RunningContainer, UnitState
 from harbor_agent.model.runtimes.docker import DockerState, LiveRegistryConfig
-from harbor_agent.node.wire.framing import parse_number, refuse
+from harbor_agent.node.wire.framing import decode_json, parse_number, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,6 +17,20 @@ if TYPE_CHECKING:
 # In seconds: a start is known to the second only, and a file may be written right before it.
 _START_TOLERANCE = 2
 _VERSION = re.compile(r"version ([^\s,]+)")
+
+
+class _Index(TypedDict, total=False):
+    """What `docker info` says about one registry."""
+
+    Secure: bool
+
+
+class _Registry(TypedDict, total=False):
+    """The members of `.RegistryConfig` of `docker info` that are read; empty lists may be null."""
+
+    IndexConfigs: dict[str, _Index | None] | None
+    InsecureRegistryCIDRs: list[str] | None
+    Mirrors: list[str] | None
 
 
 def decode_docker(
@@ -72,24 +85,27 @@ def _decode_daemon(blocks: Mapping[str, bytes]) -> tuple[LiveRegistryConfig | No
         match = _VERSION.search(_text(blocks, "version"))
         return None, None, match[1] if match else "", ""
     try:
-        registry, live_restore, version, swarm = (json.loads(line) for line in lines)
-        if not version or not isinstance(registry, dict):
+        described = [line.encode() for line in lines]
+        registry = decode_json(described[0], _Registry | None)
+        live_restore = decode_json(described[1], bool | None)
+        version, swarm = (decode_json(line, str | None) for line in described[2:])
+        if not version or registry is None:
             return None, None, "", ""
-        indexes: dict[str, dict[str, object]] = registry.get("IndexConfigs") or {}
+        indexes = registry.get("IndexConfigs") or {}
         live = LiveRegistryConfig(
             insecure_cidrs=tuple(registry.get("InsecureRegistryCIDRs") or ()),
-            insecure_entries=tuple(sorted(name for name, index in indexes.items() if not index.get("Secure"))),
+            insecure_entries=tuple(sorted(name for name, index in indexes.items() if not (index or {}).get("Secure"))),
             mirrors=tuple(registry.get("Mirrors") or ()),
         )
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, IndexError):
         raise refuse("node-answer-unknown", "dockerd describes itself in an unknown form") from None
-    return live, bool(live_restore), str(version), str(swarm)
+    return live, bool(live_restore), version, swarm or ""
 
 
 def _decode_containers(blocks: Mapping[str, bytes]) -> Iterator[RunningContainer]:
     for line in _lines(blocks, "containers"):
         try:
-            name, image, policy, pod = json.loads(line)
+            name, image, policy, pod = decode_json(line.encode(), tuple[str, str, str | None, str | None])
         except ValueError:
             raise refuse("node-answer-unknown", f"a container is described as {line[:80]!r}") from None
         name = name.removeprefix("/")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from harbor_agent.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_NUMBERS = {8: re.compile(r"[0-7]{1,11}"), 10: re.compile(r"[0-9]{1,10}"), 16: re.compile(r"[0-9a-fA-F]{1,8}")}
+_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_WORD = re.compile(r"[^\0-\x20\x7f]{1,255}")
 _CALL = b'main "$@"\n'
 _HINTS = {
     "node-answer-truncated": "run it again; check whether the node runs out of memory, or cuts long output",
@@ -74,18 +78,48 @@ def decode_text(encoded: str) -> bytes:
 
 
 def parse_number(text: str, base: int = 10) -> int:
-    """Read a parse_number. Raises WireError."""
+    """Read a number of at most 33 bits. Raises WireError."""
+    if not _NUMBERS[base].fullmatch(text):
+        raise refuse("node-answer-unknown", f"the node's answer has {text[:40]!r} where a number belongs")
+    return int(text, base)
+
+
+def read_code(text: str) -> str:
+    """Read a problem code. Raises WireError."""
+    return _read(_CODE, text, "a problem code")
+
+
+def read_word(text: str, what: str) -> str:
+    """Read a word without blanks and control characters, such as the name of a unit. Raises WireError."""
+    return _read(_WORD, text, what)
+
+
+def read_path(text: str) -> str:
+    """Read an absolute path. Raises WireError."""
+    if not text.startswith("/") or "\0" in text:
+        raise refuse("node-answer-unknown", f"the node's answer has {text[:80]!r} where a path belongs")
+    return text
+
+
+def decode_json(content: bytes, schema: object) -> Any:  # noqa: ANN401 - a value of that type
+    """Decode JSON of the type `schema`. Raises ValueError for anything else, also for nesting without end."""
+    import msgspec  # noqa: PLC0415 - not needed for --help
+
     try:
-        return int(text, base)
-    except ValueError:
-        raise refuse(
-            "node-answer-unknown", f"the node's answer has {text[:40]!r} where a parse_number belongs"
-        ) from None
+        return msgspec.json.decode(content, type=schema)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def refuse(code: str, message: str) -> WireError:
     """Build the error for an answer that cannot be used; `code` is one of those of `unframe`."""
     return WireError.of(code, message, _HINTS[code])
+
+
+def _read(form: re.Pattern[str], text: str, what: str) -> str:
+    if not form.fullmatch(text):
+        raise refuse("node-answer-unknown", f"the node's answer has {text[:80]!r} where {what} belongs")
+    return text
 
 
 def _quote_last_line(text: str) -> str:

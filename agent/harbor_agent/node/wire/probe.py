@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import FileKind, FileState, InstalledRuntime, NodeState, Reachability, System
-from harbor_agent.node.wire.framing import WireError, compose, parse_number, read_block, refuse, unframe
+from harbor_agent.node.wire.framing import (
+    WireError,
+    compose,
+    parse_number,
+    read_block,
+    read_code,
+    read_path,
+    read_word,
+    refuse,
+    unframe,
+)
 from harbor_agent.node.wire.kubelet import decode_kubelet
 from harbor_agent.node.wire.record import decode_record
 from harbor_agent.node.wire.runtimes import RUNTIMES
@@ -120,7 +130,7 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
         case "changed":
             document.changed[document.last_file] = parse_number(rest)
         case "absent":
-            document.files[rest] = FileState(path=rest)
+            document.files[read_path(rest)] = FileState(path=rest)
         case "unreadable":
             _read_unreadable(document, rest)
         case "runtime":
@@ -140,7 +150,7 @@ def _read_runtime(document: _Document, rest: str) -> None:
     name, _, unit = rest.partition(" ")
     if name not in RUNTIMES:
         raise refuse("node-answer-unknown", f"the node's answer has the unknown runtime {name[:80]!r}")
-    document.units[name] = unit
+    document.units[name] = read_word(unit, "a unit")
 
 
 def _read_file(document: _Document, rest: str) -> None:
@@ -148,7 +158,7 @@ def _read_file(document: _Document, rest: str) -> None:
         mode_text, uid, gid, path = rest.split(" ", 3)
     except ValueError:
         raise refuse("node-answer-unknown", f"the node's answer has the unknown file line {rest[:80]!r}") from None
-    mode = parse_number(mode_text, 16)
+    mode, path = parse_number(mode_text, 16), read_path(path)
     document.files[path] = FileState(
         path=path, kind=_find_kind(mode), mode=stat.S_IMODE(mode), uid=parse_number(uid), gid=parse_number(gid)
     )
@@ -165,6 +175,7 @@ def _find_kind(mode: int) -> FileKind:
 
 def _read_unreadable(document: _Document, rest: str) -> None:
     code, _, path = rest.partition(" ")
+    read_code(code)
     message = _UNREADABLE.get(code, "{} was not read").format(path)
     document.unreadable.append(Problem(code=code, message=message))
     known = document.files.get(path, FileState(path=path))

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import json
+from typing import TypedDict
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import Record
-from harbor_agent.node.wire.framing import WireError, compose, decode_text, refuse, unframe
+from harbor_agent.node.wire.framing import WireError, compose, decode_json, decode_text, read_code, refuse, unframe
 from harbor_agent.resources import read_node_program
 
 _SCHEMA = "harbor-agent/record/1"
 _ANSWER = "harbor-agent/recorded/1"
 _PARTS = ("journal.sh", "files.sh", "record.sh")
 _FOLDER = "/var/lib/harbor-agent/record"
+
+
+class _Required(TypedDict):
+    """The members of every record."""
+
+    schema: str
+    tool: str
+    run_id: str
+    policy_digest: str
+    entries: list[str]
+    created_files: list[str]
+    file_hashes: dict[str, str]
+
+
+class _Document(_Required, total=False):
+    """A record as JSON; records of earlier versions lack these members."""
+
+    note: str
+    approved_run: str
+    argv: list[str]
+    expected_entries: list[str]
+    unexpected_entries: list[str]
 
 
 def encode_record(record: Record) -> bytes:
@@ -41,28 +64,26 @@ def decode_record(content: bytes, runtime: str) -> Record:
     Records of older builds lack some members; their runs were all started by people.
     """
     try:
-        document = json.loads(content)
-        known = document["schema"] == _SCHEMA
-        record = Record(
-            tool=str(document["tool"]),
-            run_id=str(document["run_id"]),
-            note=str(document.get("note", "")),
-            policy_digest=str(document["policy_digest"]),
-            entries=tuple(str(entry) for entry in document["entries"]),
-            created_files=tuple(str(path) for path in document["created_files"]),
-            file_hashes={str(path): str(digest) for path, digest in document["file_hashes"].items()},
-            approved_run=str(document.get("approved_run", document["run_id"])),
-            argv=_read_texts(document, "argv"),
-            expected_entries=_read_texts(document, "expected_entries"),
-            unexpected_entries=_read_texts(document, "unexpected_entries"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        known, record = False, Record()
-    if not known:
+        document = decode_json(content, _Document)
+    except ValueError:
+        document = None
+    if document is None or document["schema"] != _SCHEMA:
         message = "the node's record has an unknown form"
         hint = f"use the harbor-agent that wrote it if it is newer; otherwise move {_FOLDER}/{runtime}.json away"
         raise WireError.of("record-unreadable", message, hint)
-    return record
+    return Record(
+        tool=document["tool"],
+        run_id=document["run_id"],
+        note=document.get("note", ""),
+        policy_digest=document["policy_digest"],
+        entries=tuple(document["entries"]),
+        created_files=tuple(document["created_files"]),
+        file_hashes=document["file_hashes"],
+        approved_run=document.get("approved_run", document["run_id"]),
+        argv=tuple(document.get("argv", ())),
+        expected_entries=tuple(document.get("expected_entries", ())),
+        unexpected_entries=tuple(document.get("unexpected_entries", ())),
+    )
 
 
 def build_record_program(record: Record, runtime: str) -> Program:
@@ -85,9 +106,5 @@ def decode_recorded(stdout: bytes) -> Problem | None:
             return None
         if word == "problem":
             said = decode_text(detail).decode(errors="replace")
-            return Problem(code=code, message=f"the record was not written: {said}", hint="run it again")
+            return Problem(code=read_code(code), message=f"the record was not written: {said}", hint="run it again")
     raise refuse("node-answer-unknown", "the node does not say whether the record was written")
-
-
-def _read_texts(document: dict[str, list[str]], name: str) -> tuple[str, ...]:
-    return tuple(str(text) for text in document.get(name, ()))

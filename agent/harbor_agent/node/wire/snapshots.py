@@ -8,7 +8,18 @@ from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.snapshot import SavedFile, Snapshot
 from harbor_agent.model.state import FileKind, FileState
-from harbor_agent.node.wire.framing import WireError, compose, decode_text, parse_number, read_block, refuse, unframe
+from harbor_agent.node.wire.framing import (
+    WireError,
+    compose,
+    decode_text,
+    parse_number,
+    read_block,
+    read_code,
+    read_path,
+    read_word,
+    refuse,
+    unframe,
+)
 from harbor_agent.node.wire.runtimes import UNNAMED
 from harbor_agent.resources import read_node_program
 
@@ -57,7 +68,7 @@ def decode_snapshot(stdout: bytes) -> Snapshot:
             raise refuse("node-answer-unknown", f"the node's answer has the unknown line {line[:80]!r}")
     try:
         return Snapshot(
-            transaction=words["transaction"],
+            transaction=read_word(words["transaction"], "a transaction"),
             runtime=words["runtime"] or ("" if words["transaction"] == _PRISTINE else UNNAMED),
             files=tuple(files),
             phase=TransactionPhase(words["phase"]),
@@ -68,12 +79,13 @@ def decode_snapshot(stdout: bytes) -> Snapshot:
 
 def _build_problem(rest: str) -> WireError:
     code, _, detail = rest.partition(" ")
-    return WireError.of(code, decode_text(detail).decode("utf-8", "replace"), _HINTS.get(code, ""))
+    return WireError.of(read_code(code), decode_text(detail).decode("utf-8", "replace"), _HINTS.get(code, ""))
 
 
 def _parse_file(rest: str, content: bytes) -> SavedFile:
     """Parse five words of the state before, five of the state after, and the path."""
     *facts, path = rest.split(" ", 10)
+    read_path(path)
     match facts:
         case ["absent", "-", "-", "-", "-", kind, _, _, _, _]:
             state = FileState(path=path)

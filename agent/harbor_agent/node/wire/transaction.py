@@ -11,7 +11,7 @@ from harbor_agent.model.plan import LiveRestore
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import TransactionPhase, TransactionReport
 from harbor_agent.model.state import FileKind
-from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
+from harbor_agent.node.wire.framing import compose, decode_text, read_code, refuse, unframe
 from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
 
@@ -77,7 +77,7 @@ def decode_report(stdout: bytes) -> TransactionReport:
         transaction=words.get("transaction", ""),
         phase=phase,
         step=words.get("step", ""),
-        code=words.get("code", ""),
+        code=read_code(words["code"]) if words.get("code") else "",
         detail=decode_text(words.get("detail") or "-").decode("utf-8", "replace"),
         containers_lost=tuple(lost),
     )

@@ -33,6 +33,8 @@ _RUN = 'run="echo {nonce}-begin; echo {nonce}-begin >&2; exec /bin/sh -s"; '
 _AS_LOGIN_USER = '/bin/sh -c "$run"; exit $?'
 _AS_ROOT = 'if [ "$(id -u)" = 0 ]; then /bin/sh -c "$run"; else {become}; fi; exit $?'
 _LONGEST_QUOTE = 200
+_MOST_BYTES = 64 * 1024 * 1024
+_MOST_BYTES_BEFORE = 1024 * 1024
 OUTCOME_UNKNOWN_HINT = "the outcome is unknown; run the same command again to check the node"
 
 
@@ -78,10 +80,12 @@ class Exchange:
     def feed_stdout(self, data: bytes) -> None:
         """Process data from standard output."""
         self._stdout += data
+        self._limit_output()
 
     def feed_stderr(self, data: bytes) -> None:
         """Process data from standard error: detect the marker, and answer the password prompt."""
         self._stderr += data
+        self._limit_output()
         if self.marker_seen or self.problem:
             return
         if self._mark in self._stderr:
@@ -91,6 +95,14 @@ class Exchange:
         elif self._become and self._become.prompt and self._stderr.count(self._become.prompt) > self._prompts:
             self._prompts += 1
             self._answer_prompt(self._become.password)
+
+    def _limit_output(self) -> None:
+        """Give up on a node that prints without end. Before the program begins, only the login shell prints."""
+        most = _MOST_BYTES if self.marker_seen else _MOST_BYTES_BEFORE
+        if self.problem is None and len(self._stdout) + len(self._stderr) > most + len(self._mark):
+            message = f"the node printed more than {most // 1024 // 1024} MiB"
+            hint = "check the start files of the login shell, and what the node prints"
+            self.problem = Problem(code="node-answer-unknown", message=message, hint=hint)
 
     def _answer_prompt(self, password: Sensitive | None) -> None:
         if password is None:

@@ -13,7 +13,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.transport.deadline import Deadline, DeadlineExceededError, Watchdog
 from harbor_agent.transport.local import run_locally
 from harbor_agent.transport.pool import run_each
-from harbor_agent.transport.protocol import Completed, Lost
+from harbor_agent.transport.protocol import Completed, Lost, describe_unknown_answer
 from harbor_agent.transport.shell.become import TERMINAL_REQUIRED
 from harbor_agent.transport.shell.exchange import OUTCOME_UNKNOWN_HINT, Exchange, add_node_name, describe_timeout
 from harbor_agent.transport.shell.on_terminal import TerminalExchange
@@ -82,15 +82,15 @@ class SshTransport:
             problem = error.problem
         except DeadlineExceededError:
             problem = describe_timeout(job.node, exchange, deadline)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            problem = _describe_lost_connection(job.node, jump_path.target, exchange, deadline, str(error))
+        except Exception as error:  # noqa: BLE001 - paramiko fails in many ways on what a server sends
+            problem = _describe_error(job.node, jump_path.target, exchange, deadline, error)
         else:
-            if exchange.marker_seen and rc >= 0:
+            if exchange.marker_seen and rc >= 0 and not exchange.problem:
                 stdout, stderr = exchange.extract_output()
                 return Completed(job=job, rc=rc, stdout=stdout, stderr=stderr, seconds=deadline.elapsed)
             if exchange.problem or rc >= 0:
                 problem = add_node_name(job.node, exchange.describe_failure(rc))
-                return Lost(job=job, problem=problem, started=False, seconds=deadline.elapsed)
+                return Lost(job=job, problem=problem, started=exchange.marker_seen, seconds=deadline.elapsed)
             problem = _describe_lost_connection(job.node, jump_path.target, exchange, deadline, "")
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.elapsed)
 
@@ -154,6 +154,12 @@ def _send(channel: paramiko.Channel, exchange: Exchange) -> None:
     except OSError:
         # The program ended without reading all input; its output and exit status are still valid.
         return
+
+
+def _describe_error(node: Node, target: Target, exchange: Exchange, deadline: Deadline, error: Exception) -> Problem:
+    if isinstance(error, paramiko.SSHException | EOFError | OSError):
+        return _describe_lost_connection(node, target, exchange, deadline, str(error))
+    return add_node_name(node, describe_unknown_answer(error))
 
 
 def _describe_lost_connection(
