@@ -99,6 +99,7 @@ class _Store:
 
     def keep(self, path: str, body: Json) -> Json:
         _, _, namespaced = path.partition("/namespaces/")
+        body["metadata"].setdefault("uid", f"uid-of-{path}")
         body["metadata"]["resourceVersion"] = str(next(self.versions))
         if namespaced:
             body["metadata"]["namespace"] = namespaced.split("/")[0]

@@ -84,6 +84,8 @@ class TestSecret:
         made = secret_of(apiserver, namespace)
         assert made["type"] == "kubernetes.io/dockerconfigjson"
         assert made["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "harbor-agent"}
+        record = made["metadata"]["annotations"].pop("harbor-agent/record")
+        assert made["metadata"]["uid"] in record
         assert made["metadata"]["annotations"] == {"secret.kubesphere.io/force-insecure": "true"}
         spec = wanted()
         assert base64.b64decode(made["data"][".dockerconfigjson"]) == build_payload(
@@ -121,7 +123,7 @@ class TestSecret:
         apply_secret(cluster, wanted(), namespace)
         moved = wanted(address=Address.parse("https://harbor.lan"))
         assert apply_secret(cluster, moved, namespace).outcome is Outcome.CHANGED
-        assert "annotations" not in secret_of(apiserver, namespace)["metadata"]
+        assert list(secret_of(apiserver, namespace)["metadata"]["annotations"]) == ["harbor-agent/record"]
         assert plan_secret(cluster, moved, namespace).is_empty
 
     def test_what_others_wrote_is_taken_over_only_by_force_and_stays_theirs(
@@ -136,7 +138,7 @@ class TestSecret:
             assert refused.problem
             assert refused.problem.code == "secret-conflict"
             assert "Python-urllib" in refused.problem.message
-            assert "data" in refused.problem.message
+            assert "registry key becomes http://192.168.0.99" in refused.problem.message
             assert "--force-conflicts" in refused.problem.hint
         assert secret_of(apiserver, namespace) == before
 

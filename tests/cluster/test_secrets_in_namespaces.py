@@ -297,7 +297,7 @@ class TestRemoval:
     @pytest.mark.parametrize("name", ["../kube-system", "Team", ""])
     def test_a_name_that_is_none_is_never_asked_for(self, apiserver: RunningApiServer, name: str) -> None:
         with open_cluster(str(apiserver.kubeconfig())) as cluster:
-            found = cluster.ours(name)
+            found = cluster.labelled(name)
             plan = plan_removal(cluster, "harbor-pull", name, Address.parse(REGISTRY))
         assert isinstance(found, Problem)
         assert plan.problem
@@ -349,6 +349,7 @@ class TestCommand:
                 "name": "harbor-pull",
                 "registry": REGISTRY,
                 "username": "robot$p+n",
+                "copy": False,
                 "service_accounts": ["default"],
             }
         ]
@@ -365,7 +366,7 @@ class TestCommand:
 
 def test_who_may_not_list_is_told_what_is_missing(apiserver: RunningApiServer) -> None:
     with open_cluster(str(apiserver.kubeconfig("limited"))) as limited:
-        problem = limited.ours("*")
+        problem = limited.labelled("*")
     assert isinstance(problem, Problem)
     assert "is not allowed to list secrets" in problem.message
 

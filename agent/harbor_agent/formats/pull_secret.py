@@ -14,11 +14,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
 from harbor_agent.formats.basic_auth import encode_login
+from harbor_agent.formats.secret_record import (
+    RECORD,
+    build_record,
+    has_recorded_content,
+    is_record_of,
+)
 from harbor_agent.model.address import DOCKER_HUB_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harbor_agent.formats.secret_record import (
+        ObjectIdentity,
+    )
     from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials, KeyForm
     from harbor_agent.model.secret import SecretSpec
@@ -34,7 +43,10 @@ _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedSecret:
-    """A secret as the cluster holds it. `payload` is the value of `.dockerconfigjson`, base64 removed."""
+    """A secret as the cluster holds it. `payload` is the value of `.dockerconfigjson`, base64 removed.
+
+    `label_managers` and `payload_managers` are the field managers of our label and of the payload (managedFields).
+    """
 
     type: str
     payload: bytes | None = field(default=None, repr=False)
@@ -42,10 +54,34 @@ class ObservedSecret:
     annotations: Mapping[str, str] = field(default_factory=dict)
     immutable: bool = False
     resource_version: str = ""
+    identity: ObjectIdentity | None = None
+    label_managers: frozenset[str] = frozenset()
+    payload_managers: frozenset[str] = frozenset()
 
     @property
     def is_ours(self) -> bool:
-        """Whether this tool created it."""
+        """Whether this tool created it: this very object, not one that it was copied from.
+
+        Earlier versions wrote no record; then our label must be set by us alone, as anyone who copies it sets it too.
+        """
+        if self.identity and RECORD in self.annotations:
+            return is_record_of(self.annotations[RECORD], self.identity)
+        return self._has_label and self.label_managers == {MANAGER}
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether somebody else created it from a secret of ours, our label or record included."""
+        return not self.is_ours and (self._has_label or RECORD in self.annotations)
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether it is ours and the payload is the one that we wrote last."""
+        if self.identity and RECORD in self.annotations:
+            return has_recorded_content(self.annotations[RECORD], self.identity, self.payload)
+        return self.is_ours and self.payload_managers <= {MANAGER}
+
+    @property
+    def _has_label(self) -> bool:
         return self.labels.get(MANAGED_LABEL) == MANAGER
 
 
@@ -97,13 +133,22 @@ def build_manifest(spec: SecretSpec, namespace: str | None = None) -> dict[str, 
 def build_apply_manifest(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> dict[str, object]:
     """Return the manifest for server-side apply.
 
-    We become the manager of every field in it, so a secret that somebody else made gets no label of ours.
+    We become the manager of every field in it, so a secret that somebody else made gets no label and no record of
+    ours. The record needs the uid, so an object that does not exist yet gets it by a second write.
     """
     manifest = build_manifest(spec, namespace)
+    metadata = cast("dict[str, object]", manifest["metadata"])
     if observed is not None and not observed.is_ours:
-        metadata = cast("dict[str, object]", manifest["metadata"])
-        manifest = manifest | {"metadata": {key: value for key, value in metadata.items() if key != "labels"}}
+        return manifest | {"metadata": {key: value for key, value in metadata.items() if key != "labels"}}
+    if record := _build_record(spec, observed):
+        manifest["metadata"] = metadata | {"annotations": build_annotations(spec) | record}
     return manifest
+
+
+def _build_record(spec: SecretSpec, observed: ObservedSecret | None) -> dict[str, str]:
+    if observed is None or observed.identity is None or not observed.is_ours:
+        return {}
+    return {RECORD: build_record(observed.identity, build_payload(spec.address, spec.credentials, spec.key_form))}
 
 
 def render_manifest(spec: SecretSpec, namespace: str | None = None) -> str:
@@ -119,7 +164,8 @@ def build_patch(spec: SecretSpec, observed: ObservedSecret) -> dict[str, object]
 
     It includes the resource version, so the API server answers 409 if the secret was written in the meantime.
     """
-    metadata: dict[str, object] = {"annotations": {FORCE_INSECURE: None} | build_annotations(spec)}
+    annotations = {FORCE_INSECURE: None} | build_annotations(spec) | _build_record(spec, observed)
+    metadata: dict[str, object] = {"annotations": annotations}
     if observed.resource_version:
         metadata["resourceVersion"] = observed.resource_version
     payload = build_payload(spec.address, spec.credentials, spec.key_form)
@@ -164,6 +210,27 @@ def read_logins(payload: bytes | None) -> dict[str, object]:
     document = decode_payload(payload)
     auths = document.get("auths") if isinstance(document, dict) else None
     return auths if isinstance(auths, dict) else {}
+
+
+def list_other_keys(observed: ObservedSecret, address: Address) -> tuple[str, ...]:
+    """Return the registry keys that are not the login for `address` itself: other hosts, and paths below any host.
+
+    kubelet chooses the login by the longest path, so `HOST/project` is another login than `HOST`.
+    """
+    wanted = parse_host(build_registry_key(address, "plain")), ""
+    return tuple(sorted(key for key in read_logins(observed.payload) if _split_key(key) != wanted))
+
+
+def list_other_members(observed: ObservedSecret) -> tuple[str, ...]:
+    """Return the members of the payload besides `auths`, such as `credHelpers`."""
+    document = decode_payload(observed.payload)
+    return tuple(sorted(set(document) - {"auths"})) if isinstance(document, dict) else ()
+
+
+def _split_key(key: str) -> tuple[str, str]:
+    """Return host and path of a key; /v1/ and /v2/ are no paths (kubelet, pkg/credentialprovider/keyring.go)."""
+    path = re.sub(r"\A[A-Za-z]+://", "", key).partition("/")[2]
+    return parse_host(key), re.sub(r"\Av[12](/|\Z)", "", path).strip("/")
 
 
 def parse_host(key: str) -> str:

@@ -15,7 +15,7 @@ from harbor_agent.formats.object_names import check_names
 from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.namespaces import list_namespaces
-from harbor_agent.kubernetes.secrets import list_ours
+from harbor_agent.kubernetes.secrets import list_labelled
 from harbor_agent.kubernetes.service_accounts import list_attached_accounts
 from harbor_agent.model.secret import ALL_NAMESPACES
 
@@ -85,10 +85,13 @@ class Cluster:
         """Return the namespaces selected; sends a request only if names alone do not say."""
         return list_namespaces(self.client, selection)
 
-    def ours(self, namespace: str) -> tuple[NamedSecret, ...] | Problem:
-        """Return the secrets that this tool created in a namespace, "*" for all; needs the right to list secrets."""
+    def labelled(self, namespace: str) -> tuple[NamedSecret, ...] | Problem:
+        """Return the secrets with our label in a namespace, "*" for all; needs the right to list secrets.
+
+        Not all are ours: others copy secrets with their labels (`ObservedSecret.is_ours`).
+        """
         invalid = None if namespace == ALL_NAMESPACES else check_names(namespace=namespace)
-        return invalid or list_ours(self.client, namespace)
+        return invalid or list_labelled(self.client, namespace)
 
     def attached(self, namespace: str, secret: str) -> tuple[str, ...] | Problem:
         """Return the service accounts that this tool attached the secret to; needs the right to list them."""

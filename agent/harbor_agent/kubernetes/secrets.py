@@ -25,12 +25,14 @@ from harbor_agent.formats.pull_secret import (
     build_patch,
     mask_login,
 )
+from harbor_agent.formats.secret_record import ObjectIdentity
 from harbor_agent.kubernetes.errors import Intent, attempt
+from harbor_agent.kubernetes.field_managers import describe_manager
 from harbor_agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
     from lightkube import Client
-    from lightkube.models.meta_v1 import StatusCause
+    from lightkube.models.meta_v1 import ManagedFieldsEntry, StatusCause
 
     from harbor_agent.model.secret import SecretSpec
 
@@ -40,7 +42,7 @@ _UNSUPPORTED_MEDIA_TYPE = 415
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedSecret:
-    """A secret of ours in the cluster, with its namespace and name."""
+    """A secret in the cluster with our label, ours or a copy of it, with its namespace and name."""
 
     namespace: str
     name: str
@@ -56,8 +58,8 @@ def read_secret(client: Client, namespace: str, name: str) -> ObservedSecret | P
     return _read_observed(found)
 
 
-def list_ours(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Problem:
-    """Return the secrets that this tool created in a namespace, "*" for all."""
+def list_labelled(client: Client, namespace: str) -> tuple[NamedSecret, ...] | Problem:
+    """Return the secrets with our label in a namespace, "*" for all: those that this tool created, and copies."""
     where = "" if namespace == ALL_NAMESPACES else namespace
     intent = Intent(verb="list", resource="secrets", namespace=where)
     found = attempt(intent, lambda: tuple(client.list(Secret, namespace=namespace, labels={MANAGED_LABEL: MANAGER})))
@@ -78,9 +80,13 @@ def write_secret(
     A field that we wrote before, also by other means than apply, is no conflict. A server before 1.16 has no
     server-side apply and gets a create or a patch.
     """
-    problem = _apply(client, spec, namespace, observed, dry_run=dry_run)
-    if problem is None and observed is not None and not dry_run:
-        problem = _remove_annotation(client, spec, namespace, observed)
+    written = _apply(client, spec, namespace, observed, dry_run=dry_run)
+    problem = written if isinstance(written, Problem) else None
+    if isinstance(written, Secret) and not dry_run:
+        if observed is None:
+            problem = _add_record(client, spec, namespace, written)
+        else:
+            problem = _remove_annotation(client, spec, namespace, observed)
     return replace(problem, message=mask_login(problem.message, spec)) if problem else None
 
 
@@ -93,13 +99,13 @@ def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
 
 def _apply(
     client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
-) -> Problem | None:
+) -> Secret | Problem:
     wanted = cast("Secret", Secret.from_dict(build_apply_manifest(spec, namespace, observed)))
     verb = "create" if observed is None else "patch"
 
-    def send() -> Problem | None:
+    def send() -> Secret | Problem:
         try:
-            client.apply(wanted, field_manager=MANAGER, force=spec.force_conflicts, dry_run=dry_run)
+            return client.apply(wanted, field_manager=MANAGER, force=spec.force_conflicts, dry_run=dry_run)
         except ApiError as error:
             if error.status.code == _UNSUPPORTED_MEDIA_TYPE:
                 return _create_or_patch(client, spec, namespace, observed, dry_run=dry_run)
@@ -109,21 +115,27 @@ def _apply(
             if all(f'"{MANAGER}"' in (cause.message or "") for cause in conflicts):
                 return _apply(client, replace(spec, force_conflicts=True), namespace, observed, dry_run=dry_run)
             return _describe_conflict(spec, namespace, conflicts)
-        return None
 
     return attempt(Intent(verb=verb, resource="secrets", name=spec.name, namespace=namespace), send)
 
 
 def _create_or_patch(
     client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
-) -> Problem | None:
+) -> Secret:
     if observed is None:
         wanted = cast("Secret", Secret.from_dict(build_manifest(spec, namespace)))
-        client.create(wanted, dry_run=dry_run)
-    else:
-        patch = build_patch(spec, observed)
-        client.patch(Secret, spec.name, patch, namespace=namespace, patch_type=PatchType.MERGE, dry_run=dry_run)
-    return None
+        return client.create(wanted, dry_run=dry_run)
+    patch = build_patch(spec, observed)
+    return client.patch(Secret, spec.name, patch, namespace=namespace, patch_type=PatchType.MERGE, dry_run=dry_run)
+
+
+def _add_record(client: Client, spec: SecretSpec, namespace: str, created: Secret) -> Problem | None:
+    """Write the record of a secret just created, unless another client created it a moment before."""
+    if any(entry.manager != MANAGER for entry in _list_managers(created)):
+        return None
+    observed = replace(_read_observed(created), label_managers=frozenset({MANAGER}))
+    written = _apply(client, spec, namespace, observed, dry_run=False)
+    return written if isinstance(written, Problem) else None
 
 
 def _remove_annotation(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret) -> Problem | None:
@@ -144,14 +156,14 @@ def _find_conflicts(error: ApiError) -> list[StatusCause]:
 
 
 def _describe_conflict(spec: SecretSpec, namespace: str, conflicts: list[StatusCause]) -> Problem:
-    """Name the managers and their fields; a cause reads: conflict with "kubectl-edit" using v1."""
+    """Name the managers in plain words; a cause reads: conflict with "kubectl-edit" using v1."""
     managers = sorted({(cause.message or "").partition('"')[2].partition('"')[0] for cause in conflicts})
-    fields = sorted({(cause.field or "").removeprefix(".").replace("..", ".") for cause in conflicts})
+    writers = " and ".join(describe_manager(manager) for manager in managers)
     return Problem(
         code="secret-conflict",
-        message=f"secret {spec.name} in namespace {namespace} has different values set by {', '.join(managers)}: "
-        f"{', '.join(fields)}",
-        hint="replace them with --force-conflicts, or choose another --secret-name",
+        message=f"secret {spec.name} in namespace {namespace} was last written {writers} and differs",
+        hint="change the login there, or choose another --secret-name; --force-conflicts replaces what differs, and "
+        "each later run then overwrites what is edited there",
     )
 
 
@@ -169,4 +181,23 @@ def _read_observed(secret: Secret) -> ObservedSecret:
         annotations=metadata.annotations or {},
         immutable=bool(secret.immutable),
         resource_version=metadata.resourceVersion or "",
+        identity=ObjectIdentity(namespace=metadata.namespace or "", name=metadata.name or "", uid=metadata.uid or ""),
+        label_managers=_find_managers(secret, "f:metadata", "f:labels", f"f:{MANAGED_LABEL}"),
+        payload_managers=_find_managers(secret, "f:data", f"f:{PAYLOAD_KEY}"),
     )
+
+
+def _list_managers(secret: Secret) -> list[ManagedFieldsEntry]:
+    return (secret.metadata and secret.metadata.managedFields) or []
+
+
+def _find_managers(secret: Secret, *path: str) -> frozenset[str]:
+    """Return the names of those that manage a field, given by its steps in FieldsV1."""
+
+    def has_field(entry: ManagedFieldsEntry) -> bool:
+        fields: object = entry.fieldsV1
+        for step in path:
+            fields = fields.get(step) if isinstance(fields, dict) else None
+        return fields is not None
+
+    return frozenset(entry.manager or "" for entry in _list_managers(secret) if has_field(entry))

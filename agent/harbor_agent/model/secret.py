@@ -112,13 +112,15 @@ class SecretPlan:
 class SecretResult:
     """The result in one namespace: UNCHANGED, CHANGED, SKIPPED, REFUSED or FAILED.
 
-    Service accounts are changed only if the secret is UNCHANGED or CHANGED. `warnings` stop nothing.
+    Service accounts are changed only if the secret is UNCHANGED or CHANGED. `differences` name what differed, one
+    clause each, no values. `warnings` stop nothing.
     """
 
     namespace: str
     name: str
     outcome: Outcome
     action: SecretAction = SecretAction.NONE
+    differences: tuple[str, ...] = ()
     service_accounts: tuple[ServiceAccountResult, ...] = ()
     problem: Problem | None = None
     warnings: tuple[Problem, ...] = ()

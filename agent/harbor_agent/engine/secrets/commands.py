@@ -28,13 +28,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedSecret:
-    """A secret that this tool created, without its password, and the service accounts that it attached it to."""
+    """A secret that this tool created, without its password, and the service accounts that it attached it to.
+
+    `is_copy`: somebody else made it from one of ours; it is never updated as ours and never removed.
+    """
 
     namespace: str
     name: str
     registry: str
     username: str
     service_accounts: tuple[str, ...] = ()
+    is_copy: bool = False
 
 
 def apply_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
@@ -83,7 +87,7 @@ def remove_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
 
 
 def list_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ManagedSecret]:
-    """Return the secrets that this tool created, in the namespaces named or in all.
+    """Return the secrets that this tool created, and copies of them, in the namespaces named or in all.
 
     Raises AgentError if the cluster does not answer or the user may not list them.
     """
@@ -93,8 +97,8 @@ def list_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ManagedS
     shown = []
     with open_cluster(resolved.general.kubeconfig, resolved.request.flags.context) as cluster:
         for namespace in namespaces or (ALL_NAMESPACES,):
-            for one in _unwrap(cluster.ours(namespace)):
-                accounts = cluster.attached(one.namespace, one.name)
+            for one in _unwrap(cluster.labelled(namespace)):
+                accounts = cluster.attached(one.namespace, one.name) if one.observed.is_ours else ()
                 shown.append(
                     ManagedSecret(
                         namespace=one.namespace,
@@ -102,6 +106,7 @@ def list_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ManagedS
                         registry=", ".join(sorted(find_registry_hosts(one.observed))),
                         username=find_username(one.observed),
                         service_accounts=() if isinstance(accounts, Problem) else accounts,
+                        is_copy=not one.observed.is_ours,
                     )
                 )
     return shown
@@ -136,13 +141,13 @@ def _remove_each(
 
 
 def _find_namespaces(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:
-    """Return the namespaces named; of all, or of those by label, only the ones with a secret of ours by that name."""
+    """Return the namespaces named; of all, or of those by label, only the ones with such a secret or a copy of it."""
     selection = build_namespaces(secret)
     chosen = _unwrap(cluster.namespaces(selection))
     if not selection.needs_the_cluster:
         return chosen
-    ours = {one.namespace for one in _unwrap(cluster.ours(ALL_NAMESPACES)) if one.name == secret.name}
-    return [namespace for namespace in chosen if namespace in ours]
+    labelled = {one.namespace for one in _unwrap(cluster.labelled(ALL_NAMESPACES)) if one.name == secret.name}
+    return [namespace for namespace in chosen if namespace in labelled]
 
 
 def _unwrap(answer: _T | Problem) -> _T:

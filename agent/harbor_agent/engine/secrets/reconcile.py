@@ -93,8 +93,8 @@ def _find_leftovers(cluster: Cluster, secrets: Sequence[DesiredSecret], items: S
         if desired.report_leftovers
         for entry in (desired.spec.address.entry, *desired.removed)
     }
-    ours = cluster.ours(ALL_NAMESPACES) if entries else ()
-    if isinstance(ours, Problem) or any(item.result.outcome is Outcome.FAILED for item in items):
+    labelled = cluster.labelled(ALL_NAMESPACES) if entries else ()
+    if isinstance(labelled, Problem) or any(item.result.outcome is Outcome.FAILED for item in items):
         return []
     known = {(item.result.namespace, item.result.name) for item in items}
     return [
@@ -104,8 +104,8 @@ def _find_leftovers(cluster: Cluster, secrets: Sequence[DesiredSecret], items: S
             "it is not updated",
             hint=f"harbor-agent secret remove --registry {entry} --secret-name {one.name} -n {one.namespace}",
         )
-        for one in ours
-        if (one.namespace, one.name) not in known
+        for one in labelled
+        if one.observed.is_ours and (one.namespace, one.name) not in known
         for entry in sorted(find_registry_hosts(one.observed) & entries)
     ]
 

@@ -59,7 +59,12 @@ def apply_secret(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretRe
             break
         plan = _apply_once(cluster, spec, namespace)
     result = SecretResult(
-        namespace=namespace, name=spec.name, outcome=plan.outcome, action=plan.action, problem=plan.problem
+        namespace=namespace,
+        name=spec.name,
+        outcome=plan.outcome,
+        action=plan.action,
+        differences=plan.differences,
+        problem=plan.problem,
     )
     if plan.outcome not in {Outcome.CHANGED, Outcome.UNCHANGED}:
         return result
@@ -136,7 +141,8 @@ def _refuse(plan: SecretPlan, problem: Problem) -> SecretPlan:
 def _fail(plan: SecretPlan, problem: Problem) -> SecretPlan:
     """Return the plan with its problem: refused for another program's fields, which stay named, failed otherwise."""
     if problem.code == "secret-conflict":
-        return _refuse(plan, problem)
+        named = f"{problem.message}: {', '.join(plan.differences)}" if plan.differences else problem.message
+        return _refuse(plan, replace(problem, message=named))
     return replace(_refuse(plan, problem), outcome=Outcome.FAILED, differences=())
 
 

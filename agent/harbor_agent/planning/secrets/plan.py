@@ -14,7 +14,8 @@ from harbor_agent.formats.pull_secret import (
     build_registry_key,
     decode_payload,
     find_registry_hosts,
-    parse_host,
+    list_other_keys,
+    list_other_members,
     read_logins,
 )
 from harbor_agent.model.result import Outcome
@@ -28,16 +29,20 @@ if TYPE_CHECKING:
     from harbor_agent.model.secret import SecretSpec
 
 
+_NOT_CREATED = "was not created by harbor-agent"
+
+
 def plan_secret_write(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> SecretPlan:
     """Plan how to create or update the secret; service accounts are not part of it.
 
-    A secret of another type, an immutable secret, and another owner's secret with logins for other registries are
-    refused. Any other secret of another owner is updated and keeps its labels, so that it stays theirs.
+    A secret of another type, an immutable secret, and a secret with logins that others wrote, for other registries or
+    for a path of this one, are refused. Any other secret of another owner is updated and keeps its labels, so that it
+    stays theirs.
     """
     plan = SecretPlan(namespace=namespace, name=spec.name, outcome=Outcome.PENDING)
     if observed is None:
         return replace(plan, action=SecretAction.CREATE, reason="the secret does not exist yet")
-    differences = _list_differences(spec, observed)
+    differences = list_differences(spec, observed)
     problem = _find_obstacle(spec, namespace, observed, differences)
     if problem:
         return replace(plan, outcome=Outcome.REFUSED, reason=problem.message, problem=problem, differences=differences)
@@ -53,10 +58,12 @@ def plan_secret_removal(
 ) -> SecretPlan:
     """Plan to detach the secret for `address` from the `attached` service accounts and delete it, if it is ours.
 
-    A secret of ours that now holds only logins for other registries, as after a move, is left alone.
+    A secret of ours that now holds only logins for other registries, as after a move, is left alone. So is one to which
+    others added logins, and so is a copy, together with the service accounts that were copied with it.
     """
     other = _find_other_registry(name, namespace, observed, address) if observed else None
-    accounts = tuple(ServiceAccountResult(name=account, outcome=Outcome.PENDING) for account in attached if not other)
+    is_kept = other or (observed and observed.is_copy)
+    accounts = () if is_kept else tuple(ServiceAccountResult(name=one, outcome=Outcome.PENDING) for one in attached)
     plan = SecretPlan(
         namespace=namespace,
         name=name,
@@ -67,17 +74,25 @@ def plan_secret_removal(
     )
     if observed is None:
         return replace(plan, outcome=Outcome.UNCHANGED, action=SecretAction.NONE, reason="the secret does not exist")
-    if problem := other or (None if observed.is_ours else _describe_foreign(name, namespace)):
+    if problem := other or _find_other_owner(name, namespace, address, observed):
         return replace(plan, outcome=Outcome.SKIPPED, action=SecretAction.NONE, reason=problem.message, problem=problem)
     return plan
 
 
-def _describe_foreign(name: str, namespace: str) -> Problem:
-    return Problem(
-        code="secret-not-ours",
-        message=f"secret {name} in namespace {namespace} was not created by harbor-agent and is not removed",
-        hint=f"if it is not needed any more: kubectl -n {namespace} delete secret {name}",
-    )
+def _find_other_owner(name: str, namespace: str, address: Address, observed: ObservedSecret) -> Problem | None:
+    """Return why the secret, or a login in it, belongs to somebody else; None if it does not."""
+    secret = f"secret {name} in namespace {namespace}"
+    added = () if observed.is_as_written else list_other_keys(observed, address)
+    if observed.is_copy:
+        message = f"{secret} is a copy that harbor-agent did not create, and is not removed"
+    elif not observed.is_ours:
+        message = f"{secret} was not created by harbor-agent and is not removed"
+    elif added:
+        message = f"{secret} also holds logins that harbor-agent did not write ({', '.join(added)}), and is not removed"
+    else:
+        return None
+    hint = f"if it is not needed any more: kubectl -n {namespace} delete secret {name}"
+    return Problem(code="secret-not-ours", message=message, hint=hint)
 
 
 def _find_other_registry(name: str, namespace: str, observed: ObservedSecret, address: Address) -> Problem | None:
@@ -92,13 +107,15 @@ def _find_other_registry(name: str, namespace: str, observed: ObservedSecret, ad
     )
 
 
-def _list_differences(spec: SecretSpec, observed: ObservedSecret) -> tuple[str, ...]:
+def list_differences(spec: SecretSpec, observed: ObservedSecret) -> tuple[str, ...]:
+    """Return what differs between the observed secret and the specified one, one clause each, without values."""
     desired = decode_payload(build_payload(spec.address, spec.credentials, spec.key_form))
     found = []
     if observed.type != SECRET_TYPE:
         found.append(f"its type is {observed.type}")
     elif decode_payload(observed.payload) != desired:
         found += _list_login_differences(spec, observed)
+        found += [f"{member} removed" for member in list_other_members(observed)]
     insecure = build_annotations(spec).get(FORCE_INSECURE)
     if observed.annotations.get(FORCE_INSECURE) != insecure:
         found.append(f"annotation {FORCE_INSECURE} {'set' if insecure else 'removed'}")
@@ -109,8 +126,10 @@ def _list_login_differences(spec: SecretSpec, observed: ObservedSecret) -> list[
     """Name what differs in the registry key or its login, without values."""
     key = build_registry_key(spec.address, spec.key_form)
     logins = read_logins(observed.payload)
-    if set(logins) != {key}:
+    if key not in logins:
         return [f"registry key becomes {key}"]
+    if dropped := sorted(set(logins) - {key}):
+        return [f"login for {other} removed" for other in dropped]
     observed_login = logins[key]
     login = observed_login if isinstance(observed_login, dict) else {}
     desired = {
@@ -119,7 +138,10 @@ def _list_login_differences(spec: SecretSpec, observed: ObservedSecret) -> list[
         "email": spec.credentials.email,
     }
     changed = [field for field, value in desired.items() if login.get(field) != value]
-    return [f"{field} changed" for field in changed] or ["login changed"]
+    if changed:
+        return [f"{field} changed" for field in changed]
+    written = read_logins(build_payload(spec.address, spec.credentials, spec.key_form))
+    return [] if observed_login == written[key] else ["login changed"]
 
 
 def _find_obstacle(
@@ -138,9 +160,9 @@ def _find_obstacle(
     if observed.immutable:
         message = f"{secret} differs and is marked immutable"
         return Problem(code="secret-immutable", message=message, hint=replace_it)
-    host = parse_host(build_registry_key(spec.address, "plain"))
-    others = {key for key in read_logins(observed.payload) if parse_host(key) != host}
-    if others and not observed.is_ours:
-        message = f"{secret} was not created by harbor-agent and holds logins for {', '.join(sorted(others))}"
+    others = () if observed.is_as_written else list_other_keys(observed, spec.address)
+    if others:
+        owner = "was changed by others since harbor-agent wrote it" if observed.is_ours else _NOT_CREATED
+        message = f"{secret} {owner} and holds logins for {', '.join(others)}"
         return Problem(code="secret-of-another-owner", message=message, hint="choose another --secret-name")
     return None

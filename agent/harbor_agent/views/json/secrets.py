@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.secret import SecretPlan
 from harbor_agent.views.json.common import begin_document, describe_problem, explain
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def describe_secrets(secrets: SecretsReport | None) -> Json | None:
                 "registry": item.registry,
                 "status": item.result.outcome.value,
                 "action": item.result.action.value,
-                "differences": list(item.result.differences) if isinstance(item.result, SecretPlan) else [],
+                "differences": list(item.result.differences),
                 "service_accounts": [
                     {"name": account.name, "status": account.outcome.value, **explain(account.problem)}
                     for account in item.result.service_accounts
@@ -63,6 +62,7 @@ def build_secrets_document(secrets: Sequence[ManagedSecret]) -> Json:
                 "name": secret.name,
                 "registry": secret.registry,
                 "username": secret.username,
+                "copy": secret.is_copy,
                 "service_accounts": list(secret.service_accounts),
             }
             for secret in secrets

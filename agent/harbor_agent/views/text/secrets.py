@@ -31,9 +31,12 @@ def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
     lines = [
         f"{secret.namespace}/{secret.name}  {secret.username} at {secret.registry}"
         + (f"  attached to {', '.join(secret.service_accounts)}" if secret.service_accounts else "")
+        + ("  copy, not created by harbor-agent" if secret.is_copy else "")
         for secret in secrets
     ]
-    return "\n".join([*lines, f"Pull secrets: {len(secrets) or 'none'} created by harbor-agent"])
+    copies = sum(secret.is_copy for secret in secrets)
+    copied = f", {copies} {'copy' if copies == 1 else 'copies'}" if copies else ""
+    return "\n".join([*lines, f"Pull secrets: {len(secrets) - copies or 'none'} created by harbor-agent{copied}"])
 
 
 def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[str]:
@@ -41,6 +44,8 @@ def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[s
     lines = [f"secret {result.namespace}/{result.name} for {registry}  {style_outcome(result.outcome)}{action}"]
     if isinstance(result, SecretPlan) and result.outcome is Outcome.PENDING:
         lines.append(f"  {result.reason}")
+    elif result.differences and result.outcome is Outcome.CHANGED:
+        lines.append(f"  differed before: {', '.join(result.differences)}")
     lines += _render(result.problem)
     for account in result.service_accounts:
         lines.append(f"  service account {account.name}: {style_outcome(account.outcome)}")
