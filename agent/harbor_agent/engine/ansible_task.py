@@ -23,7 +23,7 @@ from harbor_agent.errors import UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import Rollout
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.planning.node import find_runtime
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _describe_plan(planned: PlannedNode) -> Result:
         "changed": planned.outcome is Outcome.PENDING,
         "outcome": planned.outcome.value,
         "msg": planned.reason,
-        "diff": [{"prepared": unified_diff(change)} for change in (decision.changes if decision else ())],
+        "diff": [{"prepared": render_diff(change)} for change in (decision.changes if decision else ())],
         "warnings": [_format_problem(warning) for warning in (decision.warnings if decision else ())],
     }
     if isinstance(decision, Plan):

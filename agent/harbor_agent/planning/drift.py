@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.config.digest import is_rollback_digest
-from harbor_agent.planning.files.managed import announced_owner
+from harbor_agent.planning.files.managed import find_announced_owner
 from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.runtime import normalize_range
@@ -168,7 +168,7 @@ def _compare_files(recorded: Mapping[str, str], files: Mapping[str, FileState]) 
         elif state.kind not in (FileKind.REGULAR, FileKind.ABSENT):
             yield FileDrift(path=path, recorded=digest, found=state.kind.value)
         elif (now := hash_content(state)) != digest:
-            yield FileDrift(path=path, recorded=digest, found=now, owner=announced_owner(state.content or b""))
+            yield FileDrift(path=path, recorded=digest, found=now, owner=find_announced_owner(state.content or b""))
 
 
 def _compare_entries(

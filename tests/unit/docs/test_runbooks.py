@@ -26,7 +26,7 @@ OPTIONAL = {"How to check the fix", "Related", "确认", "相关"}
 
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What takes a code as its first argument.
-MAKERS = {"of", "RefusedError", "refuse", "error", "_note", "_foreign"}
+MAKERS = {"of", "RefusedError", "refuse", "error", "_note", "_build_foreign_fault"}
 SHELL_CODES = (
     re.compile(r"\b(?:fail|refuse) ([a-z-]+) ", re.MULTILINE),
     re.compile(r"\brestore ([a-z]+-[a-z-]+) "),

@@ -222,8 +222,8 @@ def _show_installed(found: Sequence[InstalledSchedule], output: options.Format) 
 
 def _confirm_changes(changes: Sequence[FileChange], title: str, question: str, *, yes: bool) -> None:
     """Show the files on standard error and ask. Raises StoppedError for a no."""
-    from harbor_agent.planning.files.diff import unified_diff
+    from harbor_agent.planning.files.diff import render_diff
 
-    print_status("\n\n".join([*([title] if title else []), *(style_diff(unified_diff(change)) for change in changes)]))
+    print_status("\n\n".join([*([title] if title else []), *(style_diff(render_diff(change)) for change in changes)]))
     if not yes:
         confirm(question)

@@ -20,7 +20,7 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine, RunKind
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import DriftStatus, find_reverted_file, hash_content, is_suspect
-from harbor_agent.planning.files.managed import announced_owner
+from harbor_agent.planning.files.managed import find_announced_owner
 from harbor_agent.planning.node import find_record
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _build_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         path=path,
         reason=reason,
-        owner=announced_owner(contents.get(path, b"")),
+        owner=find_announced_owner(contents.get(path, b"")),
     )
 
 

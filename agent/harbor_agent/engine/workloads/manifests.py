@@ -15,7 +15,7 @@ from harbor_agent.local.files import rewrite_file
 from harbor_agent.model.plan import FileChange
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.state import FileKind, FileState
-from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.planning.secrets.manifests import AnnotationSpec, annotate
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ManifestFile:
     def diff(self) -> str:
         """The change as a unified diff, "" if nothing changes."""
         change = FileChange(before=self.before, after=self.after, reason="")
-        return unified_diff(change) if self.before != self.after else ""
+        return render_diff(change) if self.before != self.after else ""
 
 
 def build_annotation_spec(secret: str, registries: Sequence[Address]) -> AnnotationSpec:

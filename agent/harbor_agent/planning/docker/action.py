@@ -8,8 +8,8 @@ from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.arguments import find_conflicts, parse_arguments
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from harbor_agent.model.plan import Action
-from harbor_agent.planning.docker.startup import start_faults
-from harbor_agent.planning.docker.state import docker_version, find_docker
+from harbor_agent.planning.docker.startup import find_start_faults
+from harbor_agent.planning.docker.state import find_docker, read_version
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState
@@ -25,11 +25,11 @@ def is_running(state: NodeState, effective: Effective) -> bool:
     """Whether dockerd runs; of a file system tree, whether it would."""
     docker = find_docker(state)
     if state.offline or docker is None:
-        return not start_faults(state, effective)
+        return not find_start_faults(state, effective)
     return docker.live is not None or docker.argv is not None or docker.unit.active_state in ("active", "reloading")
 
 
-def not_running(state: NodeState) -> Problem | None:
+def find_stopped_daemon(state: NodeState) -> Problem | None:
     """Return why nothing is done on a node whose unit is not up: only a daemon that runs shows what a change did."""
     docker = find_docker(state)
     unit = docker.unit if docker and not state.offline else None
@@ -42,9 +42,9 @@ def not_running(state: NodeState) -> Problem | None:
     )
 
 
-def reload_suffices(state: NodeState, effective: Effective) -> bool:
+def supports_reload(state: NodeState, effective: Effective) -> bool:
     """Whether this dockerd takes new entries of its configuration file on SIGHUP; an unknown version does."""
-    version = docker_version(state)
+    version = read_version(state)
     if version is None:
         return True
     # rule DD-15
@@ -59,7 +59,7 @@ def reload_suffices(state: NodeState, effective: Effective) -> bool:
     return not (in_file or effective.daemon.values("registry-mirror") or (live and live.mirrors))
 
 
-def action_for(state: NodeState, before: Effective, after: Effective, *, live_is_right: bool) -> Action:
+def choose_action(state: NodeState, before: Effective, after: Effective, *, live_is_right: bool) -> Action:
     """Return what makes dockerd use `after`. `live_is_right` says that it trusts what is wanted already."""
     if not is_running(state, before):
         return Action.RESTART
@@ -82,4 +82,4 @@ def can_reload(state: NodeState, effective: Effective) -> bool:
     # a reload compares the file with the flags that the daemon was started with
     refused = live is not None and not state.offline and find_conflicts(parse_arguments(live), keys)
     # rule DD-22
-    return INSECURE_REGISTRIES in keys and not refused and reload_suffices(state, effective)
+    return INSECURE_REGISTRIES in keys and not refused and supports_reload(state, effective)

@@ -16,7 +16,7 @@ from harbor_agent.formats.systemd.unit import parse_unit
 from harbor_agent.formats.text import CACHED_FILES, FormatError, find_line_number, to_unicode
 from harbor_agent.planning.docker.state import find_docker
 from harbor_agent.planning.docker.unit import find_unit
-from harbor_agent.planning.files.workspace import content_of
+from harbor_agent.planning.files.workspace import read_content
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.systemd.environment import read_environment_files
 
@@ -104,7 +104,7 @@ class Effective:
     @property
     def flag_arguments(self) -> list[tuple[str, Argument, Argument]]:
         """Each registry that a flag names, with the first and the last argument of that flag."""
-        return self.arguments_of(INSECURE_REGISTRY)
+        return self.find_arguments(INSECURE_REGISTRY)
 
     @property
     def written_entries(self) -> list[tuple[str, Argument | JsonValue]]:
@@ -116,10 +116,10 @@ class Effective:
     def locate_entry(self, part: Argument | JsonValue) -> str:
         """Return where an entry is written, in words. Takes time proportional to the size of the file."""
         if isinstance(part, Argument):
-            return self.place_of(part)
+            return self.locate_argument(part)
         return f"{self.config_path} line {self.config.line(part) if self.config else 1}"
 
-    def arguments_of(self, name: str) -> list[tuple[str, Argument, Argument]]:
+    def find_arguments(self, name: str) -> list[tuple[str, Argument, Argument]]:
         """Return the value of each flag `name` on the command line, with its first and its last argument."""
         written = parse_arguments([argument.text for argument in self.arguments])
         return [
@@ -128,7 +128,7 @@ class Effective:
             if flag.name == name
         ]
 
-    def place_of(self, argument: Argument) -> str:
+    def locate_argument(self, argument: Argument) -> str:
         """Return where an argument is written, in words: a variable or ExecStart=, its file and the line."""
         winner = self.winners.get(argument.variable)
         path = winner.path if winner else self.command.path
@@ -138,7 +138,7 @@ class Effective:
         line = find_line_number(files[path].text, start)
         return f"{winner.name if winner else 'ExecStart='} in {path} line {line}"
 
-    def variables_in_command(self) -> list[str]:
+    def list_command_variables(self) -> list[str]:
         """Return the names of the variables that split into arguments, in the order of ExecStart=."""
         if not self.command.expands:
             return []
@@ -149,15 +149,15 @@ class Effective:
 def evaluate(state: NodeState) -> Effective:
     """Evaluate the node's files. Raises RefusedError for what cannot be evaluated, naming file and line."""
     unit = find_unit(state)
-    texts = tuple((path, content_of(state.files[path]) or b"") for path in (unit.fragment, *unit.drop_ins))
+    texts = tuple((path, read_content(state.files[path]) or b"") for path in (unit.fragment, *unit.drop_ins))
     parsed, service = _read_service(texts, unit.name)
-    command = _single_command(unit, service)
+    command = _require_single_command(unit, service)
     files, faults = read_environment_files(state, service)
-    winners = _winners(service, files)
-    values = {name: _meaning(winner) for name, winner in winners.items()}
+    winners = _find_winners(service, files)
+    values = {name: _read_meaning(winner) for name, winner in winners.items()}
     environment = remove_unset_variables(service, values)
     winners = {name: winners[name] for name in environment}
-    arguments = _arguments(unit.name, command, winners, environment)
+    arguments = _build_arguments(unit.name, command, winners, environment)
     if not arguments:
         message = f"ExecStart= in {command.path} comes to nothing, its variables being unset"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
@@ -171,7 +171,7 @@ def evaluate(state: NodeState) -> Effective:
     if daemon.launcher and live:
         # what the launcher adds is seen in the process only
         daemon = replace(parse_arguments(live), launcher=daemon.launcher)
-    config, fault = _config(state, daemon.config_file)
+    config, fault = _read_config(state, daemon.config_file)
     return Effective(
         unit=unit,
         parsed=parsed,
@@ -191,7 +191,7 @@ def evaluate(state: NodeState) -> Effective:
     )
 
 
-def predicted_argv(after: Effective, before: Effective, live: tuple[str, ...] | None) -> tuple[str, ...]:
+def predict_arguments(after: Effective, before: Effective, live: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return what dockerd runs with afterwards, empty where a launcher makes it and it does not run yet.
 
     %H and its kin are as the running daemon shows them, where it runs `before`.
@@ -222,7 +222,7 @@ def _parse_unit(path: str, content: bytes) -> UnitFile:
         raise refuse_file(path, error) from None
 
 
-def _single_command(unit: UnitFiles, service: Service) -> Command:
+def _require_single_command(unit: UnitFiles, service: Service) -> Command:
     if len(service.commands) != 1:
         found = "no ExecStart=" if not service.commands else f"{len(service.commands)} ExecStart= lines"
         message = f"{unit.fragment} and its drop-ins leave {found} in force, where a daemon has exactly one"
@@ -230,7 +230,7 @@ def _single_command(unit: UnitFiles, service: Service) -> Command:
     return service.commands[0]
 
 
-def _winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str, Variable | FileVariable]:
+def _find_winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str, Variable | FileVariable]:
     winners: dict[str, Variable | FileVariable] = dict(service.environment)
     for path, document in files.items():
         # rule SD-09, SD-42
@@ -238,11 +238,11 @@ def _winners(service: Service, files: Mapping[str, EnvironmentFile]) -> dict[str
     return winners
 
 
-def _meaning(winner: Variable | FileVariable) -> str:
+def _read_meaning(winner: Variable | FileVariable) -> str:
     return winner.meaning if isinstance(winner, Variable) else winner.line.value.text
 
 
-def _arguments(
+def _build_arguments(
     unit: str, command: Command, winners: Mapping[str, Variable | FileVariable], environment: Mapping[str, str]
 ) -> tuple[Argument, ...]:
     arguments = []
@@ -251,14 +251,14 @@ def _arguments(
         # rule SD-34
         if name is not None:
             if name in winners:
-                arguments.extend(_split(unit, name, winners[name]))
+                arguments.extend(_split_variable(unit, name, winners[name]))
             continue
         text = replace_variables(word.text, environment) if command.expands else word.text
         arguments.append(Argument(text=text, word=word if text == word.text else None, index=index))
     return tuple(arguments)
 
 
-def _split(unit: str, name: str, winner: Variable | FileVariable) -> list[Argument]:
+def _split_variable(unit: str, name: str, winner: Variable | FileVariable) -> list[Argument]:
     is_unit = isinstance(winner, Variable)
     value = winner.value if isinstance(winner, Variable) else winner.line.value
     return [
@@ -269,8 +269,8 @@ def _split(unit: str, name: str, winner: Variable | FileVariable) -> list[Argume
     ]
 
 
-def _config(state: NodeState, path: str) -> tuple[DaemonJson | None, FormatError | None]:
-    content = content_of(state.files[path]) if path in state.files else None
+def _read_config(state: NodeState, path: str) -> tuple[DaemonJson | None, FormatError | None]:
+    content = read_content(state.files[path]) if path in state.files else None
     if content is None:
         return None, None
     try:

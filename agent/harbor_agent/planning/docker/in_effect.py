@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.formats.docker.arguments import INSECURE_REGISTRY
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.matching import as_listed
-from harbor_agent.planning.docker.state import docker_version
+from harbor_agent.planning.docker.matching import normalize_listed_entry
+from harbor_agent.planning.docker.state import read_version
 from harbor_agent.planning.runtime import InEffect
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def evaluate_files(state: NodeState) -> InEffect:
 
 def summarize(state: NodeState, effective: Effective) -> InEffect:
     """Return what a change of the files is judged by: the entries, and all other arguments."""
-    version = docker_version(state)
+    version = read_version(state)
     return InEffect(
-        entries=tuple(dict.fromkeys(as_listed(entry, version) for entry in effective.entries)),
+        entries=tuple(dict.fromkeys(normalize_listed_entry(entry, version) for entry in effective.entries)),
         foreign=list_foreign_arguments(effective),
     )
 

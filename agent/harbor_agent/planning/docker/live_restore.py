@@ -13,7 +13,7 @@ from harbor_agent.formats.docker.daemon_json import LIVE_RESTORE, parse_daemon_j
 from harbor_agent.model.plan import Action, LiveRestore
 from harbor_agent.planning.docker.edits.entries import write_config
 from harbor_agent.planning.docker.effective import evaluate
-from harbor_agent.planning.docker.startup import start_faults
+from harbor_agent.planning.docker.startup import find_start_faults
 from harbor_agent.planning.docker.state import find_docker
 from harbor_agent.planning.refusal import RefusedError
 
@@ -29,7 +29,7 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FLAG = f"--{LIVE_RESTORE}"
 
 
-def containers_outlive(state: NodeState, after: Effective) -> bool:
+def are_containers_kept(state: NodeState, after: Effective) -> bool:
     """Whether containers run on through a restart into `after` by themselves; false where that is not known."""
     # rule DD-26
     docker = find_docker(state)
@@ -42,7 +42,7 @@ def find_disruption(
     """Return what becomes of containers in a restart into `after`, and which ones it stops."""
     if action is not Action.RESTART:
         return LiveRestore.NONE, ()
-    if containers_outlive(state, after):
+    if are_containers_kept(state, after):
         return LiveRestore.ON, ()
     docker = find_docker(state)
     return LiveRestore.NONE, (docker.containers or ()) if docker else ()
@@ -54,7 +54,7 @@ def are_containers_listed(state: NodeState) -> bool:
     return docker is None or docker.containers is not None
 
 
-def switch_on(workspace: Workspace, after: Effective) -> Workspace:
+def enable_live_restore(workspace: Workspace, after: Effective) -> Workspace:
     """Return the workspace with live-restore in dockerd's configuration file, so that a reload switches it on.
 
     `after` is what the restart leads to without that. Raises RefusedError (`live-restore-impossible`) where it cannot
@@ -62,19 +62,19 @@ def switch_on(workspace: Workspace, after: Effective) -> Workspace:
     """
     docker = find_docker(workspace.state)
     if docker is None:
-        raise _impossible("there is no docker on the node")
+        raise _build_refusal("there is no docker on the node")
     _require_possible(docker, after)
     try:
-        changed = _edited(workspace, after)
+        changed = _edit_config(workspace, after)
         then = evaluate(changed.state)
     except RefusedError as refused:
-        raise _impossible(refused.problem.message, refused.problem.hint) from None
-    for fault in start_faults(changed.state, then):
-        raise _impossible(fault.problem.message, fault.problem.hint)
+        raise _build_refusal(refused.problem.message, refused.problem.hint) from None
+    for fault in find_start_faults(changed.state, then):
+        raise _build_refusal(fault.problem.message, fault.problem.hint)
     if docker.argv is not None and then.config:
         # rule DD-22
         for flag, key in find_conflicts(parse_arguments(docker.argv), then.config.keys):
-            raise _impossible(
+            raise _build_refusal(
                 f"dockerd runs with the flag --{flag} and takes no reload of a file that holds '{key}'",
                 "restart it once, at a quiet time, so that it runs with what its files say",
             )
@@ -91,26 +91,27 @@ def _is_set(effective: Effective) -> bool:
 def _require_possible(docker: DockerState, after: Effective) -> None:
     # rule DD-25
     if docker.swarm not in ("", "inactive"):
-        raise _impossible(f"the node is in a swarm ({docker.swarm}), with which dockerd does not start")
-    for value, argument, _ in after.arguments_of(LIVE_RESTORE):
+        raise _build_refusal(f"the node is in a swarm ({docker.swarm}), with which dockerd does not start")
+    for value, argument, _ in after.find_arguments(LIVE_RESTORE):
         written = f"{_FLAG}{'' if value in _TRUE else '=' + value}"
-        raise _impossible(
-            f"{written} is a flag, from {after.place_of(argument)}: a reload does not change it, and dockerd does not"
-            " start with the key beside it",
-            f"write {_FLAG} there, or take it out so that the key can do",
+        place = after.locate_argument(argument)
+        raise _build_refusal(
+            f"{written} is a flag, from {place}: a reload does not change it, and dockerd does not start with the key"
+            " beside it",
+            f"write {_FLAG} there, or remove it so that the key is enough",
         )
     if docker.argv is None:
         # what gets the signal may be a launcher, and read another file
         if after.daemon.launcher:
-            raise _impossible("which configuration file dockerd reads cannot be seen", "plan as root")
+            raise _build_refusal("which configuration file dockerd reads cannot be seen", "plan as root")
         return
     reads = parse_arguments(docker.argv)
     if not after.daemon.launcher and reads.config_file != after.config_path:
         message = f"dockerd runs with {reads.config_file} and would start again with {after.config_path}"
-        raise _impossible(message, "restart it once, at a quiet time, so that it runs with what its files say")
+        raise _build_refusal(message, "restart it once, at a quiet time, so that it runs with what its files say")
 
 
-def _edited(workspace: Workspace, after: Effective) -> Workspace:
+def _edit_config(workspace: Workspace, after: Effective) -> Workspace:
     path, document = after.config_path, after.config
     reason = f"{LIVE_RESTORE} keeps containers running through the restart"
     if document is None or document.root is None:
@@ -125,7 +126,7 @@ def _edited(workspace: Workspace, after: Effective) -> Workspace:
     return write_config(workspace, after, set_value(document, LIVE_RESTORE, "true"), reason)
 
 
-def _impossible(message: str, hint: str = "") -> RefusedError:
+def _build_refusal(message: str, hint: str = "") -> RefusedError:
     way_out = "without --live-restore the containers stop for the restart: --accept-restart"
     return RefusedError(
         "live-restore-impossible",

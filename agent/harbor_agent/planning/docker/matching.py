@@ -27,7 +27,7 @@ def parse_version(text: str) -> Version | None:
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 
 
-def as_matched(entry: str, version: Version | None) -> str:
+def normalize_entry(entry: str, version: Version | None) -> str:
     """Return the entry as dockerd compares it; an unknown version is taken for a recent one."""
     # rule DD-20
     if version is not None and version < _SCHEME_STRIPPED_SINCE:
@@ -38,23 +38,23 @@ def as_matched(entry: str, version: Version | None) -> str:
     return entry
 
 
-def as_listed(entry: str, version: Version | None) -> str:
+def normalize_listed_entry(entry: str, version: Version | None) -> str:
     """Return the entry as dockerd lists it: a range by its first address (Go's ParseCIDR), a registry as compared."""
-    return normalize_range(as_matched(entry, version))
+    return normalize_range(normalize_entry(entry, version))
 
 
-def covering(
+def find_cover(
     address: Address, entries: Iterable[str], *, version: Version | None = None, resolved: Sequence[str] = ()
 ) -> str | None:
     """Return what makes dockerd trust the registry: its own entry, else a range of addresses; None if nothing does.
 
     A range covers a name only by the addresses that the node resolved it to.
     """
-    listed = [as_matched(entry, version) for entry in entries]
+    listed = [normalize_entry(entry, version) for entry in entries]
     # rule DD-18
     if address.entry in listed:
         return address.entry
-    hosts = [host for host in map(_address, (address.host, *resolved)) if host]
+    hosts = [host for host in map(_parse_ip, (address.host, *resolved)) if host]
     # rule DD-21
     for entry in (*listed, LOOPBACK):
         network = parse_range(entry)
@@ -64,7 +64,7 @@ def covering(
     return None
 
 
-def near_misses(address: Address, entries: Iterable[str], version: Version | None) -> list[str]:
+def find_near_misses(address: Address, entries: Iterable[str], version: Version | None) -> list[str]:
     """Return the entries that look like the registry and do not match it.
 
     They differ in the port, in capitals, or by a scheme before 17.04.
@@ -73,12 +73,12 @@ def near_misses(address: Address, entries: Iterable[str], version: Version | Non
     for entry in entries:
         bare = re.sub(r"\A[A-Za-z]+://", "", entry).rstrip("/")
         host = re.sub(r":\d+\Z", "", bare).strip("[]")
-        if host.lower() == address.host.lower() and as_matched(entry, version) != address.entry:
+        if host.lower() == address.host.lower() and normalize_entry(entry, version) != address.entry:
             found.append(entry)
     return found
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:

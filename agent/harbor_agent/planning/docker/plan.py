@@ -10,19 +10,25 @@ from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.plan import Action, Activation, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.docker.action import action_for, can_reload, is_running, not_running, reload_suffices
+from harbor_agent.planning.docker.action import (
+    can_reload,
+    choose_action,
+    find_stopped_daemon,
+    is_running,
+    supports_reload,
+)
 from harbor_agent.planning.docker.checks.entries import find_entry_fault, names_entry
 from harbor_agent.planning.docker.checks.latent import find_latent_edits
 from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.edits.removal import remove_entries
 from harbor_agent.planning.docker.edits.repair import repair
-from harbor_agent.planning.docker.effective import evaluate, predicted_argv
+from harbor_agent.planning.docker.effective import evaluate, predict_arguments
 from harbor_agent.planning.docker.in_effect import summarize
-from harbor_agent.planning.docker.live_restore import are_containers_listed, find_disruption, switch_on
-from harbor_agent.planning.docker.matching import as_listed, as_matched, covering
+from harbor_agent.planning.docker.live_restore import are_containers_listed, enable_live_restore, find_disruption
+from harbor_agent.planning.docker.matching import find_cover, normalize_entry, normalize_listed_entry
 from harbor_agent.planning.docker.proxy import read_proxies
-from harbor_agent.planning.docker.startup import FaultKind, start_faults
-from harbor_agent.planning.docker.state import describe_others, docker_version, find_docker, find_record
+from harbor_agent.planning.docker.startup import FaultKind, find_start_faults
+from harbor_agent.planning.docker.state import describe_others, find_docker, find_record, read_version
 from harbor_agent.planning.docker.warnings import find_warnings
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
@@ -95,7 +101,7 @@ class _Planner:
         self.wanted = wanted
         self.before = before
         self.notes = notes
-        self.version = docker_version(state)
+        self.version = read_version(state)
         self.present = [address for address in wanted.present if address.needs_node_change]
         # The scheme is no part of an entry: whoever takes a registry out by its https URL means this entry.
         kept = {address.entry for address in self.present}
@@ -103,39 +109,39 @@ class _Planner:
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
         self.require_valid_entries()
-        missing = [address for address in self.present if not self.cover(address, self.before.entries)]
+        missing = [address for address in self.present if not self.find_cover(address, self.before.entries)]
         removable = self.find_removable(self.before)
         own_fault = any(
             fault.kind in (FaultKind.OWN_CONFLICT, FaultKind.OWN_TYPE)
-            for fault in start_faults(self.state, self.before)
+            for fault in find_start_faults(self.state, self.before)
         )
         if not missing and not removable and not (own_fault and (self.present or self.absent)):
-            return self.without_changes(workspace)
-        mended = repair(workspace)
-        workspace = mended.workspace
+            return self.plan_without_changes(workspace)
+        repaired = repair(workspace)
+        workspace = repaired.workspace
         if removable:
             # rule DD-17
             workspace = remove_entries(workspace, removable, keep_empty_list=self.must_keep_list())
         start = evaluate(workspace.state)
-        adding = [entry for entry in mended.entries if as_matched(entry, self.version) not in removable]
-        adding += [address.entry for address in self.present if not self.cover(address, (*start.entries, *adding))]
-        route, reason = self.removal_route(workspace), "the entry is taken out of where it is in force"
+        adding = [entry for entry in repaired.entries if normalize_entry(entry, self.version) not in removable]
+        adding += [address.entry for address in self.present if not self.find_cover(address, (*start.entries, *adding))]
+        route, reason = self.find_removal_route(workspace), "the entry is taken out of where it is in force"
         if adding:
             placement = add_entries(workspace, start, list(dict.fromkeys(adding)), self.wanted.route)
             workspace, route, reason = placement.workspace, placement.route, placement.reason
-        elif mended.faults and not removable:
-            reason = f"{'; '.join(mended.faults)}: it is mended, so that what is trusted stays so after a restart"
+        elif repaired.faults and not removable:
+            reason = f"{'; '.join(repaired.faults)}: it is mended, so that what is trusted stays so after a restart"
         after = evaluate(workspace.state)
-        self.require_sound(after, repaired=bool(mended.faults))
-        if stopped := not_running(self.state):
+        self.require_sound(after, repaired=bool(repaired.faults))
+        if stopped := find_stopped_daemon(self.state):
             return self.refuse(stopped, workspace.changes())
-        if mended.faults and not self.wanted.repair:
-            return self.needs_repair(mended.faults, workspace.changes())
-        return self.with_changes(workspace, after, route, reason)
+        if repaired.faults and not self.wanted.repair:
+            return self.refuse_without_repair(repaired.faults, workspace.changes())
+        return self.plan_with_changes(workspace, after, route, reason)
 
-    def cover(self, address: Address, entries: tuple[str, ...]) -> str | None:
+    def find_cover(self, address: Address, entries: tuple[str, ...]) -> str | None:
         resolved = next((one.resolved for one in self.state.reachability if one.entry == address.entry), None)
-        return covering(address, entries, version=self.version, resolved=resolved or ())
+        return find_cover(address, entries, version=self.version, resolved=resolved or ())
 
     def require_valid_entries(self) -> None:
         """Refuse an entry that this version of dockerd does not start with."""
@@ -147,27 +153,27 @@ class _Planner:
     def find_removable(self, effective: Effective) -> list[str]:
         """Return the entries to remove, as dockerd compares them."""
         found = (e for e in effective.entries if any(names_entry(a, e, self.version) for a in self.absent))
-        return list(dict.fromkeys(as_matched(entry, self.version) for entry in found))
+        return list(dict.fromkeys(normalize_entry(entry, self.version) for entry in found))
 
-    def live_entries(self) -> tuple[str, ...] | None:
+    def list_live_entries(self) -> tuple[str, ...] | None:
         docker = find_docker(self.state)
         live = docker.live if docker and not self.state.offline else None
         return (*live.insecure_entries, *live.insecure_cidrs) if live else None
 
-    def live_is_right(self) -> bool:
+    def is_live_list_right(self) -> bool:
         """Whether the running daemon trusts just what is wanted; false where it does not say."""
-        live = self.live_entries()
+        live = self.list_live_entries()
         if live is None:
             return False
-        trusts = all(self.cover(address, live) for address in self.present)
+        trusts = all(self.find_cover(address, live) for address in self.present)
         return trusts and not any(address.entry in live for address in self.absent)
 
     def must_keep_list(self) -> bool:
         """Whether an emptied list must stay as `[]` for a reload to revoke it."""
         running = not self.state.offline and is_running(self.state, self.before)
-        return running and reload_suffices(self.state, self.before)
+        return running and supports_reload(self.state, self.before)
 
-    def removal_route(self, workspace: Workspace) -> Route:
+    def find_removal_route(self, workspace: Workspace) -> Route:
         paths = {change.path for change in workspace.changes()}
         if self.before.config_path in paths:
             return Route.DAEMON_JSON
@@ -177,9 +183,9 @@ class _Planner:
 
     def require_sound(self, after: Effective, *, repaired: bool) -> None:
         """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
-        for fault in start_faults(self.state, after):
+        for fault in find_start_faults(self.state, after):
             # if the fault is there before the change, the message names the file where somebody wrote it
-            before = (one for one in start_faults(self.state, self.before) if one.is_same(fault))
+            before = (one for one in find_start_faults(self.state, self.before) if one.is_same(fault))
             raise RefusedError.from_problem(next(before, fault).problem)
         unchanged = summarize(self.state, after).foreign == summarize(self.state, self.before).foreign
         if not repaired and not unchanged:
@@ -188,7 +194,7 @@ class _Planner:
         if left := self.find_removable(after):
             raise RefusedError("removal-unclear", f"{left[0]} would stay in force", "take it out by hand")
 
-    def needs_repair(self, faults: tuple[str, ...], changes: tuple[FileChange, ...]) -> Refusal:
+    def refuse_without_repair(self, faults: tuple[str, ...], changes: tuple[FileChange, ...]) -> Refusal:
         hint = "--repair mends it as shown; it revives what is dead today or deletes the key that stands in the way"
         return self.refuse(Problem(code="needs-repair", message="; ".join(faults), hint=hint), changes)
 
@@ -197,21 +203,21 @@ class _Planner:
         notes = tuple(note for note in self.notes if note.code != problem.code)
         return Refusal(node=self.node, runtime=NAME, problem=problem, changes=changes, warnings=notes)
 
-    def without_changes(self, workspace: Workspace) -> Plan | Refusal:
+    def plan_without_changes(self, workspace: Workspace) -> Plan | Refusal:
         """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
-        for fault in start_faults(self.state, self.before):
+        for fault in find_start_faults(self.state, self.before):
             self.notes.append(fault.problem)
-        action, reason = Action.NONE, self.unchanged_reason()
-        known = self.live_entries() is not None
-        if known and not self.live_is_right() and not start_faults(self.state, self.before):
+        action, reason = Action.NONE, self.describe_unchanged()
+        known = self.list_live_entries() is not None
+        if known and not self.is_live_list_right() and not find_start_faults(self.state, self.before):
             action = Action.RELOAD if can_reload(self.state, self.before) else Action.RESTART
             reason = f"the files are right, but dockerd has not read them: a {action} brings them into force"
-            if stopped := not_running(self.state):
+            if stopped := find_stopped_daemon(self.state):
                 return self.refuse(stopped, ())
-        return self.result(workspace, action, Route.NONE, reason, self.before)
+        return self.build_plan(workspace, action, Route.NONE, reason, self.before)
 
-    def unchanged_reason(self) -> str:
-        covers = [(address, self.cover(address, self.before.entries)) for address in self.present]
+    def describe_unchanged(self) -> str:
+        covers = [(address, self.find_cover(address, self.before.entries)) for address in self.present]
         through = [f"{one.entry} is trusted already through {cover}" for one, cover in covers if cover != one.entry]
         exact = [address.entry for address, cover in covers if cover == address.entry]
         gone = [address.entry for address in self.absent]
@@ -219,11 +225,11 @@ class _Planner:
         sentences += [*through, f"{', '.join(gone)} is not trusted"] if gone else through
         return "; ".join(sentences) or _NOTHING
 
-    def with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
-        action = action_for(self.state, self.before, after, live_is_right=self.live_is_right())
-        return self.result(workspace, action, route, reason, after)
+    def plan_with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
+        action = choose_action(self.state, self.before, after, live_is_right=self.is_live_list_right())
+        return self.build_plan(workspace, action, route, reason, after)
 
-    def disturbed(
+    def limit_disruption(
         self, workspace: Workspace, action: Action, after: Effective
     ) -> tuple[Workspace, LiveRestore, tuple[RunningContainer, ...]]:
         """Return how containers fare and which of them stop; the workspace has live-restore on where that is wanted."""
@@ -231,7 +237,7 @@ class _Planner:
         if not stopped:
             return workspace, live_restore, ()
         try:
-            switched_on = switch_on(workspace, after)
+            switched_on = enable_live_restore(workspace, after)
         except RefusedError:
             if self.wanted.live_restore:
                 raise
@@ -240,9 +246,9 @@ class _Planner:
             return switched_on, LiveRestore.PLANNED, ()
         return workspace, LiveRestore.POSSIBLE, stopped
 
-    def result(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
+    def build_plan(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
         docker, record = find_docker(self.state), find_record(self.state)
-        workspace, live_restore, stops = self.disturbed(workspace, action, after)
+        workspace, live_restore, stops = self.limit_disruption(workspace, action, after)
         changes = workspace.changes()
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_path, *(change.path for change in changes)))
@@ -251,12 +257,12 @@ class _Planner:
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
-            had = [as_matched(entry, self.version) for entry in self.before.entries]
+            had = [normalize_entry(entry, self.version) for entry in self.before.entries]
             owned += [a.entry for a in self.present if a.entry not in had and a.entry in after.entries]
         created = list(record.created_files if record else ())
         created += [change.path for change in changes if not change.before.exists]
         gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
-        covers = filter(None, (self.cover(address, after.entries) for address in self.present))
+        covers = filter(None, (self.find_cover(address, after.entries) for address in self.present))
         return Plan(
             node=self.node,
             activation=Activation(
@@ -264,9 +270,9 @@ class _Planner:
                 unit=after.unit.name,
                 action=action,
                 config_file=after.config_path,
-                expected=tuple(dict.fromkeys(as_listed(entry, self.version) for entry in covers)),
+                expected=tuple(dict.fromkeys(normalize_listed_entry(entry, self.version) for entry in covers)),
                 unexpected=tuple(a.entry for a in self.absent if not find_entry_fault(a.entry, self.version)),
-                arguments=predicted_argv(after, self.before, docker.argv if docker else None),
+                arguments=predict_arguments(after, self.before, docker.argv if docker else None),
                 live_restore=live_restore,
                 stops=stops,
             ),

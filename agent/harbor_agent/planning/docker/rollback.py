@@ -10,12 +10,12 @@ from harbor_agent.model.address import DOCKER_HUB_NAMES
 from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileState
-from harbor_agent.planning.docker.action import action_for, not_running
+from harbor_agent.planning.docker.action import choose_action, find_stopped_daemon
 from harbor_agent.planning.docker.checks.latent import find_latent_edits
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.in_effect import summarize
 from harbor_agent.planning.docker.live_restore import are_containers_listed, find_disruption
-from harbor_agent.planning.docker.startup import start_faults
+from harbor_agent.planning.docker.startup import find_start_faults
 from harbor_agent.planning.docker.state import find_docker, find_record
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
@@ -36,9 +36,9 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
     """
     try:
         _require_docker(state)
-        changes = tuple(_changes(state, earlier, reason))
+        changes = tuple(_list_changes(state, earlier, reason))
         files = {**state.files, **{change.path: change.after for change in changes}}
-        return _planned(node, state, replace(state, files=files), changes, reason)
+        return _build_plan(node, state, replace(state, files=files), changes, reason)
     except RefusedError as refused:
         return Refusal(node=node, runtime=NAME, problem=mask_problem(refused.problem))
 
@@ -50,7 +50,7 @@ def _require_docker(state: NodeState) -> None:
         raise RefusedError.from_problem(pending)
 
 
-def _changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
+def _list_changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
     changes = []
     for file in reversed(earlier):
         now = state.files.get(file.path) or FileState(path=file.path)
@@ -60,13 +60,13 @@ def _changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> lis
     return changes
 
 
-def _planned(node: str, state: NodeState, restored: NodeState, changes: tuple[FileChange, ...], reason: str) -> Plan:
+def _build_plan(node: str, state: NodeState, restored: NodeState, changes: tuple[FileChange, ...], reason: str) -> Plan:
     before, after = evaluate(state), evaluate(restored)
-    for fault in start_faults(restored, after):
+    for fault in find_start_faults(restored, after):
         problem: Problem = fault.problem
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
-    action = action_for(state, before, after, live_is_right=False) if changes else Action.NONE
-    if changes and (stopped := not_running(state)):
+    action = choose_action(state, before, after, live_is_right=False) if changes else Action.NONE
+    if changes and (stopped := find_stopped_daemon(state)):
         raise RefusedError.from_problem(stopped)
     require_plain_paths((after.config_path, *(change.path for change in changes)))
     then, before_it = _list_expected(state, after), _list_expected(state, before)

@@ -13,7 +13,7 @@ from harbor_agent.formats.docker.arguments import find_conflicts, parse_argument
 from harbor_agent.formats.docker.daemon_json import INSECURE_REGISTRIES, REGISTRY_MIRRORS
 from harbor_agent.planning.docker.checks.config import find_unknown_keys, find_wrong_types
 from harbor_agent.planning.docker.checks.entries import find_entry_fault
-from harbor_agent.planning.docker.state import docker_started_with, docker_version, find_docker
+from harbor_agent.planning.docker.state import docker_started_with, find_docker, read_version
 
 if TYPE_CHECKING:
     from harbor_agent.formats.docker.daemon_json import DaemonJson
@@ -55,31 +55,31 @@ class StartFault:
         return (self.problem.code, self.subject) == (other.problem.code, other.subject)
 
 
-def bears_blank_config(state: NodeState) -> bool:
+def accepts_blank_config(state: NodeState) -> bool:
     """Whether this dockerd reads an empty configuration file or a byte order mark; not if its version is unknown."""
-    version = docker_version(state)
+    version = read_version(state)
     return version is not None and version >= _BLANK_CONFIG_SINCE
 
 
 def knows_config_key(state: NodeState) -> bool:
     """Whether this dockerd knows insecure-registries in its configuration file; so if its version is unknown."""
-    version = docker_version(state)
+    version = read_version(state)
     # rule DD-14
     return version is None or version >= _CONFIG_KEY_SINCE
 
 
-def start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+def find_start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     """Return what would keep dockerd from starting, or from taking the file on a reload."""
     return [
-        *_argument_faults(state, effective),
-        *_config_faults(state, effective),
-        *_conflicts(effective),
+        *_find_argument_faults(state, effective),
+        *_find_config_faults(state, effective),
+        *_find_conflicts(effective),
         *_find_entry_faults(state, effective),
     ]
 
 
 def _find_entry_faults(state: NodeState, effective: Effective) -> list[StartFault]:
-    version = docker_version(state)
+    version = read_version(state)
     judged = ((entry, part, find_entry_fault(entry, version)) for entry, part in effective.written_entries)
     found = []
     for entry, part, reason in islice((one for one in judged if one[2]), _MOST_OF_A_KIND):
@@ -92,26 +92,28 @@ def _find_entry_faults(state: NodeState, effective: Effective) -> list[StartFaul
     return found
 
 
-def _argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+def _find_argument_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     operands = effective.daemon.operands
     docker = find_docker(state)
     live = docker.argv if docker else None
     # rule DD-06
     if not operands or (live and parse_arguments(live).operands == operands):
         return []
-    message = f"dockerd would get '{operands[0]}', which is no flag, from {_source(effective, operands[0])}"
+    message = f"dockerd would get '{operands[0]}', which is no flag, from {_locate_operand(effective, operands[0])}"
     hint = "mend the value by hand; systemd splits it into words without a shell"
-    return [_foreign("arguments-invalid", message, hint)]
+    return [_build_foreign_fault("arguments-invalid", message, hint)]
 
 
-def _source(effective: Effective, operand: str) -> str:
-    return effective.place_of(next(one for one in reversed(effective.arguments) if one.text == operand))
+def _locate_operand(effective: Effective, operand: str) -> str:
+    return effective.locate_argument(next(one for one in reversed(effective.arguments) if one.text == operand))
 
 
-def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
+def _find_config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
     path, config, fault = effective.config_path, effective.config, effective.config_fault
     if effective.config_missing:
-        return [_foreign("config-missing", f"dockerd is told to read {path}, which is not there", "create it")]
+        return [
+            _build_foreign_fault("config-missing", f"dockerd is told to read {path}, which is not there", "create it")
+        ]
     if fault:
         problem = Problem(
             code="file-invalid",
@@ -123,7 +125,7 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
         return []
     found = []
     # rule DD-13
-    if (config.root is None or config.has_mark) and not bears_blank_config(state):
+    if (config.root is None or config.has_mark) and not accepts_blank_config(state):
         what, hint = "is empty", "write {} into it, or remove it"
         if config.root is not None:
             what, hint = "begins with a byte order mark", "save it as UTF-8 without the mark"
@@ -131,30 +133,34 @@ def _config_faults(state: NodeState, effective: Effective) -> list[StartFault]:
         problem = Problem(code="config-blank", message=message, hint=hint)
         found.append(StartFault(kind=FaultKind.BLANK, problem=problem))
     if config.member(INSECURE_REGISTRIES) and not knows_config_key(state):
-        found.append(_foreign("config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"))
+        found.append(
+            _build_foreign_fault(
+                "config-key-unknown", f"{path}: dockerd before 1.12 does not know the key", "remove it"
+            )
+        )
     if not docker_started_with(state, path):
         found += _find_option_faults(state, path, config)
-    return [*found, *_mirror_faults(state, path, config)]
+    return [*found, *_find_mirror_faults(state, path, config)]
 
 
 def _find_option_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:
     """Return the keys and values with which dockerd does not start, of each kind the first ones."""
     found = []
-    for member, reason in islice(find_unknown_keys(config, docker_version(state)), _MOST_OF_A_KIND):
+    for member, reason in islice(find_unknown_keys(config, read_version(state)), _MOST_OF_A_KIND):
         message = (
             f"{path} line {config.line(member)}: dockerd does not start with the key '{member.key}', which {reason}"
         )
-        found.append(_foreign("config-key-unknown", message, "fix the key, or remove it"))
+        found.append(_build_foreign_fault("config-key-unknown", message, "fix the key, or remove it"))
     for member, needed in islice(find_wrong_types(config), _MOST_OF_A_KIND):
         message = f"{path} line {config.line(member)}: dockerd does not start, because '{member.key}' must be {needed}"
-        found.append(_foreign("config-value-invalid", message, "fix the value"))
+        found.append(_build_foreign_fault("config-value-invalid", message, "fix the value"))
     return found
 
 
-def _mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:
+def _find_mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[StartFault]:
     """Return the mirrors that dockerd does not start with; before 23.0 a reload takes the rest of such a file."""
     member = config.member(REGISTRY_MIRRORS)
-    version = docker_version(state)
+    version = read_version(state)
     has_paths = version is None or version >= _MIRROR_PATH_SINCE
     found = []
     for value in member.value.elements if member else ():
@@ -168,11 +174,11 @@ def _mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list[Star
             f"{path} line {config.line(value)}: dockerd does not start with the mirror '{shown}',"
             " which is not http:// or https:// with a host" + (" and nothing else" if not has_paths else "")
         )
-        found.append(_foreign("mirror-invalid", message, f"mend it in {path}, or take it out"))
+        found.append(_build_foreign_fault("mirror-invalid", message, f"mend it in {path}, or take it out"))
     return found
 
 
-def _conflicts(effective: Effective) -> list[StartFault]:
+def _find_conflicts(effective: Effective) -> list[StartFault]:
     config = effective.config
     if config is None:
         return []
@@ -192,5 +198,5 @@ def _conflicts(effective: Effective) -> list[StartFault]:
     return faults
 
 
-def _foreign(code: str, message: str, hint: str) -> StartFault:
+def _build_foreign_fault(code: str, message: str, hint: str) -> StartFault:
     return StartFault(kind=FaultKind.FOREIGN, problem=Problem(code=code, message=message, hint=hint))

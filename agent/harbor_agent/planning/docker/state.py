@@ -23,7 +23,7 @@ def find_record(state: NodeState) -> Record | None:
     return state.records.get(NAME)
 
 
-def docker_version(state: NodeState) -> Version | None:
+def read_version(state: NodeState) -> Version | None:
     """Return the daemon's version, None if it is not known."""
     docker = find_docker(state)
     return parse_version(docker.version) if docker else None

@@ -15,7 +15,7 @@ from harbor_agent.model.state import NodeState, System
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.unit import USUAL_NAME, starts_dockerd
 from harbor_agent.planning.refusal import RefusedError
-from harbor_agent.planning.systemd.unit_files import ADMINISTRATOR_DIRECTORY, DIRECTORIES, drop_in_folders
+from harbor_agent.planning.systemd.unit_files import ADMINISTRATOR_DIRECTORY, DIRECTORIES, list_drop_in_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def _list_unit_paths(tree: FileTree, name: str) -> list[str]:
     merged = tree.state("/lib").link_target is not None
     directories = [directory for directory in DIRECTORIES if not (merged and directory.startswith("/lib/"))]
     paths = [f"{directory}/{name}" for directory in directories]
-    for folder in (f"{directory}/{below}" for directory in directories for below in drop_in_folders(name)):
+    for folder in (f"{directory}/{below}" for directory in directories for below in list_drop_in_folders(name)):
         paths += [f"{folder}/{base}" for base in tree.names(folder) if base.endswith(".conf")]
     return list(dict.fromkeys([*paths, f"{ADMINISTRATOR_DIRECTORY}/{name}.d/docker-options.conf"]))
 

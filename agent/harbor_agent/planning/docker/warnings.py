@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
-from harbor_agent.planning.docker.action import not_running
+from harbor_agent.planning.docker.action import find_stopped_daemon
 from harbor_agent.planning.docker.checks.latent import find_changed_files
-from harbor_agent.planning.docker.matching import LOOPBACK, as_matched, covering, near_misses
-from harbor_agent.planning.docker.state import docker_version, find_docker, find_record
+from harbor_agent.planning.docker.matching import LOOPBACK, find_cover, find_near_misses, normalize_entry
+from harbor_agent.planning.docker.state import find_docker, find_record, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,25 +29,25 @@ _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a chang
 def find_warnings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
     """Return the warnings about the files and the daemon, as they were before any change; of each kind the first."""
     found = [
-        *_ours_no_longer_wanted(state, wanted),
-        *_entries(state, effective, wanted),
-        *_config(effective),
-        *_skipped_lines(effective),
-        *_disagreement(state, effective),
+        *_find_unrequested_entries(state, wanted),
+        *_check_entries(state, effective, wanted),
+        *_check_config(effective),
+        *_find_skipped_lines(effective),
+        *_compare_with_daemon(state, effective),
     ]
     by_code: dict[str, list[Problem]] = {}
     for problem in found:
         by_code.setdefault(problem.code, []).append(problem)
-    return [problem for problems in by_code.values() for problem in _first(problems)]
+    return [problem for problems in by_code.values() for problem in _limit(problems)]
 
 
-def _first(problems: list[Problem]) -> list[Problem]:
+def _limit(problems: list[Problem]) -> list[Problem]:
     more = len(problems) - _MOST_OF_A_KIND
     rest = [Problem(code=problems[0].code, message=f"and {more} more like it")] if more > 0 else []
     return [*problems[:_MOST_OF_A_KIND], *rest]
 
 
-def _ours_no_longer_wanted(state: NodeState, wanted: DesiredState) -> Iterator[Problem]:
+def _find_unrequested_entries(state: NodeState, wanted: DesiredState) -> Iterator[Problem]:
     named = {address.entry for address in (*wanted.present, *wanted.absent)}
     record = find_record(state)
     for entry in record.entries if record else ():
@@ -59,41 +59,41 @@ def _ours_no_longer_wanted(state: NodeState, wanted: DesiredState) -> Iterator[P
             )
 
 
-def _entries(state: NodeState, effective: Effective, wanted: DesiredState) -> Iterator[Problem]:
-    version = docker_version(state)
+def _check_entries(state: NodeState, effective: Effective, wanted: DesiredState) -> Iterator[Problem]:
+    version = read_version(state)
     for address in wanted.present:
-        for entry in near_misses(address, effective.entries, version):
+        for entry in find_near_misses(address, effective.entries, version):
             yield Problem(
                 code="entry-does-not-match",
                 message=f"'{entry}' is trusted, but dockerd matches host and port exactly: it is not {address.entry}",
                 hint="an image name is matched as it is written, with its port or without one",
             )
     for address in wanted.absent:
-        for entry in near_misses(address, effective.entries, version):
-            if as_matched(entry, version).lower() == address.entry.lower():
+        for entry in find_near_misses(address, effective.entries, version):
+            if normalize_entry(entry, version).lower() == address.entry.lower():
                 yield Problem(
                     code="entry-does-not-match",
                     message=f"'{entry}' stays trusted: dockerd matches names as written, and it is not {address.entry}",
                     hint=f"to remove it too, add --registry {entry}",
                 )
         rest = [entry for entry in effective.entries if entry != address.entry]
-        cover = covering(address, rest, version=version)
+        cover = find_cover(address, rest, version=version)
         if cover:
             message = f"{address.entry} stays trusted through {cover}, which was not named"
-            yield Problem(code="still-covered", message=message, hint=_way_out_of(cover, effective, version))
+            yield Problem(code="still-covered", message=message, hint=_describe_way_out(cover, effective, version))
 
 
-def _way_out_of(cover: str, effective: Effective, version: Version | None) -> str:
+def _describe_way_out(cover: str, effective: Effective, version: Version | None) -> str:
     """Return what takes a range out of force: only single registries can be named to this tool."""
     for entry, part in effective.written_entries:
-        if as_matched(entry, version) == cover:
+        if normalize_entry(entry, version) == cover:
             return f"take the range out by hand where no other registry needs it: {effective.locate_entry(part)}"
     if cover == LOOPBACK:
         return "dockerd trusts it by itself, and nothing takes that back"
     return "take the range out by hand; 'systemctl cat docker' shows what starts dockerd with it"
 
 
-def _config(effective: Effective) -> Iterator[Problem]:
+def _check_config(effective: Effective) -> Iterator[Problem]:
     config = effective.config
     if config is None:
         return
@@ -113,16 +113,16 @@ def _config(effective: Effective) -> Iterator[Problem]:
         yield Problem(code="duplicate-key", message=message, hint="remove the dead ones by hand")
 
 
-def _skipped_lines(effective: Effective) -> Iterator[Problem]:
+def _find_skipped_lines(effective: Effective) -> Iterator[Problem]:
     for path, fault in effective.faults:
         yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}", hint=_MEND)
 
 
-def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
+def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Problem]:
     docker = find_docker(state)
     if docker is None or state.offline:
         return
-    if stopped := not_running(state):
+    if stopped := find_stopped_daemon(state):
         yield stopped
     if docker.unit.need_daemon_reload:
         message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
@@ -130,8 +130,8 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
     for path in find_changed_files(state, effective):
         message = f"{path} changed after dockerd started: the running dockerd has not read it, or only by a reload"
         yield Problem(code="latent-edit", message=message, hint=_CHECK_EDIT)
-    loaded = {_merged(path) for path in docker.unit.drop_in_paths}
-    unseen = loaded - {_merged(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
+    loaded = {_merge_lib(path) for path in docker.unit.drop_in_paths}
+    unseen = loaded - {_merge_lib(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
     for path in sorted(unseen):
         message = f"systemd has loaded {path}, which was not found among the unit's files"
         yield Problem(code="drop-in-unseen", message=message, hint="look at 'systemctl cat docker'")
@@ -145,5 +145,5 @@ def _disagreement(state: NodeState, effective: Effective) -> Iterator[Problem]:
         )
 
 
-def _merged(path: str) -> str:
+def _merge_lib(path: str) -> str:
     return f"/usr{path}" if path.startswith("/lib/") else path

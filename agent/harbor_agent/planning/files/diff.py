@@ -12,25 +12,27 @@ if TYPE_CHECKING:
     from harbor_agent.model.state import FileState
 
 
-def unified_diff(change: FileChange) -> str:
+def render_diff(change: FileChange) -> str:
     """Return the change as a unified diff with three lines of context, /dev/null for an absent side.
 
     The headers carry mode and owner, as `0644 0:0`. Lines whose only difference is masked look equal.
     """
     before, after = change.before, change.after
     if b"\0" in (before.content or b"") or b"\0" in (after.content or b""):
-        return f"--- {_header(before)}\n+++ {_header(after)}\nBinary files differ\n"
-    lines = difflib.unified_diff(_lines(before), _lines(after), _header(before), _header(after), lineterm="\n")
+        return f"--- {_build_header(before)}\n+++ {_build_header(after)}\nBinary files differ\n"
+    lines = difflib.unified_diff(
+        _split_lines(before), _split_lines(after), _build_header(before), _build_header(after), lineterm="\n"
+    )
     shown = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
-    return "".join(shown) or f"--- {_header(before)}\n+++ {_header(after)}\n"
+    return "".join(shown) or f"--- {_build_header(before)}\n+++ {_build_header(after)}\n"
 
 
-def _lines(state: FileState) -> list[str]:
+def _split_lines(state: FileState) -> list[str]:
     if not state.content:
         return []
     parts = mask_text(state.content).split("\n")
     return [f"{part}\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def _header(state: FileState) -> str:
+def _build_header(state: FileState) -> str:
     return f"{state.path}\t{state.mode:04o} {state.uid}:{state.gid}" if state.exists else "/dev/null"

@@ -24,15 +24,15 @@ _MANAGED = re.compile(r"\b(?:managed|generated|maintained)\s+by\b", re.IGNORECAS
 _LONGEST_HEADER = 4096
 
 
-def announced_owner(content: bytes) -> str | None:
+def find_announced_owner(content: bytes) -> str | None:
     """Return the comment in which a file names who writes it, None where it has none."""
-    return next((line for _, line in _header(content) if _REWRITTEN.search(line) or _MANAGED.search(line)), None)
+    return next((line for _, line in _read_header(content) if _REWRITTEN.search(line) or _MANAGED.search(line)), None)
 
 
 def require_unmanaged(changes: Iterable[FileChange]) -> None:
     """Raise RefusedError where a file to be changed announces that it is written anew."""
     for change in changes:
-        for number, line in _header(change.before.content or b""):
+        for number, line in _read_header(change.before.content or b""):
             if _REWRITTEN.search(line):
                 raise RefusedError(
                     "file-managed",
@@ -44,7 +44,7 @@ def require_unmanaged(changes: Iterable[FileChange]) -> None:
 def find_manager_warnings(changes: Iterable[FileChange]) -> Iterator[Problem]:
     """Yield the files to be changed that name somebody who looks after them, which may be a person or a program."""
     for change in changes:
-        for number, line in _header(change.before.content or b""):
+        for number, line in _read_header(change.before.content or b""):
             if _MANAGED.search(line):
                 yield Problem(
                     code="file-may-be-managed",
@@ -54,7 +54,7 @@ def find_manager_warnings(changes: Iterable[FileChange]) -> Iterator[Problem]:
                 break
 
 
-def _header(content: bytes) -> Iterator[tuple[int, str]]:
+def _read_header(content: bytes) -> Iterator[tuple[int, str]]:
     """Yield the comments before the first line that is none, with their numbers."""
     text = decode(content[:_LONGEST_HEADER])
     for number, line in enumerate(LINE_END.split(text), 1):

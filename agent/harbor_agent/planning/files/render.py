@@ -15,11 +15,11 @@ Templates = Mapping[str, str]
 
 def render_text(template: str, **values: object) -> str:
     """Return the template filled in; a name in it that is not given is an error of ours."""
-    return _compiled(template).render(values)
+    return _compile(template).render(values)
 
 
 @lru_cache(maxsize=8)
-def _compiled(template: str) -> Template:
+def _compile(template: str) -> Template:
     # jinja2 takes 30 ms to import: only a plan that makes a new file pays for it
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 

@@ -47,12 +47,12 @@ class Workspace:
             after = FileState(path=path, kind=FileKind.REGULAR, content=encode(text), mode=_NEW_FILE_MODE)
         else:
             after = replace(before, content=encode(text))
-        return self._with(after, reason)
+        return self._replace_file(after, reason)
 
     def delete(self, path: str, reason: str) -> Workspace:
         """Return the workspace without the file."""
         require_writable(self.file(path))
-        return self._with(FileState(path=path), reason)
+        return self._replace_file(FileState(path=path), reason)
 
     def changes(self) -> tuple[FileChange, ...]:
         """Return what differs from the original, in the order of the edits."""
@@ -64,7 +64,7 @@ class Workspace:
                 found.append(FileChange(before=before, after=after, reason=reason))
         return tuple(found)
 
-    def _with(self, after: FileState, reason: str) -> Workspace:
+    def _replace_file(self, after: FileState, reason: str) -> Workspace:
         state = replace(self.state, files={**self.state.files, after.path: after})
         reasons = {**self.reasons, after.path: self.reasons.get(after.path, reason)}
         return replace(self, state=state, reasons=reasons)
@@ -93,12 +93,12 @@ def require_writable(file: FileState) -> None:
         case FileKind.DIRECTORY | FileKind.OTHER:
             raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
         case FileKind.UNREADABLE | FileKind.TOO_LARGE:
-            raise _unread(file)
+            raise _build_unread_refusal(file)
         case FileKind.REGULAR | FileKind.ABSENT:
             return
 
 
-def content_of(file: FileState) -> bytes | None:
+def read_content(file: FileState) -> bytes | None:
     """Return what a reader of the path sees, None where nothing is there.
 
     Raises RefusedError where it cannot be known or is too large to be meant.
@@ -106,7 +106,7 @@ def content_of(file: FileState) -> bytes | None:
     if file.kind is FileKind.ABSENT:
         return None
     if file.kind in (FileKind.UNREADABLE, FileKind.TOO_LARGE):
-        raise _unread(file)
+        raise _build_unread_refusal(file)
     if file.content is None and file.kind is FileKind.SYMLINK:
         message = f"{file.path} is a symbolic link to {file.link_target}, which leads to no readable file"
         raise RefusedError("file-symlinked", message, "replace the link by a file")
@@ -118,7 +118,7 @@ def content_of(file: FileState) -> bytes | None:
     return file.content
 
 
-def _unread(file: FileState) -> RefusedError:
+def _build_unread_refusal(file: FileState) -> RefusedError:
     if file.kind is FileKind.TOO_LARGE:
         message = f"{file.path} is larger than 1 MiB and was not read"
         return RefusedError("file-too-large", message, _LOOK_AT_IT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.systemd.environment_file import COMMENT_CONTINUES_BEFORE, parse_environment_file
 from harbor_agent.formats.text import FormatError
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.files.workspace import content_of
+from harbor_agent.planning.files.workspace import read_content
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.systemd.unit_files import is_masked
 
@@ -35,7 +35,9 @@ def read_environment_files(
     faults: list[tuple[str, Fault]] = []
     for setting in service.environment_files:
         pattern, is_optional = setting.removeprefix("-"), setting.startswith("-")
-        contents = {path: _content_for_unit(state, path, is_optional=is_optional) for path in _matching(state, pattern)}
+        contents = {
+            path: _read_for_unit(state, path, is_optional=is_optional) for path in _find_matches(state, pattern)
+        }
         # rule SD-11, SD-12
         if not is_optional and (not contents or None in contents.values()):
             message = f"the unit needs {pattern}, which is not there: docker would not start again"
@@ -53,7 +55,7 @@ def read_environment_files(
     return files, faults
 
 
-def _matching(state: NodeState, pattern: str) -> list[str]:
+def _find_matches(state: NodeState, pattern: str) -> list[str]:
     """Return the path itself, or the files that it matches as glob(7) does: name by name, no hidden ones."""
     if not _GLOB.search(pattern):
         return [pattern]
@@ -61,17 +63,17 @@ def _matching(state: NodeState, pattern: str) -> list[str]:
     return sorted(
         path
         for path, file in state.files.items()
-        if file.exists and path.count("/") == pattern.count("/") and all(map(_matches, path.split("/"), names))
+        if file.exists and path.count("/") == pattern.count("/") and all(map(_is_match, path.split("/"), names))
     )
 
 
-def _matches(name: str, pattern: str) -> bool:
+def _is_match(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) and (name.startswith(".") <= pattern.startswith("."))
 
 
-def _content_for_unit(state: NodeState, path: str, *, is_optional: bool) -> bytes | None:
+def _read_for_unit(state: NodeState, path: str, *, is_optional: bool) -> bytes | None:
     """Return what systemd reads; a directory is no file to it, and `-` forgives that too."""
     file = state.files.get(path)
     if file is None or (is_optional and file.kind is FileKind.DIRECTORY):
         return None
-    return b"" if is_masked(file) else content_of(file)
+    return b"" if is_masked(file) else read_content(file)

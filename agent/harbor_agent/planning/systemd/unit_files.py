@@ -62,7 +62,7 @@ def find_unit_files(files: Mapping[str, FileState], name: str, loaded: str = "")
     fragment = find_fragment(files, name, loaded)
     if not fragment:
         return None
-    found = _drop_ins(files, name)
+    found = _find_drop_ins(files, name)
     # rule SD-06
     masked = tuple(path for path in found if _is_unread(files[path]))
     drop_ins = tuple(path for path in found if path not in masked)
@@ -85,9 +85,9 @@ def is_unit_masked(file: FileState) -> bool:
     return is_masked(file) or file.content == b""
 
 
-def drop_in_folders(name: str) -> tuple[str, ...]:
+def list_drop_in_folders(name: str) -> tuple[str, ...]:
     """Return the names of the folders that systemd looks for drop-ins of a service in, in each of its directories."""
-    return (*(f"{level}.d" for level in _levels(name)), "service.d")
+    return (*(f"{level}.d" for level in _list_levels(name)), "service.d")
 
 
 def is_masked(file: FileState) -> bool:
@@ -95,7 +95,7 @@ def is_masked(file: FileState) -> bool:
     return file.kind is FileKind.SYMLINK and file.link_target == _NULL
 
 
-def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
+def _find_drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
     """Return one path a file name, ordered by name; the unit's own directories go before those of all services."""
     there: dict[str, list[str]] = {}
     for path, file in files.items():
@@ -103,7 +103,7 @@ def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
         if _is_drop_in(base, file):
             there.setdefault(directory, []).append(base)
     found: dict[str, str] = {}
-    for directory in _drop_in_directories(name):
+    for directory in _list_drop_in_directories(name):
         for base in there.get(directory, ()):
             # rule SD-02
             found.setdefault(base, f"{directory}/{base}")
@@ -112,14 +112,14 @@ def _drop_ins(files: Mapping[str, FileState], name: str) -> list[str]:
 
 
 @cache
-def _drop_in_directories(name: str) -> tuple[str, ...]:
+def _list_drop_in_directories(name: str) -> tuple[str, ...]:
     """Return where systemd looks for drop-ins of a service, first wins."""
-    own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _levels(name)]
+    own = [f"{parent}/{level}.d" for parent in DIRECTORIES for level in _list_levels(name)]
     # rule SD-03
     return (*own, *(f"{parent}/service.d" for parent in DIRECTORIES))
 
 
-def _levels(name: str) -> list[str]:
+def _list_levels(name: str) -> list[str]:
     """Return a-b-c.service, a-b-.service and a-.service."""
     levels, stem = [name], name.removesuffix(".service")
     while "-" in stem.rstrip("-"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.plan import Action, Plan, Refusal
-from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.views.json.common import (
     begin_document,
     count_outcomes,
@@ -94,7 +94,7 @@ def _describe_change(change: FileChange) -> Json:
         "path": change.path,
         "before": _describe_file(change.before),
         "after": _describe_file(change.after),
-        "diff": unified_diff(change),
+        "diff": render_diff(change),
         "reason": change.reason,
     }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.planning.node import find_runtime
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.secrets import secrets_text
@@ -117,7 +117,7 @@ def _describe_node(planned: PlannedNode) -> _NodeText:
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
             body.append("  the change would be:")
-        body += [indent(style_diff(unified_diff(change))) for change in decision.changes]
+        body += [indent(style_diff(render_diff(change))) for change in decision.changes]
         body += render_warnings(decision.warnings)
     restarts = isinstance(decision, Plan) and decision.activation.action is Action.RESTART
     return _NodeText(

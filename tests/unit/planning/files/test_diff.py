@@ -7,7 +7,7 @@ import pytest
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.plan import FileChange
 from harbor_agent.model.state import FileKind, FileState
-from harbor_agent.planning.files.diff import unified_diff
+from harbor_agent.planning.files.diff import render_diff
 
 
 def file(content: bytes | None, mode: int = 0o644) -> FileState:
@@ -17,7 +17,7 @@ def file(content: bytes | None, mode: int = 0o644) -> FileState:
 
 
 def diff(before: bytes | None, after: bytes | None) -> str:
-    return unified_diff(FileChange(before=file(before), after=file(after), reason=""))
+    return render_diff(FileChange(before=file(before), after=file(after), reason=""))
 
 
 def test_headers_carry_mode_and_owner() -> None:
@@ -36,7 +36,7 @@ def test_a_missing_line_end_is_shown() -> None:
 def test_an_empty_file_made_or_a_mode_alone_still_has_headers() -> None:
     assert diff(None, b"") == "--- /dev/null\n+++ /etc/x\t0644 0:0\n"
     change = FileChange(before=file(b"a"), after=file(b"a", 0o600), reason="")
-    assert unified_diff(change) == "--- /etc/x\t0644 0:0\n+++ /etc/x\t0600 0:0\n"
+    assert render_diff(change) == "--- /etc/x\t0644 0:0\n+++ /etc/x\t0600 0:0\n"
 
 
 def test_binary_files_are_not_dumped_and_invalid_text_is_escaped() -> None:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from harbor_agent.planning.docker.matching import as_matched
+from harbor_agent.planning.docker.matching import normalize_entry
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -48,7 +48,7 @@ def find_entry_fault(entry: str, version: Version | None) -> str | None:
 
 def names_entry(address: Address, entry: str, version: Version | None) -> bool:
     """Whether an address that is to be removed means this entry: the same one, or a spelling that dockerd rejects."""
-    if address.entry in (entry, as_matched(entry, version)):
+    if address.entry in (entry, normalize_entry(entry, version)):
         return True
     return find_entry_fault(entry, version) is not None and _strip(entry) == address.entry
 

@@ -10,8 +10,13 @@ from harbor_agent.formats.systemd.arguments import add_arguments, split_value
 from harbor_agent.formats.systemd.service import Variable, evaluate_service
 from harbor_agent.formats.systemd.unit import append_to_service, parse_unit
 from harbor_agent.formats.text import FormatError, apply_edits, decode, encode
-from harbor_agent.planning.docker.edits.render import flags_of, render_daemon_json, render_exec_start, render_variable
-from harbor_agent.planning.docker.startup import bears_blank_config
+from harbor_agent.planning.docker.edits.render import (
+    build_flags,
+    render_daemon_json,
+    render_exec_start,
+    render_variable,
+)
+from harbor_agent.planning.docker.startup import accepts_blank_config
 from harbor_agent.planning.files.workspace import require_writable
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 _ADDED = "the entry is added to"
 
 
-def text_of(workspace: Workspace, path: str) -> str:
+def read_text(workspace: Workspace, path: str) -> str:
     """Return the file's text, empty where it is absent. Raises RefusedError where it must not be written."""
     file = workspace.file(path)
     require_writable(file)
@@ -32,10 +37,10 @@ def text_of(workspace: Workspace, path: str) -> str:
 
 def add_to_variable(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Workspace:
     """Add the flags to the assignment itself, where it stands."""
-    text = text_of(workspace, winner.path)
+    text = read_text(workspace, winner.path)
     value = winner.value if isinstance(winner, Variable) else winner.line.value
     try:
-        edits = add_arguments(text, value, flags_of(entries), _find_similar(value))
+        edits = add_arguments(text, value, build_flags(entries), _find_similar(value))
     except FormatError as error:
         raise refuse_file(winner.path, error) from None
     return workspace.write(winner.path, apply_edits(text, edits), f"{_ADDED} {winner.name}")
@@ -48,7 +53,7 @@ def add_variable_line(
     document = effective.environment_files[path]
     quote = next((line.quote for line in document.variables if line.quote), '"')
     require_writable(workspace.file(path))
-    line = f"{name}={quote}{' '.join(flags_of(entries))}{quote}"
+    line = f"{name}={quote}{' '.join(build_flags(entries))}{quote}"
     return workspace.write(path, document.append(line), f"{name} reaches dockerd and nothing sets it yet")
 
 
@@ -72,7 +77,7 @@ def add_exec_start(workspace: Workspace, effective: Effective, path: str, entrie
     command = effective.command
     source = decode(workspace.file(command.path).content or b"")
     raw = source[command.value.places[0][0] : command.value.places[-1][1]]
-    extended = " ".join((raw, *flags_of(entries)))
+    extended = " ".join((raw, *build_flags(entries)))
     rendered = render_exec_start(extended, workspace.templates)
     return _add_section(workspace, path, rendered, "ExecStart= is replaced by itself with the flag behind it")
 
@@ -80,8 +85,8 @@ def add_exec_start(workspace: Workspace, effective: Effective, path: str, entrie
 def add_to_command(workspace: Workspace, effective: Effective, entries: list[str]) -> Workspace:
     """Add the flags to ExecStart= where it stands."""
     command = effective.command
-    text = text_of(workspace, command.path)
-    edits = add_arguments(text, command.value, flags_of(entries), _find_similar(command.value))
+    text = read_text(workspace, command.path)
+    edits = add_arguments(text, command.value, build_flags(entries), _find_similar(command.value))
     return workspace.write(command.path, apply_edits(text, edits), f"{_ADDED} ExecStart=")
 
 
@@ -102,12 +107,12 @@ def write_config(workspace: Workspace, effective: Effective, text: str, reason: 
     """Write the configuration file; a byte order mark stays only where this dockerd bears it."""
     if effective.config is None:
         raise RefusedError("file-invalid", f"{effective.config_path} cannot be edited", "mend the file by hand")
-    content = effective.config.encode(text, keep_mark=bears_blank_config(workspace.state))
+    content = effective.config.encode(text, keep_mark=accepts_blank_config(workspace.state))
     return workspace.write(effective.config_path, decode(content), reason)
 
 
 def _add_section(workspace: Workspace, path: str, rendered: str, reason: str) -> Workspace:
-    text = text_of(workspace, path)
+    text = read_text(workspace, path)
     if not text:
         return workspace.write(path, rendered, reason)
     try:

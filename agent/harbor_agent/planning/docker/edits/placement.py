@@ -16,9 +16,9 @@ from harbor_agent.planning.docker.edits import entries as edits
 from harbor_agent.planning.docker.edits.render import DOCKER_OPTS
 from harbor_agent.planning.docker.effective import FileVariable
 from harbor_agent.planning.docker.in_effect import evaluate_files, summarize
-from harbor_agent.planning.docker.matching import as_listed
+from harbor_agent.planning.docker.matching import normalize_listed_entry
 from harbor_agent.planning.docker.startup import knows_config_key
-from harbor_agent.planning.docker.state import docker_version
+from harbor_agent.planning.docker.state import read_version
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.runtime import takes_effect
 from harbor_agent.planning.systemd.unit_files import VOLATILE
@@ -48,9 +48,12 @@ class Placement:
 def add_entries(workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice) -> Placement:
     """Put the entries where they take effect. Raises RefusedError where no allowed place does."""
     state = workspace.state
-    before, added = summarize(state, effective), [as_listed(entry, docker_version(state)) for entry in entries]
+    before, added = (
+        summarize(state, effective),
+        [normalize_listed_entry(entry, read_version(state)) for entry in entries],
+    )
     last = None
-    for attempt in _attempts(workspace, effective, entries, choice):
+    for attempt in _list_attempts(workspace, effective, entries, choice):
         last = attempt()
         if last and takes_effect(before, evaluate_files(last.workspace.state), added=added):
             return last
@@ -62,25 +65,25 @@ def add_entries(workspace: Workspace, effective: Effective, entries: list[str], 
     )
 
 
-def _attempts(
+def _list_attempts(
     workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice
 ) -> Iterator[Callable[[], Placement | None]]:
     match choice:
         case RouteChoice.AUTO:
-            return _auto(workspace, effective, entries)
+            return _list_auto_attempts(workspace, effective, entries)
         case RouteChoice.DROP_IN:
-            return _forced_drop_in(workspace, effective, entries)
+            return _list_drop_in_attempts(workspace, effective, entries)
         case RouteChoice.DAEMON_JSON:
-            return _forced_config(workspace, effective, entries)
+            return _list_config_attempts(workspace, effective, entries)
 
 
-def preferred_variables(effective: Effective) -> list[str]:
+def list_preferred_variables(effective: Effective) -> list[str]:
     """Return the variables that may take an entry, best first.
 
     First those that hold one (the last on the command line), then $DOCKER_OPTS, then one named after the flag,
     then a general one that is set.
     """
-    names = effective.variables_in_command()
+    names = effective.list_command_variables()
     holders = [first.variable for _, first, last in reversed(effective.flag_arguments) if first.variable]
     named = [name for name in names if _NAMED_AFTER_THE_FLAG.search(name)]
     general = [name for name in names if _GENERAL.fullmatch(name) and name in effective.winners]
@@ -88,23 +91,25 @@ def preferred_variables(effective: Effective) -> list[str]:
     return list(dict.fromkeys((*holders, *common, *named, *general)))
 
 
-def _auto(workspace: Workspace, effective: Effective, entries: list[str]) -> Iterator[Callable[[], Placement | None]]:
+def _list_auto_attempts(
+    workspace: Workspace, effective: Effective, entries: list[str]
+) -> Iterator[Callable[[], Placement | None]]:
     if effective.config and effective.config.member(INSECURE_REGISTRIES):
         reason = f"{effective.config_path} holds {INSECURE_REGISTRIES} already, so the entry goes there"
-        yield partial(_config, workspace, effective, entries, reason)
+        yield partial(_place_in_config, workspace, effective, entries, reason)
         return
-    for name in preferred_variables(effective):
-        yield from _variable(workspace, effective, name, entries)
+    for name in list_preferred_variables(effective):
+        yield from _list_variable_attempts(workspace, effective, name, entries)
     if effective.flag_entries:
-        yield from _command(workspace, effective, entries)
+        yield from _list_command_attempts(workspace, effective, entries)
     elif knows_config_key(workspace.state):
         reason = f"no variable that can be set reaches dockerd, so the entry goes to {effective.config_path}"
-        yield partial(_config, workspace, effective, entries, reason)
+        yield partial(_place_in_config, workspace, effective, entries, reason)
     for name in _DROP_IN_NAMES:
-        yield partial(_exec_start, workspace, effective, name, entries)
+        yield partial(_replace_exec_start, workspace, effective, name, entries)
 
 
-def _forced_drop_in(
+def _list_drop_in_attempts(
     workspace: Workspace, effective: Effective, entries: list[str]
 ) -> Iterator[Callable[[], Placement | None]]:
     if effective.config and effective.config.member(INSECURE_REGISTRIES):
@@ -113,17 +118,17 @@ def _forced_drop_in(
             f"{effective.config_path} holds {INSECURE_REGISTRIES}; a flag beside it keeps dockerd from starting",
             "use --route auto, which edits that file, or remove the key first",
         )
-    edits.text_of(workspace, _drop_in_path(effective, DROP_IN_NAME))
-    if DOCKER_OPTS in effective.variables_in_command():
+    edits.read_text(workspace, _build_drop_in_path(effective, DROP_IN_NAME))
+    if DOCKER_OPTS in effective.list_command_variables():
         winner = effective.winners.get(DOCKER_OPTS)
-        if isinstance(winner, Variable) and winner.path == _drop_in_path(effective, DROP_IN_NAME):
-            yield partial(_assignment, workspace, winner, entries)
+        if isinstance(winner, Variable) and winner.path == _build_drop_in_path(effective, DROP_IN_NAME):
+            yield partial(_place_in_assignment, workspace, winner, entries)
         elif not isinstance(winner, FileVariable):
-            yield partial(_drop_in, workspace, effective, DOCKER_OPTS, DROP_IN_NAME, entries)
-    yield partial(_exec_start, workspace, effective, DROP_IN_NAME, entries)
+            yield partial(_place_in_drop_in, workspace, effective, DOCKER_OPTS, DROP_IN_NAME, entries)
+    yield partial(_replace_exec_start, workspace, effective, DROP_IN_NAME, entries)
 
 
-def _forced_config(
+def _list_config_attempts(
     workspace: Workspace, effective: Effective, entries: list[str]
 ) -> Iterator[Callable[[], Placement | None]]:
     if effective.flag_entries:
@@ -139,63 +144,65 @@ def _forced_config(
         message = "dockerd before 1.12 does not know insecure-registries in its configuration file"
         raise RefusedError("route-fatal", message, "use --route auto")
     reason = f"--route daemon-json: the entry goes to {effective.config_path}"
-    yield partial(_config, workspace, effective, entries, reason)
+    yield partial(_place_in_config, workspace, effective, entries, reason)
 
 
-def _variable(
+def _list_variable_attempts(
     workspace: Workspace, effective: Effective, name: str, entries: list[str]
 ) -> Iterator[Callable[[], Placement | None]]:
     winner = effective.winners.get(name)
     if isinstance(winner, FileVariable):
         if not winner.path.startswith(VOLATILE):
-            yield partial(_assignment, workspace, winner, entries)
+            yield partial(_place_in_assignment, workspace, winner, entries)
         return
     if isinstance(winner, Variable) and effective.unit.is_administrators(winner.path):
-        yield partial(_assignment, workspace, winner, entries)
+        yield partial(_place_in_assignment, workspace, winner, entries)
         return
     if winner is None and name != DOCKER_OPTS:
-        path = _file_of_its_kind(effective)
+        path = _find_similar_file(effective)
         if path:
-            yield partial(_new_line, workspace, effective, path, name, entries)
+            yield partial(_place_in_new_line, workspace, effective, path, name, entries)
     for drop_in in _DROP_IN_NAMES:
-        yield partial(_drop_in, workspace, effective, name, drop_in, entries)
+        yield partial(_place_in_drop_in, workspace, effective, name, drop_in, entries)
 
 
-def _command(
+def _list_command_attempts(
     workspace: Workspace, effective: Effective, entries: list[str]
 ) -> Iterator[Callable[[], Placement | None]]:
     path = effective.command.path
     if effective.unit.is_administrators(path):
         reason = f"ExecStart= in {path} holds --{INSECURE_REGISTRY}, so the entry goes there"
-        yield partial(_exec_start_in_place, workspace, effective, entries, reason)
+        yield partial(_extend_exec_start, workspace, effective, entries, reason)
 
 
-def _exec_start_in_place(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
+def _extend_exec_start(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
     changed = edits.add_to_command(workspace, effective, entries)
     return Placement(workspace=changed, route=Route.UNIT_FLAG, reason=reason)
 
 
-def _config(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
+def _place_in_config(workspace: Workspace, effective: Effective, entries: list[str], reason: str) -> Placement:
     changed = edits.add_to_config(workspace, effective, entries)
     return Placement(workspace=changed, route=Route.DAEMON_JSON, reason=reason)
 
 
-def _assignment(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Placement:
+def _place_in_assignment(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Placement:
     route = Route.DROP_IN if isinstance(winner, Variable) else Route.ENVIRONMENT_FILE
     reason = f"${winner.name} reaches dockerd and {winner.path} assigns it last, so the entry goes there"
     return Placement(workspace=edits.add_to_variable(workspace, winner, entries), route=route, reason=reason)
 
 
-def _new_line(workspace: Workspace, effective: Effective, path: str, name: str, entries: list[str]) -> Placement:
+def _place_in_new_line(
+    workspace: Workspace, effective: Effective, path: str, name: str, entries: list[str]
+) -> Placement:
     reason = f"${name} reaches dockerd and nothing sets it, so it is set in {path} beside its kin"
     changed = edits.add_variable_line(workspace, effective, path, name, entries)
     return Placement(workspace=changed, route=Route.ENVIRONMENT_FILE, reason=reason)
 
 
-def _drop_in(
+def _place_in_drop_in(
     workspace: Workspace, effective: Effective, name: str, drop_in: str, entries: list[str]
 ) -> Placement | None:
-    path = _drop_in_path(effective, drop_in)
+    path = _build_drop_in_path(effective, drop_in)
     if path in effective.unit.masked:
         return None
     winner = effective.winners.get(name)
@@ -207,8 +214,10 @@ def _drop_in(
     return Placement(workspace=changed, route=Route.DROP_IN, reason=reason)
 
 
-def _exec_start(workspace: Workspace, effective: Effective, drop_in: str, entries: list[str]) -> Placement | None:
-    path = _drop_in_path(effective, drop_in)
+def _replace_exec_start(
+    workspace: Workspace, effective: Effective, drop_in: str, entries: list[str]
+) -> Placement | None:
+    path = _build_drop_in_path(effective, drop_in)
     if path in effective.unit.masked:
         return None
     reason = f"no variable that can be set reaches dockerd, so {path} repeats ExecStart= with the flag, at a restart"
@@ -216,13 +225,13 @@ def _exec_start(workspace: Workspace, effective: Effective, drop_in: str, entrie
     return Placement(workspace=changed, route=Route.DROP_IN, reason=reason)
 
 
-def _drop_in_path(effective: Effective, name: str) -> str:
+def _build_drop_in_path(effective: Effective, name: str) -> str:
     return f"{effective.unit.drop_in_directory}/{name}"
 
 
-def _file_of_its_kind(effective: Effective) -> str | None:
+def _find_similar_file(effective: Effective) -> str | None:
     """Return the first lasting environment file that sets a variable of the command line."""
-    names = set(effective.variables_in_command())
+    names = set(effective.list_command_variables())
     for path, document in effective.environment_files.items():
         if not path.startswith(VOLATILE) and any(line.name in names for line in document.variables):
             return path

@@ -18,8 +18,8 @@ from harbor_agent.planning.docker.edits import entries as edits
 from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.in_effect import evaluate_files, summarize
-from harbor_agent.planning.docker.matching import as_matched
-from harbor_agent.planning.docker.state import docker_version, find_record
+from harbor_agent.planning.docker.matching import normalize_entry
+from harbor_agent.planning.docker.state import find_record, read_version
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import VOLATILE
 
@@ -43,19 +43,21 @@ def remove_entries(workspace: Workspace, entries: list[str], *, keep_empty_list:
     """
     for _ in range(_MOST_PLACES):
         effective = evaluate(workspace.state)
-        version = docker_version(workspace.state)
-        held = [found for found in effective.flag_arguments if as_matched(found[0], version) in entries]
+        version = read_version(workspace.state)
+        held = [found for found in effective.flag_arguments if normalize_entry(found[0], version) in entries]
         if held:
-            workspace = _from_flags(workspace, effective, held)
+            workspace = _remove_from_flags(workspace, effective, held)
             continue
-        listed = [entry for entry in effective.config_entries if as_matched(entry, version) in entries]
+        listed = [entry for entry in effective.config_entries if normalize_entry(entry, version) in entries]
         if not listed:
             return workspace
-        workspace = _from_config(workspace, effective, listed, keep_empty_list=keep_empty_list)
+        workspace = _remove_from_config(workspace, effective, listed, keep_empty_list=keep_empty_list)
     raise RefusedError("removal-unclear", "the entry comes back from more places than can be told apart")
 
 
-def _from_flags(workspace: Workspace, effective: Effective, held: list[tuple[str, Argument, Argument]]) -> Workspace:
+def _remove_from_flags(
+    workspace: Workspace, effective: Effective, held: list[tuple[str, Argument, Argument]]
+) -> Workspace:
     variable = held[0][1].variable
     here = [(entry, first, last) for entry, first, last in held if first.variable == variable]
     for entry, first, last in here:
@@ -65,35 +67,39 @@ def _from_flags(workspace: Workspace, effective: Effective, held: list[tuple[str
                 f"--insecure-registry={entry} cannot be taken out of ExecStart= in {effective.command.path} by itself",
                 "mend the unit by hand; 'systemctl cat docker' shows all of it",
             )
-    path, placed, line = _place(effective, variable)
+    path, placed, line = _locate_variable(effective, variable)
     if path.startswith(VOLATILE):
         message = f"{path} has --insecure-registry={here[0][0]}, and is made anew at each boot"
         raise RefusedError("removal-unclear", message, "take it out where that file comes from")
-    text = edits.text_of(workspace, path)
+    text = edits.read_text(workspace, path)
     ranges = [(first.index, last.index) for _, first, last in here]
     plain = workspace.write(path, apply_edits(text, remove_arguments(text, placed, ranges)), _REASON)
     barest = [workspace.delete(path, _REASON)] if _is_ours(workspace, path) else []
     shorter = [apply_edits(text, [Edit(start=start, end=line[1])]) for start in line[0]]
     barest += [workspace.write(path, rest, _REASON) for rest in shorter if not _BARE_HEADER.fullmatch(rest)]
-    return _barest(workspace, path, barest, [entry for entry, _, _ in here]) or plain
+    return _find_barest(workspace, path, barest, [entry for entry, _, _ in here]) or plain
 
 
-def _place(effective: Effective, variable: str) -> tuple[str, list[PlacedWord], tuple[list[int], int]]:
+def _locate_variable(effective: Effective, variable: str) -> tuple[str, list[PlacedWord], tuple[list[int], int]]:
     """Return the file, the words of the value, and where the lines to delete may begin and where they end."""
     if not variable:
         command = effective.command
         assignments = effective.parsed[command.path].assignments
         index = assignments.index(command.assignment)
         starts = [assignments[index - 1].start] if index else []
-        return command.path, list(command.placed), _with_header(effective, command.path, starts, command.assignment.end)
+        return (
+            command.path,
+            list(command.placed),
+            _include_header(effective, command.path, starts, command.assignment.end),
+        )
     winner = effective.winners[variable]
     if isinstance(winner, Variable):
-        lines = _with_header(effective, winner.path, [winner.assignment.start], winner.assignment.end)
+        lines = _include_header(effective, winner.path, [winner.assignment.start], winner.assignment.end)
         return winner.path, split_value(winner.value), lines
     return winner.path, split_value(winner.line.value), ([winner.line.start], winner.line.end)
 
 
-def _with_header(effective: Effective, path: str, starts: list[int], end: int) -> tuple[list[int], int]:
+def _include_header(effective: Effective, path: str, starts: list[int], end: int) -> tuple[list[int], int]:
     """Let the deletion begin at a section header right before, too."""
     text = effective.parsed[path].text
     headers = ("[Service]\r\n", "[Service]\n")
@@ -101,7 +107,9 @@ def _with_header(effective: Effective, path: str, starts: list[int], end: int) -
     return [*found, *starts], end
 
 
-def _from_config(workspace: Workspace, effective: Effective, listed: list[str], *, keep_empty_list: bool) -> Workspace:
+def _remove_from_config(
+    workspace: Workspace, effective: Effective, listed: list[str], *, keep_empty_list: bool
+) -> Workspace:
     if effective.config is None:
         return workspace
     text = remove_strings(effective.config, INSECURE_REGISTRIES, set(listed))
@@ -111,7 +119,7 @@ def _from_config(workspace: Workspace, effective: Effective, listed: list[str], 
     path = effective.config_path
     without_key = edits.write_config(workspace, effective, remove_key(effective.config, INSECURE_REGISTRIES), _REASON)
     barest = [workspace.delete(path, _REASON)] if _is_ours(workspace, path) else []
-    return _barest(workspace, path, [*barest, without_key], listed) or plain
+    return _find_barest(workspace, path, [*barest, without_key], listed) or plain
 
 
 def _is_ours(workspace: Workspace, path: str) -> bool:
@@ -120,7 +128,7 @@ def _is_ours(workspace: Workspace, path: str) -> bool:
     return path in record.created_files if record else workspace.state.offline
 
 
-def _barest(workspace: Workspace, path: str, barest: list[Workspace], entries: list[str]) -> Workspace | None:
+def _find_barest(workspace: Workspace, path: str, barest: list[Workspace], entries: list[str]) -> Workspace | None:
     """Return the first workspace from which adding the entries leads to the present file."""
     here = workspace.file(path)
     before = evaluate_files(workspace.state)

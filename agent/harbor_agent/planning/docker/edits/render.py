@@ -18,7 +18,7 @@ _DAEMON_JSON = "daemon.json.j2"
 TEMPLATES: tuple[str, ...] = (_DROP_IN, _DAEMON_JSON)
 
 
-def flags_of(entries: Iterable[str]) -> list[str]:
+def build_flags(entries: Iterable[str]) -> list[str]:
     """Return the dockerd arguments that trust the entries."""
     return [f"--insecure-registry={entry}" for entry in entries]
 
@@ -30,7 +30,7 @@ def render_drop_in(addresses: Sequence[Address], templates: Templates) -> str:
 
 def render_variable(variable: str, entries: Sequence[str], templates: Templates) -> str:
     """Return a drop-in that sets `variable` to the flags for the entries."""
-    return render_text(templates[_DROP_IN], variable=variable, arguments=flags_of(entries))
+    return render_text(templates[_DROP_IN], variable=variable, arguments=build_flags(entries))
 
 
 def render_exec_start(command: str, templates: Templates) -> str:

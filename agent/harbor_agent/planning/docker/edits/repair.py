@@ -14,9 +14,9 @@ from harbor_agent.formats.json_text import JsonKind
 from harbor_agent.formats.systemd.arguments import split_value
 from harbor_agent.formats.text import LINE_END, Edit, apply_edits, find_line_end
 from harbor_agent.planning.docker.edits import entries as edits
-from harbor_agent.planning.docker.edits.placement import preferred_variables
+from harbor_agent.planning.docker.edits.placement import list_preferred_variables
 from harbor_agent.planning.docker.effective import FileVariable, evaluate
-from harbor_agent.planning.docker.startup import FaultKind, start_faults
+from harbor_agent.planning.docker.startup import FaultKind, find_start_faults
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _JOINS = re.compile(r"\\[\r\n]+\Z")
 _BLANKS_BEHIND_BACKSLASH = re.compile(r"\\[ \t]+(?=[\r\n]|\Z)")
 # One mend may show the next fault.
-_MOST_MENDS = 10
+_MOST_REPAIRS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +46,24 @@ class Repair:
 def repair(workspace: Workspace) -> Repair:
     """Mend the planned setting. Raises RefusedError where the way to mend it is not clear."""
     effective = evaluate(workspace.state)
-    kinds = {fault.kind for fault in start_faults(workspace.state, effective)}
+    kinds = {fault.kind for fault in find_start_faults(workspace.state, effective)}
     faults: list[str] = []
     entries: tuple[str, ...] = ()
     if FaultKind.OWN_TYPE in kinds:
-        workspace = _list_of_strings(workspace, effective)
+        workspace = _repair_list(workspace, effective)
         faults.append(f"{effective.config_path}: '{INSECURE_REGISTRIES}' is no list of strings")
     elif FaultKind.OWN_CONFLICT in kinds and effective.config and effective.flag_entries:
         entries = tuple(entry for entry in effective.config_entries if entry not in effective.flag_entries)
         text = remove_key(effective.config, INSECURE_REGISTRIES)
         workspace = edits.write_config(workspace, effective, text, "the flag stays, the key beside it goes")
         faults.append(f"{INSECURE_REGISTRIES} is set by a flag and in {effective.config_path}")
-    for name in preferred_variables(evaluate(workspace.state))[:1]:
-        workspace, found = _mend_variable(workspace, name)
+    for name in list_preferred_variables(evaluate(workspace.state))[:1]:
+        workspace, found = _repair_variable(workspace, name)
         faults += found
     return Repair(workspace=workspace, entries=entries, faults=tuple(faults))
 
 
-def _list_of_strings(workspace: Workspace, effective: Effective) -> Workspace:
+def _repair_list(workspace: Workspace, effective: Effective) -> Workspace:
     config = effective.config
     member = config.member(INSECURE_REGISTRIES) if config else None
     if config is None or member is None:
@@ -75,41 +75,41 @@ def _list_of_strings(workspace: Workspace, effective: Effective) -> Workspace:
     return edits.write_config(workspace, effective, text, f"{INSECURE_REGISTRIES} must be a list of strings")
 
 
-def _mend_variable(workspace: Workspace, name: str) -> tuple[Workspace, list[str]]:
+def _repair_variable(workspace: Workspace, name: str) -> tuple[Workspace, list[str]]:
     effective = evaluate(workspace.state)
     winner = effective.winners.get(name)
     if isinstance(winner, FileVariable):
-        return _flatten(workspace, effective, winner)
+        return _expand_own_value(workspace, effective, winner)
     faults: list[str] = []
-    for _ in range(_MOST_MENDS):
+    for _ in range(_MOST_REPAIRS):
         broken = [one for one in effective.service.broken if one.name == name]
         if name in effective.winners or not broken:
             return workspace, faults
         one = broken[-1]
         faults = faults or [f"{one.path} line {one.assignment.line}: {one.reason}, so systemd drops {name}"]
-        workspace = _mend_line(workspace, one)
+        workspace = _repair_line(workspace, one)
         effective = evaluate(workspace.state)
     raise RefusedError("assignment-broken", faults[0], "mend the line by hand")
 
 
-def _mend_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
+def _repair_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
     """Make a continuation of a backslash with blanks behind it, else close the quote at the end of the line."""
-    text = edits.text_of(workspace, broken.path)
+    text = edits.read_text(workspace, broken.path)
     start, end = broken.assignment.start, broken.assignment.end
     line = text[start:end]
-    mended, end = _joined(text, start, end)
-    if mended == line:
+    repaired, end = _join_lines(text, start, end)
+    if repaired == line:
         body = line.rstrip(" \t\r\n")
-        quote = _open_quote(body)
+        quote = _find_open_quote(body)
         if not quote:
             message = f"{broken.path} line {broken.assignment.line}: {broken.reason}"
             raise RefusedError("assignment-broken", message, "mend the line by hand")
-        mended = body + quote + (find_line_end(line) if line.endswith(("\n", "\r")) else "")
+        repaired = body + quote + (find_line_end(line) if line.endswith(("\n", "\r")) else "")
     reason = "the broken assignment is mended"
-    return workspace.write(broken.path, apply_edits(text, [Edit(start=start, end=end, text=mended)]), reason)
+    return workspace.write(broken.path, apply_edits(text, [Edit(start=start, end=end, text=repaired)]), reason)
 
 
-def _joined(text: str, start: int, end: int) -> tuple[str, int]:
+def _join_lines(text: str, start: int, end: int) -> tuple[str, int]:
     """Return the lines without blanks behind backslashes, those included that are joined by it, and their end."""
     parts = [_BLANKS_BEHIND_BACKSLASH.sub(r"\\", text[start:end])]
     joins = parts[0] != text[start:end] and bool(_JOINS.search(parts[0]))
@@ -121,7 +121,7 @@ def _joined(text: str, start: int, end: int) -> tuple[str, int]:
     return "".join(parts), end
 
 
-def _open_quote(body: str) -> str:
+def _find_open_quote(body: str) -> str:
     quote, position = "", 0
     while position < len(body):
         if body[position] == "\\":
@@ -132,7 +132,7 @@ def _open_quote(body: str) -> str:
     return quote
 
 
-def _flatten(workspace: Workspace, effective: Effective, winner: FileVariable) -> tuple[Workspace, list[str]]:
+def _expand_own_value(workspace: Workspace, effective: Effective, winner: FileVariable) -> tuple[Workspace, list[str]]:
     """Replace `$NAME` in NAME's own value, which only a shell would expand, by the value that it meant."""
     own = (f"${winner.name}", f"${{{winner.name}}}")
     words = [word for word in split_value(winner.line.value) if word.text in own]
@@ -140,7 +140,7 @@ def _flatten(workspace: Workspace, effective: Effective, winner: FileVariable) -
         return workspace, []
     document = effective.environment_files[winner.path]
     before = [line for line in document.variables if line.name == winner.name and line.start < winner.line.start]
-    text = edits.text_of(workspace, winner.path)
+    text = edits.read_text(workspace, winner.path)
     meant = ""
     changes = []
     if before:
