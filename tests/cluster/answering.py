@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -68,20 +68,32 @@ def silent() -> Iterator[int]:
 
 
 @contextmanager
-def raw(reply: bytes) -> Iterator[int]:
-    """Answer one connection on a free port of loopback with these bytes, whatever is asked."""
+def raw(*replies: bytes, pause: float = 0.0) -> Iterator[int]:
+    """Answer every connection on a free port of loopback with these bytes, `pause` seconds apart, whatever is asked."""
+    ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(reply)
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    if ended.is_set():
+                        return
+                    connection.recv(65536)
+                    for reply in replies:
+                        connection.sendall(reply)
+                        if ended.wait(pause):
+                            break
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield listener.getsockname()[1]
-        thread.join(timeout=10)
+        port = listener.getsockname()[1]
+        try:
+            yield port
+        finally:
+            ended.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join(timeout=10)
 
 
 def free_port() -> int:

@@ -3,61 +3,101 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import time
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx2
 
 from harbor_agent.errors import Problem
 from harbor_agent.local.proxy import find_proxy
+from harbor_agent.registry.deadline import Deadline
+from harbor_agent.registry.origin import format_origin, is_cut_short
+from harbor_agent.registry.reason import find_reason
+from harbor_agent.registry.retry import find_pause
+from harbor_agent.registry.transport_problems import Question, describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from harbor_agent.model.sensitive import Sensitive
 
 _LARGEST_BODY = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds. `timeout` is for a connection, and for the answer of a server before any server has answered.
+
+    `patience` is for each later answer: a token service waits for a directory, a proxy project for its upstream.
+    """
+
+    timeout: float = 10.0
+    patience: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A registry's answer of any status; at most 1 MiB of its body."""
+    """A registry's answer of any status; at most 1 MiB of its body. `seconds` is how long it took.
+
+    `hidden` is mquestion in the reason.
+    """
 
     status: int
     headers: httpx2.Headers
     body: bytes = field(repr=False)
+    seconds: float = 0.0
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def reason(self) -> str:
+        """The reason in the body, "" if it has none."""
+        return find_reason(self.body, self.hidden)
 
 
 class HttpClient:
-    """An HTTP(S) client. `timeout` is seconds for each step of a request and for the whole of a body.
+    """An HTTP(S) client.
 
-    It follows no redirects and keeps no cookies, so a login is sent only to the URL it is given for. Certificates are
-    checked against the system's trust store. `proxies` are those that were used, without user information.
+    It follows no redirects and keeps no cookies, so a login is sent only to the
+    URL it is given for. Certificates are checked against the system's trust store. `proxies` are those that were used,
+    without user information. `hidden` is mquestion in reasons.
     """
 
-    def __init__(self, *, timeout: float) -> None:
+    def __init__(self, limits: Limits, hidden: tuple[str, ...] = ()) -> None:
         """Send nothing yet."""
-        self._timeout = timeout
+        self._limits = limits
+        self._hidden = hidden
+        self._answered: set[str] = set()
+        self._waited = 0.0
         self.proxies: set[str] = set()
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+        context = ssl.create_default_context()
+        # Python 3.13 refuses certificates without key identifiers, which docker accepts
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
 
     def request(
-        self, method: str, url: str, *, authorization: Sensitive | None = None, accept: str = "*/*"
+        self,
+        method: str,
+        url: str,
+        *,
+        authorization: Sensitive | None = None,
+        accept: str = "*/*",
+        name: str = "",
     ) -> Answer | Problem:
-        """Return the answer to one request on a connection of its own, or why there is no answer."""
-        headers = {"Accept": accept, "User-Agent": "harbor-agent"}
+        """Return the answer to one request on a connection of its own, or why there is no answer.
+
+        A rate limit, 503 and a lost connection are tried up to three times. `name` is that of the request
+        in problems, such as "the token service".
+        """
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "harbor-agent"}
         if authorization:
             headers["Authorization"] = authorization.reveal()
         proxy = find_proxy(url, os.environ)
-        if proxy and _is_cut_short(proxy):
+        if proxy and is_cut_short(proxy):
             return Problem(
                 code="registry-proxy-failed",
                 message="the proxy URL in the environment has an @ after its host, so its password is cut off",
@@ -65,129 +105,55 @@ class HttpClient:
             )
         if proxy:
             self.proxies.add(format_origin(proxy))
+        answered = format_origin(url) in self._answered
+        limit = self._limits.patience if self._answered else self._limits.timeout
+        question = Question(
+            url=url, name=name, proxy=proxy, limit=limit, timeout=self._limits.timeout, answered=answered
+        )
+        outcome, attempt = self._send(method, headers, question), 0
+        while (pause := find_pause(outcome, attempt, self._waited)) is not None:
+            time.sleep(pause)
+            self._waited += pause
+            attempt += 1
+            outcome = self._send(method, headers, question)
+        return outcome if isinstance(outcome, Answer) else describe_error(outcome, question)
+
+    def _send(self, method: str, headers: dict[str, str], question: Question) -> Answer | Exception:
+        """Return the answer to one attempt, or the error that ended it."""
+        start, deadline = time.monotonic(), Deadline(question.limit + self._limits.timeout)
+        timeout = httpx2.Timeout(question.limit, connect=self._limits.timeout)
         try:
             with (
+                deadline,
                 httpx2.Client(
-                    timeout=self._timeout, verify=self._trust, proxy=proxy, trust_env=False, follow_redirects=False
+                    timeout=timeout, verify=self._trust, proxy=question.proxy, trust_env=False, follow_redirects=False
                 ) as client,
-                client.stream(method, url, headers=headers) as response,
+                client.stream(method, question.url, headers=headers, extensions={"trace": deadline.trace}) as response,
             ):
-                return Answer(status=response.status_code, headers=response.headers, body=self._read(response))
+                body = _read(response, start + question.limit)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ImportError, ValueError) as error:
             # ImportError and ValueError: a proxy with a scheme that httpx2 does not support, a realm that is not a URL
-            return _describe_error(error, url, proxy, self._timeout)
-
-    def _read(self, response: httpx2.Response) -> bytes:
-        end = time.monotonic() + self._timeout
-        body = b""
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > _LARGEST_BODY:
-                break
-            if time.monotonic() > end:
-                raise httpx2.ReadTimeout("the body took too long")
-        return body[:_LARGEST_BODY]
-
-
-def format_origin(url: str) -> str:
-    """Return scheme, host and port of a URL: the part of a foreign URL that may be printed; "" if it is not a URL."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return ""
-    if not host:
-        return ""
-    return f"{parts.scheme}://" + (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-
-
-def _is_cut_short(proxy: str) -> bool:
-    """Whether a character of the password ended the host of a proxy's URL (RFC 3986, 3.2)."""
-    parts = urlsplit(proxy)
-    return "@" in parts.path + parts.query + parts.fragment
-
-
-def is_same_origin(first: str, second: str) -> bool:
-    """Whether two URLs have the same scheme, host and port; a default port may be omitted."""
-
-    def normalise(url: str) -> str:
-        name = format_origin(url)
-        return name.removesuffix(":80" if name.startswith("http:") else ":443")
-
-    return normalise(first) == normalise(second) != ""
-
-
-def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _describe_error(error: Exception, url: str, proxy: str | None, timeout: float) -> Problem:
-    causes = list(_list_causes(error))
-    system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-    reason = (system.strerror if system else None) or _describe_cause(causes)
-    if proxy and any(
-        isinstance(cause, socket.gaierror | ConnectionRefusedError | httpx2.ProxyError) for cause in causes
-    ):
-        return Problem(
-            code="registry-proxy-failed",
-            message=f"proxy {format_origin(proxy)} did not forward a request to {format_origin(url)}: {reason}",
-            hint="if the registry is inside the network, add it to NO_PROXY",
+            return httpx2.ReadTimeout("the answer took too long") if deadline.has_passed else error
+        self._answered.add(format_origin(question.url))
+        seconds = time.monotonic() - start
+        return Answer(
+            status=response.status_code, headers=response.headers, body=body, seconds=seconds, hidden=self._hidden
         )
-    found = (_recognise_cause(cause, url, timeout) for cause in causes)
-    unknown = Problem(
-        code="registry-unreachable",
-        message=f"cannot reach {format_origin(url)}: {reason}",
-        hint=f"try 'curl -v {format_origin(url)}/v2/' here; nodes may reach it another way",
-    )
-    return next(filter(None, found), unknown)
 
 
-def _describe_cause(causes: Sequence[BaseException]) -> str:
-    """Return the error's own message, unless it could quote a token or a proxy's password."""
-    error = causes[0]
-    if any(isinstance(cause, httpx2.InvalidURL) for cause in causes):
-        return "its URL or a proxy's URL is invalid"
-    if any(isinstance(cause, httpx2.LocalProtocolError | UnicodeEncodeError) for cause in causes):
-        return "the login or token contains a character that an HTTP header cannot contain"
-    return str(error) or type(error).__name__
-
-
-def _recognise_cause(cause: BaseException, url: str, timeout: float) -> Problem | None:
-    match cause:
-        case socket.gaierror():
-            code = "registry-name-unresolved"
-            message = f"{urlsplit(url).hostname} does not resolve from here"
-            hint = "check the name, or add it to DNS or /etc/hosts"
-        case ConnectionRefusedError():
-            code = "registry-refused"
-            message = f"nothing listens at {format_origin(url)}"
-            hint = "check that the registry is running and that the port is right"
-        case ssl.SSLCertVerificationError():
-            code = "registry-certificate"
-            message = f"the certificate of {format_origin(url)} is not trusted: {cause.verify_message}"
-            hint = "install its CA in the system's trust store, here and on the nodes"
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE" | "HTTP_REQUEST"):
-            code = "registry-http-on-https"
-            message = f"{format_origin(url)} speaks plain HTTP, not HTTPS"
-            hint = f"use http://{format_origin(url).removeprefix('https://')}"
-        case httpx2.TimeoutException() | TimeoutError():
-            code = "registry-timeout"
-            message = f"{format_origin(url)} did not answer within {timeout:g} s"
-            hint = "check firewalls and that the port is right"
-        case httpx2.RemoteProtocolError() if "illegal request line" in str(cause):
-            # h11's message for an answer that begins with a control character: the alert of a TLS server
-            return describe_tls(url)
-        case _:
-            return None
-    return Problem(code=code, message=message, hint=hint)
-
-
-def describe_tls(url: str) -> Problem:
-    """Return the problem of a port that speaks TLS although `url` says plain HTTP."""
-    return Problem(
-        code="registry-tls-on-http",
-        message=f"{format_origin(url)} speaks HTTPS, not plain HTTP",
-        hint=f"use https://{format_origin(url).removeprefix('http://')}, or specify the plain HTTP port",
-    )
+def _read(response: httpx2.Response, end: float) -> bytes:
+    """Return the beginning of a body, decompressed although no compression was requested."""
+    encoding = response.headers.get("content-encoding", "").lower()
+    inflater = zlib.decompressobj(wbits=47) if encoding in {"gzip", "x-gzip", "deflate"} else None
+    body = bytearray()
+    for chunk in response.iter_raw():
+        room = _LARGEST_BODY - len(body)
+        try:
+            body += inflater.decompress(chunk, room) if inflater else chunk[:room]
+        except zlib.error:
+            break
+        if len(body) >= _LARGEST_BODY:
+            break
+        if time.monotonic() > end:
+            raise httpx2.ReadTimeout("the body took too long")
+    return bytes(body)
