@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ExitCode(IntEnum):
@@ -46,10 +49,11 @@ class AgentError(Exception):
 
     exit_code = ExitCode.FAILED
 
-    def __init__(self, problem: Problem) -> None:
-        """Keep the problem; its message is the text of the exception."""
+    def __init__(self, problem: Problem, warnings: Iterable[Problem] = ()) -> None:
+        """Keep the problem; its message is the text of the exception. `warnings` were found before it."""
         super().__init__(problem.message)
         self.problem = problem
+        self.warnings = tuple(warnings)
 
     @classmethod
     def of(cls, code: str, message: str, hint: str = "") -> Self:

@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    Answerer = Callable[[str, str | None], "Reply"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,7 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    delay: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -29,20 +32,28 @@ class Answering:
 
 
 @contextmanager
-def answering(replies: Mapping[str, Reply]) -> Iterator[Answering]:
-    """Serve on a free port of loopback: `replies` by path without query ("{port}" is filled in), 404 for others."""
+def answering(replies: Mapping[str, Reply | Answerer]) -> Iterator[Answering]:
+    """Serve on a free port of loopback: `replies` by path without query ("{port}" is filled in), 404 for others.
+
+    One that depends on the request is a function of its method and Authorization header.
+    """
     requests: list[tuple[str, str | None]] = []
+    ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             requests.append((self.path, self.headers.get("Authorization")))
             reply = replies.get(self.path.partition("?")[0], Reply(status=404))
+            if not isinstance(reply, Reply):
+                reply = reply(self.command, self.headers.get("Authorization"))
+            ended.wait(reply.delay)
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value.replace("{port}", str(self.server.server_address[1])))
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
 
         do_HEAD = do_POST = do_GET  # noqa: N815
 
@@ -55,6 +66,7 @@ def answering(replies: Mapping[str, Reply]) -> Iterator[Answering]:
     try:
         yield Answering(port=server.server_address[1], requests=requests)
     finally:
+        ended.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -14,7 +14,7 @@ from harbor_agent.cli.console import print_explain_hint, print_json, print_statu
 from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
 from harbor_agent.cli.options import Format
 from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem
-from harbor_agent.views.text.style import Color, render_problem, style
+from harbor_agent.views.text.style import Color, render_problem, render_warnings, style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,8 @@ def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | 
 
 def _report(error: AgentError, output: object) -> None:
     _end(error.exit_code, error.problem, output)
+    for line in render_warnings(error.warnings):
+        print_status(line)
     message, *hint = render_problem(error.problem)
     print_status(style("error: ", Color.RED, bold=True) + message.strip())
     for line in hint:

@@ -21,6 +21,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HIGHEST_PORT = 65535
 
 DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+# Names of Docker's web pages and servers, and of Docker Hub as people remember it; no image name begins with them.
+_NOT_DOCKER_HUB = re.compile(r"(?:.+\.)?docker\.(?:io|com)|(?:.+\.)?docker-?hub\.(?:io|com|org|net)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,11 @@ class Address:
             raise _path_refused(text, rest)
         host, port = _split_port(text, rest)
         address = cls(host=host, port=port, scheme=scheme)
-        return cls(host="docker.io", scheme="https") if address.is_docker_hub else address
+        if address.is_docker_hub:
+            return cls(host="docker.io", scheme="https")
+        if _NOT_DOCKER_HUB.fullmatch(host):
+            raise _refused(text, f"{host} is not a registry: Docker Hub is docker.io", "write docker.io")
+        return address
 
     @classmethod
     def parse_removal(cls, text: str) -> Address:

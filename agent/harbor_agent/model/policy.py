@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
     from harbor_agent.model.sensitive import Sensitive
 
@@ -30,11 +31,13 @@ class RuntimeChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A login at a registry, ready to use."""
+    """A login at a registry, ready to use. `source` is where the password came from, as it may be printed."""
 
     username: str
     password: Sensitive
     email: str = ""
+    source: str = "the settings"
+    notes: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

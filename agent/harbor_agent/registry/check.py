@@ -13,8 +13,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from harbor_agent.errors import Problem
 from harbor_agent.formats.basic_auth import encode_login
 from harbor_agent.model.sensitive import Sensitive
+from harbor_agent.registry.answer import Answer
 from harbor_agent.registry.challenge import parse_challenges
-from harbor_agent.registry.http import Answer, HttpClient
+from harbor_agent.registry.http import HttpClient
 from harbor_agent.registry.login_problems import (
     describe_denied_pull,
     describe_login_not_requested,
@@ -26,7 +27,7 @@ from harbor_agent.registry.login_problems import (
     is_policy,
 )
 from harbor_agent.registry.origin import format_origin
-from harbor_agent.registry.problems import describe_unexpected, find_unhealthy, is_registry
+from harbor_agent.registry.problems import describe_unexpected, find_unhealthy, is_read_only, is_registry
 from harbor_agent.registry.realm import check_realm
 from harbor_agent.registry.reason import is_web_page
 
@@ -233,7 +234,7 @@ class LoginCheck:
             return describe_missing_image(image)
         if is_policy(answer) and self.is_proven:
             return describe_policy(image, answer)
-        if answer.status in {_UNAUTHORIZED, _FORBIDDEN} and not is_web_page(answer.body):
+        if answer.status in {_UNAUTHORIZED, _FORBIDDEN} and not is_web_page(answer.body) and not is_read_only(answer):
             return describe_denied_pull(image, self._username, answer)
         login = "; the login is valid" if self.is_proven else ""
         return describe_unexpected(answer, self._build_image_url(repository, reference), is_known=True, login=login)

@@ -6,7 +6,7 @@ import os
 import ssl
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ import httpx2
 
 from harbor_agent.errors import Problem
 from harbor_agent.local.proxy import find_proxy
+from harbor_agent.registry.answer import Answer
 from harbor_agent.registry.deadline import Deadline
 from harbor_agent.registry.origin import format_origin, is_cut_short
-from harbor_agent.registry.reason import find_reason
 from harbor_agent.registry.retry import find_pause
 from harbor_agent.registry.transport_problems import Question, describe_error
 
@@ -35,25 +35,6 @@ class Limits:
 
     timeout: float = 10.0
     patience: float = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A registry's answer of any status; at most 1 MiB of its body. `seconds` is how long it took.
-
-    `hidden` is mquestion in the reason.
-    """
-
-    status: int
-    headers: httpx2.Headers
-    body: bytes = field(repr=False)
-    seconds: float = 0.0
-    hidden: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def reason(self) -> str:
-        """The reason in the body, "" if it has none."""
-        return find_reason(self.body, self.hidden)
 
 
 class HttpClient:

@@ -10,7 +10,7 @@ from harbor_agent.registry.origin import format_origin
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
-    from harbor_agent.registry.http import Answer
+    from harbor_agent.registry.answer import Answer
 
 _PRECONDITION_FAILED = 412
 _POLICY = re.compile(
@@ -33,7 +33,7 @@ def describe_malformed_login(address: Address, username: str, answer: Answer) ->
     return Problem(
         code="registry-login-malformed",
         message=f"{address} cannot read the login of '{username}' (HTTP {answer.status}){_format_reason(answer)}",
-        hint="check that the password is complete: not cut off, without line ends, and not base64 of itself",
+        hint="check that the password is complete: not cut off, without line ends, and not encoded in base64",
     )
 
 

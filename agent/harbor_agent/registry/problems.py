@@ -15,7 +15,7 @@ from harbor_agent.registry.transport_problems import describe_tls
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
-    from harbor_agent.registry.http import Answer
+    from harbor_agent.registry.answer import Answer
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BAD_REQUEST, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 400, 403, 429, 500
@@ -39,6 +39,11 @@ def is_registry(answer: Answer) -> bool:
         return False
 
 
+def is_read_only(answer: Answer) -> bool:
+    """Whether the reason of an answer is that the registry is in read-only mode."""
+    return bool(_READ_ONLY.search(answer.reason))
+
+
 def describe_unexpected(answer: Answer, url: str, *, is_known: bool = False, login: str = "") -> Problem:
     """Return the problem of a status that no step expects.
 
@@ -51,7 +56,7 @@ def describe_unexpected(answer: Answer, url: str, *, is_known: bool = False, log
     # nginx says "The plain HTTP request was sent to HTTPS port", Go "Client sent an HTTP request to an HTTPS server"
     if status == _BAD_REQUEST and b"HTTPS" in answer.body and not is_known:
         return describe_tls(url)
-    if status == _TOO_MANY or status >= _SERVER_ERROR or (is_known and _READ_ONLY.search(reason)):
+    if status == _TOO_MANY or status >= _SERVER_ERROR or (is_known and is_read_only(answer)):
         return _describe_temporary(answer, server)
     if status in _BLOCKING and is_web_page(answer.body):
         return Problem(
@@ -94,7 +99,7 @@ def _describe_temporary(answer: Answer, server: str) -> Problem:
             message=f"{server} is rate limiting requests (HTTP 429){wait}{reason}",
             hint="wait, or log in: registries limit anonymous requests more strictly",
         )
-    if _READ_ONLY.search(reason):
+    if is_read_only(answer):
         return Problem(
             code="registry-server-error",
             message=f"{server} is in read-only mode (HTTP {answer.status}){reason}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 if TYPE_CHECKING:
-    from harbor_agent.registry.http import Answer
+    from harbor_agent.registry.answer import Answer
 
 _MOST_ATTEMPTS = 3
 _LONGEST_WAIT = 30.0  # seconds, for all requests of one check

@@ -9,7 +9,7 @@ import httpx2
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.http import Answer
+from harbor_agent.registry.answer import Answer
 from harbor_agent.registry.problems import find_unhealthy
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, answering

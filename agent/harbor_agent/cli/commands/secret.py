@@ -110,14 +110,21 @@ def render(*, login: LoginOptions, secret: SecretOptions) -> ExitCode:
     verify_image="Image of the registry; also checks that the user may pull it.",
 )
 def validate(*, login: LoginOptions, verify_image: options.VerifyImage = None) -> ExitCode:
-    """Check user and password at the registry; change nothing."""
+    """Check user and password at the registry; change nothing.
+
+    Exit code 3: a registry lets anybody in, so the login was not verified.
+    """
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import validate_logins
 
     resolved = resolve(RunRequest(flags=replace(build_flags(login), verify_image=verify_image), config=login.config))
-    for line in render_warnings(validate_logins(resolved)):
+    warnings, unproven = validate_logins(resolved)
+    for line in render_warnings(warnings):
         print_status(line)
+    if unproven:
+        print_result(f"Login: not verified, because it was not requested by {', '.join(map(str, unproven))}")
+        return ExitCode.PENDING
     print_result("Login: valid")
     return ExitCode.DONE
 

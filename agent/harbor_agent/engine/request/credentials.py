@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harbor_agent.errors import UsageError
+from harbor_agent.engine.request.docker_config import build_error, read_docker_config
+from harbor_agent.errors import Problem
+from harbor_agent.formats.password import remove_byte_order_mark
 from harbor_agent.local.files import describe_error
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
@@ -34,11 +33,14 @@ def read_logins(policies: Iterable[Policy]) -> dict[str, Credentials]:
 def read_login(source: CredentialsSource, address: Address) -> Credentials:
     """Read the login of one registry. Raises UsageError with the source (never its value) if it is missing.
 
-    One trailing newline of a password file is not part of the password.
+    One trailing newline of a password file is not part of the password, nor is a byte order mark.
     """
     if source.docker_config is not None:
-        return _read_docker_config(source, address)
-    return Credentials(username=source.username, password=_read_password(source, address), email=source.email)
+        file = _find_file(Path(source.docker_config).expanduser())
+        return read_docker_config(file / "config.json" if file.is_dir() else file, source, address)
+    password, place = _read_password(source, address)
+    password, notes = _remove_mark(password, place)
+    return Credentials(username=source.username, password=password, email=source.email, source=place, notes=notes)
 
 
 def build_credential_name(file: Path) -> str:
@@ -49,25 +51,39 @@ def build_credential_name(file: Path) -> str:
 def parse_password(text: str, source: str) -> Sensitive:
     """Return the password in `text` without its trailing newline. Raises UsageError if nothing is left."""
     password = text.removesuffix("\n").removesuffix("\r")
-    if not password:
-        raise _build_error(f"no password in {source}", "write the password into it, without quotes")
+    if not remove_byte_order_mark(password):
+        raise build_error(f"no password in {source}", "write the password into it, without quotes")
     return Sensitive(password)
 
 
-def _read_password(source: CredentialsSource, address: Address) -> Sensitive:
+def _read_password(source: CredentialsSource, address: Address) -> tuple[Sensitive, str]:
+    """Return the password and the name of its source."""
     if source.password is not None:
-        return source.password
+        return source.password, "standard input"
     if source.password_env is not None:
         name = source.password_env
         if not os.environ.get(name):
-            raise _build_error(f"no password for {address}: ${name} is not set", f"export {name}")
-        return Sensitive(os.environ[name])
+            raise build_error(f"no password for {address}: ${name} is not set", f"export {name}")
+        return Sensitive(os.environ[name]), f"${name}"
     file = Path(source.password_file or "").expanduser()
     try:
-        return parse_password(_find_file(file).read_text(encoding="utf-8"), str(file))
+        return parse_password(_find_file(file).read_text(encoding="utf-8"), str(file)), str(file)
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read the password of {address} from {file}: {describe_error(error)}"
-        raise _build_error(message, "check password_file") from None
+        raise build_error(message, "check password_file") from None
+
+
+def _remove_mark(password: Sensitive, place: str) -> tuple[Sensitive, tuple[Problem, ...]]:
+    """Return the password without a byte order mark, and the note of one that was removed."""
+    text = remove_byte_order_mark(password.reveal())
+    if text == password.reveal():
+        return password, ()
+    note = Problem(
+        code="password-byte-order-mark",
+        message=f"the password from {place} begins with a byte order mark, which was removed",
+        hint="save the file as UTF-8 without a byte order mark",
+    )
+    return Sensitive(text), (note,)
 
 
 def _find_file(file: Path) -> Path:
@@ -77,54 +93,3 @@ def _find_file(file: Path) -> Path:
         return file
     copy = Path(folder, build_credential_name(file))
     return copy if copy.is_file() else file
-
-
-def _read_docker_config(source: CredentialsSource, address: Address) -> Credentials:
-    file = _find_file(Path(source.docker_config or "").expanduser())
-    if file.is_dir():
-        file /= "config.json"
-    try:
-        auths = json.loads(file.read_text(encoding="utf-8")).get("auths", {})
-    except (OSError, ValueError, AttributeError):
-        raise _build_error(
-            f"{file} is not a Docker configuration file",
-            "name the file that docker login writes, ~/.docker/config.json",
-        ) from None
-    for key in _list_keys(address):
-        entry = auths.get(key) if isinstance(auths, dict) else None
-        if isinstance(entry, dict):
-            return _parse_entry(entry, source, f"{file}, {key}")
-    raise _build_error(
-        f"no login for {address} in {file}",
-        f"run docker login {address} without a credential helper, which keeps logins elsewhere",
-    )
-
-
-def _list_keys(address: Address) -> tuple[str, ...]:
-    """Return the keys under which docker login stores the login of a registry."""
-    if address.is_docker_hub:
-        return ("https://index.docker.io/v1/", "docker.io", "index.docker.io")
-    return (address.entry, address.url, f"{address.url}/")
-
-
-def _parse_entry(entry: dict[str, object], source: CredentialsSource, place: str) -> Credentials:
-    username, password = entry.get("username"), entry.get("password")
-    if isinstance(entry.get("auth"), str):
-        try:
-            username, _, password = base64.b64decode(str(entry["auth"]), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            raise _build_error(
-                f"{place}: 'auth' is not the base64 of user:password", "run docker login again"
-            ) from None
-    if not isinstance(username, str) or not isinstance(password, str) or not username or not password:
-        raise _build_error(f"{place}: no user or no password", "run docker login again without a credential helper")
-    email = entry.get("email")
-    return Credentials(
-        username=source.username or username,
-        password=Sensitive(password),
-        email=source.email or (email if isinstance(email, str) else ""),
-    )
-
-
-def _build_error(message: str, hint: str) -> UsageError:
-    return UsageError.of("credentials-missing", message, hint)

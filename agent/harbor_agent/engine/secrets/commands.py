@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.resolve import require_registry, resolve_logins
-from harbor_agent.engine.secrets.logins import check_logins
+from harbor_agent.engine.secrets.logins import check_logins, prove_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
@@ -112,14 +112,17 @@ def list_secrets(resolved: Resolved, namespaces: Sequence[str]) -> list[ManagedS
     return shown
 
 
-def validate_logins(resolved: Resolved) -> list[Problem]:
-    """Ask every registry about its login; return the warnings. Raises AgentError for a login that cannot pull."""
+def validate_logins(resolved: Resolved) -> tuple[list[Problem], list[Address]]:
+    """Ask every registry about its login; return the warnings and the registries that did not request it.
+
+    Raises AgentError for a login that cannot pull.
+    """
     credentials = read_logins(resolved.policies)
     if not credentials:
         raise UsageError.of(
             "credentials-missing", "there is no login to validate", "specify --username and --password-stdin"
         )
-    return check_logins(resolved.policies, credentials, must_answer=True)
+    return prove_logins(resolved.policies, credentials)
 
 
 def _remove_each(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.errors import AgentError
+from harbor_agent.errors import AgentError, Problem
+from harbor_agent.formats.password import describe_unusual
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from harbor_agent.errors import Problem
+    from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials, Policy, Registry
+    from harbor_agent.registry.validate import Validation
 
 # The login itself is wrong. Any other problem (a registry that is down or cannot be reached from here, a missing image)
 # is a warning: the nodes' own pulls decide.
 _LOGIN_REJECTED = frozenset(
     {
         "registry-credentials-wrong",
+        "registry-login-malformed",
         "registry-pull-denied",
         "registry-realm-downgrade",
         "registry-realm-invalid",
@@ -26,32 +30,68 @@ _LOGIN_REJECTED = frozenset(
 )
 
 
-def check_logins(
-    policies: Sequence[Policy], credentials: Mapping[str, Credentials], *, must_answer: bool = False
-) -> list[Problem]:
+def check_logins(policies: Sequence[Policy], credentials: Mapping[str, Credentials]) -> list[Problem]:
     """Ask each registry, one at a time, whether its login may pull; return the warnings.
 
-    `credentials` are by registry entry. Raises AgentError if a registry rejects its login, with `must_answer` also
-    for any other reason why the login cannot pull.
+    `credentials` are by registry entry. Raises AgentError, with the warnings so far, if a registry rejects its login.
     """
+    warnings: list[Problem] = []
+    for validation in _ask_registries(policies, credentials):
+        warnings += validation.notes
+        if validation.problem is None:
+            continue
+        if validation.problem.code in _LOGIN_REJECTED:
+            raise AgentError(validation.problem, warnings)
+        warnings.append(validation.problem)
+    return warnings
+
+
+def prove_logins(
+    policies: Sequence[Policy], credentials: Mapping[str, Credentials]
+) -> tuple[list[Problem], list[Address]]:
+    """Ask each registry as `check_logins`; return the warnings and the registries that did not request the login.
+
+    Raises AgentError, with the warnings so far, for any reason why a login cannot pull.
+    """
+    warnings: list[Problem] = []
+    unproven: list[Address] = []
+    for validation in _ask_registries(policies, credentials):
+        warnings += validation.notes
+        if validation.problem is not None:
+            raise AgentError(validation.problem, warnings)
+        if not validation.is_proven:
+            unproven.append(validation.address)
+    return warnings, unproven
+
+
+def _ask_registries(policies: Sequence[Policy], credentials: Mapping[str, Credentials]) -> Iterator[Validation]:
     registries = {r.address.entry: r for p in policies for r in p.present if r.address.entry in credentials}
     if not registries:
-        return []
+        return
     from harbor_agent.registry.validate import validate  # noqa: PLC0415 - HTTP is slow to import
 
-    warnings: list[Problem] = []
     for registry in registries.values():
+        login = credentials[registry.address.entry]
         repository, reference = _split_image(registry)
-        answer = validate(
-            registry.address, credentials[registry.address.entry], repository=repository, reference=reference
-        )
-        warnings += answer.notes
-        if answer.problem is None:
-            continue
-        if must_answer or answer.problem.code in _LOGIN_REJECTED:
-            raise AgentError(answer.problem)
-        warnings.append(answer.problem)
-    return warnings
+        yield _add_remarks(validate(registry.address, login, repository=repository, reference=reference), login)
+
+
+def _add_remarks(validation: Validation, login: Credentials) -> Validation:
+    """Return the same with remarks on the form of the password: in the problem if the registry rejects the login."""
+    remark = describe_unusual(login.password.reveal())
+    remark = f"the password from {login.source} {remark}" if remark else ""
+    notes, problem = (*login.notes, *validation.notes), validation.problem
+    if not remark or validation.is_proven:
+        return replace(validation, notes=notes)
+    if problem and problem.code in {"registry-credentials-wrong", "registry-login-malformed"}:
+        problem = replace(problem, message=f"{problem.message}; {remark}")
+        return replace(validation, notes=notes, problem=problem)
+    note = Problem(
+        code="password-unusual",
+        message=f"{remark}, and the registry has not verified it",
+        hint="write the password without line ends, blanks and quotes around it, for example with printf %s",
+    )
+    return replace(validation, notes=(*notes, note))
 
 
 def _split_image(registry: Registry) -> tuple[str | None, str | None]:

@@ -1,0 +1,30 @@
+"""A registry's answer to one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harbor_agent.registry.reason import find_reason
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A registry's answer of any status; at most 1 MiB of its body. `seconds` is how long it took.
+
+    `hidden` is mquestion in the reason.
+    """
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes = field(repr=False)
+    seconds: float = 0.0
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def reason(self) -> str:
+        """The reason in the body, "" if it has none."""
+        return find_reason(self.body, self.hidden)
