@@ -1,4 +1,5 @@
 # make test          every check and every test; what this machine cannot run is skipped, with the reason
+# make field         the tests that rebuild what went wrong in the field, and a table of them
 # make demo          the tool at work on freshly booted nodes (as root), else on sample file system trees
 # make lab-packages  Debian packages for booted nodes (as root); make test never installs any
 # make bench         the benchmarks
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test demo bench soak lab-packages bundle clean
+.PHONY: test field demo bench soak lab-packages bundle clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -20,6 +21,9 @@ test: $(INSTALLED)
 	PYTHONPATH=agent $(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q --profile production playbooks
 	$(BIN)/pytest
+
+field: $(INSTALLED)
+	$(BIN)/pytest -q -m field
 
 demo:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.field import build_table, note_case
 from tests.needs import missing, required
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    note_case(item)
     for marker in item.iter_markers("needs"):
         for need in marker.args:
             reason = missing(need)
@@ -31,5 +33,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    if terminalreporter.config.getoption("markexpr") == "field":
+        results = [
+            report for key in ("passed", "failed", "skipped", "error") for report in terminalreporter.getreports(key)
+        ]
+        for line in build_table(results):
+            terminalreporter.write_line(line)
     skipped = len(terminalreporter.stats.get("skipped", []))
     terminalreporter.write_line(f"skipped: {skipped}" + (" (the reasons are above)" if skipped else ""))
