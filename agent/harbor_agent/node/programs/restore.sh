@@ -74,6 +74,7 @@ restore_daemon() {
   fi
   until_deadline "$deadline" is_as_before ||
     { fail restore-failed "the daemon's live list is not what it was"; return 1; }
+  start_dependents || return 1
   # Lost workloads are reported; they do not mean that the restoration failed.
   await_workloads
   return 0
@@ -153,7 +154,10 @@ undo() {
     journal rollback_failed state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"
   else
     # The workloads that ran before the change may have ended long ago.
-    if has_step activating; then note_workloads; fi
+    if [ "$ended" = committed ] && has_step activating; then
+      note_workloads
+      list_dependents >"$T/dependents.before"
+    fi
     restore rollback-requested "rolled back on request"
   fi
 }

@@ -60,11 +60,12 @@ preflight() {
     check_fingerprint && check_writable || return 1
     number=$((number + 1))
   done
-  : >"$T/live.before" && : >"$T/workloads.before" || { fail state-not-writable "$T cannot be written"; return 1; }
+  : >"$T/live.before" && : >"$T/workloads.before" && : >"$T/dependents.before" || { fail state-not-writable "$T cannot be written"; return 1; }
   [ "$action" != none ] || return 0
   before_change || return 1
   # The runtime judges while it lists its workloads.
   { judge || printf '%s %s\n' "$CODE" "$DETAIL"; } >"$T/judgement" &
+  list_dependents >"$T/dependents.before"
   note_workloads || { wait "$!"; return 1; }
   wait "$!"
   [ ! -s "$T/judgement" ] || { read -r CODE DETAIL <"$T/judgement"; return 1; }
@@ -139,6 +140,7 @@ activate() {
   fi
   journal health
   until_deadline "$deadline" is_as_planned || return 1
+  [ "$action" != restart ] || start_dependents || return 1
   await_workloads
 }
 

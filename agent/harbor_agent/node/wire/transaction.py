@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
-_FUNCTIONS = ("journal.sh", "files.sh", "unit.sh", "restore.sh", "begin.sh")
+_FUNCTIONS = ("journal.sh", "files.sh", "unit.sh", "dependents.sh", "restore.sh", "begin.sh")
 _LAST = "transaction.sh"
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
