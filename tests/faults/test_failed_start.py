@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,40 +12,13 @@ import pytest
 from tests.faults.controller import Order
 from tests.faults.failpoint import Failpoint, held, journalled
 from tests.faults.invariants import assert_invariants, assert_reported
+from tests.faults.wrapper import wrapped
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.faults.place import FaultSite
-    from tests.lab.node import LabNode
 
 pytestmark = pytest.mark.needs("nodes")
-
-# In dockerd's place, and not to be told from it where it lets it run. No check beforehand sees it.
-_WRAPPER = """\
-#!/bin/bash
-[ "$(id -u)" != 0 ] || case "$*" in
-  *--help* | *--validate*) ;;
-  *'{pattern}'*) echo fired >>/var/fault.fired; {fault} ;;
-esac
-exec -a /usr/sbin/dockerd /usr/sbin/dockerd.real "$@"
-"""
-
-
-@contextmanager
-def _wrapped(node: LabNode, pattern: str, fault: str) -> Iterator[None]:
-    """Let dockerd do `fault` wherever it is started with `pattern` in its arguments; it did so when this returns."""
-    program = node.root / "usr/sbin/dockerd"
-    program.rename(program.with_name("dockerd.real"))
-    program.write_text(_WRAPPER.format(pattern=pattern, fault=fault))
-    program.chmod(0o755)
-    try:
-        yield
-        assert (node.root / "var/fault.fired").exists()
-    finally:
-        program.with_name("dockerd.real").rename(program)
-        (node.root / "var/fault.fired").unlink(missing_ok=True)
 
 
 def test_a_dockerd_that_exits_with_the_new_configuration_has_the_old_one_back(site: FaultSite) -> None:
@@ -55,12 +28,46 @@ def test_a_dockerd_that_exits_with_the_new_configuration_has_the_old_one_back(si
     faults = ("echo 'dockerd: cannot start with error 4711' >&2; exit 1", "kill -SEGV $$") * 2
     with ExitStack() as stack:
         for node, fault in zip(nodes, faults, strict=True):
-            stack.enter_context(_wrapped(node, order.entry, fault))
+            stack.enter_context(wrapped(node, order.entry, fault))
         ended = order.apply()
     assert ended.code == 1, ended.stderr
     for node, word in zip(nodes, ("4711", "SEGV") * 2, strict=True):
         assert_reported(ended, node.name, "rolled_back", word)
     assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "old")
+
+
+_DEPENDENTS = {"kubelet.service": "Requires=docker.service", "cri-dockerd.service": "BindsTo=docker.service"}
+
+
+@pytest.mark.field("05")
+def test_units_that_systemd_stopped_with_docker_run_again(site: FaultSite) -> None:
+    nodes = (site.nodes[1], site.later[2])
+    for node in nodes:
+        for name, dependency in _DEPENDENTS.items():
+            unit = node.root / "etc/systemd/system" / name
+            unit.write_text(f"[Unit]\nAfter=docker.service\n{dependency}\n[Service]\nExecStart=/bin/sleep infinity\n")
+        node.run(f"systemctl daemon-reload; systemctl start {' '.join(_DEPENDENTS)}")
+    order = Order(site=site, nodes=nodes[:1])
+    try:
+        with wrapped(nodes[0], order.entry, "exit 1"):
+            ended = order.apply()
+        assert_reported(ended, nodes[0].name, "rolled_back")
+        assert "runs as before" in ended.node(nodes[0].name)["hint"]
+        assert Order(site=site, nodes=nodes).apply().code == 0
+        for node in nodes:
+            assert node.succeeds(f"systemctl is-active {' '.join(_DEPENDENTS)}")
+        # One that cannot start any more is named, and the node is not called as before.
+        (nodes[0].root / "etc/systemd/system/kubelet.service").write_text(
+            "[Unit]\nRequires=docker.service\n[Service]\nExecStart=/bin/false\n"
+        )
+        nodes[0].run("systemctl daemon-reload")
+        ended = Order(site=site, nodes=nodes[:1]).apply()
+        assert_reported(ended, nodes[0].name, "rollback_failed", "not running again: kubelet.service")
+        assert ended.node(nodes[0].name)["code"] == "units-not-running"
+    finally:
+        for node in nodes:
+            for name in _DEPENDENTS:
+                node.run(f"systemctl stop {name}; rm /etc/systemd/system/{name}; systemctl daemon-reload")
 
 
 def test_a_dockerd_that_hangs_is_given_up_at_the_deadline(site: FaultSite) -> None:
@@ -69,7 +76,7 @@ def test_a_dockerd_that_hangs_is_given_up_at_the_deadline(site: FaultSite) -> No
     expected = order.expect()
     with ExitStack() as stack:
         for node in nodes:
-            stack.enter_context(_wrapped(node, order.entry, "exec sleep 1000"))
+            stack.enter_context(wrapped(node, order.entry, "exec sleep 1000"))
         ended = order.apply()
     assert ended.code == 1, ended.stderr
     for node in nodes:
@@ -86,7 +93,7 @@ def test_the_way_back_is_gone_on_with_after_being_broken_off(site: FaultSite, fa
     points = [Failpoint(node, "restoring") for node in nodes]
     with ExitStack() as stack:
         for node in nodes:
-            stack.enter_context(_wrapped(node, order.entry, "exit 1"))
+            stack.enter_context(wrapped(node, order.entry, "exit 1"))
         stack.enter_context(held(*points))
         running = stack.enter_context(order.applying())
         for point in points:
@@ -142,7 +149,7 @@ def test_a_node_whose_old_configuration_does_not_start_either_needs_a_person(sit
     expected = order.expect()
     with ExitStack() as stack:
         for node in nodes:
-            stack.enter_context(_wrapped(node, "", "exit 1"))
+            stack.enter_context(wrapped(node, "", "exit 1"))
         ended = order.apply()
     assert ended.code == 6, ended.stdout
     for node in nodes:

@@ -128,11 +128,16 @@ class World:
         """Boot: the boot's id is another one, nothing holds the lock, and recovery runs if it is armed."""
         folder = self.file(f"/var/lib/harbor-agent/transactions/{transaction}")
         (folder / "boot-id").write_text("another\n")
+        shutil.rmtree(self.file("/run/harbor-agent-transaction"), ignore_errors=True)
         self.set("lock", "")
+        self.set("active", "inactive\n")
+        self.set("system", "starting\n")
         if self.file("/etc/systemd/system/harbor-agent-recovery.service").exists():
             script = f"/var/lib/harbor-agent/transactions/{transaction}/transaction.sh"
             self.execute([*self.shell.split(), script, "recover", transaction])
         self.execute(["systemctl", "restart", "docker.service"])
+        self.set("system", "running\n")
+        self.wait_until_unlocked()
 
 
 @pytest.fixture(params=["dash", "busybox sh", "bash"])

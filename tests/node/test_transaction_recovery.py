@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.needs("root")
 
 BACKUP = "/var/lib/harbor-agent/transactions/run-1/before.1"
+STAGED = "/etc/docker/.daemon.json.harbor-agent.old"
 OUT_OF_REACH = "/var/lib/harbor-agent/out-of-reach"
 STEPS = (
     *("preflight", "prepared", "armed", "swapping-1", "swapped-1", "swapping-2", "swapped-2"),
@@ -124,7 +125,8 @@ def stuck(world: World) -> World:
     world.file(DAEMON_JSON).write_text("{}\n")
     plan = reload_plan(world, f'{{"insecure-registries":["{ENTRY}"]}}\n')
     world.set("reload-fails", "")
-    world.replace("systemctl", f'[ "$1" != reload ] || [ ! -e {BACKUP} ] || mv {BACKUP} {OUT_OF_REACH}')
+    hide = f"mv {BACKUP} {OUT_OF_REACH}; rm {STAGED}"
+    world.replace("systemctl", f'[ "$1" != reload ] || [ ! -e {BACKUP} ] || {{ {hide}; }}')
     report = begin(world, plan)
     world.wait_until_unlocked()
     assert (report.phase, report.code) == (TransactionPhase.ROLLBACK_FAILED, "restore-failed")
@@ -153,15 +155,16 @@ def test_what_could_not_be_taken_back_is_taken_back_once_that_is_possible(stuck:
     assert begin(stuck, plan, "run-2").phase is TransactionPhase.COMMITTED
 
 
-def test_where_only_the_daemon_did_not_come_back_nothing_is_pending(world: World) -> None:
+def test_a_daemon_that_did_not_come_back_is_pending_until_it_runs(world: World) -> None:
     folder = world.file(DROP_IN).parent
     folder.mkdir()
     (folder / "00-broken.conf").write_text("[Service]\nEnvironment=X= --dies\n")
     assert begin(world, restart_plan(world)).phase is TransactionPhase.ROLLBACK_FAILED
     assert_no_leftovers(world)
-    assert wire.decode_probe(world.run(wire.build_probe_program([]))).pending_transaction is None
+    assert wire.decode_probe(world.run(wire.build_probe_program([]))).pending_transaction == "run-1"
     (folder / "00-broken.conf").unlink()
     world.execute(RESTART.split())
+    assert wire.decode_probe(world.run(wire.build_probe_program([]))).pending_transaction is None
     assert begin(world, restart_plan(world), "run-2").phase is TransactionPhase.COMMITTED
 
 

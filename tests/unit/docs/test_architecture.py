@@ -78,7 +78,7 @@ def test_every_program_is_described(path: Path) -> None:
 
 def test_every_word_of_the_journal_is_described() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in PROGRAMS)
-    words = {word.rstrip("-") for word in re.findall(r"(?<!/)\bjournal \"?([a-z_]{4,}-?)", text)}
+    words = {word.rstrip("-") for word in re.findall(r"(?<!/)\b(?:journal|end_restoration) \"?([a-z_]{4,}-?)", text)}
     assert "rolled_back" in words
     assert {word for word in words if not re.search(rf"`{word}(-N)?`", TEXT)} == set()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
+from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.plan.settle import wait_for_transactions
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
@@ -104,6 +105,9 @@ def _replan_busy_nodes(
     seconds = max(p.policy.rollout.health_deadline for p, _ in begun)
     wait_for_transactions(transport, [(p.node, transaction) for p, transaction in begun], seconds, listener)
     again = plan_nodes(transport, [(p.node, p.policy) for p, _ in begun], request, listener)
+    if ended := end_pending_transactions(transport, again, listener):
+        nodes = [(p.node, p.policy) for p in again if p.node.name in ended]
+        again = [*again, *plan_nodes(transport, nodes, request, listener)]
     by_name = {p.node.name: p for p in again}
     return [by_name.get(p.node.name, p) for p in planned]
 

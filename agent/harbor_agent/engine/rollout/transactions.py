@@ -182,7 +182,7 @@ def _build_result(result: Completed | Lost) -> TransactionResult:
         return TransactionResult(node=node, outcome=outcome, problem=report, seconds=result.seconds)
     return TransactionResult(
         node=node,
-        outcome=_OUTCOMES[report.phase],
+        outcome=_find_outcome(report),
         report=report,
         problem=_build_problem(report),
         seconds=result.seconds,
@@ -206,14 +206,30 @@ _MESSAGES = {
         "the transaction is still running",
         "run the same command again in a minute to check the node",
     ),
-    TransactionPhase.NONE: ("the node has no such transaction, so nothing was changed", "run the command again"),
+    TransactionPhase.NONE: (
+        "the node has no such transaction: either it never began, or its state in /var/lib/harbor-agent was removed",
+        "run the command again to check the node",
+    ),
 }
+_CONTAINERS_LOST_HINT = "start these containers: {containers}; for the cause see `harbor-agent explain {code}`"
+# The node committed, but something about the change must be reported.
+_NOT_LASTING = frozenset({"file-changed-meanwhile", "recovery-armed"})
+_NOT_LASTING_HINT = "see `harbor-agent explain {code}`, then run the command again"
 
 
 def _build_problem(report: TransactionReport) -> Problem | None:
-    if report.phase is TransactionPhase.COMMITTED:
-        return None
-    message, hint = _MESSAGES[report.phase]
-    detail = f": {report.detail}" if report.detail else ""
     code = report.code or report.phase.value.replace("_", "-")
-    return Problem(code=code, message=message + detail, hint=hint.format(code=code))
+    if report.phase is TransactionPhase.COMMITTED:
+        if report.code not in _NOT_LASTING:
+            return None
+        return Problem(code=code, message=report.detail, hint=_NOT_LASTING_HINT.format(code=code))
+    message, hint = _MESSAGES[report.phase]
+    if report.phase is TransactionPhase.ROLLED_BACK and report.containers_lost:
+        hint = _CONTAINERS_LOST_HINT
+    detail = f": {report.detail}" if report.detail else ""
+    hint = hint.format(code=code, containers=", ".join(report.containers_lost))
+    return Problem(code=code, message=message + detail, hint=hint)
+
+
+def _find_outcome(report: TransactionReport) -> Outcome:
+    return Outcome.FAILED if report.code in _NOT_LASTING else _OUTCOMES[report.phase]

@@ -25,7 +25,28 @@ begin() {
     start_unit run || { rm -rf "$T"; return 0; }
   fi
   wait_until_final
-  report
+  if [ ! -f "$T/journal" ] && ensure_state; then
+    start_unit finish || return 0
+    wait_until_final
+  fi
+  if [ -f "$T/journal" ]; then report; else report_removed_state; fi
+}
+
+# The state directory was removed, and with it what the transaction had in it: the files show how far it came.
+report_removed_state() {
+  mkdir -p "$COPY" && printf '%s' "$PAYLOAD_PLAN" | base64 -d >"$COPY/plan" || { report; return 0; }
+  T=$COPY phase=refused found='' number=1
+  while read_change "$number"; do
+    case $(fingerprint "$path") in
+      "$before") found="$found; $path is as before" ;;
+      "$after") phase=running found="$found; $path is as planned" ;;
+      *) phase=running found="$found; $path is neither as before nor as planned" ;;
+    esac
+    number=$((number + 1))
+  done
+  [ "$phase" = running ] || disarm
+  rm -rf "$COPY"
+  print_frame "$ID" "$phase" '' state-removed "$(encode "$STATE was removed while the transaction ran$found")"
 }
 
 # Prints the refusal of a transaction without a journal, and fails.
@@ -99,6 +120,8 @@ start_unit() {
     set -- --collect -p TimeoutStopSec=300 -p "RuntimeMaxSec=$((patience * 2 + 120))" -p "ExecStopPost=/bin/sh $T/transaction.sh finish $ID" "$@"
   fi
   if [ "$version" -ge 240 ]; then set -- --service-type=exec "$@"; fi
+  # During recovery at boot the unit starts later than recovery ends.
+  case " $* " in *" settle $ID ") set -- --no-block "$@" ;; esac
   if ! try_start_unit "$@"; then
     if is_locked; then
       refuse transaction-running "transaction $(print_lock_holder) is under way on this node"

@@ -1,9 +1,10 @@
-# shellcheck shell=sh disable=SC2034,SC2046,SC2086,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # The units that systemd stops together with the runtime's unit, such as a kubelet.service with Requires=docker.service.
 # A restart that succeeds starts them again; one that fails leaves them stopped, and their Restart= does not count.
-# Functions only; part of the program that transaction.sh ends. (Lists of units are split into words on purpose.)
+# Functions only; part of the program that transaction.sh ends.
 
 # Prints those that are active now, also through others (systemd.unit(5)).
+# shellcheck disable=SC2086 # a word for each unit
 list_dependents() {
   known=" $unit " queue=$unit
   while [ -n "$queue" ]; do
@@ -24,6 +25,7 @@ list_dependents() {
 }
 
 # Whether all of them are active again; sets missing, and CODE and DETAIL.
+# shellcheck disable=SC2046 # a word for each unit
 are_dependents_back() {
   missing=''
   set -- $(cat "$T/dependents.before" 2>/dev/null)

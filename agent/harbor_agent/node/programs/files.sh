@@ -153,6 +153,34 @@ back_up() {
   esac
 }
 
+# Puts a copy of the file beside it, so that a restoration is one rename even if the disk is full by then.
+stage() (
+  case $before in absent*) exit 0 ;; esac
+  enter_directory "${path%/*}" || exit 1
+  name=${path##*/}
+  staged=./.$name.harbor-agent.old
+  rm -f "$staged"
+  cp -Pp -- "./$name" "$staged" && keep_label "$staged" "$name" && sync "$staged" .
+)
+
+# unstage PATH FINGERPRINT: renames the staged copy into place, if it is as it should be.
+unstage() (
+  enter_directory "${1%/*}" || exit 1
+  staged=./.${1##*/}.harbor-agent.old
+  [ "$(fingerprint "$staged")" = "$2" ] && mv -fT "$staged" "./${1##*/}" && sync .
+)
+
+# Removes what only a restoration needs: the staged copies, and the copy of the state.
+remove_aids() {
+  rm -rf "$COPY"
+  number=1
+  while read_change "$number"; do
+    staged=${path%/*}/.${path##*/}.harbor-agent.old
+    [ ! -e "$staged" ] || rm -f "$staged"
+    number=$((number + 1))
+  done
+}
+
 # The first state of a file that this tool ever saw is never deleted.
 keep_pristine() {
   mkdir -p "$STATE/pristine" && touch "$STATE/pristine/manifest" || return 1

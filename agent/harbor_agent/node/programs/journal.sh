@@ -17,7 +17,27 @@ encode() {
 # journal STEP [CODE DETAIL]: on disk when this returns. A line without the dot at its end is torn; the line feed in
 # front keeps a torn predecessor apart.
 journal() {
-  printf '\n%s %s %s %s .\n' "$1" "$(now)" "${2:--}" "$(encode "${3:-}")" >>"$T/journal" && sync "$T/journal"
+  ensure_state
+  line="$1 $(now) ${2:--} $(encode "${3:-}") ."
+  [ ! -d "$COPY" ] || printf '\n%s\n' "$line" >>"$COPY/journal"
+  printf '\n%s\n' "$line" >>"$T/journal" && sync "$T/journal"
+}
+
+# What the transaction still needs is copied to memory, because a person or a program may remove the state directory.
+copy_state() {
+  rm -rf "$COPY"
+  cp -Rp "$T" "$COPY"
+}
+
+has_copy() {
+  [ -f "$COPY/plan" ] && [ "$(sed -n 's/^transaction //p' "$COPY/plan" | sed -n 1p)" = "$ID" ]
+}
+
+# Brings a removed state directory back, if there is a copy.
+ensure_state() {
+  if [ -f "$T/plan" ] && [ -f "$T/journal" ] && [ -d "$STATE/record" ]; then return 0; fi
+  has_copy || return 1
+  mkdir -p "$STATE/transactions" "$STATE/record" && chmod 0700 "$STATE" && mkdir -p "$T" && cp -Rp "$COPY/." "$T"
 }
 
 # Sets step, step_code and step_detail of the last complete line, for this transaction or the one in directory $1.
@@ -61,7 +81,11 @@ is_abandoned() {
 }
 
 report() {
-  if ! read_journal; then
+  if ! read_journal && { ! has_copy || ! read_journal "$COPY"; }; then
+    if is_armed; then
+      print_frame "$ID" running '' state-removed "$(encode "$STATE was removed while the transaction ran; its files may be changed")"
+      return 0
+    fi
     print_frame "$ID" none '' transaction-unknown "$(encode "the node knows no transaction $ID")"
     return 0
   fi
@@ -80,7 +104,7 @@ report() {
   print_frame "$ID" "$phase" "$(print_last_progress)" "$step_code" "$step_detail"
 }
 
-# frame ID PHASE STEP CODE DETAIL(base64)
+# print_frame ID PHASE STEP CODE DETAIL(base64)
 print_frame() {
   printf '\nharbor-agent/transaction/1 begin\n'
   printf '%s\n' "transaction $1" "phase $2" "step ${3:--}" "code ${4:--}" "detail ${5:--}"

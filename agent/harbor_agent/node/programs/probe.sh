@@ -194,6 +194,7 @@ report_own_state() {
   {
     # A transaction that has changed files has its recovery armed; one under way is a unit. Every user can see both.
     sed -n 's/^ExecStart=.* recover //p' /etc/systemd/system/harbor-agent-recovery.service
+    list_unrestored
     systemctl is-active --quiet harbor-agent-transaction.service &&
       systemctl show harbor-agent-transaction.service -p Description | sed -n 's/^Description=harbor-agent transaction //p'
   } | sort -u | while read -r transaction; do
@@ -201,10 +202,19 @@ report_own_state() {
   done
 }
 
-# One that could not be rolled back is not finished: its recovery would also undo later edits at the next boot.
+# One after which the runtime did not start again, unless it runs by now.
+list_unrestored() {
+  read -r transaction <"$state/unrestored" || return 0
+  unit=$(sed -n 's/^unit //p' "$state/transactions/$transaction/plan")
+  [ -z "$unit" ] || systemctl is-active --quiet "$unit" || printf '%s\n' "$transaction"
+}
+
+# One that could not be rolled back is not finished: its recovery would also undo later edits at the next boot. Nor is a
+# committed one whose recovery could not be removed.
 is_finished() {
   case $(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$state/transactions/$1/journal" | tail -n 1) in
-    committed | rolled_back | refused) return 0 ;;
+    rolled_back | refused) return 0 ;;
+    committed) ! grep -q " recover $1\$" /etc/systemd/system/harbor-agent-recovery.service; return ;;
   esac
   return 1
 }

@@ -8,10 +8,19 @@ restore() {
   if is_stopping; then return 0; fi
   cause_code=$1 cause_detail=$2
   if ! restore_files 2>"$T/trouble"; then
+    detail=$(cat "$T/trouble")
+    if [ "$action" != none ] && ! is_active; then
+      if start_as_before; then
+        detail="$detail; $unit runs with its earlier arguments until the files can be restored"
+      else
+        detail="$detail; $unit does not run: $DETAIL"
+      fi
+    fi
     # Recovery at boot stays armed: the disk may be writable then.
-    journal rollback_failed restore-failed "$(cat "$T/trouble")"
+    journal rollback_failed restore-failed "$detail"
     return 0
   fi
+  remove_stand_in
   reload_units
   if is_daemon_touched && ! restore_daemon; then
     end_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
@@ -27,6 +36,7 @@ is_daemon_touched() {
 
 end_restoration() {
   save_outcome
+  if [ "$1" = rollback_failed ]; then printf '%s\n' "$ID" >"$STATE/unrestored"; else rm -f "$STATE/unrestored"; fi
   journal "$@"
   close
 }
@@ -53,8 +63,14 @@ restore_files() {
 }
 
 restore_file() {
+  # A person may have repaired it since.
+  if [ "${ended:-}" = rollback_failed ]; then
+    case $(fingerprint "$1") in "$2" | "$after") ;; *) return 0 ;; esac
+  fi
   rm -f "${1%/*}/.${1##*/}.harbor-agent."??????
-  if [ "$(fingerprint "$1")" != "$2" ]; then set_file "$1" "$2" "$T/before.$number" || return 1; fi
+  if [ "$(fingerprint "$1")" != "$2" ]; then
+    unstage "$1" "$2" 2>/dev/null || set_file "$1" "$2" "$T/before.$number" || return 1
+  fi
   [ "$(fingerprint "$1")" = "$2" ] && return 0
   echo "$1 is not as it was" >&2
   return 1
@@ -62,6 +78,11 @@ restore_file() {
 
 restore_daemon() {
   deadline=$(($(now) + patience))
+  # A person, or the drop-in in /run, has started it as it was.
+  if [ "${ended:-}" = rollback_failed ] && is_active && is_as_before && ! must_disable_live_restore; then
+    start_dependents
+    return
+  fi
   # A reload revokes what a reload brought.
   if { [ "$action" = reload ] || ! has_step activating; } && is_active; then
     revoke
@@ -89,7 +110,11 @@ is_prepared() {
 finish() {
   remove_stages
   if is_final; then
+    remove_aids
     [ "$step" = rollback_failed ] || disarm
+  elif [ "$step" = committing ]; then
+    end_commit "${step_code#-}" "$(printf '%s' "${step_detail#-}" | base64 -d)"
+    close
   elif is_armed || { is_prepared && ! is_stopping; }; then
     restore transaction-interrupted "the transaction's process ended after step $(print_last_progress)"
   else
@@ -102,28 +127,94 @@ finish() {
 recover() {
   # The same boot: sysinit.target was started again while the transaction runs.
   if [ "$(cat /proc/sys/kernel/random/boot_id)" = "$(cat "$T/boot-id")" ]; then return 0; fi
-  if is_final && [ "$step" != rollback_failed ]; then
+  read_journal
+  if [ "$step" = committing ]; then
+    end_commit "${step_code#-}" "$(printf '%s' "${step_detail#-}" | base64 -d)"
+  elif is_final && [ "$step" != rollback_failed ]; then
     disarm
   elif ! is_prepared; then
     journal refused transaction-interrupted "the node went down after step $(print_last_progress)"
   elif restore_files 2>"$T/trouble"; then
-    journal rolled_back transaction-interrupted "the node went down after step $(print_last_progress)"
-    disarm
+    journal restored
   else
     journal rollback_failed restore-failed "$(cat "$T/trouble")"
   fi
+  remove_aids
   prune
   sync
+  # The unit's job waits for this: it starts with the restored files.
   systemctl daemon-reload
+  read_journal
+  [ "$step" != restored ] || start_unit settle
+}
+
+# After recover: only a comparison with the daemon that booted shows whether the node is as before.
+settle() {
+  CODE='' DETAIL=''
+  went_down="the node went down after step $(print_last_progress)"
+  if [ "$action" = none ]; then
+    end_restoration rolled_back transaction-interrupted "$went_down"
+    return 0
+  fi
+  until_deadline $(($(now) + patience)) has_booted
+  if is_active && ! until_deadline $(($(now) + 5)) is_as_before && ! restart_and_compare; then
+    end_restoration rollback_failed "$CODE" "$DETAIL (after: $went_down)"
+  elif is_active; then
+    end_restoration rolled_back transaction-interrupted "$went_down"
+  elif is_wanted_at_boot; then
+    fail "$runtime-start-failed" "$(print_last_error)"
+    end_restoration rollback_failed "$CODE" "$DETAIL (after: $went_down)"
+  else
+    end_restoration rolled_back transaction-interrupted "$went_down; $unit is not started at boot"
+  fi
+}
+
+# Asked seldom, because a booting node has other work. The unit may be queued behind others until the boot is over.
+has_booted() {
+  read_unit
+  case $facts in
+    *Job=[1-9]*) ;;
+    *ActiveState=active*) return 0 ;;
+    *SubState=auto-restart*) ;;
+    *ActiveState=failed* | *ActiveState=inactive*)
+      case $(systemctl is-system-running 2>/dev/null) in initializing | starting) ;; *) return 0 ;; esac
+      ;;
+  esac
+  sleep 0.5 2>/dev/null || sleep 1
+  return 1
+}
+
+is_wanted_at_boot() {
+  systemctl is-enabled --quiet "$unit" 2>/dev/null
+}
+
+restart_and_compare() {
+  deadline=$(($(now) + patience))
+  restart_unit "$deadline" || return 1
+  until_deadline "$deadline" is_as_before || fail restore-failed "the daemon's live list is not what it was"
 }
 
 rollback() {
+  undo_unless rolled_back refused
+}
+
+resolve() {
+  undo_unless committed rolled_back refused
+}
+
+# undo_unless STEP…: waits for the end of the transaction, and undoes it if that is another one.
+undo_unless() {
   require_node || return 0
-  [ -f "$T/journal" ] || { report; return 0; }
+  if [ ! -f "$T/journal" ] && ! ensure_state; then
+    # Without its state nothing can be restored, neither now nor at the next boot.
+    [ "$1" != committed ] || disarm
+    report
+    return 0
+  fi
   until_deadline $(($(now) + 300)) is_final_or_gone
   read_journal
-  case $step in
-    rolled_back | refused) ;;
+  case " $* " in
+    *" $step "*) [ "$1" != committed ] || disarm ;;
     *)
       wait_for_lock || return 0
       asked=$(grep -c '^undoing ' "$T/journal")

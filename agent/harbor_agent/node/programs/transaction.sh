@@ -4,7 +4,9 @@
 #   run ID       in that unit: preflight, back up, swap files, reload or restart, check, commit or restore
 #   finish ID    in that unit, after `run` ended for any reason
 #   recover ID   at boot before the runtime starts, if the node went down in the middle
+#   settle ID    in that unit, after recover, when the runtime has started: compares it with what it was
 #   status ID    reports;  rollback ID  restores a committed or broken-off one;  undo ID  its half in the unit
+#   resolve ID   waits for one that is under way; rolls back one that was interrupted or could not be rolled back
 # The other parts precede this text (node/wire/transaction.py has their order), the plan follows in variables. Everything
 # is a function and the call is the last line, so that a truncated copy does nothing.
 # (`A && B || fail` is meant as it reads, and variables are shared between the parts, hence the exceptions above.)
@@ -17,6 +19,8 @@
 #   reload              has the runtime read its files again
 #   is_as_planned       whether it has in effect what the plan expects: 1 not yet, 2 never; sets CODE and DETAIL
 #   is_as_before        whether it has in effect what it had before
+#   name_hindrance      succeeds with CODE and DETAIL if it knows why the runtime does not start in time
+#   adapt_arguments     filters the process's arguments, one per line, so that they name no changed file
 #   are_workloads_back  whether the workloads run again; sets lost
 #   revoke              reloads the restored files so that nothing of the change stays in effect
 #   is_revoked          whether that succeeded
@@ -63,6 +67,7 @@ preflight() {
   : >"$T/live.before" && : >"$T/workloads.before" && : >"$T/dependents.before" || { fail state-not-writable "$T cannot be written"; return 1; }
   [ "$action" != none ] || return 0
   before_change || return 1
+  note_process || { fail "$runtime-not-running" "the process of $unit has ended"; return 1; }
   # The runtime judges while it lists its workloads.
   { judge || printf '%s %s\n' "$CODE" "$DETAIL"; } >"$T/judgement" &
   list_dependents >"$T/dependents.before"
@@ -75,14 +80,14 @@ preflight() {
 prepare() {
   number=1
   while read_change "$number"; do
-    back_up && keep_pristine || { fail backup-failed "$path could not be backed up"; return 1; }
+    back_up && keep_pristine && stage || { fail backup-failed "$path could not be backed up"; return 1; }
     number=$((number + 1))
   done
   if [ -f "$STATE/record/$runtime.json" ]; then
     cp -p "$STATE/record/$runtime.json" "$T/record.before" && sync "$T/record.before" ||
       { fail backup-failed "the record could not be backed up"; return 1; }
   fi
-  sync "$T"/* && sync "$T" && journal prepared || { fail state-not-writable "$T cannot be written"; return 1; }
+  copy_state && sync "$T"/* && sync "$T" && journal prepared || { fail state-not-writable "$T cannot be written"; return 1; }
   arm 2>"$T/trouble" || { fail state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"; return 1; }
   journal armed
 }
@@ -111,6 +116,7 @@ disarm() {
   rm -f "$wants/${RECOVERY##*/}" "$RECOVERY"
   rmdir "$wants" 2>/dev/null
   sync "${RECOVERY%/*}"
+  ! is_armed
 }
 
 swap_all() {
@@ -123,7 +129,8 @@ swap_all() {
     journal "swapped-$number"
     number=$((number + 1))
   done
-  reload_units
+  reload_units || return 1
+  describe_evaluation >"$T/evaluation"
 }
 
 activate() {
@@ -149,11 +156,58 @@ await_workloads() {
   until_deadline $(($(now) + 20)) are_workloads_back
 }
 
+# From "committing" on an armed recovery does nothing. "committed" follows when it is disarmed, so that no later failure
+# can contradict it; with a code, the change is in effect but something about it must be reported.
 commit() {
+  ensure_state
   save_outcome
   swap_in "$T/record" "$STATE/record/$runtime.json" 600 0 0 2>"$T/trouble" ||
     { fail state-not-writable "the record: $(cat "$T/trouble")"; return 1; }
-  journal committed
+  compare_files && CODE='' DETAIL=''
+  journal committing "$CODE" "$DETAIL" || { fail state-not-writable "$T/journal cannot be written"; return 1; }
+  end_commit "$CODE" "$DETAIL"
+}
+
+# end_commit CODE DETAIL
+end_commit() {
+  CODE=$1 DETAIL=$2
+  remove_aids
+  disarm 2>"$T/trouble" || [ -n "$CODE" ] ||
+    fail recovery-armed "the change is in effect, but $RECOVERY could not be removed: $(tail -n 1 "$T/trouble")"
+  rm -f "$STATE/unrestored"
+  journal committed "$CODE" "$DETAIL"
+}
+
+# The unit as systemd loaded it, and the hash of every file that it and the runtime read.
+describe_evaluation() {
+  loaded=$(systemctl show "$unit" -p FragmentPath,DropInPaths,EnvironmentFiles,NeedDaemonReload 2>/dev/null)
+  printf '%s\n' "$loaded"
+  for directory in /etc /run /usr/local/lib /usr/lib; do
+    ls -1 "$directory/systemd/system/$unit.d"/*.conf 2>/dev/null
+  done
+  # shellcheck disable=SC2046 # paths that systemd separates by blanks; EnvironmentFile= takes globs
+  sha256sum -- $(printf '%s\n' "$loaded" | sed 's/ (ignore_errors=[a-z]*)//g; s/^[A-Za-z]*=//' | grep '^/') \
+    "$config_file" 2>/dev/null
+  return 0
+}
+
+# Whether nothing else has changed the files since they were swapped; sets CODE and DETAIL.
+compare_files() {
+  number=1
+  while read_change "$number"; do
+    [ "$(fingerprint "$path")" = "$after" ] ||
+      { fail file-changed-meanwhile "$path was changed while the transaction ran"; return 1; }
+    number=$((number + 1))
+  done
+  [ -f "$T/evaluation" ] || return 0
+  describe_evaluation >"$T/evaluation.now"
+  differing=$(
+    grep -vxFf "$T/evaluation" "$T/evaluation.now"
+    grep -vxFf "$T/evaluation.now" "$T/evaluation"
+  )
+  [ -z "$differing" ] ||
+    fail file-changed-meanwhile "files of $unit were changed while the transaction ran: $(printf '%s\n' "$differing" |
+      sed 's/^[0-9a-f]*  //' | grep -v -e '^DropInPaths=' -e '^NeedDaemonReload=' | sort -u)"
 }
 
 save_outcome() {
@@ -162,6 +216,7 @@ save_outcome() {
 
 # The rest can wait until the outcome is in the journal.
 close() {
+  remove_aids
   disarm
   read_journal
   if [ "$step" = committed ]; then
@@ -222,12 +277,13 @@ main() {
   RECOVERY=/etc/systemd/system/harbor-agent-recovery.service
   ID=$2
   T=$STATE/transactions/$ID
+  COPY=/run/harbor-agent-transaction
   case $ID in '' | .* | *[!A-Za-z0-9._-]*) return 64 ;; esac
   if [ -f "$T/plan" ]; then load; fi
   case $1 in
-    begin | rollback) "$1" ;;
+    begin | rollback | resolve) "$1" ;;
     status) report ;;
-    run | finish | undo | recover) "$1" >>"$T/log" 2>&1 ;;
+    run | finish | undo | recover | settle) "$1" >>"$T/log" 2>&1 ;;
     *) return 64 ;;
   esac
 }

@@ -9,6 +9,7 @@ now() {
 # Polls FUNCTION until it succeeds (0), it gives up (2), or the deadline, in seconds of uptime, passes.
 until_deadline() {
   while :; do
+    [ -f "${T:-}/plan" ] || ensure_state
     "$2"
     verdict=$?
     [ "$verdict" = 1 ] || return "$verdict"
@@ -52,7 +53,10 @@ restart_unit() {
   case $? in
     0) return 0 ;;
     2) fail "$runtime-start-failed" "$(print_last_error)" ;;
-    *) fail "$runtime-start-timeout" "$unit was not active in time" ;;
+    *)
+      name_hindrance || fail "$runtime-start-timeout" "$unit was not active in time"
+      return 1
+      ;;
   esac
 }
 

@@ -11,6 +11,7 @@ from harbor_agent.node.wire.record import build_record_program, decode_record, d
 from harbor_agent.node.wire.snapshots import build_snapshot_program, decode_snapshot
 from harbor_agent.node.wire.transaction import (
     build_begin_program,
+    build_resolve_program,
     build_rollback_program,
     build_status_program,
     decode_report,
@@ -22,6 +23,7 @@ __all__ = [
     "build_probe_program",
     "build_pull_program",
     "build_record_program",
+    "build_resolve_program",
     "build_rollback_program",
     "build_snapshot_program",
     "build_status_program",

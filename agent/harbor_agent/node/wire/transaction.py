@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
-_FUNCTIONS = ("journal.sh", "files.sh", "unit.sh", "dependents.sh", "restore.sh", "begin.sh")
+_FUNCTIONS = ("journal.sh", "files.sh", "unit.sh", "dependents.sh", "stand_in.sh", "restore.sh", "begin.sh")
 _LAST = "transaction.sh"
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
@@ -55,6 +55,11 @@ def build_status_program(transaction: str) -> Program:
 def build_rollback_program(transaction: str) -> Program:
     """Build the program that rolls back a committed or interrupted transaction; safe to repeat."""
     return _build_program("rollback", transaction, {})
+
+
+def build_resolve_program(transaction: str) -> Program:
+    """Build the program that ends a transaction: it waits for one under way, and rolls back an interrupted one."""
+    return _build_program("resolve", transaction, {})
 
 
 def decode_report(stdout: bytes) -> TransactionReport:

@@ -22,6 +22,19 @@ before_change() {
   list_in_effect >"$T/live.before" || fail docker-silent "dockerd does not answer"
 }
 
+# Succeeds with CODE and DETAIL if containerd keeps dockerd from starting: it is stopped by a signal, or does not answer.
+name_hindrance() {
+  stopped=$(sed -n 's/^\([0-9]*\) (containerd) T .*/\1/p' /proc/[0-9]*/stat 2>/dev/null | tr '\n' ' ')
+  if [ -n "$stopped" ]; then
+    fail containerd-not-running "containerd is stopped by a signal, so $unit cannot start; on the node: kill -CONT ${stopped% }"
+  elif [ -S /run/containerd/containerd.sock ] && command -v ctr >/dev/null 2>&1 && ! timeout 5 ctr version >/dev/null 2>&1; then
+    fail containerd-not-running "containerd does not answer, so $unit cannot start"
+  else
+    return 1
+  fi
+  return 0
+}
+
 # The live list, one entry per line; sets version. Fails if the daemon does not answer, which only the answer's content
 # shows: docker.socket keeps listening while dockerd is down, and newer clients then print an empty answer with status 0.
 list_in_effect() {
@@ -83,4 +96,23 @@ is_as_before() {
       return 1
     fi
   done <"$T/plan"
+}
+
+# Replaces the configuration file in arguments, one per line, by a copy of the earlier one if it was changed.
+adapt_arguments() {
+  number=1
+  while read_change "$number"; do
+    if [ "$path" = "$config_file" ]; then
+      mkdir -p /run/harbor-agent-stand-in
+      case $before in
+        absent*) printf '{}\n' ;;
+        *) cat "$T/before.$number" ;;
+      esac >/run/harbor-agent-stand-in/daemon.json
+      sed -e '/^--config-file$/{N;d;}' -e '/^--config-file=/d'
+      echo --config-file=/run/harbor-agent-stand-in/daemon.json
+      return 0
+    fi
+    number=$((number + 1))
+  done
+  cat
 }
