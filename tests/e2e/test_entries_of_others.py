@@ -161,3 +161,20 @@ def test_a_registry_with_capitals_is_configured_and_proven_as_it_is_written(gene
     assert removed.code == 0, removed.stdout + removed.stderr
     for node in nodes:
         assert node.run(f"docker pull {name}/{IMAGE}", check=False).returncode != 0
+
+
+def test_a_change_that_a_reboot_loses_is_warned_of(generations: Site) -> None:
+    in_memory, overlay = generations.lab.nodes
+    in_memory.run("mount -t tmpfs tmpfs /etc/docker")
+    overlay.run("mkdir -p /run/cow/upper /run/cow/work")
+    overlay.run("mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/cow/upper,workdir=/run/cow/work /etc")
+    planned = generations.agent(
+        *("plan", "-i", generations.lab.write_inventory(), "--registry", generations.registry.entry),
+        *("--route", "daemon-json", "-o", "json"),
+    )
+    warnings = {
+        node.name: [one["message"] for one in planned.node(node.name)["warnings"] if one["code"] == "file-volatile"]
+        for node in generations.lab.nodes
+    }
+    assert "/etc/docker is on tmpfs" in warnings[in_memory.name][0]
+    assert "/etc/docker is on overlay-in-memory" in warnings[overlay.name][0]

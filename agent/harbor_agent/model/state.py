@@ -122,7 +122,8 @@ class NodeState:
 
     `runtimes` are the container runtimes of the node, `records` what this tool last applied to each, by its name.
     `files` has every path that was read, also absent ones: unit fragments and drop-ins in all of systemd's
-    directories, environment files, configuration files. `unreadable` names what could not be read and why.
+    directories, environment files, configuration files. `unreadable` names what could not be read and why, `volatile`
+    the directories that a reboot empties, each with its kind of file system.
     `kubelet` is the one that runs, if there is one. `pending_transaction` is the ID of one that has not ended.
     `offline` is true for a file system tree without a running system (`--root`).
     """
@@ -135,4 +136,5 @@ class NodeState:
     pending_transaction: str | None = None
     reachability: tuple[Reachability, ...] = ()
     unreadable: tuple[Problem, ...] = ()
+    volatile: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False

@@ -142,6 +142,27 @@ add_environment_files() {
   IFS=$standard_separators
 }
 
+# The directories for settings that a reboot empties: in memory, or on an overlay whose changes are in memory.
+report_volatile() {
+  stat -f -c '%T %n' /etc /etc/default /etc/docker /etc/sysconfig /etc/systemd/system |
+    while read -r kind directory; do
+      case $kind in
+        tmpfs | ramfs) printf 'volatile %s %s\n' "$kind" "$directory" ;;
+        overlayfs | overlay)
+          case $(stat -f -c %T "$(find_upper_directory "$directory")") in
+            tmpfs | ramfs) printf 'volatile overlay-in-memory %s\n' "$directory" ;;
+          esac
+          ;;
+      esac
+    done
+}
+
+# The directory that takes the changes of the overlay that $1 is on.
+find_upper_directory() {
+  mounted=$(df -P "$1" | sed -n '2s/.*% //p')
+  sed -n "s|^[^ ]* $mounted overlay .*[,]upperdir=\([^, ]*\).*|\1|p" /proc/mounts | tail -n 1
+}
+
 report_files() {
   run_with_paths stat -c '%f %u %g %s %Z %n' -- 2>/dev/null | while read -r mode uid gid size changed path; do
     printf 'file %s %s %s %s\n' "$mode" "$uid" "$gid" "$path"
@@ -233,6 +254,7 @@ gather() {
   # The daemons are asked while the files are read.
   [ -z "$present" ] || ask_daemons | {
     report_files
+    report_volatile
     cat
   }
 }

@@ -73,6 +73,7 @@ class _Document:
     files: dict[str, FileState] = field(default_factory=dict)
     last_file: str = ""
     changed: dict[str, int] = field(default_factory=dict)
+    volatile: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     installed: list[str] = field(default_factory=list)
     sockets: dict[str, str] = field(default_factory=dict)
@@ -118,6 +119,7 @@ class _Document:
             pending_transaction=self.words.get("pending"),
             reachability=tuple(self.reachability),
             unreadable=tuple(problems),
+            volatile=self.volatile,
         )
 
 
@@ -127,8 +129,8 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
             document.words[keyword] = rest
         case "file":
             _read_file(document, rest)
-        case "changed":
-            document.changed[document.last_file] = parse_number(rest)
+        case "changed" | "volatile":
+            _read_fact(document, keyword, rest)
         case "absent":
             document.files[read_path(rest)] = FileState(path=rest)
         case "unreadable":
@@ -144,6 +146,14 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
             _read_reach(document, rest)
         case _:
             raise refuse("node-answer-unknown", f"the node's answer has the unknown line {keyword[:80]!r}")
+
+
+def _read_fact(document: _Document, keyword: str, rest: str) -> None:
+    if keyword == "changed":
+        document.changed[document.last_file] = parse_number(rest)
+    else:
+        kind, _, directory = rest.partition(" ")
+        document.volatile[read_path(directory)] = kind
 
 
 def _read_runtime(document: _Document, rest: str) -> None:

@@ -30,6 +30,7 @@ from harbor_agent.planning.docker.proxy import read_proxies
 from harbor_agent.planning.docker.startup import FaultKind, find_start_faults
 from harbor_agent.planning.docker.state import describe_others, find_docker, find_record, read_version
 from harbor_agent.planning.docker.warnings import find_warnings
+from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.reachability import find_reachability_problems
@@ -254,6 +255,7 @@ class _Planner:
             require_plain_paths((after.config_path, *(change.path for change in changes)))
         require_unmanaged(changes)
         self.notes.extend(find_manager_warnings(changes))
+        self.notes.extend(find_volatile_changes(changes, self.state.volatile))
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:

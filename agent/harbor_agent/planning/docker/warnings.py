@@ -10,6 +10,7 @@ from harbor_agent.planning.docker.action import find_stopped_daemon
 from harbor_agent.planning.docker.checks.latent import find_changed_files
 from harbor_agent.planning.docker.matching import LOOPBACK, find_cover, find_near_misses, normalize_entry
 from harbor_agent.planning.docker.state import find_docker, find_record, read_version
+from harbor_agent.planning.systemd.environment import find_version_dependent_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ def find_warnings(state: NodeState, effective: Effective, wanted: DesiredState) 
         *_check_entries(state, effective, wanted),
         *_check_config(effective),
         *_find_skipped_lines(effective),
+        *_find_swallowed_lines(effective),
         *_compare_with_daemon(state, effective),
     ]
     by_code: dict[str, list[Problem]] = {}
@@ -116,6 +118,18 @@ def _check_config(effective: Effective) -> Iterator[Problem]:
 def _find_skipped_lines(effective: Effective) -> Iterator[Problem]:
     for path, fault in effective.faults:
         yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}", hint=_MEND)
+
+
+def _find_swallowed_lines(effective: Effective) -> Iterator[Problem]:
+    names = effective.list_command_variables()
+    for path, line, name in find_version_dependent_lines(effective.environment_files):
+        if name in names:
+            yield Problem(
+                code="comment-continues",
+                message=f"{path} line {line}: {name} follows a comment that ends in a backslash; systemd before 254"
+                " ignores the line, and systemd 254 and later uses it",
+                hint="remove the backslash or the line, or an update of systemd changes what dockerd runs with",
+            )
 
 
 def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Problem]:

@@ -7,13 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.systemd.environment_file import COMMENT_CONTINUES_BEFORE, parse_environment_file
-from harbor_agent.formats.text import FormatError
+from harbor_agent.formats.text import FormatError, encode
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.files.workspace import read_content
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.systemd.unit_files import is_masked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from harbor_agent.formats.systemd.environment_file import EnvironmentFile
     from harbor_agent.formats.systemd.service import Service
     from harbor_agent.formats.text import Fault
@@ -53,6 +55,15 @@ def read_environment_files(
                 raise refuse_file(path, error) from None
             faults.extend((path, fault) for fault in files[path].faults)
     return files, faults
+
+
+def find_version_dependent_lines(files: Mapping[str, EnvironmentFile]) -> Iterator[tuple[str, int, str]]:
+    """Yield path, line and variable of each assignment that counts only since systemd 254 (systemd#27975)."""
+    for path, document in files.items():
+        content = encode(document.text)
+        old, new = (parse_environment_file(content, comment_continues=one).variables for one in (True, False))
+        known = {line.start for line in old}
+        yield from ((path, line.line, line.name) for line in new if line.start not in known)
 
 
 def _find_matches(state: NodeState, pattern: str) -> list[str]:
