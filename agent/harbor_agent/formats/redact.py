@@ -15,6 +15,7 @@ _SECRET = re.compile(
     r"(?i)(?P<name>[\w.-]*(?:password|passwd|token|secret|api[_-]?key|auth)[\"']?\s*[:=]\s*)"
     r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|[^\s\"',\[\]{}]+)"
 )
+_BYTES_AS_TEXT = re.compile("[\xc2-\xf4][\x80-\xbf][\x80-\xff]*")
 # Written to a terminal, these would move its cursor or worse.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -28,7 +29,7 @@ def mask_problem(problem: Problem) -> Problem:
     """Return the problem with what it quotes as people may see it."""
 
     def shown(text: str) -> str:
-        return mask_text(text.encode(errors="backslashreplace"))
+        return mask_text(_to_bytes(_BYTES_AS_TEXT.sub(_decode_bytes, text)))
 
     return replace(problem, message=shown(problem.message), hint=shown(problem.hint))
 
@@ -38,6 +39,22 @@ def mask_text(content: bytes) -> str:
     text = mask_userinfo(content.decode("utf-8", "backslashreplace"))
     text = _SECRET.sub(_masked_value, text)
     return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def _decode_bytes(match: re.Match[str]) -> str:
+    """Return the characters of bytes that `formats.text.decode` made one character each; other text as it is."""
+    try:
+        return match[0].encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return match[0]
+
+
+def _to_bytes(text: str) -> bytes:
+    """Return text in UTF-8, with surrogates as the bytes that they stand for, if there are any."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace")
 
 
 def _masked_value(match: re.Match[str]) -> str:

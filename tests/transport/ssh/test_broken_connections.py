@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -67,8 +68,31 @@ class TestNodesThatDoNotAnswer:
         assert (result.problem.code, result.started) in {("ssh-closed", False), ("ssh-algorithms", False)}
 
     def test_a_server_with_only_weak_algorithms(self) -> None:
+        old_lists = "Ciphers aes128-cbc,3des-cbc\nHostKeyAlgorithms ssh-rsa\nMACs hmac-sha1"
         with public_folder() as home, serving(home, extra="Ciphers aes128-cbc,3des-cbc") as old:
             result = lost(old.node(), old.known_hosts)
+        with public_folder() as home, serving(home, extra=old_lists) as older:
+            older.known_hosts.write_text(f"{older.known_as} {older.host_key('rsa')}\n")
+            all_kinds = lost(older.node(), older.known_hosts)
+            options = all_kinds.problem.hint.partition("ansible_ssh_common_args='")[2].removesuffix("'")
+            login = ["-p", str(older.port), "-i", str(older.key), "-o", f"UserKnownHostsFile={older.known_hosts}"]
+            command = [
+                "ssh",
+                "-F",
+                "none",
+                "-o",
+                "BatchMode=yes",
+                *login,
+                *options.split(),
+                f"root@{older.address}",
+                "id",
+            ]
+            by_hand = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+        assert "-o Ciphers=+aes128-cbc,3des-cbc" in options
+        assert "-o HostKeyAlgorithms=+ssh-rsa" in options
+        assert "uid=0" in by_hand.stdout, f"the way in the hint must work: {by_hand.stderr}"
+        assert "--transport ansible" in result.problem.hint
 
         assert result.problem.code == "ssh-algorithms"
         assert "cipher: the server offers only aes128-cbc, 3des-cbc" in result.problem.message

@@ -14,6 +14,8 @@ from harbor_agent.transport.ssh.known_hosts import Verdict, fingerprint
 from harbor_agent.transport.ssh.paramiko_import import paramiko
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harbor_agent.transport.ssh.client import SshClientTransport
     from harbor_agent.transport.ssh.config.target import Target, UnreachableError
     from harbor_agent.transport.ssh.known_hosts import KnownHosts
@@ -37,6 +39,16 @@ _KINDS = {
     "host key": ("host key type", "server_key_algo_list"),
     "ciphers": ("cipher", "server_encrypt_algo_list"),
     "macs": ("message authentication code", "server_mac_algo_list"),
+}
+# The old algorithms that OpenSSH's client accepts only if its option names them (ssh_config(5), ssh -Q).
+_OLD = {
+    "kex_algo_list": (
+        "KexAlgorithms",
+        ("diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1", "diffie-hellman-group1-sha1"),
+    ),
+    "server_key_algo_list": ("HostKeyAlgorithms", ("ssh-rsa",)),
+    "server_encrypt_algo_list": ("Ciphers", ("aes256-cbc", "aes192-cbc", "aes128-cbc", "3des-cbc")),
+    "server_mac_algo_list": ("MACs", ("hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96")),
 }
 _BINARY_LIST = b"SSHKRL\n\0"  # OpenSSH PROTOCOL.krl
 _SECONDS_FOR_KEYGEN = 20.0
@@ -148,4 +160,19 @@ def _describe_mismatch(transport: SshClientTransport, target: Target, error: str
     if software:
         message += f" ({software})"
     hint = "update the SSH server of the node, or allow current algorithms in its sshd_config"
+    accept = " ".join(_list_openssh_options(transport))
+    if accept:
+        hint += f"; until then use --transport ansible with ansible_ssh_common_args='{accept}'"
     return target.error("ssh-algorithms", message, hint)
+
+
+def _list_openssh_options(transport: SshClientTransport) -> Iterator[str]:
+    """Yield the options with which OpenSSH's client accepts the old algorithms that the server offers."""
+    current = {*transport.get_security_options().kex, *_CIPHERS, *_MACS, *_KEY_TYPES}
+    for list_name, (option, old) in _OLD.items():
+        offered = transport.server_algorithms.get(list_name) or ()
+        accepted = [] if current.intersection(offered) else [name for name in old if name in offered]
+        if accepted:
+            yield f"-o {option}=+{','.join(accepted)}"
+            if option == "HostKeyAlgorithms":
+                yield "-o PubkeyAcceptedKeyTypes=+ssh-rsa"
