@@ -44,7 +44,7 @@ def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: t
         with taking_up(site, killed["run_id"]) as again:
             # The nodes are still at it, and nothing that they began is disturbed.
             wait_until(
-                lambda: "waiting for the changes that the run started" in again.said(),
+                lambda: "changes that an earlier run started" in again.said(),
                 "it waits for the nodes",
                 seconds=60,
             )
@@ -58,6 +58,23 @@ def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: t
     assert {node["verified"] for node in ended.document["nodes"]} == {True}
     complete = site.agent("apply", "--resume", ended.document["run_id"], "--yes", "-o", "json")
     assert complete.document["error"]["code"] == "run-complete"
+
+
+@pytest.mark.field("words")
+def test_an_apply_after_a_killed_run_waits_for_its_transactions(site: Site) -> None:
+    node = site.nodes[0]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    point = Failpoint(node, "swapped-1")
+    with held(point), order.applying() as running:
+        point.wait()
+        running.kill()
+        with order.applying() as again:
+            wait_until(lambda: "changes that an earlier run started" in again.said(), "it waits", seconds=60)
+            point.release()
+            ended = again.end()
+    assert ended.code == 0, ended.stderr
+    assert assert_invariants(site, expected, ended) == {node.name: "new"}
 
 
 def test_a_controller_killed_during_the_pull_leaves_neither_login_nor_image(site: Site) -> None:
