@@ -31,13 +31,14 @@ def add_node(
     cordoned: bool = False,
     address: str = "192.0.2.1",
     boot_id: str = "",
+    runtime: str = "lab",
     annotations: Mapping[str, str] | None = None,
 ) -> str:
     """Create a Node as its kubelet would; return its name."""
     node = {"metadata": {"name": name, "annotations": dict(annotations or {})}, "spec": {"unschedulable": cordoned}}
     api.ask("POST", "/api/v1/nodes", node)
     addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]
-    info = dict.fromkeys(_NODE_INFO, "lab") | {"bootID": boot_id}
+    info = dict.fromkeys(_NODE_INFO, "lab") | {"bootID": boot_id, "containerRuntimeVersion": runtime}
     api.ask(
         "PATCH", f"/api/v1/nodes/{name}/status", {"status": {"addresses": addresses, "nodeInfo": info}}, kind=_MERGE
     )

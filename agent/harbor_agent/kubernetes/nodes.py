@@ -45,7 +45,8 @@ _NEEDED = (("list", "nodes"), ("get", "nodes"), ("patch", "nodes"), ("list", "po
 class ClusterNode:
     """One Node object. `cordoned_by` is the run of ours that cordoned it, "" if none did.
 
-    `addresses` are its names and addresses, `boot_id` the machine's as kubelet last reported it. `sign_of_life` is a
+    `addresses` are its names and addresses, `boot_id` the machine's as kubelet last reported it. `runtime_version`
+    is the container runtime that kubelet reports, such as "containerd://1.6.20". `sign_of_life` is a
     text that changes when kubelet reports again, None if that cannot be seen in time.
     """
 
@@ -56,6 +57,7 @@ class ClusterNode:
     addresses: tuple[str, ...]
     boot_id: str
     resource_version: str
+    runtime_version: str = ""
     sign_of_life: str | None = None
 
 
@@ -194,6 +196,7 @@ def _read_node(node: Node, renewed: str | None) -> ClusterNode:
         addresses=tuple(dict.fromkeys([*addresses, *([hostname] if hostname else [])])),
         boot_id=(status and status.nodeInfo and status.nodeInfo.bootID) or "",
         resource_version=(metadata and metadata.resourceVersion) or "",
+        runtime_version=(status and status.nodeInfo and status.nodeInfo.containerRuntimeVersion) or "",
         sign_of_life=f"{renewed} {ready.lastHeartbeatTime if ready else ''}" if renewed else None,
     )
 

@@ -46,8 +46,11 @@ def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Tem
 
 def judge_other_runtime(decision: Plan | Refusal, choice: RuntimeChoice, other: OtherRuntime) -> Plan | Refusal:
     """Refuse the plan of a runtime that kubelet does not use, or warn if the operator chose that runtime."""
+    warning = build_warning(other)
     if choice is not RuntimeChoice.AUTO:
-        return replace(decision, warnings=(*decision.warnings, build_warning(other)))
+        if any(one.code == warning.code for one in decision.warnings):
+            return decision
+        return replace(decision, warnings=(*decision.warnings, warning))
     if isinstance(decision, Refusal) and decision.problem.code == "transaction-pending":
         return decision
     return Refusal(node=decision.node, runtime=decision.runtime, problem=build_refusal(other))

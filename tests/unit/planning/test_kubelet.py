@@ -9,7 +9,7 @@ import pytest
 from harbor_agent.model.kubelet import Kubelet
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RuntimeChoice
-from harbor_agent.planning.kubelet import find_other_runtime
+from harbor_agent.planning.kubelet import find_other_runtime, read_reported_runtime
 from harbor_agent.planning.node import plan_node
 from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, HARBOR, TEMPLATES, node, running, want
 
@@ -103,3 +103,18 @@ def test_runtime_docker_changes_it_all_the_same_and_warns() -> None:
     assert isinstance(decision, Plan)
     assert decision.changes
     assert "kubelet-uses-containerd" in [warning.code for warning in decision.warnings]
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("containerd://1.6.20", "containerd"),
+        ("cri-o://1.36.3", "CRI-O"),
+        ("docker://20.10.24", None),
+        ("lab", None),
+        ("", None),
+    ],
+)
+def test_the_cluster_reports_a_runtime_too(version: str, name: str | None) -> None:
+    other = read_reported_runtime(version)
+    assert (other.name if other else None) == name

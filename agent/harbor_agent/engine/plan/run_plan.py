@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
+from harbor_agent.engine.plan.cluster_runtime import check_cluster_runtimes
 from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
@@ -83,6 +84,7 @@ def plan_run(
     planned = plan_nodes(transport, nodes, request, listener)
     if wait:
         planned = _replan_busy_nodes(transport, planned, request, listener)
+    planned = check_cluster_runtimes(planned, resolved.general.kubeconfig, request.flags.context)
     if request.only_unmanaged:
         planned = [_skip_managed(one) for one in planned]
     return RunPlan(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from harbor_agent.engine.events import Message
+from harbor_agent.engine.plan.matching import find_node
 from harbor_agent.engine.rollout.drain import drain_nodes, find_objection_to_eviction
 from harbor_agent.engine.rollout.hooks import NoHooks
-from harbor_agent.engine.rollout.matching import find_node
 from harbor_agent.engine.rollout.readiness import wait_until_ready
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.plan import Action, Plan
