@@ -48,7 +48,7 @@ def request_login(name: str, server: str, timeout: float) -> bytes | None:
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise HelperError(f"did not answer within {timeout:g} s") from None
+            raise HelperError(f"did not answer within {timeout:.2g} s") from None
     if process.returncode == 0:
         return output
     # helpers print their errors on standard output (credentials.HandleCommand)

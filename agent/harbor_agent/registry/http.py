@@ -42,7 +42,7 @@ class HttpClient:
 
     It follows no redirects and keeps no cookies, so a login is sent only to the
     URL it is given for. Certificates are checked against the system's trust store. `proxies` are those that were used,
-    without user information. `hidden` is mquestion in reasons.
+    without user information. `hidden` is masked in reasons.
     """
 
     def __init__(self, limits: Limits, hidden: tuple[str, ...] = ()) -> None:
@@ -117,9 +117,8 @@ class HttpClient:
             return httpx2.ReadTimeout("the answer took too long") if deadline.has_passed else error
         self._answered.add(format_origin(question.url))
         seconds = time.monotonic() - start
-        return Answer(
-            status=response.status_code, headers=response.headers, body=body, seconds=seconds, hidden=self._hidden
-        )
+        hidden = (*self._hidden, headers.get("Authorization", "").partition(" ")[2])
+        return Answer(status=response.status_code, headers=response.headers, body=body, seconds=seconds, hidden=hidden)
 
 
 def _read(response: httpx2.Response, end: float) -> bytes:

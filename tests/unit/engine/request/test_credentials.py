@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.request.credentials import build_credential_name, read_login
+from harbor_agent.engine.request.credentials import build_credential_name, parse_password, read_login
 from harbor_agent.errors import UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import CredentialsSource
@@ -78,3 +78,26 @@ def test_a_copy_passed_by_systemd_replaces_an_unreadable_file(tmp_path: Path, mo
     (tmp_path / "open").write_text("own")
     login = read_login(CredentialsSource(username="u", password_file=str(tmp_path / "open")), HARBOR)
     assert login.password.reveal() == "own"
+
+
+@pytest.mark.field("c16")
+def test_a_byte_order_mark_is_removed_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pw").write_bytes(b"\xef\xbb\xbfcanary\r\n")
+    monkeypatch.setenv("PW", "\ufeffcanary")
+    standard_input = parse_password("\ufeffcanary\r\n", "standard input")
+    for source, place in (
+        (CredentialsSource(username="u", password_file=str(tmp_path / "pw")), str(tmp_path / "pw")),
+        (CredentialsSource(username="u", password_env="PW"), "$PW"),
+        (CredentialsSource(username="u", password=standard_input), "standard input"),
+    ):
+        login = read_login(source, HARBOR)
+        assert login.password.reveal() == "canary"
+        (note,) = login.notes
+        assert (note.code, place in note.message) == ("password-byte-order-mark", True)
+        assert "canary" not in str(note)
+
+
+def test_a_file_with_only_a_byte_order_mark_has_no_password(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_bytes(b"\xef\xbb\xbf\r\n")
+    with pytest.raises(UsageError, match="no password in"):
+        read_login(CredentialsSource(username="u", password_file=str(tmp_path / "pw")), HARBOR)
