@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LOGIN = Credentials(username="u", password=Sensitive("canary"))
 BASIC = base64.b64encode(b"u:canary")
-LIMITS = Limits(timeout=0.5, patience=1.0)
+LIMITS = Limits(timeout=2.0, patience=2.0)
 OK = b"HTTP/1.1 200 OK\r\n"
 BEARER = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="%b",service="x"\r\nContent-Length: 0\r\n\r\n'
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\r\nerror: "
@@ -65,7 +65,7 @@ def ask(port: int, **image: str) -> Problem | None:
     """Validate within bounds; fails if that takes long, or if any text shows a secret or a control character."""
     start = time.monotonic()
     validation = validate(Address.parse(f"http://127.0.0.1:{port}"), LOGIN, limits=LIMITS, **image)
-    assert time.monotonic() - start < 12
+    assert time.monotonic() - start < 30
     for problem in (validation.problem, *validation.notes):
         text = str(problem or "")
         assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]|canary", text), text
