@@ -1,4 +1,4 @@
-"""The cheapest thing to tell the daemon that suffices."""
+"""The least disruptive action that brings a change into effect: none, reload or restart."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def find_stopped_daemon(state: NodeState) -> Problem | None:
     return Problem(
         code="docker-not-running",
         message=f"{unit.name} does not run ({unit.active_state})",
-        hint=f"'systemctl status {unit.name}' says why; mend that, 'systemctl start {unit.name}', and plan again",
+        hint=f"'systemctl status {unit.name}' says why; fix that, run 'systemctl start {unit.name}', and plan again",
     )
 
 
 def supports_reload(state: NodeState, effective: Effective) -> bool:
-    """Whether this dockerd takes new entries of its configuration file on SIGHUP; an unknown version does."""
+    """Whether this dockerd reads new entries of its configuration file on SIGHUP; assumed for an unknown version."""
     version = read_version(state)
     if version is None:
         return True
@@ -60,7 +60,7 @@ def supports_reload(state: NodeState, effective: Effective) -> bool:
 
 
 def choose_action(state: NodeState, before: Effective, after: Effective, *, live_is_right: bool) -> Action:
-    """Return what makes dockerd use `after`. `live_is_right` says that it trusts what is wanted already."""
+    """Return the action that makes dockerd use `after`; `live_is_right`: its live list is as desired already."""
     if not is_running(state, before):
         return Action.RESTART
     docker = find_docker(state)
@@ -73,7 +73,7 @@ def choose_action(state: NodeState, before: Effective, after: Effective, *, live
 
 
 def can_reload(state: NodeState, effective: Effective) -> bool:
-    """Whether a reload brings the list of the configuration file into force, and the daemon takes the file."""
+    """Whether a reload applies the list of the configuration file, and the daemon accepts the file."""
     keys = effective.config.keys if effective.config else ()
     docker = find_docker(state)
     live = docker.argv if docker else None

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # The names that distributions give it; "docker daemon" before 1.12. Any other may be a script.
 _IS_DOCKERD = re.compile(r"dockerd?(-(ce|current|latest))?")
-_SEE_UNIT = "mend the unit; 'systemctl cat docker' shows all of it"
+_SEE_UNIT = "fix the unit; 'systemctl cat docker' shows all of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class FileVariable:
 class Argument:
     """One argument of dockerd and where it is written.
 
-    `variable` is the name of the variable it comes from, "" for one that stands in ExecStart=; `word` is
-    None where it cannot be edited by itself (`${NAME}` within a word).
+    `variable` is the name of its variable, "" for an argument in ExecStart= itself; `word` is None if it cannot be
+    edited separately (`${NAME}` within a word).
     """
 
     text: str
@@ -65,9 +65,10 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """The node's files, evaluated. `config` is None where the file is absent or, with `config_fault`, unusable.
+    """The node's files, evaluated.
 
-    `argv` are the arguments as people write them; specifiers of the machine stay as they are.
+    `config` is None if the file is absent, or unusable (`config_fault`). `argv` are the arguments as people write them;
+    specifiers of the machine stay as they are.
     """
 
     unit: UnitFiles
@@ -93,7 +94,7 @@ class Effective:
 
     @property
     def config_entries(self) -> tuple[str, ...]:
-        """The registries that the configuration file names; empty where it is unusable."""
+        """The registries that the configuration file names; empty if it is unusable."""
         return self.config.strings(INSECURE_REGISTRIES) if self.config and not self.config_fault else ()
 
     @property
@@ -133,7 +134,7 @@ class Effective:
         winner = self.winners.get(argument.variable)
         path = winner.path if winner else self.command.path
         files = self.environment_files if isinstance(winner, FileVariable) else self.parsed
-        # a word that is put together from several places is looked for where the whole command begins
+        # a word that is composed of several places is located at the beginning of the command
         start = argument.word.start if argument.word else self.command.assignment.start
         line = find_line_number(files[path].text, start)
         return f"{winner.name if winner else 'ExecStart='} in {path} line {line}"
@@ -159,12 +160,12 @@ def evaluate(state: NodeState) -> Effective:
     winners = {name: winners[name] for name in environment}
     arguments = _build_arguments(unit.name, command, winners, environment)
     if not arguments:
-        message = f"ExecStart= in {command.path} comes to nothing, its variables being unset"
+        message = f"ExecStart= in {command.path} is empty, because its variables are not set"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
     daemon = parse_arguments([argument.text for argument in arguments])
     if not daemon.launcher and not _IS_DOCKERD.fullmatch(command.program.rstrip("/").rpartition("/")[2]):
-        # What a shell or a script makes of arguments nobody knows, and preflight would run it.
-        message = f"ExecStart= in {command.path} starts {command.program}, and not dockerd itself"
+        # It is not known what a shell or a script does with its arguments, and preflight would run it.
+        message = f"ExecStart= in {command.path} starts {command.program} instead of dockerd"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
     docker = find_docker(state)
     live = docker.argv if docker and not state.offline else None
@@ -192,9 +193,9 @@ def evaluate(state: NodeState) -> Effective:
 
 
 def predict_arguments(after: Effective, before: Effective, live: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return what dockerd runs with afterwards, empty where a launcher makes it and it does not run yet.
+    """Return the arguments of dockerd afterwards, empty if a launcher determines them and dockerd does not run yet.
 
-    %H and its kin are as the running daemon shows them, where it runs `before`.
+    %H and other specifiers of the machine have the values of the running daemon, if it runs with `before`.
     """
     if after.daemon.launcher:
         return live if live and after.argv == before.argv else ()
@@ -225,7 +226,7 @@ def _parse_unit(path: str, content: bytes) -> UnitFile:
 def _require_single_command(unit: UnitFiles, service: Service) -> Command:
     if len(service.commands) != 1:
         found = "no ExecStart=" if not service.commands else f"{len(service.commands)} ExecStart= lines"
-        message = f"{unit.fragment} and its drop-ins leave {found} in force, where a daemon has exactly one"
+        message = f"{unit.fragment} and its drop-ins leave {found} in effect, but a daemon needs exactly one"
         raise RefusedError("unit-invalid", message, _SEE_UNIT)
     return service.commands[0]
 

@@ -30,7 +30,7 @@ _FLAG = f"--{LIVE_RESTORE}"
 
 
 def are_containers_kept(state: NodeState, after: Effective) -> bool:
-    """Whether containers run on through a restart into `after` by themselves; false where that is not known."""
+    """Whether containers keep running through a restart into `after`; false if unknown."""
     # rule DD-26
     docker = find_docker(state)
     return bool(docker and docker.live_restore) and _is_set(after)

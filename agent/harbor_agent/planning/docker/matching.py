@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.address import Address
 
-# dockerd trusts it by itself.
+# dockerd always trusts it.
 LOOPBACK = "127.0.0.0/8"
 # moby#29936: before, "http://host" in the list never matched; since, the scheme is cut off with a warning.
 _SCHEME_STRIPPED_SINCE = (17, 4)
@@ -22,7 +22,7 @@ Version = tuple[int, int, int]
 
 
 def parse_version(text: str) -> Version | None:
-    """Read the first three numbers of a version; None where there are none."""
+    """Parse the first three numbers of a version; None if there are none."""
     match = _VERSION.search(text)
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 

@@ -1,4 +1,4 @@
-"""Planning for Docker: from what is on a node and what is wanted to the change that does it, or why not."""
+"""Planning for Docker: observed and desired state in, plan or refusal out."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.files.render import Templates
 
-_NOTHING = "nothing is to be done"
+_NOTHING = "nothing to do"
 
 
 def plan(node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
-    """Plan one node. Never raises for what is on the node: what cannot be planned is a `Refusal`.
+    """Plan one node. Never raises for what is on the node: a node that cannot be planned is a `Refusal`.
 
     Problems and warnings quote files and arguments; user information in URLs is masked in them.
     """
@@ -79,12 +79,12 @@ def _require_docker(state: NodeState) -> None:
     if pending := find_pending_transaction(state):
         raise RefusedError.from_problem(pending)
     if state.system.init not in ("", "systemd"):
-        message = f"the node is run by {state.system.init}, not by systemd"
-        raise RefusedError("no-systemd", message, "only nodes with systemd are changed")
+        message = f"process 1 of the node is {state.system.init}, not systemd"
+        raise RefusedError("no-systemd", message, "only nodes with systemd can be changed")
     docker = find_docker(state)
     if docker is None and not state.offline:
         message = f"there is no docker on the node{describe_others(state)}"
-        raise RefusedError("docker-absent", message, "take it out of the inventory")
+        raise RefusedError("docker-absent", message, "remove it from the inventory")
     unit = docker.unit if docker else None
     if unit and "masked" in (unit.load_state, unit.unit_file_state.removesuffix("-runtime")):
         message = f"{unit.name} is masked: this node does not run docker"
@@ -92,7 +92,7 @@ def _require_docker(state: NodeState) -> None:
 
 
 class _Planner:
-    """One node's planning: what is fixed about it, and the steps over it."""
+    """The planning of one node: its facts, and the steps."""
 
     def __init__(
         self, node: str, state: NodeState, wanted: DesiredState, before: Effective, notes: list[Problem]
@@ -104,7 +104,7 @@ class _Planner:
         self.notes = notes
         self.version = read_version(state)
         self.present = [address for address in wanted.present if address.needs_node_change]
-        # The scheme is no part of an entry: whoever takes a registry out by its https URL means this entry.
+        # The scheme is not part of an entry: a request to remove a registry by its https URL means this entry.
         kept = {address.entry for address in self.present}
         self.absent = [a for a in wanted.absent if not a.is_docker_hub and a.entry not in kept]
 
@@ -126,12 +126,13 @@ class _Planner:
         start = evaluate(workspace.state)
         adding = [entry for entry in repaired.entries if normalize_entry(entry, self.version) not in removable]
         adding += [address.entry for address in self.present if not self.find_cover(address, (*start.entries, *adding))]
-        route, reason = self.find_removal_route(workspace), "the entry is taken out of where it is in force"
+        route, reason = self.find_removal_route(workspace), "the entry is removed from the place where it is in effect"
         if adding:
             placement = add_entries(workspace, start, list(dict.fromkeys(adding)), self.wanted.route)
             workspace, route, reason = placement.workspace, placement.route, placement.reason
         elif repaired.faults and not removable:
-            reason = f"{'; '.join(repaired.faults)}: it is mended, so that what is trusted stays so after a restart"
+            kept = "it is repaired, so that dockerd still trusts the same registries after a restart"
+            reason = f"{'; '.join(repaired.faults)}: {kept}"
         after = evaluate(workspace.state)
         self.require_sound(after, repaired=bool(repaired.faults))
         if stopped := find_stopped_daemon(self.state):
@@ -162,7 +163,7 @@ class _Planner:
         return (*live.insecure_entries, *live.insecure_cidrs) if live else None
 
     def is_live_list_right(self) -> bool:
-        """Whether the running daemon trusts just what is wanted; false where it does not say."""
+        """Whether the live list of the daemon is as desired; false if it does not answer."""
         live = self.list_live_entries()
         if live is None:
             return False
@@ -183,46 +184,46 @@ class _Planner:
         return Route.DROP_IN if paths & {*self.before.unit.drop_ins} else Route.UNIT_FLAG
 
     def require_sound(self, after: Effective, *, repaired: bool) -> None:
-        """Refuse a plan whose outcome would not start, or would change arguments that are not ours."""
+        """Refuse a plan with which dockerd would not start, or would have other arguments changed."""
         for fault in find_start_faults(self.state, after):
             # if the fault is there before the change, the message names the file where somebody wrote it
             before = (one for one in find_start_faults(self.state, self.before) if one.is_same(fault))
             raise RefusedError.from_problem(next(before, fault).problem)
         unchanged = summarize(self.state, after).foreign == summarize(self.state, self.before).foreign
         if not repaired and not unchanged:
-            message = "taking the entry out would change other arguments of dockerd"
-            raise RefusedError("arguments-would-change", message, "look at 'systemctl cat docker'")
+            message = "removing the entry would change other arguments of dockerd"
+            raise RefusedError("arguments-would-change", message, "check 'systemctl cat docker'")
         if left := self.find_removable(after):
-            raise RefusedError("removal-unclear", f"{left[0]} would stay in force", "take it out by hand")
+            raise RefusedError("removal-unclear", f"{left[0]} would stay in effect", "remove it by hand")
 
     def refuse_without_repair(self, faults: tuple[str, ...], changes: tuple[FileChange, ...]) -> Refusal:
-        hint = "--repair mends it as shown; it revives what is dead today or deletes the key that stands in the way"
+        hint = "use --repair to apply the change; it activates options without effect or deletes the conflicting key"
         return self.refuse(Problem(code="needs-repair", message="; ".join(faults), hint=hint), changes)
 
     def refuse(self, problem: Problem, changes: tuple[FileChange, ...]) -> Refusal:
-        """Refuse what is not in order now, with the changes that it would take."""
+        """Refuse the node in its present state, with the changes that would be made."""
         notes = tuple(note for note in self.notes if note.code != problem.code)
         return Refusal(node=self.node, runtime=NAME, problem=problem, changes=changes, warnings=notes)
 
     def plan_without_changes(self, workspace: Workspace) -> Plan | Refusal:
-        """Return the plan for files that are right: nothing, unless the daemon has not read them yet."""
+        """Return the plan for correct files: nothing, unless the daemon has not read them yet."""
         for fault in find_start_faults(self.state, self.before):
             self.notes.append(fault.problem)
         action, reason = Action.NONE, self.describe_unchanged()
         known = self.list_live_entries() is not None
         if known and not self.is_live_list_right() and not find_start_faults(self.state, self.before):
             action = Action.RELOAD if can_reload(self.state, self.before) else Action.RESTART
-            reason = f"the files are right, but dockerd has not read them: a {action} brings them into force"
+            reason = f"the files are correct, but dockerd has not read them: a {action} applies them"
             if stopped := find_stopped_daemon(self.state):
                 return self.refuse(stopped, ())
         return self.build_plan(workspace, action, Route.NONE, reason, self.before)
 
     def describe_unchanged(self) -> str:
         covers = [(address, self.find_cover(address, self.before.entries)) for address in self.present]
-        through = [f"{one.entry} is trusted already through {cover}" for one, cover in covers if cover != one.entry]
+        through = [f"{one.entry} is already trusted through {cover}" for one, cover in covers if cover != one.entry]
         exact = [address.entry for address, cover in covers if cover == address.entry]
         gone = [address.entry for address in self.absent]
-        sentences = [f"{', '.join(exact)} is trusted already"] if exact else []
+        sentences = [f"{', '.join(exact)} is already trusted"] if exact else []
         sentences += [*through, f"{', '.join(gone)} is not trusted"] if gone else through
         return "; ".join(sentences) or _NOTHING
 
@@ -233,7 +234,7 @@ class _Planner:
     def limit_disruption(
         self, workspace: Workspace, action: Action, after: Effective
     ) -> tuple[Workspace, LiveRestore, tuple[RunningContainer, ...]]:
-        """Return how containers fare and which of them stop; the workspace has live-restore on where that is wanted."""
+        """Return the effect on containers and which of them stop; the workspace enables live-restore if requested."""
         live_restore, stopped = find_disruption(self.state, action, after)
         if not stopped:
             return workspace, live_restore, ()

@@ -1,4 +1,4 @@
-"""The way back as a plan like any other: files become what they were, and the daemon is told what that takes."""
+"""A rollback as a plan like any other: earlier files, and the action that applies them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
-    """Plan the node back to `earlier`, given in the order in which the files were changed; they go back in reverse.
+    """Plan the restoration of `earlier` files, given in the order in which they were changed, in reverse.
 
-    Entries of the daemon's list that vanish with it must be gone afterwards, and a SIGHUP does not revoke what is
-    deleted (moby#36632), so such a way back restarts. Files that are so already are left alone.
+    Entries that it removes must not be in the live list afterwards, and a SIGHUP does not revoke a deleted key
+    (moby#36632), so such a rollback restarts. Files that are as they were are left alone.
     """
     try:
         _require_docker(state)
@@ -45,7 +45,7 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
 
 def _require_docker(state: NodeState) -> None:
     if find_docker(state) is None:
-        raise RefusedError("docker-absent", "there is no docker on the node", "take it out of the inventory")
+        raise RefusedError("docker-absent", "there is no docker on the node", "remove it from the inventory")
     if pending := find_pending_transaction(state):
         raise RefusedError.from_problem(pending)
 

@@ -1,4 +1,4 @@
-"""Whether dockerd would start, or take a reload, with the files as they are."""
+"""Whether dockerd would start with the files, or accept them on a reload."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_OF_A_KIND = 10
 
 
 class FaultKind(Enum):
-    """Whose fault it is: in the setting that is planned, mended by any edit of the file, or somebody else's."""
+    """The kind of fault: in the setting that is planned, fixed by any edit of the file, or in another setting."""
 
     OWN_CONFLICT = "own-conflict"
     OWN_TYPE = "own-type"
@@ -56,20 +56,20 @@ class StartFault:
 
 
 def accepts_blank_config(state: NodeState) -> bool:
-    """Whether this dockerd reads an empty configuration file or a byte order mark; not if its version is unknown."""
+    """Whether this dockerd accepts an empty configuration file or a byte order mark; false for an unknown version."""
     version = read_version(state)
     return version is not None and version >= _BLANK_CONFIG_SINCE
 
 
 def knows_config_key(state: NodeState) -> bool:
-    """Whether this dockerd knows insecure-registries in its configuration file; so if its version is unknown."""
+    """Whether this dockerd knows insecure-registries in its configuration file; true if its version is unknown."""
     version = read_version(state)
     # rule DD-14
     return version is None or version >= _CONFIG_KEY_SINCE
 
 
 def find_start_faults(state: NodeState, effective: Effective) -> list[StartFault]:
-    """Return what would keep dockerd from starting, or from taking the file on a reload."""
+    """Return the faults with which dockerd would not start, or not accept the file on a reload."""
     return [
         *_find_argument_faults(state, effective),
         *_find_config_faults(state, effective),
@@ -99,8 +99,8 @@ def _find_argument_faults(state: NodeState, effective: Effective) -> list[StartF
     # rule DD-06
     if not operands or (live and parse_arguments(live).operands == operands):
         return []
-    message = f"dockerd would get '{operands[0]}', which is no flag, from {_locate_operand(effective, operands[0])}"
-    hint = "mend the value by hand; systemd splits it into words without a shell"
+    message = f"dockerd would get '{operands[0]}', which is not a flag, from {_locate_operand(effective, operands[0])}"
+    hint = "fix the value by hand; systemd splits it into words without a shell"
     return [_build_foreign_fault("arguments-invalid", message, hint)]
 
 
@@ -112,13 +112,15 @@ def _find_config_faults(state: NodeState, effective: Effective) -> list[StartFau
     path, config, fault = effective.config_path, effective.config, effective.config_fault
     if effective.config_missing:
         return [
-            _build_foreign_fault("config-missing", f"dockerd is told to read {path}, which is not there", "create it")
+            _build_foreign_fault(
+                "config-missing", f"dockerd is configured to read {path}, which does not exist", "create it"
+            )
         ]
     if fault:
         problem = Problem(
             code="file-invalid",
             message=f"{path} line {fault.line}: {fault.reason}",
-            hint="dockerd would not start again with it: mend the file by hand",
+            hint="dockerd would not start again with it: fix the file by hand",
         )
         return [StartFault(kind=FaultKind.OWN_TYPE if config else FaultKind.FOREIGN, problem=problem)]
     if config is None:
@@ -168,13 +170,13 @@ def _find_mirror_faults(state: NodeState, path: str, config: DaemonJson) -> list
         # rule DD-24
         if match and (has_paths or match["path"] in (None, "/")):
             continue
-        # an address that is no address may hold a password
+        # an invalid address may hold a password
         shown = value.string if "@" not in value.string else "one with a user"
         message = (
             f"{path} line {config.line(value)}: dockerd does not start with the mirror '{shown}',"
             " which is not http:// or https:// with a host" + (" and nothing else" if not has_paths else "")
         )
-        found.append(_build_foreign_fault("mirror-invalid", message, f"mend it in {path}, or take it out"))
+        found.append(_build_foreign_fault("mirror-invalid", message, f"fix it in {path}, or remove it"))
     return found
 
 
@@ -189,7 +191,7 @@ def _find_conflicts(effective: Effective) -> list[StartFault]:
         problem = Problem(
             code="configuration-conflict",
             message=f"{effective.config_path} line {line}: '{key}' is set there and by the flag --{flag},"
-            " which dockerd neither starts nor reloads with",
+            " and dockerd neither starts nor reloads with both",
             hint="keep one of the two; 'dockerd --validate' checks it since 23.0",
         )
         # rule DD-09

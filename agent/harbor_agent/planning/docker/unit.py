@@ -1,4 +1,4 @@
-"""The systemd unit that starts dockerd, whatever its name."""
+"""The systemd unit that starts dockerd, under any name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is worth telling about a node and stops nothing."""
+"""Warnings about a node: they stop nothing."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.docker.matching import Version
 
-# A file full of nonsense is told of, not listed.
+# Of a file full of faults, only the first ones are listed.
 _MOST_OF_A_KIND = 10
-_MEND = "delete it, or mend it: then it counts from the next restart on"
+_FIX_LINE = "delete the line, or fix it: the next restart applies it"
 _CHECK_EDIT = "find out who changed it, and check that dockerd starts with it: the next restart applies it"
 _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
 def find_warnings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
-    """Return the warnings about the files and the daemon, as they were before any change; of each kind the first."""
+    """Return the warnings about files and daemon before any change; of each kind the first ones."""
     found = [
         *_find_unrequested_entries(state, wanted),
         *_check_entries(state, effective, wanted),
@@ -56,8 +56,8 @@ def _find_unrequested_entries(state: NodeState, wanted: DesiredState) -> Iterato
         if entry not in named:
             yield Problem(
                 code="ours-no-longer-wanted",
-                message=f"{entry} was added by this tool and is no longer asked for",
-                hint=f"it stays until it is named: --absent --registry {entry}, or 'state: absent'",
+                message=f"{entry} was added by this tool and is no longer requested",
+                hint=f"it stays until you name it: --absent --registry {entry}, or 'state: absent'",
             )
 
 
@@ -68,7 +68,7 @@ def _check_entries(state: NodeState, effective: Effective, wanted: DesiredState)
             yield Problem(
                 code="entry-does-not-match",
                 message=f"'{entry}' is trusted, but dockerd matches host and port exactly: it is not {address.entry}",
-                hint="an image name is matched as it is written, with its port or without one",
+                hint="image names are matched as written, with their port or without one",
             )
     for address in wanted.absent:
         for entry in find_near_misses(address, effective.entries, version):
@@ -81,18 +81,18 @@ def _check_entries(state: NodeState, effective: Effective, wanted: DesiredState)
         rest = [entry for entry in effective.entries if entry != address.entry]
         cover = find_cover(address, rest, version=version)
         if cover:
-            message = f"{address.entry} stays trusted through {cover}, which was not named"
+            message = f"{address.entry} stays trusted through {cover}, which this run does not remove"
             yield Problem(code="still-covered", message=message, hint=_describe_way_out(cover, effective, version))
 
 
 def _describe_way_out(cover: str, effective: Effective, version: Version | None) -> str:
-    """Return what takes a range out of force: only single registries can be named to this tool."""
+    """Return how to remove a range: this tool removes single registries only."""
     for entry, part in effective.written_entries:
         if normalize_entry(entry, version) == cover:
-            return f"take the range out by hand where no other registry needs it: {effective.locate_entry(part)}"
+            return f"if no other registry needs it, remove the range by hand: {effective.locate_entry(part)}"
     if cover == LOOPBACK:
-        return "dockerd trusts it by itself, and nothing takes that back"
-    return "take the range out by hand; 'systemctl cat docker' shows what starts dockerd with it"
+        return "dockerd always trusts it; this cannot be changed"
+    return "remove the range by hand; 'systemctl cat docker' shows what starts dockerd with it"
 
 
 def _check_config(effective: Effective) -> Iterator[Problem]:
@@ -106,18 +106,18 @@ def _check_config(effective: Effective) -> Iterator[Problem]:
         yield Problem(
             code="dead-key",
             message=f"{path} line {config.line(dead)}: '{DEAD_KEY}' is ignored, the key is '{INSECURE_REGISTRIES}'",
-            hint="remove it by hand, it only misleads",
+            hint="remove it by hand: it has no effect",
         )
     seen = [member for member in config.members if member.key == INSECURE_REGISTRIES]
     if len(seen) > 1:
         where = f"{path} line {config.line(seen[0])}"
-        message = f"{where}: '{INSECURE_REGISTRIES}' stands there {len(seen)} times, and only the last one counts"
-        yield Problem(code="duplicate-key", message=message, hint="remove the dead ones by hand")
+        message = f"{where}: '{INSECURE_REGISTRIES}' is there {len(seen)} times, and only the last one counts"
+        yield Problem(code="duplicate-key", message=message, hint="remove the others by hand")
 
 
 def _find_skipped_lines(effective: Effective) -> Iterator[Problem]:
     for path, fault in effective.faults:
-        yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}", hint=_MEND)
+        yield Problem(code="line-skipped", message=f"{path} line {fault.line}: {fault.reason}", hint=_FIX_LINE)
 
 
 def _find_swallowed_lines(effective: Effective) -> Iterator[Problem]:
@@ -139,7 +139,7 @@ def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Pro
     if stopped := find_stopped_daemon(state):
         yield stopped
     if docker.unit.need_daemon_reload:
-        message = f"systemd has not loaded the files of {docker.unit.name} as they are now"
+        message = f"systemd has not loaded the current files of {docker.unit.name}"
         yield Problem(code="daemon-reload-pending", message=message, hint=_READ_THEM)
     for path in find_changed_files(state, effective):
         message = f"{path} changed after dockerd started: the running dockerd has not read it, or only by a reload"
@@ -147,15 +147,15 @@ def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Pro
     loaded = {_merge_lib(path) for path in docker.unit.drop_in_paths}
     unseen = loaded - {_merge_lib(path) for path in (*effective.unit.drop_ins, *effective.unit.masked)}
     for path in sorted(unseen):
-        message = f"systemd has loaded {path}, which was not found among the unit's files"
-        yield Problem(code="drop-in-unseen", message=message, hint="look at 'systemctl cat docker'")
-    is_told = not effective.daemon.launcher and not any("%" in one for one in effective.argv)
-    if docker.argv is not None and docker.argv != effective.argv and is_told:
+        message = f"systemd has loaded {path}, which is not among the unit's files"
+        yield Problem(code="drop-in-unseen", message=message, hint="check 'systemctl cat docker'")
+    is_known = not effective.daemon.launcher and not any("%" in one for one in effective.argv)
+    if docker.argv is not None and docker.argv != effective.argv and is_known:
         yield Problem(
             code="arguments-pending",
-            message="dockerd runs with other arguments than its files give: a restart, whoever does it, brings "
+            message="dockerd runs with other arguments than its files specify; the next restart applies "
             + " ".join(effective.argv),
-            hint="if that is meant, restart it at a quiet time; if not, 'systemctl cat docker' shows its files",
+            hint="if that is intended, restart it at a quiet time; otherwise check 'systemctl cat docker'",
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether files can go back to what they were before a run."""
+"""Whether the files of a run can be restored."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def find_objection_to_rollback(state: NodeState, files: Sequence[SavedFile]) -> Problem | None:
-    """Return why these files must not go back: one is neither what was written nor what it was before."""
+    """Return why these files must not be restored: one is neither the file that the run wrote nor the one before it."""
     for file in files:
         now = state.files.get(file.path) or FileState(path=file.path)
         if now != file.state and now.fingerprint != file.written:
             return Problem(
                 code="rollback-edited",
-                message=f"{file.path} was changed again after the run that is to be taken back",
-                hint="take back the later run first, or --pristine, or edit the file by hand",
+                message=f"{file.path} was changed again after the run to roll back",
+                hint="roll back the later run first, or use --pristine, or edit the file by hand",
             )
     return None

@@ -1,4 +1,4 @@
-"""The node's files while a plan is being made: edits are tried on a copy and become `FileChange`s."""
+"""A copy of the node's files on which edits are tried; they become `FileChange`s."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from harbor_agent.planning.files.render import Templates
 
 _NEW_FILE_MODE = 0o644
-# No unit, environment file or daemon.json that somebody wrote comes near it; larger ones are not worth the seconds.
+# Far more than any unit, environment file or daemon.json needs; larger ones take seconds to parse.
 LARGEST_FILE = 1 << 17
-_LOOK_AT_IT = "look at what wrote it, and put the right content back"
+_LOOK_AT_IT = "find out what wrote it, and restore the right content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """The node as it would be after the edits so far. `reasons` says why each path was touched."""
+    """The node after the edits so far; `reasons` says why each path was edited."""
 
     original: NodeState
     state: NodeState
@@ -33,7 +33,7 @@ class Workspace:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def file(self, path: str) -> FileState:
-        """Return what is at the path, absent where it was not looked at."""
+        """Return the file at the path, absent if the path was not read."""
         return self.state.files.get(path) or FileState(path=path)
 
     def write(self, path: str, text: str, reason: str) -> Workspace:
@@ -55,7 +55,7 @@ class Workspace:
         return self._replace_file(FileState(path=path), reason)
 
     def changes(self) -> tuple[FileChange, ...]:
-        """Return what differs from the original, in the order of the edits."""
+        """Return the differences from the original, in the order of the edits."""
         found = []
         for path, reason in self.reasons.items():
             before = self.original.files.get(path) or FileState(path=path)
@@ -76,7 +76,7 @@ def require_plain_paths(paths: Iterable[str]) -> None:
         if not path.startswith("/") or posixpath.normpath(path) != path or posixpath.dirname(path) == "/":
             raise RefusedError(
                 "file-invalid",
-                f"dockerd is told to read {path}, which is not the shortest absolute path of a file in a folder",
+                f"{path} is not the shortest absolute path of a file in a folder",
                 "write the path in full, without '//', '.' and '..'",
             )
 
@@ -88,10 +88,10 @@ def require_writable(file: FileState) -> None:
             raise RefusedError(
                 "file-symlinked",
                 f"{file.path} is a symbolic link to {file.link_target}",
-                "links are never written through: edit its target by hand, or replace the link by a file",
+                "edit the target of the link by hand, or replace the link by a file",
             )
         case FileKind.DIRECTORY | FileKind.OTHER:
-            raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
+            raise RefusedError("file-not-regular", f"{file.path} is not a regular file", "move it away")
         case FileKind.UNREADABLE | FileKind.TOO_LARGE:
             raise _build_unread_refusal(file)
         case FileKind.REGULAR | FileKind.ABSENT:
@@ -99,21 +99,21 @@ def require_writable(file: FileState) -> None:
 
 
 def read_content(file: FileState) -> bytes | None:
-    """Return what a reader of the path sees, None where nothing is there.
+    """Return the content that a reader of the path sees, None if there is no file.
 
-    Raises RefusedError where it cannot be known or is too large to be meant.
+    Raises RefusedError if it is not known, or too large.
     """
     if file.kind is FileKind.ABSENT:
         return None
     if file.kind in (FileKind.UNREADABLE, FileKind.TOO_LARGE):
         raise _build_unread_refusal(file)
     if file.content is None and file.kind is FileKind.SYMLINK:
-        message = f"{file.path} is a symbolic link to {file.link_target}, which leads to no readable file"
+        message = f"{file.path} is a symbolic link to {file.link_target}, whose target is not a readable file"
         raise RefusedError("file-symlinked", message, "replace the link by a file")
     if file.content is None:
-        raise RefusedError("file-not-regular", f"{file.path} is no regular file", "move it out of the way")
+        raise RefusedError("file-not-regular", f"{file.path} is not a regular file", "move it away")
     if len(file.content) > LARGEST_FILE:
-        message = f"{file.path} holds {len(file.content)} bytes, more than systemd or dockerd is meant to read"
+        message = f"{file.path} holds {len(file.content)} bytes, too many for a configuration file"
         raise RefusedError("file-too-large", message, _LOOK_AT_IT)
     return file.content
 

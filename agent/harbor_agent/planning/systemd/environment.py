@@ -42,7 +42,7 @@ def read_environment_files(
         }
         # rule SD-11, SD-12
         if not is_optional and (not contents or None in contents.values()):
-            message = f"the unit needs {pattern}, which is not there: docker would not start again"
+            message = f"the unit needs {pattern}, which does not exist: the service would not start again"
             raise RefusedError("environment-file-missing", message, f"create it, or write EnvironmentFile=-{pattern}")
         for path, content in contents.items():
             if content is None:

@@ -30,7 +30,7 @@ DIRECTORIES = (
     "/run/systemd/generator.late",
 )
 ADMINISTRATOR_DIRECTORY = "/etc/systemd/system"
-# What is there is made anew at each boot.
+# Files there are created again at each boot.
 VOLATILE = ("/run/", "/var/run/", "/dev/", "/tmp/")  # noqa: S108 - nothing is written there
 _NULL = "/dev/null"
 
@@ -53,7 +53,7 @@ class UnitFiles:
         return f"{ADMINISTRATOR_DIRECTORY}/{self.name}.d"
 
     def is_administrators(self, path: str) -> bool:
-        """Whether the file is this unit's alone, and neither a package's nor made anew at each boot."""
+        """Whether the file is this unit's alone, and neither a package's nor created again at each boot."""
         return path == f"{ADMINISTRATOR_DIRECTORY}/{self.name}" or path.startswith(f"{self.drop_in_directory}/")
 
 

@@ -46,7 +46,7 @@ def test_what_only_starts_dockerd_is_not_taken_for_it(command: str) -> None:
     decision = plan(running(node({FRAGMENT: PLAIN_UNIT + f"ExecStart=\nExecStart={command}\n"}), DEBIAN_ARGV))
     assert isinstance(decision, Refusal)
     assert decision.problem.code == "unit-invalid"
-    assert "not dockerd itself" in decision.problem.message
+    assert "instead of dockerd" in decision.problem.message
 
 
 def test_a_range_is_expected_as_dockerd_lists_it() -> None:

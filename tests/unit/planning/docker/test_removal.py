@@ -115,9 +115,7 @@ def test_what_stays_trusted_through_a_range_is_told_with_its_file_and_line(
 
 def test_what_dockerd_trusts_by_itself_is_not_to_be_looked_for() -> None:
     decision = plan(node({FRAGMENT: PLAIN_UNIT}), unwant("127.0.0.1:5000"))
-    assert [warning.hint for warning in decision.warnings] == [
-        "dockerd trusts it by itself, and nothing takes that back"
-    ]
+    assert [warning.hint for warning in decision.warnings] == ["dockerd always trusts it; this cannot be changed"]
 
 
 def test_ours_and_no_longer_asked_for_is_told_and_left() -> None:

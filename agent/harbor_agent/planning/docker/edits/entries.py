@@ -1,4 +1,4 @@
-"""The edits that put entries into a place: each returns the workspace after it."""
+"""The edits that add entries in a place: each returns the changed workspace."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _ADDED = "the entry is added to"
 
 
 def read_text(workspace: Workspace, path: str) -> str:
-    """Return the file's text, empty where it is absent. Raises RefusedError where it must not be written."""
+    """Return the file's text, empty if it is absent. Raises RefusedError if it must not be written."""
     file = workspace.file(path)
     require_writable(file)
     return decode(file.content or b"")
 
 
 def add_to_variable(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Workspace:
-    """Add the flags to the assignment itself, where it stands."""
+    """Add the flags to the assignment itself."""
     text = read_text(workspace, winner.path)
     value = winner.value if isinstance(winner, Variable) else winner.line.value
     try:
@@ -54,19 +54,19 @@ def add_variable_line(
     quote = next((line.quote for line in document.variables if line.quote), '"')
     require_writable(workspace.file(path))
     line = f"{name}={quote}{' '.join(build_flags(entries))}{quote}"
-    return workspace.write(path, document.append(line), f"{name} reaches dockerd and nothing sets it yet")
+    return workspace.write(path, document.append(line), f"{name} reaches dockerd and no file sets it yet")
 
 
 def add_drop_in(
     workspace: Workspace, path: str, name: str, entries: list[str], copied: Variable | None = None
 ) -> Workspace:
-    """Assign the variable in a drop-in; `copied` is the assignment that it takes over, word for word."""
+    """Assign the variable in a drop-in; `copied` is the assignment that it repeats word for word."""
     if copied is None:
         rendered = render_variable(name, entries, workspace.templates)
-        return _add_section(workspace, path, rendered, f"{name} reaches dockerd and nothing sets it yet")
+        return _add_section(workspace, path, rendered, f"{name} reaches dockerd and no file sets it yet")
     source = decode(workspace.file(copied.path).content or b"")
     word = source[copied.word[0] : copied.word[1]]
-    reason = f"it takes over {name} from {copied.path}, with the entry added"
+    reason = f"it repeats {name} from {copied.path}, with the entry added"
     workspace = _add_section(workspace, path, f"[Service]\nEnvironment={word}\n", reason)
     unit = parse_unit(workspace.file(path).content or b"")
     return add_to_variable(workspace, evaluate_service([(path, unit)]).environment[name], entries)
@@ -79,11 +79,11 @@ def add_exec_start(workspace: Workspace, effective: Effective, path: str, entrie
     raw = source[command.value.places[0][0] : command.value.places[-1][1]]
     extended = " ".join((raw, *build_flags(entries)))
     rendered = render_exec_start(extended, workspace.templates)
-    return _add_section(workspace, path, rendered, "ExecStart= is replaced by itself with the flag behind it")
+    return _add_section(workspace, path, rendered, "ExecStart= is repeated with the flag at its end")
 
 
 def add_to_command(workspace: Workspace, effective: Effective, entries: list[str]) -> Workspace:
-    """Add the flags to ExecStart= where it stands."""
+    """Add the flags to ExecStart= itself."""
     command = effective.command
     text = read_text(workspace, command.path)
     edits = add_arguments(text, command.value, build_flags(entries), _find_similar(command.value))
@@ -91,7 +91,7 @@ def add_to_command(workspace: Workspace, effective: Effective, entries: list[str
 
 
 def add_to_config(workspace: Workspace, effective: Effective, entries: list[str]) -> Workspace:
-    """Add the entries to dockerd's configuration file, which is made where it is absent or empty."""
+    """Add the entries to dockerd's configuration file, which is created if it is absent or empty."""
     path, document = effective.config_path, effective.config
     if effective.config_fault:
         raise refuse_file(path, effective.config_fault)
@@ -104,9 +104,9 @@ def add_to_config(workspace: Workspace, effective: Effective, entries: list[str]
 
 
 def write_config(workspace: Workspace, effective: Effective, text: str, reason: str) -> Workspace:
-    """Write the configuration file; a byte order mark stays only where this dockerd bears it."""
+    """Write the configuration file; a byte order mark stays only if this dockerd accepts it."""
     if effective.config is None:
-        raise RefusedError("file-invalid", f"{effective.config_path} cannot be edited", "mend the file by hand")
+        raise RefusedError("file-invalid", f"{effective.config_path} cannot be edited", "fix the file by hand")
     content = effective.config.encode(text, keep_mark=accepts_blank_config(workspace.state))
     return workspace.write(effective.config_path, decode(content), reason)
 

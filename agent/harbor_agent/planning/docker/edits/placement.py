@@ -1,4 +1,4 @@
-"""Where new entries go. What reaches dockerd decides, and every answer is proven by evaluating its outcome."""
+"""The place of new entries: what reaches dockerd decides, and every answer is checked by evaluating the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Placement:
 
 
 def add_entries(workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice) -> Placement:
-    """Put the entries where they take effect. Raises RefusedError where no allowed place does."""
+    """Add the entries in a place where they take effect. Raises RefusedError if no allowed place does."""
     state = workspace.state
     before, added = (
         summarize(state, effective),
@@ -61,7 +61,7 @@ def add_entries(workspace: Workspace, effective: Effective, entries: list[str], 
     raise RefusedError(
         "route-ineffective",
         f"the entry would not reach dockerd by this route{where}",
-        "use --route auto, or look at 'systemctl cat docker' for what comes later",
+        "use --route auto, or check 'systemctl cat docker' for later settings",
     )
 
 
@@ -95,7 +95,7 @@ def _list_auto_attempts(
     workspace: Workspace, effective: Effective, entries: list[str]
 ) -> Iterator[Callable[[], Placement | None]]:
     if effective.config and effective.config.member(INSECURE_REGISTRIES):
-        reason = f"{effective.config_path} holds {INSECURE_REGISTRIES} already, so the entry goes there"
+        reason = f"{effective.config_path} already has {INSECURE_REGISTRIES}, so the entry goes there"
         yield partial(_place_in_config, workspace, effective, entries, reason)
         return
     for name in list_preferred_variables(effective):
@@ -115,7 +115,7 @@ def _list_drop_in_attempts(
     if effective.config and effective.config.member(INSECURE_REGISTRIES):
         raise RefusedError(
             "route-fatal",
-            f"{effective.config_path} holds {INSECURE_REGISTRIES}; a flag beside it keeps dockerd from starting",
+            f"{effective.config_path} holds {INSECURE_REGISTRIES}; dockerd does not start with a flag beside it",
             "use --route auto, which edits that file, or remove the key first",
         )
     edits.read_text(workspace, _build_drop_in_path(effective, DROP_IN_NAME))
@@ -137,7 +137,7 @@ def _list_config_attempts(
         path = winner.path if winner else effective.command.path
         raise RefusedError(
             "route-fatal",
-            f"{path} sets --{INSECURE_REGISTRY}; the key beside it keeps dockerd from starting",
+            f"{path} sets --{INSECURE_REGISTRY}; dockerd does not start with the key beside it",
             "use --route auto, which adds to that flag",
         )
     if not knows_config_key(workspace.state):
@@ -171,7 +171,7 @@ def _list_command_attempts(
 ) -> Iterator[Callable[[], Placement | None]]:
     path = effective.command.path
     if effective.unit.is_administrators(path):
-        reason = f"ExecStart= in {path} holds --{INSECURE_REGISTRY}, so the entry goes there"
+        reason = f"ExecStart= in {path} has --{INSECURE_REGISTRY}, so the entry goes there"
         yield partial(_extend_exec_start, workspace, effective, entries, reason)
 
 
@@ -187,14 +187,14 @@ def _place_in_config(workspace: Workspace, effective: Effective, entries: list[s
 
 def _place_in_assignment(workspace: Workspace, winner: Variable | FileVariable, entries: list[str]) -> Placement:
     route = Route.DROP_IN if isinstance(winner, Variable) else Route.ENVIRONMENT_FILE
-    reason = f"${winner.name} reaches dockerd and {winner.path} assigns it last, so the entry goes there"
+    reason = f"${winner.name} reaches dockerd and {winner.path} sets it last, so the entry goes there"
     return Placement(workspace=edits.add_to_variable(workspace, winner, entries), route=route, reason=reason)
 
 
 def _place_in_new_line(
     workspace: Workspace, effective: Effective, path: str, name: str, entries: list[str]
 ) -> Placement:
-    reason = f"${name} reaches dockerd and nothing sets it, so it is set in {path} beside its kin"
+    reason = f"${name} reaches dockerd and no file sets it, so it is set in {path} beside similar ones"
     changed = edits.add_variable_line(workspace, effective, path, name, entries)
     return Placement(workspace=changed, route=Route.ENVIRONMENT_FILE, reason=reason)
 
@@ -207,9 +207,9 @@ def _place_in_drop_in(
         return None
     winner = effective.winners.get(name)
     copied = winner if isinstance(winner, Variable) else None
-    reason = f"${name} reaches dockerd and nothing sets it, so {path} does"
+    reason = f"${name} reaches dockerd and no file sets it, so {path} does"
     if copied:
-        reason = f"${name} reaches dockerd and {copied.path} is not ours to edit, so {path} takes it over"
+        reason = f"${name} reaches dockerd and {copied.path} belongs to a package, so {path} repeats it"
     changed = edits.add_drop_in(workspace, path, name, entries, copied)
     return Placement(workspace=changed, route=Route.DROP_IN, reason=reason)
 

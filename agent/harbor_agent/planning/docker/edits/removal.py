@@ -1,4 +1,4 @@
-"""Taking entries out again: the same edits backwards.
+"""The removal of entries: the same edits backwards.
 
 Of the states that the removal can lead to, the barest one is chosen from which adding the entries leads
 exactly here: so a line, a key or a file that came with the entry goes with it, and nothing else does.
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from harbor_agent.planning.docker.effective import Argument, Effective
     from harbor_agent.planning.files.workspace import Workspace
 
-_REASON = "the entry is taken out"
-# A file of which only this would be left held the assignment before, without a value.
+_REASON = "the entry is removed"
+# A file that would have nothing else left had the assignment before, without a value.
 _BARE_HEADER = re.compile(r"\s*(\[Service\])?\s*")
-# Each round empties one place; a unit with more of them is not meant by anybody.
+# Each round empties one place; no real unit has more of them.
 _MOST_PLACES = 20
 
 
 def remove_entries(workspace: Workspace, entries: list[str], *, keep_empty_list: bool) -> Workspace:
-    """Take the entries out of every place that is in force.
+    """Remove the entries from every place that is in effect.
 
     `keep_empty_list` leaves `[]` behind in the configuration file: deleting the key and reloading does not
-    revoke (moby#36632). Raises RefusedError for an entry that cannot be taken out by itself.
+    revoke (moby#36632). Raises RefusedError for an entry that cannot be removed separately.
     """
     for _ in range(_MOST_PLACES):
         effective = evaluate(workspace.state)
@@ -52,7 +52,7 @@ def remove_entries(workspace: Workspace, entries: list[str], *, keep_empty_list:
         if not listed:
             return workspace
         workspace = _remove_from_config(workspace, effective, listed, keep_empty_list=keep_empty_list)
-    raise RefusedError("removal-unclear", "the entry comes back from more places than can be told apart")
+    raise RefusedError("removal-unclear", "the entry is set in more places than can be distinguished")
 
 
 def _remove_from_flags(
@@ -64,13 +64,13 @@ def _remove_from_flags(
         if first.word is None or last.word is None or last.variable != variable:
             raise RefusedError(
                 "removal-unclear",
-                f"--insecure-registry={entry} cannot be taken out of ExecStart= in {effective.command.path} by itself",
-                "mend the unit by hand; 'systemctl cat docker' shows all of it",
+                f"--insecure-registry={entry} cannot be removed separately from ExecStart= in {effective.command.path}",
+                "fix the unit by hand; 'systemctl cat docker' shows all of it",
             )
     path, placed, line = _locate_variable(effective, variable)
     if path.startswith(VOLATILE):
-        message = f"{path} has --insecure-registry={here[0][0]}, and is made anew at each boot"
-        raise RefusedError("removal-unclear", message, "take it out where that file comes from")
+        message = f"{path} has --insecure-registry={here[0][0]}, and is created again at each boot"
+        raise RefusedError("removal-unclear", message, "remove it in the source of that file")
     text = edits.read_text(workspace, path)
     ranges = [(first.index, last.index) for _, first, last in here]
     plain = workspace.write(path, apply_edits(text, remove_arguments(text, placed, ranges)), _REASON)
@@ -123,7 +123,7 @@ def _remove_from_config(
 
 
 def _is_ours(workspace: Workspace, path: str) -> bool:
-    """Whether this tool made the file; a file system tree without a record is judged by the file alone."""
+    """Whether this tool created the file; in a file system tree without a record the file alone decides."""
     record = find_record(workspace.state)
     return path in record.created_files if record else workspace.state.offline
 

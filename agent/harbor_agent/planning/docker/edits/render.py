@@ -34,7 +34,7 @@ def render_variable(variable: str, entries: Sequence[str], templates: Templates)
 
 
 def render_exec_start(command: str, templates: Templates) -> str:
-    """Return a drop-in that replaces ExecStart= by `command`, raw text as it stands in a unit."""
+    """Return a drop-in that replaces ExecStart= by `command`, raw text as in a unit."""
     return render_text(templates[_DROP_IN], command=command)
 
 

@@ -1,6 +1,6 @@
-"""Mending what is broken in the very setting that is planned, before anything is added to it.
+"""The repair of the setting that is planned, before entries are added to it.
 
-What a mend would revive or delete needs the operator's word (`--repair`); the caller asks for it.
+A repair that activates or deletes settings requires `--repair`; the caller checks that.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ if TYPE_CHECKING:
 
 _JOINS = re.compile(r"\\[\r\n]+\Z")
 _BLANKS_BEHIND_BACKSLASH = re.compile(r"\\[ \t]+(?=[\r\n]|\Z)")
-# One mend may show the next fault.
+# One repair may uncover the next fault.
 _MOST_REPAIRS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """The workspace after mending.
+    """The workspace after the repair.
 
-    `entries` were taken out of one place and must be added to the other; `faults` says in words what was
-    wrong, empty where nothing was.
+    `entries` were removed from one place and must be added to the other; `faults` describes what was wrong.
     """
 
     workspace: Workspace
@@ -44,18 +43,18 @@ class Repair:
 
 
 def repair(workspace: Workspace) -> Repair:
-    """Mend the planned setting. Raises RefusedError where the way to mend it is not clear."""
+    """Repair the planned setting. Raises RefusedError if the repair is not clear."""
     effective = evaluate(workspace.state)
     kinds = {fault.kind for fault in find_start_faults(workspace.state, effective)}
     faults: list[str] = []
     entries: tuple[str, ...] = ()
     if FaultKind.OWN_TYPE in kinds:
         workspace = _repair_list(workspace, effective)
-        faults.append(f"{effective.config_path}: '{INSECURE_REGISTRIES}' is no list of strings")
+        faults.append(f"{effective.config_path}: '{INSECURE_REGISTRIES}' is not a list of strings")
     elif FaultKind.OWN_CONFLICT in kinds and effective.config and effective.flag_entries:
         entries = tuple(entry for entry in effective.config_entries if entry not in effective.flag_entries)
         text = remove_key(effective.config, INSECURE_REGISTRIES)
-        workspace = edits.write_config(workspace, effective, text, "the flag stays, the key beside it goes")
+        workspace = edits.write_config(workspace, effective, text, "the flag stays, the key beside it is removed")
         faults.append(f"{INSECURE_REGISTRIES} is set by a flag and in {effective.config_path}")
     for name in list_preferred_variables(evaluate(workspace.state))[:1]:
         workspace, found = _repair_variable(workspace, name)
@@ -89,11 +88,11 @@ def _repair_variable(workspace: Workspace, name: str) -> tuple[Workspace, list[s
         faults = faults or [f"{one.path} line {one.assignment.line}: {one.reason}, so systemd drops {name}"]
         workspace = _repair_line(workspace, one)
         effective = evaluate(workspace.state)
-    raise RefusedError("assignment-broken", faults[0], "mend the line by hand")
+    raise RefusedError("assignment-broken", faults[0], "fix the line by hand")
 
 
 def _repair_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
-    """Make a continuation of a backslash with blanks behind it, else close the quote at the end of the line."""
+    """Remove blanks after a backslash that should continue the line, or else close the quote at the end of the line."""
     text = edits.read_text(workspace, broken.path)
     start, end = broken.assignment.start, broken.assignment.end
     line = text[start:end]
@@ -103,9 +102,9 @@ def _repair_line(workspace: Workspace, broken: BrokenVariable) -> Workspace:
         quote = _find_open_quote(body)
         if not quote:
             message = f"{broken.path} line {broken.assignment.line}: {broken.reason}"
-            raise RefusedError("assignment-broken", message, "mend the line by hand")
+            raise RefusedError("assignment-broken", message, "fix the line by hand")
         repaired = body + quote + (find_line_end(line) if line.endswith(("\n", "\r")) else "")
-    reason = "the broken assignment is mended"
+    reason = "the broken assignment is repaired"
     return workspace.write(broken.path, apply_edits(text, [Edit(start=start, end=end, text=repaired)]), reason)
 
 
@@ -133,7 +132,7 @@ def _find_open_quote(body: str) -> str:
 
 
 def _expand_own_value(workspace: Workspace, effective: Effective, winner: FileVariable) -> tuple[Workspace, list[str]]:
-    """Replace `$NAME` in NAME's own value, which only a shell would expand, by the value that it meant."""
+    """Replace `$NAME` in NAME's own value, which only a shell would expand, by NAME's earlier value."""
     own = (f"${winner.name}", f"${{{winner.name}}}")
     words = [word for word in split_value(winner.line.value) if word.text in own]
     if not words:
@@ -150,5 +149,5 @@ def _expand_own_value(workspace: Workspace, effective: Effective, winner: FileVa
     for word in words:
         end = word.end if meant else word.end + len(text[word.end :]) - len(text[word.end :].lstrip(" \t"))
         changes.append(Edit(start=word.start, end=end, text=meant))
-    fault = f"{winner.path} line {winner.line.line}: {words[0].text} is not expanded, systemd is no shell"
+    fault = f"{winner.path} line {winner.line.line}: {words[0].text} is not expanded: systemd is not a shell"
     return workspace.write(winner.path, apply_edits(text, changes), "the value is written out"), [fault]
