@@ -229,7 +229,16 @@ class _Planner:
 
     def plan_with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
         action = choose_action(self.state, self.before, after, live_is_right=self.is_live_list_right())
+        if not self.state.offline:
+            self.notes.extend(self.warn_of_rollback())
         return self.build_plan(workspace, action, route, reason, after)
+
+    def warn_of_rollback(self) -> list[Problem]:
+        """Return the entries at fault that the change removes: with the present files, dockerd does not start again."""
+        faults = [fault.problem for fault in find_start_faults(self.state, self.before) if fault.subject]
+        hint = "restart docker at a quiet time after the change, to see that it starts"
+        suffix = "so if the change fails, rolling back does not start dockerd again"
+        return [Problem(code=one.code, message=f"{one.message}; {suffix}", hint=hint) for one in faults]
 
     def limit_disruption(
         self, workspace: Workspace, action: Action, after: Effective

@@ -56,6 +56,12 @@ def test_a_bad_entry_can_be_removed(contents: dict[str, str]) -> None:
     assert decision.activation.unexpected == ()
 
 
+def test_the_removal_says_that_a_rollback_would_not_start_dockerd() -> None:
+    decision = plan(running(node(IN_VARIABLE), DEBIAN_ARGV), unwant(BAD))
+    assert "entry-invalid" in codes(decision)
+    assert any("rolling back does not start dockerd again" in warning.message for warning in decision.warnings)
+
+
 def test_a_node_that_needs_no_change_is_warned_of_a_bad_entry() -> None:
     contents = {FRAGMENT: PLAIN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{HARBOR}", "{BAD}"]}}'}
     decision = plan(node(contents))
