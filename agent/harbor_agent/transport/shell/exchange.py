@@ -34,7 +34,7 @@ _AS_LOGIN_USER = '/bin/sh -c "$run"; exit $?'
 _AS_ROOT = 'if [ "$(id -u)" = 0 ]; then /bin/sh -c "$run"; else {become}; fi; exit $?'
 _LONGEST_QUOTE = 200
 _MOST_BYTES = 64 * 1024 * 1024
-_MOST_BYTES_BEFORE = 1024 * 1024
+_MOST_BYTES_BEFORE = 16 * 1024 * 1024
 OUTCOME_UNKNOWN_HINT = "the outcome is unknown; run the same command again to check the node"
 
 
