@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Answer:
     """A registry's answer of any status; at most 1 MiB of its body. `seconds` is how long it took.
 
-    `hidden` is mquestion in the reason.
+    `hidden` is masked in the reason.
     """
 
     status: int
