@@ -82,25 +82,9 @@ def test_line_of_bad_yaml_is_named(tmp_path: Path) -> None:
         open_cluster(str(tmp_path / "config"))
 
 
-def test_context_without_a_user(tmp_path: Path) -> None:
-    (tmp_path / "config").write_text(
-        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n"
-        "contexts: [{name: lab, context: {cluster: a}}]\ncurrent-context: lab\n"
-    )
-    with pytest.raises(AgentError, match="no user"):
-        open_cluster(str(tmp_path / "config"))
-
-
 def test_unknown_context_names_those_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"no context 'prod' \(available: lab\)"):
         open_cluster(kubeconfig(tmp_path, "https://127.0.0.1:1", token="canary"), "prod")
-
-
-def test_several_files_are_not_guessed_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = kubeconfig(tmp_path, "https://127.0.0.1:1")
-    (tmp_path / "second").write_text("")
-    monkeypatch.setenv("KUBECONFIG", f"{first}:{tmp_path / 'second'}")
-    assert code_of(None) == "kubeconfig-invalid"
 
 
 def test_certificate_data_that_is_none(tmp_path: Path) -> None:

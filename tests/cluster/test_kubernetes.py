@@ -12,8 +12,8 @@ import pytest
 
 from harbor_agent.engine.secrets.sync import apply_secret, plan_secret
 from harbor_agent.formats.pull_secret import build_payload
-from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.cluster import open_cluster
+from harbor_agent.kubernetes.kubeconfig.client import open_client
 from harbor_agent.kubernetes.service_accounts import attach, detach
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials

@@ -175,7 +175,7 @@ Namespaces = Annotated[
         "-n --namespace",
         "Namespace (KubeSphere: project) of the secret, '*' for all; repeatable.",
         metavar="NAME",
-        show_default="default",
+        show_default="that of the kubeconfig's context",
     ),
 ]
 ServiceAccounts = Annotated[

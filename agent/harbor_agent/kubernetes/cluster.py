@@ -12,8 +12,8 @@ from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
 
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.formats.object_names import check_names
-from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
+from harbor_agent.kubernetes.kubeconfig.client import open_client
 from harbor_agent.kubernetes.namespaces import list_namespaces
 from harbor_agent.kubernetes.secrets import list_labelled
 from harbor_agent.kubernetes.service_accounts import list_attached_accounts
@@ -31,6 +31,8 @@ _NOT_REACHED = frozenset(
     {
         "cluster-unreachable",
         "cluster-timeout",
+        "cluster-busy",
+        "cluster-certificate",
         "cluster-answer-invalid",
         "cluster-unauthorized",
         "kubeconfig-login-failed",
@@ -43,8 +45,8 @@ def open_cluster(kubeconfig: str | None = None, context: str | None = None, *, t
     """Return the cluster after one request that every user may make, so that a dead one is noticed at once.
 
     `timeout` is seconds for each step of a request. Raises UsageError `kubeconfig-missing` or `kubeconfig-invalid`,
-    AgentError `cluster-unreachable`, `cluster-timeout`, `cluster-unauthorized`, `cluster-answer-invalid`,
-    `kubeconfig-login-failed` or `kubeconfig-plugin-missing`.
+    AgentError `cluster-unreachable`, `cluster-certificate`, `cluster-timeout`, `cluster-busy`, `cluster-unauthorized`,
+    `cluster-answer-invalid`, `kubeconfig-login-failed` or `kubeconfig-plugin-missing`.
     """
     client = open_client(kubeconfig, context, timeout=timeout)
     review = SelfSubjectAccessReview(

@@ -6,32 +6,21 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx2
-import msgspec
 from lightkube import ApiError
-from lightkube.core.exceptions import ConfigError, LoadResourceError
 
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right
+from harbor_agent.kubernetes.unreachable import TROUBLE, describe_busy, describe_unreachable, is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = TypeVar("_T")
 
-# Besides HTTP errors: OSError for a missing exec plugin or token file; ValueError, KeyError and MsgspecError for an
-# answer that is not a Kubernetes object (lightkube decodes it unchecked).
-_TROUBLE = (
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-    ConfigError,
-    LoadResourceError,
-    OSError,
-    ValueError,
-    KeyError,
-    msgspec.MsgspecError,
-)
 _LONGEST_DETAIL = 500
+# Both in whole, so that a policy's sentence with "cannot create resource" in it is not taken for a missing right.
+_RBAC = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group')
+_WEBHOOK = re.compile(r'(?:admission webhook|failed calling webhook) "(?P<name>[^"]+)"')
 _ONE_OF = {"serviceaccounts": "service account", "pods/eviction": "pod"}
 # All verbs that harbor-agent uses on a resource, so that one grant suffices.
 _RIGHTS = {
@@ -76,8 +65,8 @@ def attempt(intent: Intent, call: Callable[[], _T]) -> _T | Problem:
         return call()
     except ApiError as error:
         return _describe_refusal(intent, error)
-    except _TROUBLE as error:
-        return _describe_unreachable(error)
+    except TROUBLE as error:
+        return describe_unreachable(error)
 
 
 def _describe_refusal(intent: Intent, error: ApiError) -> Problem:
@@ -101,7 +90,21 @@ def _describe_refusal(intent: Intent, error: ApiError) -> Problem:
                 "kubectl get -o yaml --show-managed-fields",
             )
         case code:
-            return Problem(code="cluster-rejected", message=f"the cluster refused to {intent} (HTTP {code}): {message}")
+            if is_busy(error.response):
+                return describe_busy(f"HTTP {code}: {message}")
+            return _describe_rejection(intent, f" (HTTP {code})", message)
+
+
+def _describe_rejection(intent: Intent, status: str, message: str) -> Problem:
+    """Quote the server; a webhook that refuses is somebody's policy, and they know why."""
+    webhook = _WEBHOOK.search(message)
+    hint = ""
+    if webhook:
+        hint = (
+            f"webhook {webhook['name']} refused it, no right is missing; find out who runs it: kubectl get "
+            f"validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml | grep {webhook['name']}"
+        )
+    return Problem(code="cluster-rejected", message=f"the cluster refused to {intent}{status}: {message}", hint=hint)
 
 
 def _describe_forbidden(intent: Intent, error: ApiError, message: str) -> Problem:
@@ -113,13 +116,15 @@ def _describe_forbidden(intent: Intent, error: ApiError, message: str) -> Proble
             message=f"namespace {intent.namespace} is being deleted and accepts no new objects",
             hint="wait until it is deleted and create it again, or leave it out",
         )
-    verb = re.search(r"cannot (\w+) resource", message)  # an apply that creates needs two
+    missing = None if _WEBHOOK.search(message) else _RBAC.search(message)
     is_cut = message.endswith("is forbidden: ")  # 1.20, if the second right, create, is missing
-    if verb is None and not is_cut:  # a quota, an admission webhook
-        return Problem(code="cluster-rejected", message=f"the cluster refused to {intent}: {message}")
-    intent = replace(intent, verb=verb[1]) if verb else intent
-    named = re.search(r'User "([^"]+)"', message)
-    user = named[1] if named else ""
+    if missing is None and not is_cut:  # a quota, an admission webhook
+        return _describe_rejection(intent, "", message)
+    if missing and missing["verb"] == "impersonate":  # the kubeconfig has `as`
+        intent = Intent(verb="impersonate", resource=missing["resource"])
+    elif missing:
+        intent = replace(intent, verb=missing["verb"])  # an apply that creates needs two
+    user = missing["user"] if missing else ""
     return Problem(
         code="cluster-forbidden",
         message=describe_missing_right(user, str(intent)),
@@ -152,48 +157,3 @@ def _describe_missing(intent: Intent, error: ApiError) -> Problem:
         message=f"the cluster has no {intent.thing}",
         hint="check that this is the right cluster, and run the command again",
     )
-
-
-def _describe_unreachable(error: Exception) -> Problem:
-    if isinstance(error, httpx2.TimeoutException):
-        return Problem(
-            code="cluster-timeout",
-            message="the cluster did not answer in time",
-            hint="check that its API server is reachable from here",
-        )
-    if isinstance(error, ConfigError):
-        return Problem(
-            code="kubeconfig-login-failed",
-            message=f"cannot log in with the kubeconfig: {str(error)[:_LONGEST_DETAIL]}",
-            hint="try `kubectl version` with the same kubeconfig",
-        )
-    if isinstance(error, FileNotFoundError):
-        return Problem(
-            code="kubeconfig-plugin-missing",
-            message=f"the kubeconfig's login plugin {error.filename} is not installed here",
-            hint="install it, or use a kubeconfig with a token or certificate",
-        )
-    if reason := _describe_token_fault(error):
-        return Problem(
-            code="kubeconfig-login-failed", message=reason, hint="try `kubectl version` with the same kubeconfig"
-        )
-    if isinstance(error, httpx2.HTTPError | OSError) and not isinstance(error, httpx2.HTTPStatusError):
-        return Problem(
-            code="cluster-unreachable",
-            message=f"cannot reach the cluster: {error}",
-            hint="check the server's address in the kubeconfig, and that it is reachable from here",
-        )
-    return Problem(
-        code="cluster-answer-invalid",
-        message="the answer is not that of a Kubernetes API",
-        hint="check the server's address in the kubeconfig, and proxies on the way",
-    )
-
-
-def _describe_token_fault(error: Exception) -> str:
-    """Return what is wrong with the login's token, "" if nothing is; h11's own message would quote it."""
-    if isinstance(error, httpx2.LocalProtocolError):
-        return "the kubeconfig's token contains a blank or a line break, which an HTTP header cannot contain"
-    if isinstance(error, KeyError) and error.args == ("token",):  # lightkube reads status.token
-        return "the kubeconfig's login plugin returned no token; client certificates from a plugin are not supported"
-    return ""

@@ -13,8 +13,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod, PodEviction
 
 from harbor_agent.errors import Problem
-from harbor_agent.kubernetes.client import build_transport
 from harbor_agent.kubernetes.errors import Intent, attempt
+from harbor_agent.kubernetes.kubeconfig.transport import build_transport
 
 if TYPE_CHECKING:
     from lightkube import Client

@@ -8,6 +8,7 @@ from lightkube.resources.core_v1 import Namespace
 
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.errors import Intent, attempt
+from harbor_agent.model.policy import CONTEXT_NAMESPACE
 from harbor_agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def list_namespaces(client: Client, selection: Namespaces) -> tuple[str, ...] | 
     leaves out those that are being deleted.
     """
     names = [name for name in selection.names if name != ALL_NAMESPACES]
+    names = [client.namespace if name == CONTEXT_NAMESPACE else name for name in names]
     if selection.needs_the_cluster:
         # lightkube writes a key without a value as it is, so a whole selector can be passed as a key
         labels: LabelSelector | None = None if ALL_NAMESPACES in selection.names else {selection.selector: None}

@@ -16,9 +16,9 @@ from lightkube.resources.core_v1 import Node
 from lightkube.types import PatchType
 
 from harbor_agent.errors import Problem
-from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.eviction import Evictions
+from harbor_agent.kubernetes.kubeconfig.client import open_client
 from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right
 
 if TYPE_CHECKING:

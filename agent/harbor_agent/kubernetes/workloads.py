@@ -15,8 +15,8 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
 from lightkube.resources.batch_v1 import CronJob
 
 from harbor_agent.errors import AgentError, Problem
-from harbor_agent.kubernetes.client import open_client
 from harbor_agent.kubernetes.errors import Intent, attempt
+from harbor_agent.kubernetes.kubeconfig.client import open_client
 from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right, read_user
 from harbor_agent.model.secret import ALL_NAMESPACES
 from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
@@ -40,6 +40,9 @@ class Credentials:
     notes: tuple[Problem, ...] = ()
 
 
+CONTEXT_NAMESPACE: Final = "(context)"  # that of the kubeconfig's context; no namespace can have this name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsSource:
     """The source of a login, exactly one; the engine reads it.
@@ -63,7 +66,7 @@ class SecretPolicy:
     """
 
     name: str = "harbor-pull"
-    namespaces: tuple[str, ...] = ("default",)
+    namespaces: tuple[str, ...] = (CONTEXT_NAMESPACE,)
     namespace_selector: str = ""
     exclude_namespaces: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from harbor_agent.model.policy import CONTEXT_NAMESPACE
 from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ ALL_NAMESPACES: Final = "*"
 class Namespaces:
     """The namespaces that a secret belongs in: those named, and those with labels that `selector` selects.
 
-    The name `*` means all. `selector` is a label selector as in kubectl; the names `excluded` are always left out.
+    The name `*` means all, CONTEXT_NAMESPACE that of the kubeconfig's context. `selector` is a label selector as in
+    kubectl; the names `excluded` are always left out.
     """
 
     names: tuple[str, ...] = ()
@@ -32,6 +34,11 @@ class Namespaces:
     def needs_the_cluster(self) -> bool:
         """Whether only the cluster knows which namespaces these are."""
         return ALL_NAMESPACES in self.names or bool(self.selector)
+
+    @property
+    def names_in_manifests(self) -> tuple[str | None, ...]:
+        """The names for manifests; None leaves the namespace to `kubectl apply`, which takes the context's."""
+        return tuple(None if name == CONTEXT_NAMESPACE else name for name in self.names)
 
     def __str__(self) -> str:
         """Return names and selector, such as "*, team=shop"."""

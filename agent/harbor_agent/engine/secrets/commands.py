@@ -67,7 +67,9 @@ def render_pull_secrets(resolved: Resolved) -> str:
                 "name them with -n",
             )
     return "".join(
-        render_manifest(secret.spec, namespace) for secret in secrets for namespace in secret.namespaces.names
+        render_manifest(secret.spec, namespace)
+        for secret in secrets
+        for namespace in secret.namespaces.names_in_manifests
     )
 
 

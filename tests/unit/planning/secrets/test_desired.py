@@ -7,7 +7,7 @@ import pytest
 from harbor_agent.engine.request.request import RegistryFlags
 from harbor_agent.engine.request.resolve import build_policy
 from harbor_agent.errors import UsageError
-from harbor_agent.model.policy import Credentials
+from harbor_agent.model.policy import CONTEXT_NAMESPACE, Credentials
 from harbor_agent.model.secret import Namespaces
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.planning.config.reader import Source
@@ -32,7 +32,7 @@ def wanted(*secrets: dict[str, object], **flags: object) -> list[Namespaces]:
 @pytest.mark.parametrize(
     ("secret", "namespaces"),
     [
-        ({}, Namespaces(names=("default",))),
+        ({}, Namespaces(names=(CONTEXT_NAMESPACE,))),
         ({"namespaces": ["a", "b"]}, Namespaces(names=("a", "b"))),
         ({"namespace_selector": "team=shop"}, Namespaces(selector="team=shop")),
         ({"namespaces": ["a"], "namespace_selector": "x"}, Namespaces(names=("a",), selector="x")),

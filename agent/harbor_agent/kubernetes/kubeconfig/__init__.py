@@ -1,0 +1,1 @@
+"""Kubeconfigs as kubectl takes them: found, merged, checked key by key, and made into connections."""

@@ -1,0 +1,122 @@
+"""A client from a kubeconfig, or from inside a pod. Errors never quote its content."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import httpx2
+import msgspec
+from lightkube import Client, KubeConfig
+from lightkube.config.kubeconfig import SingleConfig
+from lightkube.config.models import Cluster, Context, User
+from lightkube.core.exceptions import ConfigError
+
+from harbor_agent.errors import AgentError
+from harbor_agent.kubernetes.kubeconfig.files import build_invalid_error, find_files, read_files
+from harbor_agent.kubernetes.kubeconfig.keys import check_keys, read_options
+from harbor_agent.kubernetes.kubeconfig.plugin import read_plugin
+from harbor_agent.kubernetes.kubeconfig.transport import ConnectionConfig, build_transport
+
+if TYPE_CHECKING:
+    from harbor_agent.kubernetes.kubeconfig.files import Entry, MergedKubeconfig
+
+_POD: Final = "the pod's service account"
+_DATA: Final = ("certificate-authority", "client-certificate", "client-key")
+
+
+def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) -> Client:
+    """Return a client for `kubeconfig`, else $KUBECONFIG, else ~/.kube/config, else the pod that this runs in.
+
+    That is kubectl's order. Sends no request yet. Raises UsageError `kubeconfig-missing` or `kubeconfig-invalid`.
+    """
+    paths = find_files(kubeconfig)
+    source = f"kubeconfig {os.pathsep.join(str(path) for path in paths)}" if paths else _POD
+    try:
+        chosen = _choose(read_files(paths), context) if paths else _read_pod()
+        return Client(
+            config=chosen,
+            timeout=httpx2.Timeout(timeout),
+            field_manager="harbor-agent",
+            transport=build_transport(chosen),
+        )
+    except AgentError:
+        raise
+    except httpx2.InvalidURL:
+        raise build_invalid_error(source, "the cluster's server is not a URL") from None
+    except (ConfigError, OSError, ssl.SSLError) as error:
+        raise build_invalid_error(source, str(error)) from None
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise build_invalid_error(source, _describe_shape_error(error)) from None
+
+
+def _read_pod() -> ConnectionConfig:
+    config = KubeConfig.from_service_account().get()
+    if config is None:
+        raise build_invalid_error(_POD, "it cannot be used")
+    chosen = ConnectionConfig(*config)
+    chosen.source = _POD
+    return chosen
+
+
+def _choose(merged: MergedKubeconfig, context: str | None) -> ConnectionConfig:
+    """Return the connection of a context, with every key of it obeyed or refused."""
+    source = merged.source
+    name, wanted = merged.choose_context(context)
+    check_keys(source, "context", name, wanted)
+    chosen = msgspec.convert(wanted, Context)
+    if chosen.cluster not in merged.clusters:
+        raise build_invalid_error(
+            source, f"context '{name}' refers to cluster '{chosen.cluster}', which it does not define"
+        )
+    if chosen.user and chosen.user not in merged.users:
+        raise build_invalid_error(source, f"context '{name}' refers to user '{chosen.user}', which it does not define")
+    cluster, user = merged.clusters[chosen.cluster], merged.users.get(chosen.user or "", {})
+    check_keys(source, "cluster", chosen.cluster, cluster)
+    check_keys(source, "user", chosen.user or "", user)
+    if cluster.get("insecure-skip-tls-verify") and (
+        cluster.get("certificate-authority") or cluster.get("certificate-authority-data")
+    ):
+        reason = (
+            f"cluster '{chosen.cluster}' has a certificate authority and insecure-skip-tls-verify; kubectl allows one"
+        )
+        raise build_invalid_error(source, reason)
+    config = ConnectionConfig(
+        *SingleConfig(
+            context_name=name,
+            context=chosen,
+            cluster=msgspec.convert(_prefer_data(cluster), Cluster),
+            user=_strip_token(msgspec.convert(_prefer_data(_drop_plugin(user)), User)),
+            fname=Path.cwd() / "kubeconfig",  # the paths are absolute already
+        )
+    )
+    config.source = source
+    config.options = read_options(source, cluster, user)
+    plugin = user.get("exec")
+    if isinstance(plugin, dict):
+        config.plugin = read_plugin(source, chosen.user or "", plugin, cluster)
+    return config
+
+
+def _prefer_data(content: Entry) -> Entry:
+    """Return the entry without a file whose content is given too: the content counts."""
+    return {key: value for key, value in content.items() if key not in _DATA or not content.get(f"{key}-data")}
+
+
+def _drop_plugin(user: Entry) -> Entry:
+    return {key: value for key, value in user.items() if key != "exec"}
+
+
+def _strip_token(user: User) -> User:
+    """Remove blanks and line breaks after a token, as Go does: an HTTP header cannot contain them."""
+    return msgspec.structs.replace(user, token=user.token.rstrip()) if user.token else user
+
+
+def _describe_shape_error(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"'{error.args[0]}' is missing"
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)  # names types and the path, never values
+    return "its structure is not that of a kubeconfig"
