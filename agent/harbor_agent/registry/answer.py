@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,12 @@ class Answer:
     def reason(self) -> str:
         """The reason in the body, "" if it has none."""
         return find_reason(self.body, self.hidden)
+
+    def read_member(self, name: str) -> str:
+        """Return a string member of a JSON object, "" if it is missing."""
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return ""
+        value = document.get(name) if isinstance(document, dict) else None
+        return value if isinstance(value, str) else ""

@@ -6,7 +6,6 @@ The steps are those of a docker client (distribution's token specification), wit
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -16,6 +15,7 @@ from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.registry.answer import Answer
 from harbor_agent.registry.challenge import parse_challenges
 from harbor_agent.registry.http import HttpClient
+from harbor_agent.registry.image import MANIFEST_TYPES, build_image_url, format_image
 from harbor_agent.registry.login_problems import (
     describe_denied_pull,
     describe_login_not_requested,
@@ -37,12 +37,6 @@ if TYPE_CHECKING:
     from harbor_agent.registry.challenge import Challenge
     from harbor_agent.registry.http import Limits
 
-_MANIFEST_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json, "
-    "application/vnd.docker.distribution.manifest.list.v2+json, "
-    "application/vnd.oci.image.manifest.v1+json, "
-    "application/vnd.oci.image.index.v1+json"
-)
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
 # An answer to HEAD that GET would repeat; any other is asked for again by GET, because HEAD has no body with a reason.
 _FINAL_FOR_HEAD = frozenset({200, 301, 302, 303, 307, 308, 404, 429})
@@ -104,7 +98,10 @@ class LoginCheck:
         if not repository:
             self._note("registry-open", f"{address} requires no login: it accepts any user name and password")
             return None
-        image, answer = self._format_image(repository, reference), self._request_image(None, repository, reference)
+        image, answer = (
+            format_image(self._address, repository, reference),
+            self._request_image(None, repository, reference),
+        )
         if isinstance(answer, Problem):
             return answer
         if answer.status == _OK:
@@ -178,7 +175,7 @@ class LoginCheck:
             return answer
         if answer.status != _OK:
             return self._describe_login(answer, challenge.realm)
-        token = _read_member(answer, "token") or _read_member(answer, "access_token")
+        token = answer.read_member("token") or answer.read_member("access_token")
         if not token:
             return Problem(
                 code="registry-token-missing",
@@ -203,31 +200,28 @@ class LoginCheck:
         answer = self._request_image(authorization, repository, reference)
         return answer if isinstance(answer, Problem) else self._describe_pull(answer, repository, reference)
 
-    def _format_image(self, repository: str, reference: str | None) -> str:
-        return f"{self._address}/{repository}" + (f":{reference}" if reference and ":" not in reference else "")
-
     def _request_image(
         self, authorization: Sensitive | None, repository: str, reference: str | None
     ) -> Answer | Problem:
         """Ask for the manifest, or without a reference for the tags."""
-        image, login = self._format_image(repository, reference), ", and the login is valid" if self.is_proven else ""
-        url = self._build_image_url(repository, reference)
+        image, login = (
+            format_image(self._address, repository, reference),
+            ", and the login is valid" if self.is_proven else "",
+        )
+        url = build_image_url(self._address, repository, reference)
         if not reference:
             return self._request("GET", url, authorization, accept="application/json", name=f"the tags of {image}")
         name = f"the manifest of {image}"
-        answer = self._request("HEAD", url, authorization, accept=_MANIFEST_TYPES, name=name)
+        answer = self._request("HEAD", url, authorization, accept=MANIFEST_TYPES, name=name)
         if isinstance(answer, Answer) and answer.status not in _FINAL_FOR_HEAD:
-            answer = self._request("GET", url, authorization, accept=_MANIFEST_TYPES, name=name)
+            answer = self._request("GET", url, authorization, accept=MANIFEST_TYPES, name=name)
         if isinstance(answer, Problem) and answer.code == "registry-slow":
             return Problem(code=answer.code, message=f"{answer.message}{login}", hint=answer.hint)
         return answer
 
-    def _build_image_url(self, repository: str, reference: str | None) -> str:
-        return f"{self._address.url}/v2/{repository}/" + (f"manifests/{reference}" if reference else "tags/list")
-
     def _describe_pull(self, answer: Answer, repository: str, reference: str | None) -> Problem | None:
         """Return the problem of an answer to a pull, None if it is allowed."""
-        image = self._format_image(repository, reference)
+        image = format_image(self._address, repository, reference)
         if answer.status == _OK:
             return None
         if answer.status == _NOT_FOUND:
@@ -237,7 +231,9 @@ class LoginCheck:
         if answer.status in {_UNAUTHORIZED, _FORBIDDEN} and not is_web_page(answer.body) and not is_read_only(answer):
             return describe_denied_pull(image, self._username, answer)
         login = "; the login is valid" if self.is_proven else ""
-        return describe_unexpected(answer, self._build_image_url(repository, reference), is_known=True, login=login)
+        return describe_unexpected(
+            answer, build_image_url(self._address, repository, reference), is_known=True, login=login
+        )
 
     def _check_health(self) -> None:
         """Note what Harbor reports about itself; it answers 200 even if it is unhealthy."""
@@ -262,13 +258,3 @@ class LoginCheck:
 
     def _note(self, code: str, message: str, hint: str = "") -> None:
         self._notes.append(Problem(code=code, message=message, hint=hint))
-
-
-def _read_member(answer: Answer, name: str) -> str:
-    """Return a string member of a JSON object, "" if it is missing."""
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return ""
-    value = document.get(name) if isinstance(document, dict) else None
-    return value if isinstance(value, str) else ""
