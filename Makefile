@@ -3,6 +3,7 @@
 # make demo          the tool at work on freshly booted nodes (as root), else on sample file system trees
 # make lab-packages  Debian packages for booted nodes (as root); make test never installs any
 # make bench         the benchmarks
+# make power-cuts    50 power cuts during restarts on booted nodes (as root); CUTS=12 for fewer
 # make soak          200 random kills on booted nodes (as root); the printed seed makes them again: make soak SEED=7
 # make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
 # make clean         remove the virtual environment and caches
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test field demo bench soak lab-packages bundle clean
+.PHONY: test field demo bench power-cuts soak lab-packages bundle clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -34,6 +35,9 @@ demo:
 
 bench: $(INSTALLED)
 	for benchmark in $(basename $(notdir $(wildcard benchmarks/*.py))); do $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
+
+power-cuts: $(INSTALLED)
+	$(BIN)/python -m tests.faults.power_cuts $(or $(CUTS),50) $(SEED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.faults.soak $(or $(KILLS),200) $(SEED)

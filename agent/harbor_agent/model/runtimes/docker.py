@@ -31,7 +31,8 @@ class DockerState:
     `live` is what the daemon answered, if it did, and `containers` what it listed (None: it did not). `version` is the
     server's; if the daemon is down, the client's or that of `dockerd --version`; "" if unknown. `swarm` is the state of
     its membership, such as "inactive", or "". `changed_files` are the files that changed after the process started, by
-    their ctime (None: not known).
+    their ctime (None: not known). `socket_owner` is the process that answers on the socket if it is not the unit's:
+    its PID, its program, and its own unit, if it has one.
     """
 
     unit: UnitState
@@ -43,3 +44,4 @@ class DockerState:
     swarm: str = ""
     containers: tuple[RunningContainer, ...] | None = ()
     changed_files: tuple[str, ...] | None = None
+    socket_owner: tuple[str, ...] = ()

@@ -48,6 +48,14 @@ read_journal() {
     [ "$dot" = . ] || continue
     step=$word step_code=$code step_detail=$detail
   done <"${1:-$T}/journal"
+  # The power went before the last line: what is disarmed is committed.
+  if [ "$step" = committing ] && ! is_armed_for "${1:-$T}"; then step=committed; fi
+}
+
+# Whether recovery at boot is armed for the transaction in this directory.
+is_armed_for() {
+  set -- "${1%/}"
+  grep -qs " recover ${1##*/}\$" /etc/systemd/system/harbor-agent-recovery.service
 }
 
 # has_step STEP [DIRECTORY]

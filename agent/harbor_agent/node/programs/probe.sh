@@ -235,7 +235,7 @@ list_unrestored() {
 is_finished() {
   case $(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$state/transactions/$1/journal" | tail -n 1) in
     rolled_back | refused) return 0 ;;
-    committed) ! grep -q " recover $1\$" /etc/systemd/system/harbor-agent-recovery.service; return ;;
+    committed | committing) ! grep -q " recover $1\$" /etc/systemd/system/harbor-agent-recovery.service; return ;;
   esac
   return 1
 }

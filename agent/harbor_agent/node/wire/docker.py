@@ -75,6 +75,7 @@ def _build_state(unit: str, blocks: Mapping[str, bytes]) -> DockerState:
         live_restore=live_restore,
         swarm=swarm,
         containers=tuple(_decode_containers(blocks)) if "containers" in blocks else None,
+        socket_owner=tuple(_text(blocks, "socket-owner").split()),
     )
 
 

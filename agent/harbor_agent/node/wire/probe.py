@@ -45,7 +45,7 @@ def build_probe_program(entries: Sequence[str]) -> Program:
     It also runs without root; `NodeState.unreadable` then says what it could not read.
     """
     shared = [read_node_program(name) for name in ("reachability.sh", "kubelet.sh")]
-    parts = [read_node_program(runtime.probe) for runtime in RUNTIMES.values()]
+    parts = [read_node_program(part) for runtime in RUNTIMES.values() for part in runtime.probe]
     names = f"RUNTIMES='{' '.join(RUNTIMES)}'\n"
     program = compose([*shared, *parts, names, read_node_program("probe.sh")], {})
     return Program(stdin=program, arguments=tuple(entries), privileged=True)

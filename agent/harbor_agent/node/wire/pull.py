@@ -33,9 +33,8 @@ def build_pull_program(
         raise ValueError(f"{image!r} is not an image name")
     payload = {} if credentials is None else {"PAYLOAD_CONFIG": _encode_login(credentials, registry_key)}
     arguments = (image, str(max(1, math.ceil(timeout))))
-    return Program(
-        stdin=compose([read_node_program(RUNTIMES[runtime].pull)], payload), arguments=arguments, privileged=True
-    )
+    parts = [read_node_program(part) for part in RUNTIMES[runtime].pull]
+    return Program(stdin=compose(parts, payload), arguments=arguments, privileged=True)
 
 
 def decode_pull(stdout: bytes) -> PullReport:

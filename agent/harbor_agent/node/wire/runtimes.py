@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class RuntimeParts:
     """One runtime's texts in node/programs, and the decoder of what its probe printed.
 
-    `transaction` are the functions that transaction.sh calls, `pull` is a program of its own. `decode` takes the name
-    of the unit, the blocks by name and the ctime of each file, and also returns what could not be read. Raises
-    WireError.
+    `transaction` are the functions that transaction.sh calls, the last part of `pull` is a program of its own. `decode`
+    takes the name of the unit, the blocks by name and the ctime of each file, and also returns what could not be read.
+    Raises WireError.
     """
 
-    probe: str
+    probe: tuple[str, ...]
     transaction: tuple[str, ...]
-    pull: str
+    pull: tuple[str, ...]
     decode: Callable[[str, Mapping[str, bytes], Mapping[str, int]], tuple[DockerState, tuple[Problem, ...]]]
 
 
@@ -33,15 +33,16 @@ class RuntimeParts:
 UNNAMED = "docker"
 RUNTIMES: Mapping[str, RuntimeParts] = {
     "docker": RuntimeParts(
-        probe="docker/probe.sh",
+        probe=("docker/client.sh", "docker/socket.sh", "docker/probe.sh"),
         transaction=(
+            "docker/client.sh",
             "docker/daemon.sh",
             "docker/validation.sh",
             "docker/containers.sh",
             "docker/live_restore.sh",
             "docker/revoke.sh",
         ),
-        pull="docker/pull.sh",
+        pull=("docker/client.sh", "docker/pull.sh"),
         decode=decode_docker,
     ),
 }

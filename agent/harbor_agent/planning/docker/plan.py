@@ -29,6 +29,7 @@ from harbor_agent.planning.docker.matching import find_cover, normalize_entry, n
 from harbor_agent.planning.docker.proxy import read_proxies
 from harbor_agent.planning.docker.startup import FaultKind, find_start_faults
 from harbor_agent.planning.docker.state import describe_others, find_docker, find_record, read_version
+from harbor_agent.planning.docker.unit import require_own_socket
 from harbor_agent.planning.docker.warnings import find_warnings
 from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
@@ -85,6 +86,8 @@ def _require_docker(state: NodeState) -> None:
     if docker is None and not state.offline:
         message = f"there is no docker on the node{describe_others(state)}"
         raise RefusedError("docker-absent", message, "remove it from the inventory")
+    if docker:
+        require_own_socket(docker)
     unit = docker.unit if docker else None
     if unit and "masked" in (unit.load_state, unit.unit_file_state.removesuffix("-runtime")):
         message = f"{unit.name} is masked: this node does not run docker"

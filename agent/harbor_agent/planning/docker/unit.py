@@ -10,12 +10,13 @@ from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import DIRECTORIES, find_unit_files, is_unit_masked
 
 if TYPE_CHECKING:
+    from harbor_agent.model.runtimes.docker import DockerState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.systemd.unit_files import UnitFiles
 
 USUAL_NAME = "docker.service"
 # As probe.sh searches for it: dockerd itself or through a launcher, but not cri-dockerd.
-_STARTS_DOCKERD = re.compile(rb"^ExecStart=(?:.*[/ .])?dockerd(?:[ \r\n]|\Z)", re.MULTILINE)
+_STARTS_DOCKERD = re.compile(rb"""^ExecStart=(?:.*[/ ."'])?dockerd["']?(?:[ \r\n]|\Z)""", re.MULTILINE)
 
 
 def find_unit(state: NodeState) -> UnitFiles:
@@ -37,6 +38,20 @@ def find_unit(state: NodeState) -> UnitFiles:
             f"configure the runtime that kubelet uses, or 'systemctl unmask {name}'",
         )
     return unit
+
+
+def require_own_socket(docker: DockerState) -> None:
+    """Raise RefusedError if another process than the unit's answers on Docker's socket."""
+    if not docker.socket_owner:
+        return
+    pid, program, *unit = (*docker.socket_owner, "an unknown program")[: max(2, len(docker.socket_owner))]
+    answering = f"process {pid}, {program}{f' of {unit[0]}' if unit else ''}"
+    own = "runs another process" if docker.argv else "does not run"
+    raise RefusedError(
+        "docker-socket-foreign",
+        f"{answering} answers on /var/run/docker.sock, but {docker.unit.name} {own}",
+        "keep one Docker on the node: stop and disable the one that no container needs, then plan again",
+    )
 
 
 def starts_dockerd(unit: bytes) -> bool:

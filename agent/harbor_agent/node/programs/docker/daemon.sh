@@ -7,6 +7,7 @@ list_boot_units() {
 }
 
 run_docker_client() {
+  find_docker_client
   DOCKER_HOST=unix:///var/run/docker.sock timeout "$@" 2>/dev/null
 }
 

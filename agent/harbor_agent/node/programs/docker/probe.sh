@@ -12,7 +12,9 @@ find_docker() {
       ;;
   esac
   main_pid=$(print_property MainPID)
-  [ "${main_pid:-0}" != 0 ] || main_pid=$(find_pid_without_unit)
+  follow_socket
+  [ "${main_pid:-0}" != 0 ] || [ -n "$foreign" ] || main_pid=$(find_pid_without_unit)
+  find_docker_client
   docker_pid=$main_pid
   dockerd=$(readlink "/proc/$main_pid/exe" 2>/dev/null) || dockerd=
   [ -n "$dockerd" ] || dockerd=$(command -v dockerd || command -v dockerd-current)
@@ -23,8 +25,8 @@ find_docker() {
 
 # A dockerd under another name, such as snap.docker.dockerd.service, but not cri-dockerd.
 find_other_unit() {
-  grep -lsE '^ExecStart=(.*[/ .])?dockerd( |$)' /etc/systemd/system/*.service /run/systemd/system/*.service \
-    /usr/lib/systemd/system/*.service /lib/systemd/system/*.service | sed -n '1s,.*/,,p'
+  grep -lsE '^ExecStart=(.*[/ ."'"'"'])?dockerd["'"'"']?( |$)' /etc/systemd/system/*.service \
+    /run/systemd/system/*.service /usr/local/lib/systemd/system/*.service /usr/lib/systemd/system/*.service /lib/systemd/system/*.service | sed -n '1s,.*/,,p'
 }
 
 find_pid_without_unit() {
@@ -34,6 +36,7 @@ find_pid_without_unit() {
 
 report_docker() {
   report_unit docker
+  [ -z "$foreign" ] || printf '%s\n' "$foreign" | print_block 'docker socket-owner'
   add_unit_files
   add_path "/etc/systemd/system/$unit.d/docker-options.conf"
   for path in /etc/docker /etc/docker/daemon.json /etc/default/docker /etc/sysconfig/docker; do add_path "$path"; done

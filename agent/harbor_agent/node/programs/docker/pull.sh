@@ -49,6 +49,7 @@ print_image_id() {
 
 # pull IMAGE SECONDS
 pull() {
+  find_docker_client
   if [ -n "${PAYLOAD_CONFIG:-}" ]; then
     make_login || { report "$1" failed 'the node has no directory in memory for the login' && return 0; }
     printf '%s' "$PAYLOAD_CONFIG" | base64 -d >"$login/config.json"

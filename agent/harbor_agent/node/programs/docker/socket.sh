@@ -1,0 +1,61 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The process that answers on Docker's socket, because a node may have several dockerd. Functions only; part of the
+# program that probe.sh ends.
+
+# If another service's main process answers and the found unit does not run, that service is the one to change. Sets
+# foreign to "PID PROGRAM UNIT" for any other process that answers.
+follow_socket() {
+  foreign=''
+  find_socket_owner
+  [ -n "$owner_pid" ] && [ "$owner_pid" != "$main_pid" ] || return 0
+  owner_unit=$(print_unit_of "$owner_pid")
+  if [ "$owner_unit" = "$unit" ]; then return 0; fi
+  if [ "${main_pid:-0}" = 0 ] && [ -n "$owner_unit" ] &&
+    [ "$(systemctl show "$owner_unit" -p MainPID 2>/dev/null)" = "MainPID=$owner_pid" ]; then
+    unit=$owner_unit
+    show_unit
+    main_pid=$owner_pid
+    return 0
+  fi
+  foreign="$owner_pid $(readlink "/proc/$owner_pid/exe") $owner_unit"
+}
+
+# Sets owner_pid; empty if it is not known, or if no dockerd listens.
+find_socket_owner() {
+  owner_pid=''
+  inode=$(list_listening_inodes)
+  case $inode in
+    *"$newline"*) inode=$(choose_inode) ;;
+  esac
+  [ -n "$inode" ] || return 0
+  if is_open "$main_pid"; then
+    owner_pid=$main_pid
+    return 0
+  fi
+  for process in $(find_processes 'dockerd.*|docker-current|docker-latest|docker-ce'); do
+    if is_open "$process"; then owner_pid=$process; fi
+  done
+}
+
+# Whether the process has the socket open.
+is_open() {
+  # shellcheck disable=SC2010 # the targets of the links matter
+  [ "${1:-0}" != 0 ] && ls -l "/proc/$1/fd" 2>/dev/null | grep -qF "socket:[$inode]"
+}
+
+# A line of /proc/net/unix: number, references, protocol, flags (00010000: listens), type, state, inode, path.
+list_listening_inodes() {
+  sed -n 's|^[^ ]* [^ ]* [^ ]* 00010000 [^ ]* [^ ]* *\([0-9]*\) \(/var\)\{0,1\}/run/docker\.sock$|\1|p' /proc/net/unix
+}
+
+# A daemon that starts later replaces the file of the socket, and the earlier one listens where no client connects.
+choose_inode() {
+  file=$(stat -L -c %i /var/run/docker.sock) || return 0
+  ss -xlHe 2>/dev/null | sed -n "s,^.*/run/docker\.sock \([0-9]*\) .* ino:$file .*,\1,p" | sed -n 1p
+}
+
+# The service that a process runs in.
+print_unit_of() {
+  sed -n -e 's,^0:.*/\([^/]*\.service\).*,\1,p' -e 's,^[0-9]*:name=systemd:.*/\([^/]*\.service\).*,\1,p' \
+    "/proc/$1/cgroup" 2>/dev/null | sed -n 1p
+}
