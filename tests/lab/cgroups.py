@@ -43,9 +43,12 @@ def remove(name: str) -> None:
         for group in groups:
             inner = [path for path in group.rglob("*") if path.is_dir()]
             for path in (*sorted(inner, key=lambda path: len(path.parts), reverse=True), group):
-                # runc freezes what it starts; a process that is frozen when the power goes cannot be killed.
-                if (path / "freezer.state").exists():
-                    (path / "freezer.state").write_text("THAWED")
+                try:
+                    # runc freezes what it starts; a process that is frozen when the power goes cannot be killed.
+                    if (path / "freezer.state").exists():
+                        (path / "freezer.state").write_text("THAWED")
+                except OSError:  # its group is gone meanwhile
+                    continue
                 try:
                     path.rmdir()
                 except OSError:  # busy until the kernel has reaped the last process

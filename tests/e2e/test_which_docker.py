@@ -1,0 +1,99 @@
+"""Several dockerd on a node: the one that answers on the socket is planned; its client need not be in PATH."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lab.nodes import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("nodes")
+
+_ENTRY = "10.99.0.1:5999"
+_SNAP_UNIT = "[Service]\nExecStart=/usr/bin/snap run docker.dockerd\n"
+_SNAP = """\
+#!/bin/sh
+mkdir -p /run/snap.docker /var/snap/docker/common
+exec /snap/docker/2893/bin/dockerd --exec-root=/run/snap.docker --data-root=/var/snap/docker/common \\
+  --pidfile=/run/snap.docker/docker.pid --config-file=/var/snap/docker/2893/config/daemon.json
+"""
+_ARCHIVE_UNIT = """\
+[Service]
+Environment="PATH=/opt/kube/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ExecStart="/opt/kube/bin/dockerd"
+ExecReload=/bin/kill -s HUP $MAINPID
+Delegate=yes
+KillMode=process
+"""
+_MOVE = """\
+systemctl disable --now docker docker.socket containerd; mkdir -p /opt/kube/bin
+for name in dockerd docker docker-init docker-proxy containerd containerd-shim-runc-v2 ctr runc; do
+  for folder in /usr/bin /usr/sbin; do [ ! -e $folder/$name ] || mv $folder/$name /opt/kube/bin/; done
+done
+systemctl daemon-reload; systemctl start docker
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(shapes=("docker.io",) * 4, suites=("bookworm", "trixie")) as lab:
+        yield lab
+
+
+def _run(lab: Lab, node: LabNode, command: str, *further: str) -> dict[str, Any]:
+    program = str(Path(sys.executable).with_name("harbor-agent"))
+    inventory = str(lab.write_inventory(f"only-{node.name}.ini", nodes=[node]))
+    done = lab.run([program, command, "-i", inventory, "--registry", _ENTRY, "-o", "json", *further], timeout=120)
+    (found,) = json.loads(done.stdout)["nodes"]
+    return dict(found)
+
+
+def _write(node: LabNode, path: str, text: str, mode: int = 0o644) -> None:
+    file = node.root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(mode)
+
+
+@pytest.mark.field("03")
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_docker_that_answers_is_planned(lab: Lab, number: int) -> None:
+    node = lab.nodes[number]
+    _write(node, "etc/systemd/system/snap.docker.dockerd.service", _SNAP_UNIT)
+    _write(node, "usr/bin/snap", _SNAP, 0o755)
+    _write(node, "var/snap/docker/2893/config/daemon.json", "{}\n")
+    node.run("mkdir -p /snap/docker/2893/bin; cp $(command -v dockerd) /snap/docker/2893/bin/; systemctl daemon-reload")
+    node.run("systemctl disable --now docker docker.socket; systemctl start snap.docker.dockerd")
+    node.wait_ready()
+    changed = _run(lab, node, "apply", "--yes", "--allow-unreachable-registry")
+    assert changed["outcome"] == "changed", changed
+    assert _ENTRY in (node.root / "var/snap/docker/2893/config/daemon.json").read_text()
+    assert not node.succeeds("systemctl is-active docker")
+    node.run("systemctl start docker; systemctl restart snap.docker.dockerd")
+    node.wait_ready()
+    refused = _run(lab, node, "plan")
+    assert refused["code"] == "docker-socket-foreign", refused
+    assert "snap.docker.dockerd.service" in refused["reason"]
+    assert "docker.service" in refused["reason"]
+
+
+@pytest.mark.field("04")
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_docker_command_is_found_beside_the_daemon(lab: Lab, number: int) -> None:
+    node = lab.nodes[number]
+    _write(node, "etc/systemd/system/docker.service", _ARCHIVE_UNIT)
+    _write(node, "etc/docker/daemon.json", '{"insecure-registries": ["127.0.0.1/8"]}\n')
+    node.run(_MOVE)
+    assert not node.succeeds("command -v docker")
+    changed = _run(lab, node, "apply", "--yes", "--allow-unreachable-registry")
+    assert changed["outcome"] == "changed", str(changed)
+    assert _ENTRY in node.run("/opt/kube/bin/docker info").stdout
