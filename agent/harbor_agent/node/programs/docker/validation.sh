@@ -3,6 +3,10 @@
 
 # dockerd checks the planned arguments and file without starting.
 judge() {
+  # dockerd looks for docker-proxy in the PATH of its unit, which may be /opt/kube/bin.
+  read_fact MainPID
+  own=$(tr '\0' '\n' <"/proc/$value/environ" | sed -n 's/^PATH=//p')
+  PATH=$PATH${own:+:$own}
   remove_stages
   stage=$(mktemp -d /run/harbor-agent.XXXXXX) || { fail state-not-writable /run; return 1; }
   print_planned_configuration >"$stage/daemon.json"
