@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,10 +59,13 @@ def planned(world: World) -> PlannedNode:
 
 
 @pytest.fixture
-def busy(world: World) -> World:
+def busy(world: World) -> Iterator[World]:
+    """A node with one container, whose dockerd runs with what its files say."""
     world.file("/etc/systemd/system/docker.service").write_text("[Service]\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n")
     world.set("containers", "c1 always no /web\n")
-    return world
+    with subprocess.Popen(["/usr/bin/dockerd"], executable=shutil.which("cat"), stdin=subprocess.PIPE) as daemon:
+        world.set("daemon.pid", f"{daemon.pid}\n")
+        yield world
 
 
 @pytest.mark.parametrize("fault", TELLS_NOT)

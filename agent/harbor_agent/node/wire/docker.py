@@ -36,14 +36,17 @@ class _Registry(TypedDict, total=False):
 def decode_docker(
     unit: str, blocks: Mapping[str, bytes], changed: Mapping[str, int]
 ) -> tuple[DockerState, tuple[Problem, ...]]:
-    """Read what docker/probe.sh printed, and why the daemon's part is missing, if it is.
+    """Decode what docker/probe.sh printed, and why the daemon's part is missing, if it is.
 
     `changed` is the ctime of each file, in seconds since 1970. Raises WireError.
     """
-    silent = _text(blocks, "silent").strip()
-    problem = Problem(code="docker-silent", message=f"dockerd did not answer: {silent}")
     state = replace(_build_state(unit, blocks), changed_files=_find_changed_files(blocks, changed))
-    return state, (problem,) if silent else ()
+    message = ""
+    if silent := _text(blocks, "silent").strip():
+        message = f"dockerd did not answer: {silent}"
+    elif "daemon" in blocks and "containers" not in blocks:
+        message = "dockerd did not list its containers"
+    return state, (Problem(code="docker-silent", message=message),) if message else ()
 
 
 def _find_changed_files(blocks: Mapping[str, bytes], changed: Mapping[str, int]) -> tuple[str, ...] | None:

@@ -33,7 +33,6 @@ _UNREADABLE = {
     "file-unreadable": "cannot read {}: permission denied",
     "directory-unreadable": "cannot read the directory {}: permission denied",
     "process-unreadable": "cannot read {}: permission denied; whether pulls go through a proxy is not known",
-    "docker-silent": "dockerd did not list its {}",
     "file-too-large": "{} is larger than 1 MiB and was not read",
 }
 _UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileKind.TOO_LARGE}

@@ -55,25 +55,25 @@ def plan(node: str, state: NodeState, desired: DesiredState, templates: Template
     Problems and warnings quote files and arguments; user information in URLs is masked in them.
     """
     decision = _decide(node, state, desired, templates)
-    notes = tuple(mask_problem(note) for note in decision.warnings)
+    warnings = tuple(mask_problem(warning) for warning in decision.warnings)
     if isinstance(decision, Refusal):
-        return replace(decision, problem=mask_problem(decision.problem), warnings=notes)
-    return replace(decision, warnings=notes)
+        return replace(decision, problem=mask_problem(decision.problem), warnings=warnings)
+    return replace(decision, warnings=warnings)
 
 
-def _decide(node: str, state: NodeState, wanted: DesiredState, templates: Templates) -> Plan | Refusal:
-    notes: list[Problem] = []
+def _decide(node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
+    warnings: list[Problem] = []
     try:
         _require_docker(state)
         before = evaluate(state)
-        notes = [
-            *find_warnings(state, before, wanted),
-            *find_reachability_problems(wanted.present, state.reachability, read_proxies(state, before)),
+        warnings = [
+            *find_warnings(state, before, desired),
+            *find_reachability_problems(desired.present, state.reachability, read_proxies(state, before)),
         ]
-        planner = _Planner(node, state, wanted, before, notes)
+        planner = _Planner(node, state, desired, before, warnings)
         return planner.plan(Workspace(original=state, state=state, templates=templates))
     except RefusedError as refused:
-        return Refusal(node=node, runtime=NAME, problem=refused.problem, warnings=tuple(notes))
+        return Refusal(node=node, runtime=NAME, problem=refused.problem, warnings=tuple(warnings))
 
 
 def _require_docker(state: NodeState) -> None:
@@ -98,18 +98,18 @@ class _Planner:
     """The planning of one node: its facts, and the steps."""
 
     def __init__(
-        self, node: str, state: NodeState, wanted: DesiredState, before: Effective, notes: list[Problem]
+        self, node: str, state: NodeState, desired: DesiredState, before: Effective, warnings: list[Problem]
     ) -> None:
         self.node = node
         self.state = state
-        self.wanted = wanted
+        self.desired = desired
         self.before = before
-        self.notes = notes
+        self.warnings = warnings
         self.version = read_version(state)
-        self.present = [address for address in wanted.present if address.needs_node_change]
+        self.present = [address for address in desired.present if address.needs_node_change]
         # The scheme is not part of an entry: a request to remove a registry by its https URL means this entry.
         kept = {address.entry for address in self.present}
-        self.absent = [a for a in wanted.absent if not a.is_docker_hub and a.entry not in kept]
+        self.absent = [a for a in desired.absent if not a.is_docker_hub and a.entry not in kept]
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
         self.require_valid_entries()
@@ -131,7 +131,7 @@ class _Planner:
         adding += [address.entry for address in self.present if not self.find_cover(address, (*start.entries, *adding))]
         route, reason = self.find_removal_route(workspace), "the entry is removed from the place where it is in effect"
         if adding:
-            placement = add_entries(workspace, start, list(dict.fromkeys(adding)), self.wanted.route)
+            placement = add_entries(workspace, start, list(dict.fromkeys(adding)), self.desired.route)
             workspace, route, reason = placement.workspace, placement.route, placement.reason
         elif repaired.faults and not removable:
             kept = "it is repaired, so that dockerd still trusts the same registries after a restart"
@@ -140,7 +140,7 @@ class _Planner:
         self.require_sound(after, repaired=bool(repaired.faults))
         if stopped := find_stopped_daemon(self.state):
             return self.refuse(stopped, workspace.changes())
-        if repaired.faults and not self.wanted.repair:
+        if repaired.faults and not self.desired.repair:
             return self.refuse_without_repair(repaired.faults, workspace.changes())
         return self.plan_with_changes(workspace, after, route, reason)
 
@@ -205,13 +205,13 @@ class _Planner:
 
     def refuse(self, problem: Problem, changes: tuple[FileChange, ...]) -> Refusal:
         """Refuse the node in its present state, with the changes that would be made."""
-        notes = tuple(note for note in self.notes if note.code != problem.code)
-        return Refusal(node=self.node, runtime=NAME, problem=problem, changes=changes, warnings=notes)
+        warnings = tuple(one for one in self.warnings if one.code != problem.code)
+        return Refusal(node=self.node, runtime=NAME, problem=problem, changes=changes, warnings=warnings)
 
     def plan_without_changes(self, workspace: Workspace) -> Plan | Refusal:
         """Return the plan for correct files: nothing, unless the daemon has not read them yet."""
         for fault in find_start_faults(self.state, self.before):
-            self.notes.append(fault.problem)
+            self.warnings.append(fault.problem)
         action, reason = Action.NONE, self.describe_unchanged()
         known = self.list_live_entries() is not None
         if known and not self.is_live_list_right() and not find_start_faults(self.state, self.before):
@@ -233,7 +233,7 @@ class _Planner:
     def plan_with_changes(self, workspace: Workspace, after: Effective, route: Route, reason: str) -> Plan:
         action = choose_action(self.state, self.before, after, live_is_right=self.is_live_list_right())
         if not self.state.offline:
-            self.notes.extend(self.warn_of_rollback())
+            self.warnings.extend(self.warn_of_rollback())
         return self.build_plan(workspace, action, route, reason, after)
 
     def warn_of_rollback(self) -> list[Problem]:
@@ -253,10 +253,10 @@ class _Planner:
         try:
             switched_on = enable_live_restore(workspace, after)
         except RefusedError:
-            if self.wanted.live_restore:
+            if self.desired.live_restore:
                 raise
             return workspace, LiveRestore.NONE, stopped
-        if self.wanted.live_restore:
+        if self.desired.live_restore:
             return switched_on, LiveRestore.PLANNED, ()
         return workspace, LiveRestore.POSSIBLE, stopped
 
@@ -267,8 +267,8 @@ class _Planner:
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_path, *(change.path for change in changes)))
         require_unmanaged(changes)
-        self.notes.extend(find_manager_warnings(changes))
-        self.notes.extend(find_volatile_changes(changes, self.state.volatile))
+        self.warnings.extend(find_manager_warnings(changes))
+        self.warnings.extend(find_volatile_changes(changes, self.state.volatile))
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
@@ -298,5 +298,5 @@ class _Planner:
             created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
             containers_seen=are_containers_listed(self.state),
             latent_edits=find_latent_edits(self.state, self.before),
-            warnings=tuple(self.notes),
+            warnings=tuple(self.warnings),
         )

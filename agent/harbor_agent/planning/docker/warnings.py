@@ -27,11 +27,11 @@ _CHECK_EDIT = "find out who changed it, and check that dockerd starts with it: t
 _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts docker does so first"
 
 
-def find_warnings(state: NodeState, effective: Effective, wanted: DesiredState) -> list[Problem]:
+def find_warnings(state: NodeState, effective: Effective, desired: DesiredState) -> list[Problem]:
     """Return the warnings about files and daemon before any change; of each kind the first ones."""
     found = [
-        *_find_unrequested_entries(state, wanted),
-        *_check_entries(state, effective, wanted),
+        *_find_unrequested_entries(state, desired),
+        *_check_entries(state, effective, desired),
         *_check_config(effective),
         *_find_skipped_lines(effective),
         *_find_swallowed_lines(effective),
@@ -49,8 +49,8 @@ def _limit(problems: list[Problem]) -> list[Problem]:
     return [*problems[:_MOST_OF_A_KIND], *rest]
 
 
-def _find_unrequested_entries(state: NodeState, wanted: DesiredState) -> Iterator[Problem]:
-    named = {address.entry for address in (*wanted.present, *wanted.absent)}
+def _find_unrequested_entries(state: NodeState, desired: DesiredState) -> Iterator[Problem]:
+    named = {address.entry for address in (*desired.present, *desired.absent)}
     record = find_record(state)
     for entry in record.entries if record else ():
         if entry not in named:
@@ -61,16 +61,16 @@ def _find_unrequested_entries(state: NodeState, wanted: DesiredState) -> Iterato
             )
 
 
-def _check_entries(state: NodeState, effective: Effective, wanted: DesiredState) -> Iterator[Problem]:
+def _check_entries(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:
     version = read_version(state)
-    for address in wanted.present:
+    for address in desired.present:
         for entry in find_near_misses(address, effective.entries, version):
             yield Problem(
                 code="entry-does-not-match",
                 message=f"'{entry}' is trusted, but dockerd matches host and port exactly: it is not {address.entry}",
                 hint="image names are matched as written, with their port or without one",
             )
-    for address in wanted.absent:
+    for address in desired.absent:
         for entry in find_near_misses(address, effective.entries, version):
             if normalize_entry(entry, version).lower() == address.entry.lower():
                 yield Problem(

@@ -78,11 +78,7 @@ ask_docker() {
       ;;
   esac
   printf '%s\n' "$facts" | print_block docker daemon
-  if described=$(describe_containers); then
-    printf '%s\n' "$described" | print_block docker containers
-  else
-    printf 'unreadable docker-silent containers\n'
-  fi
+  if described=$(describe_containers); then printf '%s\n' "$described" | print_block docker containers; fi
 }
 
 # Fails if the daemon does not list them. A container that ends meanwhile makes `docker inspect` fail, although it prints
