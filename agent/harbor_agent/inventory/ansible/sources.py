@@ -11,6 +11,7 @@ from ansible.parsing.dataloader import DataLoader
 
 from harbor_agent.errors import UsageError
 from harbor_agent.inventory.ansible.errors import explain_unparsable, find_reason, refuse_other_encodings
+from harbor_agent.inventory.ansible.ranges import bound_ranges
 from harbor_agent.inventory.ansible.vault import explain_vault_failure
 from harbor_agent.inventory.installers.kubekey import is_kubekey, parse_machines
 from harbor_agent.inventory.installers.others import refuse_other_files
@@ -43,6 +44,7 @@ class SourceManager(InventoryManager):  # type: ignore[misc]  # Ansible has no t
 
     def parse_source(self, source: str, cache: bool = False) -> bool:  # noqa: FBT001, FBT002 - Ansible's signature
         """Parse one source; Ansible calls this for each file of a directory too. Raises UsageError."""
+        bound_ranges()
         path = Path(source)
         try:
             if self._parse_installer_file(path):

@@ -26,6 +26,8 @@ class TestFiles:
             ("a\n[b:vars]\nx=1\n", 2),
             ("[a]\nb\n[a:vars]\nnonsense\n", 4),
             ("a x='open\n", 1),
+            ("a\nb[1:999999999]\n", 2),
+            ("a[1:999][1:999]\n", 1),
         ],
     )
     def test_an_ini_file_that_cannot_be_parsed(self, write: Write, text: str, line: int) -> None:
@@ -44,6 +46,7 @@ class TestFiles:
             ("all:\n  hosts:\n\ta:\n", ":3: "),
             ("- a\n- b\n", ": "),
             ("all:\n  hosts: [a, b]\n", ": "),
+            ("all:\n  hosts:\n    a[001:99999999999]:\n", ": "),
         ],
     )
     def test_a_yaml_file_that_cannot_be_parsed(self, write: Write, text: str, line: str) -> None:
