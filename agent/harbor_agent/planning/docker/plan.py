@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
+    from harbor_agent.planning.docker.startup import StartFault
     from harbor_agent.planning.files.render import Templates
 
 _NOTHING = "nothing to do"
@@ -115,34 +117,36 @@ class _Planner:
         self.require_valid_entries()
         missing = [address for address in self.present if not self.find_cover(address, self.before.entries)]
         removable = self.find_removable(self.before)
-        own_fault = any(
-            fault.kind in (FaultKind.OWN_CONFLICT, FaultKind.OWN_TYPE)
-            for fault in find_start_faults(self.state, self.before)
-        )
+        kinds = {fault.kind for fault in self.faults}
+        own_fault = bool(kinds & {FaultKind.OWN_CONFLICT, FaultKind.OWN_TYPE})
         if not missing and not removable and not (own_fault and (self.present or self.absent)):
             return self.plan_without_changes(workspace)
-        repaired = repair(workspace)
+        repaired = repair(workspace, self.before, kinds)
         workspace = repaired.workspace
         if removable:
             # rule DD-17
             workspace = remove_entries(workspace, removable, keep_empty_list=self.must_keep_list())
-        start = evaluate(workspace.state)
+        after = self.before if workspace.state is self.state else evaluate(workspace.state)
         adding = [entry for entry in repaired.entries if normalize_entry(entry, self.version) not in removable]
-        adding += [address.entry for address in self.present if not self.find_cover(address, (*start.entries, *adding))]
+        adding += [address.entry for address in self.present if not self.find_cover(address, (*after.entries, *adding))]
         route, reason = self.find_removal_route(workspace), "the entry is removed from the place where it is in effect"
         if adding:
-            placement = add_entries(workspace, start, list(dict.fromkeys(adding)), self.desired.route)
+            placement, after = add_entries(workspace, after, list(dict.fromkeys(adding)), self.desired.route)
             workspace, route, reason = placement.workspace, placement.route, placement.reason
         elif repaired.faults and not removable:
             kept = "it is repaired, so that dockerd still trusts the same registries after a restart"
             reason = f"{'; '.join(repaired.faults)}: {kept}"
-        after = evaluate(workspace.state)
         self.require_sound(after, repaired=bool(repaired.faults))
         if stopped := find_stopped_daemon(self.state):
             return self.refuse(stopped, workspace.changes())
         if repaired.faults and not self.desired.repair:
             return self.refuse_without_repair(repaired.faults, workspace.changes())
         return self.plan_with_changes(workspace, after, route, reason)
+
+    @cached_property
+    def faults(self) -> list[StartFault]:
+        """The faults of the node's files, before any change."""
+        return find_start_faults(self.state, self.before)
 
     def find_cover(self, address: Address, entries: tuple[str, ...]) -> str | None:
         resolved = next((one.resolved for one in self.state.reachability if one.entry == address.entry), None)
@@ -190,7 +194,7 @@ class _Planner:
         """Refuse a plan with which dockerd would not start, or would have other arguments changed."""
         for fault in find_start_faults(self.state, after):
             # if the fault is there before the change, the message names the file where somebody wrote it
-            before = (one for one in find_start_faults(self.state, self.before) if one.is_same(fault))
+            before = (one for one in self.faults if one.is_same(fault))
             raise RefusedError.from_problem(next(before, fault).problem)
         unchanged = summarize(self.state, after).foreign == summarize(self.state, self.before).foreign
         if not repaired and not unchanged:
@@ -210,11 +214,11 @@ class _Planner:
 
     def plan_without_changes(self, workspace: Workspace) -> Plan | Refusal:
         """Return the plan for correct files: nothing, unless the daemon has not read them yet."""
-        for fault in find_start_faults(self.state, self.before):
+        for fault in self.faults:
             self.warnings.append(fault.problem)
         action, reason = Action.NONE, self.describe_unchanged()
         known = self.list_live_entries() is not None
-        if known and not self.is_live_list_right() and not find_start_faults(self.state, self.before):
+        if known and not self.is_live_list_right() and not self.faults:
             action = Action.RELOAD if can_reload(self.state, self.before) else Action.RESTART
             reason = f"the files are correct, but dockerd has not read them: a {action} applies them"
             if stopped := find_stopped_daemon(self.state):
@@ -238,7 +242,7 @@ class _Planner:
 
     def warn_of_rollback(self) -> list[Problem]:
         """Return the entries at fault that the change removes: with the present files, dockerd does not start again."""
-        faults = [fault.problem for fault in find_start_faults(self.state, self.before) if fault.subject]
+        faults = [fault.problem for fault in self.faults if fault.subject]
         hint = "restart docker at a quiet time after the change, to see that it starts"
         suffix = "so if the change fails, rolling back does not start dockerd again"
         return [Problem(code=one.code, message=f"{one.message}; {suffix}", hint=hint) for one in faults]

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def find_docker(state: NodeState) -> DockerState | None:
     """Return the Docker daemon of the node, None if it has none."""
-    return next((runtime for runtime in state.runtimes if isinstance(runtime, DockerState)), None)
+    for runtime in state.runtimes:
+        if isinstance(runtime, DockerState):
+            return runtime
+    return None
 
 
 def find_record(state: NodeState) -> Record | None:

@@ -14,8 +14,8 @@ from harbor_agent.model.plan import Route
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.planning.docker.edits import entries as edits
 from harbor_agent.planning.docker.edits.render import DOCKER_OPTS
-from harbor_agent.planning.docker.effective import FileVariable
-from harbor_agent.planning.docker.in_effect import evaluate_files, summarize
+from harbor_agent.planning.docker.effective import FileVariable, evaluate
+from harbor_agent.planning.docker.in_effect import summarize
 from harbor_agent.planning.docker.matching import normalize_listed_entry
 from harbor_agent.planning.docker.startup import knows_config_key
 from harbor_agent.planning.docker.state import read_version
@@ -45,18 +45,23 @@ class Placement:
     reason: str
 
 
-def add_entries(workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice) -> Placement:
-    """Add the entries in a place where they take effect. Raises RefusedError if no allowed place does."""
+def add_entries(
+    workspace: Workspace, effective: Effective, entries: list[str], choice: RouteChoice
+) -> tuple[Placement, Effective]:
+    """Add the entries in a place where they take effect, and return what dockerd runs with then.
+
+    Raises RefusedError if no allowed place does.
+    """
     state = workspace.state
-    before, added = (
-        summarize(state, effective),
-        [normalize_listed_entry(entry, read_version(state)) for entry in entries],
-    )
-    last = None
+    before = summarize(state, effective)
+    added = [normalize_listed_entry(entry, read_version(state)) for entry in entries]
     for attempt in _list_attempts(workspace, effective, entries, choice):
-        last = attempt()
-        if last and takes_effect(before, evaluate_files(last.workspace.state), added=added):
-            return last
+        placement = attempt()
+        if placement is None:
+            continue
+        after = evaluate(placement.workspace.state)
+        if takes_effect(before, summarize(state, after), added=added):
+            return placement, after
     where = f"; {effective.command.path} sets ExecStart= last" if choice is RouteChoice.DROP_IN else ""
     raise RefusedError(
         "route-ineffective",

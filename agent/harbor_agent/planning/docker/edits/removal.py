@@ -139,7 +139,7 @@ def _find_barest(workspace: Workspace, path: str, barest: list[Workspace], entri
                 changed = summarize(candidate.state, effective).foreign != before.foreign
                 if changed or set(entries) & set(effective.entries):
                     break
-                again = add_entries(candidate, effective, entries, choice).workspace.file(path)
+                again = add_entries(candidate, effective, entries, choice)[0].workspace.file(path)
             except RefusedError:
                 continue
             if again.content == here.content:

@@ -16,10 +16,12 @@ from harbor_agent.formats.text import LINE_END, Edit, apply_edits, find_line_end
 from harbor_agent.planning.docker.edits import entries as edits
 from harbor_agent.planning.docker.edits.placement import list_preferred_variables
 from harbor_agent.planning.docker.effective import FileVariable, evaluate
-from harbor_agent.planning.docker.startup import FaultKind, find_start_faults
+from harbor_agent.planning.docker.startup import FaultKind
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harbor_agent.formats.systemd.service import BrokenVariable
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.files.workspace import Workspace
@@ -42,10 +44,8 @@ class Repair:
     faults: tuple[str, ...] = ()
 
 
-def repair(workspace: Workspace) -> Repair:
-    """Repair the planned setting. Raises RefusedError if the repair is not clear."""
-    effective = evaluate(workspace.state)
-    kinds = {fault.kind for fault in find_start_faults(workspace.state, effective)}
+def repair(workspace: Workspace, effective: Effective, kinds: Collection[FaultKind]) -> Repair:
+    """Repair the planned setting, whose faults are of these kinds. Raises RefusedError if the repair is not clear."""
     faults: list[str] = []
     entries: tuple[str, ...] = ()
     if FaultKind.OWN_TYPE in kinds:
@@ -56,8 +56,10 @@ def repair(workspace: Workspace) -> Repair:
         text = remove_key(effective.config, INSECURE_REGISTRIES)
         workspace = edits.write_config(workspace, effective, text, "the flag stays, the key beside it is removed")
         faults.append(f"{INSECURE_REGISTRIES} is set by a flag and in {effective.config_path}")
-    for name in list_preferred_variables(evaluate(workspace.state))[:1]:
-        workspace, found = _repair_variable(workspace, name)
+    if faults:
+        effective = evaluate(workspace.state)
+    for name in list_preferred_variables(effective)[:1]:
+        workspace, found = _repair_variable(workspace, effective, name)
         faults += found
     return Repair(workspace=workspace, entries=entries, faults=tuple(faults))
 
@@ -74,8 +76,7 @@ def _repair_list(workspace: Workspace, effective: Effective) -> Workspace:
     return edits.write_config(workspace, effective, text, f"{INSECURE_REGISTRIES} must be a list of strings")
 
 
-def _repair_variable(workspace: Workspace, name: str) -> tuple[Workspace, list[str]]:
-    effective = evaluate(workspace.state)
+def _repair_variable(workspace: Workspace, effective: Effective, name: str) -> tuple[Workspace, list[str]]:
     winner = effective.winners.get(name)
     if isinstance(winner, FileVariable):
         return _expand_own_value(workspace, effective, winner)
