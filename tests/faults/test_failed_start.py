@@ -64,6 +64,7 @@ def test_units_that_systemd_stopped_with_docker_run_again(site: FaultSite) -> No
         ended = Order(site=site, nodes=nodes[:1]).apply()
         assert_reported(ended, nodes[0].name, "rollback_failed", "not running again: kubelet.service")
         assert ended.node(nodes[0].name)["code"] == "units-not-running"
+        nodes[0].run(f"rm -rf /var/lib/harbor-agent/transactions/{ended.node(nodes[0].name)['transaction']}")
     finally:
         for node in nodes:
             for name in _DEPENDENTS:

@@ -20,7 +20,7 @@ journal() {
   ensure_state
   line="$1 $(now) ${2:--} $(encode "${3:-}") ."
   [ ! -d "$COPY" ] || printf '\n%s\n' "$line" >>"$COPY/journal"
-  printf '\n%s\n' "$line" >>"$T/journal" && sync "$T/journal"
+  printf '\n%s\n' "$line" >>"$T/journal" && sync "$T/journal" && { ensure_state || :; }
 }
 
 # What the transaction still needs is copied to memory, because a person or a program may remove the state directory.

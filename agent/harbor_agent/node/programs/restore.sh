@@ -214,7 +214,12 @@ undo_unless() {
   until_deadline $(($(now) + 300)) is_final_or_gone
   read_journal
   case " $* " in
-    *" $step "*) [ "$1" != committed ] || disarm ;;
+    *" $step "*)
+      if [ "$1" = committed ]; then
+        remove_aids
+        disarm
+      fi
+      ;;
     *)
       wait_for_lock || return 0
       asked=$(grep -c '^undoing ' "$T/journal")
