@@ -235,7 +235,7 @@ def test_a_harbor_leaves_plain_http_and_no_node_is_ever_unable_to_pull(company: 
         assert company.pulls(https, OLD)
         for team in _TEAMS:
             assert company.secrets(team)[OLD] == [f"https://{https.entry}"]
-            assert "annotations" not in company.secret(team, OLD)["metadata"]
+            assert set(company.secret(team, OLD)["metadata"]["annotations"]) == {"harbor-agent/record"}
         assert company.agent(company.settings(registry(https.url, OLD)), "verify").code == 0
 
 

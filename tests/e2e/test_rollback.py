@@ -72,5 +72,6 @@ def test_a_run_that_a_node_does_not_know_is_said_and_changes_nothing(fresh_site:
     site = fresh_site
     inventory = site.lab.write_inventory("back.ini", nodes=site.nodes[:1])
     ended = _rollback(site, inventory, "20200101T000000Z-0000")
-    assert ended.code == 0, ended.stderr
-    assert ended.node(site.nodes[0].name)["outcome"] == "skipped"
+    assert ended.code == 2, ended.stderr
+    assert ended.document["error"]["code"] == "run-unknown"
+    assert site.nodes[0].name in ended.document["error"]["message"]
