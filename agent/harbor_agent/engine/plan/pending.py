@@ -21,7 +21,7 @@ _TIMEOUT = 420.0
 
 
 def end_pending_transactions(transport: Transport, planned: Sequence[PlannedNode], listener: Listener) -> set[str]:
-    """Roll back pending transactions, and return the nodes whose transaction has ended."""
+    """Roll back transactions that were interrupted; return the nodes that reported how theirs stands or ended."""
     jobs = [
         Job(node=one.node, program=wire.build_resolve_program(one.state.pending_transaction), timeout=_TIMEOUT)
         for one in planned
@@ -30,7 +30,7 @@ def end_pending_transactions(transport: Transport, planned: Sequence[PlannedNode
     if not jobs:
         return set()
     names = ", ".join(job.node.name for job in jobs)
-    listener(Message(text=f"{names}: rolling back the interrupted transaction"))
+    listener(Message(text=f"{names}: rolling back the transaction unless it is still running"))
     ended = set()
     for result in transport.run(jobs):
         report = decode_answer(result, wire.decode_report)

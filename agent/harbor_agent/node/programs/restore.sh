@@ -198,7 +198,13 @@ rollback() {
   undo_unless rolled_back refused
 }
 
+# Ends a transaction that was interrupted. One that is still running belongs to another run, and is only reported.
 resolve() {
+  if [ -f "$T/journal" ] && ! is_final && is_locked; then
+    read_journal
+    report
+    return 0
+  fi
   undo_unless committed rolled_back refused
 }
 
