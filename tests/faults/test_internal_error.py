@@ -57,11 +57,16 @@ def test_a_traceback_tells_the_place_and_no_secret(
         wait_until(ended_while_seen, "it has ended", seconds=120)
         ended = running.end()
     assert fired.exists(), ended.stdout + ended.stderr
-    assert ended.code == 70, ended.stderr
-    assert "this is a bug in harbor-agent" in ended.stderr
-    assert place in ended.stderr
-    assert "  ZeroDivisionError\n" in ended.stderr
-    assert ended.document["error"]["code"] == "bug"
+    assert "ZeroDivisionError" in ended.stderr
+    if place.startswith("agent/harbor_agent/transport/"):
+        # On the thread of one node, an error is that node's problem and does not end the run.
+        assert ended.code == 1, ended.stderr
+        assert "the node's answer cannot be processed" in ended.stderr
+    else:
+        assert ended.code == 70, ended.stderr
+        assert "this is a bug in harbor-agent" in ended.stderr
+        assert place in ended.stderr
+        assert ended.document["error"]["code"] == "bug"
     for secret in (PULLER.password, _LOGIN):
         assert secret not in ended.stdout + ended.stderr
         assert not any(secret.encode() in argv for argv in seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from harbor_agent.errors import AgentError, Problem
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from harbor_agent.model.program import Program
 
 _T = TypeVar("_T")
-_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +77,13 @@ def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T
 
 
 def describe_unknown_answer(error: BaseException) -> Problem:
-    """Return the problem of a node whose answer leads to an error that no decoder expects."""
-    reason = " ".join(str(error).split())[:_LONGEST_REASON]
+    """Return the problem of a node whose answer leads to an error that no decoder expects.
+
+    It names the kind of the error and its place, never its text: that may quote a login.
+    """
+    place = next((f" in {frame.name}" for frame in reversed(extract_tb(error.__traceback__))), "")
     return Problem(
         code="node-answer-unknown",
-        message=f"the node's answer cannot be processed ({type(error).__name__}{': ' if reason else ''}{reason})",
+        message=f"the node's answer cannot be processed ({type(error).__name__}{place})",
         hint="run it again; if it stays, report it with the output of: harbor-agent plan --limit NODE -o json",
     )

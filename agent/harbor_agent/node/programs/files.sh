@@ -176,7 +176,7 @@ remove_aids() {
   number=1
   while read_change "$number"; do
     staged=${path%/*}/.${path##*/}.harbor-agent.old
-    [ ! -e "$staged" ] || rm -f "$staged"
+    [ ! -e "$staged" ] || { rm -f "$staged" && sync "${path%/*}"; }
     number=$((number + 1))
   done
 }
