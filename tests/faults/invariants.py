@@ -180,7 +180,7 @@ def _assert_finished(was: Expected, which: Which) -> None:
     # Five that hold a backup and five that do not; one that was broken off is cleared away after by the next.
     assert len(words) <= max(_KEPT, was.kept + 1)
     assert which == "old" or {"committing", "committed"} & set(words)
-    left = "find /etc -xdev -name '.*harbor-agent*'; [ ! -e {0} ] || stat -c %a {0}"
+    left = "find /etc -xdev -name '.*harbor-agent*' ! -name '*.old'; [ ! -e {0} ] || stat -c %a {0}"
     assert was.node.run(left.format(_STATE)).stdout in {"", "700\n"}
 
 

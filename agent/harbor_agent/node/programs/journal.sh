@@ -66,7 +66,7 @@ has_step() {
 # The last step before a restoration or the end.
 print_last_progress() {
   reached=$(sed -n 's/^\([a-z_0-9-]*\) .* \.$/\1/p' "$T/journal" |
-    grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring|restarting' | tail -n 1)
+    grep -vxE 'committed|rolled_back|rollback_failed|refused|restoring|restarting|restored' | tail -n 1)
   printf '%s' "${reached:-unknown}"
 }
 
