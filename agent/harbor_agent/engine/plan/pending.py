@@ -21,7 +21,7 @@ _TIMEOUT = 420.0
 
 
 def end_pending_transactions(transport: Transport, planned: Sequence[PlannedNode], listener: Listener) -> set[str]:
-    """Roll back transactions that were interrupted; return the nodes that reported how theirs stands or ended."""
+    """Roll back transactions that were interrupted; return the nodes that reported the state of theirs."""
     jobs = [
         Job(node=one.node, program=wire.build_resolve_program(one.state.pending_transaction), timeout=_TIMEOUT)
         for one in planned
