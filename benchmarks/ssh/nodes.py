@@ -83,8 +83,7 @@ ARGV: dict[Shape, str] = {
 }
 REGISTRIES = {"InsecureRegistryCIDRs": ["127.0.0.0/8", "10.233.0.0/18"], "IndexConfigs": {}, "Mirrors": None}
 CONTAINERS = "".join(
-    json.dumps([f"{number:064x}", f"/k8s_app_web-{number}", "nginx:1.25", "no", f"pod-{number}"]) + "\n"
-    for number in range(8)
+    json.dumps([f"/k8s_app_web-{number}", "nginx:1.25", "no", f"pod-{number}"]) + "\n" for number in range(8)
 )
 STUBS = {
     "systemctl": f"""\
