@@ -76,11 +76,12 @@ preflight() {
   [ ! -s "$T/judgement" ] || { read -r CODE DETAIL <"$T/judgement"; return 1; }
 }
 
-# All that a restoration needs is on disk before "prepared" is in the journal; it is armed before a file changes.
+# All that a restoration needs is on disk before "prepared" is in the journal; it is armed before a file changes. Copies
+# are put beside the files when it is armed, because recovery removes them after a power cut.
 prepare() {
   number=1
   while read_change "$number"; do
-    back_up && keep_pristine && stage || { fail backup-failed "$path could not be backed up"; return 1; }
+    back_up && keep_pristine || { fail backup-failed "$path could not be backed up"; return 1; }
     number=$((number + 1))
   done
   if [ -f "$STATE/record/$runtime.json" ]; then
@@ -89,6 +90,11 @@ prepare() {
   fi
   copy_state && sync "$T"/* && sync "$T" && journal prepared || { fail state-not-writable "$T cannot be written"; return 1; }
   arm 2>"$T/trouble" || { fail state-not-writable "recovery at boot could not be armed: $(cat "$T/trouble")"; return 1; }
+  number=1
+  while read_change "$number"; do
+    stage || { fail backup-failed "no copy could be put beside $path"; return 1; }
+    number=$((number + 1))
+  done
   journal armed
 }
 
