@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.engine.rollout.kubernetes_hooks import HookOptions, connect_hooks
+from harbor_agent.kubernetes.cluster import open_cluster
 from tests.cluster.rollouts import PATIENT, RUN
 from tests.lab.apiserver import running_apiserver
 from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from harbor_agent.engine.events import Event
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.kubernetes.cluster import Cluster
     from tests.cluster.rollouts import Around
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.registry import RunningRegistry
@@ -99,3 +102,29 @@ def around(apiserver: RunningApiServer) -> Iterator[Around]:
             return stack.enter_context(connect_hooks(replace(wish, **side), nodes))
 
         yield look
+
+
+@pytest.fixture
+def cluster(apiserver: RunningApiServer) -> Iterator[Cluster]:
+    with open_cluster(str(apiserver.kubeconfig())) as opened:
+        yield opened
+
+
+@pytest.fixture
+def limited(apiserver: RunningApiServer) -> Iterator[Cluster]:
+    """The cluster as a user sees it who has no rights but those that the test grants."""
+    with open_cluster(str(apiserver.kubeconfig("limited"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def no_default_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def team() -> str:
+    """A label that only this test's namespaces have."""
+    return f"t{next(_NUMBERS)}"
