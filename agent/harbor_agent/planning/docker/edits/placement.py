@@ -212,7 +212,7 @@ def _place_in_drop_in(
         return None
     winner = effective.winners.get(name)
     copied = winner if isinstance(winner, Variable) else None
-    reason = f"${name} reaches dockerd and no file sets it, so {path} does"
+    reason = f"${name} reaches dockerd and no file sets it; setting it in {path}"
     if copied:
         reason = f"${name} reaches dockerd and {copied.path} belongs to a package, so {path} repeats it"
     changed = edits.add_drop_in(workspace, path, name, entries, copied)
