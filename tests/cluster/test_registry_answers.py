@@ -2,69 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from harbor_agent.model.address import Address
-from harbor_agent.model.policy import Credentials
-from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.registry.http import Limits
 from harbor_agent.registry.validate import validate
-from tests.cluster.answering import Reply, answering, raw
+from tests.cluster.answering import Reply, raw
+from tests.cluster.registry_answers import LOGIN, TOKEN, ask, ask_first, ask_harbor, by_token, errors
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from harbor_agent.errors import Problem
-    from harbor_agent.registry.validate import Validation
-    from tests.cluster.answering import Answerer
-
-LOGIN = Credentials(username="u", password=Sensitive("canary"))
-BASIC = "Basic " + base64.b64encode(b"u:canary").decode()
-HARBOR = Reply(
-    status=401, headers={"WWW-Authenticate": 'Bearer realm="http://127.0.0.1:{port}/token",service="harbor-registry"'}
-)
-TOKEN = Reply(body=b'{"token":"ok"}')
 PAGE = b"<!DOCTYPE html><html><head><title>Request blocked</title></head><body>ID 5</body></html>"
-
-
-def errors(message: str, code: str = "DENIED") -> bytes:
-    return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-
-
-def by_token(reply: Reply, otherwise: Reply = HARBOR) -> Answerer:
-    return lambda _, authorization: reply if authorization == "Bearer ok" else otherwise
-
-
-def by_login(reply: Reply, refusal: Reply) -> Answerer:
-    return lambda _, authorization: reply if authorization == BASIC else refusal
-
-
-def ask(replies: Mapping[str, Reply | Answerer], image: str = "", limits: Limits | None = None) -> Validation:
-    repository, _, tag = image.partition(":")
-    with answering(replies) as server:
-        address = Address.parse(f"http://127.0.0.1:{server.port}")
-        return validate(address, LOGIN, repository=repository or None, reference=tag or None, limits=limits or Limits())
-
-
-def ask_harbor(
-    manifest: Reply | Answerer, *, image: str = "library/pause:3.9", limits: Limits | None = None
-) -> Problem:
-    replies = {"/v2/": by_token(Reply(body=b"{}")), "/token": TOKEN, "/v2/library/pause/manifests/3.9": manifest}
-    problem = ask(replies, image, limits).problem
-    assert problem
-    assert "canary" not in str(problem)
-    return problem
-
-
-def ask_first(reply: Reply) -> Problem:
-    problem = ask({"/v2/": reply}).problem
-    assert problem
-    return problem
 
 
 @pytest.mark.field("c11")

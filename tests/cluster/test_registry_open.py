@@ -7,7 +7,7 @@ import pytest
 from harbor_agent.model.address import Address
 from harbor_agent.registry.realm import check_realm
 from tests.cluster.answering import Reply
-from tests.cluster.test_registry_answers import HARBOR, TOKEN, ask, by_login, by_token, errors
+from tests.cluster.registry_answers import HARBOR, TOKEN, ask, by_login, by_token, errors
 
 OPEN = Reply(headers={"Docker-Distribution-Api-Version": "registry/2.0"}, body=b"{}")
 BASIC_401 = Reply(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})

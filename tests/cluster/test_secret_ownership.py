@@ -18,15 +18,13 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretSpec
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.views.text.secrets import shown_secrets_text
-from tests.cluster.test_secrets_in_namespaces import REGISTRY, account, apply, make_namespace, places, resolve, team
+from tests.cluster.many_namespaces import REGISTRY, account, apply, make_namespace, places, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harbor_agent.kubernetes.cluster import Cluster
     from tests.lab.apiserver import RunningApiServer
-
-__all__ = ["team"]
 
 pytestmark = pytest.mark.needs("apiserver")
 
