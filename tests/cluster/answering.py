@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -80,19 +81,22 @@ def silent() -> Iterator[int]:
 
 
 @contextmanager
-def raw(*replies: bytes, pause: float = 0.0) -> Iterator[int]:
-    """Answer every connection on a free port of loopback with these bytes, `pause` seconds apart, whatever is asked."""
+def raw(*replies: bytes, pause: float = 0.0, lost: int = 0) -> Iterator[int]:
+    """Answer every connection on a free port of loopback with these bytes, `pause` seconds apart, whatever is asked.
+
+    The first `lost` connections are closed without an answer.
+    """
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            while True:
+            for number in itertools.count():
                 connection, _ = listener.accept()
                 with connection, suppress(OSError):
                     if ended.is_set():
                         return
                     connection.recv(65536)
-                    for reply in replies:
+                    for reply in replies if number >= lost else ():
                         connection.sendall(reply)
                         if ended.wait(pause):
                             break

@@ -117,7 +117,14 @@ class TestRetries:
         assert problem.message.endswith("(HTTP 429), and asks to wait 3600 s: toomanyrequests: slow down")
         assert time.monotonic() - start < 5
 
-    def test_a_connection_that_is_lost_once_is_made_again(self) -> None:
+    def test_a_connection_that_is_lost_is_made_again(self) -> None:
+        open_registry = (
+            b"HTTP/1.1 200 OK\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: 2\r\n\r\n{}"
+        )
+        with raw(open_registry, lost=1) as port:
+            assert validate(Address.parse(f"http://127.0.0.1:{port}"), LOGIN).problem is None
+
+    def test_a_connection_that_is_always_lost_is_reported(self) -> None:
         with raw(b"") as port:
             problem = validate(Address.parse(f"http://127.0.0.1:{port}"), LOGIN).problem
         assert problem
