@@ -41,10 +41,10 @@ def validate(
 ) -> Validation:
     """Ask the registry whether `credentials` are right and, with `repository`, whether they may pull from it.
 
-    Sends at most one wrong login (Harbor locks a user for 1.5 s after each). `reference` is a tag or digest; without
-    it the request is for the repository's tags. There are at most eight questions. Proxies of the environment are used
-    (harbor_agent.local.proxy) and named in the notes. Raises UsageError for credentials that no registry can accept;
-    everything else is in the answer.
+    A wrong login is sent once, unless a connection is lost (Harbor locks a user for 1.5 s after each). `reference` is
+    a tag or digest; without it the request is for the repository's tags. There are at most eight questions. Proxies of
+    the environment are used (harbor_agent.local.proxy) and named in the notes. Raises UsageError for credentials that
+    no registry can accept; everything else is in the answer.
     """
     check = LoginCheck(address, credentials, limits)
     if repository and address.is_docker_hub and "/" not in repository:
