@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.errors import Problem
     from harbor_agent.model.kubelet import Kubelet
+    from harbor_agent.model.runtimes.containerd import ContainerdState
     from harbor_agent.model.runtimes.docker import DockerState
 
 # In bytes, as in node/programs/probe.sh.
@@ -129,7 +130,7 @@ class NodeState:
     """
 
     system: System
-    runtimes: tuple[DockerState | InstalledRuntime, ...] = ()
+    runtimes: tuple[DockerState | ContainerdState | InstalledRuntime, ...] = ()
     files: Mapping[str, FileState] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     kubelet: Kubelet | None = None
