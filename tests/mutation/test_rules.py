@@ -31,6 +31,7 @@ PLANS = (
     "tests/unit/planning/docker/test_removal.py",
     "tests/unit/planning/docker/test_live_restore.py",
     "tests/unit/planning/docker/test_cases.py",
+    "tests/unit/planning/docker/checks",
     "tests/unit/formats/docker/test_arguments.py",
 )
 PARALLEL = 2
