@@ -65,6 +65,23 @@ systemctl enable --quiet lab-cgroups.service
 systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer systemd-timesyncd.service
 """
 
+# A trixie with a later Debian's containerd unpacked over its own: that package needs libc 2.34 only, while the later
+# Debian itself does not boot on a host with cgroup v1.
+CONTAINERD_2 = "trixie-containerd-2"
+_CONTAINERD_2_FROM = "forky"
+_CONTAINERD_2_SETUP = """\
+mkdir -p /tmp/later/lists/partial
+cd /tmp/later
+echo 'deb {mirror} {suite} main' >sources.list
+set -- -q -o Dir::Etc::sourcelist=/tmp/later/sources.list -o Dir::Etc::sourceparts=/dev/null \
+  -o Dir::State::lists=/tmp/later/lists -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root
+apt-get "$@" update
+apt-get "$@" download containerd
+dpkg-deb --extract containerd_*.deb /
+cd /
+rm -rf /tmp/later
+"""
+
 
 def cache_folder() -> Path:
     """Return where bases and running labs are kept: $HARBOR_AGENT_LAB_CACHE or /var/cache/harbor-agent-lab."""
@@ -84,11 +101,12 @@ def locked(path: Path) -> Iterator[int]:
 def base_root(suite: str = "bookworm", packages: tuple[str, ...] = ()) -> Path:
     """Return a root file system of `suite` with docker, sshd, sudo and `packages`, building it where it is not cached.
 
-    A build takes half a minute to two minutes and appears under its name only when it is complete; two runs
-    never build at once. Nodes have no Python.
+    `suite` is the name of a Debian or `CONTAINERD_2`. A build takes half a minute to two minutes and appears under its
+    name only when it is complete; two runs never build at once. Nodes have no Python.
     """
     wanted = _packages(suite, packages)
-    digest = hashlib.sha256("\n".join((suite, *wanted, _SETUP)).encode()).hexdigest()[:12]
+    own = _CONTAINERD_2_SETUP if suite == CONTAINERD_2 else ""
+    digest = hashlib.sha256("\n".join((suite, *wanted, _SETUP + own)).encode()).hexdigest()[:12]
     root = cache_folder() / f"base-{suite}-{digest}"
     if root.is_dir():
         return root
@@ -107,7 +125,11 @@ def _build(root: Path, suite: str, packages: tuple[str, ...], lock: int) -> None
     unfinished = root.with_name(f"unfinished-{root.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     included = f"--include={','.join(packages)}"
-    setup = f"--customize-hook=chroot \"$1\" /bin/sh <<'SETUP'\n{_SETUP}SETUP"
-    argv = ["mmdebstrap", "--quiet", "--variant=minbase", included, setup, suite, str(unfinished), debian_mirror()]
+    script, debian = _SETUP, suite
+    if suite == CONTAINERD_2:
+        script += _CONTAINERD_2_SETUP.format(mirror=debian_mirror(), suite=_CONTAINERD_2_FROM)
+        debian = "trixie"
+    setup = f"--customize-hook=chroot \"$1\" /bin/sh <<'SETUP'\n{script}SETUP"
+    argv = ["mmdebstrap", "--quiet", "--variant=minbase", included, setup, debian, str(unfinished), debian_mirror()]
     subprocess.run(argv, check=True, pass_fds=(lock,), stdin=subprocess.DEVNULL)
     unfinished.rename(root)

@@ -1,4 +1,4 @@
-"""One node of a lab: a Debian with systemd, sshd and Docker, booted by systemd-nspawn."""
+"""One node of a lab: a Debian with systemd, sshd and Docker or containerd, booted by systemd-nspawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab import cgroups
 from tests.lab.network import address_of, end_processes_in, ip
-from tests.lab.shapes import write_shape
+from tests.lab.shapes import CONTAINERD, write_shape
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -106,15 +106,18 @@ class LabNode:
         wait_until(lambda: pid.exists() and pid.read_text() != "", "systemd-nspawn has been started", seconds=10)
 
     def wait_ready(self) -> None:
-        """Return when sshd answers and Docker too, where the shape has it. Raises TimeoutError with the console."""
+        """Return when sshd and the runtime of the shape answer. Raises TimeoutError with the console."""
         try:
             wait_until(lambda: self.succeeds("true"), f"{self.name} answers over ssh", seconds=_BOOT_SECONDS)
-            if self.shape != "no-docker":
+            if self.shape in CONTAINERD:
+                cri = "ctr plugins ls | grep -q '^io.containerd.grpc.v1 *cri .*ok'"
+                wait_until(lambda: self.succeeds(cri), f"{self.name}'s containerd has CRI", seconds=60)
+            elif self.shape != "no-docker":
                 wait_until(lambda: self.succeeds("docker info"), f"{self.name}'s dockerd answers", seconds=60)
         except TimeoutError as error:
             error.add_note((self.folder / "console.log").read_text(errors="replace")[-4000:])
             if self.succeeds("true"):
-                error.add_note(self.run("systemctl --failed; journalctl -n 40 -u docker").stdout)
+                error.add_note(self.run("systemctl --failed; journalctl -n 40 -u docker -u containerd").stdout)
             raise
 
     def ssh_command(self, *arguments: str, user: str = "root") -> list[str]:

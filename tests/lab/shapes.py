@@ -1,4 +1,4 @@
-"""The common ways in which Docker is set up on a Kubernetes node, as files written onto a lab node before it boots.
+"""The common ways in which a runtime is set up on a Kubernetes node, as files written onto a lab node before it boots.
 
 The texts are written fresh in the shape that the named projects leave behind; only dockerd's path is Debian's.
 """
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Shape = Literal["docker.io", "kubespray", "docker-ce", "kubekey", "no-docker"]
+Shape = Literal["docker.io", "kubespray", "docker-ce", "kubekey", "no-docker", "containerd", "containerd-kubespray"]
+
+CONTAINERD: tuple[Shape, ...] = ("containerd", "containerd-kubespray")
 
 # docker-ce's package, https://github.com/moby/moby contrib/init/systemd: no $DOCKER_OPTS (moby#18663).
 _DOCKER_CE = {
@@ -134,12 +136,74 @@ WantedBy=multi-user.target
 """,
 }
 
+# The root of a node is an overlay, on which no other one can be mounted: containerd's are in memory.
+# Where root may not lower oom_score_adj (no CAP_SYS_RESOURCE, as in many sandboxes) runc cannot start a pod, for which
+# containerd asks for -998.
+_PODS = {
+    "etc/fstab": "tmpfs /var/lib/containerd tmpfs mode=711 0 0\n",
+    "usr/local/sbin/runc": """\
+#!/bin/sh
+bundle=. previous=
+for word; do
+  case $previous in --bundle | -b) bundle=$word ;; esac
+  previous=$word
+done
+[ ! -f "$bundle/config.json" ] || sed -i 's/"oomScoreAdj":-[0-9][0-9]*/"oomScoreAdj":0/' "$bundle/config.json"
+exec /usr/sbin/runc "$@"
+""",
+}
+
+# kubespray 2.27, roles/container-engine/containerd/templates/config.toml.j2, with containerd 1.x.
+_CONTAINERD_KUBESPRAY = {
+    "etc/containerd/config.toml": """\
+version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+oom_score = 0
+
+[grpc]
+  max_recv_message_size = 16777216
+  max_send_message_size = 16777216
+
+[debug]
+  level = "info"
+
+[metrics]
+  address = ""
+  grpc_histogram = false
+
+[plugins]
+  [plugins."io.containerd.grpc.v1.cri"]
+    max_container_log_line_size = 16384
+    enable_unprivileged_ports = false
+    enable_unprivileged_icmp = false
+    [plugins."io.containerd.grpc.v1.cri".containerd]
+      default_runtime_name = "runc"
+      snapshotter = "overlayfs"
+      discard_unpacked_layers = true
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes]
+        [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+          runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".registry]
+      config_path = "/etc/containerd/certs.d"
+""",
+    "etc/containerd/certs.d/docker.io/hosts.toml": """\
+server = "https://docker.io"
+[host."https://registry-1.docker.io"]
+  capabilities = ["pull","resolve"]
+  skip_verify = false
+  override_path = false
+""",
+}
+
 _FILES: Mapping[Shape, Mapping[str, str]] = {
     "docker.io": {},
     "kubespray": _KUBESPRAY,
     "docker-ce": _DOCKER_CE,
     "kubekey": _KUBEKEY,
     "no-docker": {},
+    "containerd": _PODS,
+    "containerd-kubespray": {**_PODS, **_CONTAINERD_KUBESPRAY},
 }
 
 _SOCKET_WANT = "etc/systemd/system/sockets.target.wants/docker.socket"
@@ -159,7 +223,7 @@ _ABSENT: Mapping[Shape, tuple[str, ...]] = {
     "kubespray": (_SOCKET_WANT,),
     "docker-ce": (),
     "kubekey": (_SOCKET_WANT,),
-    "no-docker": _DOCKER,
+    **dict.fromkeys(("no-docker", *CONTAINERD), _DOCKER),
 }
 
 
@@ -171,3 +235,4 @@ def write_shape(root: Path, shape: Shape) -> None:
         path = root / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        path.chmod(0o755 if text.startswith("#!") else 0o644)
