@@ -64,6 +64,16 @@ class SecretOptions:
     force_conflicts: options.ForceConflicts = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestOptions:
+    """The pull secret as a manifest, without a cluster."""
+
+    secret_name: options.SecretName = None
+    namespace: options.Namespaces = None
+    key_form: options.KeyForm = None
+    email: options.Email = None
+
+
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 

@@ -225,6 +225,9 @@ Note = Annotated[
 ]
 Yes = Annotated[bool, build_option(Panel.RUN, "--yes", "Skip confirmation. Required when not running on a terminal.")]
 UnusedYes = Annotated[bool, build_option(Panel.RUN, "--yes", "Accepted for scripts; this command never asks.")]
+ExitCodeFlag = Annotated[
+    bool, build_option(Panel.OUTPUT, "--exit-code", "Exit with 3 instead of 0 if changes are pending.")
+]
 Output = Annotated[Format, build_option(Panel.OUTPUT, "-o --output", "Result as text or as JSON for programs.")]
 Verbose = Annotated[
     int, build_option(Panel.OUTPUT, "-v --verbose", "Report every node.", show_default=False, count=True)

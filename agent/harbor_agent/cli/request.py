@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions
+from harbor_agent.cli.option_groups import LoginOptions, ManifestOptions, NodeOptions, PlanOptions, SecretOptions
 from harbor_agent.cli.options import KeyFormName
 from harbor_agent.errors import UsageError
 
@@ -78,6 +78,19 @@ def add_secret_flags(flags: RegistryFlags, secret: SecretOptions) -> RegistryFla
         kubeconfig=secret.kubeconfig,
         context=secret.context,
         force_conflicts=secret.force_conflicts,
+    )
+
+
+def add_manifest_flags(flags: RegistryFlags, manifest: ManifestOptions) -> RegistryFlags:
+    """Return `flags` with those of the manifest of a pull secret."""
+    return add_secret_flags(
+        flags,
+        SecretOptions(
+            secret_name=manifest.secret_name,
+            namespace=manifest.namespace,
+            key_form=manifest.key_form,
+            email=manifest.email,
+        ),
     )
 
 

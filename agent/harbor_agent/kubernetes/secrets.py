@@ -72,22 +72,35 @@ def list_labelled(client: Client, namespace: str) -> tuple[NamedSecret, ...] | P
     )
 
 
-def write_secret(
-    client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None, *, dry_run: bool
-) -> Problem | None:
+def try_secret(
+    client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None
+) -> ObservedSecret | Problem:
+    """Send the write of `write_secret` as a dry run; return the secret as the server would then hold it.
+
+    An annotation that a second write removes is not in it. `secret-conflict` as for a write.
+    """
+    tried = _apply(client, spec, namespace, observed, dry_run=True)
+    if isinstance(tried, Problem):
+        return _mask_problem(tried, spec)
+    result = _read_observed(tried)
+    kept = {key: value for key, value in result.annotations.items() if key not in _list_stale(spec, result)}
+    return replace(result, annotations=kept)
+
+
+def write_secret(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> Problem | None:
     """Write the secret by server-side apply; `secret-conflict` if another client manages a field that would change.
 
     A field that we wrote before, also by other means than apply, is no conflict. A server before 1.16 has no
     server-side apply and gets a create or a patch.
     """
-    written = _apply(client, spec, namespace, observed, dry_run=dry_run)
-    problem = written if isinstance(written, Problem) else None
-    if isinstance(written, Secret) and not dry_run:
-        if observed is None:
-            problem = _add_record(client, spec, namespace, written)
-        else:
-            problem = _remove_annotation(client, spec, namespace, observed)
-    return replace(problem, message=mask_login(problem.message, spec)) if problem else None
+    written = _apply(client, spec, namespace, observed, dry_run=False)
+    if isinstance(written, Problem):
+        return _mask_problem(written, spec)
+    if observed is None:
+        problem = _add_record(client, spec, namespace, written)
+    else:
+        problem = _remove_annotation(client, spec, namespace, observed)
+    return _mask_problem(problem, spec) if problem else None
 
 
 def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
@@ -95,6 +108,10 @@ def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
     intent = Intent(verb="delete", resource="secrets", name=name, namespace=namespace)
     done = attempt(intent, lambda: client.delete(Secret, name, namespace=namespace))
     return done if isinstance(done, Problem) and done.code != "cluster-not-found" else None
+
+
+def _mask_problem(problem: Problem, spec: SecretSpec) -> Problem:
+    return replace(problem, message=mask_login(problem.message, spec))
 
 
 def _apply(
@@ -140,14 +157,20 @@ def _add_record(client: Client, spec: SecretSpec, namespace: str, created: Secre
 
 def _remove_annotation(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret) -> Problem | None:
     """Remove an annotation that is no longer right; apply leaves it if another client set it too."""
-    if FORCE_INSECURE not in observed.annotations or FORCE_INSECURE in build_annotations(spec):
+    stale = _list_stale(spec, observed)
+    if not stale:
         return None
-    patch = {"metadata": {"annotations": {FORCE_INSECURE: None}}}
+    patch = {"metadata": {"annotations": dict.fromkeys(stale)}}
     intent = Intent(verb="patch", resource="secrets", name=spec.name, namespace=namespace)
     done = attempt(
         intent, lambda: client.patch(Secret, spec.name, patch, namespace=namespace, patch_type=PatchType.MERGE)
     )
     return done if isinstance(done, Problem) else None
+
+
+def _list_stale(spec: SecretSpec, observed: ObservedSecret) -> list[str]:
+    """Return the annotations of ours that are not right for the specified secret."""
+    return [key for key in (FORCE_INSECURE,) if key in observed.annotations and key not in build_annotations(spec)]
 
 
 def _find_conflicts(error: ApiError) -> list[StatusCause]:

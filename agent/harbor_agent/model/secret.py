@@ -77,6 +77,22 @@ class SecretAction(StrEnum):
     REMOVE = "remove"
 
 
+class KeyChangeKind(StrEnum):
+    """What happens to the value of a key."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChange:
+    """A change of one value in a secret. `key` is its path, such as `metadata.labels[team]`; no value is kept."""
+
+    key: str
+    kind: KeyChangeKind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccountResult:
     """Whether a service account names the secret in its `imagePullSecrets` (or, in a removal, no longer does).
@@ -95,7 +111,8 @@ class ServiceAccountResult:
 class SecretPlan:
     """The plan for one namespace: UNCHANGED, PENDING, REFUSED, or FAILED if it could not be made.
 
-    `differences` name what differs, one clause each, no values. `reason` is one sentence. `warnings` stop nothing.
+    `differences` name what differs, one clause each, no values. `changes` are those that the server would make, also
+    if the plan is REFUSED because of a conflict. `reason` is one sentence. `warnings` stop nothing.
     """
 
     namespace: str
@@ -104,6 +121,7 @@ class SecretPlan:
     action: SecretAction = SecretAction.NONE
     reason: str = ""
     differences: tuple[str, ...] = ()
+    changes: tuple[KeyChange, ...] = ()
     service_accounts: tuple[ServiceAccountResult, ...] = ()
     problem: Problem | None = None
     warnings: tuple[Problem, ...] = ()

@@ -131,6 +131,24 @@ def test_secret_render_is_what_kubesphere_s_console_reads(run: Runner) -> None:
     assert "p$'" not in ran.err
 
 
+@pytest.mark.parametrize("names", [("-n", "Team_A"), ("-n", "demo", "--secret-name", "harbor pull")])
+def test_secret_render_refuses_names_that_no_api_server_accepts(run: Runner, names: tuple[str, ...]) -> None:
+    login = ("--registry", "192.168.0.99", "--username", "robot", "--password-stdin")
+    ran = run("secret", "render", *login, *names, stdin="secret-word")
+    assert (ran.rc, ran.out) == (2, "")
+    assert "is not a valid Kubernetes name" in ran.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--service-account", "a"), ("--kubeconfig", "f"), ("--context", "c"), ("--force-conflicts",)]
+)
+def test_secret_render_takes_no_option_of_a_cluster(run: Runner, option: tuple[str, ...]) -> None:
+    login = ("--registry", "192.168.0.99", "--username", "robot", "--password-stdin")
+    ran = run("secret", "render", *login, *option, stdin="secret-word")
+    assert (ran.rc, ran.out) == (2, "")
+    assert "No such option" in ran.err
+
+
 def test_without_a_command_the_help_is_shown(run: Runner) -> None:
     ran = run()
     assert ran.rc == 2

@@ -18,9 +18,6 @@ from harbor_agent.errors import ExitCode
 
 app = command_app()
 
-ExitCodeFlag = Annotated[
-    bool, build_option(Panel.OUTPUT, "--exit-code", "Exit with 3 instead of 0 if changes are pending.")
-]
 Out = Annotated[
     str | None,
     build_option(
@@ -60,7 +57,7 @@ def plan(
     out: Out = None,
     valid_hours: ValidHours = 24.0,
     note: options.Note = "",
-    exit_code: ExitCodeFlag = False,
+    exit_code: options.ExitCodeFlag = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode | None:

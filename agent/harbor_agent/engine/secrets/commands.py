@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.resolve import require_registry, resolve_logins
 from harbor_agent.engine.secrets.logins import check_logins, prove_logins
-from harbor_agent.engine.secrets.reconcile import apply_secrets
+from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
+from harbor_agent.formats.object_names import check_names
 from harbor_agent.model.policy import SecretPolicy
 from harbor_agent.model.secret import ALL_NAMESPACES
 from harbor_agent.planning.secrets.desired import build_namespaces
@@ -51,10 +52,22 @@ def apply_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
+def preview_pull_secrets(resolved: Resolved, *, check: bool) -> SecretsReport:
+    """Return what `apply_pull_secrets` would change, tried on the server as a dry run.
+
+    With `check` the logins are checked at their registries as well. Raises AgentError if one is rejected.
+    """
+    resolved = resolve_logins(_add_default_secrets(resolved))
+    warnings = check_logins(resolved.policies, resolved.credentials) if check else []
+    report = plan_secrets(resolved.secrets, resolved.general.kubeconfig, resolved.request.flags.context)
+    report = report or SecretsReport()
+    return replace(report, warnings=(*warnings, *report.warnings))
+
+
 def render_pull_secrets(resolved: Resolved) -> str:
     """Return the manifests as YAML documents, passwords included.
 
-    Raises UsageError if only the cluster knows the namespaces.
+    Raises UsageError if only the cluster knows the namespaces, and for a name that the API server does not accept.
     """
     from harbor_agent.formats.pull_secret import render_manifest  # noqa: PLC0415 - YAML is not needed for --help
 
@@ -66,6 +79,9 @@ def render_pull_secrets(resolved: Resolved) -> str:
                 f"cannot resolve namespaces {secret.namespaces} without contacting the cluster",
                 "name them with -n",
             )
+        for namespace in secret.namespaces.names_in_manifests:
+            if invalid := check_names(namespace=namespace, secret=secret.spec.name):
+                raise UsageError(invalid)
     return "".join(
         render_manifest(secret.spec, namespace)
         for secret in secrets

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.object_names import check_names
 from harbor_agent.kubernetes.pods import find_pods_to_recreate
-from harbor_agent.kubernetes.secrets import delete_secret, read_secret, write_secret
+from harbor_agent.kubernetes.secrets import delete_secret, read_secret, try_secret, write_secret
 from harbor_agent.kubernetes.service_accounts import attach, detach, list_attached_accounts, plan_attachment
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretAction, SecretPlan, SecretResult
+from harbor_agent.planning.secrets.changes import list_changes
 from harbor_agent.planning.secrets.plan import plan_secret_removal, plan_secret_write
 
 if TYPE_CHECKING:
@@ -38,14 +39,12 @@ def plan_secret(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretPla
     """
     plan, observed = _decide(cluster, spec, namespace)
     if plan.outcome is Outcome.PENDING:
-        problem = write_secret(cluster.client, spec, namespace, observed, dry_run=True)
-        if problem and problem.code != "cluster-conflict" and not _is_dry_run_unsupported(problem):
-            plan = _fail(plan, problem)
+        plan = _try_write(cluster, spec, plan, observed)
     if plan.outcome not in {Outcome.PENDING, Outcome.UNCHANGED}:
         return plan
     accounts = [plan_attachment(cluster.client, namespace, name, spec.name) for name in spec.service_accounts]
     warnings = _find_older_pods(cluster, spec, namespace, accounts)
-    return replace(plan, service_accounts=tuple(accounts), warnings=warnings)
+    return replace(plan, service_accounts=tuple(accounts), warnings=(*plan.warnings, *warnings))
 
 
 def apply_secret(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretResult:
@@ -119,8 +118,32 @@ def _apply_once(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretPla
     plan, observed = _decide(cluster, spec, namespace)
     if plan.outcome is not Outcome.PENDING:
         return plan
-    problem = write_secret(cluster.client, spec, namespace, observed, dry_run=False)
+    problem = write_secret(cluster.client, spec, namespace, observed)
     return _fail(plan, problem) if problem else replace(plan, outcome=Outcome.CHANGED)
+
+
+def _try_write(cluster: Cluster, spec: SecretSpec, plan: SecretPlan, observed: ObservedSecret | None) -> SecretPlan:
+    """Return the plan with the changes that the server would make, or with its reason against them."""
+    tried = try_secret(cluster.client, spec, plan.namespace, observed)
+    if not isinstance(tried, Problem):
+        return replace(plan, changes=list_changes(observed, tried))
+    if tried.code == "cluster-conflict":
+        return plan
+    if _is_dry_run_unsupported(tried):
+        return replace(plan, warnings=(_describe_untried(spec, plan.namespace, tried),))
+    if tried.code == "secret-conflict":
+        forced = try_secret(cluster.client, replace(spec, force_conflicts=True), plan.namespace, observed)
+        plan = plan if isinstance(forced, Problem) else replace(plan, changes=list_changes(observed, forced))
+    return _fail(plan, tried)
+
+
+def _describe_untried(spec: SecretSpec, namespace: str, problem: Problem) -> Problem:
+    return Problem(
+        code="secret-not-tried",
+        message=f"the write of secret {spec.name} in namespace {namespace} could not be tried: {problem.message}",
+        hint="ask its owner to set sideEffects: None on the webhook if it has none; without a trial, the keys that the "
+        "write changes and a refusal by this webhook are not known in advance",
+    )
 
 
 def _decide(cluster: Cluster, spec: SecretSpec, namespace: str) -> tuple[SecretPlan, ObservedSecret | None]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.views.json.common import begin_document, describe_problem, explain
+from harbor_agent.model.secret import SecretPlan
+from harbor_agent.views.json.common import begin_document, describe_problem, explain, mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.secrets.commands import ManagedSecret
     from harbor_agent.engine.secrets.report import SecretsReport
+    from harbor_agent.model.secret import SecretResult
     from harbor_agent.views.json.common import Json
 
 SECRET_SCHEMA = "harbor-agent/secret/2"  # noqa: S105 - a name, not a password
@@ -31,6 +33,7 @@ def describe_secrets(secrets: SecretsReport | None) -> Json | None:
                 "status": item.result.outcome.value,
                 "action": item.result.action.value,
                 "differences": list(item.result.differences),
+                "changes": _describe_changes(item.result),
                 "service_accounts": [
                     {"name": account.name, "status": account.outcome.value, **explain(account.problem)}
                     for account in item.result.service_accounts
@@ -43,8 +46,13 @@ def describe_secrets(secrets: SecretsReport | None) -> Json | None:
     }
 
 
+def _describe_changes(result: SecretPlan | SecretResult) -> list[Json]:
+    changes = result.changes if isinstance(result, SecretPlan) else ()
+    return [{"key": mask(change.key), "change": change.kind.value} for change in changes]
+
+
 def build_secret_document(secrets: SecretsReport, exit_code: int) -> Json:
-    """Return the object that `secret apply -o json` and `secret remove -o json` print."""
+    """Return the object that `secret apply`, `secret diff` and `secret remove` print with `-o json`."""
     return {
         **begin_document(SECRET_SCHEMA),
         "exit_code": exit_code,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.secret import SecretPlan
-from harbor_agent.views.text.style import indent, render_problem, render_warnings, style_outcome
+from harbor_agent.model.secret import KeyChangeKind, SecretPlan
+from harbor_agent.views.text.style import Color, indent, render_problem, render_warnings, style, style_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +18,24 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.model.secret import SecretResult
 
+_SIGNS = {KeyChangeKind.ADD: "+", KeyChangeKind.REPLACE: "~", KeyChangeKind.REMOVE: "-"}
+_COLORS = {KeyChangeKind.ADD: Color.GREEN, KeyChangeKind.REPLACE: Color.YELLOW, KeyChangeKind.REMOVE: Color.RED}
 _WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Outcome.PENDING: "to change"}
 
 
 def secrets_text(report: SecretsReport) -> str:
     """Return a block per secret, a line per warning, and a last line that counts the secrets."""
     blocks = [line for item in report.items for line in _describe_secret(item.result, str(item.registry))]
+    return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
+
+
+def secrets_diff_text(report: SecretsReport) -> str:
+    """Return the same as `secrets_text`, with a line for each key that the server would change."""
+    blocks = [
+        line
+        for item in report.items
+        for line in (*_describe_secret(item.result, str(item.registry)), *_list_changes(item.result))
+    ]
     return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
 
 
@@ -51,6 +64,14 @@ def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[s
         lines.append(f"  service account {account.name}: {style_outcome(account.outcome)}")
         lines += [indent(line) for line in _render(account.problem)]
     return lines
+
+
+def _list_changes(result: SecretPlan | SecretResult) -> list[str]:
+    """Return a line per key; values are never printed, as most of them are secret."""
+    changes = result.changes if isinstance(result, SecretPlan) else ()
+    return [
+        "  " + style(f"{_SIGNS[change.kind]} {mask_userinfo(change.key)}", _COLORS[change.kind]) for change in changes
+    ]
 
 
 def _render(problem: Problem | None) -> list[str]:
