@@ -58,7 +58,11 @@ class Order:
         settings.write_text(json.dumps({"registries": [proven, self.entry], "rollout": rollout, **cluster}))
         inventory = self.site.lab.write_inventory(f"{name}.ini", nodes=self.nodes, host_variables=self.own)
         given = ["-i", str(inventory), "-c", str(settings), "-o", "json", *further]
-        return [command, *given, *(["--yes", "--allow-unreachable-registry"] if command == "apply" else [])]
+        options = {
+            "apply": ["--yes", "--allow-unreachable-registry"],
+            "drift": ["--correct", "--yes", "--allow-unreachable-registry"],
+        }
+        return [command, *given, *options.get(command, [])]
 
     def plan(self) -> Ended:
         """Plan it."""
@@ -71,6 +75,10 @@ class Order:
     def apply(self, *further: str) -> Ended:
         """Apply it, to the end."""
         return self.site.agent(*self.arguments("apply", *further))
+
+    def correcting(self) -> Applying:
+        """Return `drift --correct` of it, which is started with the block."""
+        return Applying(self.site, self.arguments("drift"), {})
 
     @contextmanager
     def applying(self, *further: str, environment: Mapping[str, str] | None = None) -> Iterator[Applying]:

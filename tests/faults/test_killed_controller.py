@@ -25,6 +25,13 @@ def taking_up(site: Site, run_id: str) -> AbstractContextManager[Applying]:
     return Applying(site, ["apply", "--resume", run_id, "--allow-unreachable-registry", "--yes", "-o", "json"], {})
 
 
+def rolling_back(order: Order) -> Applying:
+    """Roll the last change of the order's nodes back while the block lasts."""
+    inventory = order.arguments("plan")[2]
+    names = [word for node in order.nodes for word in ("--node", node.name)]
+    return Applying(order.site, ["rollback", *names, "-i", inventory, "--yes", "-o", "json"], {})
+
+
 @pytest.mark.parametrize("steps", [("begun", "swapped-1", "activating"), ("armed", "preflight", "health")])
 def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: tuple[str, ...]) -> None:
     order = Order(site=site, nodes=site.nodes)
@@ -75,6 +82,28 @@ def test_an_apply_after_a_killed_run_waits_for_its_transactions(site: Site) -> N
             ended = again.end()
     assert ended.code == 0, ended.stderr
     assert assert_invariants(site, expected, ended) == {node.name: "new"}
+
+
+@pytest.mark.field("words")
+@pytest.mark.parametrize("kind", ["rollback", "correction"])
+def test_a_rollback_and_a_correction_after_a_killed_run_wait_for_its_transactions(site: Site, kind: str) -> None:
+    node = site.nodes[0]
+    order = Order(site=site, nodes=[node])
+    expected = order.expect()
+    point = Failpoint(node, "swapped-1")
+    with held(point), order.applying() as running:
+        point.wait()
+        running.kill()
+        with order.correcting() if kind == "correction" else rolling_back(order) as again:
+            wait_until(lambda: "changes that an earlier run started" in again.said(), "it waits", seconds=60)
+            point.release()
+            ended = again.end()
+    assert ended.code == 0, ended.stderr
+    if kind == "rollback":
+        assert_reported(ended, node.name, "changed")
+    else:
+        assert (ended.node(node.name)["status"], ended.document["run"]) == ("in_sync", None), ended.stdout
+    assert assert_invariants(site, expected, ended) == {node.name: "old" if kind == "rollback" else "new"}
 
 
 def test_a_controller_killed_during_the_pull_leaves_neither_login_nor_image(site: Site) -> None:

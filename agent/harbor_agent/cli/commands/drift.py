@@ -20,6 +20,7 @@ from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from harbor_agent.engine.drift.correct import Corrections
     from harbor_agent.engine.drift.detect import DriftReport
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.errors import Problem
@@ -95,6 +96,7 @@ def drift(
     max_drifted: MaxDrifted = None,
     live_restore: options.LiveRestore = False,
     accept_restart: options.AcceptRestart = False,
+    allow_unreachable_registry: options.AllowUnreachableRegistry = False,
     metrics: Metrics = None,
     note: options.Note = "",
     yes: options.Yes = False,
@@ -108,6 +110,7 @@ def drift(
     """
     if subcommand.invoked_subcommand:
         return None
+    from harbor_agent.engine.drift.correct import choose_corrections
     from harbor_agent.engine.drift.detect import detect_drift
     from harbor_agent.engine.drift.metrics import parse_metrics_path
     from harbor_agent.engine.request.request import RunRequest
@@ -122,12 +125,19 @@ def drift(
         request = RunRequest(
             selection=build_selection(nodes), flags=flags, config=login.config, note=note, live_restore=live_restore
         )
-        report = detect_drift(request, progress)
+        report = detect_drift(request, progress, wait=correct_nodes)
         measurement.record(report)
         if not correct_nodes:
             return _finish(measurement, report, report.exit_code, output)
         limits_given = {name: value for name, value in limits.items() if value is not None}
-        return _correct(measurement, report, limits_given, progress, output, accept_restart=accept_restart, yes=yes)
+        allowed = replace(report.general.drift, **limits_given)  # type: ignore[arg-type]  # each is of its option's type
+        corrections = choose_corrections(
+            report,
+            allowed,
+            accept_restart=accept_restart,
+            allow_unreachable_registry=allow_unreachable_registry,
+        )
+        return _correct(measurement, corrections, progress, output, yes=yes)
 
 
 @app.command("release", epilog=format_examples("harbor-agent drift release node7"))
@@ -154,19 +164,10 @@ def _parse_amount(text: str) -> int | str:
 
 
 def _correct(
-    measurement: Measurement,
-    report: DriftReport,
-    limits: dict[str, int | str],
-    progress: Progress,
-    output: options.Format,
-    *,
-    accept_restart: bool,
-    yes: bool,
+    measurement: Measurement, corrections: Corrections, progress: Progress, output: options.Format, *, yes: bool
 ) -> ExitCode:
-    from harbor_agent.engine.drift.correct import choose_corrections, compute_correction_exit_code, correct_nodes
+    from harbor_agent.engine.drift.correct import compute_correction_exit_code, correct_nodes
 
-    allowed = replace(report.general.drift, **limits)  # type: ignore[arg-type]  # each is of its option's type
-    corrections = choose_corrections(report, allowed, accept_restart=accept_restart)
     measurement.record(corrections.report)
     ended = None
     if corrections.chosen:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
 from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
 from harbor_agent.engine.history.database import HistoryError
+from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.plan.run_plan import RunPlan, refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.resolve import require_registry
@@ -43,10 +44,13 @@ class Corrections:
     blocked_by: Problem | None = None
 
 
-def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_restart: bool) -> Corrections:
+def choose_corrections(
+    report: DriftReport, limits: DriftLimits, *, accept_restart: bool, allow_unreachable_registry: bool = False
+) -> Corrections:
     """Choose the nodes to correct; every other drifted node gets the problem that forbids its correction.
 
-    A node on which another program reverts corrections goes into quarantine. Raises UsageError if no registry is named.
+    A node on which another program reverts corrections goes into quarantine. No node is corrected if nodes would
+    restart for a registry that no node reaches. Raises UsageError if no registry is named.
     """
     require_registry([node.planned.policy for node in report.nodes])
     drifted = [node for node in report.nodes if node.status is DriftStatus.DRIFT]
@@ -60,8 +64,12 @@ def choose_corrections(report: DriftReport, limits: DriftLimits, *, accept_resta
         return Corrections(report=report, blocked_by=_describe_missing_history(error.problem))
     free = [node for node in checked.values() if node.problem is None]
     checked |= {node.name: replace(node, problem=_describe_node_limit(limits)) for node in free[limits.max_nodes :]}
-    nodes = tuple(checked.get(node.name, node) for node in report.nodes)
-    return Corrections(report=replace(report, nodes=nodes), chosen=tuple(free[: limits.max_nodes]))
+    chosen = tuple(free[: limits.max_nodes])
+    report = replace(report, nodes=tuple(checked.get(node.name, node) for node in report.nodes))
+    unreachable = find_unreachable_registries([n.planned for n in report.nodes], [n.planned for n in chosen])
+    if unreachable and not allow_unreachable_registry:
+        return Corrections(report=report, blocked_by=unreachable)
+    return Corrections(report=report, chosen=chosen)
 
 
 def correct_nodes(corrections: Corrections, listener: Listener, stop: StopRequest) -> Report:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
+from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import AgentError
 from harbor_agent.model.result import Outcome
@@ -16,6 +17,8 @@ from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.refusal import find_pending_transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.request import RunRequest
@@ -64,10 +67,21 @@ class DriftReport:
         return compute_drift_exit_code(node.status for node in self.nodes)
 
 
-def detect_drift(request: RunRequest, listener: Listener) -> DriftReport:
-    """Detect drift on every node. Raises UsageError for an error in inventory or settings; a registry is not needed."""
+def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False) -> DriftReport:
+    """Detect drift on every node. Raises UsageError for an error in inventory or settings; a registry is not needed.
+
+    With `wait`, nodes on which a transaction is under way are compared once it has ended, if it ends within
+    `rollout.health_deadline`.
+    """
     resolved = resolve(request, load_nodes(request.selection, listener))
-    planned = plan_nodes(open_transport(request.selection), resolved.nodes, request, listener)
+    transport = open_transport(request.selection)
+
+    def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
+        return plan_nodes(transport, [(p.node, p.policy) for p in nodes], request, listener)
+
+    planned = plan_nodes(transport, resolved.nodes, request, listener)
+    if wait:
+        planned = replan_busy_nodes(transport, planned, replan, resolved.general.rollout.health_deadline, listener)
     quarantines, warnings = _load_quarantines()
     return DriftReport(
         request=request,

@@ -113,7 +113,7 @@ def _list_families(summary: DriftRunSummary, last_success: int | None) -> Iterat
 
 
 def _list_node_families(report: DriftReport, ended: Report | None) -> Iterator[tuple[str, str, Samples]]:
-    done = {result.node for result in (ended.results if ended else ()) if result.outcome is Outcome.CHANGED}
+    done = ended.changed_nodes if ended else frozenset()
     # The status after the run: a corrected node is in sync.
     left = {node.name: DriftStatus.IN_SYNC if node.name in done else node.status for node in report.nodes}
     quarantined = [node.name for node in report.nodes if node.quarantine]

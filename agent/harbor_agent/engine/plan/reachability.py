@@ -24,12 +24,15 @@ def require_reachable_registries(nodes: Sequence[PlannedNode]) -> None:
         raise StoppedError(problem)
 
 
-def find_unreachable_registries(nodes: Sequence[PlannedNode]) -> Problem | None:
+def find_unreachable_registries(
+    nodes: Sequence[PlannedNode], changed: Sequence[PlannedNode] | None = None
+) -> Problem | None:
     """Return the registries for which nodes would restart although no node reaches them; None if there are none.
 
-    A registry does not count if a node has not tried it, or sends its pulls through a proxy.
+    `changed` are the nodes that the run changes; by default all. A registry does not count if a node has not tried it,
+    or sends its pulls through a proxy.
     """
-    needed = {entry for planned in nodes for entry in _list_restarted_for(planned)}
+    needed = {entry for planned in (nodes if changed is None else changed) for entry in _list_restarted_for(planned)}
     views = [(planned.state.reachability, _is_behind_proxy(planned)) for planned in nodes if planned.state]
     unreached = {entry: why for entry, why in find_unreached_entries(views).items() if entry in needed}
     if not unreached:
@@ -38,7 +41,7 @@ def find_unreachable_registries(nodes: Sequence[PlannedNode]) -> Problem | None:
         code="registry-not-reached",
         message="no node reaches "
         + "; ".join(f"{entry} ({why})" for entry, why in unreached.items())
-        + ": apply stops before the first restart",
+        + ": the run stops before the first restart",
         hint="check the address, and that Harbor is running; or add --allow-unreachable-registry",
     )
 

@@ -11,7 +11,7 @@ from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_tran
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
-from harbor_agent.engine.plan.settle import wait_for_transactions
+from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError
@@ -83,7 +83,7 @@ def plan_run(
     nodes = [(node, policy) for node, policy in resolved.nodes if node.name in chosen]
     planned = plan_nodes(transport, nodes, request, listener)
     if wait:
-        planned = _replan_busy_nodes(transport, planned, request, listener)
+        planned = _settle_nodes(transport, planned, request, listener)
     planned = check_cluster_runtimes(planned, resolved.general.kubeconfig, request.flags.context)
     if request.only_unmanaged:
         planned = [_skip_managed(one) for one in planned]
@@ -98,20 +98,17 @@ def plan_run(
     )
 
 
-def _replan_busy_nodes(
+def _settle_nodes(
     transport: Transport, planned: Sequence[PlannedNode], request: RunRequest, listener: Listener
 ) -> list[PlannedNode]:
-    begun = [(p, p.state.pending_transaction) for p in planned if p.state and p.state.pending_transaction]
-    if not begun:
-        return list(planned)
-    seconds = max(p.policy.rollout.health_deadline for p, _ in begun)
-    wait_for_transactions(transport, [(p.node, transaction) for p, transaction in begun], seconds, listener)
-    again = plan_nodes(transport, [(p.node, p.policy) for p, _ in begun], request, listener)
-    if ended := end_pending_transactions(transport, again, listener):
-        nodes = [(p.node, p.policy) for p in again if p.node.name in ended]
-        again = [*again, *plan_nodes(transport, nodes, request, listener)]
-    by_name = {p.node.name: p for p in again}
-    return [by_name.get(p.node.name, p) for p in planned]
+    """Plan the nodes again on which an earlier run left a transaction, once it has ended."""
+
+    def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
+        return plan_nodes(transport, [(p.node, p.policy) for p in nodes], request, listener)
+
+    seconds = max((p.policy.rollout.health_deadline for p in planned), default=0)
+    settled = replan_busy_nodes(transport, planned, replan, seconds, listener)
+    return end_pending_transactions(transport, settled, replan, listener)
 
 
 def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Waits until transactions that are under way on nodes have ended; an earlier run may have been killed."""
+"""Waits until transactions that are under way on nodes have ended: an earlier run may have been killed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,36 @@ from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.result import TransactionReport
     from harbor_agent.transport.protocol import Transport
 
+    Replan = Callable[[Sequence[PlannedNode]], Sequence[PlannedNode]]
+
 _POLL_SECONDS = 2.0
 _STATUS_TIMEOUT = 20.0
 _NOTHING_CHANGED = frozenset({"begun", "preflight", "prepared"})
+
+
+def replan_busy_nodes(
+    transport: Transport, planned: Sequence[PlannedNode], replan: Replan, seconds: float, listener: Listener
+) -> list[PlannedNode]:
+    """Wait at most `seconds` for the transactions that are under way on nodes, and plan these nodes again."""
+    begun = [(p, p.state.pending_transaction) for p in planned if p.state and p.state.pending_transaction]
+    if not begun:
+        return list(planned)
+    wait_for_transactions(transport, [(p.node, transaction) for p, transaction in begun], seconds, listener)
+    return replace_nodes(planned, replan([p for p, _ in begun]))
+
+
+def replace_nodes(planned: Sequence[PlannedNode], again: Sequence[PlannedNode]) -> list[PlannedNode]:
+    """Return the planned nodes in their order, with those that were planned again in place of the first plan."""
+    by_name = {p.node.name: p for p in again}
+    return [by_name.get(p.node.name, p) for p in planned]
 
 
 def wait_for_transactions(

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refuse_node
+from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.plan.run_plan import RunPlan
+from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import Problem, UsageError
 from harbor_agent.model.plan import Refusal
@@ -39,26 +41,38 @@ _TIMEOUT = 45.0
 def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan:
     """Plan the rollback of every node. `what` is a run, "last" (each node's own last change) or "pristine".
 
-    Changes nothing. A node without that run is skipped; one whose files were edited since is refused. Raises
-    UsageError for an error in settings or inventory, an invalid run ID, and a run of which no node has a change.
+    A node without that run is skipped; one whose files were edited since is refused. Nodes on which a transaction is
+    under way are planned once it has ended, if it ends within `rollout.health_deadline`; interrupted ones are rolled
+    back first. Raises UsageError for an error in settings or inventory, an invalid run ID, and a run of which no node
+    has a change.
     """
     general = resolve(request).general
     transport = open_transport(request.selection)
     nodes = [node for node in load_nodes(request.selection, listener) if node.skip_reason is None]
-    seen = {
-        o.node.name: o for o in probe_nodes(transport, [(n, ()) for n in nodes], timeout=_TIMEOUT, listener=listener)
-    }
-    snapshots = _fetch_snapshots(transport, [node for node in nodes if seen[node.name].state is not None], what)
-    planned = tuple(_plan_node(node, seen[node.name], snapshots.get(node.name), what) for node in nodes)
+
+    def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
+        return _plan_nodes(transport, [p.node for p in nodes], what, listener)
+
+    planned = _plan_nodes(transport, nodes, what, listener)
+    planned = replan_busy_nodes(transport, planned, replan, general.rollout.health_deadline, listener)
+    planned = end_pending_transactions(transport, planned, replan, listener)
     _require_known_run(what, planned)
     rollout = replace(general.rollout, drain=request.drain or general.rollout.drain)
     return RunPlan(
         request=request,
         general=replace(general, rollout=rollout),
-        nodes=planned,
+        nodes=tuple(planned),
         kind=RunKind.ROLLBACK,
         rolls_back=what,
     )
+
+
+def _plan_nodes(transport: Transport, nodes: Sequence[Node], what: str, listener: Listener) -> list[PlannedNode]:
+    """Probe every node, and plan the state before the run. Changes nothing."""
+    targets = [(node, ()) for node in nodes]
+    seen = {one.node.name: one for one in probe_nodes(transport, targets, timeout=_TIMEOUT, listener=listener)}
+    snapshots = _fetch_snapshots(transport, [node for node in nodes if seen[node.name].state is not None], what)
+    return [_plan_node(node, seen[node.name], snapshots.get(node.name), what) for node in nodes]
 
 
 def _require_known_run(what: str, planned: Sequence[PlannedNode]) -> None:

@@ -22,6 +22,7 @@ from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, verify_no
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
 from harbor_agent.errors import Problem
+from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
 
@@ -50,6 +51,11 @@ class Report:
     exit_code: ExitCode
     warnings: tuple[Problem, ...] = ()
     note: str = ""
+
+    @property
+    def changed_nodes(self) -> frozenset[str]:
+        """The nodes that keep their change."""
+        return frozenset(result.node for result in self.results if result.outcome is Outcome.CHANGED)
 
 
 def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Report:

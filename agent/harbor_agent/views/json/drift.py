@@ -23,13 +23,16 @@ DRIFT_SCHEMA = "harbor-agent/drift/2"
 def build_drift_document(report: DriftReport, exit_code: int, ended: Report | None, blocked_by: Problem | None) -> Json:
     """Return the object that `drift -o json` prints.
 
-    `ended` is the run that corrected nodes, `blocked_by` why none did although it was requested.
+    `ended` is the run that corrected nodes, `blocked_by` why none did although it was requested. The summary counts
+    the nodes after that run, so corrected ones are in sync; each node has the status in which it was found.
     """
+    corrected = ended.changed_nodes if ended else frozenset()
+    left = [DriftStatus.IN_SYNC if node.name in corrected else node.status for node in report.nodes]
     nodes = [_describe_node(node) for node in report.nodes]
     return {
         **begin_document(DRIFT_SCHEMA),
         "exit_code": exit_code,
-        "summary": {status.value: sum(node.status is status for node in report.nodes) for status in DriftStatus},
+        "summary": {status.value: left.count(status) for status in DriftStatus},
         "nodes": nodes,
         "groups": _group_nodes(nodes),
         "run": build_run_document(ended) if ended else None,

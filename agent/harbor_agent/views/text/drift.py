@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_text
-from harbor_agent.model.result import Outcome
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.run import run_summary
@@ -47,14 +46,7 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
         blocks.append("\n".join(render_warnings(warnings)))
     if ended:
         blocks.append(run_summary(ended))
-    return "\n".join([*blocks, _summarize(report, _list_corrected(ended))])
-
-
-def _list_corrected(ended: Report | None) -> frozenset[str]:
-    """Return the nodes that a correction left as they should be."""
-    fine = (Outcome.CHANGED, Outcome.UNCHANGED)
-    results = ended.results if ended else ()
-    return frozenset(one.node for one in results if one.outcome in fine and one.verified is not False)
+    return "\n".join([*blocks, _summarize(report, ended.changed_nodes if ended else frozenset())])
 
 
 def _group_nodes(nodes: Sequence[DriftedNode]) -> list[list[DriftedNode]]:

@@ -25,9 +25,10 @@ from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import DriftLimits, Policy, Registry
 from harbor_agent.model.result import NodeResult, Outcome
-from harbor_agent.model.state import FileState
+from harbor_agent.model.state import FileState, Reachability
 from harbor_agent.planning.config.digest import policy_digest
 from harbor_agent.planning.drift import classify
+from harbor_agent.views.json.drift import build_drift_document
 from harbor_agent.views.text.drift import drift_text
 from tests.unit.planning.docker.nodes import (
     DEBIAN_UNIT,
@@ -74,6 +75,12 @@ def drifted(name: str = "node1", policy: Policy = POLICY, restart_policy: str = 
     return DriftedNode(planned=planned, status=drift.status, reason=drift.reason, drift=drift)
 
 
+def with_reachability(found: DriftedNode, *seen: Reachability) -> DriftedNode:
+    state = found.planned.state
+    assert state is not None
+    return replace(found, planned=replace(found.planned, state=replace(state, reachability=seen)))
+
+
 def report(*nodes: DriftedNode, policy: Policy = POLICY) -> DriftReport:
     return DriftReport(request=RunRequest(selection=NodeSelection(sources=("node1,",))), general=policy, nodes=nodes)
 
@@ -117,6 +124,20 @@ def test_without_a_history_nothing_is_corrected() -> None:
     assert compute_correction_exit_code(corrections, None) == 7
 
 
+def test_nothing_is_corrected_by_a_restart_for_a_registry_that_no_node_reaches() -> None:
+    down, up = (Reachability(entry=HARBOR, http_status=status, detail="Connection refused") for status in (0, 401))
+    for reached in ([down, down], [down, up]):
+        nodes = [with_reachability(drifted(f"node{number}"), seen) for number, seen in enumerate(reached)]
+        corrections = choose_corrections(report(*nodes), DriftLimits(max_nodes=1), accept_restart=False)
+        assert len(corrections.chosen) == reached.count(up)
+    blocked = report(with_reachability(drifted(), down))
+    corrections = choose_corrections(blocked, LIMITS, accept_restart=False)
+    assert corrections.blocked_by is not None
+    assert (corrections.chosen, corrections.blocked_by.code) == ((), "registry-not-reached")
+    assert compute_correction_exit_code(corrections, None) == 7
+    assert choose_corrections(blocked, LIMITS, accept_restart=False, allow_unreachable_registry=True).chosen
+
+
 def test_without_a_registry_nothing_can_be_corrected() -> None:
     nothing = Policy(registries=())
     with pytest.raises(UsageError, match="no registry is named"):
@@ -155,9 +176,12 @@ def test_the_text_names_files_and_ends_with_a_summary() -> None:
     assert lines[-1] == "Drift: 2 drifted (2 in files, 2 at runtime)"
 
 
-def test_the_last_line_after_a_correction_counts_what_is_left() -> None:
+def test_last_line_and_summary_after_a_correction_count_what_is_left() -> None:
     chosen = choose_corrections(report(drifted(), drifted("node2", restart_policy="no")), LIMITS, accept_restart=False)
     result = NodeResult(node="node1", outcome=Outcome.CHANGED)
     ended = Report(run_id="run-2", results=(result,), secrets=None, halted=None, exit_code=ExitCode.DONE)
     lines = drift_text(chosen.report, ended, chosen.blocked_by).splitlines()
     assert lines[-1] == "Drift: 1 corrected, 1 drifted (1 in files, 1 at runtime)"
+    document = build_drift_document(chosen.report, 5, ended, chosen.blocked_by)
+    assert {status: count for status, count in document["summary"].items() if count} == {"in_sync": 1, "drift": 1}  # type: ignore[attr-defined]
+    assert [node["status"] for node in document["nodes"]] == ["drift", "drift"]  # type: ignore[attr-defined]
