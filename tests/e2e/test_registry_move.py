@@ -248,7 +248,7 @@ def _a_certificate_that_nodes_do_not_know_is_found_out(company: Company, https: 
     early = company.agent(company.settings(registry(https.url, OLD), absent(https.entry)), "apply")
     assert early.code == 1, early.stderr
     first, second = (early.node(node.name) for node in company.nodes)
-    assert (first["outcome"], first["code"]) == ("rolled_back", "pull-certificate-refused")
+    assert (first["outcome"], first["code"]) == ("rolled_back", "certificate-ca-missing")
     assert second["outcome"] == "skipped"
     assert all(https.entry in trusted for trusted in company.trusted())
     assert company.secrets(_TEAMS[0])[OLD] == [f"http://{https.entry}"]

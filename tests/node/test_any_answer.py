@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.program import Program
 from harbor_agent.model.state import Record
@@ -55,13 +57,13 @@ HISTORY = (
     "harbor-agent/history/1 begin\ntransaction r\nphase committed\nruntime docker\n"
     "file regular 644 0 0 ab regular 644 0 0 cd /etc/x\neA==\n.\nharbor-agent/history/1 end\n"
 )
-PULL = "harbor-agent/pull/1 begin\nimage i\nverdict pulled\ndetail -\nharbor-agent/pull/1 end\n"
+PULL = "harbor-agent/pull/2 begin\nimage i\nstatus 0\nseconds 60\noutput -\nharbor-agent/pull/2 end\n"
 RECORDED = "harbor-agent/recorded/1 begin\nproblem no-space eA==\nharbor-agent/recorded/1 end\n"
 DECODERS: dict[str, tuple[Callable[[bytes], object], str]] = {
     "probe": (wire.decode_probe, probe()),
     "report": (wire.decode_report, REPORT),
     "snapshot": (wire.decode_snapshot, HISTORY),
-    "pull": (wire.decode_pull, PULL),
+    "pull": (partial(wire.decode_pull, registry=Address(host="h")), PULL),
     "recorded": (wire.decode_recorded, RECORDED),
 }
 SPOILT = st.one_of(

@@ -70,13 +70,33 @@ class PullVerdict(StrEnum):
     FAILED = "failed"
 
 
+class CertificateFault(StrEnum):
+    """What a runtime has against a registry's certificate; each is a problem code with a page of its own.
+
+    FOLDER_BROKEN is a file in the runtime's folder for this registry that makes every pull from it fail.
+    """
+
+    EXPIRED = "certificate-expired"
+    NAME = "certificate-name"
+    NO_SAN = "certificate-no-san"
+    CA_MISSING = "certificate-ca-missing"
+    CA_CANNOT_SIGN = "certificate-ca-cannot-sign"
+    CLIENT_MISSING = "certificate-client-missing"
+    FOLDER_BROKEN = "certificate-folder-broken"
+    OTHER = "pull-certificate-refused"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullReport:
-    """The result of pulling an image as proof that a node trusts the registry."""
+    """The result of pulling an image as proof that a node trusts the registry.
+
+    `fault` is set if the verdict is CERTIFICATE_REFUSED.
+    """
 
     image: str
     verdict: PullVerdict
     detail: str = ""
+    fault: CertificateFault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

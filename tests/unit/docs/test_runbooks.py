@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harbor_agent.model.result import PullVerdict, TransactionPhase
+from harbor_agent.model.result import CertificateFault, PullVerdict, TransactionPhase
 from harbor_agent.node.wire.runtimes import RUNTIMES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,6 +39,7 @@ SHELL_CODES = (
 COMPOSED = {f"pull-{verdict}" for verdict in PullVerdict if verdict is not PullVerdict.PULLED} | {
     phase.replace("_", "-") for phase in TransactionPhase if phase is not TransactionPhase.COMMITTED
 }
+COMPOSED |= set(CertificateFault)
 COMPOSED |= {f"{runtime}-start-{end}" for runtime in RUNTIMES for end in ("failed", "timeout")}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.model.result import CertificateFault, PullReport, PullVerdict
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, decode_answer
 
@@ -21,11 +22,20 @@ _PULL_TIMEOUT = 300.0
 
 _HINTS = {
     PullVerdict.INSECURE_REFUSED: "check why the daemon does not trust the registry: the change has no effect",
-    PullVerdict.CERTIFICATE_REFUSED: "copy the registry's CA to /etc/docker/certs.d/HOST[:PORT]/ca.crt on the node",
+    PullVerdict.CERTIFICATE_REFUSED: "issue the registry a certificate that Go accepts",
     PullVerdict.UNAUTHORIZED: "check that the user may pull from this project",
     PullVerdict.NOT_FOUND: "push the image of verify_image to the registry, or name another one",
     PullVerdict.UNREACHABLE: "check that the registry is up and reachable from this node",
     PullVerdict.FAILED: "see the message of the daemon",
+}
+_FAULT_HINTS = {
+    CertificateFault.EXPIRED: "renew the certificate that has expired, or set the clock of the node",
+    CertificateFault.NAME: "use a name that is in the certificate, or issue one for the name in the image",
+    CertificateFault.NO_SAN: "issue a certificate with the name or the address as subject alternative name",
+    CertificateFault.CA_MISSING: "copy the registry's CA to /etc/docker/certs.d/HOST[:PORT]/ca.crt on the node",
+    CertificateFault.CA_CANNOT_SIGN: "issue a CA certificate with basicConstraints CA:TRUE, and sign with it",
+    CertificateFault.CLIENT_MISSING: "put client.cert and client.key into /etc/docker/certs.d/HOST[:PORT] on the node",
+    CertificateFault.FOLDER_BROKEN: "correct or remove the file in the registry's folder below certs.d on the node",
 }
 
 
@@ -83,7 +93,7 @@ def _pull_image(
     jobs = [Job(node=node, program=programs[runtime], timeout=_PULL_TIMEOUT) for node, runtime in nodes]
     reports: list[tuple[str, PullReport, float]] = []
     for result in transport.run(jobs):
-        pull = decode_answer(result, wire.decode_pull)
+        pull = decode_answer(result, partial(wire.decode_pull, registry=registry.address))
         if isinstance(pull, Problem):
             pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=pull.message)
         reports.append((result.job.node.name, pull, result.seconds))
@@ -95,9 +105,9 @@ def _add_pull(check: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
     problem = check.problem
     if not pulled and problem is None:
         problem = Problem(
-            code=f"pull-{pull.verdict.value}",
+            code=pull.fault or f"pull-{pull.verdict}",
             message=f"cannot pull {pull.image}: {pull.detail}",
-            hint=_HINTS[pull.verdict],
+            hint=_FAULT_HINTS.get(pull.fault or CertificateFault.OTHER, _HINTS[pull.verdict]),
         )
     return PullCheck(
         verified=pulled and check.verified is not False,

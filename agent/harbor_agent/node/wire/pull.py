@@ -8,16 +8,18 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from harbor_agent.formats.pull_output import TIMED_OUT, find_certificate_fault, judge_pull, quote_last_line
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import PullReport, PullVerdict
-from harbor_agent.node.wire.framing import compose, decode_text, refuse, unframe
+from harbor_agent.node.wire.framing import compose, decode_text, parse_number, refuse, unframe
 from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
+    from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials
 
-_SCHEMA = "harbor-agent/pull/1"
+_SCHEMA = "harbor-agent/pull/2"
 _IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*\Z")
 
 
@@ -37,17 +39,20 @@ def build_pull_program(
     return Program(stdin=compose(parts, payload), arguments=arguments, privileged=True)
 
 
-def decode_pull(stdout: bytes) -> PullReport:
+def decode_pull(stdout: bytes, registry: Address) -> PullReport:
     """Decode the output of `build_pull_program`. Raises WireError if it is truncated or has another form."""
     words = dict(line.partition(" ")[::2] for line in unframe(stdout, _SCHEMA))
     try:
-        return PullReport(
-            image=words["image"],
-            verdict=PullVerdict(words["verdict"]),
-            detail=decode_text(words["detail"]).decode("utf-8", "replace"),
-        )
+        image, status = words["image"], parse_number(words["status"])
+        output = decode_text(words["output"]).decode("utf-8", "replace")
     except (KeyError, ValueError):
         raise refuse("node-answer-unknown", "the node's report of the pull is not in a known form") from None
+    verdict = judge_pull(status, output, registry)
+    detail = quote_last_line(output)
+    if status == TIMED_OUT:
+        detail = f"no end within {words.get('seconds', '?')} s{f': {detail}' if detail else ''}"
+    fault = find_certificate_fault(output) if verdict is PullVerdict.CERTIFICATE_REFUSED else None
+    return PullReport(image=image, verdict=verdict, detail=detail, fault=fault)
 
 
 def _encode_login(credentials: Credentials, registry_key: str) -> bytes:

@@ -42,8 +42,8 @@ class Denying:
         self._answers = {
             "begin": report("committed", lost=lost_at_first),
             "rollback": answer,
-            IMAGE: f"\nharbor-agent/pull/1 begin\nimage {IMAGE}\nverdict insecure-refused\ndetail "
-            f"{encoded('gave HTTP response to HTTPS client')}\nharbor-agent/pull/1 end\n",
+            IMAGE: f"\nharbor-agent/pull/2 begin\nimage {IMAGE}\nstatus 1\nseconds 60\noutput "
+            f"{encoded('server gave HTTP response to HTTPS client')}\nharbor-agent/pull/2 end\n",
         }
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:

@@ -51,7 +51,7 @@ print_image_id() {
 pull() {
   find_docker_client
   if [ -n "${PAYLOAD_CONFIG:-}" ]; then
-    make_login || { report "$1" failed 'the node has no directory in memory for the login' && return 0; }
+    make_login || { report "$1" 1 "$2" 'the node has no directory in memory for the login' && return 0; }
     printf '%s' "$PAYLOAD_CONFIG" | base64 -d >"$login/config.json"
   fi
   earlier=$(print_image_id "$1")
@@ -59,10 +59,9 @@ pull() {
   status=$?
   clear_away
   if [ "$status" = 0 ]; then tidy_images "$1"; fi
-  detail=$(printf '%s\n' "$output" | grep . | tail -n 1 | cut -c1-600)
   # timeout ends with 124, busybox's with 143, and both with 137 if TERM was not enough.
-  case $status in 124 | 137 | 143) status=124 detail="no end within $2 s${detail:+: $detail}" ;; esac
-  report "$1" "$(verdict "$status" "$output")" "$detail"
+  case $status in 137 | 143) status=124 ;; esac
+  report "$1" "$status" "$2" "$output"
 }
 
 # Removes the tag, or moves it back to the image that it named before.
@@ -76,27 +75,11 @@ tidy_images() {
   run_docker_here docker tag "$earlier" "$1" && run_docker_here docker image rm "$pulled" >/dev/null 2>&1
 }
 
-# verdict STATUS OUTPUT. The output of an unreachable registry may match the later patterns too, so it is checked first.
-verdict() {
-  case $1:$2 in
-    0:*) echo pulled ;;
-    *'server gave HTTP response to HTTPS client'*) echo insecure-refused ;;
-    *'x509: '*) echo certificate-refused ;;
-    124:* | *'no such host'* | *'connection refused'* | *'i/o timeout'* | *'no route to host'* | \
-      *'network is unreachable'* | *'Client.Timeout'* | *'context deadline exceeded'* | *'proxyconnect'* | \
-      *'server misbehaving'* | *'TLS handshake timeout'* | *'connection reset'*) echo unreachable ;;
-    *unauthorized* | *'access denied'* | *'requested access to the resource is denied'* | *'no basic auth'* | \
-      *'authentication required'* | *'incorrect username or password'* | *'401 Unauthorized'*) echo unauthorized ;;
-    *'manifest unknown'* | *'not found'* | *'name unknown'* | *'NAME_UNKNOWN'*) echo not-found ;;
-    *) echo failed ;;
-  esac
-}
-
-# report IMAGE VERDICT DETAIL
+# report IMAGE STATUS SECONDS OUTPUT; formats/pull_output.py judges it.
 report() {
-  printf '\nharbor-agent/pull/1 begin\nimage %s\nverdict %s\n' "$1" "$2"
-  printf 'detail %s\n' "$(printf '%s' "$3" | base64 | tr -d '\n')"
-  printf 'harbor-agent/pull/1 end\n'
+  printf '\nharbor-agent/pull/2 begin\nimage %s\nstatus %s\nseconds %s\n' "$1" "$2" "$3"
+  printf 'output %s\n' "$(printf '%s' "$4" | tail -c 4096 | base64 | tr -d '\n')"
+  printf 'harbor-agent/pull/2 end\n'
 }
 
 main() {
