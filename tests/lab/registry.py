@@ -24,7 +24,7 @@ from tests.lab.certificates import write_certificate
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _HERE = Path(__file__).parent
 _READY_SECONDS = 30.0
@@ -103,7 +103,7 @@ class _Place:
     host: str
     port: int
     prefix: tuple[str, ...]
-    tls: bool
+    tls: bool | Mapping[str, object]
     sections: dict[str, object] = field(default_factory=dict)
 
 
@@ -116,14 +116,15 @@ def running_registry(
     host: str = "127.0.0.1",
     port: int = 0,
     prefix: Sequence[str] = (),
-    tls: bool = False,
+    tls: bool | Mapping[str, object] = False,
     public: Sequence[str] = (),
     health: str = "healthy",
     realm: str | None = None,
 ) -> Iterator[RunningRegistry]:
     """Run a registry until the block ends; `directory` keeps its storage, configuration and logs.
 
-    Port 0 takes a free one. `tls` serves HTTPS with a certificate of an authority of its own. For "token" a front
+    Port 0 takes a free one. `tls` serves HTTPS with a certificate that signs itself, or is the registry's own section
+    `http.tls`. For "token" a front
     as Harbor's nginx serves /v2/, /service/token and /api/v2.0/health at one address; `public` are patterns of
     repositories that anybody may pull, `health` is what it says of itself, `realm` replaces the token service's URL
     that the registry names.
@@ -134,7 +135,7 @@ def running_registry(
     everybody = [*logins, admin] if admin else []
     with ExitStack() as stack:
         if tls:
-            place.sections["tls"] = _tls(directory, host)
+            place.sections["tls"] = _tls(directory, host) if tls is True else dict(tls)
         match authentication:
             case "open":
                 bound = stack.enter_context(_registry(place, {}))
@@ -151,7 +152,7 @@ def running_registry(
             directory=directory,
             prefix=tuple(prefix),
             admin=admin,
-            authority=directory / "tls.crt" if tls else None,
+            authority=directory / "tls.crt" if tls is True else None,
         )
 
 
