@@ -85,23 +85,25 @@ class RunningApiServer:
             self.ask("POST", f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": account}})
         return name
 
-    def grant(self, namespace: str, resource: str, verbs: Sequence[str], *, user: str = "limited") -> None:
-        """Give `user` rights on one resource in one namespace, at once."""
+    def grant(
+        self, namespace: str, resource: str, verbs: Sequence[str], *, user: str = "limited", group: str = ""
+    ) -> None:
+        """Give `user` rights on one resource (of an API group) in one namespace, at once."""
         name = f"{user}-{resource}"
         base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-        rules = [{"apiGroups": [""], "resources": [resource], "verbs": list(verbs)}]
+        rules = [{"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}]
         self.ask("POST", f"{base}/roles", {"metadata": {"name": name}, "rules": rules})
-        group = "rbac.authorization.k8s.io"
+        rbac = "rbac.authorization.k8s.io"
         self.ask(
             "POST",
             f"{base}/rolebindings",
             {
                 "metadata": {"name": name},
-                "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
-                "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+                "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
+                "subjects": [{"apiGroup": rbac, "kind": "User", "name": user}],
             },
         )
-        attributes = {"namespace": namespace, "resource": resource, "verb": verbs[0]}
+        attributes = {"namespace": namespace, "group": group, "resource": resource, "verb": verbs[0]}
         review = {"spec": {"user": user, "resourceAttributes": attributes}}
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
         wait_until(

@@ -10,7 +10,7 @@ from lightkube.resources.core_v1 import Pod
 
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.errors import Intent, attempt
-from harbor_agent.model.workload import PodContainer
+from harbor_agent.model.workloads.template import PodContainer
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -15,11 +15,12 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
 from lightkube.resources.batch_v1 import CronJob
 
 from harbor_agent.errors import AgentError, Problem
+from harbor_agent.kubernetes.custom_workloads import list_custom_workloads
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.kubeconfig.client import open_client
 from harbor_agent.kubernetes.rbac import Rule, build_role_hint, describe_missing_right, read_user
 from harbor_agent.model.secret import ALL_NAMESPACES
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,10 +34,14 @@ _UNKNOWN_VERSION = frozenset({"cluster-not-found", "cluster-answer-invalid"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveWorkloads:
-    """The workloads found, by namespace and name, and the namespaces that could not be read."""
+    """The workloads found, by namespace and name, and the namespaces that could not be read.
+
+    `remarks` are on kinds of other projects that could not be read.
+    """
 
     workloads: tuple[Workload, ...]
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,7 @@ def list_workloads(
 ) -> LiveWorkloads:
     """Return the deployments, stateful sets, daemon sets and cron jobs of these namespaces, of all if none is named.
 
+    Objects of other projects with pod templates are listed as well.
     `timeout` is seconds for each step of a request. Raises UsageError for an invalid kubeconfig, AgentError if the
     cluster does not answer; a missing right in a namespace is one of the `problems`.
     """
@@ -72,10 +78,12 @@ def list_workloads(
                 else:
                     raise AgentError(listed)
             problems += [_describe_forbidden(namespace, refused)] if refused else []
+        custom, remarks = list_custom_workloads(client, namespaces or (ALL_NAMESPACES,))
+        found += custom
     finally:
         client.close()
     found.sort(key=lambda one: (one.namespace, one.name, one.kind))
-    return LiveWorkloads(workloads=tuple(found), problems=tuple(problems))
+    return LiveWorkloads(workloads=tuple(found), problems=tuple(problems), remarks=tuple(remarks))
 
 
 def _list_kinds() -> tuple[_Kind, ...]:
@@ -118,6 +126,7 @@ def _read_workload(kind: str, metadata: ObjectMeta, template: PodTemplateSpec) -
     annotations = (template.metadata or ObjectMeta()).annotations or {}
     containers = [*spec.containers, *(spec.initContainers or [])]
     return Workload(
+        group="batch" if kind == "CronJob" else "apps",
         kind=kind,
         namespace=metadata.namespace or "",
         name=metadata.name or "",

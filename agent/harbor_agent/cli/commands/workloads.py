@@ -40,6 +40,9 @@ OnlyFrom = Annotated[
 ]
 InPlace = Annotated[bool, build_option(Panel.OUTPUT, "--in-place", "Change the files instead of printing the result.")]
 Diff = Annotated[bool, build_option(Panel.OUTPUT, "--diff", "Print the changes instead of the result; write nothing.")]
+AllKinds = Annotated[
+    bool, build_option(Panel.SECRET, "--all-kinds", "Also add it to pod templates of kinds that are not known.")
+]
 OnlyIn = Annotated[
     list[str] | None,
     build_option(
@@ -62,6 +65,7 @@ def annotate(
     files: Files,
     secret: Secret,
     registry: OnlyFrom = None,
+    all_kinds: AllKinds = False,
     in_place: InPlace = False,
     diff: Diff = False,
     yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
@@ -69,8 +73,9 @@ def annotate(
 ) -> ExitCode:
     """Add a pull secret and its annotation to manifests.
 
-    Adds imagePullSecrets, and the annotation without which the console drops them, to Pods, Deployments, StatefulSets,
-    DaemonSets, ReplicaSets, Jobs and CronJobs, also inside lists, and to their init containers. Everything else in the
+    Adds imagePullSecrets, and the annotation without which the console drops them, to all kinds of Kubernetes with
+    pod templates, also inside lists. Known kinds of others, such as Argo Rollouts, OpenKruise, Knative, Volcano and
+    Kubeflow, get imagePullSecrets. Objects of other kinds that start containers are listed. Everything else in the
     file stays byte for byte, and secrets that are already there are kept.
 
     Exits with 5 if a file cannot be edited. Nothing is printed then; --in-place still changes the other files.
@@ -94,7 +99,7 @@ def annotate(
         )
     if files.count(STANDARD_INPUT) > 1:
         raise UsageError.of("flags-ambiguous", "standard input cannot be read twice", "give - only once")
-    spec = build_annotation_spec(secret, [Address.parse(text) for text in registry or ()])
+    spec = build_annotation_spec(secret, [Address.parse(text) for text in registry or ()], all_kinds=all_kinds)
     done = annotate_manifests(files, spec, in_place=in_place)
     exit_code = find_exit_code(done)
     if output is options.Format.JSON:
@@ -138,7 +143,7 @@ def scan(
     if output is options.Format.JSON:
         print_json(build_workloads_document(report))
         return report.exit_code
-    if report.problems:
+    if report.problems or report.remarks:
         print_status(unread_text(report))
     print_result(workloads_text(report))
     return report.exit_code

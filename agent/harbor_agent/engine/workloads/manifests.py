@@ -41,6 +41,7 @@ class ManifestFile:
     outcome: Outcome
     workloads: tuple[AnnotatedWorkload, ...] = ()
     problem: Problem | None = None
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def diff(self) -> str:
@@ -49,11 +50,11 @@ class ManifestFile:
         return render_diff(change) if self.before != self.after else ""
 
 
-def build_annotation_spec(secret: str, registries: Sequence[Address]) -> AnnotationSpec:
+def build_annotation_spec(secret: str, registries: Sequence[Address], *, all_kinds: bool) -> AnnotationSpec:
     """Return the request. Raises UsageError for an invalid secret name."""
     if problem := check_names(secret=secret):
         raise UsageError(problem)
-    return AnnotationSpec(secret=secret, registries=tuple(registries))
+    return AnnotationSpec(secret=secret, registries=tuple(registries), all_kinds=all_kinds)
 
 
 def annotate_manifests(paths: Sequence[str], spec: AnnotationSpec, *, in_place: bool) -> list[ManifestFile]:
@@ -128,7 +129,14 @@ def _annotate_file(path: str, state: FileState, spec: AnnotationSpec) -> Manifes
         return ManifestFile(path=path, before=state, after=state, outcome=Outcome.REFUSED, problem=result)
     after = replace(state, content=result.text.encode())
     outcome = Outcome.UNCHANGED if after == state else Outcome.PENDING
-    return ManifestFile(path=path, before=state, after=after, outcome=outcome, workloads=result.workloads)
+    return ManifestFile(
+        path=path,
+        before=state,
+        after=after,
+        outcome=outcome,
+        workloads=result.workloads,
+        warnings=result.warnings,
+    )
 
 
 def _write_file(file: ManifestFile) -> ManifestFile:

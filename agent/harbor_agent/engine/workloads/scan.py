@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadsReport:
-    """The workloads that have pull secrets, and the namespaces that could not be read."""
+    """The workloads that have pull secrets, and the namespaces that could not be read.
+
+    `remarks` are on kinds of other projects that could not be read; the console does not edit those.
+    """
 
     retentions: tuple[SecretRetention, ...]
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -41,4 +45,6 @@ def scan_workloads(resolved: Resolved, namespaces: Sequence[str]) -> WorkloadsRe
 
     found = list_workloads(resolved.general.kubeconfig, resolved.request.flags.context, namespaces)
     retentions = (check_retention(workload) for workload in found.workloads)
-    return WorkloadsReport(retentions=tuple(one for one in retentions if one), problems=found.problems)
+    return WorkloadsReport(
+        retentions=tuple(one for one in retentions if one), problems=found.problems, remarks=found.remarks
+    )

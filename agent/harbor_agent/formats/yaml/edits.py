@@ -11,7 +11,7 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from harbor_agent.formats.text import LINE_END, Edit, find_line_end
 from harbor_agent.formats.yaml.nodes import NotEditableError, is_in_brackets
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 
 if TYPE_CHECKING:
     from yaml.nodes import Node

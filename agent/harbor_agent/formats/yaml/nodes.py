@@ -5,32 +5,22 @@ Values are read as kubectl reads them. A byte order mark is not part of the text
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import yaml
-from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
-from yaml.reader import Reader, ReaderError
 
-from harbor_agent.formats.text import FormatError, find_line_number
+from harbor_agent.formats.text import FormatError
+from harbor_agent.formats.yaml.compose import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from yaml.nodes import Node
 
-# kubectl's parser is a port of libyaml, which accepts tabs that the Python parser rejects, and is five times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# Far below the depth at which libyaml overflows its stack, and far above any manifest.
-_MAX_DEPTH = 200
-_TOO_DEEP = "nested too deeply"
 _STRING = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
-_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _SHARED = "cannot edit a value that is used in several places (an anchor and its aliases)"
 _MERGED = "cannot edit a value that a merge key (<<) brings in from another place"
 
@@ -73,7 +63,7 @@ class Manifests:
     def __init__(self, text: str) -> None:
         """Parse the text. Raises FormatError with the line of a syntax error."""
         self.text = text
-        roots = _compose(text)
+        roots = compose(text)
         self._shared = _find_shared(roots)
         self.roots = [Spot(node=root) for root in roots]
 
@@ -144,47 +134,6 @@ def fingerprint(node: Node, table: dict[object, int], cut: frozenset[int], prune
         return number((node.tag, kept)) if kept or id(node) not in pruned else nothing
 
     return visit(node)
-
-
-def _compose(text: str) -> list[Node]:
-    readable = _convert_json(text)
-    try:
-        _require_shallow(readable)
-        return list(yaml.compose_all(readable, _LOADER))
-    except ReaderError:
-        match = Reader.NON_PRINTABLE.search(text)
-        line = find_line_number(text, match.start() if match else 0)
-        raise FormatError(line, "contains a control character") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        # Since 0.2.6, libyaml has a limit of its own, which it can reach while it looks ahead for a key.
-        too_deep = "nesting depth" in (error.problem or "")
-        reason = _TOO_DEEP if too_deep else f"not YAML: {error.problem}"
-        raise FormatError(mark.line + 1 if mark else 1, reason) from None
-
-
-def _require_shallow(text: str) -> None:
-    """Raise FormatError for text that is nested so deeply that libyaml's composer would crash the process."""
-    depth = 0
-    for event in yaml.parse(text, _LOADER):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise FormatError(line, _TOO_DEEP)
-
-
-def _convert_json(text: str) -> str:
-    """Return the text; in JSON, tabs and half surrogate pairs, which YAML rejects, become other text of equal length.
-
-    Neither occurs in a value that is read here.
-    """
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return _HALF_CHARACTER.sub(r"\\ufffd", text).replace("\t", " ")
 
 
 def _find_shared(roots: list[Node]) -> frozenset[int]:

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yaml.nodes import MappingNode, ScalarNode
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.yaml.nodes import fingerprint
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
+from harbor_agent.formats.yaml.templates import find_containers, render_path, resolve_path
+from harbor_agent.model.workloads.kinds import CORE_GROUPS, find_template_paths
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION, PodContainer, PodTemplate, Workload
 
 if TYPE_CHECKING:
-    from harbor_agent.formats.yaml.nodes import Manifests, Spot
+    from collections.abc import Iterator
 
-_APPS = frozenset({"apps", "extensions"})
-# For each kind: its API groups, and the keys that lead to the pod template.
-_KINDS = {
-    "Pod": (frozenset({""}), ()),
-    "Deployment": (_APPS, ("spec", "template")),
-    "DaemonSet": (_APPS, ("spec", "template")),
-    "ReplicaSet": (_APPS, ("spec", "template")),
-    "StatefulSet": (_APPS, ("spec", "template")),
-    "Job": (frozenset({"batch"}), ("spec", "template")),
-    "CronJob": (frozenset({"batch"}), ("spec", "jobTemplate", "spec", "template")),
-}
-_LISTS = frozenset(f"{kind}List" for kind in _KINDS)
+    from yaml.nodes import Node
+
+    from harbor_agent.formats.yaml.nodes import Manifests, Spot
+    from harbor_agent.model.workloads.kinds import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestWorkload:
     """A workload in a text that begins at `line` (from 1), and the parts of its pod template, None if absent.
 
-    `pull_secrets` is in `spec`; `annotation` is in `annotations`, in `metadata`.
+    `path` is that of the pod template, "" if the object is one. `pull_secrets` is in `spec`; `annotation` is in
+    `annotations`, in `metadata`.
     """
 
     workload: Workload
     line: int
+    path: str
     template: Spot
     spec: Spot
     pull_secrets: Spot | None
@@ -45,26 +41,79 @@ class ManifestWorkload:
     annotation: Spot | None
 
 
-def find_workloads(manifests: Manifests) -> list[ManifestWorkload]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownWorkload:
+    """An object of an unknown kind that starts containers; `has_template` is whether they are in pod templates."""
+
+    kind: str
+    namespace: str
+    name: str
+    line: int
+    images: tuple[str, ...]
+    has_template: bool
+
+
+def find_workloads(manifests: Manifests, *, all_kinds: bool = False) -> list[ManifestWorkload]:
     """Return the workloads with containers, including those inside lists; patches without containers do not count.
 
-    Raises FormatError for a workload that the API server would reject, NotEditableError for a duplicate key.
+    With `all_kinds` pod templates of unknown kinds are workloads too. Raises FormatError for a workload that the API
+    server would reject, NotEditableError for a duplicate key.
     """
     found = []
+    for document, group, kind in _list_objects(manifests):
+        paths = find_template_paths(group, kind)
+        if paths is None and all_kinds:
+            paths = tuple(one.path for one in find_containers(document.node) if one.path is not None)
+        spots = [spot for path in paths or () for spot in resolve_path(manifests, document, path)]
+        read = [_read_workload(manifests, document, (group, kind), path, template) for path, template in spots]
+        workloads = [one for one in read if one]
+        if len(workloads) > 1:
+            workloads = [replace(one, line=one.template.line) for one in workloads]
+        found += workloads
+    return found
+
+
+def find_unknown(manifests: Manifests) -> list[UnknownWorkload]:
+    """Return the objects of unknown kinds that start containers."""
+    unknown = []
+    for document, group, kind in _list_objects(manifests):
+        if find_template_paths(group, kind) is not None:
+            continue
+        found = find_containers(document.node)
+        if found:
+            one = UnknownWorkload(
+                kind=kind,
+                namespace=_read_loosely(document.node, "namespace"),
+                name=_read_loosely(document.node, "name"),
+                line=document.line,
+                images=tuple(dict.fromkeys(image for one in found for image in one.images)),
+                has_template=any(one.path is not None for one in found),
+            )
+            unknown.append(one)
+    return unknown
+
+
+def _list_objects(manifests: Manifests) -> Iterator[tuple[Spot, str, str]]:
+    """Yield each object with its API group and kind; the items of lists instead of the lists."""
     ahead = list(reversed(manifests.roots))
     while ahead:
         document = ahead.pop()
         if not isinstance(document.node, MappingNode):
             continue
-        kind = _read_last(document.node, "kind")
-        if kind == "List" or kind in _LISTS:
+        kind, version = _read_last(document.node, "kind"), _read_last(document.node, "apiVersion")
+        group = version.rpartition("/")[0]
+        if kind == "List" or (kind.endswith("List") and _is_list(manifests, document, group, kind)):
             ahead.extend(reversed(manifests.items(manifests.member(document, "items"))))
-            continue
-        groups, keys = _KINDS.get(kind, (frozenset[str](), ()))
-        if _read_last(document.node, "apiVersion").rpartition("/")[0] in groups:
-            one = _read_workload(manifests, document, kind, keys)
-            found += [one] if one else []
-    return found
+        elif kind:
+            yield document, group, kind
+
+
+def _is_list(manifests: Manifests, document: Spot, group: str, kind: str) -> bool:
+    """Whether it is a list of a known kind, or of any kind if it has items."""
+    if find_template_paths(group, kind.removesuffix("List")) is not None:
+        return True
+    items = manifests.member(document, "items")
+    return items is not None and isinstance(items.node, SequenceNode)
 
 
 def fingerprint_documents(manifests: Manifests, found: list[ManifestWorkload], table: dict[object, int]) -> list[int]:
@@ -77,15 +126,16 @@ def fingerprint_documents(manifests: Manifests, found: list[ManifestWorkload], t
     return [fingerprint(root.node, table, cut, pruned) for root in manifests.roots]
 
 
-def _read_workload(manifests: Manifests, document: Spot, kind: str, keys: tuple[str, ...]) -> ManifestWorkload | None:
-    template: Spot | None = document
-    for key in keys:
-        template = manifests.member(template, key) if template else None
-    spec = manifests.member(template, "spec") if template else None
-    if template is None or spec is None:
+def _read_workload(
+    manifests: Manifests, document: Spot, type_: tuple[str, str], path: Path, template: Spot
+) -> ManifestWorkload | None:
+    """Return the workload of a pod template, None if it has no containers. `type_` is the group and the kind."""
+    group, kind = type_
+    spec = manifests.member(template, "spec")
+    if spec is None:
         return None
     containers = [
-        _read_container(manifests, container)
+        _read_container(manifests, container, is_named=group in CORE_GROUPS)
         for key in ("containers", "initContainers")
         for container in manifests.items(manifests.member(spec, key))
     ]
@@ -97,6 +147,7 @@ def _read_workload(manifests: Manifests, document: Spot, kind: str, keys: tuple[
     annotation = manifests.member(annotations, PULL_SECRETS_ANNOTATION) if annotations else None
     return ManifestWorkload(
         workload=Workload(
+            group=group,
             kind=kind,
             namespace=_read_name(manifests, document, "namespace"),
             name=_read_name(manifests, document, "name"),
@@ -107,6 +158,7 @@ def _read_workload(manifests: Manifests, document: Spot, kind: str, keys: tuple[
             ),
         ),
         line=document.line,
+        path=render_path(path),
         template=template,
         spec=spec,
         pull_secrets=pull_secrets,
@@ -116,9 +168,11 @@ def _read_workload(manifests: Manifests, document: Spot, kind: str, keys: tuple[
     )
 
 
-def _read_container(manifests: Manifests, spot: Spot) -> PodContainer:
+def _read_container(manifests: Manifests, spot: Spot, *, is_named: bool) -> PodContainer:
+    """Return a container. Not all kinds of others require a name: Knative gives it one."""
     image = manifests.member(spot, "image")
-    return PodContainer(name=_read_required(manifests, spot, "name"), image=(image.string or "") if image else "")
+    name = _read_required(manifests, spot, "name") if is_named or manifests.member(spot, "name") else ""
+    return PodContainer(name=name, image=(image.string or "") if image else "")
 
 
 def _read_required(manifests: Manifests, spot: Spot, key: str) -> str:
@@ -144,6 +198,14 @@ def _read_name(manifests: Manifests, document: Spot, key: str) -> str:
     if member and not name.isprintable():
         raise FormatError(member.line, f"'{key}' contains control characters")
     return name
+
+
+def _read_loosely(document: Node, key: str) -> str:
+    """Return a name in `metadata`, "" if it cannot be read: an object that is left alone refuses no file."""
+    pairs = document.value if isinstance(document, MappingNode) else []
+    metadata = [value for name, value in pairs if name.value == "metadata" and isinstance(value, MappingNode)]
+    name = _read_last(metadata[-1], key) if metadata else ""
+    return name if name.isprintable() else ""
 
 
 def _read_last(mapping: MappingNode, key: str) -> str:

@@ -13,6 +13,7 @@ from lightkube import Client, KubeConfig
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import Cluster, Context, User
 from lightkube.core.exceptions import ConfigError
+from lightkube.core.generic_client import BasicRequest
 
 from harbor_agent.errors import AgentError
 from harbor_agent.kubernetes.kubeconfig.files import build_invalid_error, find_files, read_files
@@ -27,7 +28,18 @@ _POD: Final = "the pod's service account"
 _DATA: Final = ("certificate-authority", "client-certificate", "client-key")
 
 
-def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) -> Client:
+class ApiClient(Client):
+    """lightkube's client, which can also read what is not an object of a known type."""
+
+    def read_document(self, path: str) -> object:
+        """Return the JSON document at a path such as `apis/apps/v1`. Raises what other requests raise."""
+        request = self._client.build_adapter_request(BasicRequest(method="GET", url=path))
+        response = self._client.send(request)
+        self._client.raise_for_status(response)  # type: ignore[no-untyped-call]
+        return response.json()
+
+
+def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) -> ApiClient:
     """Return a client for `kubeconfig`, else $KUBECONFIG, else ~/.kube/config, else the pod that this runs in.
 
     That is kubectl's order. Sends no request yet. Raises UsageError `kubeconfig-missing` or `kubeconfig-invalid`.
@@ -36,7 +48,7 @@ def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) 
     source = f"kubeconfig {os.pathsep.join(str(path) for path in paths)}" if paths else _POD
     try:
         chosen = _choose(read_files(paths), context) if paths else _read_pod()
-        return Client(
+        return ApiClient(
             config=chosen,
             timeout=httpx2.Timeout(timeout),
             field_manager="harbor-agent",

@@ -10,37 +10,44 @@ from harbor_agent.errors import Problem
 from harbor_agent.formats.text import FormatError, apply_edits
 from harbor_agent.formats.yaml.edits import add_pull_secret, set_annotation
 from harbor_agent.formats.yaml.nodes import Manifests, NotEditableError
-from harbor_agent.formats.yaml.workloads import find_workloads, fingerprint_documents
-from harbor_agent.model.workload import EDITED_KINDS
+from harbor_agent.formats.yaml.workloads import find_unknown, find_workloads, fingerprint_documents
+from harbor_agent.model.workloads.template import PodContainer
 from harbor_agent.planning.secrets.retention import check_retention, read_annotation
 
 if TYPE_CHECKING:
     from harbor_agent.formats.text import Edit
-    from harbor_agent.formats.yaml.workloads import ManifestWorkload
+    from harbor_agent.formats.yaml.workloads import ManifestWorkload, UnknownWorkload
     from harbor_agent.model.address import Address
-    from harbor_agent.model.workload import PodContainer, PodTemplate, Workload
+    from harbor_agent.model.workloads.template import PodTemplate, Workload
 
 _MARK = "\ufeff"
+_FEW_IMAGES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationSpec:
-    """The secret to add; with `registries`, only for containers whose image is from one of them."""
+    """The secret to add; with `registries`, only for containers whose image is from one of them.
+
+    With `all_kinds` also to pod templates of kinds that are not known.
+    """
 
     secret: str
     registries: tuple[Address, ...] = ()
+    all_kinds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotatedWorkload:
     """A workload before and after, and the `line` that it begins on.
 
-    `changed_containers` have another secret in the annotation than before.
+    `path` is that of the pod template in its object. `changed_containers` have another secret in the annotation than
+    before.
     """
 
     before: Workload
     after: Workload
     line: int
+    path: str
     changed_containers: tuple[str, ...]
     warnings: tuple[Problem, ...] = ()
 
@@ -52,10 +59,14 @@ class AnnotatedWorkload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotatedManifest:
-    """A text with the pull secret in each of its workloads, and the workloads in order."""
+    """A text with the pull secret in each of its workloads, and the workloads in order.
+
+    `warnings` name objects that start containers but were left alone.
+    """
 
     text: str
     workloads: tuple[AnnotatedWorkload, ...]
+    warnings: tuple[Problem, ...] = ()
 
 
 def annotate(name: str, text: str, spec: AnnotationSpec) -> AnnotatedManifest | Problem:
@@ -66,7 +77,7 @@ def annotate(name: str, text: str, spec: AnnotationSpec) -> AnnotatedManifest | 
     mark = _MARK if text.startswith(_MARK) else ""
     body = text.removeprefix(_MARK)
     try:
-        return _annotate_body(mark, body, spec)
+        return _annotate_body(name, mark, body, spec)
     except NotEditableError as error:
         return Problem(
             code="manifest-not-editable",
@@ -77,26 +88,49 @@ def annotate(name: str, text: str, spec: AnnotationSpec) -> AnnotatedManifest | 
         return _describe_invalid(name, body, error)
 
 
-def _annotate_body(mark: str, body: str, spec: AnnotationSpec) -> AnnotatedManifest:
+def _annotate_body(name: str, mark: str, body: str, spec: AnnotationSpec) -> AnnotatedManifest:
     manifests = Manifests(body)
-    found = find_workloads(manifests)
+    found = find_workloads(manifests, all_kinds=spec.all_kinds)
     afters = [_plan_template(one, spec) for one in found]
     edits = [edit for one, after in zip(found, afters, strict=True) for edit in _build_edits(body, one, after, spec)]
     text = apply_edits(body, edits)
     if edits:
-        _verify_edits(manifests, found, afters, text)
+        _verify_edits(manifests, found, afters, text, all_kinds=spec.all_kinds)
     workloads = (_build_workload(one, after, spec) for one, after in zip(found, afters, strict=True))
-    return AnnotatedManifest(text=mark + text, workloads=tuple(workloads))
+    warnings = (
+        _describe_unknown(name, one)
+        for one in find_unknown(manifests)
+        if not (one.has_template and spec.all_kinds) and _starts_selected(one, spec)
+    )
+    return AnnotatedManifest(text=mark + text, workloads=tuple(workloads), warnings=tuple(warnings))
+
+
+def _starts_selected(unknown: UnknownWorkload, spec: AnnotationSpec) -> bool:
+    return any(_is_selected(PodContainer(name="", image=image), spec) for image in unknown.images)
+
+
+def _describe_unknown(name: str, unknown: UnknownWorkload) -> Problem:
+    owner = f"{unknown.namespace}/{unknown.name}" if unknown.namespace else unknown.name
+    images = f"{', '.join(unknown.images[:_FEW_IMAGES])}{' and more' if len(unknown.images) > _FEW_IMAGES else ''}"
+    by_hand = "add the secret by hand, or attach it to the pods' service account: harbor-agent secret apply "
+    by_hand += "--service-account NAME"
+    return Problem(
+        code="workload-left-alone",
+        message=f"{name} line {unknown.line}: left alone: {unknown.kind} {owner} starts containers of {images}, "
+        "and its kind is not known",
+        hint="--all-kinds adds the secret to its pod templates" if unknown.has_template else by_hand,
+    )
 
 
 def _build_workload(found: ManifestWorkload, template: PodTemplate, spec: AnnotationSpec) -> AnnotatedWorkload:
     before, after = found.workload, replace(found.workload, template=template)
     is_selected = any(_is_selected(one, spec) for one in template.containers)
-    retention = check_retention(after) if is_selected and after.kind in EDITED_KINDS else None
+    retention = check_retention(after) if is_selected and after.is_edited else None
     return AnnotatedWorkload(
         before=before,
         after=after,
         line=found.line,
+        path=found.path,
         changed_containers=_find_changed_containers(before.template, template),
         warnings=(retention.problem,) if retention and retention.problem else (),
     )
@@ -108,6 +142,10 @@ def _plan_template(found: ManifestWorkload, spec: AnnotationSpec) -> PodTemplate
     chosen = [one for one in template.containers if _is_selected(one, spec)]
     if not chosen:
         return template
+    pull_secrets = template.pull_secrets
+    pull_secrets = pull_secrets if spec.secret in pull_secrets else (*pull_secrets, spec.secret)
+    if found.workload.is_custom:  # no annotation: its schema may not have one, and the console does not read it there
+        return replace(template, pull_secrets=pull_secrets)
     try:
         entries = read_annotation(template)
     except ValueError as error:
@@ -118,10 +156,9 @@ def _plan_template(found: ManifestWorkload, spec: AnnotationSpec) -> PodTemplate
         if spec.registries or not entries.get(container.name):
             entries[container.name] = spec.secret
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
-    pull_secrets = template.pull_secrets
     return replace(
         template,
-        pull_secrets=pull_secrets if spec.secret in pull_secrets else (*pull_secrets, spec.secret),
+        pull_secrets=pull_secrets,
         annotation=template.annotation if entries == before else text,
     )
 
@@ -136,12 +173,14 @@ def _build_edits(text: str, found: ManifestWorkload, after: PodTemplate, spec: A
     return edits
 
 
-def _verify_edits(before: Manifests, found: list[ManifestWorkload], afters: list[PodTemplate], text: str) -> None:
+def _verify_edits(
+    before: Manifests, found: list[ManifestWorkload], afters: list[PodTemplate], text: str, *, all_kinds: bool
+) -> None:
     """Parse the edited text again and compare it with the plan. Raises NotEditableError if they differ."""
     table: dict[object, int] = {}
     try:
         manifests = Manifests(text)
-        again = find_workloads(manifests)
+        again = find_workloads(manifests, all_kinds=all_kinds)
     except FormatError as error:
         raise _build_unsafe_error(error.line) from None
     for one, after, now in zip(found, afters, again, strict=True):

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 
 if TYPE_CHECKING:
-    from harbor_agent.model.workload import PodTemplate, Workload
+    from harbor_agent.model.workloads.template import PodTemplate, Workload
 
 
 class Retention(StrEnum):
@@ -38,10 +38,15 @@ class SecretRetention:
 
 
 def check_retention(workload: Workload) -> SecretRetention | None:
-    """Return what an edit in the console would do to a live workload, None if it has no pull secrets."""
+    """Return what an edit in the console would do to a live workload, None if it has no pull secrets.
+
+    A workload that the console does not edit keeps them.
+    """
     template = workload.template
     if not template.pull_secrets:
         return None
+    if workload.is_custom:
+        return SecretRetention(workload=workload, status=Retention.KEPT)
     try:
         entries = read_annotation(template)
     except ValueError:

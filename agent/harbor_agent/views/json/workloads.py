@@ -35,6 +35,7 @@ def build_manifests_document(files: Sequence[ManifestFile]) -> Json:
                 "status": file.outcome.value,
                 "diff": file.diff,
                 "workloads": [_describe_annotated(one) for one in file.workloads],
+                "warnings": [describe_problem(problem) for problem in file.warnings],
                 **explain(file.problem),
             }
             for file in files
@@ -50,16 +51,18 @@ def build_workloads_document(report: WorkloadsReport) -> Json:
         "exit_code": int(report.exit_code),
         "summary": {status.value: statuses.count(status) for status in Retention},
         "workloads": [_describe_retention(one) for one in report.retentions],
-        "warnings": [describe_problem(problem) for problem in report.problems],
+        "warnings": [describe_problem(problem) for problem in (*report.problems, *report.remarks)],
     }
 
 
 def _describe_annotated(one: AnnotatedWorkload) -> Json:
     return {
         "line": one.line,
+        "group": one.after.group,
         "kind": one.after.kind,
         "namespace": one.after.namespace,
         "name": one.after.name,
+        "template": one.path,
         "status": (Outcome.PENDING if one.is_changed else Outcome.UNCHANGED).value,
         "pull_secrets": list(one.after.template.pull_secrets),
         "containers": list(one.changed_containers),
@@ -69,6 +72,7 @@ def _describe_annotated(one: AnnotatedWorkload) -> Json:
 
 def _describe_retention(one: SecretRetention) -> Json:
     return {
+        "group": one.workload.group,
         "kind": one.workload.kind,
         "namespace": one.workload.namespace,
         "name": one.workload.name,

@@ -35,10 +35,12 @@ def workloads_text(report: WorkloadsReport) -> str:
 
 
 def unread_text(report: WorkloadsReport) -> str:
-    """Return the reasons why some namespaces could not be scanned."""
-    return "\n".join(line for problem in report.problems for line in render_problem(problem))
+    """Return the reasons why some namespaces, or kinds of other projects, could not be scanned."""
+    lines = [line for problem in report.problems for line in render_problem(problem)]
+    return "\n".join([*lines, *render_warnings(report.remarks)])
 
 
+_USUAL_PATHS = frozenset({"", "template", "spec.template", "spec.jobTemplate.spec.template"})
 _WORDS = {
     Outcome.CHANGED: "changed",
     Outcome.PENDING: "with changes",
@@ -51,16 +53,26 @@ _WORDS = {
 def _describe_file(file: ManifestFile) -> list[str]:
     lines: list[str] = []
     for workload in file.workloads:
-        lines.append(f"{file.before.path} line {workload.line}: {workload.after}: {_describe_change(workload)}")
+        lines.append(f"{file.before.path} line {workload.line}: {_name(workload)}: {_describe_change(workload)}")
         lines += render_warnings(workload.warnings)
     if file.problem:
         lines += render_problem(file.problem)
+    elif file.warnings:
+        lines += render_warnings(file.warnings)
     elif not file.workloads:
         lines.append(f"{file.before.path}: contains no workload with containers")
     return lines
 
 
+def _name(workload: AnnotatedWorkload) -> str:
+    """Return the workload's kind and name, and its template's path if it is one of several or not at its usual path."""
+    is_usual = workload.path in _USUAL_PATHS
+    return str(workload.after) if is_usual else f"{workload.after} ({workload.path})"
+
+
 def _describe_change(workload: AnnotatedWorkload) -> str:
     if not workload.is_changed:
         return "unchanged"
+    if workload.after.is_custom:
+        return "secret added"
     return f"secret added to {', '.join(workload.changed_containers)}" if workload.changed_containers else "updated"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harbor_agent.model.workload import PodContainer, PodTemplate, Workload
+from harbor_agent.model.workloads.template import PodContainer, PodTemplate, Workload
 from harbor_agent.planning.secrets.retention import Retention, check_retention
 
 

@@ -27,7 +27,7 @@ from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.runs import PastNode, PastRun, Quarantine, RunKind
 from harbor_agent.model.secret import SecretAction, SecretPlan, ServiceAccountResult
 from harbor_agent.model.state import FileState
-from harbor_agent.model.workload import PodContainer, PodTemplate, Workload
+from harbor_agent.model.workloads.template import PodContainer, PodTemplate, Workload
 from harbor_agent.planning.drift import DriftStatus, EntryDrift, FileDrift, NodeDrift
 from harbor_agent.planning.secrets.manifests import AnnotatedWorkload
 from harbor_agent.planning.secrets.retention import Retention, SecretRetention
@@ -143,8 +143,16 @@ MANIFEST = ManifestFile(
     after=FileState(path="web.yaml"),
     outcome=Outcome.PENDING,
     workloads=(
-        AnnotatedWorkload(before=WORKLOAD, after=WORKLOAD, line=1, changed_containers=("c",), warnings=(PROBLEM,)),
+        AnnotatedWorkload(
+            before=WORKLOAD,
+            after=WORKLOAD,
+            line=1,
+            path="spec.template",
+            changed_containers=("c",),
+            warnings=(PROBLEM,),
+        ),
     ),
+    warnings=(PROBLEM,),
 )
 SCAN = WorkloadsReport(
     retentions=(SecretRetention(workload=WORKLOAD, status=Retention.INCOMPLETE, missing=("c",)),), problems=(PROBLEM,)

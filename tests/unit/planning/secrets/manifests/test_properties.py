@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 from harbor_agent.planning.secrets.manifests import AnnotatedManifest, AnnotationSpec, annotate
 
 KEY = PULL_SECRETS_ANNOTATION

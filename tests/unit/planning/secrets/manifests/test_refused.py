@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 from tests.unit.planning.secrets.manifests.texts import ANNOTATED, HARBOR, NAMED, annotated, pod, refusal
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 from tests.unit.planning.secrets.manifests.texts import ANNOTATED, NAMED, annotated, pod
 
 

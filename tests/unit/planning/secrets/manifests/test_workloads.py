@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 from tests.unit.planning.secrets.manifests.texts import HARBOR, annotated, pod
 
 if TYPE_CHECKING:

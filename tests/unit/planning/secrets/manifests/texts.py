@@ -6,7 +6,7 @@ import textwrap
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.address import Address
-from harbor_agent.model.workload import PULL_SECRETS_ANNOTATION
+from harbor_agent.model.workloads.template import PULL_SECRETS_ANNOTATION
 from harbor_agent.planning.secrets.manifests import AnnotatedManifest, AnnotationSpec, annotate
 
 HARBOR = "192.168.0.99"

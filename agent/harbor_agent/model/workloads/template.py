@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from harbor_agent.model.workloads.kinds import CORE_GROUPS
+
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
 
@@ -41,12 +43,26 @@ class PodTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A workload; `namespace` is "" if the manifest does not set it, `name` if the cluster generates it."""
+    """A workload; `namespace` is "" if the manifest does not set it, `name` if the cluster generates it.
+
+    `group` is the API group, "" for the core API.
+    """
 
     kind: str
     namespace: str
     name: str
     template: PodTemplate
+    group: str = ""
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the kind is not one of Kubernetes itself; then KubeSphere's console does not edit it."""
+        return self.group not in CORE_GROUPS
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether KubeSphere's console edits containers of this kind."""
+        return self.kind in EDITED_KINDS and not self.is_custom
 
     def __str__(self) -> str:
         """Return `Deployment demo/web`."""

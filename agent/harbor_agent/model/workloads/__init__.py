@@ -1,0 +1,1 @@
+"""Workloads: their pod templates, and which kinds have some."""
