@@ -1,0 +1,1 @@
+"""TOML files, and edits that keep everything else byte for byte."""

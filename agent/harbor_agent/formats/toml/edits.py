@@ -1,0 +1,173 @@
+"""Edits of a TOML file by position. Each is proven: the values afterwards are those before, with the one change."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import TYPE_CHECKING, Any
+
+from harbor_agent.formats.text import FormatError, find_line_end, find_line_number
+from harbor_agent.formats.toml.document import parse_values
+from harbor_agent.formats.toml.style import (
+    find_header_indent,
+    find_indent_in,
+    find_place,
+    find_quote,
+    find_step,
+    find_table_end,
+    has_blank_lines,
+    read_indent,
+    spell_key,
+    spell_known_keys,
+    write_value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harbor_agent.formats.toml.document import Statement, TomlFile
+
+    Path = tuple[str, ...]
+    Value = str | list[str] | int | bool
+
+
+def set_value(file: TomlFile, path: Path, value: Value) -> bytes:
+    """Return the file with `value` at `path`; a key or table that is not there is added in the style of the file."""
+
+    def change(values: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            values = values.setdefault(key, {})
+        values[path[-1]] = value
+
+    there = file.find(path)
+    if there and not there.is_header:
+        written = write_value(value, file.text[there.value_start : there.value_start + 1])
+        text = file.text[: there.value_start] + written + file.text[there.value_end :]
+        return _prove(file, text, change)
+    _require_no_inline_table(file, path)
+    if not path[:-1]:
+        return _prove(file, _insert_root_key(file, path[0], value), change)
+    dotted = [one for one in file.statements if _is_dotted_into(one, path[:-1])]
+    if dotted:
+        last = dotted[-1]
+        words = (*last.words[: len(path) - 1 - len(last.table)], spell_key(file, path[-1]))
+        line = f"{read_indent(file, last)}{'.'.join(words)} = {write_value(value, find_quote(file))}"
+        return _prove(file, _insert_lines(file, last.end, [line]), change)
+    header = file.find(path[:-1])
+    if header is None:
+        return add_table(file, path[:-1], {path[-1]: value})
+    line = f"{find_indent_in(file, header)}{spell_key(file, path[-1])} = {write_value(value, find_quote(file))}"
+    return _prove(file, _insert_lines(file, header.end, [line]), change)
+
+
+def add_table(file: TomlFile, path: Path, items: Mapping[str, Value], before: Path | None = None) -> bytes:
+    """Return the file with a new table: before the header `before`, else after what it belongs to."""
+
+    def change(values: dict[str, Any]) -> None:
+        for key in path:
+            values = values.setdefault(key, {})
+        values.update(items)
+
+    _require_no_inline_table(file, path)
+    anchor = file.find(before) if before else None
+    indent = find_header_indent(file, path)
+    words = [*spell_known_keys(file, path)]
+    words += [spell_key(file, key) for key in path[len(words) :]]
+    step = find_step(file)
+    block = [f"{indent}[{'.'.join(words)}]"]
+    block += [f"{indent}{step}{spell_key(file, key)} = {write_value(v, find_quote(file))}" for key, v in items.items()]
+    if anchor:
+        parted = re.search(r"\n[ \t]*\r?\n\Z", file.text[: anchor.start])
+        return _prove(file, _insert_lines(file, anchor.start, [*block, ""] if parted else block), change)
+    place = find_place(file, path)
+    lines = ["", *block] if has_blank_lines(file, place) else block
+    return _prove(file, _insert_lines(file, place, lines), change)
+
+
+def remove_table(file: TomlFile, path: Path) -> bytes:
+    """Return the file without the table and the tables in it, and without the blank line before it."""
+
+    def change(values: dict[str, Any]) -> None:
+        _delete(values, path)
+
+    text = file.text
+    for one in reversed(file.statements):
+        if one.is_header and one.path[: len(path)] == path:
+            text = _cut(text, one.start, find_table_end(file, one))
+        elif not one.is_header and one.path[: len(path)] == path and one.table[: len(path)] != path:
+            text = text[: one.start] + text[one.end :]
+    return _prove(file, text, change)
+
+
+def remove_key(file: TomlFile, path: Path) -> bytes:
+    """Return the file without the line of a key."""
+
+    def change(values: dict[str, Any]) -> None:
+        _delete(values, path)
+
+    there = file.find(path)
+    text = file.text if there is None else file.text[: there.start] + file.text[there.end :]
+    return _prove(file, text, change)
+
+
+def _prove(file: TomlFile, text: str, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """Return the content of the edited text. Raises FormatError if its values are not those wanted."""
+    wanted = copy.deepcopy(dict(file.values))
+    change(wanted)
+    if _drop_empty(parse_values(text)) != _drop_empty(wanted):
+        raise FormatError(1, "the setting cannot be written without changing another one")
+    return file.encode(text)
+
+
+def _drop_empty(value: Any) -> Any:  # noqa: ANN401 - any TOML value
+    """Return the value without empty tables: a header that holds nothing sets nothing."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _drop_empty(one) for key, one in value.items()}
+    return {key: one for key, one in kept.items() if one != {}}
+
+
+def _delete(values: dict[str, Any], path: Path) -> None:
+    for key in path[:-1]:
+        values = values.get(key, {})
+    values.pop(path[-1], None)
+
+
+def _require_no_inline_table(file: TomlFile, path: Path) -> None:
+    for one in file.statements:
+        is_above = not one.is_header and one.path == path[: len(one.path)]
+        if is_above or (one.is_array and one.path == path[: len(one.path)]):
+            reason = f"'{one.path[-1]}' is written on one line: write it as a table with a header"
+            raise FormatError(find_line_number(file.text, one.start), reason)
+
+
+def _is_dotted_into(one: Statement, table: Path) -> bool:
+    """Whether a key is written with dots through `table`, which then has no header of its own."""
+    inside = one.path[: len(table)] == table and len(one.path) > len(table)
+    return not one.is_header and inside and len(one.table) < len(table)
+
+
+def _insert_root_key(file: TomlFile, key: str, value: Value) -> str:
+    line = f"{spell_key(file, key)} = {write_value(value, find_quote(file))}"
+    if not file.statements:
+        return _insert_lines(file, len(file.text), [line])
+    first = file.statements[0]
+    return _insert_lines(file, first.start, [line, ""] if first.is_header else [line])
+
+
+def _insert_lines(file: TomlFile, place: int, lines: list[str]) -> str:
+    end = find_line_end(file.text)
+    before, after = file.text[:place], file.text[place:]
+    if before and not before.endswith("\n"):
+        return before + "".join(end + line for line in lines)
+    return before + "".join(line + end for line in lines) + after
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    """Return the text without a block, and without one blank line before it."""
+    before, after = text[:start], text[end:]
+    if match := re.search(r"(?<=\n)[ \t]*\r?\n\Z", before):
+        before = before[: match.start()]
+    if not after and text and not text.endswith("\n"):
+        before = re.sub(r"\r?\n\Z", "", before)
+    return before + after
