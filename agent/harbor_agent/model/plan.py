@@ -28,6 +28,8 @@ class Route(StrEnum):
     ENVIRONMENT_FILE = "environment-file"
     UNIT_FLAG = "unit-flag"
     DAEMON_JSON = "daemon-json"
+    HOSTS_TOML = "hosts-toml"
+    CONTAINERD_CONFIG = "containerd-config"
 
 
 class LiveRestore(StrEnum):
@@ -65,7 +67,8 @@ class Activation:
     `action` is done to the systemd unit `unit`. Afterwards the daemon must list the entries in `expected` and none of
     those in `unexpected`. `arguments` are the ones that the daemon will run with (empty if they do not change or are
     not known); `config_file` is the configuration file it reads, "" if it has none. `stops` are the containers that a
-    restart stops: none if `live_restore` is ON or PLANNED, and then every container must keep running.
+    restart stops: none if `live_restore` is ON or PLANNED, and then every container must keep running. `kill_mode` is
+    that of the unit if a restart kills the processes of all containers with the daemon's, "" if they live on.
     """
 
     runtime: str
@@ -76,6 +79,7 @@ class Activation:
     unexpected: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     live_restore: LiveRestore = LiveRestore.NONE
+    kill_mode: str = ""
     stops: tuple[RunningContainer, ...] = ()
 
 

@@ -49,6 +49,8 @@ ALLOWED = {
     # kubelet's default from 1.24 on, and those of k3s, which starts its runtime on its own
     *("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"),
     *("/run/k3s/cri-dockerd/cri-dockerd.sock", "/var"),
+    # containerd's own defaults (containerd-config.toml(5), docs/hosts.md)
+    *("/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"),
     # what every registry answers at, in a message
     "/v2/",
     # a problem's code, which is a case's name too

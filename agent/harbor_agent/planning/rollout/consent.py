@@ -44,6 +44,13 @@ def _find_objection_of_containers(plan: Plan) -> Problem | None:
             hint=f"find out why the runtime does not answer: harbor-agent explain {plan.runtime}-silent;"
             " or add --accept-restart",
         )
+    if activation.kill_mode:
+        return Problem(
+            code="containers-would-stop",
+            message=f"{activation.unit} has KillMode={activation.kill_mode}: the restart would kill the processes of"
+            f" all {len(activation.stops)} containers",
+            hint="set KillMode=process for the unit, as its package does; or add --accept-restart",
+        )
     lost = [container.name for container in activation.stops if not container.comes_back]
     if not lost:
         return None

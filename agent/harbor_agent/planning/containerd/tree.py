@@ -1,0 +1,102 @@
+"""What planning needs of containerd in a file system tree without a running system (`--root`)."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harbor_agent.formats.text import FormatError
+from harbor_agent.formats.toml.document import parse_toml
+from harbor_agent.model.daemon import UnitState
+from harbor_agent.model.runtimes.containerd import DEFAULT_CONFIG, DEFAULT_SOCKET, ContainerdState
+from harbor_agent.model.state import FileKind, NodeState, System
+from harbor_agent.planning.containerd.effective import DEFAULT_ROOT, evaluate
+from harbor_agent.planning.containerd.unit import USUAL_NAME, read_unit, starts_containerd
+from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.systemd.unit_files import DIRECTORIES, list_drop_in_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harbor_agent.model.state import FileState
+    from harbor_agent.planning.runtime import FileTree
+
+
+def observe_tree(tree: FileTree, version: str) -> NodeState:
+    """Read what planning needs from a file system tree, for a containerd of this version."""
+    name = _find_unit_name(tree)
+    files = {path: tree.state(path) for path in _list_unit_paths(tree, name)}
+    try:
+        unit = read_unit(files, name)
+    except RefusedError:
+        unit = None
+    containerd = ContainerdState(
+        unit=UnitState(name=name),
+        version=version,
+        config_file=(unit.config_file if unit else "") or DEFAULT_CONFIG,
+        socket=(unit.socket if unit else "") or DEFAULT_SOCKET,
+        kill_mode=unit.kill_mode if unit else "",
+    )
+    files[containerd.config_file] = tree.state(containerd.config_file)
+    state = NodeState(system=System(init="systemd", privileged=True), runtimes=(containerd,), files=files, offline=True)
+    state = _read_imports(tree, state, containerd.config_file)
+    return replace(state, files={**state.files, **_read_roots(tree, state)})
+
+
+def _read_imports(tree: FileTree, state: NodeState, config_file: str) -> NodeState:
+    """Read the folders of what the configuration imports, and of what those files import."""
+    files, pending, seen = dict(state.files), [config_file], set()
+    while pending:
+        path = pending.pop()
+        for folder in _list_import_folders(path, files[path]):
+            if folder not in seen:
+                seen.add(folder)
+                found = {f"{folder}/{base}": tree.state(f"{folder}/{base}") for base in tree.names(folder)}
+                pending += [name for name in found if name not in files]
+                files |= found
+    return replace(state, files=files)
+
+
+def _list_import_folders(path: str, file: FileState) -> list[str]:
+    try:
+        imports = parse_toml(file.content or b"").values.get("imports", ())
+    except FormatError:
+        return []
+    patterns = [str(one) for one in imports] if isinstance(imports, list) else []
+    folder = posixpath.dirname(path)
+    return [posixpath.dirname(posixpath.normpath(posixpath.join(folder, pattern))) for pattern in patterns]
+
+
+def _read_roots(tree: FileTree, state: NodeState) -> dict[str, FileState]:
+    """Read the directories of registries, each with the names in it."""
+    try:
+        roots = evaluate(state).roots or (DEFAULT_ROOT,)
+    except RefusedError:
+        return {}
+    files = {}
+    for folder in (f"{root}/{name}" for root in roots for name in tree.names(root)):
+        files[folder] = tree.state(folder)
+        if files[folder].kind is FileKind.DIRECTORY:
+            files |= {f"{folder}/{base}": tree.state(f"{folder}/{base}") for base in tree.names(folder)}
+    return files
+
+
+def _find_unit_name(tree: FileTree) -> str:
+    """Return the usual name if there is such a unit, else that of the first unit that starts containerd."""
+    if not any(tree.state(f"{directory}/{USUAL_NAME}").exists for directory in DIRECTORIES):
+        for directory in DIRECTORIES:
+            for name in tree.names(directory):
+                if name.endswith(".service") and starts_containerd(tree.state(f"{directory}/{name}").content or b""):
+                    return name
+    return USUAL_NAME
+
+
+def _list_unit_paths(tree: FileTree, name: str) -> Iterator[str]:
+    merged = tree.state("/lib").link_target is not None
+    for directory in DIRECTORIES:
+        if merged and directory.startswith("/lib/"):
+            continue
+        yield f"{directory}/{name}"
+        for folder in (f"{directory}/{below}" for below in list_drop_in_folders(name)):
+            yield from (f"{folder}/{base}" for base in tree.names(folder) if base.endswith(".conf"))

@@ -1,0 +1,79 @@
+"""Warnings about a node with containerd: they stop nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import Problem
+from harbor_agent.model.state import FileState
+from harbor_agent.planning.containerd.hosts import HOSTS_FILE, find_directory, list_directory_names
+from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon
+from harbor_agent.planning.containerd.state import find_containerd, find_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harbor_agent.model.policy import DesiredState
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.containerd.effective import Effective
+
+_READ_THEM = (
+    "'systemctl daemon-reload' loads them and restarts nothing; a change that restarts containerd does so first"
+)
+_CHECK_EDIT = "find out who changed it, and check that containerd starts with it: the next restart applies it"
+
+
+def find_warnings(state: NodeState, effective: Effective, desired: DesiredState) -> list[Problem]:
+    """Return the warnings about files and daemon before any change."""
+    return [
+        *_find_unrequested_entries(state, desired),
+        *_find_shadowed(state, effective, desired),
+        *_compare_with_daemon(state, effective),
+    ]
+
+
+def _find_unrequested_entries(state: NodeState, desired: DesiredState) -> Iterator[Problem]:
+    named = {address.entry for address in (*desired.present, *desired.absent)}
+    record = find_record(state)
+    for entry in record.entries if record else ():
+        if entry not in named:
+            yield Problem(
+                code="ours-no-longer-wanted",
+                message=f"{entry} was added by this tool and is no longer requested",
+                hint=f"it stays until you name it: --absent --registry {entry}, or 'state: absent'",
+            )
+
+
+def _find_shadowed(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:
+    """Yield the hosts.toml of a registry that is not read, because another directory wins."""
+    for address in desired.present if effective.roots else ():
+        winner = find_directory(state, effective.roots, address)
+        own = [f"{root}/{name}" for root in effective.roots for name in list_directory_names(address)[:-1]]
+        for path in own:
+            file = state.files.get(f"{path}/{HOSTS_FILE}") or FileState(path=path)
+            if winner.exists and path != winner.path and file.exists:
+                yield Problem(
+                    code="directory-shadowed",
+                    message=f"{path}/{HOSTS_FILE} is not read: containerd takes {winner.path} for {address.entry}",
+                    hint="delete the directory that is not read",
+                )
+
+
+def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Problem]:
+    containerd = find_containerd(state)
+    if containerd is None or state.offline:
+        return
+    if stopped := find_stopped_daemon(state):
+        yield stopped
+    if containerd.unit.need_daemon_reload:
+        message = f"systemd has not loaded the current files of {containerd.unit.name}"
+        yield Problem(code="daemon-reload-pending", message=message, hint=_READ_THEM)
+    for edit in find_latent_edits(state, effective):
+        yield Problem(code="latent-edit", message=f"{edit}: the running containerd has not read it", hint=_CHECK_EDIT)
+    if containerd.cri_loaded is False:
+        detail = f": {containerd.cri_error}" if containerd.cri_error else ""
+        yield Problem(
+            code="cri-not-loaded",
+            message=f"the running containerd has not loaded its CRI plugin{detail}",
+            hint="no pod can start on the node until a restart of containerd loads it; check its journal",
+        )
