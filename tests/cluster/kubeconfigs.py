@@ -55,9 +55,14 @@ def refusal(config: str) -> Problem:
 
 
 @contextmanager
-def tls_server(directory: Path, name: str, *replies: tuple[int, dict[str, str]]) -> Iterator[tuple[int, list[Any]]]:
-    """Answer any request with a review, after `replies` (status and headers); note SNI and headers of each."""
-    write_certificate(directory / "crt", directory / "key", name)
+def tls_server(
+    directory: Path, name: str, *replies: tuple[int, dict[str, str]], days: int = 2
+) -> Iterator[tuple[int, list[Any]]]:
+    """Answer any request with a review, after `replies` (status and headers); note SNI and headers of each.
+
+    The certificate ends in so many days.
+    """
+    write_certificate(directory / "crt", directory / "key", name, days=days)
     seen: list[Any] = []
     pending = list(replies)
 

@@ -57,6 +57,15 @@ def test_tls_server_name_is_sent_and_checked(tmp_path: Path) -> None:
         assert "is signed by an unknown authority" in problem.message
 
 
+def test_a_certificate_that_has_expired_is_named_as_that(tmp_path: Path) -> None:
+    with tls_server(tmp_path, "127.0.0.1", days=-1) as (port, _):
+        cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": "crt"}
+        problem = refusal(write(tmp_path / "c", cluster, {"token": "t"}))
+    assert problem.code == "cluster-certificate"
+    assert problem.message == "the API server's certificate has expired"
+    assert "kubeadm certs check-expiration" in problem.hint
+
+
 @pytest.mark.field("c07")
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_asked_again(tmp_path: Path, status: int) -> None:

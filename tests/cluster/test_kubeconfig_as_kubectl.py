@@ -81,7 +81,18 @@ def test_every_part_of_an_impersonation_is_sent(tmp_path: Path) -> None:
     ("cluster", "user", "words"),
     [
         ({}, {"as-groups": ["canary"]}, "'as-groups' needs 'as'"),
-        ({}, {"auth-provider": {"name": "oidc"}}, "key 'auth-provider' of user 'me' is not supported"),
+        ({}, {"token": "", "auth-provider": {"name": "gcp"}}, "auth-provider 'gcp' of user 'me' is not supported"),
+        (
+            {},
+            {"token": "", "auth-provider": {"name": "oidc", "config": {"new": "canary"}}},
+            "key 'new' of auth-provider 'me' is not supported",
+        ),
+        (
+            {},
+            {"token": "", "auth-provider": {"name": "oidc", "config": {"id-token": "canary"}}},
+            "the id-token of user 'me' is not a JSON Web Token with an end",
+        ),
+        ({}, {"exec": {"command": "x"}, "auth-provider": {"name": "oidc"}}, "kubectl allows one"),
         ({}, {"exec": {"command": "x", "new": 1}}, "key 'new' of exec 'me' is not supported"),
         ({"new-key": "canary"}, {}, "key 'new-key' of cluster 'lab' is not supported"),
         ({"proxy-url": "ftp://canary@h"}, {}, "proxy-url is not a URL that begins with http, https or socks5"),

@@ -14,7 +14,9 @@ from harbor_agent.engine.secrets.commands import (
 )
 from harbor_agent.engine.secrets.sync import plan_removal, remove_secret
 from harbor_agent.errors import Problem
+from harbor_agent.formats.pull_secret import ObservedSecret
 from harbor_agent.kubernetes.cluster import open_cluster
+from harbor_agent.kubernetes.secrets import delete_secret, read_secret
 from harbor_agent.model.address import Address
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import SecretAction
@@ -145,3 +147,26 @@ class TestRemoval:
         assert plan.problem
         assert {found.code, plan.problem.code} == {"kubernetes-name-invalid"}
         assert plan.outcome is Outcome.REFUSED
+
+    def test_a_secret_that_was_replaced_or_changed_since_is_not_deleted(
+        self, apiserver: RunningApiServer, team: str
+    ) -> None:
+        space = make_namespace(apiserver, f"{team}-shop", team)
+        path = f"/api/v1/namespaces/{space}/secrets"
+        with open_cluster(str(apiserver.kubeconfig())) as cluster:
+            for is_replaced in (True, False):
+                apply(apiserver, {"namespaces": [space]})
+                observed = read_secret(cluster.client, space, "harbor-pull")
+                assert isinstance(observed, ObservedSecret)
+                if is_replaced:
+                    apiserver.ask("DELETE", f"{path}/harbor-pull")
+                    apiserver.ask("POST", path, {"metadata": {"name": "harbor-pull"}, "stringData": {"a": "theirs"}})
+                else:
+                    note = {"metadata": {"labels": {"team": "shop"}}}
+                    apiserver.ask("PATCH", f"{path}/harbor-pull", note, kind=MERGE)
+                problem = delete_secret(cluster.client, observed)
+                assert problem
+                assert problem.code == "cluster-conflict"
+                assert [item["metadata"]["name"] for item in apiserver.ask("GET", path)["items"]] == ["harbor-pull"]
+                apiserver.ask("DELETE", f"{path}/harbor-pull")
+            assert delete_secret(cluster.client, observed) is None

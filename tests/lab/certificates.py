@@ -79,11 +79,14 @@ class Authority:
         return Issued(certificate=built.sign(self.key, hashes.SHA256()), key=key, chain=chain)
 
 
-def write_certificate(certificate: Path, key: Path, name: str) -> None:
-    """Write a certificate that signs itself for `name` (a host name or an IP address), and its key (0600)."""
+def write_certificate(certificate: Path, key: Path, name: str, *, days: int = 2) -> None:
+    """Write a certificate that signs itself for `name` (a host name or an IP address), and its key (0600).
+
+    `days` until it ends, negative if it has ended.
+    """
     private = ec.generate_private_key(ec.SECP256R1())
     built = (
-        _begin(name, name, private, days=2)
+        _begin(name, name, private, days=days)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
         .sign(private, hashes.SHA256())

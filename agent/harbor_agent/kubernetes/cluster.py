@@ -22,8 +22,7 @@ from harbor_agent.model.secret import ALL_NAMESPACES
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from lightkube import Client
-
+    from harbor_agent.kubernetes.kubeconfig.client import ApiClient
     from harbor_agent.kubernetes.secrets import NamedSecret
     from harbor_agent.model.secret import Namespaces
 
@@ -65,7 +64,7 @@ def open_cluster(kubeconfig: str | None = None, context: str | None = None, *, t
 class Cluster:
     """An open cluster; a context manager. Errors are returned as a `Problem`, never raised."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: ApiClient) -> None:
         """Take over the client, which `close` closes."""
         self.client = client
 

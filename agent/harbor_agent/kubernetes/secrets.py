@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lightkube import Client
     from lightkube.models.meta_v1 import ManagedFieldsEntry, StatusCause
 
+    from harbor_agent.kubernetes.kubeconfig.client import ApiClient
     from harbor_agent.model.secret import SecretSpec
 
 _CONFLICT = 409
@@ -103,10 +104,16 @@ def write_secret(client: Client, spec: SecretSpec, namespace: str, observed: Obs
     return _mask_problem(problem, spec) if problem else None
 
 
-def delete_secret(client: Client, namespace: str, name: str) -> Problem | None:
-    """Delete the secret; a secret that does not exist is no problem."""
-    intent = Intent(verb="delete", resource="secrets", name=name, namespace=namespace)
-    done = attempt(intent, lambda: client.delete(Secret, name, namespace=namespace))
+def delete_secret(client: ApiClient, observed: ObservedSecret) -> Problem | None:
+    """Delete the secret as it was observed; `cluster-conflict` if it is another one or was changed since.
+
+    A secret that does not exist is no problem.
+    """
+    identity = observed.identity
+    if identity is None:
+        return None
+    intent = Intent(verb="delete", resource="secrets", name=identity.name, namespace=identity.namespace)
+    done = attempt(intent, lambda: client.delete_exactly(Secret, identity, observed.resource_version))
     return done if isinstance(done, Problem) and done.code != "cluster-not-found" else None
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.sensitive import Sensitive
 
 KeyForm = Literal["kubesphere", "plain"]
+ANSWER_TIMEOUT: Final = 60
 
 
 class RouteChoice(StrEnum):
@@ -75,13 +76,17 @@ class SecretPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """One registry and its desired state. `verify_image` is `repository[:tag]` without the address."""
+    """One registry and its desired state. `verify_image` is `repository[:tag]` without the address.
+
+    `answer_timeout` is the number of seconds for each answer of the registry and its token service after the first.
+    """
 
     address: Address
     presence: Literal["present", "absent"] = "present"
     verify_image: str | None = None
     credentials: CredentialsSource | None = None
     secret: SecretPolicy | None = None
+    answer_timeout: int = ANSWER_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,8 @@ def _describe_timeout(cause: BaseException, question: Question) -> Problem:
         return Problem(
             code="registry-slow",
             message=f"{name} did not answer within {question.limit:g} s, although the registry itself answers",
-            hint="check how long the registry waits for its directory (LDAP, OIDC), database, storage or upstream",
+            hint="check how long the registry waits for its directory (LDAP, OIDC), database, storage or upstream, or "
+            "allow more with answer_timeout in harbor-agent.yaml",
         )
     limit = question.timeout if isinstance(cause, httpx2.ConnectTimeout) else question.limit
     return Problem(

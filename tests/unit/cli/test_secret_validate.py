@@ -124,3 +124,15 @@ class TestPasswords:
             ran = validate(run, server, password="canary\n\n")
         assert ran.rc == 3
         assert "ends with a line end, and the registry has not verified it" in ran.err
+
+
+@pytest.mark.field("c21")
+def test_the_time_for_an_answer_is_a_setting(run: Runner, tmp_path: Path) -> None:
+    token = Reply(body=b'{"token": "t"}', delay=30)
+    with answering({"/v2/": bearer("http://127.0.0.1:{port}/token"), "/token": token}) as server:
+        registry = f"127.0.0.1:{server.port}"
+        (tmp_path / "harbor-agent.yaml").write_text(f"registries: [{{address: '{registry}', answer_timeout: 1}}]\n")
+        ran = validate(run, server)
+    assert ran.rc == 1
+    assert "did not answer within 1 s, although the registry itself answers" in ran.err
+    assert "answer_timeout" in ran.err

@@ -74,36 +74,52 @@ def apply_secret(cluster: Cluster, spec: SecretSpec, namespace: str) -> SecretRe
 
 def plan_removal(cluster: Cluster, name: str, namespace: str, address: Address) -> SecretPlan:
     """Return what `remove_secret` would do; nothing is changed."""
-    plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.PENDING, action=SecretAction.REMOVE)
-    if invalid := check_names(namespace=namespace, secret=name):
-        return _refuse(plan, invalid)
-    observed = read_secret(cluster.client, namespace, name)
-    attached = list_attached_accounts(cluster.client, namespace, name)
-    if isinstance(observed, Problem):
-        return _fail(plan, observed)
-    if isinstance(attached, Problem):
-        return _fail(plan, attached)
-    return plan_secret_removal(name, namespace, address, observed, attached)
+    return _decide_removal(cluster, name, namespace, address)[0]
 
 
 def remove_secret(cluster: Cluster, name: str, namespace: str, address: Address) -> SecretResult:
     """Take the secret out of the service accounts that this tool attached it to, then delete it if this tool made it.
 
-    One that holds logins, but none for `address`, is left alone: it may have been switched to another registry.
+    One that holds logins, but none for `address`, is left alone: it may have been switched to another registry. Decides
+    again if somebody else writes at the same time.
     """
-    plan = plan_removal(cluster, name, namespace, address)
+    result = _remove_once(cluster, name, namespace, address)
+    for _ in range(_ATTEMPTS):
+        if not result.problem or result.problem.code != "cluster-conflict":
+            break
+        result = _remove_once(cluster, name, namespace, address)
+    return result
+
+
+def _remove_once(cluster: Cluster, name: str, namespace: str, address: Address) -> SecretResult:
+    plan, observed = _decide_removal(cluster, name, namespace, address)
     result = SecretResult(
         namespace=namespace, name=name, outcome=plan.outcome, action=plan.action, problem=plan.problem
     )
     accounts = tuple(detach(cluster.client, namespace, account.name, name) for account in plan.service_accounts)
     result = replace(result, service_accounts=accounts)
-    if plan.outcome is not Outcome.PENDING:
+    if plan.outcome is not Outcome.PENDING or observed is None:
         return result
     attached_still = next((account.problem for account in accounts if account.problem), None)
-    problem = attached_still or delete_secret(cluster.client, namespace, name)
+    problem = attached_still or delete_secret(cluster.client, observed)
     if problem:
         return replace(result, outcome=Outcome.FAILED, action=SecretAction.NONE, problem=problem)
     return replace(result, outcome=Outcome.CHANGED)
+
+
+def _decide_removal(
+    cluster: Cluster, name: str, namespace: str, address: Address
+) -> tuple[SecretPlan, ObservedSecret | None]:
+    plan = SecretPlan(namespace=namespace, name=name, outcome=Outcome.PENDING, action=SecretAction.REMOVE)
+    if invalid := check_names(namespace=namespace, secret=name):
+        return _refuse(plan, invalid), None
+    observed = read_secret(cluster.client, namespace, name)
+    attached = list_attached_accounts(cluster.client, namespace, name)
+    if isinstance(observed, Problem):
+        return _fail(plan, observed), None
+    if isinstance(attached, Problem):
+        return _fail(plan, attached), None
+    return plan_secret_removal(name, namespace, address, observed, attached), observed
 
 
 def _find_older_pods(

@@ -16,12 +16,16 @@ from lightkube.core.exceptions import ConfigError
 from lightkube.core.generic_client import BasicRequest
 
 from harbor_agent.errors import AgentError
+from harbor_agent.kubernetes.kubeconfig.expiry import read_id_token, require_current_certificate
 from harbor_agent.kubernetes.kubeconfig.files import build_invalid_error, find_files, read_files
 from harbor_agent.kubernetes.kubeconfig.keys import check_keys, read_options
 from harbor_agent.kubernetes.kubeconfig.plugin import read_plugin
 from harbor_agent.kubernetes.kubeconfig.transport import ConnectionConfig, build_transport
 
 if TYPE_CHECKING:
+    from lightkube.core.resource import NamespacedResource
+
+    from harbor_agent.formats.secret_record import ObjectIdentity
     from harbor_agent.kubernetes.kubeconfig.files import Entry, MergedKubeconfig
 
 _POD: Final = "the pod's service account"
@@ -38,11 +42,22 @@ class ApiClient(Client):
         self._client.raise_for_status(response)  # type: ignore[no-untyped-call]
         return response.json()
 
+    def delete_exactly(self, resource: type[NamespacedResource], identity: ObjectIdentity, version: str) -> None:
+        """Delete an object if it is still the one with this uid and resource version; else the server answers 409."""
+        request = self._client.prepare_request(
+            "delete", resource, name=identity.name, namespace=identity.namespace, headers={}
+        )
+        preconditions = {"uid": identity.uid, "resourceVersion": version}
+        request.data = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        response = self._client.send(self._client.build_adapter_request(request))
+        self._client.raise_for_status(response)  # type: ignore[no-untyped-call]
+
 
 def open_client(kubeconfig: str | None, context: str | None, *, timeout: float) -> ApiClient:
     """Return a client for `kubeconfig`, else $KUBECONFIG, else ~/.kube/config, else the pod that this runs in.
 
-    That is kubectl's order. Sends no request yet. Raises UsageError `kubeconfig-missing` or `kubeconfig-invalid`.
+    That is kubectl's order. Sends no request yet. Raises UsageError `kubeconfig-missing` or `kubeconfig-invalid`,
+    AgentError `kubeconfig-login-failed` for a login that has expired.
     """
     paths = find_files(kubeconfig)
     source = f"kubeconfig {os.pathsep.join(str(path) for path in paths)}" if paths else _POD
@@ -100,15 +115,17 @@ def _choose(merged: MergedKubeconfig, context: str | None) -> ConnectionConfig:
             context_name=name,
             context=chosen,
             cluster=msgspec.convert(_prefer_data(cluster), Cluster),
-            user=_strip_token(msgspec.convert(_prefer_data(_drop_plugin(user)), User)),
+            user=_strip_token(msgspec.convert(_prefer_data(_resolve_login(source, chosen.user or "", user)), User)),
             fname=Path.cwd() / "kubeconfig",  # the paths are absolute already
         )
     )
     config.source = source
     config.options = read_options(source, cluster, user)
+    user_name = chosen.user or ""
+    require_current_certificate(source, user_name, user)
     plugin = user.get("exec")
     if isinstance(plugin, dict):
-        config.plugin = read_plugin(source, chosen.user or "", plugin, cluster)
+        config.plugin = read_plugin(source, user_name, plugin, cluster)
     return config
 
 
@@ -117,8 +134,20 @@ def _prefer_data(content: Entry) -> Entry:
     return {key: value for key, value in content.items() if key not in _DATA or not content.get(f"{key}-data")}
 
 
-def _drop_plugin(user: Entry) -> Entry:
-    return {key: value for key, value in user.items() if key != "exec"}
+def _resolve_login(source: str, name: str, user: Entry) -> Entry:
+    """Return the user without login plugins; the token of `oidc` counts if there is no other, as in kubectl.
+
+    Raises UsageError `kubeconfig-invalid`, AgentError `kubeconfig-login-failed`.
+    """
+    kept = {key: value for key, value in user.items() if key not in ("exec", "auth-provider")}
+    provider = user.get("auth-provider")
+    if not provider:
+        return kept
+    if user.get("exec"):
+        raise build_invalid_error(source, f"user '{name}' has exec and auth-provider; kubectl allows one")
+    if any(user.get(key) for key in ("token", "tokenFile", "username")):
+        return kept
+    return kept | {"token": read_id_token(source, name, provider)}
 
 
 def _strip_token(user: User) -> User:

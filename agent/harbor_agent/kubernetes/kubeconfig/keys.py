@@ -20,7 +20,7 @@ _KEYS: Final = {
     },
     "user": {
         "client-certificate", "client-certificate-data", "client-key", "client-key-data", "token", "tokenFile", "as",
-        "as-uid", "as-groups", "as-user-extra", "username", "password", "exec",
+        "as-uid", "as-groups", "as-user-extra", "username", "password", "exec", "auth-provider",
     },
     "context": {"cluster", "user", "namespace"},
     "exec": {"apiVersion", "command", "args", "env", "installHint", "provideClusterInfo", "interactiveMode"},

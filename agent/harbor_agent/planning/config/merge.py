@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from harbor_agent.errors import UsageError
 from harbor_agent.model.policy import (
+    ANSWER_TIMEOUT,
     CredentialsSource,
     DriftLimits,
     Policy,
@@ -101,6 +102,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         verify_image=cast("str | None", value.get("verify_image")),
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
         secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
+        answer_timeout=cast("int", value.get("answer_timeout", ANSWER_TIMEOUT)),
     )
 
 

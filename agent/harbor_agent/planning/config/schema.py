@@ -77,7 +77,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     """Return the keys that are set, their values checked and normalised."""
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
-    entry = reader.require_mapping("address", "state", "verify_image", "credentials", "secret")
+    entry = reader.require_mapping("address", "state", "verify_image", "credentials", "secret", "answer_timeout")
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     state = entry.child("state").read_choice("present", "absent")
@@ -87,6 +87,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "verify_image": _read_verify_image(entry.child("verify_image")),
         "credentials": _read_credentials(entry.child("credentials")),
         "secret": _read_secret(entry.child("secret")),
+        "answer_timeout": _read_answer_timeout(entry.child("answer_timeout")),
     }
     return {key: value for key, value in values.items() if value is not None}
 
@@ -135,6 +136,10 @@ def _read_secret(reader: Reader) -> Mapping[str, object] | None:
         if entry.child(key).value is not None:
             values[key] = entry.child(key).read_texts()
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _read_answer_timeout(reader: Reader) -> int | str | None:
+    return None if reader.value is None else _read_count(reader, percent=False, minimum=1)
 
 
 def _read_route(reader: Reader) -> RouteChoice | None:

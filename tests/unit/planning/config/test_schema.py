@@ -29,6 +29,11 @@ def test_a_registry_is_text_or_a_mapping() -> None:
     ]
 
 
+def test_an_answer_timeout_is_of_its_registry() -> None:
+    policy = merge([read({"registries": ["a", {"address": "b", "answer_timeout": 300}]})])
+    assert [registry.answer_timeout for registry in policy.registries] == [60, 300]
+
+
 @pytest.mark.parametrize(
     ("document", "message", "hint"),
     [
@@ -39,6 +44,7 @@ def test_a_registry_is_text_or_a_mapping() -> None:
         ({"registries": ["http://h/p"]}, "no path", "write h"),
         ({"registries": [{"address": "h", "state": "gone"}]}, "invalid state: 'gone'", "present, absent"),
         ({"route": "json"}, "invalid route: 'json'", "daemon-json"),
+        ({"registries": [{"address": "h", "answer_timeout": 0}]}, "'answer_timeout' must be", ""),
         ({"rollout": {"batch": 0}}, "'batch' must be", ""),
         ({"rollout": {"max_failed": "200%"}}, "200%", "100%"),
         ({"rollout": {"health_deadline": 5}}, "'health_deadline' must be a whole number, at least 10", ""),
