@@ -68,6 +68,7 @@ systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer systemd-timesyncd
 # A trixie with a later Debian's containerd unpacked over its own: that package needs libc 2.34 only, while the later
 # Debian itself does not boot on a host with cgroup v1.
 CONTAINERD_2 = "trixie-containerd-2"
+CONTAINERD_VERSIONS = {"bookworm": "1.6", "trixie": "1.7", CONTAINERD_2: "2.1"}
 _CONTAINERD_2_FROM = "forky"
 _CONTAINERD_2_SETUP = """\
 mkdir -p /tmp/later/lists/partial

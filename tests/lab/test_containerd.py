@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import cri
-from tests.lab.base import CONTAINERD_2
+from tests.lab.base import CONTAINERD_VERSIONS
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry
@@ -19,22 +19,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("nodes")
 
-_VERSIONS = {"bookworm": "1.6", "trixie": "1.7", CONTAINERD_2: "2.1"}
-
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(shapes=("containerd-kubespray",) * 3, suites=tuple(_VERSIONS)) as lab:
+    with Lab(shapes=("containerd-kubespray",) * 3, suites=tuple(CONTAINERD_VERSIONS)) as lab:
         yield lab
 
 
-@pytest.fixture(params=_VERSIONS)
+@pytest.fixture(params=CONTAINERD_VERSIONS)
 def node(request: pytest.FixtureRequest, lab: Lab) -> LabNode:
-    return lab.nodes[list(_VERSIONS).index(request.param)]
+    return lab.nodes[list(CONTAINERD_VERSIONS).index(request.param)]
 
 
 def test_the_version_is_the_one_that_is_meant(lab: Lab) -> None:
-    for node, version in zip(lab.nodes, _VERSIONS.values(), strict=True):
+    for node, version in zip(lab.nodes, CONTAINERD_VERSIONS.values(), strict=True):
         assert f" {version}." in node.run("containerd --version").stdout
 
 

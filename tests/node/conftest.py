@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.base import CONTAINERD_VERSIONS
+from tests.lab.nodes import Lab
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harbor_agent.model.program import Program
+    from tests.lab.node import LabNode
 
 _STUBS = Path(__file__).parent / "world"
 _APPLETS = (
@@ -152,3 +156,24 @@ def shell(request: pytest.FixtureRequest) -> str:
 def world(tmp_path: Path, shell: str) -> Iterator[World]:
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="harbor-agent-test.") as memory:
         yield World(tmp_path / "node", shell, Path(memory))
+
+
+@pytest.fixture(scope="session")
+def containerd_lab() -> Iterator[Lab]:
+    """Booted nodes, one for each containerd of `CONTAINERD_VERSIONS`, and after them one with Docker."""
+    shapes = ("containerd-kubespray",) * len(CONTAINERD_VERSIONS)
+    with Lab(shapes=(*shapes, "docker.io"), suites=(*CONTAINERD_VERSIONS, "bookworm")) as lab:
+        yield lab
+
+
+@pytest.fixture(params=CONTAINERD_VERSIONS.values())
+def containerd_node(request: pytest.FixtureRequest, containerd_lab: Lab) -> Iterator[LabNode]:
+    """One of them, with the files that it had at first, when the test ends too."""
+    node = containerd_lab.nodes[list(CONTAINERD_VERSIONS.values()).index(request.param)]
+    node.run("cp -a /etc/containerd /root/containerd.before")
+    yield node
+    node.run(
+        "rm -rf /etc/containerd /etc/systemd/system/containerd.service.d && mv /root/containerd.before /etc/containerd;"
+        "systemctl daemon-reload; systemctl reset-failed containerd; systemctl restart containerd"
+    )
+    node.wait_ready()

@@ -2,26 +2,52 @@
 # The running kubelet, and the sockets through which it may reach a container runtime: facts only (decoded by
 # agent/harbor_agent/node/wire/kubelet.py). Functions only; part of the program that probe.sh ends.
 
+# Sets kubelet, its PID, and endpoint, the path of the socket that it uses; empty if there is none or it is Docker's.
 report_kubelet() {
+  endpoint=''
   kubelet=$(find_kubelet)
   [ -n "$kubelet" ] || return 0
   # RKE 1 runs kubelet in a container, whose paths are its own.
   root=/proc/$kubelet/root
   [ -r "$root/" ] || root=
   print_block 'kubelet argv' <"/proc/$kubelet/cmdline"
-  if ! list_words "$kubelet" | grep -q '^--container-runtime-endpoint'; then
-    timeout 5 "$(find_kubelet_binary)" --version | print_block 'kubelet version'
+  given=$(list_endpoints "$kubelet")
+  version=''
+  if [ -z "$given" ]; then
+    version=$(timeout 5 "$(find_kubelet_binary)" --version)
+    printf '%s\n' "$version" | print_block 'kubelet version'
   fi
   configured=$(list_configured_endpoints)
   printf '%s\n' "$configured" | print_block 'kubelet configured'
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
   printf '%s\n' "$shims" | print_block 'kubelet shims'
-  for path in $(list_endpoints "$kubelet") $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
+  find_endpoint
+  for path in $given $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
     /run/containerd/containerd.sock /run/k3s/containerd/containerd.sock /run/k3s/cri-dockerd/cri-dockerd.sock; do
     path=${path#unix://}
     identity=$(stat -L -c %d:%i -- "$root$path" || stat -L -c %d:%i -- "$path") || continue
     printf 'socket %s %s\n' "$identity" "$path"
   done
+}
+
+# As planning/kubelet.py, which decides; here it only spares a node the questions about a runtime that does not count.
+find_endpoint() {
+  endpoint=$(printf '%s\n%s\n' "$configured" "$given" | grep . | tail -n 1)
+  endpoint=${endpoint#unix://}
+  case $(tr '\0' ' ' <"/proc/$kubelet/cmdline") in
+    *'--container-runtime=docker '* | *'--container-runtime docker '*) endpoint='' ;;
+    *k3s*) [ -n "$endpoint" ] || [ ! -S /run/k3s/containerd/containerd.sock ] || endpoint=/run/k3s/containerd/containerd.sock ;;
+    *'--container-runtime=remote '* | *'--container-runtime remote '*) endpoint=${endpoint:-/run/containerd/containerd.sock} ;;
+    *) [ -n "$given" ] || has_dockershim || endpoint=${endpoint:-/run/containerd/containerd.sock} ;;
+  esac
+}
+
+# Kubernetes 1.24 and later have none. An unknown version counts as an older one.
+has_dockershim() {
+  minor=${version#*v1.}
+  minor=${minor%%.*}
+  case $minor in '' | *[!0-9]*) return 0 ;; esac
+  [ "$minor" -lt 24 ] && endpoint=''
 }
 
 find_kubelet() {
@@ -34,12 +60,18 @@ find_kubelet() {
   done
 }
 
+# The processes that matter to any part of the probe, because /proc may have thousands.
+note_processes() {
+  noted=$(grep -HsxE 'kubelet|hyperkube|k3s-server|k3s-agent|cri-dockerd|containerd|dockerd.*|docker-current|docker-latest|docker-ce' \
+    /proc/[0-9]*/comm)
+}
+
 # Process IDs by their names, an extended regular expression; those of nested nodes (kind, dind) have a PID namespace of
 # their own. /proc/PID/ns is for root; NSpid is for every user, and has a number for each namespace (Linux 4.1).
 find_processes() {
   own=$(readlink /proc/1/ns/pid)
-  grep -lsxE "$1" /proc/[0-9]*/comm | while read -r found; do
-    found=${found#/proc/} found=${found%/comm}
+  printf '%s\n' "$noted" | grep -E ":($1)\$" | while read -r found; do
+    found=${found#/proc/} found=${found%%/comm:*}
     space=$(readlink "/proc/$found/ns/pid")
     if [ -n "$own" ] && [ -n "$space" ]; then
       [ "$space" = "$own" ] || continue

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # The state of one node, read-only, as one framed document (node/wire/probe.py decodes it). Arguments: the registries
 # (host[:port]) whose reachability matters. POSIX sh: dash, busybox and bash. reachability.sh, the probe of each runtime and
 # their names in $RUNTIMES precede this text. Everything is a function and the call is the last line, so that a truncated
@@ -33,7 +33,7 @@ print_block() {
 
 show_unit() {
   unit_facts=$(systemctl show "$unit" --no-pager -p Id,LoadState,ActiveState,UnitFileState,FragmentPath \
-    -p DropInPaths,NeedDaemonReload,MainPID,ExecStart,EnvironmentFiles 2>/dev/null)
+    -p DropInPaths,NeedDaemonReload,MainPID,ExecStart,EnvironmentFiles,KillMode 2>/dev/null)
 }
 
 print_property() {
@@ -62,6 +62,12 @@ print_start_time() {
   booted=$(sed -n 's/^btime //p' /proc/stat)
   hertz=$(getconf CLK_TCK) || hertz=100
   [ -n "$ticks" ] && [ -n "$booted" ] && printf '%s\n' "$((booted + ticks / hertz))"
+}
+
+# The service that a process runs in.
+print_unit_of() {
+  sed -n -e 's,^0:.*/\([^/]*\.service\).*,\1,p' -e 's,^[0-9]*:name=systemd:.*/\([^/]*\.service\).*,\1,p' \
+    "/proc/$1/cgroup" 2>/dev/null | sed -n 1p
 }
 
 # Adds the paths of the unit file and of all its drop-ins.
@@ -170,6 +176,7 @@ report_files() {
     if [ -f "$path" ]; then printf 'changed %s\n' "$changed"; fi
     if [ -L "$path" ]; then readlink "$path" | print_block link; fi
     [ -f "$path" ] || continue
+    case "$bare$newline" in *"$newline$path$newline"*) continue ;; esac
     report_content "$path" "$size"
   done
   printf '%s\n' "$paths" | while read -r path; do
@@ -241,10 +248,13 @@ is_finished() {
 }
 
 gather() {
+  entries=$*
+  note_processes
   report_system
   report_own_state
   report_kubelet
-  paths='' present=''
+  # Of the files in bare, only what stat says of them is reported.
+  paths='' bare='' present=''
   for runtime in $RUNTIMES; do
     if "find_$runtime"; then
       present="$present $runtime"
@@ -274,7 +284,7 @@ main() {
   # In one piece: an SSH server would send each line as a packet, which costs the controller time.
   answer=$(
     report_reachability "$@" | {
-      gather </dev/null
+      gather "$@" </dev/null
       cat
     }
   )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harbor_agent.node.wire.containerd import decode_containerd
 from harbor_agent.node.wire.docker import decode_docker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harbor_agent.errors import Problem
+    from harbor_agent.model.runtimes.containerd import ContainerdState
     from harbor_agent.model.runtimes.docker import DockerState
 
 
@@ -26,7 +28,9 @@ class RuntimeParts:
     probe: tuple[str, ...]
     transaction: tuple[str, ...]
     pull: tuple[str, ...]
-    decode: Callable[[str, Mapping[str, bytes], Mapping[str, int]], tuple[DockerState, tuple[Problem, ...]]]
+    decode: Callable[
+        [str, Mapping[str, bytes], Mapping[str, int]], tuple[DockerState | ContainerdState, tuple[Problem, ...]]
+    ]
 
 
 # The runtime of a transaction that names none: older builds knew only one.
@@ -44,5 +48,12 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
         ),
         pull=("docker/client.sh", "docker/pull.sh"),
         decode=decode_docker,
+    ),
+    # After Docker: its probe uses what Docker's found.
+    "containerd": RuntimeParts(
+        probe=("containerd/client.sh", "containerd/probe.sh"),
+        transaction=(),
+        pull=(),
+        decode=decode_containerd,
     ),
 }

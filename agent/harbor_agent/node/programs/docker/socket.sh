@@ -53,9 +53,3 @@ choose_inode() {
   file=$(stat -L -c %i /var/run/docker.sock) || return 0
   ss -xlHe 2>/dev/null | sed -n "s,^.*/run/docker\.sock \([0-9]*\) .* ino:$file .*,\1,p" | sed -n 1p
 }
-
-# The service that a process runs in.
-print_unit_of() {
-  sed -n -e 's,^0:.*/\([^/]*\.service\).*,\1,p' -e 's,^[0-9]*:name=systemd:.*/\([^/]*\.service\).*,\1,p' \
-    "/proc/$1/cgroup" 2>/dev/null | sed -n 1p
-}

@@ -1,0 +1,159 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# containerd on a node. Functions only; part of the program that probe.sh ends.
+
+# The one that kubelet uses; without a kubelet any other but the one behind Docker.
+find_containerd() {
+  containerd_pid=0
+  if [ -n "$kubelet" ]; then
+    [ -n "$endpoint" ] || return 1
+    for process in $(find_processes containerd); do
+      find_containerd_places "$process"
+      if [ "$(print_identity "$containerd_socket")" = "$(print_identity "$endpoint")" ]; then
+        containerd_pid=$process
+        break
+      fi
+    done
+    [ "$containerd_pid" != 0 ] || [ "$endpoint" = /run/containerd/containerd.sock ] || return 1
+  elif ! is_containerd_of_docker; then
+    for process in $(find_processes containerd); do
+      find_containerd_places "$process"
+      case $containerd_socket in */docker/containerd/*) continue ;; esac
+      if [ "$containerd_pid" = 0 ] || [ "$containerd_socket" = /run/containerd/containerd.sock ]; then containerd_pid=$process; fi
+    done
+  else
+    return 1
+  fi
+  unit=
+  [ "$containerd_pid" = 0 ] || unit=$(print_unit_of "$containerd_pid")
+  unit=${unit:-containerd.service}
+  show_unit
+  [ "$containerd_pid" != 0 ] || [ "$(print_property LoadState)" = loaded ] || return 1
+  main_pid=$containerd_pid
+  find_containerd_places "$containerd_pid"
+  find_containerd_program "$containerd_pid"
+}
+
+# Without a kubelet: if the Docker that was found before runs, or starts at boot, the containerd beside it is the one that
+# it uses, unless it names another one.
+is_containerd_of_docker() {
+  case $present in *docker*) ;; *) return 1 ;; esac
+  if [ "$docker_pid" = 0 ]; then
+    [ "$(print_property UnitFileState)" = enabled ]
+    return
+  fi
+  case $(find_option "$docker_pid" containerd containerd) in
+    '' | /run/containerd/containerd.sock | /var/run/containerd/containerd.sock) return 0 ;;
+  esac
+  return 1
+}
+
+print_identity() {
+  stat -L -c %d:%i -- "$1" || printf '%s' "$1"
+}
+
+report_containerd() {
+  report_unit containerd
+  printf '%s\n' "$containerd_socket" | print_block containerd socket
+  printf '%s\n' "$containerd_config" | print_block containerd config-file
+  if [ -n "$containerd" ]; then
+    if dump=$(dump_configuration "$containerd_config"); then
+      printf '%s\n' "$dump" | print_block containerd dump
+    else
+      dump=
+      dump_configuration "$containerd_config" 2>&1 >/dev/null | filter_reason | print_block containerd dump-error
+    fi
+  fi
+  add_unit_files
+  add_path /etc/containerd
+  add_path "${containerd_config%/*}"
+  add_path "$containerd_config"
+  add_imports
+  add_environment_files
+  add_host_directories
+}
+
+filter_reason() {
+  grep . | tail -n 1 | sed 's/^containerd: //; s,://[^/@ ]*@,://***@,g' | cut -c1-400
+}
+
+# The files that are merged into the configuration: containerd 1.x names them in the dump, 2.x does not.
+add_imports() {
+  named=$(
+    printf '%s\n' "$dump" | filter_imports
+    filter_imports <"$containerd_config" | sed "s|^[^/]|${containerd_config%/*}/&|"
+  )
+  IFS=$newline
+  # shellcheck disable=SC2086 # globs
+  for path in $named; do add_path "$path"; done
+  IFS=$standard_separators
+}
+
+filter_imports() {
+  sed -n '/^imports *= *\[/,/\]/p' | sed 's/^imports *= *\[//; s/\].*//' | tr , '\n' | sed -n "s/^[[:space:]]*[\"']\(.*\)[\"'][[:space:]]*\$/\1/p"
+}
+
+# For each registry the directories in which containerd looks for it, in each root of config_path.
+add_host_directories() {
+  roots=$(printf '%s\n' "$dump" | filter_registry config_path | tr : '\n')
+  for root in $roots /etc/containerd/certs.d; do
+    case $root in /*) ;; *) root=/$root ;; esac
+    root=${root%/}
+    add_path "$root"
+    for entry in $entries; do
+      case $entry in *:*) add_host_directory "$root/${entry%:*}_${entry##*:}_" ;; esac
+      add_host_directory "$root/$entry"
+    done
+    add_host_directory "$root/_default"
+  done
+}
+
+# Of other files than hosts.toml, which may be keys, only the names matter.
+add_host_directory() {
+  add_path "$1"
+  add_path "$1/hosts.toml"
+  for path in "$1"/*; do
+    case $path in */hosts.toml) continue ;; esac
+    add_existing "$path"
+    bare=$bare$newline$path
+  done
+}
+
+ask_containerd() {
+  list_annotations | print_block containerd containers
+  if [ "$containerd_pid" = 0 ]; then
+    [ -z "$containerd" ] || timeout 5 "$containerd" --version | print_block containerd version
+    return 0
+  fi
+  run_ctr version | sed -n '/^Server/,$p' | print_block containerd version
+  is_cri_loaded
+  case $? in
+    0) printf 'loaded\n' | print_block containerd cri ;;
+    1) printf 'missing %s\n' "$said" | print_block containerd cri ;;
+    *)
+      printf '%s\n' "$said" | tail -n 1 | print_block containerd silent
+      return 0
+      ;;
+  esac
+  report_live_config_path
+  for entry in $entries; do report_proof "$entry" & done | cat
+  wait
+}
+
+# containerd 1.x only. The whole answer may hold passwords, and stays here.
+report_live_config_path() {
+  can_curl || return 0
+  print_bytes 0 0 0 0 2 8 1 | curl_cri 5 RuntimeService/Status -o - | tr -d '\0' |
+    grep -ao '"registry":{"configPath":"[^"]*"' | sed -n '1s/.*:"\(.*\)"$/\1/p' | print_block containerd live-config-path
+}
+
+# What containerd says when it is to pull an image that cannot exist: by which scheme it asks the registry.
+report_proof() {
+  said=$(pull_through_cri "$1/harbor-agent/none:none" 3)
+  [ -z "$said" ] || printf '%s\n' "$said" | print_block "containerd proof $1"
+}
+
+# The pods of containers that run, from the files that containerd keeps of each while it runs.
+list_annotations() {
+  grep -soHE '"io\.kubernetes\.cri\.(container-type|container-name|sandbox-name|sandbox-namespace|image-name)":"[^"]*"' \
+    "${containerd_socket%/*}"/io.containerd.runtime.v*/k8s.io/*/config.json
+}
