@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.nodes import Lab
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,19 @@ ExecReload=/bin/kill -s HUP $MAINPID
 Delegate=yes
 KillMode=process
 """
+_SECOND_UNIT = """\
+[Service]
+ExecStart=/usr/sbin/dockerd -H unix:///run/docker-pods.sock --config-file=/etc/docker/pods.json --bridge=none \\
+  --exec-root=/run/docker-pods --data-root=/var/lib/docker-pods --pidfile=/run/docker-pods.pid --iptables=false
+"""
+# A stand-in for cri-dockerd; Docker's restart stops it.
+_SHIM_UNIT = """\
+[Unit]
+Requires=docker-pods.service
+After=docker-pods.service
+[Service]
+ExecStart=/usr/local/bin/cri-dockerd --docker-endpoint=unix:///run/docker-pods.sock
+"""
 _MOVE = """\
 systemctl disable --now docker docker.socket containerd; mkdir -p /opt/kube/bin
 for name in dockerd docker docker-init docker-proxy containerd containerd-shim-runc-v2 ctr runc; do
@@ -45,7 +59,7 @@ systemctl daemon-reload; systemctl start docker
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(shapes=("docker.io",) * 4, suites=("bookworm", "trixie")) as lab:
+    with Lab(shapes=("docker.io",) * 6, suites=("bookworm", "trixie")) as lab:
         yield lab
 
 
@@ -84,6 +98,28 @@ def test_the_docker_that_answers_is_planned(lab: Lab, number: int) -> None:
     assert refused["code"] == "docker-socket-foreign", refused
     assert "snap.docker.dockerd.service" in refused["reason"]
     assert "docker.service" in refused["reason"]
+
+
+@pytest.mark.field("03")
+@pytest.mark.parametrize("number", [4, 5])
+def test_of_two_dockers_the_one_that_pods_use_is_changed(lab: Lab, number: int) -> None:
+    node = lab.nodes[number]
+    _write(node, "etc/systemd/system/docker-pods.service", _SECOND_UNIT)
+    _write(node, "etc/systemd/system/cri-docker.service", _SHIM_UNIT)
+    _write(node, "usr/local/bin/cri-dockerd", "#!/bin/sh\nmkfifo /run/shim\nread -r line </run/shim\n", 0o755)
+    _write(node, "etc/docker/pods.json", '{"insecure-registries": ["127.0.0.1/8"]}\n')
+    node.run("systemctl daemon-reload; systemctl start cri-docker")
+    wait_until(lambda: node.succeeds("docker -H unix:///run/docker-pods.sock info"), "it answers", seconds=30)
+    before = node.run("systemctl show -p MainPID docker").stdout
+    for route in ("daemon.json", "drop-in"):
+        changed = _run(lab, node, "apply", "--yes", "--allow-unreachable-registry", "--route", route)
+        assert changed["outcome"] == "changed", str(changed)
+        assert _ENTRY in node.run("docker -H unix:///run/docker-pods.sock info").stdout
+        assert node.succeeds("systemctl is-active cri-docker")
+        node.run("rm -f /etc/docker/pods.json; systemctl restart docker-pods; systemctl start cri-docker")
+        wait_until(lambda: node.succeeds("docker -H unix:///run/docker-pods.sock info"), "it answers", seconds=30)
+    assert _ENTRY not in node.run("docker info").stdout
+    assert node.run("systemctl show -p MainPID docker").stdout == before
 
 
 @pytest.mark.field("04")

@@ -77,3 +77,27 @@ def test_the_kubelet_of_a_nested_node_does_not_count(world: World) -> None:
     nested = ("unshare", "--pid", "--fork", "--kill-child")
     with stand_in(world, "kubelet", "--container-runtime-endpoint=/run/x.sock", prefix=nested):
         assert probe(world).kubelet is None
+
+
+@pytest.mark.field("03")
+@pytest.mark.parametrize(
+    ("name", "options", "asked"),
+    [
+        ("cri-dockerd", ("--docker-endpoint=unix://{path}",), "{path}"),
+        ("kubelet", ("--docker-endpoint", "unix://{path}"), "{path}"),
+        ("kubelet", ("--docker-endpoint=",), "{path}"),  # DOCKER_HOST counts
+        ("kubelet", (), "/var/run/docker.sock"),  # the default counts, whatever DOCKER_HOST says
+        ("cri-dockerd", ("--docker-endpoint=tcp://{path}",), "/var/run/docker.sock"),
+    ],
+)
+def test_the_docker_that_pods_use_is_asked(
+    world: World, name: str, options: tuple[str, ...], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = world.root / "d.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    world.replace("docker", f'echo "$DOCKER_HOST" >>{world.root}/asked')
+    words = [word.format(path=path) for word in options]
+    with socket.socket(socket.AF_UNIX) as listening, stand_in(world, name, *words):
+        listening.bind(str(path))
+        probe(world)
+    assert set((world.root / "asked").read_text().split()) == {f"unix://{asked.format(path=path)}"}

@@ -49,7 +49,7 @@ def require_own_socket(docker: DockerState) -> None:
     own = "runs another process" if docker.argv else "does not run"
     raise RefusedError(
         "docker-socket-foreign",
-        f"{answering} answers on /var/run/docker.sock, but {docker.unit.name} {own}",
+        f"{answering} answers on Docker's socket, but {docker.unit.name} {own}",
         "keep one Docker on the node: stop and disable the one that no container needs, then plan again",
     )
 

@@ -8,7 +8,9 @@ list_boot_units() {
 
 run_docker_client() {
   find_docker_client
-  DOCKER_HOST=unix:///var/run/docker.sock timeout "$@" 2>/dev/null
+  # Docker's restart may stop the process that names another one.
+  socket=$(cat "$T/docker.socket" 2>/dev/null)
+  DOCKER_HOST=unix://${socket:-/var/run/docker.sock} timeout "$@" 2>/dev/null
 }
 
 # Fails if the daemon cannot be changed now, and notes what it has in effect.
@@ -20,6 +22,8 @@ before_change() {
     fail containerd-not-running "containerd.service is not active"
     return 1
   fi
+  find_docker_socket
+  printf '%s\n' "$docker_socket" >"$T/docker.socket"
   list_in_effect >"$T/live.before" || fail docker-silent "dockerd does not answer"
 }
 

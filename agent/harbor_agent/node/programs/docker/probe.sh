@@ -2,6 +2,7 @@
 # Docker on a node. Functions only; part of the program that probe.sh ends.
 
 find_docker() {
+  find_docker_socket
   unit=docker.service
   show_unit
   case $(print_property LoadState) in
@@ -57,7 +58,7 @@ add_configuration_files() {
 }
 
 run_docker_client() {
-  DOCKER_HOST=unix:///var/run/docker.sock timeout "$@"
+  DOCKER_HOST=unix://$docker_socket timeout "$@"
 }
 
 # A stopped daemon is not asked: the question would start it through its socket.

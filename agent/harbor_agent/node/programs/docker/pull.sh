@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2015
+# shellcheck shell=sh disable=SC2015,SC2154
 # Verifies a change: the node's own daemon pulls one image, which is removed again if it was not there before.
 # Arguments: IMAGE SECONDS. PAYLOAD_CONFIG, if set, is Docker's config.json with the login; it is in a directory in
 # memory while the pull runs. Everything is a function and the call is the last line, so that a truncated copy does
@@ -40,7 +40,7 @@ clear_away() {
 }
 
 run_docker_here() {
-  env -i PATH="$PATH" LC_ALL=C DOCKER_HOST=unix:///var/run/docker.sock "$@"
+  env -i PATH="$PATH" LC_ALL=C DOCKER_HOST="unix://$docker_socket" "$@"
 }
 
 print_image_id() {
@@ -50,6 +50,7 @@ print_image_id() {
 # pull IMAGE SECONDS
 pull() {
   find_docker_client
+  find_docker_socket
   if [ -n "${PAYLOAD_CONFIG:-}" ]; then
     make_login || { report "$1" 1 "$2" 'the node has no directory in memory for the login' && return 0; }
     printf '%s' "$PAYLOAD_CONFIG" | base64 -d >"$login/config.json"

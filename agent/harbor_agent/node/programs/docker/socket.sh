@@ -2,15 +2,15 @@
 # The process that answers on Docker's socket, because a node may have several dockerd. Functions only; part of the
 # program that probe.sh ends.
 
-# If another service's main process answers and the found unit does not run, that service is the one to change. Sets
-# foreign to "PID PROGRAM UNIT" for any other process that answers.
+# If another service's main process answers, and the found unit does not run or kubelet connects to that process, that
+# service is the one to change. Sets foreign to "PID PROGRAM UNIT" for any other process that answers.
 follow_socket() {
   foreign=''
   find_socket_owner
   [ -n "$owner_pid" ] && [ "$owner_pid" != "$main_pid" ] || return 0
   owner_unit=$(print_unit_of "$owner_pid")
   if [ "$owner_unit" = "$unit" ]; then return 0; fi
-  if [ "${main_pid:-0}" = 0 ] && [ -n "$owner_unit" ] &&
+  if { [ "${main_pid:-0}" = 0 ] || [ "$docker_socket" != /var/run/docker.sock ]; } && [ -n "$owner_unit" ] &&
     [ "$(systemctl show "$owner_unit" -p MainPID 2>/dev/null)" = "MainPID=$owner_pid" ]; then
     unit=$owner_unit
     show_unit
@@ -45,11 +45,13 @@ is_open() {
 
 # A line of /proc/net/unix: number, references, protocol, flags (00010000: listens), type, state, inode, path.
 list_listening_inodes() {
-  sed -n 's|^[^ ]* [^ ]* [^ ]* 00010000 [^ ]* [^ ]* *\([0-9]*\) \(/var\)\{0,1\}/run/docker\.sock$|\1|p' /proc/net/unix
+  while read -r _ _ _ flags _ _ inode path; do
+    if [ "$flags" = 00010000 ] && [ "${path#/var}" = "${docker_socket#/var}" ]; then printf '%s\n' "$inode"; fi
+  done </proc/net/unix
 }
 
 # A daemon that starts later replaces the file of the socket, and the earlier one listens where no client connects.
 choose_inode() {
-  file=$(stat -L -c %i /var/run/docker.sock) || return 0
-  ss -xlHe 2>/dev/null | sed -n "s,^.*/run/docker\.sock \([0-9]*\) .* ino:$file .*,\1,p" | sed -n 1p
+  file=$(stat -L -c %i "$docker_socket") || return 0
+  ss -xlHe 2>/dev/null | sed -n "s,^.*${docker_socket#/var} \([0-9]*\) .* ino:$file .*,\1,p" | sed -n 1p
 }
