@@ -12,11 +12,11 @@ from harbor_agent.errors import AgentError
 from harbor_agent.model.inventory import Node
 from harbor_agent.transport.ansible.task_transport import TaskTransport
 
-_ARGUMENTS = frozenset({"phase", "config", "run_id", "repair", "accept_restart", "note"})
+_ARGUMENTS = frozenset({"phase", "config", "run_id", "repair", "accept_restart", "note", "reach"})
 
 
 class ActionModule(ActionBase):
-    """The module `harbor_agent`. Its argument `phase` is login, probe, plan, apply, verify or secret."""
+    """The module `harbor_agent`. Its argument `phase` is a `Phase` of `engine/ansible_task.py`."""
 
     _supports_check_mode = True
     _supports_async = False

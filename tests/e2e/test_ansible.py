@@ -155,3 +155,27 @@ def test_a_typing_error_is_told_with_the_host_and_the_way_out(
 
     assert stopped.returncode != 0
     assert "did you mean 'harbor_registries'?" in stopped.stdout
+
+
+@pytest.mark.field("words")
+def test_the_playbook_restarts_no_node_for_a_registry_that_none_reaches(fresh_site: Site, inventory: Path) -> None:
+    nowhere = fresh_site.lab.folder / "nowhere.yaml"
+    nowhere.write_text(json.dumps({"registries": [f"{fresh_site.lab.address}:5998"]}))
+    started = [node.run("systemctl show -p MainPID docker").stdout for node in fresh_site.nodes]
+    with_dead = fresh_site.lab.folder / "with-dead.ini"
+    with_dead.write_text(inventory.read_text() + "\n[dead]\nnode9 ansible_host=10.99.0.254\n")
+
+    stopped = playbook(fresh_site, inventory, nowhere)
+    unreachable = playbook(fresh_site, with_dead, nowhere, "-e", "ansible_timeout=3")
+    allowed = ("-e", "harbor_agent_allow_unreachable_registry=true", "--check")
+    dry = playbook(fresh_site, inventory, nowhere, *allowed)
+    warned = playbook(fresh_site, inventory, nowhere, "--check")
+
+    for ended in (stopped, unreachable):
+        assert ended.returncode != 0
+        assert "[registry-not-reached]" in ended.stdout, ended.stdout + ended.stderr
+    assert "harbor_agent_allow_unreachable_registry" in stopped.stdout
+    assert [node.run("systemctl show -p MainPID docker").stdout for node in fresh_site.nodes] == started
+    assert dry.returncode == warned.returncode == 0
+    assert "registry-not-reached" in warned.stdout + warned.stderr
+    assert "registry-not-reached" not in dry.stdout + dry.stderr

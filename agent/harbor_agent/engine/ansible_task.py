@@ -6,10 +6,13 @@ node is its own lock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.engine.plan.nodes import plan_nodes
+from harbor_agent.engine.plan.reachability import Reach, find_unreachable_by_summary, summarize_reach
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.request import RunRequest
@@ -19,7 +22,7 @@ from harbor_agent.engine.rollout.run import create_run_id
 from harbor_agent.engine.rollout.waves import roll_out, verify_unchanged
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets
-from harbor_agent.errors import UsageError
+from harbor_agent.errors import AgentError, StoppedError, UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.policy import Rollout
 from harbor_agent.model.result import Outcome
@@ -37,16 +40,16 @@ if TYPE_CHECKING:
     from harbor_agent.model.result import NodeResult
     from harbor_agent.transport.protocol import Transport
 
-Phase = Literal["login", "probe", "plan", "apply", "verify", "secret"]
+Phase = Literal["login", "probe", "reach", "require_reach", "plan", "apply", "verify", "secret"]
 Result = dict[str, object]
-_ON_NODES = frozenset({"probe", "plan", "apply", "verify"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRequest:
     """The arguments of one task. `nodes` are all hosts of the play, `node` is the one of this task.
 
-    `run_id` joins the tasks of one playbook; "" starts a new run. Check mode changes nothing.
+    `run_id` joins the tasks of one playbook; "" starts a new run. `reach` has the results of the phase `reach` of all
+    nodes. Check mode changes nothing.
     """
 
     phase: Phase
@@ -57,25 +60,29 @@ class TaskRequest:
     repair: bool = False
     accept_restart: bool = False
     note: str = ""
+    reach: Sequence[Mapping[str, object]] = ()
     check_mode: bool = False
 
 
 def run_task(request: TaskRequest, transport: Transport) -> Result:
     """Run one task and return its result for Ansible. Raises AgentError for an error that concerns the whole play."""
-    run_request = RunRequest(config=request.config, repair=request.repair)
-    if request.phase not in _ON_NODES:
-        resolved = resolve(run_request, request.nodes)
-        return _check_logins(request, resolved) if request.phase == "login" else _sync_secrets(request, resolved)
+    match request.phase:
+        case "login":
+            return _check_logins(request, resolve(_build_request(request), request.nodes))
+        case "secret":
+            return _sync_secrets(request, resolve(_build_request(request), request.nodes))
+        case "reach":
+            return _summarize_reach(request, transport)
+        case "require_reach":
+            return _require_reach(request)
+        case _:
+            return _run_on_node(request, transport)
+
+
+def _run_on_node(request: TaskRequest, transport: Transport) -> Result:
     if request.node.skip_reason is not None:
         return {"changed": False, "skipped": True, "msg": f"harbor_skip: {request.node.skip_reason}"}
-    resolved = resolve(run_request, [request.node])
-    if not any(policy.registries for _, policy in resolved.nodes):
-        raise UsageError.of(
-            "registry-missing",
-            "no registry is named",
-            "set harbor_registries for the hosts, or put the registry into harbor-agent.yaml",
-        )
-    (planned,) = plan_nodes(transport, resolved.nodes, run_request, _ignore)
+    planned = _plan_node(request, transport)
     if request.phase == "probe":
         return _describe_probed(planned)
     if request.phase == "verify":
@@ -87,6 +94,23 @@ def run_task(request: TaskRequest, transport: Transport) -> Result:
     return _apply_plan(request, planned, transport)
 
 
+def _plan_node(request: TaskRequest, transport: Transport) -> PlannedNode:
+    run_request = _build_request(request)
+    resolved = resolve(run_request, [request.node])
+    if not any(policy.registries for _, policy in resolved.nodes):
+        raise UsageError.of(
+            "registry-missing",
+            "no registry is named",
+            "set harbor_registries for the hosts, or put the registry into harbor-agent.yaml",
+        )
+    (planned,) = plan_nodes(transport, resolved.nodes, run_request, _ignore)
+    return planned
+
+
+def _build_request(request: TaskRequest) -> RunRequest:
+    return RunRequest(config=request.config, repair=request.repair)
+
+
 def _ignore(_event: Event) -> None:
     """Report no progress: Ansible reports the tasks."""
 
@@ -95,6 +119,25 @@ def _check_logins(request: TaskRequest, resolved: Resolved) -> Result:
     warnings = check_logins(resolved.policies, read_logins(resolved.policies))
     run_id = request.run_id or create_run_id()
     return {"changed": False, "run_id": run_id, "warnings": [warning.message for warning in warnings]}
+
+
+def _summarize_reach(request: TaskRequest, transport: Transport) -> Result:
+    """Never fails: the play that configures the nodes reports the errors."""
+    with suppress(AgentError):
+        return {"changed": False, "reach": asdict(summarize_reach(_plan_node(request, transport)))}
+    return {"changed": False}
+
+
+def _require_reach(request: TaskRequest) -> Result:
+    """Raise StoppedError if nodes would restart for a registry that no node reaches; in check mode, warn."""
+    summaries = [summary for result in request.reach if isinstance(summary := result.get("reach"), Mapping)]
+    problem = find_unreachable_by_summary([Reach(**summary) for summary in summaries])
+    if problem is None:
+        return {"changed": False}
+    problem = replace(problem, hint="check the address; or set harbor_agent_allow_unreachable_registry")
+    if not request.check_mode:
+        raise StoppedError(problem)
+    return {"changed": False, "warnings": [_format_problem(problem)]}
 
 
 def _sync_secrets(request: TaskRequest, resolved: Resolved) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem, StoppedError
@@ -11,11 +12,23 @@ from harbor_agent.planning.network.reachability import find_unreached_entries
 from harbor_agent.planning.node import find_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
 
 _BEHIND_PROXY = "registry-behind-proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """One node's view of the registries; one that is neither reached nor unreached was not tried.
+
+    `restarts_for` are those that its restart adds, `unreached` has the reason of each.
+    """
+
+    restarts_for: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
+    unreached: Mapping[str, str] = field(default_factory=dict)
 
 
 def require_reachable_registries(nodes: Sequence[PlannedNode]) -> None:
@@ -33,8 +46,34 @@ def find_unreachable_registries(
     or sends its pulls through a proxy.
     """
     needed = {entry for planned in (nodes if changed is None else changed) for entry in _list_restarted_for(planned)}
-    views = [(planned.state.reachability, _is_behind_proxy(planned)) for planned in nodes if planned.state]
-    unreached = {entry: why for entry, why in find_unreached_entries(views).items() if entry in needed}
+    return _describe_unreached([summarize_reach(planned) for planned in nodes], needed)
+
+
+def find_unreachable_by_summary(reaches: Sequence[Reach]) -> Problem | None:
+    """Return the same for all nodes, from the summary of each."""
+    return _describe_unreached(reaches, {entry for reach in reaches for entry in reach.restarts_for})
+
+
+def summarize_reach(planned: PlannedNode) -> Reach:
+    """Return which registries a node restarts for, reaches and does not reach."""
+    if planned.state is None:
+        return Reach()
+    answers = planned.state.reachability
+    unreached = find_unreached_entries([(answers, _is_behind_proxy(planned))])
+    return Reach(
+        restarts_for=tuple(_list_restarted_for(planned)),
+        reached=tuple(seen.entry for seen in answers if seen.entry not in unreached),
+        unreached=unreached,
+    )
+
+
+def _describe_unreached(reaches: Sequence[Reach], needed: Collection[str]) -> Problem | None:
+    reached = {entry for reach in reaches for entry in reach.reached}
+    unreached: dict[str, str] = {}
+    for reach in reaches:
+        for entry, why in reach.unreached.items():
+            if entry in needed and entry not in reached:
+                unreached.setdefault(entry, why)
     if not unreached:
         return None
     return Problem(
