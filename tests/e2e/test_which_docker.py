@@ -27,6 +27,29 @@ mkdir -p /run/snap.docker /var/snap/docker/common
 exec /snap/docker/2893/bin/dockerd --exec-root=/run/snap.docker --data-root=/var/snap/docker/common \\
   --pidfile=/run/snap.docker/docker.pid --config-file=/var/snap/docker/2893/config/daemon.json
 """
+# RHEL 7 has docker-latest beside docker.
+_LATEST_UNIT = """\
+[Service]
+Type=notify
+EnvironmentFile=-/etc/sysconfig/docker-latest
+ExecStart=/usr/bin/dockerd-latest \\
+          --exec-opt native.cgroupdriver=cgroupfs \\
+          $OPTIONS \\
+          $INSECURE_REGISTRY
+ExecReload=/bin/kill -s HUP $MAINPID
+KillMode=process
+"""
+# What an earlier Docker left: systemd makes a docker.service of it.
+_INIT_SCRIPT = """\
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides: docker
+# Required-Start: $local_fs
+# Required-Stop: $local_fs
+# Default-Start: 2 3 4 5
+# Default-Stop: 0 1 6
+### END INIT INFO
+"""
 _ARCHIVE_UNIT = """\
 [Service]
 Environment="PATH=/opt/kube/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -59,7 +82,7 @@ systemctl daemon-reload; systemctl start docker
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(shapes=("docker.io",) * 6, suites=("bookworm", "trixie")) as lab:
+    with Lab(shapes=("docker.io",) * 8, suites=("bookworm", "trixie")) as lab:
         yield lab
 
 
@@ -101,6 +124,25 @@ def test_the_docker_that_answers_is_planned(lab: Lab, number: int) -> None:
 
 
 @pytest.mark.field("03")
+@pytest.mark.parametrize("number", [6, 7])
+def test_docker_latest_is_planned_beside_docker_and_beside_its_init_script(lab: Lab, number: int) -> None:
+    node = lab.nodes[number]
+    _write(node, "usr/lib/systemd/system/docker-latest.service", _LATEST_UNIT)
+    _write(node, "etc/sysconfig/docker-latest", 'OPTIONS="--log-level=warn"\n')
+    node.run("cp $(command -v dockerd) /usr/bin/dockerd-latest; systemctl daemon-reload")
+    node.run("systemctl disable --now docker docker.socket; systemctl start docker-latest")
+    node.wait_ready()
+    changed = _run(lab, node, "apply", "--yes", "--allow-unreachable-registry")
+    assert changed["outcome"] == "changed", changed
+    assert _ENTRY in (node.root / "etc/sysconfig/docker-latest").read_text()
+    assert not node.succeeds("systemctl is-active docker")
+    _write(node, "etc/init.d/docker", _INIT_SCRIPT, 0o755)
+    node.run("rm /usr/lib/systemd/system/docker.service; systemctl daemon-reload")
+    assert "generator" in node.run("systemctl show -p FragmentPath docker").stdout
+    assert _run(lab, node, "plan")["status"] == "unchanged"
+
+
+@pytest.mark.field("03")
 @pytest.mark.parametrize("number", [4, 5])
 def test_of_two_dockers_the_one_that_pods_use_is_changed(lab: Lab, number: int) -> None:
     node = lab.nodes[number]
@@ -111,12 +153,12 @@ def test_of_two_dockers_the_one_that_pods_use_is_changed(lab: Lab, number: int) 
     node.run("systemctl daemon-reload; systemctl start cri-docker")
     wait_until(lambda: node.succeeds("docker -H unix:///run/docker-pods.sock info"), "it answers", seconds=30)
     before = node.run("systemctl show -p MainPID docker").stdout
-    for route in ("daemon.json", "drop-in"):
+    for route in ("daemon-json", "drop-in"):
         changed = _run(lab, node, "apply", "--yes", "--allow-unreachable-registry", "--route", route)
         assert changed["outcome"] == "changed", str(changed)
         assert _ENTRY in node.run("docker -H unix:///run/docker-pods.sock info").stdout
         assert node.succeeds("systemctl is-active cri-docker")
-        node.run("rm -f /etc/docker/pods.json; systemctl restart docker-pods; systemctl start cri-docker")
+        node.run("echo {} >/etc/docker/pods.json; systemctl restart docker-pods; systemctl start cri-docker")
         wait_until(lambda: node.succeeds("docker -H unix:///run/docker-pods.sock info"), "it answers", seconds=30)
     assert _ENTRY not in node.run("docker info").stdout
     assert node.run("systemctl show -p MainPID docker").stdout == before
