@@ -143,3 +143,34 @@ def test_a_bastion_with_another_key_than_before_stops_what_is_behind_it(operator
     assert trusted.code == 4
     assert [host["status"] for host in trusted.document["hosts"]][:3] == ["known", "changed", "unreachable"]
     assert operator.known_hosts.read_text().splitlines() == changed
+
+
+@pytest.mark.field("15")
+def test_kubesprays_group_bastion_leads_to_the_nodes(operator: Operator, bastions: Bastions) -> None:
+    config = operator.home / ".ssh/config"
+    config.write_text(
+        f"Host {bastions.second.address}\n    ProxyJump root@{bastions.first.address}\n"
+        f"    IdentityFile {bastions.second.key}\n"
+        f"Host {bastions.first.address}\n    IdentityFile {bastions.first.key}\n"
+    )
+    names = [node.name for node in operator.site.nodes]
+    own = f"ansible_user=ops ansible_ssh_private_key_file={operator.site.lab.private_key}"
+    hosts = [f"{node.name} ansible_host={bastions.inner_address(node)} {own}" for node in operator.site.nodes]
+    bastion = (
+        f"bastion ansible_host={bastions.second.address} ansible_port={bastions.second.port} ansible_user=nopasswd"
+    )
+    groups = ["[bastion]", "bastion", "[kube_node]", *names, "[k8s_cluster:children]", "kube_node"]
+    operator.inventory.write_text("\n".join(["[all]", *hosts, bastion, *groups, ""]))
+
+    trusted = operator.agent("trust-hosts", "--yes")
+    run = ("--registry", operator.site.registry.entry, "--limit", f"{names[2]},bastion")
+    applied = operator.agent("apply", *run, "--accept-restart", "--yes")
+    planned = operator.plan()
+
+    assert trusted.code == 0, trusted.document
+    assert applied.code == 0, applied.stderr
+    assert "reached through bastion" in applied.stderr
+    assert {node["node"]: node["outcome"] for node in applied.document["nodes"]}["bastion"] == "skipped"
+    found = {node["node"]: node["status"] for node in planned.document["nodes"]}
+    assert (found.pop("bastion"), found[names[2]]) == ("skipped", "unchanged")
+    assert set(found.values()) <= {"change", "unchanged"}
