@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.errors import Problem
 
+pytestmark = pytest.mark.field("attack-registries")
 LOGIN = Credentials(username="u", password=Sensitive("canary"))
 BASIC = base64.b64encode(b"u:canary")
 LIMITS = Limits(timeout=2.0, patience=2.0)

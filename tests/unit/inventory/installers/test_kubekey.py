@@ -157,10 +157,11 @@ class TestCluster:
             ("172.16.0.5}", "172.16.0.5, privateKey: geheim}", "host node4 has an inline private key"),
             ("    - node1\n    ROLE", "    - node1\n   ROLE", "config.yaml:"),
             ("kind: Cluster\n", "kind: Config\n", "kind Config has no hosts"),
-            (
+            pytest.param(
                 "name: node4, address",
                 "name: node2, address",
                 "spec.hosts names node2 twice (172.16.0.3 and 172.16.0.5)",
+                marks=pytest.mark.field("11"),
             ),
             ("{name: node4,", "{name: node4, name: node5,", "config.yaml:10: the key name is set twice"),
             ("password: 123456", "password: [1]", "password of host node2 must be text"),
