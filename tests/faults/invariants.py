@@ -32,6 +32,11 @@ _AT_REST = (
     "docker info >/dev/null && systemctl show -p ActiveState --value harbor-agent-transaction | grep -qx inactive "
     "&& [ ! -e /etc/systemd/system/harbor-agent-recovery.service ]"
 )
+_DESCRIBE = f"""\
+systemctl list-jobs; systemctl --failed; timeout 10 docker info | head -n 3; ls /etc/systemd/system
+for transaction in {_STATE}/transactions/*; do tail -n 4 "$transaction/journal" "$transaction/log"; done
+journalctl -b -n 60 -u docker -u containerd -u 'harbor-agent-*' -t harbor-agent
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +146,14 @@ def assert_backed_up(transaction: Path, expected: Expected) -> None:
 
 def _assert_at_rest(node: LabNode, settle: float) -> None:
     """L: nothing runs any more, and nothing is left armed for the next boot."""
-    wait_until(lambda: node.succeeds(_AT_REST), f"{node.name} answers and is at rest", seconds=settle)
+    try:
+        wait_until(lambda: node.succeeds(_AT_REST), f"{node.name} answers and is at rest", seconds=settle)
+    except TimeoutError as error:
+        seen = node.run(_DESCRIBE, check=False)
+        error.add_note(
+            f"{seen.stdout}\n{seen.stderr}\n{(node.folder / 'console.log').read_text(errors='replace')[-2000:]}"
+        )
+        raise
 
 
 def _which(was: Expected) -> Which:
