@@ -21,6 +21,7 @@ _PROGRAMS = {
     "kubectl": ("kubernetes-client", ("kubectl",)),
     "faketime": ("faketime", ("faketime",)),
 }
+_COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
 IMPLIED = {"nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "faketime")}
@@ -42,6 +43,8 @@ def missing(need: str) -> str | None:
             return _missing_nodes()
         case "apiserver":
             return _missing_apiserver()
+        case "corefile-parser":
+            return _missing_corefile_parser()
         case _:
             package, programs = _PROGRAMS[need]
             absent = [name for name in programs if not shutil.which(name)]
@@ -51,6 +54,20 @@ def missing(need: str) -> str | None:
 def apiserver_assets() -> Path:
     """Return the folder that holds kube-apiserver and etcd, or would."""
     return Path(os.environ.get("KUBEBUILDER_ASSETS") or "/usr/local/kubebuilder/bin")
+
+
+def corefile_parser_source() -> Path:
+    """Return the GOPATH that holds CoreDNS's own parser of Corefiles, or would."""
+    packaged = Path("/usr/share/gocode")
+    cached = Path(os.environ.get("HARBOR_AGENT_LAB_CACHE") or "/var/cache/harbor-agent-lab") / "corefile-parser"
+    return packaged if (packaged / _COREFILE_PARSER).is_dir() else cached
+
+
+def _missing_corefile_parser() -> str | None:
+    absent = [] if shutil.which("go") else ["golang-go"]
+    if not (corefile_parser_source() / _COREFILE_PARSER).is_dir():
+        absent.append("golang-github-coredns-caddy-dev (Debian sid)")
+    return f"needs {' and '.join(absent)}: run 'make lab-packages'" if absent else None
 
 
 def _missing_apiserver() -> str | None:

@@ -3,13 +3,14 @@
 # docker-registry and sshd are run by the lab itself, inside its own network.
 set -eu
 
-packages="busybox docker-registry faketime fish gpg iproute2 iptables mmdebstrap openssh-client openssh-server shellcheck systemd-container tcsh"
+packages="busybox docker-registry faketime fish golang-go gpg iproute2 iptables mmdebstrap openssh-client openssh-server shellcheck systemd-container tcsh"
 missing=
 for package in $packages; do
 	dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
-[ -n "$missing" ] || exit 0
+parser=${0%/*}/corefile_parser.sh
+[ -n "$missing" ] || exec "$parser"
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 	echo "lab packages:$missing are missing; installing them needs root and apt-get" >&2
@@ -33,3 +34,4 @@ for package in $missing; do
 	openssh-server) systemctl disable --quiet ssh.service || true ;;
 	esac
 done
+"$parser"

@@ -51,6 +51,8 @@ ALLOWED = {
     *("/run/k3s/cri-dockerd/cri-dockerd.sock", "/var"),
     # containerd's own defaults (containerd-config.toml(5), docs/hosts.md)
     *("/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"),
+    # the folder of the Corefile in CoreDNS's and node-cache's manifests
+    "/etc/coredns",
     # what every registry answers at, in a message
     "/v2/",
     # a problem's code, which is a case's name too

@@ -1,0 +1,1 @@
+"""CoreDNS's Corefile and its imports, by position."""

@@ -1,0 +1,116 @@
+"""Our parser of Corefiles reads any text as CoreDNS's own parser does, or refuses it as that one does.
+
+HARBOR_AGENT_ORACLE_CASES is how many texts are made, HARBOR_AGENT_ORACLE_SEED which ones.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.formats.corefile.imports import FOLDER
+from harbor_agent.formats.corefile.parser import parse_corefile
+from harbor_agent.formats.text import FormatError
+from tests.oracle.corefile import ask_parser, build_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harbor_agent.formats.corefile.document import Corefile
+
+pytestmark = pytest.mark.needs("corefile-parser")
+
+COUNT = int(os.environ.get("HARBOR_AGENT_ORACLE_CASES", "300")) * 20
+SEED = int(os.environ.get("HARBOR_AGENT_ORACLE_SEED", "1"))
+
+# Whether CoreDNS notices the pattern's last backslash depends on the files in the folder; we always refuse it.
+UNDECIDED = re.compile(r"import [^\t\n #]*\\(?=\s|#|\Z)")
+FILES = {
+    "custom/a.server": "lan:53 {\n errors\n}\n",
+    "custom/b.server": "b.example {\n import ../in.conf\n}",
+    "custom/c.override": "log\nhosts {\n 1.2.3.4 c\n}\n",
+    "in.conf": "cache 30\nrewrite name a b",
+    "empty": "# nothing\n",
+}
+PIECES = (
+    *(" ", " ", "\n", "\n", "\n", "\t", "\r\n", "\r", "\u00a0", "\x1f", "\ufeff"),
+    *("{", "}", " {\n", "\n}\n", " {", "}\n", '"', '\\"', "\\", "#", "# {", " # x\n", ",", ", "),
+    *(".:53", ".", "lan:53", "tls://.", "(s)", "(t)", "(", ")", "a{$X}", "b{%X%}", "ä"),
+    *("errors", "forward . /etc/resolv.conf", "hosts", "1.2.3.4 a", "fallthrough", "cache 30", "a", "b"),
+    *("import", "import s", "\nimport s\n", "import t", "import custom/*.server", "\nimport custom/*.override\n"),
+    *("import in.conf", "import custom/*/*", "import none/*.x", "import custom/?.server", "import [", "import empty"),
+    *("\n(s) {\n errors\n log\n}\n", "\n(t) {\n import in.conf\n}\n", '"x y"', '"a\nb"', '""', '"\\a\\"b"'),
+    *(
+        ".:53 {\n    errors\n    health {\n       lameduck 5s\n    }\n}\n",
+        "lan {\n  hosts {\n    fallthrough\n  }\n}\n",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_parser(tmp_path_factory.mktemp("parser"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("etc-coredns")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def generate_texts(count: int, seed: int) -> list[str]:
+    """Texts of one to a dozen pieces, about a third of which are accepted."""
+    chosen = random.Random(seed)
+    return ["".join(chosen.choices(PIECES, k=chosen.randint(1, 12))) for _ in range(count)]
+
+
+def read_as_ours(text: str, files: Mapping[str, str]) -> Corefile | None:
+    """What our parser makes of the text; None if it refuses, or if CoreDNS would not find a file."""
+    try:
+        found = parse_corefile(text, files)
+    except FormatError:
+        return None
+    imports = [*found.imports, *(one for block in found.blocks for one in block.imports)]
+    return None if any(one.unseen for one in imports) else found
+
+
+def without_variables(text: str) -> str:
+    """The text as CoreDNS reads it if no variable is set."""
+    for start, end in (("{%", "%}"), ("{$", "}")):
+        found = re.compile(f"{re.escape(start)}(.+?){re.escape(end)}", re.DOTALL)
+        text = found.sub("", text)
+    return text
+
+
+def listed(found: Corefile) -> list[tuple[list[str], dict[str, list[str]]]]:
+    """Our reading in the parser's shape: by directive, in which those of one name are joined, variables empty."""
+    blocks = []
+    for block in found.blocks:
+        words: dict[str, list[str]] = {}
+        for directive in block.directives:
+            name, *rest = (token.text for token in directive.tokens)
+            words.setdefault(without_variables(name), []).extend([name, *map(without_variables, rest)])
+        blocks.append(([without_variables(key.text) for key in block.keys], words))
+    return blocks
+
+
+def test_any_text_is_read_as_coredns_reads_it(program: Path, folder: Path) -> None:
+    texts = [text for text in generate_texts(COUNT, SEED) if not UNDECIDED.search(text)]
+    files = {f"{FOLDER}/{name}": text for name, text in FILES.items()}
+    answers = ask_parser(program, [(folder, text) for text in texts])
+    accepted = 0
+    for text, answer in zip(texts, answers, strict=True):
+        found = read_as_ours(text, files)
+        assert (found is None) == bool(answer.error), f"{text!r}: {answer.error or 'accepted'}"
+        if found:
+            accepted += 1
+            assert listed(found) == answer.blocks, repr(text)
+    assert accepted > COUNT // 10
