@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import pytest
 from tests.faults.controller import Order
 from tests.faults.failpoint import Failpoint, held
 from tests.faults.invariants import assert_invariants, assert_reported
+from tests.faults.power_cuts import cut_all
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -177,3 +179,11 @@ def test_an_immutable_file_is_refused(site: FaultSite, disks: list[Disk]) -> Non
         assert_reported(ended, name, "refused")
         assert ended.node(name)["code"] == "file-not-writable"
     assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "old")
+
+
+@pytest.mark.field("attack-1")
+def test_six_nodes_whose_power_is_cut_during_the_restart_are_what_the_report_says(site: FaultSite) -> None:
+    # `make power-cuts` makes more of them; another seed each time, so that other moments are tried.
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")  # noqa: T201
+    assert cut_all(site, random.Random(seed)).total() == len(site.all_nodes)
