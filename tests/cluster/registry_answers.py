@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.http import Limits
+from harbor_agent.registry.http import Connection
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, answering
 
@@ -44,18 +44,20 @@ def by_login(reply: Reply, refusal: Reply) -> Answerer:
     return lambda _, authorization: reply if authorization == BASIC else refusal
 
 
-def ask(replies: Mapping[str, Reply | Answerer], image: str = "", limits: Limits | None = None) -> Validation:
+def ask(replies: Mapping[str, Reply | Answerer], image: str = "", connection: Connection | None = None) -> Validation:
     repository, _, tag = image.partition(":")
     with answering(replies) as server:
         address = Address.parse(f"http://127.0.0.1:{server.port}")
-        return validate(address, LOGIN, repository=repository or None, reference=tag or None, limits=limits or Limits())
+        return validate(
+            address, LOGIN, repository=repository or None, reference=tag or None, connection=connection or Connection()
+        )
 
 
 def ask_harbor(
-    manifest: Reply | Answerer, *, image: str = "library/pause:3.9", limits: Limits | None = None
+    manifest: Reply | Answerer, *, image: str = "library/pause:3.9", connection: Connection | None = None
 ) -> Problem:
     replies = {"/v2/": by_token(Reply(body=b"{}")), "/token": TOKEN, "/v2/library/pause/manifests/3.9": manifest}
-    problem = ask(replies, image, limits).problem
+    problem = ask(replies, image, connection).problem
     assert problem
     assert "canary" not in str(problem)
     return problem

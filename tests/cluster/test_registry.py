@@ -8,7 +8,7 @@ from harbor_agent.errors import UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.http import Limits
+from harbor_agent.registry.http import Connection
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, answering, free_port, raw, silent
 from tests.cluster.conftest import ROBOT
@@ -142,7 +142,9 @@ class TestNoRegistry:
 
     def test_nothing_is_said(self) -> None:
         with silent() as port:
-            assert codes(validate(loopback(port), ROBOT_LOGIN, limits=Limits(timeout=0.3))) == ["registry-timeout"]
+            assert codes(validate(loopback(port), ROBOT_LOGIN, connection=Connection(timeout=0.3))) == [
+                "registry-timeout"
+            ]
 
     def test_name_that_is_none(self) -> None:
         validation = validate(Address.parse("harbor.invalid"), ROBOT_LOGIN)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harbor_agent.model.address import Address
-from harbor_agent.registry.http import Limits
+from harbor_agent.registry.http import Connection
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, raw
 from tests.cluster.registry_answers import LOGIN, TOKEN, ask, ask_first, ask_harbor, by_token, errors
@@ -133,28 +133,28 @@ class TestRetries:
 
 @pytest.mark.field("c21")
 class TestSlowness:
-    LIMITS = Limits(timeout=0.4, patience=1.2)
+    LIMITS = Connection(timeout=0.4, patience=1.2)
 
     def test_a_token_service_within_the_patience_is_right(self) -> None:
         replies = {"/v2/": by_token(Reply(body=b"{}")), "/token": Reply(body=TOKEN.body, delay=0.7)}
-        assert ask(replies, limits=self.LIMITS).problem is None
+        assert ask(replies, connection=self.LIMITS).problem is None
 
     def test_a_token_service_beyond_it_is_named(self) -> None:
         replies = {"/v2/": by_token(Reply(body=b"{}")), "/token": Reply(body=TOKEN.body, delay=5)}
-        problem = ask(replies, limits=self.LIMITS).problem
+        problem = ask(replies, connection=self.LIMITS).problem
         assert problem
         assert problem.code == "registry-slow"
         assert problem.message.startswith("the token service at http://127.0.0.1")
         assert "firewall" not in str(problem)
 
     def test_an_upstream_beyond_it_is_named_and_the_login_is_right(self) -> None:
-        problem = ask_harbor(Reply(delay=5), limits=self.LIMITS)
+        problem = ask_harbor(Reply(delay=5), connection=self.LIMITS)
         assert problem.code == "registry-slow"
         assert problem.message.startswith("the manifest of 127.0.0.1")
         assert problem.message.endswith("and the login is valid")
         assert "firewall" not in str(problem)
 
     def test_a_silent_first_answer_still_is_the_firewalls(self) -> None:
-        problem = ask({"/v2/": Reply(delay=5)}, limits=self.LIMITS).problem
+        problem = ask({"/v2/": Reply(delay=5)}, connection=self.LIMITS).problem
         assert problem
         assert (problem.code, "firewalls" in problem.hint) == ("registry-timeout", True)

@@ -17,7 +17,7 @@ import pytest
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.http import Limits
+from harbor_agent.registry.http import Connection
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import raw
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.field("attack-registries")
 LOGIN = Credentials(username="u", password=Sensitive("canary"))
 BASIC = base64.b64encode(b"u:canary")
-LIMITS = Limits(timeout=2.0, patience=2.0)
+LIMITS = Connection(timeout=2.0, patience=2.0)
 OK = b"HTTP/1.1 200 OK\r\n"
 BEARER = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="%b",service="x"\r\nContent-Length: 0\r\n\r\n'
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\r\nerror: "
@@ -65,7 +65,7 @@ def thief() -> Iterator[tuple[str, list[bytes]]]:
 def ask(port: int, **image: str) -> Problem | None:
     """Validate within bounds; fails if that takes long, or if any text shows a secret or a control character."""
     start = time.monotonic()
-    validation = validate(Address.parse(f"http://127.0.0.1:{port}"), LOGIN, limits=LIMITS, **image)
+    validation = validate(Address.parse(f"http://127.0.0.1:{port}"), LOGIN, connection=LIMITS, **image)
     assert time.monotonic() - start < 30
     for problem in (validation.problem, *validation.notes):
         text = str(problem or "")

@@ -18,6 +18,7 @@ from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.e2e.site import Ended
@@ -72,12 +73,26 @@ class Secure:
         if client:
             (self.folder / "clients.crt").write_bytes(client.pem)
             tls["clientcas"] = [str(self.folder / "clients.crt")]
-        settings = self.site.lab.folder / "secure.yaml"
-        registry = {"address": f"https://{self.entry}", "verify_image": IMAGE}
-        settings.write_text(json.dumps({"registries": [registry]}))
+        with self.serve(tls):
+            return self.agent("verify", {"address": f"https://{self.entry}", "verify_image": IMAGE})
+
+    def serve(self, tls: dict[str, object] | None = None) -> AbstractContextManager[RunningRegistry]:
+        """Serve the registry, with this section `http.tls` or over plain HTTP."""
         inside = self.site.lab.network.inside(())
-        with running_registry(self.folder, host=self.site.lab.address, port=PORT, prefix=inside, tls=tls):
-            return self.site.agent("verify", "-i", self.site.lab.write_inventory(), "-c", settings, "-o", "json")
+        return running_registry(self.folder, host=self.site.lab.address, port=PORT, prefix=inside, tls=tls or False)
+
+    def agent(self, command: str, *registries: dict[str, object]) -> Ended:
+        """Run a command with these registries."""
+        settings = self.site.lab.folder / "secure.yaml"
+        settings.write_text(json.dumps({"registries": registries}))  # JSON is YAML
+        consent = ["--yes"] if command == "apply" else []
+        nodes = ["-i", self.site.lab.write_inventory(), "-c", settings, "-o", "json"]
+        return self.site.agent(command, *nodes, *consent)
+
+    def list_starts(self) -> list[str]:
+        """When dockerd last started on each node."""
+        command = "systemctl show docker -p ExecMainStartTimestampMonotonic"
+        return [node.run(command).stdout for node in self.site.lab.nodes]
 
 
 def codes(ended: Ended) -> list[str | None]:
@@ -144,3 +159,51 @@ def test_a_file_that_breaks_the_folder_of_certificates_is_named(secure: Secure, 
     ended = secure.verify(GOOD.issue([secure.site.lab.address]))
     assert codes(ended) == ["certificate-folder-broken"] * 2, ended.stdout
     assert all(re.search(re.escape(name), node["reason"]) for node in ended.document["nodes"]), ended.stdout
+
+
+def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path) -> None:
+    entry, image = secure.entry, {"verify_image": IMAGE}
+    first, second = Authority(name="First CA"), Authority(name="Second CA")
+    authorities, theirs = tmp_path / "ca.crt", f"{secure.certificates}/theirs.crt"
+    secure.install(f"cat >{theirs} <<'END'\n{SAME_NAME.pem.decode()}END", ca=None)
+    plain = {"address": entry, **image}
+    https = {"address": f"https://{entry}", "ca_file": str(authorities), **image}
+
+    def serve_https(authority: Authority) -> AbstractContextManager[RunningRegistry]:
+        authority.issue([secure.site.lab.address]).write(secure.folder / "tls.crt", secure.folder / "tls.key")
+        return secure.serve({"certificate": str(secure.folder / "tls.crt"), "key": str(secure.folder / "tls.key")})
+
+    def apply(*registries: dict[str, object]) -> None:
+        done = secure.agent("apply", *registries)
+        assert [(node["code"], node["verified"]) for node in done.document["nodes"]] == [(None, True)] * 2, done.stdout
+        again = secure.agent("plan", *registries)
+        assert {node["status"] for node in again.document["nodes"]} == {"unchanged"}, again.stdout
+
+    with secure.serve():
+        apply(plain)
+    starts = secure.list_starts()
+    with serve_https(first):
+        authorities.write_bytes(second.pem)
+        refused = secure.agent("apply", https, {"address": f"http://{entry}", "state": "absent"})
+        assert codes(refused)[0] == "certificate-ca-missing", refused.stdout
+        assert refused.document["nodes"][0]["outcome"] == "rolled_back"
+        authorities.write_bytes(first.pem)
+        apply(https, {"address": f"http://{entry}", "state": "absent"})
+        for node in secure.site.lab.nodes:
+            assert entry not in node.run("docker info --format '{{json .RegistryConfig.IndexConfigs}}'").stdout
+        secure.site.lab.nodes[0].run(f"rm {secure.certificates}/harbor-agent.crt")
+        drifted = secure.agent("drift", https)
+        assert [node["status"] for node in drifted.document["nodes"]] == ["drift", "in_sync"], drifted.stdout
+        assert "harbor-agent.crt is missing" in drifted.document["nodes"][0]["reason"]
+        authorities.write_bytes(first.pem + second.pem)
+        apply(https)
+    with serve_https(second):
+        apply(https)
+        authorities.write_bytes(second.pem)
+        apply(https)
+    with secure.serve():
+        apply(plain)
+    for node in secure.site.lab.nodes:
+        assert node.run(f"ls {secure.certificates}").stdout.split() == ["theirs.crt"]
+    # dockerd reloads its registries: not one restart.
+    assert secure.list_starts() == starts

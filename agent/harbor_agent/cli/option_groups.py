@@ -36,6 +36,7 @@ class LoginOptions:
     username: options.Username = None
     password_stdin: options.PasswordStdin = False
     password_file: options.PasswordFile = None
+    ca_file: options.CaFile = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

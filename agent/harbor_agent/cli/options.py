@@ -106,6 +106,10 @@ PasswordStdin = Annotated[
 PasswordFile = Annotated[
     str | None, build_option(Panel.REGISTRY, "--password-file", "Read the password from FILE.", metavar="FILE")
 ]
+CaFile = Annotated[
+    str | None,
+    build_option(Panel.REGISTRY, "--ca-file", "File with the CA (PEM) of an https:// registry.", metavar="FILE"),
+]
 VerifyImage = Annotated[
     str | None,
     build_option(

@@ -63,6 +63,7 @@ def build_flags(login: LoginOptions) -> RegistryFlags:
         username=login.username,
         password=_read_password(stdin=login.password_stdin, file=login.password_file),
         password_file=login.password_file,
+        ca_file=str(Path(login.ca_file).expanduser().absolute()) if login.ca_file else None,
     )
 
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
     from harbor_agent.model.sensitive import Sensitive
@@ -79,6 +81,7 @@ class Registry:
     """One registry and its desired state. `verify_image` is `repository[:tag]` without the address.
 
     `answer_timeout` is the number of seconds for each answer of the registry and its token service after the first.
+    `ca_file` names the CA of an https registry, `ca` has its certificates in PEM once the file was read.
     """
 
     address: Address
@@ -87,6 +90,8 @@ class Registry:
     credentials: CredentialsSource | None = None
     secret: SecretPolicy | None = None
     answer_timeout: int = ANSWER_TIMEOUT
+    ca_file: str | None = None
+    ca: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +148,8 @@ class DesiredState:
     """The registries that must be trusted and those that must not, and what the planner may do for that.
 
     `repair` allows changes that activate settings without effect, or delete the key of another program. `live_restore`
-    asks that containers keep running through a restart, and allows to switch live-restore on.
+    asks that containers keep running through a restart, and allows to switch live-restore on. `certificates` has the CA
+    (PEM) of each https registry that has one, by its entry, `secure` the addresses of all https registries to trust.
     """
 
     present: tuple[Address, ...] = ()
@@ -152,3 +158,5 @@ class DesiredState:
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     repair: bool = False
     live_restore: bool = False
+    certificates: Mapping[str, bytes] = field(default_factory=dict)
+    secure: tuple[Address, ...] = ()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials
     from harbor_agent.registry.challenge import Challenge
-    from harbor_agent.registry.http import Limits
+    from harbor_agent.registry.http import Connection
 
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
 # An answer to HEAD that GET would repeat; any other is asked for again by GET, because HEAD has no body with a reason.
@@ -46,14 +46,14 @@ _SLOW = 5.0
 class LoginCheck:
     """The requests of one check; every step returns the problem that ended it, or None."""
 
-    def __init__(self, address: Address, credentials: Credentials, limits: Limits) -> None:
+    def __init__(self, address: Address, credentials: Credentials, connection: Connection) -> None:
         """Send nothing yet. Raises UsageError for credentials that no registry can accept."""
         self._address = address
         self._username = credentials.username
         encoded, password = encode_login(credentials).reveal(), credentials.password.reveal()
         self._basic = Sensitive(f"Basic {encoded}")
         hidden = (encoded, password, quote(password, safe=""), password.strip())
-        self._client = HttpClient(limits, hidden)
+        self._client = HttpClient(connection, hidden)
         self._notes: list[Problem] = []
         self.is_proven = False
 

@@ -27,27 +27,29 @@ _LARGEST_BODY = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Seconds. `timeout` is for a connection, and for the answer of a server before any server has answered.
+class Connection:
+    """How to reach a registry. `timeout` is for a connection, and for the answer of a server before any has answered.
 
     `patience` is for each later answer: a token service waits for a directory, a proxy project for its upstream.
+    Both are seconds. `authorities` are CAs in PEM beside those of the system.
     """
 
     timeout: float = 10.0
     patience: float = 60.0
+    authorities: str = ""
 
 
 class HttpClient:
     """An HTTP(S) client.
 
-    It follows no redirects and keeps no cookies, so a login is sent only to the
-    URL it is given for. Certificates are checked against the system's trust store. `proxies` are those that were used,
-    without user information. `hidden` is masked in reasons.
+    It follows no redirects and keeps no cookies, so a login is sent only to the URL it is given for. Certificates are
+    checked against the system's trust store and the CAs given. `proxies` are those that were used, without user
+    information. `hidden` is masked in reasons.
     """
 
-    def __init__(self, limits: Limits, hidden: tuple[str, ...] = ()) -> None:
+    def __init__(self, connection: Connection, hidden: tuple[str, ...] = ()) -> None:
         """Send nothing yet."""
-        self._limits = limits
+        self._connection = connection
         self._hidden = hidden
         self._answered: set[str] = set()
         self._waited = 0.0
@@ -58,6 +60,11 @@ class HttpClient:
         context = ssl.create_default_context()
         # Python 3.13 refuses certificates without key identifiers, which docker accepts
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if self._connection.authorities:
+            # Go accepts a certificate that is itself among the authorities, and no common name in place of a SAN.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            context.hostname_checks_common_name = False
+            context.load_verify_locations(cadata=self._connection.authorities)
         return context
 
     def request(
@@ -87,9 +94,9 @@ class HttpClient:
         if proxy:
             self.proxies.add(format_origin(proxy))
         answered = format_origin(url) in self._answered
-        limit = self._limits.patience if self._answered else self._limits.timeout
+        limit = self._connection.patience if self._answered else self._connection.timeout
         question = Question(
-            url=url, name=name, proxy=proxy, limit=limit, timeout=self._limits.timeout, answered=answered
+            url=url, name=name, proxy=proxy, limit=limit, timeout=self._connection.timeout, answered=answered
         )
         outcome, attempt = self._send(method, headers, question), 0
         while (pause := find_pause(outcome, attempt, self._waited)) is not None:
@@ -101,8 +108,8 @@ class HttpClient:
 
     def _send(self, method: str, headers: dict[str, str], question: Question) -> Answer | Exception:
         """Return the answer to one attempt, or the error that ended it."""
-        start, deadline = time.monotonic(), Deadline(question.limit + self._limits.timeout)
-        timeout = httpx2.Timeout(question.limit, connect=self._limits.timeout)
+        start, deadline = time.monotonic(), Deadline(question.limit + self._connection.timeout)
+        timeout = httpx2.Timeout(question.limit, connect=self._connection.timeout)
         try:
             with (
                 deadline,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.registry.check import LoginCheck
-from harbor_agent.registry.http import Limits
+from harbor_agent.registry.http import Connection
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials
 
-_LIMITS = Limits()
+_CONNECTION = Connection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def validate(
     *,
     repository: str | None = None,
     reference: str | None = None,
-    limits: Limits = _LIMITS,
+    connection: Connection = _CONNECTION,
 ) -> Validation:
     """Ask the registry whether `credentials` are right and, with `repository`, whether they may pull from it.
 
@@ -46,7 +46,7 @@ def validate(
     the environment are used (harbor_agent.local.proxy) and named in the notes. Raises UsageError for credentials that
     no registry can accept; everything else is in the answer.
     """
-    check = LoginCheck(address, credentials, limits)
+    check = LoginCheck(address, credentials, connection)
     if repository and address.is_docker_hub and "/" not in repository:
         repository = f"library/{repository}"  # docker expands short names this way
     problem = check.run(repository, reference)

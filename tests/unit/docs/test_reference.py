@@ -161,7 +161,7 @@ def known_keys() -> dict[str, object]:
     found |= keys("registries[].secret.", SecretPolicy)
     found |= keys("rollout.", Rollout)
     found |= keys("drift.", DriftLimits)
-    for not_written in ("registries[].credentials.password", "rollout", "drift"):
+    for not_written in ("registries[].credentials.password", "registries[].ca", "rollout", "drift"):
         del found[not_written]
     return found
 

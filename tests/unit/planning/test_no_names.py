@@ -45,6 +45,7 @@ ALLOWED = {
     # what is made anew at each boot
     *("/run/", "/var/run/", "/dev/", "/tmp/"),
     # dockerd's own defaults, and what `snap run` gives it (rule DD-12)
+    "/etc/docker/certs.d",
     *("/etc/docker/daemon.json", "snap", "/var/snap/", "/current/config/daemon.json"),
     # kubelet's default from 1.24 on, and those of k3s, which starts its runtime on its own
     *("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"),

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.errors import Problem
-from harbor_agent.registry.http import HttpClient, Limits
+from harbor_agent.registry.http import Connection, HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.field("attack-registries")
 
-_LIMITS = Limits(timeout=1.0, patience=1.0)
+_CONNECTION = Connection(timeout=1.0, patience=1.0)
 _HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 
@@ -80,7 +80,7 @@ def drip_headers(connection: socket.socket) -> None:
 @pytest.mark.parametrize("send", [send_without_end, send_bomb])
 def test_a_body_has_a_largest_size(send: Callable[[socket.socket], None]) -> None:
     with sending(send) as url:
-        answer = HttpClient(_LIMITS).request("GET", url)
+        answer = HttpClient(_CONNECTION).request("GET", url)
     assert not isinstance(answer, Problem), answer
     assert len(answer.body) <= 1 << 20
 
@@ -89,7 +89,7 @@ def test_a_body_has_a_largest_size(send: Callable[[socket.socket], None]) -> Non
 def test_a_slow_answer_has_an_end(send: Callable[[socket.socket], None]) -> None:
     started = time.monotonic()
     with sending(send) as url:
-        answer = HttpClient(_LIMITS).request("GET", url)
+        answer = HttpClient(_CONNECTION).request("GET", url)
         seconds = time.monotonic() - started
     assert isinstance(answer, Problem)
     assert seconds < 15

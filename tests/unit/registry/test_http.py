@@ -8,7 +8,7 @@ import pytest
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.registry.http import HttpClient, Limits
+from harbor_agent.registry.http import Connection, HttpClient
 from tests.cluster.answering import answering
 
 
@@ -23,7 +23,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_token_that_no_header_can_carry_is_not_printed(token: str) -> None:
     with answering({}) as server:
         url = f"http://127.0.0.1:{server.port}/v2/"
-        problem = HttpClient(Limits()).request("GET", url, authorization=Sensitive(f"Bearer {token}"))
+        problem = HttpClient(Connection()).request("GET", url, authorization=Sensitive(f"Bearer {token}"))
     assert isinstance(problem, Problem)
     assert (problem.code, "an HTTP header cannot contain" in problem.message) == ("registry-unreachable", True)
     assert not re.search("canary|ä", str(problem))
@@ -40,7 +40,7 @@ def test_a_token_that_no_header_can_carry_is_not_printed(token: str) -> None:
 )
 def test_a_proxy_that_is_not_a_url_is_not_printed(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    problem = HttpClient(Limits()).request("GET", "http://192.0.2.1/v2/")
+    problem = HttpClient(Connection()).request("GET", "http://192.0.2.1/v2/")
     assert isinstance(problem, Problem)
     assert (problem.code, "%23" in problem.hint) == ("registry-proxy-failed", True)
     assert not re.search("canary|54321", str(problem))

@@ -150,11 +150,13 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
     """Return the state that a node with this policy should have; `request` says how far the planner may go."""
     return DesiredState(
         present=tuple(r.address for r in policy.present if r.address.needs_node_change),
-        absent=tuple(r.address for r in policy.absent if r.address.needs_node_change),
+        absent=tuple(r.address for r in policy.absent if not r.address.is_docker_hub),
         route=policy.route,
         runtime=policy.runtime,
         repair=request.repair,
         live_restore=request.live_restore,
+        certificates={r.address.entry: r.ca for r in policy.present if r.ca},
+        secure=tuple(r.address for r in policy.present if r.address.scheme == "https" and not r.address.is_docker_hub),
     )
 
 

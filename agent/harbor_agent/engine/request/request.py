@@ -35,6 +35,7 @@ class RegistryFlags:
     service_accounts: tuple[str, ...] = ()
     key_form: KeyForm | None = None
     verify_image: str | None = None
+    ca_file: str | None = None
     kubeconfig: str | None = None
     context: str | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.request.authorities import read_authorities
 from harbor_agent.engine.request.config_file import load_configuration
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.errors import UsageError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy
     from harbor_agent.planning.secrets.desired import DesiredSecret
+
+
+_OF_ONE_REGISTRY = {"credentials", "secret", "verify_image", "ca_file"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class Resolved:
 
 
 def resolve(request: RunRequest, nodes: Sequence[Node] = ()) -> Resolved:
-    """Merge settings, variables and flags. Reads the settings file and no password.
+    """Merge settings, variables and flags. Reads the settings file and the CA files, and no password.
 
     Raises UsageError for an error in the file, in a variable (naming the host) or in the flags.
     """
@@ -84,7 +88,7 @@ def build_policy(file: PolicyLayer, flags: RegistryFlags, node: Node | None = No
     only = flags.parse_addresses()
     written = (registry["address"] for layer in layers for registry in layer.registries)
     targets = only or tuple(dict.fromkeys(address for address in written if isinstance(address, Address)))
-    return merge((*layers, _build_flag_layer(flags, targets)), only=only)
+    return read_authorities(merge((*layers, _build_flag_layer(flags, targets)), only=only))
 
 
 def _build_flag_layer(flags: RegistryFlags, targets: tuple[Address, ...]) -> PolicyLayer:
@@ -106,6 +110,7 @@ def _build_flag_layer(flags: RegistryFlags, targets: tuple[Address, ...]) -> Pol
     per_registry: dict[str, object | None] = {
         "state": "absent" if flags.absent else None,
         "verify_image": flags.verify_image,
+        "ca_file": flags.ca_file,
         "credentials": _drop_unset(credentials),
         "secret": _drop_unset(secret),
     }
@@ -126,9 +131,10 @@ def _drop_unset(values: Mapping[str, object | None]) -> dict[str, object] | None
 def _check_flags(flags: RegistryFlags, settings: Mapping[str, object], targets: tuple[Address, ...]) -> None:
     if flags.absent and not flags.addresses:
         raise UsageError.of("flags-ambiguous", "--absent needs a registry to remove", "name it with --registry")
-    if len(targets) > 1 and ("credentials" in settings or "secret" in settings or "verify_image" in settings):
+    if len(targets) > 1 and settings.keys() & _OF_ONE_REGISTRY:
         raise UsageError.of(
             "flags-ambiguous",
-            f"options for the login, the secret and the image need one registry, and this run has {len(targets)}",
+            "options for the login, the secret, the image and the CA need one registry, "
+            f"and this run has {len(targets)}",
             "name one with --registry, or put these settings into harbor-agent.yaml",
         )

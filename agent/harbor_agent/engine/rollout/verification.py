@@ -32,7 +32,7 @@ _FAULT_HINTS = {
     CertificateFault.EXPIRED: "renew the certificate that has expired, or set the clock of the node",
     CertificateFault.NAME: "use a name that is in the certificate, or issue one for the name in the image",
     CertificateFault.NO_SAN: "issue a certificate with the name or the address as subject alternative name",
-    CertificateFault.CA_MISSING: "copy the registry's CA to /etc/docker/certs.d/HOST[:PORT]/ca.crt on the node",
+    CertificateFault.CA_MISSING: "set ca_file of the registry to the file with its CA, and apply again",
     CertificateFault.CA_CANNOT_SIGN: "issue a CA certificate with basicConstraints CA:TRUE, and sign with it",
     CertificateFault.CLIENT_MISSING: "put client.cert and client.key into /etc/docker/certs.d/HOST[:PORT] on the node",
     CertificateFault.FOLDER_BROKEN: "correct or remove the file in the registry's folder below certs.d on the node",

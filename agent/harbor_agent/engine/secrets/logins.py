@@ -68,15 +68,15 @@ def _ask_registries(policies: Sequence[Policy], credentials: Mapping[str, Creden
     registries = {r.address.entry: r for p in policies for r in p.present if r.address.entry in credentials}
     if not registries:
         return
-    from harbor_agent.registry.http import Limits  # noqa: PLC0415
+    from harbor_agent.registry.http import Connection  # noqa: PLC0415
     from harbor_agent.registry.validate import validate  # noqa: PLC0415 - HTTP is slow to import
 
     for registry in registries.values():
         login = credentials[registry.address.entry]
         repository, reference = _split_image(registry)
-        limits = Limits(patience=registry.answer_timeout)
-        validation = validate(registry.address, login, repository=repository, reference=reference, limits=limits)
-        yield _add_remarks(validation, login)
+        connection = Connection(patience=registry.answer_timeout, authorities=(registry.ca or b"").decode())
+        answer = validate(registry.address, login, repository=repository, reference=reference, connection=connection)
+        yield _add_remarks(answer, login)
 
 
 def _add_remarks(validation: Validation, login: Credentials) -> Validation:

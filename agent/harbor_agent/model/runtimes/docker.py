@@ -32,7 +32,8 @@ class DockerState:
     server's; if the daemon is down, the client's or that of `dockerd --version`; "" if unknown. `swarm` is the state of
     its membership, such as "inactive", or "". `changed_files` are the files that changed after the process started, by
     their ctime (None: not known). `socket_owner` is the process that answers on the socket if it is not the unit's:
-    its PID, its program, and its own unit, if it has one.
+    its PID, its program, and its own unit, if it has one. `certificate_files` maps each certificate and key below
+    /etc/docker/certs.d to "file", "directory" or "missing" (a link to nothing).
     """
 
     unit: UnitState
@@ -45,3 +46,4 @@ class DockerState:
     containers: tuple[RunningContainer, ...] | None = ()
     changed_files: tuple[str, ...] | None = None
     socket_owner: tuple[str, ...] = ()
+    certificate_files: Mapping[str, str] = field(default_factory=dict)

@@ -67,6 +67,9 @@ def _build_state(unit: str, blocks: Mapping[str, bytes]) -> DockerState:
         swarm=swarm,
         containers=tuple(_decode_containers(blocks)) if "containers" in blocks else None,
         socket_owner=tuple(read_text(blocks, "socket-owner").split()),
+        certificate_files={
+            path: kind for kind, _, path in (line.partition(" ") for line in read_lines(blocks, "certificates"))
+        },
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 from harbor_agent.model.policy import Policy
+
+if TYPE_CHECKING:
+    from harbor_agent.model.policy import Registry
 
 
 def request_digest(policy: Policy, *, repair: bool) -> str:
@@ -25,9 +29,13 @@ def is_rollback_digest(digest: str) -> bool:
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return the SHA-256 (hex) of the part that concerns nodes: addresses, present or absent, and the route."""
+    """Return the SHA-256 (hex) of what concerns nodes: addresses, present or absent, their CAs, and the route."""
     facts = {
-        "registries": sorted([r.address.url, r.presence] for r in policy.registries),
+        "registries": sorted([r.address.url, r.presence, *_hash_authorities(r)] for r in policy.registries),
         "route": policy.route.value,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_authorities(registry: Registry) -> list[str]:
+    return [hashlib.sha256(registry.ca).hexdigest()] if registry.ca else []

@@ -103,7 +103,15 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
         secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
         answer_timeout=cast("int", value.get("answer_timeout", ANSWER_TIMEOUT)),
+        ca_file=_read_ca_file(address, cast("str | None", value.get("ca_file"))),
     )
+
+
+def _read_ca_file(address: Address, path: str | None) -> str | None:
+    if path and address.scheme != "https":
+        message = f"{address} is a registry for plain HTTP, which has no certificate, but it has a CA"
+        raise UsageError.of("ca-without-https", message, f"write https://{address}, or leave out the CA")
+    return path
 
 
 def _build_credentials(address: Address, value: Mapping[str, object] | None) -> CredentialsSource | None:

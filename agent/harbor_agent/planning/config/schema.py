@@ -77,7 +77,8 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     """Return the keys that are set, their values checked and normalised."""
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
-    entry = reader.require_mapping("address", "state", "verify_image", "credentials", "secret", "answer_timeout")
+    keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout", "ca_file")
+    entry = reader.require_mapping(*keys)
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     state = entry.child("state").read_choice("present", "absent")
@@ -88,6 +89,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "credentials": _read_credentials(entry.child("credentials")),
         "secret": _read_secret(entry.child("secret")),
         "answer_timeout": _read_answer_timeout(entry.child("answer_timeout")),
+        "ca_file": entry.child("ca_file").read_text(),
     }
     return {key: value for key, value in values.items() if value is not None}
 

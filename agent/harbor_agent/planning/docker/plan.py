@@ -18,8 +18,10 @@ from harbor_agent.planning.docker.action import (
     is_running,
     supports_reload,
 )
+from harbor_agent.planning.docker.checks.certificates import find_folder_fault
 from harbor_agent.planning.docker.checks.entries import find_entry_fault, names_entry
 from harbor_agent.planning.docker.checks.latent import find_latent_edits
+from harbor_agent.planning.docker.edits.certificates import delete_certificates, write_certificates
 from harbor_agent.planning.docker.edits.placement import add_entries
 from harbor_agent.planning.docker.edits.removal import remove_entries
 from harbor_agent.planning.docker.edits.repair import repair
@@ -114,9 +116,15 @@ class _Planner:
         self.absent = [a for a in desired.absent if not a.is_docker_hub and a.entry not in kept]
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
+        """Plan the CAs, which are to be there before an entry goes, and the entries."""
+        return self.plan_entries(write_certificates(workspace, self.desired.certificates))
+
+    def plan_entries(self, workspace: Workspace) -> Plan | Refusal:
+        begun = workspace.state
         self.require_valid_entries()
         missing = [address for address in self.present if not self.find_cover(address, self.before.entries)]
         removable = self.find_removable(self.before)
+        self.require_readable_folder([address.entry for address in self.desired.secure if address.entry in removable])
         kinds = {fault.kind for fault in self.faults}
         own_fault = bool(kinds & {FaultKind.OWN_CONFLICT, FaultKind.OWN_TYPE})
         if not missing and not removable and not (own_fault and (self.present or self.absent)):
@@ -126,7 +134,7 @@ class _Planner:
         if removable:
             # rule DD-17
             workspace = remove_entries(workspace, removable, keep_empty_list=self.must_keep_list())
-        after = self.before if workspace.state is self.state else evaluate(workspace.state)
+        after = self.before if workspace.state is begun else evaluate(workspace.state)
         adding = [entry for entry in repaired.entries if normalize_entry(entry, self.version) not in removable]
         adding += [address.entry for address in self.present if not self.find_cover(address, (*after.entries, *adding))]
         route, reason = self.find_removal_route(workspace), "the entry is removed from the place where it is in effect"
@@ -158,6 +166,13 @@ class _Planner:
             if reason := find_entry_fault(address.entry, self.version):
                 message = f"dockerd does not start with the entry '{address.entry}': {reason}"
                 raise RefusedError("entry-invalid", message, "name the registry with its port, or by its DNS name")
+
+    def require_readable_folder(self, removable: list[str]) -> None:
+        """Refuse to remove the entry of a registry whose folder of certificates is broken."""
+        docker = find_docker(self.state)
+        for entry in removable:
+            if docker and (fault := find_folder_fault(docker.certificate_files, entry)):
+                raise RefusedError.from_problem(fault)
 
     def find_removable(self, effective: Effective) -> list[str]:
         """Return the entries to remove, as dockerd compares them."""
@@ -223,7 +238,16 @@ class _Planner:
             reason = f"the files are correct, but dockerd has not read them: a {action} applies them"
             if stopped := find_stopped_daemon(self.state):
                 return self.refuse(stopped, ())
-        return self.build_plan(workspace, action, Route.NONE, reason, self.before)
+        route = Route.NONE
+        if changes := delete_certificates(workspace, self.list_without_certificates()).changes():
+            route, clauses = Route.CERTIFICATES, [change.reason for change in changes]
+            reason = "; ".join([*clauses, *([reason] if action is not Action.NONE else [])])
+        return self.build_plan(workspace, action, route, reason, self.before)
+
+    def list_without_certificates(self) -> list[str]:
+        """Return the registries of the request that have no CA of their own."""
+        named = (*self.desired.present, *self.desired.absent, *self.desired.secure)
+        return [address.entry for address in named if address.entry not in self.desired.certificates]
 
     def describe_unchanged(self) -> str:
         covers = [(address, self.find_cover(address, self.before.entries)) for address in self.present]
@@ -266,6 +290,7 @@ class _Planner:
 
     def build_plan(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
         docker, record = find_docker(self.state), find_record(self.state)
+        workspace = delete_certificates(workspace, self.list_without_certificates())
         workspace, live_restore, stops = self.limit_disruption(workspace, action, after)
         changes = workspace.changes()
         if changes or action is not Action.NONE:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.systemd.syntax import expand_specifiers
 from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.runtimes.docker import DockerState
-from harbor_agent.model.state import NodeState, System
+from harbor_agent.model.state import FileKind, NodeState, System
+from harbor_agent.planning.docker.checks.certificates import FOLDER
+from harbor_agent.planning.docker.edits.certificates import build_path
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.unit import USUAL_NAME, starts_dockerd
 from harbor_agent.planning.refusal import RefusedError
@@ -36,10 +38,26 @@ def observe_tree(tree: FileTree, version: str) -> NodeState:
         paths = [posixpath.join(folder, match) for match in fnmatch.filter(tree.names(folder), base) or [base]]
         files |= {path: tree.state(path) for path in paths}
     files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
-    docker = (DockerState(unit=UnitState(name=name), version=version),) if name else ()
+    certificates = _list_certificates(tree)
+    files |= {path: tree.state(path) for path in map(build_path, tree.names(FOLDER)) if tree.state(path).exists}
+    unit = UnitState(name=name or "")
+    docker = (DockerState(unit=unit, version=version, certificate_files=certificates),) if name else ()
     state = NodeState(system=System(init="systemd", privileged=True), runtimes=docker, files=files, offline=True)
     config = _find_config_file(state)
     return replace(state, files={**files, config: tree.state(config)})
+
+
+def _list_certificates(tree: FileTree) -> dict[str, str]:
+    """Return the kind of each certificate and key in dockerd's folders, as `DockerState` has them."""
+    kinds = {FileKind.DIRECTORY: "directory"}
+    found = {}
+    for folder in (f"{FOLDER}/{name}" for name in tree.names(FOLDER)):
+        for name in tree.names(folder):
+            if name.endswith((".crt", ".cert", ".key")):
+                state = tree.state(f"{folder}/{name}")
+                dangling = state.kind is FileKind.SYMLINK and state.content is None
+                found[state.path] = "missing" if dangling else kinds.get(state.kind, "file")
+    return found
 
 
 def _find_config_file(state: NodeState) -> str:

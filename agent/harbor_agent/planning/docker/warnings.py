@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
 from harbor_agent.planning.docker.action import find_stopped_daemon
+from harbor_agent.planning.docker.checks.certificates import find_folder_fault
 from harbor_agent.planning.docker.checks.latent import find_changed_files
 from harbor_agent.planning.docker.matching import LOOPBACK, find_cover, find_near_misses, normalize_entry
 from harbor_agent.planning.docker.state import find_docker, find_record, read_version
@@ -36,6 +37,7 @@ def find_warnings(state: NodeState, effective: Effective, desired: DesiredState)
         *_find_skipped_lines(effective),
         *_find_swallowed_lines(effective),
         *_compare_with_daemon(state, effective),
+        *_check_certificates(state, effective, desired),
     ]
     by_code: dict[str, list[Problem]] = {}
     for problem in found:
@@ -161,3 +163,19 @@ def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Pro
 
 def _merge_lib(path: str) -> str:
     return f"/usr{path}" if path.startswith("/lib/") else path
+
+
+def _check_certificates(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:
+    docker = find_docker(state)
+    for address in (*desired.present, *desired.secure):
+        if fault := find_folder_fault(docker.certificate_files if docker else {}, address.entry):
+            yield fault
+    for address in desired.secure:
+        resolved = next((one.resolved for one in state.reachability if one.entry == address.entry), None)
+        cover = find_cover(address, effective.entries, version=read_version(state), resolved=resolved or ())
+        if cover and address.entry not in (one.entry for one in desired.absent):
+            yield Problem(
+                code="certificate-unverified",
+                message=f"dockerd accepts any certificate from {address.entry}: its insecure registries have {cover}",
+                hint=f"to have the certificate verified, remove it: --absent --registry {cover}",
+            )

@@ -43,6 +43,26 @@ report_docker() {
   for path in /etc/docker /etc/docker/daemon.json /etc/default/docker /etc/sysconfig/docker; do add_path "$path"; done
   add_environment_files
   add_configuration_files
+  report_certificates
+}
+
+# Names and kinds only: keys stay on the node. What this tool wrote there, or has in its record, is read as well.
+report_certificates() {
+  for path in /etc/docker/certs.d/*/*.crt /etc/docker/certs.d/*/*.cert /etc/docker/certs.d/*/*.key; do
+    if [ -f "$path" ]; then
+      printf 'file %s\n' "$path"
+    elif [ -d "$path" ]; then
+      printf 'directory %s\n' "$path"
+    elif [ -L "$path" ]; then
+      printf 'missing %s\n' "$path"
+    fi
+  done | sed -n 1,500p | print_block docker certificates
+  for path in /etc/docker/certs.d/*/harbor-agent.crt; do add_existing "$path"; done
+  named=$(sed -n 's|"\(/etc/docker/certs.d/[^"]*/harbor-agent.crt\)"|\n\1\n|gp' /var/lib/harbor-agent/record/docker.json |
+    grep '^/etc/docker/certs.d/')
+  IFS=$newline
+  for path in $named; do add_path "$path"; done
+  IFS=$standard_separators
 }
 
 add_configuration_files() {

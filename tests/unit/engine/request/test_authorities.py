@@ -1,0 +1,69 @@
+"""The CA files of settings and options, read before any node is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.resolve import resolve
+from harbor_agent.errors import UsageError
+from harbor_agent.planning.config.digest import policy_digest
+from tests.lab.certificates import Authority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CA, OTHER = Authority(), Authority()
+
+
+def write_settings(folder: Path, ca_file: object, address: str = "https://harbor.lan") -> str:
+    path = folder / "harbor-agent.yaml"
+    path.write_text(f"registries: [{{address: '{address}', ca_file: {ca_file}}}]\n")
+    return str(path)
+
+
+def test_the_ca_of_the_settings_and_of_the_option(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_bytes(CA.pem)
+    (registry,) = resolve(RunRequest(config=write_settings(tmp_path, file))).general.registries
+    flags = RegistryFlags(addresses=("https://harbor.lan",), ca_file=str(file))
+    (same,) = resolve(RunRequest(flags=flags)).general.registries
+    assert registry.ca == same.ca == file.read_bytes()
+
+
+def test_another_ca_is_another_policy_and_no_ca_is_the_policy_of_before(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    settings = write_settings(tmp_path, file)
+    digests = set()
+    for authority in (CA, OTHER):
+        file.write_bytes(authority.pem)
+        digests.add(policy_digest(resolve(RunRequest(config=settings)).general))
+    plain = RegistryFlags(addresses=("https://harbor.lan",))
+    digests.add(policy_digest(resolve(RunRequest(flags=plain)).general))
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda _: None, "ca-file-unreadable"),
+        (lambda path: path.mkdir(), "ca-file-unreadable"),
+        (lambda path: path.write_bytes(b""), "ca-not-pem"),
+        (lambda path: path.write_bytes(CA.pem * 3000), "ca-not-pem"),
+    ],
+    ids=["missing", "directory", "empty", "too-large"],
+)
+def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, make: object, code: str) -> None:
+    file = tmp_path / "ca.crt"
+    make(file)  # type: ignore[operator]
+    with pytest.raises(UsageError, match=r"ca\.crt") as caught:
+        resolve(RunRequest(config=write_settings(tmp_path, file)))
+    assert caught.value.problem.code == code
+
+
+def test_a_ca_needs_an_https_address(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="plain HTTP") as caught:
+        resolve(RunRequest(config=write_settings(tmp_path, "ca.crt", "harbor.lan")))
+    assert caught.value.problem.code == "ca-without-https"
