@@ -49,6 +49,7 @@ class PlanOptions:
     repair: options.Repair = False
     root: options.Root = None
     assume_docker_version: options.AssumedVersion = None
+    assume_runtime: options.AssumedRuntime = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

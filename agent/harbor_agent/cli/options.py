@@ -133,7 +133,7 @@ RuntimeOption = Annotated[
     build_option(
         Panel.PLAN,
         "--runtime",
-        "Configure the runtime that kubelet uses (auto), or Docker in any case.",
+        "Configure the runtime that kubelet uses (auto), or this one in any case.",
         show_default="auto",
     ),
 ]
@@ -156,6 +156,12 @@ AssumedVersion = Annotated[
     str | None,
     build_option(
         Panel.PLAN, "--assume-docker-version", "dockerd version in --root.", metavar="V", show_default="20.10"
+    ),
+]
+AssumedRuntime = Annotated[
+    str | None,
+    build_option(
+        Panel.PLAN, "--assume-runtime", "Runtime and version in --root, such as containerd=1.7.24.", metavar="NAME=V"
     ),
 ]
 AllowUnreachableRegistry = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from harbor_agent.cli.option_groups import LoginOptions, ManifestOptions, NodeOptions, PlanOptions, SecretOptions
 from harbor_agent.cli.options import KeyFormName
 from harbor_agent.errors import UsageError
+from harbor_agent.model.policy import RuntimeChoice
 
 if TYPE_CHECKING:
     from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
@@ -30,7 +32,23 @@ def build_request(
         repair=plan.repair,
         root=str(Path(plan.root).absolute()) if plan.root is not None else None,
         docker_version=plan.assume_docker_version,
+        assumed_runtime=_parse_assumed_runtime(plan),
     )
+
+
+def _parse_assumed_runtime(plan: PlanOptions) -> tuple[str, str] | None:
+    """Return name and version of the runtime in `--root`. Raises UsageError for anything but NAME=V."""
+    if plan.assume_runtime is None:
+        return None
+    if plan.assume_docker_version:
+        message = "--assume-runtime and --assume-docker-version cannot be used together"
+        raise UsageError.of("flags-ambiguous", message, "use --assume-runtime docker=V")
+    name, _, version = plan.assume_runtime.partition("=")
+    known = [choice.value for choice in RuntimeChoice if choice is not RuntimeChoice.AUTO]
+    if name not in known or not re.match(r"\d+\.\d+", version):
+        message = f"--assume-runtime: '{plan.assume_runtime}' is not NAME=VERSION"
+        raise UsageError.of("usage", message, f"use one of {', '.join(known)}, such as containerd=1.7.24")
+    return name, version
 
 
 def build_selection(nodes: NodeOptions) -> NodeSelection:

@@ -30,6 +30,7 @@ class RuntimeChoice(StrEnum):
 
     AUTO = "auto"
     DOCKER = "docker"
+    CONTAINERD = "containerd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,7 @@ class NodeState:
     directories, environment files, configuration files. `unreadable` names what could not be read and why, `volatile`
     the directories that a reboot empties, each with its kind of file system.
     `kubelet` is the one that runs, if there is one. `pending_transaction` is the ID of one that has not ended.
+    `chosen_runtime` is the name of the runtime that the operator chose, "" if the one that kubelet uses counts.
     `offline` is true for a file system tree without a running system (`--root`).
     """
 
@@ -138,4 +139,5 @@ class NodeState:
     reachability: tuple[Reachability, ...] = ()
     unreadable: tuple[Problem, ...] = ()
     volatile: Mapping[str, str] = field(default_factory=dict)
+    chosen_runtime: str = ""
     offline: bool = False

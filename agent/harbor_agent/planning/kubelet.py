@@ -23,12 +23,12 @@ _DOCKER_SOCKETS = ("dockershim.sock", "cri-dockerd.sock")
 _WITHOUT_DOCKERSHIM = (1, 24)
 _K3S = re.compile(r"(^|/)k3s(-server|-agent)?( |$)")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
-_NAMES = {"containerd": "containerd", "cri-o": "CRI-O"}
+_NAMES = {"docker": "Docker", "containerd": "containerd", "cri-o": "CRI-O"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherRuntime:
-    """The runtime, other than Docker, that kubelet uses. `source` is the socket, or what the cluster reports."""
+    """The runtime, other than the planned one, that kubelet uses. `source` is the socket, or the cluster's report."""
 
     name: str
     source: str
@@ -42,30 +42,56 @@ def find_other_runtime(kubelet: Kubelet) -> OtherRuntime | None:
     return OtherRuntime(name=_name_runtime(kubelet, endpoint), source=endpoint)
 
 
-def read_reported_runtime(version: str) -> OtherRuntime | None:
-    """Return the runtime of a Node's `status.nodeInfo.containerRuntimeVersion`; None if it is Docker or unknown."""
+def find_used_runtime(kubelet: Kubelet) -> OtherRuntime | None:
+    """Return the runtime that kubelet uses, Docker too; None if that cannot be determined."""
+    endpoint = _find_endpoint(kubelet)
+    if endpoint is not None and _is_docker(kubelet, endpoint):
+        return OtherRuntime(name=_NAMES["docker"], source=endpoint)
+    return find_other_runtime(kubelet)
+
+
+def uses_docker(kubelet: Kubelet) -> bool:
+    """Whether kubelet uses Docker; true as well if its endpoint cannot be determined."""
+    return find_other_runtime(kubelet) is None
+
+
+def uses_socket(kubelet: Kubelet, path: str) -> bool:
+    """Whether kubelet uses the runtime that listens on this socket, under any of its names."""
+    endpoint = _find_endpoint(kubelet)
+    if endpoint is None or _is_docker(kubelet, endpoint):
+        return False
+    path = normalize_endpoint(path)
+    identities = {normalize_endpoint(name): identity for name, identity in kubelet.sockets.items()}
+    own = identities.get(endpoint)
+    return endpoint == path or (own is not None and own == identities.get(path))
+
+
+def read_reported_runtime(version: str, planned: str = "docker") -> OtherRuntime | None:
+    """Return the runtime of a Node's `status.nodeInfo.containerRuntimeVersion`; None if it is planned or unknown."""
     name, separator, _ = version.partition("://")
-    if not separator or name == "docker":
+    if not separator or name == planned:
         return None
     return OtherRuntime(name=_NAMES.get(name, name), source=version)
 
 
-def build_refusal(other: OtherRuntime) -> Problem:
-    """Return why a change of Docker is refused on this node."""
+def build_refusal(other: OtherRuntime, planned: str) -> Problem:
+    """Return why a change of the planned runtime is refused on this node."""
+    name = _NAMES.get(planned, planned)
     return Problem(
-        code="kubelet-uses-containerd",
-        message=f"kubelet on this node uses {other.name} ({other.source}), not Docker: "
-        "no pod would use what is changed in Docker",
-        hint="configure the registry in that runtime; to change Docker all the same, add --runtime docker or set "
-        "harbor_runtime: docker for the node",
+        code="kubelet-uses-docker" if other.name == _NAMES["docker"] else "kubelet-uses-containerd",
+        message=f"kubelet on this node uses {other.name} ({other.source}), not {name}: "
+        f"no pod would use what is changed in {name}",
+        hint=f"configure the registry in that runtime; to change {name} all the same, add --runtime {planned} or set "
+        f"harbor_runtime: {planned} for the node",
     )
 
 
-def build_warning(other: OtherRuntime) -> Problem:
-    """Return what a change of Docker does not do on this node."""
+def build_warning(other: OtherRuntime, planned: str) -> Problem:
+    """Return what a change of the planned runtime does not do on this node."""
+    name = _NAMES.get(planned, planned)
     return Problem(
-        code="kubelet-uses-containerd",
-        message=f"kubelet on this node uses {other.name} ({other.source}), not Docker: this change concerns no pod",
+        code="kubelet-uses-docker" if other.name == _NAMES["docker"] else "kubelet-uses-containerd",
+        message=f"kubelet on this node uses {other.name} ({other.source}), not {name}: this change concerns no pod",
         hint="if pods pull from the registry, configure it in that runtime too",
     )
 

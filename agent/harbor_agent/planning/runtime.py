@@ -66,6 +66,15 @@ class Runtime(Protocol):
     def is_present(self, state: NodeState) -> bool:
         """Whether the node has this runtime."""
 
+    def is_running(self, state: NodeState) -> bool:
+        """Whether the daemon runs."""
+
+    def is_in_use(self, state: NodeState) -> bool:
+        """Whether the daemon runs, or systemd starts it at boot."""
+
+    def find_socket(self, state: NodeState) -> str:
+        """Return the CRI socket on which the daemon listens, "" if kubelet reaches it through another program."""
+
     def plan(self, node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
         """Plan the change to the desired state. Never raises for what is on the node."""
 

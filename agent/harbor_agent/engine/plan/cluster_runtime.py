@@ -45,7 +45,7 @@ def _check_node(planned: PlannedNode, known: Sequence[ClusterNode]) -> PlannedNo
     if planned.outcome not in _PLANNED or decision is None:
         return planned
     found = find_node(planned, known)
-    other = None if isinstance(found, Problem) else read_reported_runtime(found.runtime_version)
+    other = None if isinstance(found, Problem) else read_reported_runtime(found.runtime_version, decision.runtime)
     if other is None:
         return planned
     judged = judge_other_runtime(decision, planned.policy.runtime, other)

@@ -15,7 +15,7 @@ from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.node import RUNTIMES, TEMPLATES, find_runtime, plan_node
+from harbor_agent.planning.node import RUNTIMES, TEMPLATES, choose_runtime, find_runtime, plan_node
 from harbor_agent.transport.protocol import describe_unknown_answer
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def plan_nodes(
 
 def plan_state(node: Node, policy: Policy, state: NodeState, request: RunRequest) -> PlannedNode:
     """Plan one node from its observed state."""
+    state = choose_runtime(state, policy.runtime) if not state.offline else state
     decision = plan_node(node.name, state, build_desired_state(policy, request), load_templates())
     decision = replace(decision, warnings=(*decision.warnings, *state.unreadable))
     if isinstance(decision, Refusal):

@@ -10,6 +10,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.local.tree import Tree
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Plan
+from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.planning.node import observe_tree
 
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.resolve import Resolved
 
-DEFAULT_VERSION = "20.10"
+DEFAULT_RUNTIME = "docker"
+DEFAULT_VERSIONS = {"docker": "20.10", "containerd": "1.7"}
 
 
 def plan_tree(root: str, resolved: Resolved) -> PlannedNode:
-    """Plan the tree below `root` for the dockerd version of the request (None: one that supports every route)."""
+    """Plan the tree below `root` for the runtime of the request (None: a dockerd that supports every route)."""
     tree = Tree(root)
-    docker_version = resolved.request.docker_version
+    chosen = resolved.general.runtime
+    request = resolved.request
+    name = DEFAULT_RUNTIME if chosen is RuntimeChoice.AUTO else chosen.value
+    name, version = request.assumed_runtime or (name, request.docker_version if name == DEFAULT_RUNTIME else None)
     node = Node(name=root, address=root, connection="local")
-    state = observe_tree(tree, docker_version or DEFAULT_VERSION)
+    state = observe_tree(tree, version or DEFAULT_VERSIONS[name], name)
     state = replace(state, unreadable=tuple(_describe_closed_directory(directory) for directory in tree.closed))
     return plan_state(node, resolved.general, state, resolved.request)
 

@@ -88,7 +88,8 @@ class RunRequest:
 
     `note` is the reason of the run, kept on the node and in the report. `drain` drains nodes before a restart even if
     the settings do not ask for it. `live_restore` keeps containers running through a restart. `only_unmanaged` skips
-    nodes that have the record of an earlier run.
+    nodes that have the record of an earlier run. `docker_version` is that of the dockerd in `root`, `assumed_runtime`
+    name and version of another runtime there.
     """
 
     selection: NodeSelection = field(default_factory=NodeSelection)
@@ -101,6 +102,7 @@ class RunRequest:
     drain: bool = False
     live_restore: bool = False
     only_unmanaged: bool = False
+    assumed_runtime: tuple[str, str] | None = None
 
 
 def encode_request(request: RunRequest) -> str:

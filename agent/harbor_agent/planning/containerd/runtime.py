@@ -25,6 +25,8 @@ __all__ = [
     "TEMPLATES",
     "describe_process",
     "evaluate_files",
+    "find_socket",
+    "is_in_use",
     "is_present",
     "is_running",
     "observe_tree",
@@ -46,6 +48,18 @@ def is_running(state: NodeState) -> bool:
     """Whether containerd runs."""
     containerd = find_containerd(state)
     return containerd is not None and (containerd.argv is not None or containerd.unit.active_state == "active")
+
+
+def is_in_use(state: NodeState) -> bool:
+    """Whether containerd runs, or systemd starts it at boot."""
+    containerd = find_containerd(state)
+    return is_running(state) or (containerd is not None and containerd.unit.unit_file_state.startswith("enabled"))
+
+
+def find_socket(state: NodeState) -> str:
+    """Return the socket on which containerd listens."""
+    containerd = find_containerd(state)
+    return containerd.socket if containerd else ""
 
 
 def describe_process(state: NodeState) -> ProcessState:

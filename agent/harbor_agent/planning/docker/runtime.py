@@ -24,7 +24,10 @@ __all__ = [
     "TEMPLATES",
     "describe_process",
     "evaluate_files",
+    "find_socket",
+    "is_in_use",
     "is_present",
+    "is_running",
     "observe_tree",
     "plan",
     "restore",
@@ -37,6 +40,25 @@ ALWAYS_TRUSTED: tuple[str, ...] = (LOOPBACK,)
 def is_present(state: NodeState) -> bool:
     """Whether the node has Docker."""
     return find_docker(state) is not None
+
+
+def is_running(state: NodeState) -> bool:
+    """Whether dockerd runs."""
+    docker = find_docker(state)
+    return docker is not None and (
+        docker.live is not None or docker.argv is not None or docker.unit.active_state in ("active", "reloading")
+    )
+
+
+def is_in_use(state: NodeState) -> bool:
+    """Whether dockerd runs, or systemd starts it at boot."""
+    docker = find_docker(state)
+    return is_running(state) or (docker is not None and docker.unit.unit_file_state.startswith("enabled"))
+
+
+def find_socket(state: NodeState) -> str:  # noqa: ARG001 - the same for every node
+    """Return nothing: kubelet reaches Docker through dockershim or cri-dockerd."""
+    return ""
 
 
 def describe_process(state: NodeState) -> ProcessState:
