@@ -5,6 +5,7 @@
 # make bench         the benchmarks
 # make power-cuts    50 power cuts during restarts on booted nodes (as root); CUTS=12 for fewer
 # make soak          200 random kills on booted nodes (as root); the printed seed makes them again: make soak SEED=7
+# make python-3.13   .venv-3.13, for the tests of what Python 3.13 does differently; PYTHON_3_13=… names it
 # make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
 # make clean         remove the virtual environment and caches
 
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test field demo bench power-cuts soak lab-packages bundle clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -45,11 +46,15 @@ soak: $(INSTALLED)
 lab-packages:
 	tests/lab/packages.sh
 
+python-3.13:
+	$(or $(PYTHON_3_13),python3.13) -m venv .venv-3.13
+	.venv-3.13/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+
 bundle: $(INSTALLED)
 	$(BIN)/python .ci/bundle/build.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The environment is made anew when the project's dependencies change.
 $(INSTALLED): pyproject.toml

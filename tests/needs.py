@@ -24,6 +24,8 @@ _PROGRAMS = {
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
+PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
+
 IMPLIED = {"nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "faketime")}
 
 
@@ -45,6 +47,8 @@ def missing(need: str) -> str | None:
             return _missing_apiserver()
         case "corefile-parser":
             return _missing_corefile_parser()
+        case "python3.13":
+            return None if PYTHON_3_13.exists() else "needs a Python 3.13 with the packages: make python-3.13"
         case _:
             package, programs = _PROGRAMS[need]
             absent = [name for name in programs if not shutil.which(name)]

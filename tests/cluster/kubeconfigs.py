@@ -60,9 +60,10 @@ def tls_server(
 ) -> Iterator[tuple[int, list[Any]]]:
     """Answer any request with a review, after `replies` (status and headers); note SNI and headers of each.
 
-    The certificate ends in so many days.
+    The certificate ends in so many days, unless there is one in `directory` already.
     """
-    write_certificate(directory / "crt", directory / "key", name, days=days)
+    if not (directory / "crt").exists():
+        write_certificate(directory / "crt", directory / "key", name, days=days)
     seen: list[Any] = []
     pending = list(replies)
 

@@ -94,9 +94,28 @@ def write_certificate(certificate: Path, key: Path, name: str, *, days: int = 2)
     Issued(certificate=built, key=private).write(certificate, key)
 
 
-def _begin(name: str, issuer: str, key: ec.EllipticCurvePrivateKey, *, days: int) -> x509.CertificateBuilder:
+def write_without_identifiers(authority: Path, certificate: Path, key: Path, name: str) -> None:
+    """Write an authority and a certificate for `name` without key identifiers, as Go before 1.15 made them."""
+    signing, private = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root = (
+        _begin("Old CA", "Old CA", signing, days=2, has_identifier=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(signing, hashes.SHA256())
+    )
+    leaf = (
+        _begin(name, "Old CA", private, days=2, has_identifier=False)
+        .add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
+        .sign(signing, hashes.SHA256())
+    )
+    authority.write_bytes(root.public_bytes(serialization.Encoding.PEM))
+    Issued(certificate=leaf, key=private).write(certificate, key)
+
+
+def _begin(
+    name: str, issuer: str, key: ec.EllipticCurvePrivateKey, *, days: int, has_identifier: bool = True
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
-    return (
+    built = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
@@ -104,8 +123,9 @@ def _begin(name: str, issuer: str, key: ec.EllipticCurvePrivateKey, *, days: int
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=abs(days) + 1))
         .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return built.add_extension(identifier, critical=False) if has_identifier else built
 
 
 def _alternative(name: str) -> x509.GeneralName:
