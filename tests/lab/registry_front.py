@@ -83,6 +83,8 @@ class Front(BaseHTTPRequestHandler):
                 status = self.orders["health"]
                 parts_of_harbor = [{"name": "core", "status": "healthy"}, {"name": "registry", "status": status}]
                 self._json(200, {"status": status, "components": parts_of_harbor})
+            case "/api/v2.0/systeminfo/getcert" if self.orders["tls"]:
+                self._authority(Path(self.orders["tls"]["certificate"]).read_bytes())
             case _:
                 self._pass_on()
 
@@ -116,6 +118,13 @@ class Front(BaseHTTPRequestHandler):
         }
         actions = [a for a in asked.split(",") if any(fnmatch.fnmatch(name, p) for p in may.get(a, []))]
         return {"type": kind, "name": name, "actions": actions}
+
+    def _authority(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _json(self, status: int, document: object) -> None:
         body = json.dumps(document).encode()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from harbor_agent.errors import UsageError
@@ -23,10 +24,15 @@ _PKCS12 = re.compile(rb"\x30[\x80-\x84].{0,4}\x02\x01\x03\x30", re.DOTALL)  # RF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorityFile:
-    """The certificates of a CA file: `pem` is what a runtime reads, `ends` when the last of them expires."""
+    """The certificates of a CA file: `pem` is what a runtime reads, `ends` when the last of them expires.
+
+    `fingerprint` is the SHA-256 (hex) of the first one, `subject` its name as RFC 4514 writes it.
+    """
 
     pem: bytes
     ends: datetime
+    fingerprint: str
+    subject: str
 
 
 def read_authorities(data: bytes, name: str, now: datetime) -> AuthorityFile:
@@ -47,7 +53,12 @@ def read_authorities(data: bytes, name: str, now: datetime) -> AuthorityFile:
         raise UsageError.of(
             "ca-expired", f"{name}: the CA expired on {ends:%Y-%m-%d}", "get the CA that issued today's certificate"
         )
-    return AuthorityFile(pem=b"".join(one.public_bytes(Encoding.PEM) for one in certificates), ends=ends)
+    return AuthorityFile(
+        pem=b"".join(one.public_bytes(Encoding.PEM) for one in certificates),
+        ends=ends,
+        fingerprint=certificates[0].fingerprint(SHA256()).hex(),
+        subject=certificates[0].subject.rfc4514_string(),
+    )
 
 
 def _read_pem(data: bytes, name: str) -> list[x509.Certificate]:

@@ -82,7 +82,8 @@ class Registry:
     """One registry and its desired state. `verify_image` is `repository[:tag]` without the address.
 
     `answer_timeout` is the number of seconds for each answer of the registry and its token service after the first.
-    `ca_file` names the CA of an https registry, `ca` has its certificates in PEM once the file was read.
+    `ca_file` names the CA of an https registry; `ca_from_harbor` is the SHA-256 fingerprint (hex) of the one that
+    Harbor offers, "" if it is not known yet. `ca` has the certificates in PEM once they were read.
     """
 
     address: Address
@@ -92,6 +93,7 @@ class Registry:
     secret: SecretPolicy | None = None
     answer_timeout: int = ANSWER_TIMEOUT
     ca_file: str | None = None
+    ca_from_harbor: str | None = None
     ca: bytes | None = field(default=None, repr=False)
 
 

@@ -1,39 +1,87 @@
-"""The CA files of registries, read on the controller before any node is asked."""
+"""The CAs of registries, read on the controller before any node is asked: from a file, or from Harbor itself."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harbor_agent.errors import UsageError
+from harbor_agent.errors import Problem, UsageError
 from harbor_agent.local.files import describe_error
 
 if TYPE_CHECKING:
+    from harbor_agent.formats.certificates import AuthorityFile
     from harbor_agent.model.policy import Policy, Registry
+
+# Harbor's, without a login; 404 if its administrator has put none there (src/server/v2.0/handler/systeminfo.go).
+_DOWNLOAD = "/api/v2.0/systeminfo/getcert"
+_OK, _NOT_FOUND = 200, 404
 
 
 def read_authorities(policy: Policy) -> Policy:
-    """Return the policy with the certificates of each `ca_file`. Raises UsageError that names the file."""
-    if not any(registry.ca_file for registry in policy.registries):
+    """Return the policy with the certificates of each `ca_file` and `ca_from_harbor`.
+
+    Raises UsageError that names the file, and one with the fingerprint of an offered CA that is not confirmed.
+    """
+    if not any(registry.ca_file or registry.ca_from_harbor is not None for registry in policy.present):
         return policy
     return replace(policy, registries=tuple(map(_add_certificates, policy.registries)))
 
 
 def _add_certificates(registry: Registry) -> Registry:
-    if not registry.ca_file:
+    if registry.presence == "absent":
         return registry
-    from harbor_agent.formats.certificates import LARGEST_CA, read_authorities  # noqa: PLC0415 - slow to import
+    if registry.ca_file:
+        return replace(registry, ca=_read_file(registry).pem)
+    if registry.ca_from_harbor is None:
+        return registry
+    offered = _download(registry.address.url)
+    if offered.fingerprint == registry.ca_from_harbor:
+        return replace(registry, ca=offered.pem)
+    facts = f"{offered.subject}, until {offered.ends:%Y-%m-%d}, SHA-256 {_group_digits(offered.fingerprint)}"
+    if not registry.ca_from_harbor:
+        message = f"{registry.address.url} offers a CA that is not confirmed yet: {facts}"
+        hint = "compare the fingerprint with that of Harbor's administrator, and write it into ca_from_harbor"
+        raise UsageError.of("ca-not-confirmed", message, f"{hint}: {{sha256: …}}")
+    message = f"{registry.address.url} offers another CA than the one in ca_from_harbor: {facts}"
+    raise UsageError.of("ca-differs", message, "ask Harbor's administrator whether the CA was renewed")
 
-    file = Path(registry.ca_file).expanduser()
+
+def _read_file(registry: Registry) -> AuthorityFile:
+    from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
+
+    file = Path(registry.ca_file or "").expanduser()
     try:
         with file.open("rb") as stream:
-            data = stream.read(LARGEST_CA + 1)
+            data = stream.read(certificates.LARGEST_CA + 1)
     except OSError as error:
         message = f"cannot read the CA of {registry.address} from {file}: {describe_error(error)}"
         raise UsageError.of("ca-file-unreadable", message, "check ca_file") from None
-    if len(data) > LARGEST_CA:
-        message = f"{file} is larger than {LARGEST_CA >> 10} KiB, too large for the CA of one registry"
+    if len(data) > certificates.LARGEST_CA:
+        message = f"{file} is larger than {certificates.LARGEST_CA >> 10} KiB, too large for the CA of one registry"
         raise UsageError.of("ca-not-pem", message, "name a file with the CA of this registry only")
-    return replace(registry, ca=read_authorities(data, str(file), datetime.now(UTC)).pem)
+    return certificates.read_authorities(data, str(file), datetime.now(UTC))
+
+
+@cache
+def _download(url: str) -> AuthorityFile:
+    """Return the CA that Harbor offers; the connection proves nothing, so only its fingerprint makes it trusted."""
+    from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
+    from harbor_agent.registry.http import Connection, HttpClient  # noqa: PLC0415 - HTTP is slow to import
+
+    answer = HttpClient(Connection(is_verified=False)).request("GET", url + _DOWNLOAD)
+    if isinstance(answer, Problem):
+        raise UsageError(answer)
+    if answer.status != _OK:
+        reason = "it has none" if answer.status == _NOT_FOUND else f"HTTP {answer.status}"
+        message = f"{url} offers no CA for download: {reason}"
+        raise UsageError.of("ca-not-offered", message, "get the CA from Harbor's administrator, and name it in ca_file")
+    return certificates.read_authorities(answer.body, f"the CA that {url} offers", datetime.now(UTC))
+
+
+def _group_digits(fingerprint: str) -> str:
+    """Return a fingerprint as openssl and browsers print it."""
+    digits = fingerprint.upper()
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))

@@ -103,15 +103,16 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
         secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
         answer_timeout=cast("int", value.get("answer_timeout", ANSWER_TIMEOUT)),
-        ca_file=_read_ca_file(address, cast("str | None", value.get("ca_file"))),
+        ca_file=_require_https(address, cast("str | None", value.get("ca_file"))),
+        ca_from_harbor=_require_https(address, cast("str | None", value.get("ca_from_harbor"))),
     )
 
 
-def _read_ca_file(address: Address, path: str | None) -> str | None:
-    if path and address.scheme != "https":
+def _require_https(address: Address, authority: str | None) -> str | None:
+    if authority is not None and address.scheme != "https":
         message = f"{address} is a registry for plain HTTP, which has no certificate, but it has a CA"
         raise UsageError.of("ca-without-https", message, f"write https://{address}, or leave out the CA")
-    return path
+    return authority
 
 
 def _build_credentials(address: Address, value: Mapping[str, object] | None) -> CredentialsSource | None:

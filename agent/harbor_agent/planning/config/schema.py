@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ WRITTEN_SOURCES = ("password_env", "password_file", "docker_config")
 PASSWORD_SOURCES = (*WRITTEN_SOURCES, "password")  # the last comes from --password-stdin only
 _OTHER_RUNTIMES = ("cri-o", "podman", "k3s", "rke2")
 _MAX_PERCENT = 100
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 _MIN_DEADLINE = 10  # seconds; no dockerd with containers restarts faster
 
 
@@ -77,7 +79,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     """Return the keys that are set, their values checked and normalised."""
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
-    keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout", "ca_file")
+    keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout", "ca_file", "ca_from_harbor")
     entry = reader.require_mapping(*keys)
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
@@ -90,6 +92,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "secret": _read_secret(entry.child("secret")),
         "answer_timeout": _read_answer_timeout(entry.child("answer_timeout")),
         "ca_file": entry.child("ca_file").read_text(),
+        "ca_from_harbor": _read_fingerprint(entry.child("ca_from_harbor")),
     }
     return {key: value for key, value in values.items() if value is not None}
 
@@ -109,6 +112,17 @@ def _read_verify_image(reader: Reader) -> str | None:
             f"'{mask_userinfo(text)}' is not an image", "write project/repository:tag, without the registry's address"
         )
     return text
+
+
+def _read_fingerprint(reader: Reader) -> str | None:
+    """Return the fingerprint in `{sha256: …}`, "" for an empty mapping, as hexadecimal digits without separators."""
+    if reader.value is None:
+        return None
+    text = reader.require_mapping("sha256").child("sha256").read_text() or ""
+    digits = text.replace(":", "").replace(" ", "").lower()
+    if digits and not _FINGERPRINT.fullmatch(digits):
+        raise reader.build_error(f"'{text}' is not a SHA-256 fingerprint", "write its 64 hexadecimal digits")
+    return digits
 
 
 def _read_credentials(reader: Reader) -> Mapping[str, object] | None:

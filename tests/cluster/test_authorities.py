@@ -1,0 +1,79 @@
+"""The CA that a Harbor offers for download is taken only with the fingerprint that a person wrote down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from harbor_agent.engine.request.request import RunRequest
+from harbor_agent.engine.request.resolve import resolve, resolve_logins
+from harbor_agent.engine.secrets.logins import prove_logins
+from harbor_agent.errors import AgentError, UsageError
+from tests.lab.registry import Login, running_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.lab.registry import RunningRegistry
+
+pytestmark = pytest.mark.needs("registry")
+PULLER = Login(name="robot$demo", password="authorities-canary")
+
+
+@pytest.fixture(scope="module")
+def harbor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    folder = tmp_path_factory.mktemp("harbor")
+    with running_registry(folder, authentication="token", logins=[PULLER], tls=True) as running:
+        yield running
+
+
+def write_settings(folder: Path, harbor: RunningRegistry, authority: str) -> RunRequest:
+    path = folder / "harbor-agent.yaml"
+    (folder / "password").write_text(PULLER.password)
+    login = f"{{username: '{PULLER.name}', password_file: {folder}/password}}"
+    path.write_text(f"registries: [{{address: '{harbor.url}', credentials: {login}{authority}}}]\n")
+    return RunRequest(config=str(path))
+
+
+def fingerprint(harbor: RunningRegistry) -> str:
+    assert harbor.authority
+    digest = x509.load_pem_x509_certificate(harbor.authority.read_bytes()).fingerprint(SHA256()).hex().upper()
+    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+
+
+def test_without_a_fingerprint_it_is_shown_and_nothing_else_happens(harbor: RunningRegistry, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=fingerprint(harbor)) as caught:
+        resolve(write_settings(tmp_path, harbor, ", ca_from_harbor: {}"))
+    assert caught.value.problem.code == "ca-not-confirmed"
+
+
+def test_another_fingerprint_is_refused(harbor: RunningRegistry, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=fingerprint(harbor)) as caught:
+        resolve(write_settings(tmp_path, harbor, f", ca_from_harbor: {{sha256: '{'0' * 64}'}}"))
+    assert caught.value.problem.code == "ca-differs"
+
+
+def test_the_right_one_is_used_for_nodes_and_for_the_login(harbor: RunningRegistry, tmp_path: Path) -> None:
+    assert harbor.authority
+    request = write_settings(tmp_path, harbor, f", ca_from_harbor: {{sha256: '{fingerprint(harbor)}'}}")
+    resolved = resolve_logins(resolve(request))
+    assert resolved.general.registries[0].ca == harbor.authority.read_bytes()
+    _, unproven = prove_logins(resolved.policies, resolved.credentials)
+    assert unproven == []
+
+
+def test_without_the_ca_the_login_is_not_sent(harbor: RunningRegistry, tmp_path: Path) -> None:
+    resolved = resolve_logins(resolve(write_settings(tmp_path, harbor, "")))
+    with pytest.raises(AgentError) as caught:
+        prove_logins(resolved.policies, resolved.credentials)
+    assert caught.value.problem.code == "registry-certificate"
+
+
+def test_a_registry_that_offers_none(tmp_path: Path) -> None:
+    with running_registry(tmp_path / "plain", tls=True) as plain, pytest.raises(UsageError) as caught:
+        resolve(write_settings(tmp_path, plain, ", ca_from_harbor: {}"))
+    assert caught.value.problem.code == "ca-not-offered"
