@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
@@ -83,7 +84,8 @@ class Registry:
 
     `answer_timeout` is the number of seconds for each answer of the registry and its token service after the first.
     `ca_file` names the CA of an https registry; `ca_from_harbor` is the SHA-256 fingerprint (hex) of the one that
-    Harbor offers, "" if it is not known yet. `ca` has the certificates in PEM once they were read.
+    Harbor offers, "" if it is not known yet. `ca` has the certificates in PEM once they
+    were read, `ca_ends` when the last of them expires.
     """
 
     address: Address
@@ -95,6 +97,7 @@ class Registry:
     ca_file: str | None = None
     ca_from_harbor: str | None = None
     ca: bytes | None = field(default=None, repr=False)
+    ca_ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

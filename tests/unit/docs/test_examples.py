@@ -37,7 +37,12 @@ def test_the_example_settings_are_read() -> None:
 
 def test_the_example_settings_show_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    known = names(Registry, SecretPolicy, Rollout, Policy) - {"repair", "presence", "ca"}  # --repair is a flag only
+    known = names(Registry, SecretPolicy, Rollout, Policy) - {
+        "repair",
+        "presence",
+        "ca",
+        "ca_ends",
+    }  # --repair is a flag only
     known |= {"state", "username", "email", "password_env", "password_file", "docker_config"}
     assert [key for key in sorted(known) if not re.search(rf"^[ #-]*{key}:", text, re.MULTILINE)] == []
 

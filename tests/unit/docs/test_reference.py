@@ -161,7 +161,13 @@ def known_keys() -> dict[str, object]:
     found |= keys("registries[].secret.", SecretPolicy)
     found |= keys("rollout.", Rollout)
     found |= keys("drift.", DriftLimits)
-    for not_written in ("registries[].credentials.password", "registries[].ca", "rollout", "drift"):
+    for not_written in (
+        "registries[].credentials.password",
+        "registries[].ca",
+        "registries[].ca_ends",
+        "rollout",
+        "drift",
+    ):
         del found[not_written]
     return found
 

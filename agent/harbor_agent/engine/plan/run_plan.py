@@ -12,6 +12,7 @@ from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.plan.settle import replan_busy_nodes
+from harbor_agent.engine.request.authorities import find_ending_authorities
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError
@@ -94,7 +95,10 @@ def plan_run(
         credentials=resolved.credentials,
         desired_secrets=resolved.secrets,
         secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
-        warnings=tuple(find_names_missing_in_dns(_map_registries(planned))),
+        warnings=(
+            *find_names_missing_in_dns(_map_registries(planned)),
+            *find_ending_authorities(resolved.policies),
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,14 @@ from harbor_agent.errors import Problem, UsageError
 from harbor_agent.local.files import describe_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harbor_agent.formats.certificates import AuthorityFile
     from harbor_agent.model.policy import Policy, Registry
 
 # Harbor's, without a login; 404 if its administrator has put none there (src/server/v2.0/handler/systeminfo.go).
 _DOWNLOAD = "/api/v2.0/systeminfo/getcert"
+_WARNING_TIME = timedelta(days=30)
 _OK, _NOT_FOUND = 200, 404
 
 
@@ -34,12 +37,12 @@ def _add_certificates(registry: Registry) -> Registry:
     if registry.presence == "absent":
         return registry
     if registry.ca_file:
-        return replace(registry, ca=_read_file(registry).pem)
+        return _add_authority(registry, _read_file(registry))
     if registry.ca_from_harbor is None:
         return registry
     offered = _download(registry.address.url)
     if offered.fingerprint == registry.ca_from_harbor:
-        return replace(registry, ca=offered.pem)
+        return _add_authority(registry, offered)
     facts = f"{offered.subject}, until {offered.ends:%Y-%m-%d}, SHA-256 {_group_digits(offered.fingerprint)}"
     if not registry.ca_from_harbor:
         message = f"{registry.address.url} offers a CA that is not confirmed yet: {facts}"
@@ -47,6 +50,25 @@ def _add_certificates(registry: Registry) -> Registry:
         raise UsageError.of("ca-not-confirmed", message, f"{hint}: {{sha256: …}}")
     message = f"{registry.address.url} offers another CA than the one in ca_from_harbor: {facts}"
     raise UsageError.of("ca-differs", message, "ask Harbor's administrator whether the CA was renewed")
+
+
+def _add_authority(registry: Registry, authority: AuthorityFile) -> Registry:
+    return replace(registry, ca=authority.pem, ca_ends=authority.ends)
+
+
+def find_ending_authorities(policies: Iterable[Policy]) -> list[Problem]:
+    """Return a warning for each CA that expires within 30 days."""
+    now = datetime.now(UTC)
+    ends = {r.address: r.ca_ends for policy in policies for r in policy.present if r.ca_ends}
+    return [
+        Problem(
+            code="ca-expires-soon",
+            message=f"the CA of {address} expires in {(end - now).days} days, on {end:%Y-%m-%d}",
+            hint="add the next CA to the file and apply, before Harbor's certificate is renewed",
+        )
+        for address, end in ends.items()
+        if end - now < _WARNING_TIME
+    ]
 
 
 def _read_file(registry: Registry) -> AuthorityFile:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
+from harbor_agent.engine.request.authorities import find_ending_authorities
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import UsageError
@@ -43,6 +45,18 @@ def test_another_ca_is_another_policy_and_no_ca_is_the_policy_of_before(tmp_path
     plain = RegistryFlags(addresses=("https://harbor.lan",))
     digests.add(policy_digest(resolve(RunRequest(flags=plain)).general))
     assert len(digests) == 3
+
+
+def test_a_ca_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    settings = write_settings(tmp_path, file)
+    codes = []
+    for days in (29, 31):
+        certificate = CA.issue(["harbor.lan"], days=days).certificate
+        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        policies = resolve(RunRequest(config=settings)).policies
+        codes.append([problem.code for problem in find_ending_authorities(policies)])
+    assert codes == [["ca-expires-soon"], []]
 
 
 @pytest.mark.parametrize(
