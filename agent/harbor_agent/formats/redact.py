@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s\"'/]*@")
 _PROXY_USERINFO = re.compile(r"(?i)(proxy[\"']?\s*[=:]\s*[\"']?)[^\s\"'/:=]+:[^\s\"'/]*@")
 _SECRET = re.compile(
-    r"(?i)(?P<name>[\w.-]*(?:password|passwd|token|secret|api[_-]?key|auth)[\"']?\s*[:=]\s*)"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|[^\s\"',\[\]{}]+)"
+    r"(?i)(?P<name>[\w.-]*(?:password|passwd|token|secret|api[_-]?key|auth|authorization|cookie)[\"']?\s*[:=]\s*)"
+    # a list is the value of a header in hosts.toml
+    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|\[[^\[\]{}]+\]|[^\s\"',\[\]{}]+)"
 )
 _BYTES_AS_TEXT = re.compile("[\xc2-\xf4][\x80-\xbf][\x80-\xff]*")
 # Written to a terminal, these would move its cursor or worse.
@@ -59,5 +60,7 @@ def _to_bytes(text: str) -> bytes:
 
 def _masked_value(match: re.Match[str]) -> str:
     value = match["value"]
+    if value[0] == "[":
+        return f"{match['name']}[***]"
     quote = value[0] if value[0] in "\"'" else ""
     return f"{match['name']}{quote}***{quote}"

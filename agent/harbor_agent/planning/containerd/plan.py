@@ -200,7 +200,8 @@ class _Planner:
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_file, *(change.path for change in changes)))
         require_unmanaged(changes)
-        self.warnings.extend(find_manager_warnings(changes))
+        known = {warning.message for warning in self.warnings}
+        self.warnings.extend(one for one in find_manager_warnings(changes) if one.message not in known)
         self.warnings.extend(find_volatile_changes(changes, self.state.volatile))
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]

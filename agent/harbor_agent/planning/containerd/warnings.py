@@ -9,6 +9,7 @@ from harbor_agent.model.state import FileState
 from harbor_agent.planning.containerd.hosts import HOSTS_FILE, find_directory, list_directory_names
 from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon
 from harbor_agent.planning.containerd.state import find_containerd, find_record
+from harbor_agent.planning.files.managed import find_announced_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ def find_warnings(state: NodeState, effective: Effective, desired: DesiredState)
     return [
         *_find_unrequested_entries(state, desired),
         *_find_shadowed(state, effective, desired),
+        *_find_generated_config(effective),
         *_compare_with_daemon(state, effective),
     ]
 
@@ -57,6 +59,17 @@ def _find_shadowed(state: NodeState, effective: Effective, desired: DesiredState
                     message=f"{path}/{HOSTS_FILE} is not read: containerd takes {winner.path} for {address.entry}",
                     hint="delete the directory that is not read",
                 )
+
+
+def _find_generated_config(effective: Effective) -> Iterator[Problem]:
+    """Yield a warning for a configuration that a program writes, which may write the directories of registries too."""
+    for file in effective.files:
+        if owner := find_announced_owner(file.toml.encode(file.toml.text)):
+            yield Problem(
+                code="file-may-be-managed",
+                message=f"{file.path} says '{owner}'",
+                hint="if a program writes the file, set the registry there too; its next run may undo this otherwise",
+            )
 
 
 def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Problem]:

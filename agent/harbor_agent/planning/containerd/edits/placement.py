@@ -51,53 +51,71 @@ def add_registries(workspace: Workspace, effective: Effective, addresses: Sequen
     if effective.mirrors:
         return _add_to_mirrors(workspace, effective, addresses)
     configuration = {effective.config_file, *(file.path for file in effective.files)}
-    workspace, why, faults = set_config_path(workspace, effective)
-    placed = _add_to_directories(workspace, evaluate(workspace.state), addresses)
+    home = _find_home(effective)
+    fault = _find_missing_version(home, effective) if home else ""
+    if home and fault:
+        workspace = _add_version(workspace, home, effective)
+        placed = add_registries(workspace, evaluate(workspace.state), addresses)
+    else:
+        workspace, why = _set_config_path(workspace, effective, home)
+        placed = replace(_add_to_directories(workspace, evaluate(workspace.state), addresses), reason=why)
     # the directories first, so that containerd finds them whenever it reads the file that names them
     order = sorted(placed.workspace.reasons, key=lambda path: path in configuration)
-    return Placement(
+    return replace(
+        placed,
         workspace=replace(placed.workspace, reasons={path: placed.workspace.reasons[path] for path in order}),
         route=Route.CONTAINERD_CONFIG,
-        reason=why,
-        faults=(*faults, *placed.faults),
+        faults=(*([fault] if fault else []), *placed.faults),
     )
 
 
-def set_config_path(workspace: Workspace, effective: Effective) -> tuple[Workspace, str, tuple[str, ...]]:
-    """Let containerd read one directory of registries; return why, and what had to be repaired for it."""
-    path = effective.home.path if effective.home else effective.config_file
-    home = effective.home or next((file for file in effective.files if file.path == path), None)
+def _find_home(effective: Effective) -> ConfigFile | None:
+    """Return the file whose CRI tables are in effect, else the main one; None if that is absent."""
+    return effective.home or next((file for file in effective.files if file.path == effective.config_file), None)
+
+
+def _set_config_path(workspace: Workspace, effective: Effective, home: ConfigFile | None) -> tuple[Workspace, str]:
+    """Let containerd read one directory of registries; return why it does not yet."""
     reason = "containerd reads no directory of registries yet"
     root = DEFAULT_ROOT
     if effective.has_list:
         root = effective.config_path.split(":")[0]
         reason = f"containerd takes config_path '{effective.config_path}' for one name and finds nothing there"
+    path = home.path if home else effective.config_file
+    why = f"{reason}, so config_path names {root}"
     if home is None or not home.values:
         version = _THIRD if effective.version >= SECOND else _SECOND
         text = decode(home.toml.encode(home.toml.text)).rstrip() + "\n\n" if home and home.toml.text.strip() else ""
         text += f'version = {version}\n\n[plugins."{PLUGIN_NAMES[version]}".registry]\n  config_path = "{root}"\n'
-        return workspace.write(path, text, f"{reason}: it names {root}"), reason, ()
-    home, faults = _ensure_version(home, effective)
+        return workspace.write(path, text, why), why
     try:
         content = set_value(home.toml, (*_find_registry_path(home, effective), "config_path"), root)
     except FormatError as error:
         raise refuse_file(path, error) from None
-    return workspace.write(path, decode(content), f"{reason}: it names {root}"), reason, faults
+    return workspace.write(path, decode(content), why), why
 
 
-def _ensure_version(home: ConfigFile, effective: Effective) -> tuple[ConfigFile, tuple[str, ...]]:
-    """Return the file, with a version line if it has CRI tables that count only with one; then that is a fault."""
+def _find_missing_version(home: ConfigFile, effective: Effective) -> str:
+    """Return the fault of a file whose CRI tables count only with a version line, "" if it has none.
+
+    Raises RefusedError if its version line is another one.
+    """
     names = effective.list_names(home)
     unread = [name for path, name in effective.unread if path == home.path]
-    if names and (not unread or any(name in home.plugins for name in names)):
-        return home, ()
+    if not home.values or (names and (not unread or any(name in home.plugins for name in names))):
+        return ""
     ignored = f"this containerd ignores {', '.join(unread) or 'its settings of CRI'}"
     if home.version:
         message = f"{home.path} has 'version = {home.version}', with which {ignored}"
         raise RefusedError("needs-repair", message, "write the tables of the file's own version by hand")
+    return f"{home.path} has no version line, so {ignored}"
+
+
+def _add_version(workspace: Workspace, home: ConfigFile, effective: Effective) -> Workspace:
+    unread = [name for path, name in effective.unread if path == home.path]
     version = _THIRD if PLUGIN_NAMES[_THIRD] in unread and effective.version >= SECOND else _SECOND
-    toml = parse_toml(set_value(home.toml, ("version",), version))
-    return replace(home, toml=toml, version=version), (f"{home.path} has no version line, so {ignored}",)
+    content = set_value(home.toml, ("version",), version)
+    return workspace.write(home.path, decode(content), "its tables count only with the version line")
 
 
 def _find_registry_path(home: ConfigFile, effective: Effective) -> tuple[str, ...]:

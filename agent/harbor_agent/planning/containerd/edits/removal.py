@@ -10,6 +10,7 @@ from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.formats.toml.edits import remove_table, set_value
 from harbor_agent.model.plan import Route
 from harbor_agent.planning.containerd.hosts import (
+    ANY_MIRROR,
     DEFAULT,
     HostsDirectory,
     find_directory,
@@ -74,10 +75,12 @@ def _remove_from_mirrors(workspace: Workspace, effective: Effective, file: Confi
         if not isinstance(mirrors, dict) or address.entry not in mirrors:
             continue
         path = ("plugins", name, "registry", "mirrors", address.entry)
+        every = list(list_endpoints(effective, ANY_MIRROR))
         left = [one for one in list_endpoints(effective, address.entry) if not reaches_plainly(one, address)]
         try:
             toml = parse_toml(content)
-            content = set_value(toml, (*path, "endpoint"), left) if left else remove_table(toml, path)
+            is_kept = left and left != every
+            content = set_value(toml, (*path, "endpoint"), left) if is_kept else remove_table(toml, path)
         except FormatError as error:
             raise refuse_file(file.path, error) from None
         workspace = workspace.write(file.path, decode(content), _REASON)
