@@ -77,9 +77,18 @@ def test_a_busy_server_is_asked_again(tmp_path: Path, status: int) -> None:
 
 
 @pytest.mark.field("c07")
-def test_a_server_that_stays_busy_is_named_as_busy(tmp_path: Path) -> None:
+def test_a_server_that_is_busy_for_long_is_asked_again_with_pauses(tmp_path: Path) -> None:
     busy = (429, {"Content-Type": "text/plain", "Retry-After": "0"})
-    with tls_server(tmp_path, "127.0.0.1", *[busy] * 20) as (port, _):
+    with tls_server(tmp_path, "127.0.0.1", *[busy] * 12) as (port, seen):
+        cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": "crt"}
+        open_cluster(write(tmp_path / "c", cluster, {"token": "t"})).close()
+        assert len([one for one in seen if one is not None]) == 13
+
+
+@pytest.mark.field("c07")
+def test_a_server_that_stays_busy_is_named_as_busy(tmp_path: Path) -> None:
+    busy = (429, {"Content-Type": "text/plain", "Retry-After": "3600"})
+    with tls_server(tmp_path, "127.0.0.1", *[busy] * 2) as (port, _):
         cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": "crt"}
         problem = refusal(write(tmp_path / "c", cluster, {"token": "t"}))
     assert problem.code == "cluster-busy"

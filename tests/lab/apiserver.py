@@ -114,8 +114,8 @@ class RunningApiServer:
 
 
 @contextmanager
-def running_apiserver(directory: Path) -> Iterator[RunningApiServer]:
-    """Run etcd and kube-apiserver until the block ends; `directory` keeps their data and logs."""
+def running_apiserver(directory: Path, *options: str) -> Iterator[RunningApiServer]:
+    """Run etcd and kube-apiserver, with these options too, until the block ends; `directory` keeps data and logs."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     clients, peers, port = _free_ports(3)
     tokens = {user: secrets.token_hex(16) for user in ("admin", "limited")}
@@ -126,7 +126,7 @@ def running_apiserver(directory: Path) -> Iterator[RunningApiServer]:
         etcd = stack.enter_context(_process("etcd", _etcd_arguments(directory, clients, peers), directory))
         server = RunningApiServer(port=port, directory=directory, tokens=tokens)
         apiserver = stack.enter_context(
-            _process("kube-apiserver", _apiserver_arguments(directory, clients, port), directory)
+            _process("kube-apiserver", [*_apiserver_arguments(directory, clients, port), *options], directory)
         )
 
         def settled() -> bool:

@@ -40,7 +40,7 @@ def describe_busy(answer: str) -> Problem:
     """Return the problem of a server that was asked again until the limit."""
     return Problem(
         code="cluster-busy",
-        message=f"the cluster's API server is too busy to answer, also after a minute ({answer})",
+        message=f"the cluster's API server is too busy to answer within a minute ({answer})",
         hint="run the command again when it has less to do; its limits are set by API priority and fairness",
     )
 

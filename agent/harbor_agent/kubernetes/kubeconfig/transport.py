@@ -5,6 +5,7 @@ lightkube has no fields for these, so they are added where it takes a transport 
 
 from __future__ import annotations
 
+import itertools
 import os
 import ssl
 import tempfile
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERRORS: Final = range(500, 600)
 _UNAUTHORIZED: Final = 401
-# client-go tries 10 times (rest/with_retry.go); the sum is ours.
-_RETRIES: Final = 10
+# client-go tries 10 times (rest/with_retry.go), which a server that is busy for a quarter of a minute outlasts.
+_QUICK_RETRIES: Final = 10
 _LONGEST_WAIT: Final = 60.0
+_SHORTEST_PAUSE: Final = 1.0
 
 
 class ConnectionConfig(SingleConfig):
@@ -122,9 +124,13 @@ class ClusterTransport(httpx2.BaseTransport):
             response.close()
             response = self._send(request, is_rejected=True)
         deadline = time.monotonic() + _LONGEST_WAIT
-        for _ in range(_RETRIES):
+        for attempt in itertools.count():
             pause = _read_pause(request, response)
-            if pause is None or time.monotonic() + pause > deadline:
+            if pause is None:
+                break
+            if attempt >= _QUICK_RETRIES:
+                pause = max(pause, _SHORTEST_PAUSE)
+            if time.monotonic() + pause > deadline:
                 break
             response.close()
             time.sleep(pause)
