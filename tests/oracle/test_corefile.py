@@ -15,7 +15,9 @@ import pytest
 from harbor_agent.formats.corefile.imports import FOLDER
 from harbor_agent.formats.corefile.parser import parse_corefile
 from harbor_agent.formats.text import FormatError
+from harbor_agent.planning.dns.plan import plan_dns
 from tests.oracle.corefile import ask_parser, build_parser
+from tests.unit.planning.dns.test_cases import CASES, ENTRY, apply_plan, build_server, read_case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,3 +116,19 @@ def test_any_text_is_read_as_coredns_reads_it(program: Path, folder: Path) -> No
             accepted += 1
             assert listed(found) == answer.blocks, repr(text)
     assert accepted > COUNT // 10
+
+
+@pytest.mark.parametrize("case", [path for _, path in CASES], ids=[name for name, _ in CASES])
+def test_coredns_reads_every_edited_corefile(program: Path, tmp_path: Path, case: Path) -> None:
+    after = apply_plan(plan_dns(build_server(read_case(case)), [ENTRY]))
+    texts = [text for key, text in after.config.data.items() if key.startswith("Corefile")]
+    if after.custom:
+        (tmp_path / "custom").mkdir()
+        for key, text in after.custom.data.items():
+            (tmp_path / "custom" / key).write_text(text, encoding="utf-8")
+    # k3s names the folder of the imports in full.
+    here = [(tmp_path, text.replace(f"{FOLDER}/custom", f"{tmp_path}/custom")) for text in texts]
+    for answer in ask_parser(program, here):
+        assert not answer.error
+        zones = [key for keys, directives in answer.blocks for key in keys if "hosts" in directives]
+        assert zones or after == build_server(read_case(case)) or "harbor.lan:53" in str(answer.blocks)
