@@ -34,19 +34,21 @@ def kubelet_on_containerd(fresh_site: Site) -> Iterator[LabNode]:
     node.run("systemctl stop kubelet; rm /usr/local/bin/kubelet")
 
 
-def test_a_node_whose_kubelet_uses_containerd_is_refused(kubelet_on_containerd: LabNode, fresh_site: Site) -> None:
+def test_a_node_whose_kubelet_uses_containerd_is_planned_for_it(
+    kubelet_on_containerd: LabNode, fresh_site: Site
+) -> None:
     node, site = kubelet_on_containerd, fresh_site
     inventory = site.lab.write_inventory("whose.ini", nodes=[node])
     run = ("-i", inventory, "--registry", site.registry.entry, "-o", "json")
-    refused = site.agent("apply", *run, "--yes")
-    assert refused.code == 5, refused.stderr
-    assert refused.node(node.name)["code"] == "kubelet-uses-containerd"
-    assert refused.document["halted"] is None
-    assert site.registry.entry not in node.run("docker info").stdout
+    planned = site.agent("plan", *run)
+    assert planned.code == 0, planned.stderr
+    facts = planned.node(node.name)
+    assert (facts["runtime"], facts["status"], facts["route"]) == ("containerd", "change", "containerd-config")
+    assert "other-runtime-untrusting" in [warning["code"] for warning in facts["warnings"]]
     chosen = site.agent("plan", *run, "--runtime", "docker")
     assert (chosen.code, chosen.node(node.name)["status"]) == (0, "change"), chosen.stderr
     assert "kubelet-uses-containerd" in [warning["code"] for warning in chosen.node(node.name)["warnings"]]
-    unknown = site.agent("plan", *run, "--runtime", "containerd")
+    unknown = site.agent("plan", *run, "--runtime", "cri-o")
     assert unknown.code == 2
 
 

@@ -95,6 +95,7 @@ class _Planner:
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
         self.require_cri()
+        self.require_no_certificates()
         before = self.before
         faults: list[str] = []
         conflict = before.conflict
@@ -131,6 +132,13 @@ class _Planner:
             message = f"{path} switches CRI off (disabled_plugins): no pod pulls through this containerd"
             hint = "if kubelet is to use containerd, remove cri from disabled_plugins; else add --runtime docker"
             raise RefusedError("cri-disabled", message, hint)
+
+    def require_no_certificates(self) -> None:
+        """Refuse the CA of an https registry: only Docker gets one so far."""
+        if self.desired.certificates:
+            message = f"the CA of {', '.join(self.desired.certificates)} cannot be given to containerd yet"
+            hint = "put it into the registry's folder below config_path by hand, and leave ca_file out for this node"
+            raise RefusedError("ca-not-distributed", message, hint)
 
     def find_missing_consent(self, conflict: str, faults: list[str]) -> Problem | None:
         """Return what only `--repair` allows; None if nothing does, or if it is given."""
@@ -172,18 +180,15 @@ class _Planner:
         """Return the plan for correct files: nothing, unless the daemon has not read them yet."""
         action, reason = Action.NONE, self.describe_unchanged()
         if not self.state.offline:
-            stale = any(is_live(self.state, self.before, address) is False for address in self.present)
-            kept = any(self.require_live(address.entry) for address in self.absent)
-            if stale or kept or (self.present and not has_read_config(self.state, self.before)):
+            stale = any(not is_live(self.state, self.before, address) for address in self.present)
+            proofs = require_containerd(self.state).proofs
+            kept = any(proofs.get(address.entry) == "http" for address in self.absent)
+            if stale or (kept and not has_read_config(self.state, self.before)):
                 action = Action.RESTART
                 reason = "the files are correct, but containerd has not read them: a restart applies them"
                 if stopped := find_stopped_daemon(self.state):
                     return self.refuse(stopped, ())
         return self.build_plan(workspace, action, Route.NONE, reason, self.before)
-
-    def require_live(self, entry: str) -> bool:
-        """Whether the running containerd has shown that it reaches this registry over plain HTTP."""
-        return require_containerd(self.state).proofs.get(entry) == "http"
 
     def describe_unchanged(self) -> str:
         sentences = [f"{', '.join(address.entry for address in self.present)} is already trusted"] * bool(self.present)

@@ -68,7 +68,14 @@ def test_files_that_are_right_and_not_read_need_a_restart(facts: dict[str, objec
 
 
 @pytest.mark.parametrize(
-    "facts", [{}, {"proofs": {HARBOR: "http"}}, {"live_config_path": None}, {"changed_files": None}]
+    "facts",
+    [
+        {},
+        {"proofs": {HARBOR: "http"}},
+        {"proofs": {HARBOR: "http"}, "changed_files": ("/etc/containerd/config.toml",), "live_config_path": None},
+        {"live_config_path": None},
+        {"changed_files": None},
+    ],
 )
 def test_a_daemon_that_has_read_them_is_left_alone(facts: dict[str, object]) -> None:
     assert planned(with_containerd(TRUSTED, **facts)).is_empty
@@ -159,6 +166,17 @@ def test_a_transaction_under_way_comes_first() -> None:
 def test_a_forced_route_is_docker_s() -> None:
     assert refused(READS, want(HARBOR, route=RouteChoice.DAEMON_JSON)).problem.code == "route-ineffective"
     assert planned(TRUSTED, want(HARBOR, route=RouteChoice.DROP_IN)).is_empty
+
+
+def test_the_ca_of_a_registry_is_not_left_out_silently() -> None:
+    refusal = refused(READS, want(HARBOR, certificates={"harbor.lan": b"-----BEGIN CERTIFICATE-----"}))
+    assert refusal.problem.code == "ca-not-distributed"
+
+
+def test_a_mirror_that_is_removed_and_not_read_yet_needs_a_restart() -> None:
+    plan = planned(with_containerd(MIRRORS, changed_files=(CONFIG,), proofs={HARBOR: "http"}), unwant(HARBOR))
+    assert plan.activation.action is Action.RESTART
+    assert planned(with_containerd(MIRRORS, proofs={HARBOR: "http"}), unwant(HARBOR)).is_empty
 
 
 def test_a_link_is_not_followed() -> None:
