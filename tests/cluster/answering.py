@@ -56,7 +56,7 @@ def answering(replies: Mapping[str, Reply | Answerer]) -> Iterator[Answering]:
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
-        do_HEAD = do_POST = do_GET  # noqa: N815
+        do_HEAD = do_POST = do_PATCH = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Keep quiet."""

@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tests.lab.apiserver import RunningApiServer
 
 from tests.cluster.kubeconfigs import parts, refusal, tls_server, write
+from tests.lab.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("no_default_kubeconfig")
 
@@ -137,6 +139,78 @@ def test_a_plugin_speaks_to_the_person_and_is_given_the_cluster(tmp_path: Path) 
             [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         assert "interactiveMode Always, and standard input is not a terminal" in without.stderr
+
+
+@pytest.mark.field("c05")
+def test_a_plugin_that_takes_long_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    plugin = tmp_path / "login"
+    plugin.write_text(
+        f"#!/bin/sh\nuntil [ -e {tmp_path}/named ]; do sleep 0.1; done\n"
+        """echo '{"kind":"ExecCredential","status":{"token":"t"}}'\n"""
+    )
+    plugin.chmod(0o755)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "interactiveMode": "Never"}
+    with tls_server(tmp_path, "127.0.0.1") as (port, _):
+        cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": "crt"}
+        config = write(tmp_path / "c", cluster, {"exec": run})
+        opening = threading.Thread(target=lambda: open_cluster(config).close())
+        opening.start()
+        shown = ""
+
+        def is_named() -> bool:
+            nonlocal shown
+            shown += capfd.readouterr().err
+            return f"waiting for the login plugin {plugin}\n" in shown
+
+        try:
+            wait_until(is_named, "the plugin is named", seconds=20)
+        finally:
+            (tmp_path / "named").touch()
+            opening.join()
+
+
+@pytest.mark.field("c05")
+@pytest.mark.parametrize(("mode", "reason"), [(0o644, "permission denied"), (0o755, "exec format error")])
+def test_a_plugin_that_cannot_be_run_is_named(tmp_path: Path, mode: int, reason: str) -> None:
+    plugin = tmp_path / "login"
+    plugin.write_text("echo {}\n")
+    plugin.chmod(mode)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "interactiveMode": "Never"}
+    problem = refusal(write(tmp_path / "c", {"server": "https://127.0.0.1:1"}, {"exec": run}))
+    assert problem.code == "kubeconfig-login-failed"
+    assert problem.message.endswith(f"login plugin {plugin} cannot be run: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "words"),
+    [
+        (
+            {"certificate-authority": "ca.crt"},
+            {"token": "t"},
+            "ca.crt (certificate-authority of cluster 'lab'): no",
+        ),
+        (
+            {},
+            {"client-certificate": "a.crt", "client-key": "a.key"},
+            "a.crt (client-certificate of user 'me'): no",
+        ),
+        ({}, {"tokenFile": "."}, "(tokenFile of user 'me'): is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, cluster: dict[str, Any], user: dict[str, Any], words: str
+) -> None:
+    problem = refusal(write(tmp_path / "c", {"server": "https://127.0.0.1:1"} | cluster, user))
+    assert problem.code == "kubeconfig-invalid"
+    assert words in problem.message
+
+
+def test_a_server_without_a_scheme_has_that_of_kubectl(tmp_path: Path) -> None:
+    with tls_server(tmp_path, "127.0.0.1") as (port, seen):
+        cluster = {"server": f"127.0.0.1:{port}", "certificate-authority": "crt"}
+        open_cluster(write(tmp_path / "c", cluster, {"token": "t", "tokenFile": ""})).close()
+        assert seen[-1]["Authorization"] == "Bearer t"
+    assert refusal(write(tmp_path / "c", {"server": "127.0.0.1:1"}, {"token": ""})).code == "cluster-unreachable"
 
 
 @pytest.mark.field("c05")

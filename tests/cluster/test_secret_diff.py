@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from harbor_agent.cli.main import app
 from harbor_agent.engine.secrets.sync import apply_secret, plan_secret
+from harbor_agent.kubernetes.cluster import open_cluster
 from harbor_agent.model.address import Address
 from harbor_agent.model.result import Outcome
+from tests.cluster.answering import Reply, answering
+from tests.cluster.kubeconfigs import REVIEW, write
 from tests.cluster.pull_secrets import make_secret, payload, secret_of, wanted
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.needs("apiserver"), pytest.mark.usefixtures("no_settings")]
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/secret-2.json"
+KIND = {"Content-Type": "application/json"}
 KEY = "data[.dockerconfigjson].auths[http://192.168.0.99]"
 
 
@@ -132,3 +136,25 @@ def test_a_missing_right_is_known_before(diff: Callable[..., tuple[int, str]], g
 def test_a_namespace_that_does_not_exist_fails(cluster: Cluster) -> None:
     plan = plan_secret(cluster, wanted(), "no-such-place")
     assert (plan.outcome, plan.changes) == (Outcome.FAILED, ())
+
+
+def test_a_webhook_without_dry_runs_is_a_warning(tmp_path: Path) -> None:
+    words = 'admission webhook "guard.example.org" does not support dry run'
+
+    def answer(method: str, _: str | None) -> Reply:
+        status, message = (404, "not found") if method == "GET" else (400, words)
+        body = json.dumps({"kind": "Status", "code": status, "message": message, "details": {"kind": "secrets"}})
+        return Reply(status=status, headers=KIND, body=body.encode())
+
+    replies = {
+        REVIEW: Reply(status=201, headers=KIND, body=b'{"spec":{},"status":{"allowed":true}}'),
+        "/api/v1/namespaces/demo/secrets/pull": answer,
+    }
+    with answering(replies) as server:
+        config = write(tmp_path / "c", {"server": f"http://127.0.0.1:{server.port}"}, {"token": "t"})
+        with open_cluster(config) as cluster:
+            plan = plan_secret(cluster, wanted(), "demo")
+    assert (plan.outcome, plan.changes) == (Outcome.PENDING, ())
+    (warning,) = plan.warnings
+    assert warning.code == "secret-not-tried"
+    assert words in warning.message

@@ -17,7 +17,7 @@ from lightkube.core.generic_client import BasicRequest
 
 from harbor_agent.errors import AgentError
 from harbor_agent.kubernetes.kubeconfig.expiry import read_id_token, require_current_certificate
-from harbor_agent.kubernetes.kubeconfig.files import build_invalid_error, find_files, read_files
+from harbor_agent.kubernetes.kubeconfig.files import build_invalid_error, find_files, read_files, require_files
 from harbor_agent.kubernetes.kubeconfig.keys import check_keys, read_options
 from harbor_agent.kubernetes.kubeconfig.plugin import read_plugin
 from harbor_agent.kubernetes.kubeconfig.transport import ConnectionConfig, build_transport
@@ -110,11 +110,13 @@ def _choose(merged: MergedKubeconfig, context: str | None) -> ConnectionConfig:
             f"cluster '{chosen.cluster}' has a certificate authority and insecure-skip-tls-verify; kubectl allows one"
         )
         raise build_invalid_error(source, reason)
+    require_files(source, "cluster", chosen.cluster, cluster)
+    require_files(source, "user", chosen.user or "", user)
     config = ConnectionConfig(
         *SingleConfig(
             context_name=name,
             context=chosen,
-            cluster=msgspec.convert(_prefer_data(cluster), Cluster),
+            cluster=msgspec.convert(_add_scheme(_prefer_data(cluster)), Cluster),
             user=_strip_token(msgspec.convert(_prefer_data(_resolve_login(source, chosen.user or "", user)), User)),
             fname=Path.cwd() / "kubeconfig",  # the paths are absolute already
         )
@@ -129,6 +131,17 @@ def _choose(merged: MergedKubeconfig, context: str | None) -> ConnectionConfig:
     return config
 
 
+def _add_scheme(cluster: Entry) -> Entry:
+    """Return the cluster with a scheme: without one it is https if TLS is configured (client-go, rest/url_utils.go)."""
+    server = cluster.get("server")
+    if not isinstance(server, str) or not server or "://" in server:
+        return cluster
+    is_tls = any(
+        cluster.get(key) for key in ("certificate-authority", "certificate-authority-data", "insecure-skip-tls-verify")
+    )
+    return cluster | {"server": f"{'https' if is_tls else 'http'}://{server}"}
+
+
 def _prefer_data(content: Entry) -> Entry:
     """Return the entry without a file whose content is given too: the content counts."""
     return {key: value for key, value in content.items() if key not in _DATA or not content.get(f"{key}-data")}
@@ -139,7 +152,7 @@ def _resolve_login(source: str, name: str, user: Entry) -> Entry:
 
     Raises UsageError `kubeconfig-invalid`, AgentError `kubeconfig-login-failed`.
     """
-    kept = {key: value for key, value in user.items() if key not in ("exec", "auth-provider")}
+    kept = {key: value for key, value in user.items() if key not in ("exec", "auth-provider") and value != ""}
     provider = user.get("auth-provider")
     if not provider:
         return kept

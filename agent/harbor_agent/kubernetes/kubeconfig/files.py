@@ -84,6 +84,20 @@ def read_files(paths: tuple[Path, ...]) -> MergedKubeconfig:
     return MergedKubeconfig(source=source, current_context=current, **merged)
 
 
+def require_files(source: str, member: str, name: str, content: Entry) -> None:
+    """Raise UsageError `kubeconfig-invalid` for a file of an entry that cannot be read and is not given as data too."""
+    for key in _PATHS[member]:
+        path = content.get(key)
+        if not isinstance(path, str) or not path or content.get(f"{key}-data"):
+            continue
+        try:
+            with Path(path).open("rb") as file:
+                file.read(1)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise build_invalid_error(source, f"cannot read {path} ({key} of {member} '{name}'): {reason}") from None
+
+
 def build_invalid_error(source: str, reason: str) -> UsageError:
     """Return the error for a kubeconfig that cannot be used."""
     return UsageError.of(

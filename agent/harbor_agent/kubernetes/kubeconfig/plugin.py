@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harbor_agent.kubernetes.kubeconfig.files import Entry
 
 _VERSIONS: Final = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_SECONDS_UNTIL_NOTICE: Final = 5.0
 _CLUSTER_EXTENSION: Final = "client.authentication.k8s.io/exec"
 _CLUSTER_KEYS: Final = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
 
@@ -76,14 +77,27 @@ class Plugin:
     def _run(self) -> bytes:
         environment = os.environ | dict(self.environment) | {"KUBERNETES_EXEC_INFO": self.info}
         stdin = None if self.is_interactive else subprocess.DEVNULL
+        notice = threading.Timer(_SECONDS_UNTIL_NOTICE, _show_notice, (self.command[0],))
+        notice.daemon = True
+        notice.start()
         try:
             done = subprocess.run(self.command, stdin=stdin, stdout=subprocess.PIPE, env=environment, check=False)  # noqa: S603 - the user's own kubeconfig names it
         except FileNotFoundError:
             raise PluginMissingError(self.command[0], self.install_hint) from None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ConfigError(f"login plugin {self.command[0]} cannot be run: {reason}") from None
+        finally:
+            notice.cancel()
         if done.returncode:
             message = f"login plugin {self.command[0]} ended with exit code {done.returncode}; its messages are above"
             raise ConfigError(message)
         return done.stdout
+
+
+def _show_notice(command: str) -> None:
+    """Say what the program waits for, on standard error as the plugin itself."""
+    print(f"waiting for the login plugin {command}", file=sys.stderr, flush=True)  # noqa: T201 - beside its own messages
 
 
 _LOCK = threading.Lock()
