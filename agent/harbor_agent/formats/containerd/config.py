@@ -60,7 +60,33 @@ def read_config(path: str, content: bytes) -> ConfigFile:
     version = toml.values.get("version", 0)
     if not isinstance(version, int) or isinstance(version, bool) or version not in (0, *PLUGIN_NAMES):
         raise FormatError(toml.line(("version",)), "'version' must be a number from 1 to 4")
+    _check_types(toml)
     return ConfigFile(path=path, toml=toml, version=version)
+
+
+def _check_types(toml: TomlFile) -> None:
+    """Raise FormatError for a value of a type with which containerd does not start, as far as it is read here."""
+    plugins = _check_table(toml, toml.values, ("plugins",))
+    for name in plugins:
+        table = _check_table(toml, plugins, ("plugins", name))
+        if name not in PLUGIN_NAMES.values():
+            continue
+        registry = _check_table(toml, table, ("plugins", name, "registry"))
+        if not isinstance(registry.get("config_path", ""), str):
+            raise FormatError(toml.line(("plugins", name, "registry", "config_path")), "config_path must be a string")
+        for key in ("mirrors", "configs"):
+            entries = _check_table(toml, registry, ("plugins", name, "registry", key))
+            for entry in entries:
+                found = _check_table(toml, entries, ("plugins", name, "registry", key, entry))
+                _check_table(toml, found, ("plugins", name, "registry", key, entry, "tls"))
+
+
+def _check_table(toml: TomlFile, values: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the table at the last key of `path`, empty if it is absent. Raises FormatError if it is something else."""
+    found = values.get(path[-1], {})
+    if not isinstance(found, dict):
+        raise FormatError(toml.line(path), f"'{path[-1]}' must be a table")
+    return found
 
 
 def find_version_fault(file_version: int, daemon: Version) -> str:

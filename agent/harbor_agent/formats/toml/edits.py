@@ -6,7 +6,7 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
-from harbor_agent.formats.text import FormatError, find_line_end, find_line_number
+from harbor_agent.formats.text import FormatError, find_line_number
 from harbor_agent.formats.toml.document import parse_values
 from harbor_agent.formats.toml.style import (
     find_header_indent,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Path = tuple[str, ...]
     Value = str | list[str] | int | bool
+
+_LINE_END = re.compile(r"\r?\n")
 
 
 def set_value(file: TomlFile, path: Path, value: Value) -> bytes:
@@ -156,7 +158,8 @@ def _insert_root_key(file: TomlFile, key: str, value: Value) -> str:
 
 
 def _insert_lines(file: TomlFile, place: int, lines: list[str]) -> str:
-    end = find_line_end(file.text)
+    found = _LINE_END.search(file.text)
+    end = found[0] if found else "\n"
     before, after = file.text[:place], file.text[place:]
     if before and not before.endswith("\n"):
         return before + "".join(end + line for line in lines)

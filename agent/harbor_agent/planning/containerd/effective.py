@@ -121,8 +121,6 @@ def evaluate(state: NodeState) -> Effective:
     registry = _table(section, _REGISTRY)
     has_mirrors = bool(registry.get("mirrors"))
     config_path = registry.get("config_path")
-    if config_path is not None and not isinstance(config_path, str):
-        raise RefusedError("file-invalid", f"{home.path if home else ''}: config_path must be a string")
     if not config_path and version >= DEFAULT_SINCE:
         early = version == _EARLY_DEFAULT
         config_path = DEFAULT_CONFIG_PATH if (config_path is None if early else not has_mirrors) else ""

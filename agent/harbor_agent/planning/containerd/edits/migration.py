@@ -9,9 +9,15 @@ from harbor_agent.formats.containerd.hosts import Server, render_servers
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.formats.toml.edits import remove_table, set_value
-from harbor_agent.model.address import Address
 from harbor_agent.planning.containerd.effective import DEFAULT_ROOT
-from harbor_agent.planning.containerd.hosts import ANY_MIRROR, DEFAULT, HOSTS_FILE, list_endpoints, reaches_plainly
+from harbor_agent.planning.containerd.hosts import (
+    ANY_MIRROR,
+    DEFAULT,
+    HOSTS_FILE,
+    list_endpoints,
+    parse_entry,
+    reaches_plainly,
+)
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
 if TYPE_CHECKING:
@@ -29,7 +35,7 @@ def migrate(workspace: Workspace, effective: Effective) -> Workspace:
     for name in effective.mirrors:
         directory = DEFAULT if name == ANY_MIRROR else name
         path = f"{root}/{directory}/{HOSTS_FILE}"
-        if "/" in name or not name:
+        if name != ANY_MIRROR and (parse_entry(name) is None or name in (".", "..")):
             message = f"the mirror '{name}' is not the name of a registry, so it cannot become a directory"
             raise RefusedError("runtime-config-conflict", message, "remove it by hand")
         if not workspace.file(path).exists:
@@ -73,7 +79,7 @@ def _list_tables(plugins: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - a
 
 def _render(effective: Effective, name: str) -> str:
     """Return the hosts.toml that does what a mirror did."""
-    address = None if name == ANY_MIRROR else Address.parse(name)
+    address = parse_entry(name)
     endpoints = list_endpoints(effective, name)
     servers = [_build_server(effective, endpoint) for endpoint in endpoints]
     plain = address is not None and any(reaches_plainly(endpoint, address) for endpoint in endpoints)

@@ -114,7 +114,10 @@ def _find_missing_version(home: ConfigFile, effective: Effective) -> str:
 def _add_version(workspace: Workspace, home: ConfigFile, effective: Effective) -> Workspace:
     unread = [name for path, name in effective.unread if path == home.path]
     version = _THIRD if PLUGIN_NAMES[_THIRD] in unread and effective.version >= SECOND else _SECOND
-    content = set_value(home.toml, ("version",), version)
+    try:
+        content = set_value(home.toml, ("version",), version)
+    except FormatError as error:
+        raise refuse_file(home.path, error) from None
     return workspace.write(home.path, decode(content), "its tables count only with the version line")
 
 
@@ -122,11 +125,17 @@ def _find_registry_path(home: ConfigFile, effective: Effective) -> tuple[str, ..
     """Return the path of the registry table in the spelling of the file."""
     names = list_read_names(home.version, effective.version) if home.version else effective.list_names(home)
     own = PLUGIN_NAMES[home.version or 1]
-    name = next((name for name in names if name in home.plugins), own if own in names else names[0])
+    present = [name for name in names if name in home.plugins]
+    # of two tables in one file the later name wins
+    holders = [name for name in present if "config_path" in home.plugins[name].get("registry", {})]
+    name = (holders or present or [own if own in names else names[0]])[-1]
     return ("plugins", name, "registry")
 
 
 def _add_to_directories(workspace: Workspace, effective: Effective, addresses: Sequence[Address]) -> Placement:
+    if not effective.roots:
+        message = f"config_path would not be in effect: {effective.config_file} and its imports have another setting"
+        raise RefusedError("settings-would-change", message, "configure the registry by hand on this node")
     faults: list[str] = []
     notes: list[str] = [_READS_EACH_PULL]
     for address in addresses:
