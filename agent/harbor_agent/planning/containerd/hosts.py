@@ -47,7 +47,7 @@ def find_directory(state: NodeState, roots: tuple[str, ...], address: Address) -
     for root in roots:
         for name in list_directory_names(address):
             path = f"{root}/{name}"
-            if _exists(state, path):
+            if exists(state, path):
                 return HostsDirectory(path=path, exists=True, is_own=name != DEFAULT)
     return HostsDirectory(path=f"{roots[0]}/{address.entry}", exists=False, is_own=True)
 
@@ -127,7 +127,8 @@ def parse_entry(text: str) -> Address | None:
         return None
 
 
-def _exists(state: NodeState, path: str) -> bool:
+def exists(state: NodeState, path: str) -> bool:
+    """Whether there is a file or directory at the path, or anything below it."""
     if path in state.files and state.files[path].exists:
         return True
     return any(name.startswith(f"{path}/") and file.exists for name, file in state.files.items())

@@ -71,7 +71,8 @@ def _list_import_folders(path: str, file: FileState) -> list[str]:
 def _read_roots(tree: FileTree, state: NodeState) -> dict[str, FileState]:
     """Read the directories of registries, each with the names in it."""
     try:
-        roots = evaluate(state).roots or (DEFAULT_ROOT,)
+        effective = evaluate(state)
+        roots = tuple(effective.config_path.split(":")) if effective.has_list else effective.roots or (DEFAULT_ROOT,)
     except RefusedError:
         return {}
     files = {}

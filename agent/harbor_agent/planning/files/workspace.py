@@ -49,6 +49,11 @@ class Workspace:
             after = replace(before, content=encode(text))
         return self._replace_file(after, reason)
 
+    def copy(self, source: FileState, path: str, reason: str) -> Workspace:
+        """Return the workspace with a copy of a regular file at `path`, with its mode and owner."""
+        require_writable(self.file(path))
+        return self._replace_file(replace(source, path=path), reason)
+
     def delete(self, path: str, reason: str) -> Workspace:
         """Return the workspace without the file."""
         require_writable(self.file(path))

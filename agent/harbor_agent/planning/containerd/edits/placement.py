@@ -11,6 +11,7 @@ from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.formats.toml.edits import add_table, set_value
 from harbor_agent.model.plan import Route
+from harbor_agent.planning.containerd.edits.copies import copy_directories
 from harbor_agent.planning.containerd.effective import DEFAULT_ROOT, evaluate
 from harbor_agent.planning.containerd.hosts import (
     ANY_MIRROR,
@@ -58,6 +59,8 @@ def add_registries(workspace: Workspace, effective: Effective, addresses: Sequen
         placed = add_registries(workspace, evaluate(workspace.state), addresses)
     else:
         workspace, why = _set_config_path(workspace, effective, home)
+        if effective.has_list:
+            workspace = copy_directories(workspace, effective.config_path.split(":"))
         placed = replace(_add_to_directories(workspace, evaluate(workspace.state), addresses), reason=why)
     # the directories first, so that containerd finds them whenever it reads the file that names them
     order = sorted(placed.workspace.reasons, key=lambda path: path in configuration)
