@@ -19,6 +19,7 @@ from harbor_agent.model.policy import CredentialsSource, DriftLimits, Policy, Re
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.model.secret import SecretAction
+from harbor_agent.model.workloads.kinds import find_template_paths, list_custom_kinds
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.secrets.retention import Retention
 from harbor_agent.transport.ssh.host_keys import KeyStatus
@@ -192,3 +193,14 @@ def written(default: object) -> str:
     if isinstance(default, tuple):
         return f"[{', '.join(default)}]"
     return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_the_kinds_with_pod_templates_are_those_of_the_program() -> None:
+    table = {row[0].strip("`"): row[1] for row in rows(sections(read("cli.md"), "##")["Kinds with pod templates"])}
+    table.pop("API group")
+    listed = {group: tuple(name.strip("`") for name in names.split(", ")) for group, names in table.items()}
+    custom = list_custom_kinds()
+    assert {group: kinds for group, kinds in listed.items() if group in custom} == custom
+    core = {"core (v1)": "", "apps": "apps", "extensions": "extensions", "batch": "batch"}
+    assert listed.keys() == {*custom, *core}
+    assert all(find_template_paths(core[group], kind) for group in core for kind in listed[group])

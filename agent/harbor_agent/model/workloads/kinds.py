@@ -19,6 +19,8 @@ _APPS: Final = dict.fromkeys(("Deployment", "DaemonSet", "ReplicaSet", "Stateful
 _VOLCANO: Final[tuple[Path, ...]] = (("spec", "tasks", ANY, "template"),)
 _RAY: Final[tuple[Path, ...]] = (("headGroupSpec", "template"), ("workerGroupSpecs", ANY, "template"))
 _REPLICATED: Final[Path] = ("replicatedJobs", ANY, "template", "spec", "template")
+_METRICS: Final[tuple[Path, ...]] = (("spec", "metrics", ANY, "provider", "job", "spec", "template"),)
+_WORKLOAD: Final[tuple[Path, ...]] = (("spec", "workloadTemplate", ANY, "spec", "template"),)
 _RUNTIME: Final[tuple[Path, ...]] = (("spec", "template", "spec", *_REPLICATED),)
 
 
@@ -38,14 +40,32 @@ _PATHS: Final[dict[str, dict[str, tuple[Path, ...]]]] = {
     "extensions": _APPS,
     "batch": {"Job": _TEMPLATE, "CronJob": (("spec", "jobTemplate", "spec", "template"),)},
     "apps.openshift.io": {"DeploymentConfig": _TEMPLATE},
-    "argoproj.io": {"Rollout": _TEMPLATE},
+    "argoproj.io": {
+        "Rollout": _TEMPLATE,
+        "Experiment": (("spec", "templates", ANY, "template"),),
+        **dict.fromkeys(("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun"), _METRICS),
+    },
     "apps.kruise.io": {
         **dict.fromkeys(("CloneSet", "StatefulSet", "DaemonSet", "BroadcastJob"), _TEMPLATE),
         "AdvancedCronJob": (("spec", "template", ANY, "spec", "template"),),
         "UnitedDeployment": (("spec", "template", ANY, "spec", "template"),),
     },
+    "game.kruise.io": {"GameServerSet": (("spec", "gameServerTemplate"),)},
+    "apps.openyurt.io": {
+        "UnitedDeployment": _WORKLOAD,
+        "YurtAppDaemon": _WORKLOAD,
+        "YurtAppSet": (("spec", "workload", "workloadTemplate", ANY, "spec", "template"), *_WORKLOAD),
+    },
+    "agones.dev": {
+        "Fleet": (("spec", "template", "spec", "template"),),
+        "GameServerSet": (("spec", "template", "spec", "template"),),
+        "GameServer": _TEMPLATE,
+    },
+    "actions.github.com": dict.fromkeys(("AutoscalingRunnerSet", "EphemeralRunner"), _TEMPLATE),
+    "elasticsearch.k8s.elastic.co": {"Elasticsearch": (("spec", "nodeSets", ANY, "podTemplate"),)},
+    "kibana.k8s.elastic.co": {"Kibana": (("spec", "podTemplate"),)},
     "serving.knative.dev": {"Service": _TEMPLATE, "Configuration": _TEMPLATE, "Revision": ((),)},
-    "batch.volcano.sh": {"Job": _VOLCANO},
+    "batch.volcano.sh": {"Job": _VOLCANO, "CronJob": (("spec", "jobTemplate", "spec", "tasks", ANY, "template"),)},
     "flow.volcano.sh": {"JobTemplate": _VOLCANO},
     "kubeflow.org": {
         "TFJob": _replicas("tfReplicaSpecs"),
