@@ -158,8 +158,10 @@ def _describe_probed(planned: PlannedNode) -> Result:
     state = planned.state
     if state is None:
         return _describe_plan(planned)
-    version = find_runtime(state).describe_process(state).version
-    return {"changed": False, "docker_version": version, "msg": f"Docker {version}" if version else "no Docker"}
+    runtime = find_runtime(state)
+    version = runtime.describe_process(state).version
+    found = f"{runtime.DAEMON} {version}" if version else f"no {runtime.NAME}"
+    return {"changed": False, "runtime": runtime.NAME, "runtime_version": version, "msg": found}
 
 
 def _describe_plan(planned: PlannedNode) -> Result:

@@ -166,7 +166,7 @@ def _describe_quarantine(quarantine: Quarantine) -> Problem:
     if quarantine.path:
         cause = f"another program rewrites {quarantine.path} ({owner})"
     else:
-        cause = "dockerd returns to its earlier configuration"
+        cause = "the runtime returns to its earlier configuration"
     return Problem(
         code="drift-quarantined",
         message=f"{cause}: {quarantine.reason}; in quarantine since {quarantine.since}",
