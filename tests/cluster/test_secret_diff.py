@@ -65,6 +65,7 @@ def test_a_secret_that_does_not_exist_yet(
     assert f"secret {namespace}/pull for 192.168.0.99  change create" in text
     assert f"  + {KEY}.password\n" in text
     assert "  + metadata.annotations[secret.kubesphere.io/force-insecure]\n" in text
+    assert "  + metadata.annotations[harbor-agent/record]\n" in text
     assert "service account default: change" in text
     assert text.endswith("Pull secrets: 1 to change\n")
     assert not apiserver.ask("GET", f"/api/v1/namespaces/{namespace}/secrets")["items"]

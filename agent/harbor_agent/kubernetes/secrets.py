@@ -25,7 +25,7 @@ from harbor_agent.formats.pull_secret import (
     build_patch,
     mask_login,
 )
-from harbor_agent.formats.secret_record import ObjectIdentity
+from harbor_agent.formats.secret_record import RECORD, ObjectIdentity
 from harbor_agent.kubernetes.errors import Intent, attempt
 from harbor_agent.kubernetes.field_managers import describe_manager
 from harbor_agent.model.secret import ALL_NAMESPACES
@@ -78,14 +78,15 @@ def try_secret(
 ) -> ObservedSecret | Problem:
     """Send the write of `write_secret` as a dry run; return the secret as the server would then hold it.
 
-    An annotation that a second write removes is not in it. `secret-conflict` as for a write.
+    That includes what a second write does: the record of a new secret, whose content depends on the uid, and the
+    removal of an annotation. `secret-conflict` as for a write.
     """
     tried = _apply(client, spec, namespace, observed, dry_run=True)
     if isinstance(tried, Problem):
         return _mask_problem(tried, spec)
     result = _read_observed(tried)
     kept = {key: value for key, value in result.annotations.items() if key not in _list_stale(spec, result)}
-    return replace(result, annotations=kept)
+    return replace(result, annotations=kept | ({RECORD: ""} if observed is None else {}))
 
 
 def write_secret(client: Client, spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> Problem | None:

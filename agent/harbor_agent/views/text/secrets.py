@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.secrets.commands import ManagedSecret
-    from harbor_agent.engine.secrets.report import SecretsReport
+    from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.secret import SecretResult
 
@@ -25,18 +25,12 @@ _WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Ou
 
 def secrets_text(report: SecretsReport) -> str:
     """Return a block per secret, a line per warning, and a last line that counts the secrets."""
-    blocks = [line for item in report.items for line in _describe_secret(item.result, str(item.registry))]
-    return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
+    return _render_report(report, with_keys=False)
 
 
 def secrets_diff_text(report: SecretsReport) -> str:
     """Return the same as `secrets_text`, with a line for each key that the server would change."""
-    blocks = [
-        line
-        for item in report.items
-        for line in (*_describe_secret(item.result, str(item.registry)), *_list_changes(item.result))
-    ]
-    return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
+    return _render_report(report, with_keys=True)
 
 
 def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
@@ -52,14 +46,21 @@ def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
     return "\n".join([*lines, f"Pull secrets: {len(secrets) - copies or 'none'} created by harbor-agent{copied}"])
 
 
-def _describe_secret(result: SecretPlan | SecretResult, registry: str) -> list[str]:
+def _render_report(report: SecretsReport, *, with_keys: bool) -> str:
+    blocks = [line for item in report.items for line in _describe_secret(item, with_keys=with_keys)]
+    return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
+
+
+def _describe_secret(item: SecretItem, *, with_keys: bool) -> list[str]:
+    result = item.result
     action = f" {result.action.value}" if result.outcome is Outcome.PENDING else ""
-    lines = [f"secret {result.namespace}/{result.name} for {registry}  {style_outcome(result.outcome)}{action}"]
+    lines = [f"secret {result.namespace}/{result.name} for {item.registry}  {style_outcome(result.outcome)}{action}"]
     if isinstance(result, SecretPlan) and result.outcome is Outcome.PENDING:
         lines.append(f"  {result.reason}")
     elif result.differences and result.outcome is Outcome.CHANGED:
         lines.append(f"  differed before: {', '.join(result.differences)}")
     lines += _render(result.problem)
+    lines += _list_changes(result) if with_keys else []
     for account in result.service_accounts:
         lines.append(f"  service account {account.name}: {style_outcome(account.outcome)}")
         lines += [indent(line) for line in _render(account.problem)]
