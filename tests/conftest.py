@@ -34,8 +34,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     if terminalreporter.config.getoption("markexpr") == "field":
+        # A module that cannot be collected has a report of another type; pytest shows the error.
         results = [
-            report for key in ("passed", "failed", "skipped", "error") for report in terminalreporter.getreports(key)
+            report
+            for key in ("passed", "failed", "skipped", "error")
+            for report in terminalreporter.getreports(key)
+            if isinstance(report, pytest.TestReport)
         ]
         for line in build_table(results):
             terminalreporter.write_line(line)
