@@ -12,6 +12,7 @@ from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.secrets.logins import prove_logins
 from harbor_agent.errors import AgentError, UsageError
+from harbor_agent.model.policy import RegistryCertificates
 from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def test_the_right_one_is_used_for_nodes_and_for_the_login(harbor: RunningRegist
     assert harbor.authority
     request = write_settings(tmp_path, harbor, f", ca_from_harbor: {{sha256: '{fingerprint(harbor)}'}}")
     resolved = resolve_logins(resolve(request))
-    assert resolved.general.registries[0].ca == harbor.authority.read_bytes()
+    expected = RegistryCertificates(authorities=harbor.authority.read_bytes())
+    assert resolved.general.registries[0].certificates == expected
     _, unproven = prove_logins(resolved.policies, resolved.credentials)
     assert unproven == []
 

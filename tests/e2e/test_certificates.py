@@ -161,6 +161,31 @@ def test_a_file_that_breaks_the_folder_of_certificates_is_named(secure: Secure, 
     assert all(re.search(re.escape(name), node["reason"]) for node in ended.document["nodes"]), ended.stdout
 
 
+def test_a_client_certificate_for_mutual_tls(secure: Secure, tmp_path: Path) -> None:
+    secure.install(ca=None)
+    names = {name: tmp_path / name for name in ("ca.crt", "client.crt", "client.key")}
+    names["ca.crt"].write_bytes(GOOD.pem)
+    GOOD.issue(["node"], usage=ExtendedKeyUsageOID.CLIENT_AUTH).write(names["client.crt"], names["client.key"])
+    without = {"address": f"https://{secure.entry}", "ca_file": str(names["ca.crt"]), "verify_image": IMAGE}
+    pair = {"client_certificate": str(names["client.crt"]), "client_key": str(names["client.key"])}
+    GOOD.issue([secure.site.lab.address]).write(secure.folder / "tls.crt", secure.folder / "tls.key")
+    tls = {"certificate": str(secure.folder / "tls.crt"), "key": str(secure.folder / "tls.key")}
+    with secure.serve({**tls, "clientcas": [str(names["ca.crt"])]}):
+        refused = secure.agent("apply", without)
+        assert codes(refused)[0] == "certificate-client-missing", refused.stdout
+        planned = secure.agent("plan", {**without, **pair})
+        assert "BEGIN PRIVATE KEY" in planned.stdout
+        assert names["client.key"].read_text().splitlines()[1] not in planned.stdout
+        done = secure.agent("apply", {**without, **pair})
+        assert [(node["code"], node["verified"]) for node in done.document["nodes"]] == [(None, True)] * 2, done.stdout
+    for node in secure.site.lab.nodes:
+        assert node.run(f"stat -c %a {secure.certificates}/harbor-agent.key").stdout == "600\n"
+    gone = secure.agent("apply", {"address": f"https://{secure.entry}", "state": "absent"})
+    assert codes(gone) == [None, None], gone.stdout
+    for node in secure.site.lab.nodes:
+        assert node.run(f"ls {secure.certificates} 2>/dev/null || true").stdout == ""
+
+
 def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path) -> None:
     entry, image = secure.entry, {"verify_image": IMAGE}
     first, second = Authority(name="First CA"), Authority(name="Second CA")

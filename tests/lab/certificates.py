@@ -60,6 +60,11 @@ class Authority:
         """The authority's own certificate in PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
+    def key_pem(self, password: bytes = b"") -> bytes:
+        """Return the authority's private key in PEM, encrypted if there is a password."""
+        encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
     def issue(
         self,
         names: Sequence[str],

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from harbor_agent.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-# A bundle of all public CAs has about 200 KiB.
-LARGEST_CA = 1 << 19
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
 _PKCS12 = re.compile(rb"\x30[\x80-\x84].{0,4}\x02\x01\x03\x30", re.DOTALL)  # RFC 7292: a PFX is of version 3
@@ -59,6 +64,35 @@ def read_authorities(data: bytes, name: str, now: datetime) -> AuthorityFile:
         fingerprint=certificates[0].fingerprint(SHA256()).hex(),
         subject=certificates[0].subject.rfc4514_string(),
     )
+
+
+def read_client_pair(certificate: bytes, key: bytes, name: str, now: datetime) -> tuple[bytes, bytes]:
+    """Read a client certificate with its chain, and its private key; return both in PEM.
+
+    Raises UsageError `client-certificate-invalid` for a certificate that cannot be read or has expired, and for a key
+    that is encrypted, is not one, or belongs to another certificate.
+    """
+    try:
+        chain = x509.load_pem_x509_certificates(certificate)
+        private = load_pem_private_key(key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        reason = "the key is encrypted" if isinstance(error, TypeError) else "it cannot be decoded as PEM"
+        raise _build_client_error(f"{name}: {reason}") from None
+    if chain[0].not_valid_after_utc <= now:
+        raise _build_client_error(f"{name}: it expired on {chain[0].not_valid_after_utc:%Y-%m-%d}")
+    own, other = (
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for public in (private.public_key(), chain[0].public_key())
+    )
+    if own != other:
+        raise _build_client_error(f"{name}: the key belongs to another certificate")
+    pem = b"".join(one.public_bytes(Encoding.PEM) for one in chain)
+    return pem, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _build_client_error(message: str) -> UsageError:
+    hint = "name a certificate and its unencrypted key, both in PEM"
+    return UsageError.of("client-certificate-invalid", message, hint)
 
 
 def _read_pem(data: bytes, name: str) -> list[x509.Certificate]:

@@ -16,6 +16,9 @@ _SECRET = re.compile(
     # a list is the value of a header in hosts.toml
     r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|\[[^\[\]{}]+\]|[^\s\"',\[\]{}]+)"
 )
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----).*?(-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----|\Z)", re.DOTALL
+)
 _BYTES_AS_TEXT = re.compile("[\xc2-\xf4][\x80-\xbf][\x80-\xff]*")
 # Written to a terminal, these would move its cursor or worse.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -38,7 +41,7 @@ def mask_problem(problem: Problem) -> Problem:
 def mask_text(content: bytes) -> str:
     """Return the file's text for people: secrets masked, what is no text or would steer a terminal escaped."""
     text = mask_userinfo(content.decode("utf-8", "backslashreplace"))
-    text = _SECRET.sub(_masked_value, text)
+    text = _SECRET.sub(_masked_value, _PRIVATE_KEY.sub("\\1\n***\n\\2", text))
     return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 

@@ -79,13 +79,26 @@ class SecretPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryCertificates:
+    """What a runtime needs to trust an https registry and to be trusted by it, in PEM; empty if there is none.
+
+    `authorities` are CAs; `client` and `key` are the client certificate and its private key, both or none.
+    """
+
+    authorities: bytes = field(default=b"", repr=False)
+    client: bytes = field(default=b"", repr=False)
+    key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """One registry and its desired state. `verify_image` is `repository[:tag]` without the address.
 
     `answer_timeout` is the number of seconds for each answer of the registry and its token service after the first.
     `ca_file` names the CA of an https registry; `ca_from_harbor` is the SHA-256 fingerprint (hex) of the one that
-    Harbor offers, "" if it is not known yet. `ca` has the certificates in PEM once they
-    were read, `ca_ends` when the last of them expires.
+    Harbor offers, "" if it is not known yet. `client_certificate` and
+    `client_key` name the files for mutual TLS. `certificates` has the content of all of them once they were read,
+    `ca_ends` when the last CA expires.
     """
 
     address: Address
@@ -96,7 +109,9 @@ class Registry:
     answer_timeout: int = ANSWER_TIMEOUT
     ca_file: str | None = None
     ca_from_harbor: str | None = None
-    ca: bytes | None = field(default=None, repr=False)
+    client_certificate: str | None = None
+    client_key: str | None = None
+    certificates: RegistryCertificates | None = None
     ca_ends: datetime | None = None
 
 
@@ -154,8 +169,8 @@ class DesiredState:
     """The registries that must be trusted and those that must not, and what the planner may do for that.
 
     `repair` allows changes that activate settings without effect, or delete the key of another program. `live_restore`
-    asks that containers keep running through a restart, and allows to switch live-restore on. `certificates` has the CA
-    (PEM) of each https registry that has one, by its entry, `secure` the addresses of all https registries to trust.
+    asks that containers keep running through a restart, and allows to switch live-restore on. `certificates` has
+    those of each https registry that has any, by its entry, `secure` the addresses of all https registries to trust.
     """
 
     present: tuple[Address, ...] = ()
@@ -164,5 +179,5 @@ class DesiredState:
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     repair: bool = False
     live_restore: bool = False
-    certificates: Mapping[str, bytes] = field(default_factory=dict)
+    certificates: Mapping[str, RegistryCertificates] = field(default_factory=dict)
     secure: tuple[Address, ...] = ()

@@ -31,13 +31,15 @@ class Connection:
     """How to reach a registry. `timeout` is for a connection, and for the answer of a server before any has answered.
 
     `patience` is for each later answer: a token service waits for a directory, a proxy project for its upstream.
-    Both are seconds. `authorities` are CAs in PEM beside those of the system. Only for what is public and is judged by
-    its own fingerprint, `is_verified` may be false: then any certificate is accepted.
+    Both are seconds. `authorities` are CAs in PEM beside those of the system, `client` the files of a client
+    certificate and of its key. Only for what is public and is judged by its own fingerprint, `is_verified` may be
+    false: then any certificate is accepted.
     """
 
     timeout: float = 10.0
     patience: float = 60.0
     authorities: str = ""
+    client: tuple[str, str] | None = None
     is_verified: bool = True
 
 
@@ -70,6 +72,8 @@ class HttpClient:
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             context.hostname_checks_common_name = False
             context.load_verify_locations(cadata=self._connection.authorities)
+        if self._connection.client:
+            context.load_cert_chain(*self._connection.client)
         return context
 
     def request(

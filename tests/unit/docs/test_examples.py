@@ -40,7 +40,7 @@ def test_the_example_settings_show_every_key() -> None:
     known = names(Registry, SecretPolicy, Rollout, Policy) - {
         "repair",
         "presence",
-        "ca",
+        "certificates",
         "ca_ends",
     }  # --repair is a flag only
     known |= {"state", "username", "email", "password_env", "password_file", "docker_config"}

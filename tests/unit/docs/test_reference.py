@@ -164,7 +164,7 @@ def known_keys() -> dict[str, object]:
     found |= keys("drift.", DriftLimits)
     for not_written in (
         "registries[].credentials.password",
-        "registries[].ca",
+        "registries[].certificates",
         "registries[].ca_ends",
         "rollout",
         "drift",

@@ -156,7 +156,7 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
         runtime=policy.runtime,
         repair=request.repair,
         live_restore=request.live_restore,
-        certificates={r.address.entry: r.ca for r in policy.present if r.ca},
+        certificates={r.address.entry: r.certificates for r in policy.present if r.certificates},
         secure=tuple(r.address for r in policy.present if r.address.scheme == "https" and not r.address.is_docker_hub),
     )
 

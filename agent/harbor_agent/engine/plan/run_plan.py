@@ -12,7 +12,7 @@ from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.plan.settle import replan_busy_nodes
-from harbor_agent.engine.request.authorities import find_ending_authorities
+from harbor_agent.engine.request.certificates import find_ending_authorities
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError

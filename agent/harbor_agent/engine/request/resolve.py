@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.request.authorities import read_authorities
+from harbor_agent.engine.request.certificates import read_certificates
 from harbor_agent.engine.request.config_file import load_configuration
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.errors import UsageError
@@ -88,7 +88,7 @@ def build_policy(file: PolicyLayer, flags: RegistryFlags, node: Node | None = No
     only = flags.parse_addresses()
     written = (registry["address"] for layer in layers for registry in layer.registries)
     targets = only or tuple(dict.fromkeys(address for address in written if isinstance(address, Address)))
-    return read_authorities(merge((*layers, _build_flag_layer(flags, targets)), only=only))
+    return read_certificates(merge((*layers, _build_flag_layer(flags, targets)), only=only))
 
 
 def _build_flag_layer(flags: RegistryFlags, targets: tuple[Address, ...]) -> PolicyLayer:

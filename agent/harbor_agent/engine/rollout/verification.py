@@ -34,7 +34,7 @@ _FAULT_HINTS = {
     CertificateFault.NO_SAN: "issue a certificate with the name or the address as subject alternative name",
     CertificateFault.CA_MISSING: "set ca_file of the registry to the file with its CA, and apply again",
     CertificateFault.CA_CANNOT_SIGN: "issue a CA certificate with basicConstraints CA:TRUE, and sign with it",
-    CertificateFault.CLIENT_MISSING: "put client.cert and client.key into /etc/docker/certs.d/HOST[:PORT] on the node",
+    CertificateFault.CLIENT_MISSING: "set client_certificate and client_key of the registry, and apply again",
     CertificateFault.FOLDER_BROKEN: "correct or remove the file in the registry's folder below certs.d on the node",
 }
 

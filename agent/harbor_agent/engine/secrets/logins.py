@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import AgentError, Problem
@@ -74,9 +75,19 @@ def _ask_registries(policies: Sequence[Policy], credentials: Mapping[str, Creden
     for registry in registries.values():
         login = credentials[registry.address.entry]
         repository, reference = _split_image(registry)
-        connection = Connection(patience=registry.answer_timeout, authorities=(registry.ca or b"").decode())
+        connection = Connection(
+            patience=registry.answer_timeout,
+            authorities=registry.certificates.authorities.decode() if registry.certificates else "",
+            client=_find_client(registry),
+        )
         answer = validate(registry.address, login, repository=repository, reference=reference, connection=connection)
         yield _add_remarks(answer, login)
+
+
+def _find_client(registry: Registry) -> tuple[str, str] | None:
+    if not registry.client_certificate or not registry.client_key:
+        return None
+    return str(Path(registry.client_certificate).expanduser()), str(Path(registry.client_key).expanduser())
 
 
 def _add_remarks(validation: Validation, login: Credentials) -> Validation:

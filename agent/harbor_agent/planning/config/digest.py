@@ -29,13 +29,14 @@ def is_rollback_digest(digest: str) -> bool:
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return the SHA-256 (hex) of what concerns nodes: addresses, present or absent, their CAs, and the route."""
+    """Return the SHA-256 (hex) of what concerns nodes: addresses, present or absent, certificates, and the route."""
     facts = {
-        "registries": sorted([r.address.url, r.presence, *_hash_authorities(r)] for r in policy.registries),
+        "registries": sorted([r.address.url, r.presence, *_hash_certificates(r)] for r in policy.registries),
         "route": policy.route.value,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _hash_authorities(registry: Registry) -> list[str]:
-    return [hashlib.sha256(registry.ca).hexdigest()] if registry.ca else []
+def _hash_certificates(registry: Registry) -> list[str]:
+    found = registry.certificates
+    return [hashlib.sha256(found.authorities + found.client + found.key).hexdigest()] if found else []

@@ -96,6 +96,7 @@ def _merge_sources(below: Mapping[str, object], value: Mapping[str, object]) -> 
 
 def _build_registry(value: Mapping[str, object]) -> Registry:
     address = cast("Address", value["address"])
+    client_certificate, client_key = _read_client(address, value)
     return Registry(
         address=address,
         presence=cast("Literal['present', 'absent']", value.get("state", "present")),
@@ -105,13 +106,26 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         answer_timeout=cast("int", value.get("answer_timeout", ANSWER_TIMEOUT)),
         ca_file=_require_https(address, cast("str | None", value.get("ca_file"))),
         ca_from_harbor=_require_https(address, cast("str | None", value.get("ca_from_harbor"))),
+        client_certificate=client_certificate,
+        client_key=client_key,
     )
+
+
+def _read_client(address: Address, value: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """Return the files of the client certificate and its key. Raises UsageError for one without the other."""
+    certificate, key = (cast("str | None", value.get(name)) for name in ("client_certificate", "client_key"))
+    if bool(certificate) != bool(key):
+        has, lacks = ("client_certificate", "client_key")[:: 1 if certificate else -1]
+        raise UsageError.of("client-certificate-incomplete", f"{address} has {has} without {lacks}", f"add {lacks}")
+    return _require_https(address, certificate), _require_https(address, key)
 
 
 def _require_https(address: Address, authority: str | None) -> str | None:
     if authority is not None and address.scheme != "https":
-        message = f"{address} is a registry for plain HTTP, which has no certificate, but it has a CA"
-        raise UsageError.of("ca-without-https", message, f"write https://{address}, or leave out the CA")
+        message = (
+            f"{address} is a registry for plain HTTP, which has no certificate, but it has a CA or client certificate"
+        )
+        raise UsageError.of("ca-without-https", message, f"write https://{address}, or leave them out")
     return authority
 
 

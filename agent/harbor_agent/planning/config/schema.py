@@ -79,8 +79,8 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     """Return the keys that are set, their values checked and normalised."""
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
-    keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout", "ca_file", "ca_from_harbor")
-    entry = reader.require_mapping(*keys)
+    keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout")
+    entry = reader.require_mapping(*keys, "ca_file", "ca_from_harbor", "client_certificate", "client_key")
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     state = entry.child("state").read_choice("present", "absent")
@@ -92,6 +92,8 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "secret": _read_secret(entry.child("secret")),
         "answer_timeout": _read_answer_timeout(entry.child("answer_timeout")),
         "ca_file": entry.child("ca_file").read_text(),
+        "client_certificate": entry.child("client_certificate").read_text(),
+        "client_key": entry.child("client_key").read_text(),
         "ca_from_harbor": _read_fingerprint(entry.child("ca_from_harbor")),
     }
     return {key: value for key, value in values.items() if value is not None}

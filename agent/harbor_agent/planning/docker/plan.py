@@ -239,15 +239,15 @@ class _Planner:
             if stopped := find_stopped_daemon(self.state):
                 return self.refuse(stopped, ())
         route = Route.NONE
-        if changes := delete_certificates(workspace, self.list_without_certificates()).changes():
+        if changes := self.delete_certificates(workspace).changes():
             route, clauses = Route.CERTIFICATES, [change.reason for change in changes]
             reason = "; ".join([*clauses, *([reason] if action is not Action.NONE else [])])
         return self.build_plan(workspace, action, route, reason, self.before)
 
-    def list_without_certificates(self) -> list[str]:
-        """Return the registries of the request that have no CA of their own."""
+    def delete_certificates(self, workspace: Workspace) -> Workspace:
+        """Return the workspace without this tool's certificates that the registries of the request do not have."""
         named = (*self.desired.present, *self.desired.absent, *self.desired.secure)
-        return [address.entry for address in named if address.entry not in self.desired.certificates]
+        return delete_certificates(workspace, [address.entry for address in named], self.desired.certificates)
 
     def describe_unchanged(self) -> str:
         covers = [(address, self.find_cover(address, self.before.entries)) for address in self.present]
@@ -290,7 +290,7 @@ class _Planner:
 
     def build_plan(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
         docker, record = find_docker(self.state), find_record(self.state)
-        workspace = delete_certificates(workspace, self.list_without_certificates())
+        workspace = self.delete_certificates(workspace)
         workspace, live_restore, stops = self.limit_disruption(workspace, action, after)
         changes = workspace.changes()
         if changes or action is not Action.NONE:

@@ -13,7 +13,7 @@ from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.runtimes.docker import DockerState
 from harbor_agent.model.state import FileKind, NodeState, System
 from harbor_agent.planning.docker.checks.certificates import FOLDER
-from harbor_agent.planning.docker.edits.certificates import build_path
+from harbor_agent.planning.docker.edits.certificates import build_paths
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.unit import USUAL_NAME, starts_dockerd
 from harbor_agent.planning.refusal import RefusedError
@@ -39,7 +39,8 @@ def observe_tree(tree: FileTree, version: str) -> NodeState:
         files |= {path: tree.state(path) for path in paths}
     files[_DEFAULT_CONFIG] = tree.state(_DEFAULT_CONFIG)
     certificates = _list_certificates(tree)
-    files |= {path: tree.state(path) for path in map(build_path, tree.names(FOLDER)) if tree.state(path).exists}
+    own = (path for entry in tree.names(FOLDER) for path in build_paths(entry))
+    files |= {path: tree.state(path) for path in own if tree.state(path).exists}
     unit = UnitState(name=name or "")
     docker = (DockerState(unit=unit, version=version, certificate_files=certificates),) if name else ()
     state = NodeState(system=System(init="systemd", privileged=True), runtimes=docker, files=files, offline=True)

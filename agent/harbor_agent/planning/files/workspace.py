@@ -36,17 +36,19 @@ class Workspace:
         """Return the file at the path, absent if the path was not read."""
         return self.state.files.get(path) or FileState(path=path)
 
-    def write(self, path: str, text: str, reason: str) -> Workspace:
-        """Return the workspace with the file's content replaced; mode and owner stay, a new file is 0644 root:root.
+    def write(self, path: str, text: str, reason: str, *, mode: int | None = None) -> Workspace:
+        """Return the workspace with the file's content replaced; a new file is root:root.
+
+        Owner and mode stay as they are, those of a new file are 0644; `mode` replaces the mode of both.
 
         Raises RefusedError for a path that is neither a regular file nor absent.
         """
         before = self.file(path)
         require_writable(before)
         if before.kind is FileKind.ABSENT:
-            after = FileState(path=path, kind=FileKind.REGULAR, content=encode(text), mode=_NEW_FILE_MODE)
+            after = FileState(path=path, kind=FileKind.REGULAR, content=encode(text), mode=mode or _NEW_FILE_MODE)
         else:
-            after = replace(before, content=encode(text))
+            after = replace(before, content=encode(text), mode=mode or before.mode)
         return self._replace_file(after, reason)
 
     def copy(self, source: FileState, path: str, reason: str) -> Workspace:

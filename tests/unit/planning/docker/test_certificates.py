@@ -8,8 +8,9 @@ import pytest
 
 from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Action, Route
-from harbor_agent.model.policy import DesiredState
+from harbor_agent.model.policy import DesiredState, RegistryCertificates
 from harbor_agent.model.state import FileKind
+from harbor_agent.planning.files.diff import render_diff
 from tests.unit.planning.docker.nodes import (
     DAEMON_JSON,
     DEBIAN_UNIT,
@@ -25,10 +26,12 @@ ENTRY = "harbor.lan:8443"
 FOLDER = f"/etc/docker/certs.d/{ENTRY}"
 OURS = f"{FOLDER}/harbor-agent.crt"
 PEM = b"-----BEGIN CERTIFICATE-----\nbmV3\n-----END CERTIFICATE-----\n"
+KEY = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0LWNhbmFyeQ==\n-----END PRIVATE KEY-----\n"
+CA = RegistryCertificates(authorities=PEM)
 SECURE, PLAIN = Address.parse(f"https://{ENTRY}"), Address.parse(ENTRY)
 NODE = offline(files_of({FRAGMENT: DEBIAN_UNIT}))
 TRUSTING = offline(files_of({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: f'{{"insecure-registries": ["{ENTRY}"]}}\n'}))
-WANTED = DesiredState(secure=(SECURE,), certificates={ENTRY: PEM})
+WANTED = DesiredState(secure=(SECURE,), certificates={ENTRY: CA})
 MOVED = replace(WANTED, absent=(PLAIN,))
 
 
@@ -62,6 +65,21 @@ def test_the_ca_is_deleted_if_the_registry_has_none_or_is_removed(wanted: Desire
     decision = plan(node, wanted)
     assert [(change.path, change.after.kind) for change in decision.changes] == [(OURS, FileKind.ABSENT)]
     assert decision.activation.action is Action.NONE
+
+
+def test_a_client_certificate_and_its_key_which_is_never_shown() -> None:
+    pair = RegistryCertificates(client=PEM, key=KEY)
+    decision = plan(NODE, DesiredState(secure=(SECURE,), certificates={ENTRY: pair}))
+    modes = {change.path: change.after.mode for change in decision.changes}
+    assert modes == {f"{FOLDER}/harbor-agent.key": 0o600, f"{FOLDER}/harbor-agent.cert": 0o644}
+    assert after(decision, f"{FOLDER}/harbor-agent.key") == KEY.decode()
+    assert not any("c2VjcmV0" in render_diff(change) for change in decision.changes)
+
+    files = {change.path: change.after for change in decision.changes}
+    there = replace(NODE, files={**NODE.files, **files})
+    assert plan(there, DesiredState(secure=(SECURE,), certificates={ENTRY: pair})).is_empty
+    gone = plan(there, WANTED)
+    assert {change.path for change in gone.changes if change.after.kind is FileKind.ABSENT} == files.keys()
 
 
 def test_the_ca_comes_before_the_entry_is_removed() -> None:

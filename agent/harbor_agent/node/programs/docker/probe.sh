@@ -46,7 +46,7 @@ report_docker() {
   report_certificates
 }
 
-# Names and kinds only: keys stay on the node. What this tool wrote there, or has in its record, is read as well.
+# Names and kinds only: keys of others stay on the node. What this tool wrote there, or has in its record, is read as well.
 report_certificates() {
   for path in /etc/docker/certs.d/*/*.crt /etc/docker/certs.d/*/*.cert /etc/docker/certs.d/*/*.key; do
     if [ -f "$path" ]; then
@@ -57,8 +57,8 @@ report_certificates() {
       printf 'missing %s\n' "$path"
     fi
   done | sed -n 1,500p | print_block docker certificates
-  for path in /etc/docker/certs.d/*/harbor-agent.crt; do add_existing "$path"; done
-  named=$(sed -n 's|"\(/etc/docker/certs.d/[^"]*/harbor-agent.crt\)"|\n\1\n|gp' /var/lib/harbor-agent/record/docker.json |
+  for path in /etc/docker/certs.d/*/harbor-agent.crt /etc/docker/certs.d/*/harbor-agent.cert /etc/docker/certs.d/*/harbor-agent.key; do add_existing "$path"; done
+  named=$(sed -n 's|"\(/etc/docker/certs.d/[^"]*/harbor-agent\.[a-z]*\)"|\n\1\n|gp' /var/lib/harbor-agent/record/docker.json |
     grep '^/etc/docker/certs.d/')
   IFS=$newline
   for path in $named; do add_path "$path"; done

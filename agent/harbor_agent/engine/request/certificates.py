@@ -1,4 +1,4 @@
-"""The CAs of registries, read on the controller before any node is asked: from a file, or from Harbor itself."""
+"""The certificates of registries, read on the controller before any node is asked: from files, or from Harbor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem, UsageError
 from harbor_agent.local.files import describe_error
+from harbor_agent.model.policy import RegistryCertificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,34 +18,49 @@ if TYPE_CHECKING:
     from harbor_agent.formats.certificates import AuthorityFile
     from harbor_agent.model.policy import Policy, Registry
 
+# A bundle of all public CAs has about 200 KiB.
+_LARGEST_FILE = 1 << 19
 # Harbor's, without a login; 404 if its administrator has put none there (src/server/v2.0/handler/systeminfo.go).
 _DOWNLOAD = "/api/v2.0/systeminfo/getcert"
 _WARNING_TIME = timedelta(days=30)
 _OK, _NOT_FOUND = 200, 404
 
 
-def read_authorities(policy: Policy) -> Policy:
-    """Return the policy with the certificates of each `ca_file` and `ca_from_harbor`.
+def read_certificates(policy: Policy) -> Policy:
+    """Return the policy with the certificates of each registry that names any.
 
     Raises UsageError that names the file, and one with the fingerprint of an offered CA that is not confirmed.
     """
-    if not any(registry.ca_file or registry.ca_from_harbor is not None for registry in policy.present):
-        return policy
     return replace(policy, registries=tuple(map(_add_certificates, policy.registries)))
 
 
 def _add_certificates(registry: Registry) -> Registry:
     if registry.presence == "absent":
         return registry
-    if registry.ca_file:
-        return _add_authority(registry, _read_file(registry))
-    if registry.ca_from_harbor is None:
+    authority = _find_authority(registry)
+    client, key = _read_client(registry) if registry.client_certificate else (b"", b"")
+    if authority is None and not client:
         return registry
+    found = RegistryCertificates(authorities=authority.pem if authority else b"", client=client, key=key)
+    return replace(registry, certificates=found, ca_ends=authority.ends if authority else None)
+
+
+def _find_authority(registry: Registry) -> AuthorityFile | None:
+    if registry.ca_file:
+        from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
+
+        data = _read_file(registry, registry.ca_file, "CA", "ca-not-pem")
+        return certificates.read_authorities(data, registry.ca_file, datetime.now(UTC))
+    return None if registry.ca_from_harbor is None else _take_offered(registry, registry.ca_from_harbor)
+
+
+def _take_offered(registry: Registry, fingerprint: str) -> AuthorityFile:
+    """Return the CA that Harbor offers, if it has this fingerprint (hex)."""
     offered = _download(registry.address.url)
-    if offered.fingerprint == registry.ca_from_harbor:
-        return _add_authority(registry, offered)
+    if offered.fingerprint == fingerprint:
+        return offered
     facts = f"{offered.subject}, until {offered.ends:%Y-%m-%d}, SHA-256 {_group_digits(offered.fingerprint)}"
-    if not registry.ca_from_harbor:
+    if not fingerprint:
         message = f"{registry.address.url} offers a CA that is not confirmed yet: {facts}"
         hint = "compare the fingerprint with that of Harbor's administrator, and write it into ca_from_harbor"
         raise UsageError.of("ca-not-confirmed", message, f"{hint}: {{sha256: …}}")
@@ -52,8 +68,29 @@ def _add_certificates(registry: Registry) -> Registry:
     raise UsageError.of("ca-differs", message, "ask Harbor's administrator whether the CA was renewed")
 
 
-def _add_authority(registry: Registry, authority: AuthorityFile) -> Registry:
-    return replace(registry, ca=authority.pem, ca_ends=authority.ends)
+def _read_client(registry: Registry) -> tuple[bytes, bytes]:
+    """Return the client certificate and its key, in PEM."""
+    from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
+
+    names = (registry.client_certificate or "", registry.client_key or "")
+    certificate, key = (
+        _read_file(registry, name, "client certificate", "client-certificate-invalid") for name in names
+    )
+    return certificates.read_client_pair(certificate, key, " and ".join(names), datetime.now(UTC))
+
+
+def _read_file(registry: Registry, name: str, content: str, code: str) -> bytes:
+    file = Path(name).expanduser()
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        message = f"cannot read the {content} of {registry.address} from {file}: {describe_error(error)}"
+        raise UsageError.of("ca-file-unreadable", message, "check the path in the settings") from None
+    if len(data) > _LARGEST_FILE:
+        message = f"{file} is larger than {_LARGEST_FILE >> 10} KiB, too large for the {content} of one registry"
+        raise UsageError.of(code, message, "name a file with the certificates of this registry only")
+    return data
 
 
 def find_ending_authorities(policies: Iterable[Policy]) -> list[Problem]:
@@ -69,22 +106,6 @@ def find_ending_authorities(policies: Iterable[Policy]) -> list[Problem]:
         for address, end in ends.items()
         if end - now < _WARNING_TIME
     ]
-
-
-def _read_file(registry: Registry) -> AuthorityFile:
-    from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
-
-    file = Path(registry.ca_file or "").expanduser()
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(certificates.LARGEST_CA + 1)
-    except OSError as error:
-        message = f"cannot read the CA of {registry.address} from {file}: {describe_error(error)}"
-        raise UsageError.of("ca-file-unreadable", message, "check ca_file") from None
-    if len(data) > certificates.LARGEST_CA:
-        message = f"{file} is larger than {certificates.LARGEST_CA >> 10} KiB, too large for the CA of one registry"
-        raise UsageError.of("ca-not-pem", message, "name a file with the CA of this registry only")
-    return certificates.read_authorities(data, str(file), datetime.now(UTC))
 
 
 @cache

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from harbor_agent.engine.request.authorities import find_ending_authorities
+from harbor_agent.engine.request.certificates import find_ending_authorities
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import UsageError
+from harbor_agent.model.policy import RegistryCertificates
 from harbor_agent.planning.config.digest import policy_digest
 from tests.lab.certificates import Authority
 
@@ -32,7 +33,7 @@ def test_the_ca_of_the_settings_and_of_the_option(tmp_path: Path) -> None:
     (registry,) = resolve(RunRequest(config=write_settings(tmp_path, file))).general.registries
     flags = RegistryFlags(addresses=("https://harbor.lan",), ca_file=str(file))
     (same,) = resolve(RunRequest(flags=flags)).general.registries
-    assert registry.ca == same.ca == file.read_bytes()
+    assert registry.certificates == same.certificates == RegistryCertificates(authorities=file.read_bytes())
 
 
 def test_another_ca_is_another_policy_and_no_ca_is_the_policy_of_before(tmp_path: Path) -> None:
@@ -81,3 +82,45 @@ def test_a_ca_needs_an_https_address(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="plain HTTP") as caught:
         resolve(RunRequest(config=write_settings(tmp_path, "ca.crt", "harbor.lan")))
     assert caught.value.problem.code == "ca-without-https"
+
+
+def write_pair(folder: Path, key: bytes) -> str:
+    issued = CA.issue(["client"])
+    issued.write(folder / "client.crt", folder / "client.key")
+    (folder / "client.key").write_bytes(key or (folder / "client.key").read_bytes())
+    return f"client_certificate: {folder}/client.crt, client_key: {folder}/client.key"
+
+
+def test_a_client_certificate_with_its_key(tmp_path: Path) -> None:
+    path = tmp_path / "harbor-agent.yaml"
+    path.write_text(f"registries: [{{address: 'https://harbor.lan', {write_pair(tmp_path, b'')}}}]\n")
+    (registry,) = resolve(RunRequest(config=str(path))).general.registries
+    assert registry.certificates
+    assert registry.certificates.client == (tmp_path / "client.crt").read_bytes()
+    assert registry.certificates.key == (tmp_path / "client.key").read_bytes()
+    assert "PRIVATE KEY" not in repr(registry)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (OTHER.key_pem(), "belongs to another certificate"),
+        (OTHER.key_pem(password=b"secret"), "encrypted"),
+        (b"nothing", "cannot be decoded"),
+    ],
+    ids=["another", "encrypted", "no-key"],
+)
+def test_a_key_that_does_not_fit_is_an_error(tmp_path: Path, key: bytes, words: str) -> None:
+    path = tmp_path / "harbor-agent.yaml"
+    path.write_text(f"registries: [{{address: 'https://harbor.lan', {write_pair(tmp_path, key)}}}]\n")
+    with pytest.raises(UsageError, match=words) as caught:
+        resolve(RunRequest(config=str(path)))
+    assert caught.value.problem.code == "client-certificate-invalid"
+
+
+def test_a_client_certificate_without_its_key_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "harbor-agent.yaml"
+    path.write_text("registries: [{address: 'https://harbor.lan', client_certificate: client.crt}]\n")
+    with pytest.raises(UsageError, match="without client_key") as caught:
+        resolve(RunRequest(config=str(path)))
+    assert caught.value.problem.code == "client-certificate-incomplete"
