@@ -121,13 +121,13 @@ def render_servers(server: str, hosts: list[Server]) -> str:
 
 def render_with_hosts_of(address: Address, other: TomlFile) -> str:
     """Return the file for a registry that keeps the hosts of another file, which are tried first."""
-    headers = [one for one in other.statements if one.is_header]
-    own = render_hosts(address)
-    if not headers:
-        return own
-    kept = other.text[headers[0].start :].replace("\r\n", "\n").rstrip()
-    server, _, table = own.partition("\n\n")
-    return f"{server}\n\n{kept}\n\n{table}"
+    header = next((one for one in other.statements if one.is_header), None)
+    blocks = [other.text[header.start :].replace("\r\n", "\n").rstrip()] if header else []
+    last = other.values.get("server")
+    # the last server of the other file is not the last one here
+    blocks += [render_servers("", [Server(url=last)]).rstrip()] if isinstance(last, str) and last else []
+    server, _, table = render_hosts(address).partition("\n\n")
+    return "\n\n".join([server, *blocks, table])
 
 
 def trust(content: bytes, address: Address, version: tuple[int, ...]) -> bytes:

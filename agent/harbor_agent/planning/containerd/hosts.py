@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DEFAULT = "_default"
 ANY_MIRROR = "*"
 HOSTS_FILE = "hosts.toml"
+_DEFAULT_SINCE = (1, 6)
 _PORT_NAME = re.compile(r"(.+)_(\d+)_")
 
 
@@ -39,25 +40,25 @@ class HostsDirectory:
         return f"{self.path}/{HOSTS_FILE}"
 
 
-def find_directory(state: NodeState, roots: tuple[str, ...], address: Address) -> HostsDirectory:
+def find_directory(state: NodeState, effective: Effective, address: Address) -> HostsDirectory:
     """Return the directory that containerd takes: the first that exists in the first root that has one.
 
     An empty directory counts too. If no directory exists, the one to create is returned.
     """
-    for root in roots:
-        for name in list_directory_names(address):
+    for root in effective.roots:
+        for name in list_directory_names(effective, address):
             path = f"{root}/{name}"
             if exists(state, path):
                 return HostsDirectory(path=path, exists=True, is_own=name != DEFAULT)
-    return HostsDirectory(path=f"{roots[0]}/{address.entry}", exists=False, is_own=True)
+    return HostsDirectory(path=f"{effective.roots[0]}/{address.entry}", exists=False, is_own=True)
 
 
-def list_directory_names(address: Address) -> tuple[str, ...]:
+def list_directory_names(effective: Effective, address: Address) -> tuple[str, ...]:
     """Return the names of directories that containerd tries for a registry, in its order."""
-    if address.port is None:
-        return (address.entry, DEFAULT)
-    host = address.entry.rpartition(":")[0]
-    return (f"{host}_{address.port}_", address.entry, DEFAULT)
+    own = [address.entry]
+    if address.port is not None:
+        own.insert(0, f"{address.entry.rpartition(':')[0]}_{address.port}_")
+    return (*own, DEFAULT) if effective.version >= _DEFAULT_SINCE else tuple(own)
 
 
 def read_hosts_of(state: NodeState, effective: Effective, directory: HostsDirectory) -> HostsFile | None:
@@ -76,7 +77,7 @@ def is_trusted(state: NodeState, effective: Effective, address: Address) -> bool
     if effective.conflict or effective.is_cri_disabled:
         return False
     if effective.roots:
-        hosts = read_hosts_of(state, effective, find_directory(state, effective.roots, address))
+        hosts = read_hosts_of(state, effective, find_directory(state, effective, address))
         return hosts is not None and hosts.is_plain(address)
     return any(reaches_plainly(endpoint, address) for endpoint in list_endpoints(effective, address.entry))
 
@@ -87,7 +88,7 @@ def is_always_plain(state: NodeState, effective: Effective, address: Address) ->
         return False
     if not effective.roots:
         return True
-    hosts = read_hosts_of(state, effective, find_directory(state, effective.roots, address))
+    hosts = read_hosts_of(state, effective, find_directory(state, effective, address))
     return hosts is not None and not hosts.has_https_fallback(address)
 
 

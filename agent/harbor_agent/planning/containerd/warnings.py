@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.state import FileState
-from harbor_agent.planning.containerd.hosts import HOSTS_FILE, find_directory, list_directory_names
+from harbor_agent.planning.containerd.hosts import DEFAULT, HOSTS_FILE, find_directory, list_directory_names
 from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon
 from harbor_agent.planning.containerd.state import find_containerd, find_record
 from harbor_agent.planning.files.managed import find_announced_owner
@@ -49,8 +49,13 @@ def _find_unrequested_entries(state: NodeState, desired: DesiredState) -> Iterat
 def _find_shadowed(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:
     """Yield the hosts.toml of a registry that is not read, because another directory wins."""
     for address in desired.present if effective.roots else ():
-        winner = find_directory(state, effective.roots, address)
-        own = [f"{root}/{name}" for root in effective.roots for name in list_directory_names(address)[:-1]]
+        winner = find_directory(state, effective, address)
+        own = [
+            f"{root}/{name}"
+            for root in effective.roots
+            for name in list_directory_names(effective, address)
+            if name != DEFAULT
+        ]
         for path in own:
             file = state.files.get(f"{path}/{HOSTS_FILE}") or FileState(path=path)
             if winner.exists and path != winner.path and file.exists:

@@ -244,3 +244,16 @@ def test_an_entry_of_ours_that_is_no_longer_requested_is_reported() -> None:
     after = applied(READS, planned(READS))
     decision = decide(after, want("harbor.lan"))
     assert "ours-no-longer-wanted" in [one.code for one in decision.warnings]
+
+
+@pytest.mark.parametrize(("version", "kept"), [("1.5.18", False), ("1.6.20", True), ("2.1.9", True)])
+def test_the_servers_of_the_default_are_kept_if_this_version_reads_it(version: str, *, kept: bool) -> None:
+    default = f"{CERTS}/_default/hosts.toml"
+    text = 'server = "http://10.0.0.1:5000"\n[host."http://10.0.0.2"]\n'
+    state = node({CONFIG: READS_CERTS, default: text}, version)
+    plan = planned(state)
+    (change,) = plan.changes
+    written = (change.after.content or b"").decode()
+    assert ('[host."http://10.0.0.2"]' in written) is kept
+    assert ('[host."http://10.0.0.1:5000"]' in written) is kept
+    assert shown(applied(applied(state, plan), planned(applied(state, plan), unwant(HARBOR)))) == shown(state)

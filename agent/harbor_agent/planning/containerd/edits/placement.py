@@ -142,7 +142,7 @@ def _add_to_directories(workspace: Workspace, effective: Effective, addresses: S
     faults: list[str] = []
     notes: list[str] = [_READS_EACH_PULL]
     for address in addresses:
-        directory = find_directory(workspace.state, effective.roots, address)
+        directory = find_directory(workspace.state, effective, address)
         file = workspace.file(directory.file)
         reason = f"{_READS_EACH_PULL}: {address.entry} over plain HTTP"
         if directory.exists and directory.is_own and file.exists:
@@ -155,7 +155,7 @@ def _add_to_directories(workspace: Workspace, effective: Effective, addresses: S
         )
         text = render_hosts(address)
         others = None if directory.is_own else read_hosts_of(workspace.state, effective, directory)
-        if others and any(one.key is not None for one in others.attempts):
+        if others and others.attempts and not others.fault:
             text = render_with_hosts_of(address, others.file)
             notes.append(
                 f"{target} also keeps the hosts of {directory.file}, which no longer counts for {address.entry}"

@@ -46,7 +46,7 @@ def remove_registries(
 
 
 def _remove_from_directory(workspace: Workspace, effective: Effective, address: Address) -> Workspace:
-    directory = find_directory(workspace.state, effective.roots, address)
+    directory = find_directory(workspace.state, effective, address)
     hosts = read_hosts_of(workspace.state, effective, directory)
     if hosts is None:
         return workspace
