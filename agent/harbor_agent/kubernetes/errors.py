@@ -28,7 +28,9 @@ _RIGHTS = {
     "serviceaccounts": ("get", "patch"),
     "namespaces": ("list",),
     "nodes": ("get", "list"),
+    "configmaps": ("get", "create", "patch", "delete"),
 }
+_GROUPS = {"deployments": "apps", "daemonsets": "apps"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ def _describe_forbidden(intent: Intent, error: ApiError, message: str) -> Proble
 
 def _build_role_hint(intent: Intent, user: str) -> str:
     verbs = tuple(dict.fromkeys([*_RIGHTS.get(intent.resource, ()), intent.verb]))
-    rule = Rule(resource=intent.resource, verbs=verbs)
+    rule = Rule(group=_GROUPS.get(intent.resource, ""), resource=intent.resource, verbs=verbs)
     return build_role_hint(f"harbor-agent-{intent.resource}", (rule,), namespace=intent.namespace, user=user)
 
 

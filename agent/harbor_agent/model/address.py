@@ -43,6 +43,15 @@ class Address:
         return self.host.lower() in DOCKER_HUB_NAMES
 
     @property
+    def is_ip(self) -> bool:
+        """Whether the host is an IP address, not a name."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
     def needs_node_change(self) -> bool:
         """Whether a node needs an entry to speak plain HTTP to it."""
         return self.scheme == "http" and not self.is_docker_hub

@@ -60,6 +60,7 @@ class ConfigMapState:
     managers: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()
     uid: str = ""
+    resource_version: str = ""
 
     @property
     def full_name(self) -> str:

@@ -78,6 +78,21 @@ class SecretPolicy:
     key_form: KeyForm = "kubesphere"
 
 
+class ClusterDns(StrEnum):
+    """Whether the cluster's DNS gets an entry for a registry's name."""
+
+    AUTO = "auto"
+    FALSE = "false"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvePolicy:
+    """The address that a registry's name resolves to, and whether pods get it from the cluster's DNS."""
+
+    address: str
+    cluster: ClusterDns = ClusterDns.AUTO
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryCertificates:
     """What a runtime needs to trust an https registry and to be trusted by it, in PEM; empty if there is none.
@@ -107,6 +122,7 @@ class Registry:
     credentials: CredentialsSource | None = None
     secret: SecretPolicy | None = None
     answer_timeout: int = ANSWER_TIMEOUT
+    resolve: ResolvePolicy | None = None
     ca_file: str | None = None
     ca_from_harbor: str | None = None
     client_certificate: str | None = None

@@ -15,7 +15,15 @@ from harbor_agent.cli.main import app
 from harbor_agent.engine.history.query import RunState
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.plan import Action, LiveRestore, Route
-from harbor_agent.model.policy import CredentialsSource, DriftLimits, Policy, Registry, Rollout, SecretPolicy
+from harbor_agent.model.policy import (
+    CredentialsSource,
+    DriftLimits,
+    Policy,
+    Registry,
+    ResolvePolicy,
+    Rollout,
+    SecretPolicy,
+)
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.model.secret import SecretAction
@@ -160,6 +168,7 @@ def known_keys() -> dict[str, object]:
     found["registries[].state"] = found.pop("registries[].presence")
     found |= keys("registries[].credentials.", CredentialsSource)
     found |= keys("registries[].secret.", SecretPolicy)
+    found |= keys("registries[].resolve.", ResolvePolicy)
     found |= keys("rollout.", Rollout)
     found |= keys("drift.", DriftLimits)
     for not_written in (

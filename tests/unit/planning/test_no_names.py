@@ -19,8 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # These read what was asked for, order the nodes, and look at manifests; they see nothing that is on a node.
 ELSEWHERE = {
     *("config/schema.py", "rollout/waves.py", "secrets/manifests.py", "secrets/retention.py", "yaml/workloads.py"),
-    *("config/merge.py", "dns/advice.py", "formats/pull_secret.py"),
-    *("dns/advice.py", "dns/owner.py", "formats/pull_secret.py"),
+    *("config/merge.py", "dns/advice.py", "dns/owner.py", "formats/pull_secret.py"),
 }
 FILES = [path for room in ("planning", "formats") for path in (ROOT / "agent/harbor_agent" / room).rglob("*.py")]
 MODULES = sorted(path for path in FILES if f"{path.parent.name}/{path.name}" not in ELSEWHERE)

@@ -37,10 +37,17 @@ class ApiClient(Client):
 
     def read_document(self, path: str) -> object:
         """Return the JSON document at a path such as `apis/apps/v1`. Raises what other requests raise."""
+        return self._read(path).json()
+
+    def read_text(self, path: str) -> str:
+        """Return the text at a path, such as that of a pod's metrics through the proxy. Raises as `read_document`."""
+        return str(self._read(path).text)
+
+    def _read(self, path: str) -> httpx2.Response:
         request = self._client.build_adapter_request(BasicRequest(method="GET", url=path))
-        response = self._client.send(request)
+        response: httpx2.Response = self._client.send(request)
         self._client.raise_for_status(response)  # type: ignore[no-untyped-call]
-        return response.json()
+        return response
 
     def delete_exactly(self, resource: type[NamespacedResource], identity: ObjectIdentity, version: str) -> None:
         """Delete an object if it is still the one with this uid and resource version; else the server answers 409."""

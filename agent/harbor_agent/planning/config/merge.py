@@ -16,6 +16,7 @@ from harbor_agent.model.policy import (
     DriftLimits,
     Policy,
     Registry,
+    ResolvePolicy,
     Rollout,
     RouteChoice,
     RuntimeChoice,
@@ -104,6 +105,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
         secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
         answer_timeout=cast("int", value.get("answer_timeout", ANSWER_TIMEOUT)),
+        resolve=_build_resolve(address, cast("Mapping[str, object] | None", value.get("resolve"))),
         ca_file=_require_https(address, cast("str | None", value.get("ca_file"))),
         ca_from_harbor=_require_https(address, cast("str | None", value.get("ca_from_harbor"))),
         client_certificate=client_certificate,
@@ -127,6 +129,17 @@ def _require_https(address: Address, authority: str | None) -> str | None:
         )
         raise UsageError.of("ca-without-https", message, f"write https://{address}, or leave them out")
     return authority
+
+
+def _build_resolve(address: Address, value: Mapping[str, object] | None) -> ResolvePolicy | None:
+    if value is None:
+        return None
+    if "address" not in value:
+        raise UsageError.of("configuration-invalid", f"resolve of {address}: no address", "add 'address: IP-ADDRESS'")
+    if address.is_docker_hub or address.is_ip:
+        message = f"resolve of {address}: only a host name is resolved"
+        raise UsageError.of("configuration-invalid", message, "leave out 'resolve', or address the registry by name")
+    return ResolvePolicy(**value)  # type: ignore[arg-type]  # checked key by key in _read_resolve
 
 
 def _build_credentials(address: Address, value: Mapping[str, object] | None) -> CredentialsSource | None:

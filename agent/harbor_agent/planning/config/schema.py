@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import AgentError
 from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.model.address import Address
-from harbor_agent.model.policy import RouteChoice, RuntimeChoice
+from harbor_agent.model.policy import ClusterDns, RouteChoice, RuntimeChoice
 from harbor_agent.planning.config.reader import Reader, Source
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
     keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout")
-    entry = reader.require_mapping(*keys, "ca_file", "ca_from_harbor", "client_certificate", "client_key")
+    entry = reader.require_mapping(*keys, "ca_file", "ca_from_harbor", "client_certificate", "client_key", "resolve")
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     state = entry.child("state").read_choice("present", "absent")
@@ -95,6 +96,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "client_certificate": entry.child("client_certificate").read_text(),
         "client_key": entry.child("client_key").read_text(),
         "ca_from_harbor": _read_fingerprint(entry.child("ca_from_harbor")),
+        "resolve": _read_resolve(entry.child("resolve")),
     }
     return {key: value for key, value in values.items() if value is not None}
 
@@ -125,6 +127,23 @@ def _read_fingerprint(reader: Reader) -> str | None:
     if digits and not _FINGERPRINT.fullmatch(digits):
         raise reader.build_error(f"'{text}' is not a SHA-256 fingerprint", "write its 64 hexadecimal digits")
     return digits
+
+
+def _read_resolve(reader: Reader) -> Mapping[str, object] | None:
+    if reader.value is None:
+        return None
+    entry = reader.require_mapping("address", "cluster")
+    values: dict[str, object] = {}
+    if (address := entry.child("address").read_text()) is not None:
+        try:
+            values["address"] = str(ipaddress.ip_address(address))
+        except ValueError:
+            raise entry.child("address").build_error(f"'{address}' is not an IP address") from None
+    if (cluster := entry.child("cluster").value) is not None:
+        if cluster not in (ClusterDns.AUTO.value, False):
+            raise entry.child("cluster").build_error("'cluster' must be auto or false")
+        values["cluster"] = ClusterDns.AUTO if cluster else ClusterDns.FALSE
+    return values
 
 
 def _read_credentials(reader: Reader) -> Mapping[str, object] | None:

@@ -64,6 +64,13 @@ def is_answered(
     return _lacks_hosts(server) and _is_forwarded_to_cluster(corefile, block, entry)
 
 
+def has_entry(block: ServerBlock, entry: DnsEntry) -> bool:
+    """Whether the block has the entry in its hosts directive, or is the block of the name itself."""
+    is_own = [zone.name for zone in list_zones(block)] == [entry.name]
+    wanted = str(parse_address(entry.address))
+    return is_own or any(wanted in find_addresses(hosts, entry.name, {}) for hosts in block.find("hosts"))
+
+
 def place_entry(
     server: DnsServer, texts: Mapping[str, str], corefile: Corefile, block: ServerBlock, entry: DnsEntry
 ) -> tuple[Place, str, EntryForm]:

@@ -23,7 +23,7 @@ from harbor_agent.model.dns import (
 )
 from harbor_agent.planning.dns.checks import find_unclear, read_valid_corefile
 from harbor_agent.planning.dns.owner import check_owner, describe_owner
-from harbor_agent.planning.dns.placement import is_answered, place_entry
+from harbor_agent.planning.dns.placement import has_entry, is_answered, place_entry
 from harbor_agent.planning.dns.record import drop_entry, read_record, write_record
 from harbor_agent.planning.dns.removals import remove_block, remove_from_block
 from harbor_agent.planning.dns.zones import find_answering_blocks
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 COREFILE: Final = "Corefile"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "harbor-agent"
+METRICS_PORT: Final = 9153
 _MOST_BLOCKS: Final = 20
 
 
@@ -56,6 +57,37 @@ def plan_dns(server: DnsServer, present: Iterable[DnsEntry], absent: Iterable[st
         return DnsPlan(server=server, refusal=refused.problem)
     changes = texts.list_changes()
     return DnsPlan(server=server, changes=changes, warnings=_list_warnings(server, texts, changes))
+
+
+def list_upstreams(server: DnsServer) -> tuple[str, ...] | None:
+    """Return what CoreDNS forwards names outside the cluster to; None if its Corefile cannot be read."""
+    try:
+        blocks = [block for corefile in _read(server) for block in find_answering_blocks(corefile, "")]
+    except RefusedError:
+        return None
+    return tuple(
+        token.text for block in blocks for one in block.find("forward", "proxy") for token in one.arguments[1:]
+    )
+
+
+def has_reload(server: DnsServer) -> bool:
+    """Whether the server reads a changed Corefile without a restart: one block with `reload` suffices for all."""
+    return any(block.find("reload") for corefile in _read(server) for block in corefile.blocks)
+
+
+def find_metrics_port(server: DnsServer) -> int:
+    """Return the port of the server's metrics, from its directive `prometheus`."""
+    for corefile in _read(server):
+        for block in corefile.blocks:
+            for one in block.find("prometheus"):
+                port = one.arguments[0].text.rpartition(":")[2] if one.arguments else ""
+                return int(port) if port.isdecimal() else METRICS_PORT
+    return METRICS_PORT
+
+
+def _read(server: DnsServer) -> list[Corefile]:
+    texts = _Texts(server)
+    return [texts.parse(key) for key in texts.corefiles()]
 
 
 class _Texts:
@@ -91,6 +123,7 @@ class _Texts:
         for record in (*read_record(self.config), *read_record(self.custom)):
             if record.entry.name == entry.name and record.entry.address != entry.address:
                 self.remove(entry.name)
+        self.drop_lost_records(entry)
         for key in self.corefiles():
             # Each edit moves the places of the next one; every round adds the entry to one block.
             if not any(self.add_once(key, entry) for _ in range(_MOST_BLOCKS)):
@@ -99,6 +132,23 @@ class _Texts:
                     f"key {key} of ConfigMap {self.config.full_name} would not answer {entry.name} after the edit",
                     "add the entry by hand, and set resolve.cluster to false",
                 )
+
+    def drop_lost_records(self, entry: DnsEntry) -> None:
+        """Drop the records of an entry that no text has any more: the owner has written its own again."""
+        blocks = [block for key in self.corefiles() for block in self.parse(key).blocks]
+        if any(has_entry(block, entry) for block in blocks):
+            return
+        for config in (self.config, self.custom):
+            records = read_record(config)
+            kept = [record for record in records if record.entry.name != entry.name]
+            if len(kept) < len(records):
+                self.keep(write_record(config, kept))
+
+    def keep(self, config: ConfigMapState) -> None:
+        if config.name == self.config.name:
+            self.config = config
+        else:
+            self.custom = config
 
     def add_once(self, key: str, entry: DnsEntry) -> bool:
         """Add the entry as `add_to` does; a refusal names the text that its line is in."""
@@ -136,12 +186,8 @@ class _Texts:
         return {**self.files, "": self.config.data[key]}
 
     def write(self, key: str, place: Place, text: str, record: RecordedEntry) -> None:
-        if place.custom:
-            self.custom = _set(self.custom, place.key, text)
-            self.custom = write_record(self.custom, (*read_record(self.custom), record))
-        else:
-            self.config = _set(self.config, place.key or key, text)
-            self.config = write_record(self.config, (*read_record(self.config), record))
+        config = _set(self.custom if place.custom else self.config, place.key or key, text)
+        self.keep(write_record(config, (*read_record(config), record)))
 
     def remove(self, name: str) -> None:
         for custom in (False, True):
@@ -153,11 +199,7 @@ class _Texts:
         config = self.custom if custom else self.config
         if record.key in config.data:
             config = _set(config, record.key, self.remove_text(record, custom=custom))
-        config = write_record(config, drop_entry(read_record(config), record))
-        if custom:
-            self.custom = config
-        else:
-            self.config = config
+        self.keep(write_record(config, drop_entry(read_record(config), record)))
 
     def remove_text(self, record: RecordedEntry, *, custom: bool) -> str:
         """Return the text of a key without the entry; as it is if the owner removed the entry before."""
@@ -200,9 +242,8 @@ def _list_warnings(server: DnsServer, texts: _Texts, changes: tuple[ConfigMapCha
     if not changes:
         return ()
     owner = describe_owner(server.config) if texts.config != server.config else None
-    reloads = any(block.find("reload") for key in texts.corefiles() for block in texts.parse(key).blocks)
     warnings = [owner] if owner else []
-    if not reloads:
+    if not has_reload(server):
         kind = "DaemonSet" if server.kind is ServerKind.NODE_CACHE else "Deployment"
         warnings.append(
             Problem(

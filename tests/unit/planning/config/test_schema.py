@@ -34,6 +34,28 @@ def test_an_answer_timeout_is_of_its_registry() -> None:
     assert [registry.answer_timeout for registry in policy.registries] == [60, 300]
 
 
+def test_a_name_has_an_address_for_pods() -> None:
+    resolve = {"address": "FD99::1", "cluster": False}
+    policy = merge([read({"registries": [{"address": "harbor.lan", "resolve": resolve}]})])
+    assert [str(registry.resolve) for registry in policy.registries] == [
+        "ResolvePolicy(address='fd99::1', cluster=<ClusterDns.FALSE: 'false'>)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "resolve", "message"),
+    [
+        ("h", {"cluster": False}, "resolve of h: no address"),
+        ("10.0.0.1", {"address": "10.0.0.1"}, "resolve of 10.0.0.1: only a host name is resolved"),
+        ("docker.io", {"address": "10.0.0.1"}, "resolve of docker.io: only a host name is resolved"),
+    ],
+)
+def test_only_a_name_with_an_address_is_resolved(address: str, resolve: dict[str, object], message: str) -> None:
+    layer = read({"registries": [{"address": address, "resolve": resolve}]})
+    with pytest.raises(UsageError, match=message):
+        merge([layer])
+
+
 @pytest.mark.parametrize(
     ("document", "message", "hint"),
     [
@@ -45,6 +67,8 @@ def test_an_answer_timeout_is_of_its_registry() -> None:
         ({"registries": [{"address": "h", "state": "gone"}]}, "invalid state: 'gone'", "present, absent"),
         ({"route": "json"}, "invalid route: 'json'", "daemon-json"),
         ({"registries": [{"address": "h", "answer_timeout": 0}]}, "'answer_timeout' must be", ""),
+        ({"registries": [{"address": "h", "resolve": {"address": "x"}}]}, "'x' is not an IP address", ""),
+        ({"registries": [{"address": "h", "resolve": {"cluster": "on"}}]}, "'cluster' must be auto or false", ""),
         ({"rollout": {"batch": 0}}, "'batch' must be", ""),
         ({"rollout": {"max_failed": "200%"}}, "200%", "100%"),
         ({"rollout": {"health_deadline": 5}}, "'health_deadline' must be a whole number, at least 10", ""),

@@ -1,0 +1,152 @@
+"""harbor-agent dns show | diff | apply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from harbor_agent.cli import options
+from harbor_agent.cli.command import command
+from harbor_agent.cli.confirm import confirm
+from harbor_agent.cli.console import print_result, print_status
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.option_groups import describe
+from harbor_agent.errors import ExitCode
+
+if TYPE_CHECKING:
+    from harbor_agent.engine.request.resolve import Resolved
+    from harbor_agent.kubernetes.cluster import Cluster
+
+app = command_app(
+    no_args_is_help=True,
+    help="Add registry names to the cluster's DNS, for pods.",
+    epilog=format_examples(
+        "harbor-agent dns diff -c harbor-agent.yaml",
+        "harbor-agent dns apply -c harbor-agent.yaml",
+        "harbor-agent dns show",
+    ),
+)
+AcceptUnproven = Annotated[
+    bool,
+    build_option(Panel.RUN, "--accept-unproven", "Exit with 0 if it cannot be proven that pods use the new text."),
+]
+
+
+@app.command("show", epilog=format_examples("harbor-agent dns show"))
+@command
+@describe(kubeconfig="Kubeconfig of the cluster that is read.")
+def show(
+    *,
+    config: options.Config = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+) -> ExitCode:
+    """List the cluster's DNS servers and our entries.
+
+    Exits with 3 if another program has rewritten a text, so that an entry is missing.
+    """
+    from harbor_agent.engine.dns.plan import show_cluster_dns
+    from harbor_agent.views.text.dns import shown_dns_text
+
+    resolved = _resolve(None, config, kubeconfig, context, absent=False)
+    with _open(resolved) as cluster:
+        report = show_cluster_dns(cluster)
+    print_result(shown_dns_text(report))
+    is_missing = any(not one.present for server in report.servers for one in server.recorded)
+    return ExitCode.PENDING if is_missing else ExitCode.DONE
+
+
+@app.command(
+    "diff",
+    epilog=format_examples(
+        "harbor-agent dns diff -c harbor-agent.yaml --exit-code",
+        "harbor-agent dns diff --absent --registry harbor.lan",
+    ),
+)
+@command
+@describe(
+    registry="Registry whose name is added (its address is in harbor-agent.yaml); repeatable.",
+    kubeconfig="Kubeconfig of the cluster that is read.",
+    absent="Show the removal of our entries for the registry; requires --registry.",
+)
+def diff(
+    *,
+    registry: options.Registries = None,
+    config: options.Config = None,
+    absent: options.Absent = False,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    exit_code: options.ExitCodeFlag = False,
+) -> ExitCode:
+    """Show what `dns apply` would change; change nothing.
+
+    Prints the diff of every ConfigMap.
+    """
+    from harbor_agent.engine.dns.plan import plan_cluster_dns
+    from harbor_agent.views.text.dns import dns_text
+
+    resolved = _resolve(registry, config, kubeconfig, context, absent=absent)
+    with _open(resolved) as cluster:
+        report = plan_cluster_dns(cluster, resolved.general)
+    print_result(dns_text(report))
+    return report.compute_exit_code(pending=exit_code)
+
+
+@app.command(
+    "apply",
+    epilog=format_examples(
+        "harbor-agent dns apply -c harbor-agent.yaml",
+        "harbor-agent dns apply --absent --registry harbor.lan",
+    ),
+)
+@command
+@describe(
+    registry="Registry whose name is added (its address is in harbor-agent.yaml); repeatable.",
+    kubeconfig="Kubeconfig of the cluster that is changed.",
+    absent="Remove our entries for the registry; requires --registry.",
+)
+def apply(
+    *,
+    registry: options.Registries = None,
+    config: options.Config = None,
+    absent: options.Absent = False,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    accept_unproven: AcceptUnproven = False,
+    yes: options.Yes = False,
+) -> ExitCode:
+    """Add the entries, and check that every DNS pod loads them.
+
+    Shows the diff and asks for confirmation. The old text is restored if a pod does not load the new one.
+    """
+    from harbor_agent.engine.dns.apply import ApplyOptions, apply_cluster_dns
+    from harbor_agent.engine.dns.plan import plan_cluster_dns
+    from harbor_agent.engine.dns.prove import Patience
+    from harbor_agent.views.text.dns import dns_text
+
+    resolved = _resolve(registry, config, kubeconfig, context, absent=absent)
+    with _open(resolved) as cluster:
+        report = plan_cluster_dns(cluster, resolved.general)
+        exit_code = report.compute_exit_code()
+        if exit_code is ExitCode.DONE and report.is_pending:
+            print_status(dns_text(report))
+            if not yes:
+                confirm("Change the cluster's DNS?")
+            report = apply_cluster_dns(cluster, report, ApplyOptions(patience=Patience(), listener=print_status))
+    print_result(dns_text(report, diffs=False))
+    return report.compute_exit_code(accept_unproven=accept_unproven)
+
+
+def _resolve(
+    registry: list[str] | None, config: str | None, kubeconfig: str | None, context: str | None, *, absent: bool
+) -> Resolved:
+    from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+    from harbor_agent.engine.request.resolve import resolve
+
+    flags = RegistryFlags(addresses=tuple(registry or ()), kubeconfig=kubeconfig, context=context, absent=absent)
+    return resolve(RunRequest(flags=flags, config=config))
+
+
+def _open(resolved: Resolved) -> Cluster:
+    from harbor_agent.kubernetes.cluster import open_cluster
+
+    return open_cluster(resolved.general.kubeconfig, resolved.request.flags.context)

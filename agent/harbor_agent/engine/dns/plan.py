@@ -1,0 +1,144 @@
+"""From the settings to a plan for every DNS server of the cluster; changes nothing."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeVar
+
+from harbor_agent.engine.dns.report import DnsReport, RecordedState, ServerReport
+from harbor_agent.errors import AgentError, Problem, UsageError
+from harbor_agent.kubernetes.dns.config_maps import read_config_map
+from harbor_agent.kubernetes.dns.servers import NAMESPACE, list_dns_workloads
+from harbor_agent.model.dns import CUSTOM_NAME, ConfigMapState, DnsEntry, DnsServer, ServerKind
+from harbor_agent.model.policy import ClusterDns
+from harbor_agent.model.result import Outcome
+from harbor_agent.planning.dns.plan import list_upstreams, plan_dns
+from harbor_agent.planning.dns.record import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harbor_agent.kubernetes.cluster import Cluster
+    from harbor_agent.kubernetes.dns.servers import DnsWorkload
+    from harbor_agent.model.dns import DnsPlan
+    from harbor_agent.model.policy import Policy
+
+_T = TypeVar("_T")
+
+
+def plan_cluster_dns(cluster: Cluster, policy: Policy) -> DnsReport:
+    """Plan the entries of the policy on every DNS server. Raises AgentError if the cluster cannot be read."""
+    present, absent = select_entries(policy)
+    if not present and not absent:
+        raise UsageError.of(
+            "registry-missing",
+            "no registry has an address for its name",
+            "set resolve.address of the registry in harbor-agent.yaml, or remove one with --absent --registry",
+        )
+    servers = read_servers(cluster)
+    return DnsReport(servers=tuple(report_server(name, plan_dns(server, present, absent)) for name, server in servers))
+
+
+def show_cluster_dns(cluster: Cluster) -> DnsReport:
+    """Return every DNS server with the entries of ours, and whether its Corefile still has them."""
+    return DnsReport(servers=tuple(report_server(name, plan_dns(server, [])) for name, server in read_servers(cluster)))
+
+
+def select_entries(policy: Policy) -> tuple[list[DnsEntry], list[str]]:
+    """Return the entries that pods must resolve, and the names whose entries of ours are removed."""
+    present = [
+        DnsEntry(name=registry.address.host.lower(), address=registry.resolve.address)
+        for registry in policy.present
+        if registry.resolve and registry.resolve.cluster is ClusterDns.AUTO
+    ]
+    kept = {entry.name for entry in present}
+    absent = {one.address.host.lower() for one in policy.absent if one.address.host and not one.address.is_ip}
+    return present, sorted(absent - kept)
+
+
+def read_servers(cluster: Cluster) -> list[tuple[str, DnsServer]]:
+    """Return the DNS servers of the cluster with the names of their workloads, CoreDNS first.
+
+    Raises AgentError if they cannot be read, or if it is not clear which one answers pods.
+    """
+    workloads = _require(list_dns_workloads(cluster.client))
+    if not workloads:
+        return [_read_operated(cluster)]
+    groups = [
+        (kind, config, list(group))
+        for (kind, config), group in groupby(
+            sorted(workloads, key=lambda one: (one.server is ServerKind.NODE_CACHE, one.config)),
+            key=lambda one: (one.server, one.config),
+        )
+    ]
+    if len([kind for kind, _, _ in groups if kind is ServerKind.COREDNS]) > 1:
+        names = ", ".join(str(workload) for workload in workloads if workload.server is ServerKind.COREDNS)
+        raise AgentError.of(
+            "dns-not-coredns",
+            f"several CoreDNS with different ConfigMaps are in {NAMESPACE}: {names}",
+            "remove the one that does not answer the cluster's DNS service, or set resolve.cluster to false",
+        )
+    servers: list[tuple[str, DnsServer]] = []
+    for kind, _, group in groups:
+        upstreams = list_upstreams(servers[0][1]) if servers else None
+        servers.append((", ".join(map(str, group)), _read_server(cluster, kind, group, upstreams)))
+    return servers
+
+
+def _read_server(
+    cluster: Cluster, kind: ServerKind, workloads: list[DnsWorkload], upstreams: tuple[str, ...] | None
+) -> DnsServer:
+    first = workloads[0]
+    config = _require(read_config_map(cluster.client, first.namespace, first.config))
+    if config is None:
+        raise AgentError.of(
+            "corefile-invalid",
+            f"{first} mounts ConfigMap {first.namespace}/{first.config}, which does not exist",
+            "restore it, then run the command again",
+        )
+    custom = _require(read_config_map(cluster.client, first.namespace, first.custom or CUSTOM_NAME))
+    versions = [workload.version for workload in workloads if workload.version]
+    return DnsServer(
+        kind=kind,
+        config=config,
+        custom=custom if first.custom else None,
+        version=min(versions, default=None) if len(versions) == len(workloads) else None,
+        coredns_upstreams=upstreams,
+    )
+
+
+def _read_operated(cluster: Cluster) -> tuple[str, DnsServer]:
+    """Return OpenShift's DNS, whose plan is a refusal. Raises AgentError if the cluster does not have it either."""
+    config = read_config_map(cluster.client, "openshift-dns", "dns-default")
+    if isinstance(config, ConfigMapState):
+        return "daemonset/dns-default", DnsServer(kind=ServerKind.COREDNS, config=config)
+    raise AgentError.of(
+        "dns-not-coredns",
+        f"neither CoreDNS nor node-cache is in {NAMESPACE}",
+        "add the name to the DNS that the cluster forwards to, and set resolve.cluster to false",
+    )
+
+
+def report_server(name: str, plan: DnsPlan) -> ServerReport:
+    """Return the report of a server before anything is changed."""
+    outcome = Outcome.REFUSED if plan.refusal else Outcome.PENDING if plan.changes else Outcome.UNCHANGED
+    return ServerReport(name=name, plan=plan, outcome=outcome, problem=plan.refusal, recorded=_check(plan.server))
+
+
+def _check(server: DnsServer) -> tuple[RecordedState, ...]:
+    records = [one for config in _list_configs(server) for one in read_record(config)]
+    return tuple(
+        RecordedState(recorded=record, present=not (again.changes or again.refusal))
+        for record in records
+        for again in [plan_dns(server, [record.entry])]
+    )
+
+
+def _list_configs(server: DnsServer) -> Iterable[ConfigMapState]:
+    return (server.config, server.custom) if server.custom else (server.config,)
+
+
+def _require(found: _T | Problem) -> _T:
+    if isinstance(found, Problem):
+        raise AgentError(found)
+    return found

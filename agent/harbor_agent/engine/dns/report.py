@@ -1,0 +1,60 @@
+"""The results of the commands about the cluster's DNS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harbor_agent.errors import ExitCode
+from harbor_agent.model.result import Outcome
+
+if TYPE_CHECKING:
+    from harbor_agent.errors import Problem
+    from harbor_agent.model.dns import DnsPlan, RecordedEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedState:
+    """An entry that this tool added, and whether the server's Corefile still has it."""
+
+    recorded: RecordedEntry
+    present: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReport:
+    """One DNS server, such as `deployment/coredns`: its plan, and what applying it resulted in.
+
+    `unproven` says why it is not known that every pod loaded the new Corefile.
+    """
+
+    name: str
+    plan: DnsPlan
+    outcome: Outcome
+    problem: Problem | None = None
+    unproven: Problem | None = None
+    recorded: tuple[RecordedState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsReport:
+    """The DNS servers of the cluster, in the order in which they are changed."""
+
+    servers: tuple[ServerReport, ...]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a plan has changes."""
+        return any(server.outcome is Outcome.PENDING for server in self.servers)
+
+    def compute_exit_code(self, *, pending: bool = False, accept_unproven: bool = False) -> ExitCode:
+        """Return the exit code; pending changes count only with `pending` (`--exit-code`)."""
+        outcomes = {server.outcome for server in self.servers}
+        if Outcome.ROLLBACK_FAILED in outcomes:
+            return ExitCode.NEEDS_INTERVENTION
+        unproven = any(server.unproven for server in self.servers) and not accept_unproven
+        if unproven or outcomes & {Outcome.FAILED, Outcome.ROLLED_BACK}:
+            return ExitCode.FAILED
+        if Outcome.REFUSED in outcomes:
+            return ExitCode.REFUSED
+        return ExitCode.PENDING if pending and Outcome.PENDING in outcomes else ExitCode.DONE
