@@ -193,6 +193,7 @@ def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path)
     secure.install(f"cat >{theirs} <<'END'\n{SAME_NAME.pem.decode()}END", ca=None)
     plain = {"address": entry, **image}
     https = {"address": f"https://{entry}", "ca_file": str(authorities), **image}
+    left = {"address": f"http://{entry}", "state": "absent"}
 
     def serve_https(authority: Authority) -> AbstractContextManager[RunningRegistry]:
         authority.issue([secure.site.lab.address]).write(secure.folder / "tls.crt", secure.folder / "tls.key")
@@ -209,15 +210,15 @@ def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path)
     starts = secure.list_starts()
     with serve_https(first):
         authorities.write_bytes(second.pem)
-        refused = secure.agent("apply", https, {"address": f"http://{entry}", "state": "absent"})
+        refused = secure.agent("apply", https, left)
         assert codes(refused)[0] == "certificate-ca-missing", refused.stdout
         assert refused.document["nodes"][0]["outcome"] == "rolled_back"
         authorities.write_bytes(first.pem)
-        apply(https, {"address": f"http://{entry}", "state": "absent"})
+        apply(https, left)
         for node in secure.site.lab.nodes:
             assert entry not in node.run("docker info --format '{{json .RegistryConfig.IndexConfigs}}'").stdout
         secure.site.lab.nodes[0].run(f"rm {secure.certificates}/harbor-agent.crt")
-        drifted = secure.agent("drift", https)
+        drifted = secure.agent("drift", https, left)
         assert [node["status"] for node in drifted.document["nodes"]] == ["drift", "in_sync"], drifted.stdout
         assert "harbor-agent.crt is missing" in drifted.document["nodes"][0]["reason"]
         authorities.write_bytes(first.pem + second.pem)
