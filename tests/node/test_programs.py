@@ -6,6 +6,7 @@ import base64
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,11 @@ _PLAN = Plan(
     ),
     activation=activation(Action.RELOAD),
 )
+_CONTAINERD_PLAN = replace(_PLAN, activation=replace(_PLAN.activation, runtime="containerd", action=Action.RESTART))
 _PROGRAMS = {
     "probe": wire.build_probe_program(["10.99.0.1:5000"]),
     "begin": wire.build_begin_program(_PLAN, transaction="run-1", record=b"{}", deadline=5),
+    "begin-containerd": wire.build_begin_program(_CONTAINERD_PLAN, transaction="run-1", record=b"{}", deadline=5),
     "pull": wire.build_pull_program("docker", "h/p:1", Credentials(username="u", password=Sensitive("hunter2")), "h"),
 }
 
@@ -46,9 +49,10 @@ def test_shellcheck_finds_nothing(name: str) -> None:
 
 
 @pytest.mark.needs("shellcheck")
-def test_shellcheck_finds_nothing_in_the_transaction_as_a_node_keeps_it() -> None:
+@pytest.mark.parametrize("name", ["begin", "begin-containerd"])
+def test_shellcheck_finds_nothing_in_the_transaction_as_a_node_keeps_it(name: str) -> None:
     """The parts are excused from SC2034 and SC2154, since their variables come from each other; the whole is not."""
-    kept = re.search(rb"PAYLOAD_PROGRAM='([^']*)'", _PROGRAMS["begin"].stdin)
+    kept = re.search(rb"PAYLOAD_PROGRAM='([^']*)'", _PROGRAMS[name].stdin)
     assert kept
     text = base64.b64decode(kept[1]).decode()
     text = "#!/bin/sh\n" + "\n".join(line for line in text.splitlines() if not line.startswith("# shellcheck shell=sh"))

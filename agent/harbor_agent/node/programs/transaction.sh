@@ -14,6 +14,9 @@
 # The copy that the node keeps, for run, finish, recover and undo, also has the part of the runtime that the plan names:
 #   before_change       fails with CODE and DETAIL if the runtime cannot be changed now; notes what it has in effect
 #   judge               fails with CODE and DETAIL if the runtime would not take the planned files
+#   judge_swapped       the same when they are in place, before the runtime reads them
+#   limit_patience      prints the seconds in which the runtime must be healthy again, at most $patience
+#   is_in_effect        fails with CODE and DETAIL if a change without an action did not take effect
 #   note_workloads      writes the workloads that run to $T/workloads.before
 #   keep_workloads      prepares the runtime so that they keep running, if the plan asks for it
 #   reload              has the runtime read its files again
@@ -28,6 +31,7 @@
 #   remove_stages       removes what a killed judge left behind
 #   list_boot_units     prints the units that recovery at boot must precede
 
+# shellcheck disable=SC2034 # live_restore is for Docker's parts
 load() {
   live_restore=''
   while read -r word value; do
@@ -140,10 +144,13 @@ swap_all() {
 }
 
 activate() {
-  [ "$action" != none ] || return 0
-  keep_workloads || return 1
+  if [ "$action" = none ]; then
+    is_in_effect
+    return
+  fi
+  judge_swapped && keep_workloads || return 1
   journal activating
-  deadline=$(($(now) + patience))
+  deadline=$(($(now) + $(limit_patience)))
   if [ "$action" = restart ]; then
     restart_unit "$deadline" || return 1
   else
@@ -239,8 +246,12 @@ close() {
 
 # Removes directories that this tool created when the last file in them was removed.
 remove_emptied_directories() {
-  [ -f "$STATE/created-directories" ] || return 0
   grep -q '^change .* absent - - - - /' "$T/plan" || return 0
+  # An empty directory of a registry keeps containerd from looking into _default.
+  sed -n 's,^change .* absent - - - - \(/.*\)/hosts\.toml$,\1,p' "$T/plan" | while read -r directory; do
+    rmdir -- "$directory" 2>/dev/null
+  done
+  [ -f "$STATE/created-directories" ] || return 0
   remove_directories "$STATE/created-directories"
   while read -r directory; do
     [ ! -d "$directory" ] || printf '%s\n' "$directory"

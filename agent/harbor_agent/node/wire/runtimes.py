@@ -52,7 +52,12 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
     # After Docker: its probe uses what Docker's found.
     "containerd": RuntimeParts(
         probe=("containerd/client.sh", "containerd/probe.sh"),
-        transaction=(),
+        transaction=(
+            "containerd/client.sh",
+            "containerd/daemon.sh",
+            "containerd/validation.sh",
+            "containerd/workloads.sh",
+        ),
         pull=(),
         decode=decode_containerd,
     ),

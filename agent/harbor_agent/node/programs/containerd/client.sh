@@ -32,9 +32,9 @@ print_listening_socket() {
   # shellcheck disable=SC2012 # the targets of the links matter
   opened=" $(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' ' ')"
   sed -n 's|^[^ ]* [^ ]* [^ ]* 00010000 [^ ]* [^ ]* *\([0-9]*\) \(/.*\.sock\)$|\1 \2|p' /proc/net/unix 2>/dev/null |
-    while read -r inode path; do
-      case $path in */debug.sock) continue ;; esac
-      case $opened in *" $inode "*) printf '%s\n' "$path" ;; esac
+    while read -r inode listening; do
+      case $listening in */debug.sock) continue ;; esac
+      case $opened in *" $inode "*) printf '%s\n' "$listening" ;; esac
     done | sed -n 1p
 }
 
@@ -46,6 +46,11 @@ dump_configuration() {
 # filter_registry KEY: a key of the registry section of CRI in the configuration that is read.
 filter_registry() {
   sed -n -E "/^ *\[plugins\.[\"']io\.containerd\.(grpc\.v1\.cri|cri\.v1\.images)[\"']\.registry\]/,/^ *\[/s/^ *$1 = [\"'](.*)[\"']\$/\1/p"
+}
+
+# The registries that have mirrors; all others are *, which hosts.toml calls _default.
+filter_mirrors() {
+  sed -n -E "s/^ *\[plugins\.[\"']io\.containerd\.(grpc\.v1\.cri|cri\.v1\.images)[\"']\.registry\.mirrors\.[\"']?([^]\"'*]+)[\"']?\]\$/\2/p"
 }
 
 run_ctr() {

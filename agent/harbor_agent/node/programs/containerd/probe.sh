@@ -68,6 +68,7 @@ report_containerd() {
   add_path "${containerd_config%/*}"
   add_path "$containerd_config"
   add_imports
+  add_recorded
   add_environment_files
   add_host_directories
 }
@@ -92,14 +93,32 @@ filter_imports() {
   sed -n '/^imports *= *\[/,/\]/p' | sed 's/^imports *= *\[//; s/\].*//' | tr , '\n' | sed -n "s/^[[:space:]]*[\"']\(.*\)[\"'][[:space:]]*\$/\1/p"
 }
 
-# For each registry the directories in which containerd looks for it, in each root of config_path.
+# What this tool changed last, or ever: a rollback asks for no registry.
+add_recorded() {
+  recorded=$(
+    grep -o '"/[^"]*"' /var/lib/harbor-agent/record/containerd.json | tr -d '"'
+    sed -n 's/^.* \(\/.*\) \.$/\1/p' /var/lib/harbor-agent/pristine/manifest
+  )
+  IFS=$newline
+  set -f
+  for path in $recorded; do
+    add_path "$path"
+    add_path "${path%/*}"
+  done
+  set +f
+  IFS=$standard_separators
+}
+
+# For each registry, and for those that have mirrors, the directories in which containerd looks for it, in each root of
+# config_path.
 add_host_directories() {
   roots=$(printf '%s\n' "$dump" | filter_registry config_path | tr : '\n')
+  hosts=$entries$newline$(printf '%s\n' "$dump" | filter_mirrors)
   for root in $roots /etc/containerd/certs.d; do
     case $root in /*) ;; *) root=/$root ;; esac
     root=${root%/}
     add_path "$root"
-    for entry in $entries; do
+    for entry in $hosts; do
       case $entry in *:*) add_host_directory "$root/${entry%:*}_${entry##*:}_" ;; esac
       add_host_directory "$root/$entry"
     done

@@ -6,6 +6,15 @@ list_boot_units() {
   echo containerd.service docker.socket docker.service
 }
 
+limit_patience() {
+  echo "$patience"
+}
+
+# Files that take effect without an action are the daemon's already.
+is_in_effect() {
+  :
+}
+
 run_docker_client() {
   find_docker_client
   # Docker's restart may stop the process that names another one.
