@@ -4,31 +4,17 @@ import pytest
 
 from harbor_agent.local.resolver import is_in_dns
 from harbor_agent.model.address import Address
-from harbor_agent.planning.dns.advice import advise_dns_entry, build_coredns_block, build_nodelocaldns_block
+from harbor_agent.planning.dns.advice import advise_dns_entry
 
 HARBOR = Address.parse("harbor.lan:8080")
 
 
-def test_block_answers_the_name_and_is_marked() -> None:
-    block = build_coredns_block("harbor.lan", "192.168.0.99")
-    assert block.startswith("# BEGIN harbor-agent harbor.lan\nharbor.lan:53 {\n")
-    assert block.endswith("}\n# END harbor-agent harbor.lan\n")
-    assert "        192.168.0.99 harbor.lan\n" in block
-    assert block.count("{") == block.count("}")
-
-
-def test_build_nodelocaldns_block_has_no_hosts_plugin() -> None:
-    block = build_nodelocaldns_block("harbor.lan", listen="169.254.20.10", cluster_dns="10.96.0.10")
-    assert "hosts" not in block
-    assert "    bind 169.254.20.10\n    forward . 10.96.0.10 {\n" in block
-
-
-def test_advice_holds_both_blocks_with_what_the_node_resolves() -> None:
+def test_advice_has_the_setting_with_what_the_node_resolves() -> None:
     advice = advise_dns_entry(HARBOR, ("10.0.0.7",), in_dns=False)
     assert advice
     assert advice.code == "registry-name-not-in-dns"
-    assert build_coredns_block("harbor.lan", "10.0.0.7") in advice.hint
-    assert build_nodelocaldns_block("harbor.lan") in advice.hint
+    assert "'resolve: {address: 10.0.0.7}' for harbor.lan:8080" in advice.hint
+    assert "harbor-agent dns apply" in advice.hint
 
 
 @pytest.mark.parametrize("address", ["192.168.0.99", "[fd00::1]", "docker.io"])
