@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A restart takes about half a second, the rest of the transaction as long again.
 _LONGEST = 1.5
+# After a boot the node waits as long for dockerd, and once more if it has to restart it (two health_deadlines).
+_SETTLE = 240.0
 
 
 def _cut(point: Failpoint, seconds: float) -> None:
@@ -44,7 +46,7 @@ def cut_all(site: FaultSite, choice: random.Random) -> Counter[str]:
         with ThreadPoolExecutor() as pool:
             list(pool.map(_cut, points, delays))
         ended = running.end(seconds=300)
-    found = assert_invariants(site, expected, ended)
+    found = assert_invariants(site, expected, ended, settle=_SETTLE)
     for name, which in found.items():
         outcome = ended.node(name)["outcome"]
         assert outcome == {"old": "rolled_back", "new": "changed"}[which], (name, which, ended.node(name))
