@@ -26,7 +26,12 @@ _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/
 
 PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
 
-IMPLIED = {"nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "faketime")}
+_CLUSTER_PROGRAMS = ("kubelet", "kube-controller-manager", "kube-scheduler", "pause")
+
+IMPLIED = {
+    "nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "faketime"),
+    "cluster": ("nodes", "apiserver"),
+}
 
 
 def required() -> frozenset[str]:
@@ -38,21 +43,15 @@ def required() -> frozenset[str]:
 @cache
 def missing(need: str) -> str | None:
     """Return why `need` is not met and how to get it; None where it is met."""
-    match need:
-        case "root":
-            return None if os.geteuid() == 0 else "needs root: run it as root"
-        case "nodes":
-            return _missing_nodes()
-        case "apiserver":
-            return _missing_apiserver()
-        case "corefile-parser":
-            return _missing_corefile_parser()
-        case "python3.13":
-            return None if PYTHON_3_13.exists() else "needs a Python 3.13 with the packages: make python-3.13"
-        case _:
-            package, programs = _PROGRAMS[need]
-            absent = [name for name in programs if not shutil.which(name)]
-            return f"needs {', '.join(absent)}: apt-get install {package}" if absent else None
+    check = {
+        "root": _missing_root,
+        "nodes": _missing_nodes,
+        "apiserver": _missing_apiserver,
+        "cluster": _missing_cluster,
+        "corefile-parser": _missing_corefile_parser,
+        "python3.13": _missing_python,
+    }.get(need)
+    return check() if check else _missing_program(need)
 
 
 def apiserver_assets() -> Path:
@@ -60,11 +59,30 @@ def apiserver_assets() -> Path:
     return Path(os.environ.get("KUBEBUILDER_ASSETS") or "/usr/local/kubebuilder/bin")
 
 
+def cluster_assets() -> Path:
+    """Return the folder that holds kubelet and the other programs of a cluster, or would."""
+    return Path(os.environ.get("HARBOR_AGENT_CLUSTER_ASSETS") or "/usr/local/kubebuilder/bin")
+
+
 def corefile_parser_source() -> Path:
     """Return the GOPATH that holds CoreDNS's own parser of Corefiles, or would."""
     packaged = Path("/usr/share/gocode")
     cached = Path(os.environ.get("HARBOR_AGENT_LAB_CACHE") or "/var/cache/harbor-agent-lab") / "corefile-parser"
     return packaged if (packaged / _COREFILE_PARSER).is_dir() else cached
+
+
+def _missing_root() -> str | None:
+    return None if os.geteuid() == 0 else "needs root: run it as root"
+
+
+def _missing_python() -> str | None:
+    return None if PYTHON_3_13.exists() else "needs a Python 3.13 with the packages: make python-3.13"
+
+
+def _missing_program(need: str) -> str | None:
+    package, programs = _PROGRAMS[need]
+    absent = [name for name in programs if not shutil.which(name)]
+    return f"needs {', '.join(absent)}: apt-get install {package}" if absent else None
 
 
 def _missing_corefile_parser() -> str | None:
@@ -80,6 +98,17 @@ def _missing_apiserver() -> str | None:
     if not absent:
         return None
     return f"needs {' and '.join(absent)} in {folder}: run 'setup-envtest use' and set KUBEBUILDER_ASSETS"
+
+
+def _missing_cluster() -> str | None:
+    reason = _missing_nodes() or _missing_apiserver()
+    if reason:
+        return reason
+    folder = cluster_assets()
+    absent = [name for name in _CLUSTER_PROGRAMS if not os.access(folder / name, os.X_OK)]
+    if not absent:
+        return None
+    return f"needs {', '.join(absent)} 1.20 in {folder}: set HARBOR_AGENT_CLUSTER_ASSETS to a folder that has them"
 
 
 def _missing_nodes() -> str | None:

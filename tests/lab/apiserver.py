@@ -1,6 +1,6 @@
-"""A real API server: etcd and kube-apiserver on loopback, without controllers or nodes.
+"""A real API server: etcd and kube-apiserver, without controllers or nodes.
 
-Nothing but the API is there: no service account appears by itself, and a deleted namespace stays Terminating.
+Nothing but the API is there: no service account appears on its own, and a deleted namespace stays Terminating.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,28 +22,36 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.lab.inside import inside
 from tests.lab.waiting import wait_until
 from tests.needs import apiserver_assets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _READY_SECONDS = 90.0
+_USERS = {"admin": ("admin", "system:masters"), "limited": ("limited", "testers")}
+_WITHOUT_CONTROLLERS = ("--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningApiServer:
-    """An API server that answers. `admin` may do everything, `limited` nothing until it is granted something."""
+    """An API server that answers. `admin` may do everything, `limited` nothing until it is granted something.
+
+    `host` is its address in the network namespace `namespace`, the machine's own if that is empty.
+    """
 
     port: int
     directory: Path
     tokens: dict[str, str] = field(repr=False)
+    host: str = "127.0.0.1"
+    namespace: str = ""
 
     @property
     def url(self) -> str:
         """The root URL."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.host}:{self.port}"
 
     @property
     def authority(self) -> bytes:
@@ -75,7 +83,8 @@ class RunningApiServer:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        with opener.open(request, timeout=20) as answer:
+        network = inside(self.namespace) if self.namespace else nullcontext()
+        with network, opener.open(request, timeout=20) as answer:
             return json.load(answer)
 
     def create_namespace(self, name: str, *service_accounts: str) -> str:
@@ -114,26 +123,44 @@ class RunningApiServer:
 
 
 @contextmanager
-def running_apiserver(directory: Path, *options: str) -> Iterator[RunningApiServer]:
-    """Run etcd and kube-apiserver, with these options too, until the block ends; `directory` keeps data and logs."""
+def running_apiserver(
+    directory: Path,
+    *options: str,
+    host: str = "127.0.0.1",
+    namespace: str = "",
+    users: Mapping[str, tuple[str, str]] | None = None,
+    without_controllers: bool = True,
+) -> Iterator[RunningApiServer]:
+    """Run etcd and kube-apiserver, with these options too, until the block ends; `directory` keeps data and logs.
+
+    They listen at `host` in the network namespace `namespace`. `users` maps names of further kubeconfigs to a user and
+    its group, or "". With controllers, service accounts are checked, because they get tokens.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     clients, peers, port = _free_ports(3)
-    tokens = {user: secrets.token_hex(16) for user in ("admin", "limited")}
-    lines = [f'{tokens["admin"]},admin,admin,"system:masters"\n', f'{tokens["limited"]},limited,limited,"testers"\n']
+    known = {**_USERS, **(users or {})}
+    tokens = {name: secrets.token_hex(16) for name in known}
+    lines = [f'{tokens[name]},{user},{name},"{group}"\n' for name, (user, group) in known.items()]
     _write_private(directory / "tokens.csv", "".join(lines))
     _write_private(directory / "sa.key", _signing_key())
+    server = RunningApiServer(port=port, directory=directory, tokens=tokens, host=host, namespace=namespace)
     with ExitStack() as stack:
-        etcd = stack.enter_context(_process("etcd", _etcd_arguments(directory, clients, peers), directory))
-        server = RunningApiServer(port=port, directory=directory, tokens=tokens)
-        apiserver = stack.enter_context(
-            _process("kube-apiserver", [*_apiserver_arguments(directory, clients, port), *options], directory)
+        programs = {"etcd": _etcd_arguments(directory, clients, peers)}
+        programs["kube-apiserver"] = [
+            *_apiserver_arguments(server, clients),
+            *(_WITHOUT_CONTROLLERS if without_controllers else ()),
+            *options,
+        ]
+        started = [
+            stack.enter_context(running_program(apiserver_assets() / name, its, directory, namespace))
+            for name, its in programs.items()
+        ]
+        wait_until(
+            lambda: any(process.poll() is not None for process in started) or _is_ready(server),
+            "the API server is ready",
+            seconds=_READY_SECONDS,
         )
-
-        def settled() -> bool:
-            return etcd.poll() is not None or apiserver.poll() is not None or _is_ready(server)
-
-        wait_until(settled, "the API server is ready", seconds=_READY_SECONDS)
-        for process, name in ((etcd, "etcd"), (apiserver, "kube-apiserver")):
+        for process, name in zip(started, programs, strict=True):
             assert process.poll() is None, f"{name} ended: {(directory / f'{name}.log').read_text()[-2000:]}"
         yield server
 
@@ -162,30 +189,34 @@ def _etcd_arguments(directory: Path, clients: int, peers: int) -> list[str]:
     ]
 
 
-def _apiserver_arguments(directory: Path, clients: int, port: int) -> list[str]:
+def _apiserver_arguments(server: RunningApiServer, clients: int) -> list[str]:
+    directory = server.directory
     return [
         f"--etcd-servers=http://127.0.0.1:{clients}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        f"--secure-port={port}",
+        # the certificate that it makes is for this address
+        f"--bind-address={server.host}",
+        f"--advertise-address={server.host}",
+        f"--secure-port={server.port}",
         f"--cert-dir={directory / 'certs'}",
         "--endpoint-reconciler-type=none",
         "--service-cluster-ip-range=10.0.0.0/24",
         f"--token-auth-file={directory / 'tokens.csv'}",
-        "--authorization-mode=RBAC",
-        f"--service-account-issuer=https://127.0.0.1:{port}",
+        f"--service-account-issuer={server.url}",
         f"--service-account-signing-key-file={directory / 'sa.key'}",
         f"--service-account-key-file={directory / 'sa.key'}",
-        "--disable-admission-plugins=ServiceAccount",
     ]
 
 
 @contextmanager
-def _process(name: str, arguments: list[str], directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_program(
+    program: Path, arguments: Sequence[str], directory: Path, namespace: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in a network namespace until the block ends; its log is in `directory`."""
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    with (directory / f"{name}.log").open("wb") as log:
+    prefix = ("ip", "netns", "exec", namespace) if namespace else ()
+    with (directory / f"{program.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [str(apiserver_assets() / name), *arguments],
+            [*prefix, str(program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -6,23 +6,19 @@ The numbers are those of https://github.com/kubernetes/cri-api, pkg/apis/runtime
 from __future__ import annotations
 
 import base64
-import hashlib
-import io
-import json
-import tarfile
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tests.lab.images import busybox_root
+from tests.lab.images import busybox_root, image_archive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tests.lab.node import LabNode
 
 BUSYBOX = "lab.invalid/busybox:1"
 # What containerd 1.6, 1.7 and 2.1 run each pod's first container from.
-_PAUSE = tuple(f"registry.k8s.io/pause:{version}" for version in ("3.6", "3.8", "3.10"))
+PAUSE = tuple(f"registry.k8s.io/pause:{version}" for version in ("3.6", "3.8", "3.10"))
 _NODES_NETWORK = {2: {1: {1: 2}}}
 
 
@@ -49,7 +45,8 @@ def remove_image(node: LabNode, image: str) -> None:
 
 def import_images(node: LabNode) -> None:
     """Give the node `BUSYBOX` and the image that containerd starts each pod from, without any registry."""
-    node.run("ctr -n k8s.io images import -", stdin=_archive(busybox_root(node.base), (BUSYBOX, *_PAUSE)))
+    image = image_archive(busybox_root(node.base), (BUSYBOX, *PAUSE), ("/bin/busybox", "sleep", "1000000"))
+    node.run("ctr -n k8s.io images import -", stdin=image)
 
 
 def start_pod(node: LabNode, name: str) -> str:
@@ -114,27 +111,3 @@ def _encode_number(number: int) -> bytes:
         encoded += bytes([number & 0x7F | 0x80])
         number >>= 7
     return encoded + bytes([number])
-
-
-def _archive(root: bytes, names: Sequence[str]) -> bytes:
-    """Return an image as `docker save` writes it."""
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Cmd": ["/bin/busybox", "sleep", "1000000"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(root).hexdigest()}"]},
-    }
-    files = {
-        "config.json": json.dumps(config).encode(),
-        "layer.tar": root,
-        "manifest.json": json.dumps(
-            [{"Config": "config.json", "RepoTags": list(names), "Layers": ["layer.tar"]}]
-        ).encode(),
-    }
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return archive.getvalue()

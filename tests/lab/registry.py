@@ -67,6 +67,11 @@ class RunningRegistry:
         """What the registry wrote so far."""
         return (self.directory / "registry.log").read_text()
 
+    def replace_logins(self, *logins: Login) -> None:
+        """Let these log in and no others but `admin`, from now on. For the kind "htpasswd"."""
+        known = [*logins, self.admin] if self.admin else logins
+        (self.directory / "htpasswd").write_text("".join(map(_htpasswd_line, known)))
+
     def push(
         self, repository: str, tag: str = "latest", *, root: bytes | None = None, command: Sequence[str] = ("/hello",)
     ) -> str:

@@ -1,0 +1,104 @@
+"""A real cluster: a node with Docker and one with containerd, kubelet on both, and a registry that wants a login."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.site import IMAGE, PULLER, Site
+from tests.lab.cluster import CNI, exists, running_cluster
+from tests.lab.images import program_root
+from tests.lab.nodes import Lab
+from tests.lab.registry import running_registry
+from tests.lab.waiting import wait_until
+from tests.needs import cluster_assets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.apiserver import RunningApiServer
+    from tests.lab.node import LabNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The cluster and what stands beside it. Pods run `site.image`, whose program waits until it is stopped."""
+
+    site: Site
+    api: RunningApiServer
+
+    @property
+    def nodes(self) -> tuple[LabNode, ...]:
+        """The node with Docker and the one with containerd."""
+        return self.site.lab.nodes
+
+    def create_namespace(self, name: str) -> str:
+        """Create a namespace and wait until it has the account `default`; return its name."""
+        self.api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        wait_until(lambda: exists(self.api, account), f"namespace {name} has an account", seconds=20)
+        return name
+
+    def trust_on_containerd(self) -> None:
+        """Let the node with containerd trust the registry, as its administrator would."""
+        entry, url = self.site.registry.entry, self.site.registry.url
+        hosts = f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n'
+        section = '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
+        node = self.nodes[1]
+        node.run(f"mkdir -p '/etc/containerd/certs.d/{entry}'")
+        node.run(f"cat >'/etc/containerd/certs.d/{entry}/hosts.toml'", stdin=hosts.encode())
+        node.run("cat >>/etc/containerd/config.toml", stdin=section.encode())
+        node.run("systemctl restart containerd")
+
+    def wait_end_of_namespace(self, name: str) -> None:
+        """Wait until a namespace that was deleted is gone, with all that it held."""
+        wait_until(lambda: not exists(self.api, f"/api/v1/namespaces/{name}"), f"namespace {name} is gone", seconds=90)
+
+    def create_pod(self, namespace: str, name: str, node: LabNode) -> None:
+        """Create a pod on a node that names no secret and always pulls."""
+        container = {"name": "box", "image": self.site.image, "imagePullPolicy": "Always"}
+        spec = {"nodeName": node.name, "terminationGracePeriodSeconds": 1, "containers": [container]}
+        self.api.ask("POST", f"/api/v1/namespaces/{namespace}/pods", {"metadata": {"name": name}, "spec": spec})
+
+    def pod(self, namespace: str, name: str) -> dict[str, Any]:
+        """Return a pod as it is now."""
+        return self.api.ask("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
+
+    def wait_pod(self, namespace: str, name: str, *states: str, seconds: float = 90) -> None:
+        """Wait until kubelet gives one of `states`: a phase, or the reason why the container waits."""
+
+        def reached() -> bool:
+            status = self.pod(namespace, name)["status"]
+            waiting = [one["state"].get("waiting", {}) for one in status.get("containerStatuses", ())]
+            return bool({status["phase"], *(one.get("reason") for one in waiting)} & set(states))
+
+        try:
+            wait_until(reached, f"pod {name} is {' or '.join(states)}", seconds=seconds, every=0.2)
+        except TimeoutError as error:
+            error.add_note(f"{self.pod(namespace, name)['status']}\n{self.events(namespace, name)}")
+            raise
+
+    def events(self, namespace: str, name: str) -> str:
+        """Return what kubelet and the others say about a pod, a line each."""
+        found = self.api.ask("GET", f"/api/v1/namespaces/{namespace}/events?fieldSelector=involvedObject.name%3D{name}")
+        return "\n".join(one["message"] for one in found["items"])
+
+
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[Cluster]:
+    with (
+        Lab(shapes=("docker.io", "containerd"), packages=CNI) as lab,
+        running_registry(
+            lab.folder / "registry",
+            authentication="htpasswd",
+            logins=[PULLER],
+            host=lab.address,
+            port=5000,
+            prefix=lab.network.inside(()),
+        ) as registry,
+        running_cluster(lab) as api,
+    ):
+        registry.push(*IMAGE.split(":"), root=program_root(cluster_assets() / "pause"), command=("/pause",))
+        yield Cluster(site=Site(lab=lab, registry=registry), api=api)

@@ -1,0 +1,105 @@
+"""The story of a pod: it cannot be pulled, the nodes and the secret are changed, and it runs; on Docker and containerd.
+
+No pod names a secret: kubelet has it from the pod's service account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.site import PULLER
+
+if TYPE_CHECKING:
+    from tests.e2e.pods.conftest import Cluster
+    from tests.e2e.site import Ended
+
+pytestmark = pytest.mark.needs("cluster")
+
+_NAMESPACE = "story"
+_NODES = ("node1", "node2")
+_NOT_PULLED = ("ErrImagePull", "ImagePullBackOff")
+_ROTATED = replace(PULLER, password="e2e-canary-rotated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What happened, in this order: the commands, and kubelet's words about the pods that could not be pulled."""
+
+    untrusted: dict[str, str]
+    apply: Ended
+    secrets_of_pod: list[dict[str, str]]
+    refused: dict[str, str]
+    wrong: Ended
+    renewed: Ended
+
+
+@pytest.fixture(scope="module")
+def story(cluster: Cluster) -> Story:
+    site, api = cluster.site, cluster.api
+    cluster.create_namespace(_NAMESPACE)
+    settings = site.settings(api, _NAMESPACE)
+    untrusted = _create_pods(cluster, "before", *_NOT_PULLED)
+    inventory = site.lab.write_inventory(nodes=cluster.nodes[:1])
+    apply = site.agent("apply", "-i", inventory, "-c", settings, "--yes", "-o", "json")
+    cluster.trust_on_containerd()
+    _create_pods(cluster, "after", "Running")
+    site.registry.replace_logins(_ROTATED)
+    refused = _create_pods(cluster, "rotated", *_NOT_PULLED)
+    login = ("-c", settings, "--username", PULLER.name, "--password-stdin", "--yes", "-o", "json")
+    return Story(
+        untrusted=untrusted,
+        apply=apply,
+        secrets_of_pod=cluster.pod(_NAMESPACE, "after-node1")["spec"]["imagePullSecrets"],
+        refused=refused,
+        wrong=site.agent("secret", "apply", *login, stdin="wrong\n"),
+        renewed=site.agent("secret", "apply", *login, stdin=f"{_ROTATED.password}\n"),
+    )
+
+
+def _create_pods(cluster: Cluster, name: str, *states: str) -> dict[str, str]:
+    """Create a pod on each node, wait for one of the states, and return the events of each by node."""
+    for node in cluster.nodes:
+        cluster.create_pod(_NAMESPACE, f"{name}-{node.name}", node)
+    for node in cluster.nodes:
+        cluster.wait_pod(_NAMESPACE, f"{name}-{node.name}", *states)
+    return {node.name: cluster.events(_NAMESPACE, f"{name}-{node.name}") for node in cluster.nodes}
+
+
+@pytest.mark.parametrize("node", _NODES)
+def test_before_apply_kubelet_cannot_pull(story: Story, node: str) -> None:
+    assert "server gave HTTP response to HTTPS client" in story.untrusted[node]
+
+
+def test_apply_changes_the_node_and_pulls_there(story: Story) -> None:
+    assert story.apply.code == 0, story.apply.stderr
+    results = {node["node"]: (node["outcome"], node["verified"]) for node in story.apply.document["nodes"]}
+    assert results == {"node1": ("changed", True)}
+
+
+def test_after_it_a_pod_runs_that_names_no_secret(story: Story) -> None:
+    assert story.secrets_of_pod == [{"name": "harbor-pull"}]
+
+
+def test_yesterdays_password_is_refused_in_the_words_of_each_runtime(story: Story) -> None:
+    assert "unauthorized: authentication required" in story.refused["node1"]
+    assert "401 Unauthorized" in story.refused["node2"]
+
+
+def test_a_wrong_password_gets_into_no_secret(story: Story) -> None:
+    assert story.wrong.code == 1
+    assert story.wrong.document["error"]["code"] == "registry-credentials-wrong"
+
+
+@pytest.mark.parametrize("node", _NODES)
+def test_with_the_new_password_the_same_pod_runs(story: Story, cluster: Cluster, node: str) -> None:
+    assert story.renewed.code == 0, story.renewed.stderr
+    cluster.wait_pod(_NAMESPACE, f"rotated-{node}", "Running")
+
+
+def test_a_deleted_namespace_really_ends(story: Story, cluster: Cluster) -> None:
+    assert story.renewed.code == 0
+    cluster.api.ask("DELETE", f"/api/v1/namespaces/{_NAMESPACE}")
+    cluster.wait_end_of_namespace(_NAMESPACE)
