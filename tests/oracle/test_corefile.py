@@ -15,6 +15,7 @@ import pytest
 from harbor_agent.formats.corefile.imports import FOLDER
 from harbor_agent.formats.corefile.parser import parse_corefile
 from harbor_agent.formats.text import FormatError
+from harbor_agent.model.dns import ConfigMapState, DnsServer, ServerKind
 from harbor_agent.planning.dns.plan import plan_dns
 from tests.oracle.corefile import ask_parser, build_parser
 from tests.unit.planning.dns.test_cases import CASES, ENTRY, apply_plan, build_server, read_case
@@ -132,3 +133,79 @@ def test_coredns_reads_every_edited_corefile(program: Path, tmp_path: Path, case
         assert not answer.error
         zones = [key for keys, directives in answer.blocks for key in keys if "hosts" in directives]
         assert zones or after == build_server(read_case(case)) or "harbor.lan:53" in str(answer.blocks)
+
+
+LINES = (
+    *(
+        "errors",
+        "log",
+        "reload",
+        "cache 30",
+        "bind 10.0.0.1",
+        "forward . /etc/resolv.conf",
+        "health {\n lameduck 5s\n}",
+    ),
+    *("hosts {\n fallthrough\n}", "hosts /etc/coredns/h", "hosts /etc/coredns/h {\n 10.0.0.2 b.lan # x\n}", "hosts"),
+    *("hosts {\n 10.0.0.2 b\n 10.0.0.3 c d\n fallthrough\n}", "hosts {\n}", "import s", "import custom/*.override"),
+    *(
+        'log "a\nb"',
+        "# a comment",
+        "",
+        "\t",
+        "template ANY ANY b {\n rcode NXDOMAIN\n}",
+        "kubernetes cluster.local {\n}",
+    ),
+)
+KEYS = (".:53", ".", "lan:53", "harbor.lan", "other.lan a.lan", ".:9053", "tls://.", "b.example:53, c.example")
+
+
+def generate_corefiles(count: int, seed: int) -> list[str]:
+    """Corefiles of one to three blocks as people write them: with other indents, comments, CRLF, or no last newline."""
+    chosen = random.Random(seed)
+    return [generate_corefile(chosen) for _ in range(count)]
+
+
+def generate_corefile(chosen: random.Random) -> str:
+    blocks = ["(s) {\n log\n}\n"] if chosen.random() < 0.7 else []
+    for key in chosen.sample(KEYS, chosen.randint(1, 3)):
+        indent = chosen.choice(("    ", "  ", "\t", ""))
+        lines = [line.replace("\n", f"\n{indent}") for line in chosen.choices(LINES, k=chosen.randint(0, 6))]
+        opening = chosen.choice((" {", " { # of the owner", "\n{", ""))
+        body = "".join(f"{indent}{line}{chosen.choice(('', '', ' # x'))}\n" for line in lines)
+        blocks.append(f"{key}{opening}\n{body}" + ("}\n" if opening else ""))
+    blocks += chosen.choices(("", "# the end\n", "import custom/*.server\n"), k=1)
+    text = "".join(blocks)
+    text = text.rstrip("\n") if chosen.random() < 0.2 else text
+    return text.replace("\n", "\r\n") if chosen.random() < 0.2 else text
+
+
+def test_one_name_changes_and_the_way_back_is_the_same_bytes(program: Path, folder: Path) -> None:
+    planned = []
+    for text in generate_corefiles(COUNT // 4, SEED):
+        config = ConfigMapState(namespace="kube-system", name="coredns", data={"Corefile": text}, uid="1")
+        plan = plan_dns(DnsServer(kind=ServerKind.COREDNS, config=config), [ENTRY])
+        if plan.changes:
+            after = apply_plan(plan)
+            planned.append((text, after))
+            back = apply_plan(plan_dns(after, [], [ENTRY.name]))
+            assert (back.config.data, back.custom) == ({"Corefile": text}, None), text
+    texts = [(text, after.config.data["Corefile"]) for text, after in planned if not after.custom]
+    own = [after.custom.data["harbor-agent.server"] for _, after in planned if after.custom]
+    assert min(len(texts), len(own)) > COUNT // 200
+    befores = ask_parser(program, [(folder, text) for text, _ in texts])
+    afters = ask_parser(program, [(folder, text) for _, text in texts])
+    for (text, _), before, after in zip(texts, befores, afters, strict=True):
+        if before.error:  # a file that only CoreDNS sees is missing
+            continue
+        assert not after.error, text
+        assert [without_hosts(block) for block in after.blocks] == [without_hosts(block) for block in before.blocks], (
+            text
+        )
+    for answer in ask_parser(program, [(folder, text) for text in own]):
+        assert [keys for keys, _ in answer.blocks], answer.error
+
+
+def without_hosts(block: tuple[list[str], dict[str, list[str]]]) -> object:
+    """A block without its hosts directive, which is where the entry goes."""
+    keys, directives = block
+    return keys, {name: words for name, words in directives.items() if name != "hosts"}
