@@ -72,14 +72,15 @@ class ConfigMapState:
 class DnsServer:
     """One DNS server of the cluster and its ConfigMaps.
 
-    `custom` is the ConfigMap mounted at `CUSTOM_FOLDER`; None if there is none. `version` is the image's, None if its
-    tag is not a version. `node_resolvers` are the nameservers of the nodes' resolv.conf, None if not known.
-    `coredns_upstreams` (node-cache) are what CoreDNS forwards to, None if not known.
+    `custom` is the ConfigMap mounted at `CUSTOM_FOLDER`, None if `custom_name` does not exist. `version` is that of
+    the image, None if its tag is not a version. `node_resolvers` are the nameservers of the nodes' resolv.conf, None
+    if not known. `coredns_upstreams` (node-cache) are what CoreDNS forwards to, None if not known.
     """
 
     kind: ServerKind
     config: ConfigMapState
     custom: ConfigMapState | None = None
+    custom_name: str = CUSTOM_NAME
     version: tuple[int, ...] | None = None
     node_resolvers: tuple[str, ...] | None = None
     coredns_upstreams: tuple[str, ...] | None = None

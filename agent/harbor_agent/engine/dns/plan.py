@@ -12,7 +12,8 @@ from harbor_agent.kubernetes.dns.servers import NAMESPACE, list_dns_workloads
 from harbor_agent.model.dns import CUSTOM_NAME, ConfigMapState, DnsEntry, DnsServer, ServerKind
 from harbor_agent.model.policy import ClusterDns
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.dns.plan import list_upstreams, plan_dns
+from harbor_agent.planning.dns.facts import list_upstreams
+from harbor_agent.planning.dns.plan import plan_dns
 from harbor_agent.planning.dns.record import read_record
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _read_server(
         kind=kind,
         config=config,
         custom=custom if first.custom else None,
+        custom_name=first.custom or CUSTOM_NAME,
         version=min(versions, default=None) if len(versions) == len(workloads) else None,
         coredns_upstreams=upstreams,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.dns.metrics import read_reload_states
-from harbor_agent.planning.dns.plan import find_metrics_port, has_reload
+from harbor_agent.planning.dns.facts import find_metrics_port, has_reload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
