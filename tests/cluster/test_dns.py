@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from harbor_agent.cli.main import app
@@ -18,7 +21,6 @@ from tests.cluster.dns_servers import SYSTEM, add_server, remove_servers, runnin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.kubernetes.cluster import Cluster
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("apiserver")
 
+SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/dns-2.json"
 COREFILE = """\
 .:53 {
     errors
@@ -177,6 +180,27 @@ def test_the_commands_show_the_diff_and_the_way_back(
     code, text = dns("apply", "--absent", "--registry", "harbor.lan", "--yes", "--accept-unproven")
     assert (code, "changed" in text) == (0, True), text
     assert read(apiserver)["data"]["Corefile"] == COREFILE
+
+
+def test_the_documents_fit_their_schema(dns: Callable[..., tuple[int, str]], apiserver: RunningApiServer) -> None:
+    def ask(*words: str) -> dict[str, Any]:
+        code, text = dns(*words, "-o", "json")
+        document = json.loads(text[text.rindex("{", 0, text.index('"schema"')) :])
+        Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(document)
+        assert document["exit_code"] == code
+        (server,) = document["servers"]
+        return dict(server)
+
+    add_server(apiserver, "coredns", {"Corefile": COREFILE}, labels={"app.kubernetes.io/managed-by": "Helm"})
+    assert (ask("diff")["outcome"], ask("diff")["code"]) == ("refused", "dns-owned-by-helm")
+    remove_servers(apiserver)
+    add_server(apiserver, "coredns", {"Corefile": COREFILE})
+    (change,) = ask("diff")["changes"]
+    assert change["config_map"] == "kube-system/coredns"
+    assert "+        192.168.0.99 harbor.lan\n" in change["diff"]
+    assert ask("apply", "--yes")["unproven"]["code"] == "dns-not-proven"
+    entry = {"name": "harbor.lan", "address": "192.168.0.99", "key": "Corefile", "present": True}
+    assert ask("show")["entries"] == [entry]
 
 
 def test_a_cluster_without_coredns_and_a_user_without_rights(

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
-from harbor_agent.cli.console import print_result, print_status
+from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import describe
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.kubernetes.cluster import Cluster
 
@@ -39,6 +40,7 @@ def show(
     config: options.Config = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
+    output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """List the cluster's DNS servers and our entries.
 
@@ -50,9 +52,8 @@ def show(
     resolved = _resolve(None, config, kubeconfig, context, absent=False)
     with _open(resolved) as cluster:
         report = show_cluster_dns(cluster)
-    print_result(shown_dns_text(report))
     is_missing = any(not one.present for server in report.servers for one in server.recorded)
-    return ExitCode.PENDING if is_missing else ExitCode.DONE
+    return _finish(report, shown_dns_text(report), ExitCode.PENDING if is_missing else ExitCode.DONE, output)
 
 
 @app.command(
@@ -76,6 +77,7 @@ def diff(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     exit_code: options.ExitCodeFlag = False,
+    output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """Show what `dns apply` would change; change nothing.
 
@@ -87,8 +89,7 @@ def diff(
     resolved = _resolve(registry, config, kubeconfig, context, absent=absent)
     with _open(resolved) as cluster:
         report = plan_cluster_dns(cluster, resolved.general)
-    print_result(dns_text(report))
-    return report.compute_exit_code(pending=exit_code)
+    return _finish(report, dns_text(report), report.compute_exit_code(pending=exit_code), output)
 
 
 @app.command(
@@ -113,6 +114,7 @@ def apply(
     context: options.Context = None,
     accept_unproven: AcceptUnproven = False,
     yes: options.Yes = False,
+    output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
     """Add the entries, and check that every DNS pod loads them.
 
@@ -126,14 +128,24 @@ def apply(
     resolved = _resolve(registry, config, kubeconfig, context, absent=absent)
     with _open(resolved) as cluster:
         report = plan_cluster_dns(cluster, resolved.general)
-        exit_code = report.compute_exit_code()
-        if exit_code is ExitCode.DONE and report.is_pending:
+        if report.compute_exit_code() is ExitCode.DONE and report.is_pending:
             print_status(dns_text(report))
             if not yes:
                 confirm("Change the cluster's DNS?")
             report = apply_cluster_dns(cluster, report, ApplyOptions(patience=Patience(), listener=print_status))
-    print_result(dns_text(report, diffs=False))
-    return report.compute_exit_code(accept_unproven=accept_unproven)
+    exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
+    return _finish(report, dns_text(report, diffs=False), exit_code, output)
+
+
+def _finish(report: DnsReport, text: str, exit_code: ExitCode, output: options.Format) -> ExitCode:
+    """Print the report as text or JSON; returns the exit code."""
+    from harbor_agent.views.json.dns import build_dns_document
+
+    if output is options.Format.JSON:
+        print_json(build_dns_document(report, exit_code))
+    else:
+        print_result(text)
+    return exit_code
 
 
 def _resolve(

@@ -1,0 +1,46 @@
+"""The DNS servers of the cluster: planned, applied, listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbor_agent.planning.dns.diff import render_config_map_diff
+from harbor_agent.views.json.common import begin_document, describe_problem, explain
+
+if TYPE_CHECKING:
+    from harbor_agent.engine.dns.report import DnsReport, ServerReport
+    from harbor_agent.errors import ExitCode
+    from harbor_agent.views.json.common import Json
+
+SCHEMA = "harbor-agent/dns/2"
+
+
+def build_dns_document(report: DnsReport, exit_code: ExitCode) -> Json:
+    """Return the document of `dns show`, `dns diff` and `dns apply`."""
+    servers = [_describe_server(server) for server in report.servers]
+    return begin_document(SCHEMA) | {"exit_code": int(exit_code), "servers": servers}
+
+
+def _describe_server(server: ServerReport) -> Json:
+    plan = server.plan
+    return {
+        "name": server.name,
+        "kind": plan.server.kind.value,
+        "config_map": plan.server.config.full_name,
+        "outcome": server.outcome.value,
+        "changes": [
+            {"config_map": change.before.full_name, "diff": render_config_map_diff(change)} for change in plan.changes
+        ],
+        "entries": [
+            {
+                "name": one.recorded.entry.name,
+                "address": one.recorded.entry.address,
+                "key": one.recorded.key,
+                "present": one.present,
+            }
+            for one in server.recorded
+        ],
+        "unproven": describe_problem(server.unproven) if server.unproven else None,
+        "warnings": [describe_problem(warning) for warning in plan.warnings],
+        **explain(server.problem),
+    }
