@@ -214,3 +214,15 @@ def test_a_cluster_without_coredns_and_a_user_without_rights(
     assert (code, "deployment/coredns, deployment/second" in text) == (1, True), text
     code, text = dns("diff", user="limited")
     assert (code, "[cluster-forbidden]" in text, "apiGroups: [apps]" in text) == (1, True, True), text
+
+
+def test_a_user_who_may_not_read_pods_is_shown_the_role(
+    dns: Callable[..., tuple[int, str]], apiserver: RunningApiServer
+) -> None:
+    add_server(apiserver, "coredns", {"Corefile": COREFILE})
+    apiserver.grant("kube-system", "configmaps", ("get", "patch"))
+    apiserver.grant("kube-system", "deployments", ("list",), group="apps")
+    apiserver.grant("kube-system", "daemonsets", ("list",), group="apps")
+    code, text = dns("apply", "--yes", user="limited")
+    assert (code, "[dns-not-proven]" in text, "resources: [pods]\n" in text) == (1, True, True), text
+    assert "192.168.0.99 harbor.lan" in read(apiserver)["data"]["Corefile"]

@@ -55,7 +55,8 @@ def _apply_server(cluster: Cluster, server: ServerReport, options: ApplyOptions)
         if problem:
             return _undo(cluster, server, written, problem)
         written.append(change)
-    options.listener(f"{server.name}: waiting until its pods have read the new Corefile")
+    if not isinstance(before, Problem):
+        options.listener(f"{server.name}: waiting until its pods have read the new Corefile")
     proof = prove_reload(cluster, server.plan.server, mine, before, options.patience)
     if proof.failure:
         return _undo(cluster, server, written, proof.failure)

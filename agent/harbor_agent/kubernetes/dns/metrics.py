@@ -36,7 +36,7 @@ def read_reload_states(client: ApiClient, workload: DnsWorkload, port: int) -> t
     pods = attempt(intent, lambda: tuple(client.list(Pod, namespace=namespace, labels=labels)))  # type: ignore[arg-type]
     if isinstance(pods, Problem):
         return pods
-    names = [pod.metadata.name or "" for pod in pods if pod.metadata and not pod.metadata.deletionTimestamp]
+    names = [pod.metadata.name or "" for pod in pods if pod.metadata and _is_serving(pod)]
     if not names or not labels:
         return Problem(code="dns-not-proven", message=f"{workload} has no pods that could be asked")
     states: list[ReloadState] = []
@@ -46,6 +46,12 @@ def read_reload_states(client: ApiClient, workload: DnsWorkload, port: int) -> t
             return state
         states.append(state)
     return tuple(states)
+
+
+def _is_serving(pod: Pod) -> bool:
+    """Whether the pod has not ended: an evicted one stays in the list, and one that is being deleted ends soon."""
+    is_ended = pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
+    return not is_ended and not (pod.metadata and pod.metadata.deletionTimestamp)
 
 
 def _read_state(client: ApiClient, namespace: str, name: str, port: int) -> ReloadState | Problem:
