@@ -31,3 +31,24 @@ def test_what_stands_between_a_node_and_its_registry_is_said_node_by_node(fresh_
     ended = site.agent("verify", "-i", inventory, "--registry", down, "-o", "json")
     told = [warning["message"] for warning in ended.document["warnings"] if warning["code"] == "registry-not-answering"]
     assert [message.partition(":")[0] for message in told] == ["node1", "node2"]
+
+
+def test_each_node_logs_in_and_keeps_nothing_of_it(fresh_site: Site) -> None:
+    site = fresh_site
+    inventory = site.lab.write_inventory("verify.ini", nodes=site.nodes[:2])
+    run = ("-i", inventory, "--registry", site.registry.entry)
+    applied = site.agent("apply", *run, "--yes", "-o", "json")
+    assert applied.code == 0, applied.stderr
+    before = [site.files(node) for node in site.nodes[:2]]
+
+    login = ("--username", PULLER.name, "--password-stdin", "--login", "-o", "json")
+    ended = site.agent("verify", *run, *login, stdin=f"{PULLER.password}\n")
+
+    assert ended.code == 0, ended.stdout
+    for node in ended.document["nodes"]:
+        assert (node["logged_in"], node["verified"]) == (True, None)
+        assert f"docker login to {site.registry.entry} succeeded" in node["reason"]
+    assert [site.files(node) for node in site.nodes[:2]] == before
+    assert "2 logged in" in site.agent("verify", *run, *login[:-2], stdin=f"{PULLER.password}\n").stdout
+    for node in site.nodes[:2]:
+        assert not node.succeeds("ls -d /run/harbor-agent-pull.* /dev/shm/harbor-agent-pull.*")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import harbor_agent.node
+from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Action, FileChange, Plan
 from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
@@ -33,11 +34,15 @@ _PLAN = Plan(
     activation=activation(Action.RELOAD),
 )
 _CONTAINERD_PLAN = replace(_PLAN, activation=replace(_PLAN.activation, runtime="containerd", action=Action.RESTART))
+_LOGIN = Credentials(username="u", password=Sensitive("hunter2"))
+_LOGIN_PROGRAM = wire.build_login_program("docker", Address(host="h"), _LOGIN)
+assert _LOGIN_PROGRAM
 _PROGRAMS = {
     "probe": wire.build_probe_program(["10.99.0.1:5000"]),
     "begin": wire.build_begin_program(_PLAN, transaction="run-1", record=b"{}", deadline=5),
     "begin-containerd": wire.build_begin_program(_CONTAINERD_PLAN, transaction="run-1", record=b"{}", deadline=5),
-    "pull": wire.build_pull_program("docker", "h/p:1", Credentials(username="u", password=Sensitive("hunter2")), "h"),
+    "login": _LOGIN_PROGRAM,
+    "pull": wire.build_pull_program("docker", "h/p:1", _LOGIN, "h"),
 }
 
 

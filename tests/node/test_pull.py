@@ -81,3 +81,25 @@ def test_without_memory_to_keep_it_in_the_login_is_not_written(world: World) -> 
     assert report.verdict is PullVerdict.FAILED
     assert "memory" in report.detail
     assert world.get("login") == ""
+
+
+def log_in(world: World) -> PullReport:
+    program = wire.build_login_program("docker", REGISTRY, LOGIN, timeout=20)
+    assert program
+    return wire.decode_pull(world.run(program), REGISTRY)
+
+
+def test_a_login_reaches_docker_and_nothing_else(world: World) -> None:
+    report = log_in(world)
+    assert (report.image, report.verdict, report.detail) == ("10.99.0.1:5000", PullVerdict.PULLED, "Login Succeeded")
+    assert world.get("login-password") == "hunter2 'quoted' $HOME"
+    assert "login --username robot$k8s --password-stdin 10.99.0.1:5000" in world.get("calls")
+    assert "hunter2" not in world.get("processes") + world.get("calls")
+    assert not list(world.file("/run").glob("harbor-agent*"))
+
+
+def test_a_rejected_login_is_reported(world: World) -> None:
+    said = 'Get "http://10.99.0.1:5000/v2/": unauthorized: authentication required'
+    world.set("pull-error", f"Error response from daemon: {said}\n")
+    assert log_in(world).verdict is PullVerdict.UNAUTHORIZED
+    assert not list(world.file("/run").glob("harbor-agent*"))

@@ -110,6 +110,9 @@ CaFile = Annotated[
     str | None,
     build_option(Panel.REGISTRY, "--ca-file", "File with the CA (PEM) of an https:// registry.", metavar="FILE"),
 ]
+LoginToo = Annotated[
+    bool, build_option(Panel.REGISTRY, "--login", "Also log in at the registry from every node, as docker login does.")
+]
 VerifyImage = Annotated[
     str | None,
     build_option(

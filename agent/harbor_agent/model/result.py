@@ -103,7 +103,8 @@ class PullReport:
 class NodeResult:
     """The result of a run on one node.
 
-    `verified` says whether the node pulled the image (None: no image to verify with). `seconds` is wall time.
+    `verified` says whether the node pulled the image (None: no image to verify with), `logged_in` whether it logged in
+    at every registry that has a login (None: not tried). `seconds` is wall time.
     `containers_lost` names those that ran before and no longer run; `reason` names them too.
     """
 
@@ -112,6 +113,7 @@ class NodeResult:
     action: Action = Action.NONE
     transaction: str | None = None
     verified: bool | None = None
+    logged_in: bool | None = None
     reason: str = ""
     problem: Problem | None = None
     seconds: float = 0.0

@@ -20,6 +20,7 @@ app = command_app()
     epilog=format_examples(
         "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
         "harbor-agent verify -i inventory.ini --limit @failed",
+        "harbor-agent verify -i inventory.ini --login",
     )
 )
 @command
@@ -33,13 +34,14 @@ def verify(
     nodes: NodeOptions,
     login: LoginOptions,
     verify_image: options.VerifyImage = None,
+    login_too: options.LoginToo = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Check that every node trusts the registry and can pull.
 
     Reads the registry list of the running daemon and pulls the image. Changes nothing; an image that was not there
-    before is removed again.
+    before is removed again. With --login, each node also logs in as docker login does, and keeps nothing of it.
     """
     from harbor_agent.engine.plan.run_plan import plan_run
     from harbor_agent.engine.request.request import RunRequest
@@ -51,4 +53,4 @@ def verify(
         flags=replace(build_flags(login), verify_image=verify_image),
         config=login.config,
     )
-    return print_report(verify_run(plan_run(request, progress), progress), output)
+    return print_report(verify_run(plan_run(request, progress), progress, with_login=login_too), output)

@@ -79,15 +79,16 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
     return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
-def verify_run(run_plan: RunPlan, listener: Listener) -> Report:
+def verify_run(run_plan: RunPlan, listener: Listener, *, with_login: bool = False) -> Report:
     """Verify every node: its live configuration is as desired, and a real pull works. Changes nothing.
 
+    With `with_login`, each node also logs in at the registries, and nothing of the login stays there.
     A node whose configuration is not as desired is FAILED, with the difference as the reason. Raises AgentError if a
     registry rejects a login: trying it from every node would lock the account.
     """
     run = start_run(run_plan, listener, StopRequest())
     warnings = check_logins(run_plan.policies, run_plan.credentials)
-    rollout = verify_nodes(run, run_plan.nodes)
+    rollout = verify_nodes(run, run_plan.nodes, with_login=with_login)
     warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings]
     return build_report(run, rollout, run_plan.secrets, warnings)
 

@@ -100,6 +100,11 @@ def _pull_image(
     return reports
 
 
+def find_hint(report: PullReport) -> str:
+    """Return what to do about a pull or login that failed."""
+    return _FAULT_HINTS.get(report.fault or CertificateFault.OTHER, _HINTS[report.verdict])
+
+
 def _add_pull(check: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
     pulled = pull.verdict is PullVerdict.PULLED
     problem = check.problem
@@ -107,7 +112,7 @@ def _add_pull(check: PullCheck, pull: PullReport, seconds: float) -> PullCheck:
         problem = Problem(
             code=pull.fault or f"pull-{pull.verdict}",
             message=f"cannot pull {pull.image}: {pull.detail}",
-            hint=_FAULT_HINTS.get(pull.fault or CertificateFault.OTHER, _HINTS[pull.verdict]),
+            hint=find_hint(pull),
         )
     return PullCheck(
         verified=pulled and check.verified is not False,

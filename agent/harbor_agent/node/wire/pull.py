@@ -39,6 +39,24 @@ def build_pull_program(
     return Program(stdin=compose(parts, payload), arguments=arguments, privileged=True)
 
 
+def build_login_program(
+    runtime: str, registry: Address, credentials: Credentials, *, timeout: float = 60.0
+) -> Program | None:
+    """Build the login at a registry by this runtime of the node, within `timeout` seconds; None if it has no logins.
+
+    The answer is that of a pull. The login is sent on standard input and is on the node only meanwhile, in memory.
+    """
+    if not RUNTIMES[runtime].login:
+        return None
+    payload = {
+        "PAYLOAD_USER": credentials.username.encode(),
+        "PAYLOAD_PASSWORD": credentials.password.reveal().encode(errors="surrogateescape"),
+    }
+    parts = [read_node_program(part) for part in RUNTIMES[runtime].login]
+    arguments = (registry.config_key, str(max(1, math.ceil(timeout))))
+    return Program(stdin=compose(parts, payload), arguments=arguments, privileged=True)
+
+
 def decode_pull(stdout: bytes, registry: Address) -> PullReport:
     """Decode the output of `build_pull_program`. Raises WireError if it is truncated or has another form."""
     words = dict(line.partition(" ")[::2] for line in unframe(stdout, _SCHEMA))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class RuntimeParts:
     """One runtime's texts in node/programs, and the decoder of what its probe printed.
 
-    `transaction` are the functions that transaction.sh calls, the last part of `pull` is a program of its own. `decode`
+    `transaction` are the functions that transaction.sh calls, the last parts of `pull` and `login` are programs of
+    their own; a runtime without logins of its own has no `login`. `decode`
     takes the name of the unit, the blocks by name and the ctime of each file, and also returns what could not be read.
     Raises WireError.
     """
@@ -31,6 +32,7 @@ class RuntimeParts:
     decode: Callable[
         [str, Mapping[str, bytes], Mapping[str, int]], tuple[DockerState | ContainerdState, tuple[Problem, ...]]
     ]
+    login: tuple[str, ...] = ()
 
 
 # The runtime of a transaction that names none: older builds knew only one.
@@ -46,7 +48,8 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
             "docker/live_restore.sh",
             "docker/revoke.sh",
         ),
-        pull=("docker/client.sh", "docker/pull.sh"),
+        pull=("docker/client.sh", "docker/login_folder.sh", "docker/pull.sh"),
+        login=("docker/client.sh", "docker/login_folder.sh", "docker/login.sh"),
         decode=decode_docker,
     ),
     # After Docker: its probe uses what Docker's found.

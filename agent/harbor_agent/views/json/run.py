@@ -40,6 +40,7 @@ def _describe_node(result: NodeResult) -> Json:
         "action": result.action.value,
         "transaction": result.transaction,
         "verified": result.verified,
+        "logged_in": result.logged_in,
         **explain(result.problem, result.reason),
         "seconds": round(result.seconds, 3),
     }

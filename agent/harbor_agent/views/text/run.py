@@ -37,6 +37,8 @@ def run_summary(report: Report) -> str:
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
     verified = sum(1 for result in report.results if result.verified)
     counted += [f"{verified} verified by a pull"] if verified else []
+    logged_in = sum(1 for result in report.results if result.logged_in)
+    counted += [f"{logged_in} logged in"] if logged_in else []
     unproven = sum(1 for result in report.results if result.outcome is Outcome.CHANGED and result.verified is None)
     counted += [f"{unproven} not proven by a pull"] if unproven else []
     outcomes = ", ".join(counted) or "no nodes"

@@ -1,0 +1,91 @@
+"""Logins that the nodes themselves try, as `docker login` does, and that leave nothing on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.rollout.verification import find_hint
+from harbor_agent.errors import Problem
+from harbor_agent.model.result import PullVerdict
+from harbor_agent.node.wire import programs as wire
+from harbor_agent.transport.protocol import Job, decode_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harbor_agent.model.inventory import Node
+    from harbor_agent.model.policy import Credentials, Policy, Registry
+    from harbor_agent.model.result import PullReport
+    from harbor_agent.transport.protocol import Transport
+
+_TIMEOUT = 90.0
+
+
+@dataclass(slots=True, kw_only=True)
+class LoginCheck:
+    """The logins of one node: the registries at which they succeeded, and the problem of the first that failed.
+
+    `unproven` are the registries at which the node's runtime cannot log in.
+    """
+
+    succeeded: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    problem: Problem | None = None
+
+
+def check_node_logins(
+    transport: Transport, nodes: Sequence[tuple[Node, Policy, str]], credentials: Mapping[str, Credentials]
+) -> dict[str, LoginCheck]:
+    """Log in at each registry that has a login, from each node with the runtime named, one registry after another.
+
+    Keys are node names. A registry that rejects the login on one node is not asked again: it could lock the account.
+    """
+    checks = {node.name: LoginCheck() for node, _, _ in nodes}
+    registries = dict.fromkeys(r for _, policy, _ in nodes for r in policy.present if r.address.entry in credentials)
+    for registry in registries:
+        concerned = [(node, runtime) for node, policy, runtime in nodes if registry in policy.present]
+        _check_registry(transport, concerned, registry, credentials[registry.address.entry], checks)
+    return checks
+
+
+def _check_registry(
+    transport: Transport,
+    nodes: Sequence[tuple[Node, str]],
+    registry: Registry,
+    login: Credentials,
+    checks: Mapping[str, LoginCheck],
+) -> None:
+    jobs = []
+    for node, runtime in nodes:
+        program = wire.build_login_program(runtime, registry.address, login)
+        if program is None:
+            checks[node.name].unproven.append(registry.address.entry)
+        else:
+            jobs.append(Job(node=node, program=program, timeout=_TIMEOUT))
+    rejected: Problem | None = None
+    # The first alone: if it is rejected, the others would only count as further attempts.
+    for group in (jobs[:1], jobs[1:]):
+        for result in transport.run(group) if rejected is None else ():
+            answer = decode_answer(result, partial(wire.decode_pull, registry=registry.address))
+            problem = answer if isinstance(answer, Problem) else _judge(registry, answer)
+            check = checks[result.job.node.name]
+            if problem is None:
+                check.succeeded.append(registry.address.entry)
+            check.problem = check.problem or problem
+            rejected = problem if problem and problem.code == "login-rejected" else rejected
+        if rejected is not None:
+            for job in jobs:
+                checks[job.node.name].problem = checks[job.node.name].problem or rejected
+            return
+
+
+def _judge(registry: Registry, report: PullReport) -> Problem | None:
+    if report.verdict is PullVerdict.PULLED:
+        return None
+    message = f"docker login to {registry.address} failed: {report.detail}"
+    if report.verdict is PullVerdict.UNAUTHORIZED:
+        hint = "check user and password, and that the account is not locked or expired"
+        return Problem(code="login-rejected", message=message, hint=hint)
+    return Problem(code=report.fault or f"pull-{report.verdict}", message=message, hint=find_hint(report))
