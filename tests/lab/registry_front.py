@@ -77,6 +77,10 @@ class Front(BaseHTTPRequestHandler):
     def _any(self) -> None:
         parts = urlsplit(self.path)
         match parts.path:
+            case "/service/token" if self.command == "POST":
+                # Harbor has no OAuth there (src/core/service/token); containerd then asks as docker does.
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self._json(405, {})
             case "/service/token":
                 self._token(parse_qs(parts.query))
             case "/api/v2.0/health":

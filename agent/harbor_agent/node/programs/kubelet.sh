@@ -2,32 +2,34 @@
 # The running kubelet, and the sockets through which it may reach a container runtime: facts only (decoded by
 # agent/harbor_agent/node/wire/kubelet.py). Functions only; part of the program that probe.sh ends.
 
-# Sets kubelet, its PID, and endpoint, the path of the socket that it uses; empty if there is none or it is Docker's.
 report_kubelet() {
-  endpoint=''
-  kubelet=$(find_kubelet)
-  [ -n "$kubelet" ] || return 0
-  # RKE 1 runs kubelet in a container, whose paths are its own.
-  root=/proc/$kubelet/root
-  [ -r "$root/" ] || root=
+  study_kubelet || return 0
   print_block 'kubelet argv' <"/proc/$kubelet/cmdline"
-  given=$(list_endpoints "$kubelet")
-  version=''
-  if [ -z "$given" ]; then
-    version=$(timeout 5 "$(find_kubelet_binary)" --version)
-    printf '%s\n' "$version" | print_block 'kubelet version'
-  fi
-  configured=$(list_configured_endpoints)
+  [ -n "$given" ] || printf '%s\n' "$version" | print_block 'kubelet version'
   printf '%s\n' "$configured" | print_block 'kubelet configured'
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
   printf '%s\n' "$shims" | print_block 'kubelet shims'
-  find_endpoint
   for path in $given $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
     /run/containerd/containerd.sock /run/k3s/containerd/containerd.sock /run/k3s/cri-dockerd/cri-dockerd.sock; do
     path=${path#unix://}
     identity=$(stat -L -c %d:%i -- "$root$path" || stat -L -c %d:%i -- "$path") || continue
     printf 'socket %s %s\n' "$identity" "$path"
   done
+}
+
+# Sets kubelet, its PID, and endpoint, the path of the socket that it uses; empty if there is none or it is Docker's. Also
+# sets given and configured, the endpoints as they are written, version, if none is given, and root.
+study_kubelet() {
+  endpoint='' version=''
+  kubelet=$(find_kubelet)
+  [ -n "$kubelet" ] || return 1
+  # RKE 1 runs kubelet in a container, whose paths are its own.
+  root=/proc/$kubelet/root
+  [ -r "$root/" ] || root=
+  given=$(list_endpoints "$kubelet")
+  [ -n "$given" ] || version=$(timeout 5 "$(find_kubelet_binary)" --version)
+  configured=$(list_configured_endpoints)
+  find_endpoint
 }
 
 # As planning/kubelet.py, which decides; here it only spares a node the questions about a runtime that does not count.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.pull_output import TIMED_OUT, find_certificate_fault, judge_pull, quote_last_line
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.model.runtimes import containerd
 from harbor_agent.node.wire.framing import compose, decode_text, parse_number, refuse, unframe
 from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
@@ -33,7 +34,7 @@ def build_pull_program(
     """
     if not _IMAGE.match(image):
         raise ValueError(f"{image!r} is not an image name")
-    payload = {} if credentials is None else {"PAYLOAD_CONFIG": _encode_login(credentials, registry_key)}
+    payload = {} if credentials is None else _encode_login(runtime, credentials, registry_key)
     arguments = (image, str(max(1, math.ceil(timeout))))
     parts = [read_node_program(part) for part in RUNTIMES[runtime].pull]
     return Program(stdin=compose(parts, payload), arguments=arguments, privileged=True)
@@ -73,6 +74,9 @@ def decode_pull(stdout: bytes, registry: Address) -> PullReport:
     return PullReport(image=image, verdict=verdict, detail=detail, fault=fault)
 
 
-def _encode_login(credentials: Credentials, registry_key: str) -> bytes:
-    pair = f"{credentials.username}:{credentials.password.reveal()}".encode()
-    return json.dumps({"auths": {registry_key: {"auth": base64.b64encode(pair).decode()}}}).encode()
+def _encode_login(runtime: str, credentials: Credentials, registry_key: str) -> dict[str, bytes]:
+    user, password = credentials.username.encode(), credentials.password.reveal().encode()
+    if runtime == containerd.NAME:
+        return {"PAYLOAD_USER": user, "PAYLOAD_PASSWORD": password}
+    auth = base64.b64encode(user + b":" + password).decode()
+    return {"PAYLOAD_CONFIG": json.dumps({"auths": {registry_key: {"auth": auth}}}).encode()}

@@ -61,7 +61,7 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
             "containerd/validation.sh",
             "containerd/workloads.sh",
         ),
-        pull=(),
+        pull=("kubelet.sh", "containerd/client.sh", "containerd/pull.sh"),
         decode=decode_containerd,
     ),
 }

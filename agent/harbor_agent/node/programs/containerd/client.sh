@@ -27,13 +27,29 @@ find_containerd_places() {
   containerd_socket=${containerd_socket:-/run/containerd/containerd.sock}
 }
 
-# A line of /proc/net/unix: number, references, protocol, flags (00010000: listens), type, state, inode, path.
+# Sets containerd_pid, the process that listens on the socket $1; fails if there is none.
+find_containerd_behind() {
+  for containerd_pid in $(find_processes containerd); do
+    find_containerd_places "$containerd_pid"
+    [ "$(print_identity "$containerd_socket")" != "$(print_identity "$1")" ] || return 0
+  done
+  containerd_pid=0
+  return 1
+}
+
+# Two names of one socket have one identity.
+print_identity() {
+  stat -L -c %d:%i -- "$1" 2>/dev/null || printf '%s' "$1"
+}
+
+# containerd also listens for debuggers and, from 2.0 on, for plugins (NRI). A line of /proc/net/unix: number, references,
+# protocol, flags (00010000: listens), type, state, inode, path.
 print_listening_socket() {
   # shellcheck disable=SC2012 # the targets of the links matter
   opened=" $(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' ' ')"
   sed -n 's|^[^ ]* [^ ]* [^ ]* 00010000 [^ ]* [^ ]* *\([0-9]*\) \(/.*\.sock\)$|\1 \2|p' /proc/net/unix 2>/dev/null |
     while read -r inode listening; do
-      case $listening in */debug.sock) continue ;; esac
+      case $listening in */debug.sock | */nri.sock) continue ;; esac
       case $opened in *" $inode "*) printf '%s\n' "$listening" ;; esac
     done | sed -n 1p
 }
@@ -66,6 +82,11 @@ is_cri_loaded() {
     *) said=$(run_ctr plugins ls -d id==cri | sed -n 's/^.*Message: *//p' | tail -n 1) ;;
   esac
   return 1
+}
+
+# The answer of a token service may quote the request.
+mask_logins() {
+  sed 's/password=[^& ]*/password=***/g; s,://[^/@ ]*@,://***@,g'
 }
 
 # pull_through_cri IMAGE SECONDS: has containerd pull, with the login $user and $password if they are set. Prints what an

@@ -6,14 +6,7 @@ find_containerd() {
   containerd_pid=0
   if [ -n "$kubelet" ]; then
     [ -n "$endpoint" ] || return 1
-    for process in $(find_processes containerd); do
-      find_containerd_places "$process"
-      if [ "$(print_identity "$containerd_socket")" = "$(print_identity "$endpoint")" ]; then
-        containerd_pid=$process
-        break
-      fi
-    done
-    [ "$containerd_pid" != 0 ] || [ "$endpoint" = /run/containerd/containerd.sock ] || return 1
+    find_containerd_behind "$endpoint" || [ "$endpoint" = /run/containerd/containerd.sock ] || return 1
   elif ! is_containerd_of_docker; then
     for process in $(find_processes containerd); do
       find_containerd_places "$process"
@@ -45,10 +38,6 @@ is_containerd_of_docker() {
     '' | /run/containerd/containerd.sock | /var/run/containerd/containerd.sock) return 0 ;;
   esac
   return 1
-}
-
-print_identity() {
-  stat -L -c %d:%i -- "$1" || printf '%s' "$1"
 }
 
 report_containerd() {
