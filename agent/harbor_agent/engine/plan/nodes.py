@@ -117,7 +117,7 @@ def plan_nodes(
     transport: Transport, nodes: Sequence[tuple[Node, Policy]], request: RunRequest, listener: Listener
 ) -> list[PlannedNode]:
     """Probe every node and plan it, in the order given. Changes nothing."""
-    targets = [(node, _list_http_entries(policy)) for node, policy in nodes if node.skip_reason is None]
+    targets = [(node, _list_entries(policy)) for node, policy in nodes if node.skip_reason is None]
     policies = {node.name: policy for node, policy in nodes}
     planned = {
         seen.node.name: _plan_probed(seen, policies[seen.node.name], request)
@@ -180,8 +180,11 @@ def load_templates() -> Templates:
     return {name: resources.read_template(name) for name in TEMPLATES}
 
 
-def _list_http_entries(policy: Policy) -> tuple[str, ...]:
-    return tuple(registry.address.entry for registry in policy.present if registry.address.scheme == "http")
+def _list_entries(policy: Policy) -> tuple[str, ...]:
+    """Return the registries for the probe: those that a node reaches over HTTP are tried, of others files are read."""
+    tried = [registry.address.entry for registry in policy.present if registry.address.scheme == "http"]
+    others = [registry.address.entry for registry in policy.registries if registry.address.literal is None]
+    return (*tried, *(f"={entry}" for entry in dict.fromkeys(others) if entry not in tried))
 
 
 def _skip_node(node: Node, policy: Policy) -> PlannedNode:

@@ -3,7 +3,9 @@
 # that probe.sh ends.
 
 report_reachability() {
-  for entry in "$@"; do report_entry "$entry" & done
+  for entry in "$@"; do
+    case $entry in =*) ;; *) report_entry "$entry" & ;; esac
+  done
   wait
 }
 

@@ -41,6 +41,7 @@ _UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileK
 def build_probe_program(entries: Sequence[str]) -> Program:
     """Build the program that reads the state of a node and tries to reach the registries `entries`.
 
+    A registry that is given as "=ENTRY" is not tried; only the files about it are read.
     It also runs without root; `NodeState.unreadable` then says what it could not read.
     """
     shared = [read_node_program(name) for name in ("reachability.sh", "kubelet.sh")]

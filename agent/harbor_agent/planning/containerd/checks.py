@@ -37,7 +37,9 @@ def require_plannable(state: NodeState) -> None:
     if masked or "masked" in (unit.load_state, unit.unit_file_state.removesuffix("-runtime")):
         message = f"{unit.name} is masked: this node does not run containerd"
         raise RefusedError("unit-masked", message, "configure the runtime that kubelet uses")
-    if containerd.dump is None and containerd.dump_error:
+    # without a configuration file the program prints an error, and the daemon runs with its defaults
+    has_config = containerd.config_file in state.files and state.files[containerd.config_file].exists
+    if containerd.dump is None and containerd.dump_error and has_config:
         message = f"containerd rejects its configuration: {mask_text(containerd.dump_error.encode())}"
         raise RefusedError("file-invalid", message, _FIX)
 

@@ -151,6 +151,11 @@ def test_a_node_that_is_not_understood_is_refused(facts: dict[str, object], code
     assert "s3cret" not in refusal.problem.message
 
 
+def test_no_configuration_file_is_no_error() -> None:
+    state = running(node({}), dump_error="open /etc/containerd/config.toml: no such file or directory")
+    assert planned(state).activation.action is Action.RESTART
+
+
 def test_a_dump_that_agrees_is_planned() -> None:
     dump = (
         b'version = 3\n[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = ""\n'

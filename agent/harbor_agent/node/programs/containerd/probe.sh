@@ -102,7 +102,7 @@ add_recorded() {
 # config_path.
 add_host_directories() {
   roots=$(printf '%s\n' "$dump" | filter_registry config_path | tr : '\n')
-  hosts=$entries$newline$(printf '%s\n' "$dump" | filter_mirrors)
+  hosts=$known$newline$(printf '%s\n' "$dump" | filter_mirrors)
   for root in $roots /etc/containerd/certs.d; do
     case $root in /*) ;; *) root=/$root ;; esac
     root=${root%/}
@@ -115,14 +115,14 @@ add_host_directories() {
   done
 }
 
-# Of other files than hosts.toml, which may be keys, only the names matter.
+# Of files of others than hosts.toml, which may be keys, only the names matter.
 add_host_directory() {
   add_path "$1"
   add_path "$1/hosts.toml"
   for path in "$1"/*; do
     case $path in */hosts.toml) continue ;; esac
     add_existing "$path"
-    bare=$bare$newline$path
+    case $path in */harbor-agent.*) ;; *) bare=$bare$newline$path ;; esac
   done
 }
 
