@@ -68,8 +68,9 @@ class HostsFile:
         )
 
     def has_https_fallback(self, address: Address) -> bool:
-        """Whether the last server that is tried is this registry over HTTPS: then errors name HTTPS."""
-        return not any(one.key is None and not one.reaches(address, "https") for one in self.attempts)
+        """Whether this registry is tried over HTTPS too: then errors name HTTPS, also after plain HTTP was tried."""
+        is_named = any(one.reaches(address, "https") for one in self.attempts)
+        return is_named or all(one.key is not None for one in self.attempts)
 
 
 def read_hosts(content: bytes, version: tuple[int, ...]) -> HostsFile:
@@ -119,14 +120,14 @@ def render_servers(server: str, hosts: list[Server]) -> str:
     return "\n".join(blocks)
 
 
-def render_with_hosts_of(address: Address, other: TomlFile) -> str:
-    """Return the file for a registry that keeps the hosts of another file, which are tried first."""
+def render_with_hosts_of(own: str, other: TomlFile) -> str:
+    """Return the file `own` of one server with the hosts of another file before it, which are tried first."""
     header = next((one for one in other.statements if one.is_header), None)
     blocks = [other.text[header.start :].replace("\r\n", "\n").rstrip()] if header else []
     last = other.values.get("server")
     # the last server of the other file is not the last one here
     blocks += [render_servers("", [Server(url=last)]).rstrip()] if isinstance(last, str) and last else []
-    server, _, table = render_hosts(address).partition("\n\n")
+    server, _, table = own.partition("\n\n")
     return "\n\n".join([server, *blocks, table])
 
 

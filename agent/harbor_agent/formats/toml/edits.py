@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harbor_agent.formats.toml.document import Statement, TomlFile
 
     Path = tuple[str, ...]
-    Value = str | list[str] | int | bool
+    Value = str | list[str] | list[list[str]] | int | bool
 
 _LINE_END = re.compile(r"\r?\n")
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from harbor_agent.formats.toml.document import Statement, TomlFile
 
     Path = tuple[str, ...]
-    Value = str | list[str] | int | bool
+    Value = str | list[str] | list[list[str]] | int | bool
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _INDENT = "  "

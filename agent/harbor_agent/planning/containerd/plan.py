@@ -12,8 +12,9 @@ from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.containerd.checks import require_plannable, require_same_dump
+from harbor_agent.planning.containerd.edits.certificates import delete_certificates, write_certificates
 from harbor_agent.planning.containerd.edits.migration import migrate
-from harbor_agent.planning.containerd.edits.placement import add_registries
+from harbor_agent.planning.containerd.edits.placement import add_registries, put_configuration_last
 from harbor_agent.planning.containerd.edits.removal import remove_registries
 from harbor_agent.planning.containerd.effective import evaluate
 from harbor_agent.planning.containerd.hosts import is_trusted
@@ -38,9 +39,11 @@ from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.runtime import takes_effect
 
 if TYPE_CHECKING:
+    from harbor_agent.model.address import Address
     from harbor_agent.model.plan import FileChange
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.containerd.edits.placement import Placement
     from harbor_agent.planning.containerd.effective import Effective
     from harbor_agent.planning.files.render import Templates
 
@@ -94,36 +97,48 @@ class _Planner:
         ]
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
+        """Plan the certificates, which are to be there before plain HTTP goes, and the registries over plain HTTP."""
         self.require_cri()
-        self.require_no_certificates()
-        before = self.before
-        faults: list[str] = []
-        conflict = before.conflict
-        if conflict and (self.present or self.absent):
-            workspace = migrate(workspace, before)
-            before = evaluate(workspace.state)
-        missing = [address for address in self.present if not is_trusted(workspace.state, before, address)]
-        removable = [address for address in self.absent if is_trusted(workspace.state, before, address)]
-        if not conflict and not missing and not removable:
+        conflict = self.before.conflict
+        if conflict and (self.present or self.absent or self.desired.certificates):
+            workspace = migrate(workspace, self.before)
+        certificates = self.desired.certificates
+        placed = write_certificates(workspace, evaluate(workspace.state), self.desired.secure, certificates)
+        named = (*self.desired.present, *self.desired.absent, *self.desired.secure)
+        named = tuple(address for address in named if address.literal is None)
+        effective = evaluate(placed.workspace.state)
+        workspace = delete_certificates(placed.workspace, effective, named, certificates)
+        placed = replace(placed, workspace=workspace)
+        missing = [address for address in self.present if not is_trusted(workspace.state, effective, address)]
+        removable = [address for address in self.absent if is_trusted(workspace.state, effective, address)]
+        if not conflict and not missing and not removable and not workspace.changes():
             return self.plan_without_changes(workspace)
-        route, reason = Route.CONTAINERD_CONFIG, f"{conflict}: {_MIGRATES}"
+        placed = self.change_registries(placed, missing, removable)
+        if conflict:
+            placed = replace(placed, route=Route.CONTAINERD_CONFIG, reason=f"{conflict}: {_MIGRATES}")
+        after = evaluate(placed.workspace.state)
+        workspace = put_configuration_last(placed.workspace, after)
+        changes = workspace.changes()
+        self.require_sound(workspace, after, repaired=bool(placed.faults))
+        if problem := find_stopped_daemon(self.state) or self.find_missing_consent(conflict, placed.faults):
+            return self.refuse(problem, changes)
+        reason = placed.reason or "; ".join(dict.fromkeys(change.reason for change in changes))
+        return self.build_plan(workspace, self.choose_action(changes, after), placed.route, reason, after)
+
+    def change_registries(self, placed: Placement, missing: list[Address], removable: list[Address]) -> Placement:
+        """Return the placement of the certificates with the registries over plain HTTP removed and added."""
+        workspace = placed.workspace
         if removable:
-            workspace, placed = remove_registries(workspace, before, removable)
-            if not conflict:
-                route, reason = placed, "the registry is removed from the place where it is in effect"
-            before = evaluate(workspace.state)
+            workspace, route = remove_registries(workspace, evaluate(workspace.state), removable)
+            reason = "the registry is removed from the place where it is in effect"
+            placed = replace(placed, route=route, reason="; ".join(filter(None, (placed.reason, reason))))
         if missing:
             self.require_automatic_route()
-            placement = add_registries(workspace, before, missing)
-            workspace, faults = placement.workspace, list(placement.faults)
-            if not conflict:
-                route, reason = placement.route, placement.reason
-        changes = workspace.changes()
-        after = evaluate(workspace.state)
-        self.require_sound(workspace, after, repaired=bool(faults))
-        if problem := find_stopped_daemon(self.state) or self.find_missing_consent(conflict, faults):
-            return self.refuse(problem, changes)
-        return self.build_plan(workspace, self.choose_action(changes, after), route, reason, after)
+            added = add_registries(workspace, evaluate(workspace.state), missing)
+            workspace = added.workspace
+            reason = "; ".join(filter(None, (placed.reason, added.reason)))
+            placed = replace(added, reason=reason, faults=(*placed.faults, *added.faults))
+        return replace(placed, workspace=workspace)
 
     def require_cri(self) -> None:
         """Refuse a containerd through which no pod pulls."""
@@ -133,14 +148,7 @@ class _Planner:
             hint = "if kubelet is to use containerd, remove cri from disabled_plugins; else add --runtime docker"
             raise RefusedError("cri-disabled", message, hint)
 
-    def require_no_certificates(self) -> None:
-        """Refuse the CA of an https registry: only Docker gets one so far."""
-        if self.desired.certificates:
-            message = f"the CA of {', '.join(self.desired.certificates)} cannot be given to containerd yet"
-            hint = "put it into the registry's folder below config_path by hand, and leave ca_file out for this node"
-            raise RefusedError("ca-not-distributed", message, hint)
-
-    def find_missing_consent(self, conflict: str, faults: list[str]) -> Problem | None:
+    def find_missing_consent(self, conflict: str, faults: tuple[str, ...]) -> Problem | None:
         """Return what only `--repair` allows; None if nothing does, or if it is given."""
         if self.desired.repair or not (conflict or faults):
             return None

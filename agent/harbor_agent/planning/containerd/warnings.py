@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.state import FileState
-from harbor_agent.planning.containerd.hosts import DEFAULT, HOSTS_FILE, find_directory, list_directory_names
+from harbor_agent.planning.containerd.hosts import DEFAULT, HOSTS_FILE, find_directory, is_trusted, list_directory_names
 from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon
 from harbor_agent.planning.containerd.state import find_containerd, find_record
 from harbor_agent.planning.files.managed import find_announced_owner
@@ -29,6 +29,7 @@ def find_warnings(state: NodeState, effective: Effective, desired: DesiredState)
     return [
         *_find_unrequested_entries(state, desired),
         *_find_shadowed(state, effective, desired),
+        *_find_unverified(state, effective, desired),
         *_find_generated_config(effective),
         *_compare_with_daemon(state, effective),
     ]
@@ -64,6 +65,17 @@ def _find_shadowed(state: NodeState, effective: Effective, desired: DesiredState
                     message=f"{path}/{HOSTS_FILE} is not read: containerd takes {winner.path} for {address.entry}",
                     hint="delete the directory that is not read",
                 )
+
+
+def _find_unverified(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:
+    """Yield the registries over HTTPS that containerd pulls from over plain HTTP first."""
+    for address in desired.secure:
+        if address.entry not in (one.entry for one in desired.absent) and is_trusted(state, effective, address):
+            yield Problem(
+                code="certificate-unverified",
+                message=f"containerd pulls from {address.entry} over plain HTTP, so no certificate is verified",
+                hint=f"to have the certificate verified, remove it: --absent --registry {address.entry}",
+            )
 
 
 def _find_generated_config(effective: Effective) -> Iterator[Problem]:

@@ -88,6 +88,11 @@ def test_an_answer_over_https_says_nothing_if_https_is_tried_last() -> None:
     assert describe_process(state).entries == (HARBOR,)
 
 
+def test_an_answer_over_https_says_nothing_if_a_host_uses_https() -> None:
+    both = OURS + '\n[host."https://192.168.0.99"]\n  skip_verify = true\n'
+    assert planned(running(node({CONFIG: READS_CERTS, HOSTS: both}), proofs={HARBOR: "https"})).is_empty
+
+
 def test_an_edit_of_somebody_else_is_applied_only_with_consent() -> None:
     plan = planned(with_containerd(MIRRORS, changed_files=(CONFIG,)))
     objection = find_objection_to_restart(plan)
@@ -171,11 +176,6 @@ def test_a_transaction_under_way_comes_first() -> None:
 def test_a_forced_route_is_docker_s() -> None:
     assert refused(READS, want(HARBOR, route=RouteChoice.DAEMON_JSON)).problem.code == "route-ineffective"
     assert planned(TRUSTED, want(HARBOR, route=RouteChoice.DROP_IN)).is_empty
-
-
-def test_the_ca_of_a_registry_is_not_left_out_silently() -> None:
-    refusal = refused(READS, want(HARBOR, certificates={"harbor.lan": b"-----BEGIN CERTIFICATE-----"}))
-    assert refusal.problem.code == "ca-not-distributed"
 
 
 def test_a_mirror_that_is_removed_and_not_read_yet_needs_a_restart() -> None:

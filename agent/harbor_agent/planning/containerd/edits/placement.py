@@ -51,25 +51,34 @@ def add_registries(workspace: Workspace, effective: Effective, addresses: Sequen
         return _add_to_directories(workspace, effective, addresses)
     if effective.mirrors:
         return _add_to_mirrors(workspace, effective, addresses)
-    configuration = {effective.config_file, *(file.path for file in effective.files)}
+    opened = open_directories(workspace, effective)
+    effective = evaluate(opened.workspace.state)
+    add = _add_to_directories if effective.roots or not effective.mirrors else _add_to_mirrors
+    placed = add(opened.workspace, effective, addresses)
+    return replace(placed, route=opened.route, reason=opened.reason, faults=(*opened.faults, *placed.faults))
+
+
+def open_directories(workspace: Workspace, effective: Effective) -> Placement:
+    """Let containerd read a directory of registries. Raises RefusedError if that is not possible."""
     home = _find_home(effective)
-    fault = _find_missing_version(home, effective) if home else ""
-    if home and fault:
+    if home and (fault := _find_missing_version(home, effective)):
         workspace = _add_version(workspace, home, effective)
-        placed = add_registries(workspace, evaluate(workspace.state), addresses)
-    else:
-        workspace, why = _set_config_path(workspace, effective, home)
-        if effective.has_list:
-            workspace = copy_directories(workspace, effective.config_path.split(":"))
-        placed = replace(_add_to_directories(workspace, evaluate(workspace.state), addresses), reason=why)
-    # the directories first, so that containerd finds them whenever it reads the file that names them
-    order = sorted(placed.workspace.reasons, key=lambda path: path in configuration)
-    return replace(
-        placed,
-        workspace=replace(placed.workspace, reasons={path: placed.workspace.reasons[path] for path in order}),
-        route=Route.CONTAINERD_CONFIG,
-        faults=(*([fault] if fault else []), *placed.faults),
-    )
+        effective = evaluate(workspace.state)
+        if effective.roots or effective.mirrors:
+            return Placement(workspace=workspace, route=Route.CONTAINERD_CONFIG, reason=fault, faults=(fault,))
+        opened = open_directories(workspace, effective)
+        return replace(opened, faults=(fault, *opened.faults))
+    workspace, why = _set_config_path(workspace, effective, home)
+    if effective.has_list:
+        workspace = copy_directories(workspace, effective.config_path.split(":"))
+    return Placement(workspace=workspace, route=Route.CONTAINERD_CONFIG, reason=why)
+
+
+def put_configuration_last(workspace: Workspace, effective: Effective) -> Workspace:
+    """Return the workspace with the directories first: containerd finds them when it reads the file that names them."""
+    configuration = {effective.config_file, *(file.path for file in effective.files)}
+    order = sorted(workspace.reasons, key=lambda path: path in configuration)
+    return replace(workspace, reasons={path: workspace.reasons[path] for path in order})
 
 
 def _find_home(effective: Effective) -> ConfigFile | None:
@@ -156,7 +165,7 @@ def _add_to_directories(workspace: Workspace, effective: Effective, addresses: S
         text = render_hosts(address)
         others = None if directory.is_own else read_hosts_of(workspace.state, effective, directory)
         if others and others.attempts and not others.fault:
-            text = render_with_hosts_of(address, others.file)
+            text = render_with_hosts_of(text, others.file)
             notes.append(
                 f"{target} also keeps the hosts of {directory.file}, which no longer counts for {address.entry}"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.containerd.hosts import distrust, render_with_hosts_of
+from harbor_agent.formats.containerd.hosts import distrust, render_hosts, render_with_hosts_of
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.formats.toml.edits import remove_table, set_value
@@ -56,7 +56,7 @@ def _remove_from_directory(workspace: Workspace, effective: Effective, address: 
     written = workspace.file(directory.file).content or b""
     default = HostsDirectory(path=f"{directory.path.rpartition('/')[0]}/{DEFAULT}", exists=True, is_own=False)
     others = read_hosts_of(workspace.state, effective, default)
-    if others and written == render_with_hosts_of(address, others.file).encode("latin-1"):
+    if others and written == render_with_hosts_of(render_hosts(address), others.file).encode("latin-1"):
         return workspace.delete(directory.file, _REASON)
     try:
         content = distrust(written, address, effective.version)
