@@ -82,7 +82,8 @@ def test_a_removed_state_directory_does_not_end_the_change(site: FaultSite, step
     with held(*points), order.applying() as running:
         for point in points:
             point.wait()
-            point.node.run("rm -rf /var/lib/harbor-agent")
+            # It fails if the node restores the directory at the same moment.
+            point.node.run("rm -rf /var/lib/harbor-agent", check=False)
             point.release()
         ended = running.end()
     for node in nodes:
