@@ -101,3 +101,45 @@ def test_the_docker_that_pods_use_is_asked(
         listening.bind(str(path))
         probe(world)
     assert set((world.root / "asked").read_text().split()) == {f"unix://{asked.format(path=path)}"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "configuration", "endpoint"),
+    [
+        (
+            'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock --v=2"\n',
+            "",
+            "/run/containerd/containerd.sock",
+        ),
+        ("# nothing\n", "containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n", "/run/crio/crio.sock"),
+        ("KUBELET_EXTRA_ARGS='--container-runtime-endpoint unix:///run/cri-dockerd.sock'\n", "", None),
+    ],
+    ids=["kubeadm-flags.env", "config.yaml", "cri-dockerd"],
+)
+def test_a_stopped_kubelet_is_known_by_the_files_of_its_unit(
+    world: World, environment: str, configuration: str, endpoint: str | None
+) -> None:
+    flags, config = world.root / "kubelet.env", world.root / "kubelet.yaml"
+    flags.write_text(environment)
+    config.write_text(configuration)
+    describe_unit(world, f"EnvironmentFiles={flags} (ignore_errors=yes)", f"--config={config} $KUBELET_KUBEADM_ARGS")
+
+    kubelet = probe(world).kubelet
+
+    assert kubelet is not None
+    other = find_other_runtime(kubelet)
+    assert (other.source if other else None) == endpoint
+
+
+def test_a_package_of_kubelet_alone_says_nothing(world: World) -> None:
+    describe_unit(world, "Environment=KUBELET_CONFIG_ARGS=--config=/nowhere.yaml", "$KUBELET_CONFIG_ARGS")
+    assert probe(world).kubelet is None
+
+
+def describe_unit(world: World, environment: str, arguments: str) -> None:
+    """Let systemd know a kubelet.service that does not run."""
+    world.file("/etc/kubernetes").mkdir()
+    command = f"ExecStart={{ path=/usr/bin/kubelet ; argv[]=/usr/bin/kubelet {arguments} ; ignore_errors=no }}"
+    lines = ("LoadState=loaded", command, environment)
+    quoted = " ".join(f"'{line}'" for line in lines)
+    world.replace("systemctl", f"case \"$*\" in 'show kubelet.service'*) printf '%s\\n' {quoted}; exit 0 ;; esac")

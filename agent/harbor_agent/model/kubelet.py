@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kubelet:
-    """The running kubelet of a node; one that runs in a nested node does not count.
+    """The kubelet of a node; one that runs in a nested node does not count.
 
-    `argv` is that of its process. `version` is what the program reports, "" if unknown or not needed.
-    `configured_endpoints` are the values of containerRuntimeEndpoint in its configuration files, in the order in which
-    they are read; the last one is used. `shim_endpoints` are those on which a running cri-dockerd listens. `sockets`
-    maps the path of each socket that exists to "DEVICE:INODE", so that two names of one socket are found.
+    `argv` is that of its process or, if it does not run, what the files of its unit name. `version` is what the program
+    reports, "" if unknown or not needed. `configured_endpoints` are the values of containerRuntimeEndpoint in its
+    configuration files, in the order in which they are read; the last one is used. `shim_endpoints` are those on which
+    a running cri-dockerd listens. `sockets` maps the path of each socket that exists to "DEVICE:INODE", so that two
+    names of one socket are found.
     """
 
     argv: tuple[str, ...]

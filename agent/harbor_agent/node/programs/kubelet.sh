@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# The running kubelet, and the sockets through which it may reach a container runtime: facts only (decoded by
-# agent/harbor_agent/node/wire/kubelet.py). Functions only; part of the program that probe.sh ends.
+# The kubelet, and the sockets through which it may reach a container runtime: facts only (decoded by
+# agent/harbor_agent/node/wire/kubelet.py). A kubelet that does not run is known by the files of its unit. Functions only; part of the program that probe.sh ends.
 
 report_kubelet() {
   study_kubelet || return 0
-  print_block 'kubelet argv' <"/proc/$kubelet/cmdline"
+  list_words "$kubelet" | tr '\n' '\0' | print_block 'kubelet argv'
   [ -n "$given" ] || printf '%s\n' "$version" | print_block 'kubelet version'
   printf '%s\n' "$configured" | print_block 'kubelet configured'
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
@@ -22,7 +22,11 @@ report_kubelet() {
 study_kubelet() {
   endpoint='' version=''
   kubelet=$(find_kubelet)
-  [ -n "$kubelet" ] || return 1
+  if [ -z "$kubelet" ]; then
+    stopped_words=$(describe_stopped_kubelet)
+    [ -n "$stopped_words" ] || return 1
+    kubelet=stopped
+  fi
   # RKE 1 runs kubelet in a container, whose paths are its own.
   root=/proc/$kubelet/root
   [ -r "$root/" ] || root=
@@ -32,11 +36,32 @@ study_kubelet() {
   find_endpoint
 }
 
+# The words with which the unit would start a kubelet that does not run, one per line: its command, and its environment files
+# (kubeadm-flags.env, Kubespray's kubelet.env). Nothing if no file names an endpoint: a package alone says nothing.
+describe_stopped_kubelet() {
+  [ -d /var/lib/kubelet ] || [ -d /etc/kubernetes ] || return 0
+  facts=$(systemctl show kubelet.service -p LoadState,ExecStart,Environment,EnvironmentFiles)
+  case $facts in *LoadState=loaded*) ;; *) return 0 ;; esac
+  # shellcheck disable=SC2046 # one word each
+  stopped_words=$(
+    printf '%s\n' "$facts" | sed -n -e 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' -e 's/^Environment=//p'
+    cat /var/lib/kubelet/kubeadm-flags.env $(printf '%s\n' "$facts" | sed -n 's/^EnvironmentFiles=\(\/[^ ]*\).*/\1/p') |
+      grep -v '^[[:space:]]*#'
+  )
+  stopped_words=$(
+    echo kubelet
+    printf '%s\n' "$stopped_words" | sed "s/[ \"']/\\n/g" | sed -e 's/^[A-Z_]*=//' -e '/^\$/d' -e '/^$/d'
+    case $stopped_words in *--config[=\ ]*) ;; *) echo --config=/var/lib/kubelet/config.yaml ;; esac
+  )
+  kubelet=stopped
+  [ -z "$(list_endpoints stopped)$(list_configured_endpoints)" ] || printf '%s\n' "$stopped_words"
+}
+
 # As planning/kubelet.py, which decides; here it only spares a node the questions about a runtime that does not count.
 find_endpoint() {
   endpoint=$(printf '%s\n%s\n' "$configured" "$given" | grep . | tail -n 1)
   endpoint=${endpoint#unix://}
-  case $(tr '\0' ' ' <"/proc/$kubelet/cmdline") in
+  case "$(list_words "$kubelet" | tr '\n' ' ') " in
     *'--container-runtime=docker '* | *'--container-runtime docker '*) endpoint='' ;;
     *k3s*) [ -n "$endpoint" ] || [ ! -S /run/k3s/containerd/containerd.sock ] || endpoint=/run/k3s/containerd/containerd.sock ;;
     *'--container-runtime=remote '* | *'--container-runtime remote '*) endpoint=${endpoint:-/run/containerd/containerd.sock} ;;
@@ -85,7 +110,7 @@ find_processes() {
 }
 
 list_words() {
-  tr '\0' '\n' <"/proc/$1/cmdline"
+  if [ "$1" = stopped ]; then printf '%s\n' "$stopped_words"; else tr '\0' '\n' <"/proc/$1/cmdline"; fi
 }
 
 # The values of --container-runtime-endpoint, with "=" or as the next word.
@@ -110,6 +135,8 @@ list_configured_endpoints() {
   file=$(list_option "$kubelet" --config | tail -n 1)
   folder=$(list_option "$kubelet" --config-dir | tail -n 1)
   {
+    # kubeadm 1.34 and later write what is the node's own into a file beside (instance-config.yaml).
+    [ "$kubelet" != stopped ] || cat /var/lib/kubelet/instance-config.yaml
     [ -z "$file" ] || cat "$root$file"
     [ -z "$folder" ] || for drop_in in "$root$folder"/*.conf; do cat "$drop_in"; done
   } | sed -n -e '/^[[:space:]]*#/d' \
