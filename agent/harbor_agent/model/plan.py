@@ -30,6 +30,7 @@ class Route(StrEnum):
     DAEMON_JSON = "daemon-json"
     HOSTS_TOML = "hosts-toml"
     CONTAINERD_CONFIG = "containerd-config"
+    REGISTRIES_CONF = "registries-conf"
     CERTIFICATES = "certificates"
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.model.kubelet import Kubelet
     from harbor_agent.model.runtimes.containerd import ContainerdState
+    from harbor_agent.model.runtimes.containers_image import ContainersImageState
     from harbor_agent.model.runtimes.docker import DockerState
 
 # In bytes, as in node/programs/probe.sh.
@@ -131,7 +132,7 @@ class NodeState:
     """
 
     system: System
-    runtimes: tuple[DockerState | ContainerdState | InstalledRuntime, ...] = ()
+    runtimes: tuple[DockerState | ContainerdState | ContainersImageState | InstalledRuntime, ...] = ()
     files: Mapping[str, FileState] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     kubelet: Kubelet | None = None

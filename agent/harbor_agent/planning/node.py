@@ -9,6 +9,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.planning.containerd import runtime as containerd
+from harbor_agent.planning.containers_image import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
 from harbor_agent.planning.kubelet import build_refusal, build_warning, find_used_runtime, uses_docker, uses_socket
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from harbor_agent.planning.runtime import FileTree, Runtime
 
 __all__ = [
+    "OFFLINE_RUNTIMES",
     "RUNTIMES",
     "choose_runtime",
     "find_record",
@@ -37,6 +39,8 @@ __all__ = [
 
 # Docker first: it is planned if both are present and neither kubelet nor the operator chooses.
 RUNTIMES: tuple[Runtime, ...] = (docker, containerd)
+# A file system tree may be planned for these too; no probe of a node reports them yet.
+OFFLINE_RUNTIMES: tuple[Runtime, ...] = (*RUNTIMES, crio, podman)
 TEMPLATES = tuple(name for runtime in RUNTIMES for name in runtime.TEMPLATES)
 
 
@@ -53,7 +57,7 @@ def find_runtime(state: NodeState) -> Runtime:
     """
     if state.chosen_runtime:
         return next(runtime for runtime in RUNTIMES if state.chosen_runtime == runtime.NAME)
-    present = [runtime for runtime in RUNTIMES if runtime.is_present(state)]
+    present = [runtime for runtime in OFFLINE_RUNTIMES if runtime.is_present(state)]
     if state.kubelet:
         present = [one for one in present if _is_used_by(state.kubelet, one, state)] or present
     else:
@@ -101,7 +105,7 @@ def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: st
 
 def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeState:
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
-    runtime = next(runtime for runtime in RUNTIMES if name == runtime.NAME)
+    runtime = next(runtime for runtime in OFFLINE_RUNTIMES if name == runtime.NAME)
     return runtime.observe_tree(tree, version)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.request.resolve import Resolved
 
 DEFAULT_RUNTIME = "docker"
-DEFAULT_VERSIONS = {"docker": "20.10", "containerd": "1.7"}
+DEFAULT_VERSIONS = {"docker": "20.10", "containerd": "1.7", "cri-o": "1.36", "podman": "4.3"}
 
 
 def plan_tree(root: str, resolved: Resolved) -> PlannedNode:

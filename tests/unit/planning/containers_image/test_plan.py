@@ -1,0 +1,166 @@
+"""Which file gets the registry, on nodes as they are found; the way back is byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.planning.containers_image.nodes import (
+    FOLDER,
+    HARBOR,
+    MAIN,
+    OURS,
+    OWN,
+    applied,
+    crio_node,
+    node,
+    planned,
+    refused,
+    shown,
+    unwant,
+    want,
+)
+
+SHORT_NAMES = 'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "enforcing"\n'
+V1 = """[registries.search]
+registries = ['docker.io', 'quay.io']
+
+[registries.insecure]
+registries = ['registry.lan:5000']
+
+[registries.block]
+registries = []
+"""
+V1_ON_LINES = '[registries.insecure]\nregistries = [\n  "a.lan", # first\n  "b.lan"\n]\n'
+MIRRORED = '[[registry]]\nlocation = "192.168.0.99"\n\n[[registry.mirror]]\nlocation = "mirror.lan"\n'
+PROJECT = '[[registry]]\r\n  prefix = "192.168.0.99/team"\r\n  location = "192.168.0.99/team"\r\n'
+
+# name: files before, files that differ afterwards
+CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "nothing": ({}, {OWN: OURS.decode()}),
+    "settings": ({MAIN: SHORT_NAMES}, {OWN: OURS.decode()}),
+    "aliases": (
+        {MAIN: SHORT_NAMES, f"{FOLDER}/shortnames.conf": '[aliases]\n  "debian" = "docker.io/library/debian"\n'},
+        {OWN: OURS.decode()},
+    ),
+    "v1": ({MAIN: V1}, {MAIN: V1.replace("5000']", "5000', '192.168.0.99']")}),
+    "v1 on lines": ({MAIN: V1_ON_LINES}, {MAIN: V1_ON_LINES.replace('"b.lan"', '"b.lan",\n  "192.168.0.99"')}),
+    "v1 empty list": (
+        {MAIN: V1.replace("['registry.lan:5000']", "[]")},
+        {MAIN: V1.replace("['registry.lan:5000']", '["192.168.0.99"]')},
+    ),
+    "own table": ({MAIN: MIRRORED}, {MAIN: MIRRORED.replace("]]\n", "]]\ninsecure = true\n", 1)}),
+    "says false": (
+        {f"{FOLDER}/x.conf": MIRRORED.replace('99"\n', '99"\nInsecure = false # no\n')},
+        {f"{FOLDER}/x.conf": MIRRORED.replace('99"\n', '99"\nInsecure = true # no\n')},
+    ),
+    "a project's table": (
+        {f"{FOLDER}/90-team.conf": PROJECT},
+        {OWN: OURS.decode(), f"{FOLDER}/90-team.conf": PROJECT.replace("]]\r\n", "]]\r\n  insecure = true\r\n")},
+    ),
+    "the later table replaces ours": (
+        {f"{FOLDER}/10.conf": OURS.decode(), f"{FOLDER}/90.conf": MIRRORED},
+        {f"{FOLDER}/90.conf": MIRRORED.replace("]]\n", "]]\ninsecure = true\n", 1)},
+    ),
+    "our name is taken": ({OWN: "# mine\n"}, {OWN: "# mine\n\n" + OURS.decode()}),
+}
+# The trust that was there before, or a file that was not ours, does not come back.
+ONE_WAY = {"the later table replaces ours", "our name is taken"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_registry_gets_to_the_place_that_counts_and_back(name: str) -> None:
+    before, changed = CASES[name]
+    state = node(before)
+    plan = planned(state)
+    assert plan.activation.action.value == "none"
+    after = applied(state, plan)
+    assert shown(after) == {path: text.encode() for path, text in {**before, **changed}.items()}
+    assert planned(after).is_empty
+    undone = applied(after, planned(after, unwant(HARBOR)))
+    assert name in ONE_WAY or shown(undone) == shown(state)
+    assert planned(undone, unwant(HARBOR)).is_empty
+
+
+def test_crio_reloads_unless_it_watches_its_files() -> None:
+    assert planned(crio_node({})).activation.action.value == "reload"
+    watching = {"/etc/crio/crio.conf": "[crio.image]\nauto_reload_registries = true\n"}
+    assert planned(crio_node(watching)).activation.action.value == "none"
+
+
+@pytest.mark.parametrize(("version", "is_trusted"), [("1.34.1", True), ("1.35.0", False), ("1.36.3", False)])
+def test_crio_before_1_35_trusts_the_list_of_crio_conf(version: str, *, is_trusted: bool) -> None:
+    listed = {"/etc/crio/crio.conf.d/10.conf": '[crio.image]\ninsecure_registries = ["192.168.0.0/16"]\n'}
+    plan = planned(crio_node(listed, version))
+    assert plan.is_empty is is_trusted
+    if is_trusted:
+        assert refused(crio_node(listed, version), unwant(HARBOR)).problem.code == "removal-unclear"
+
+
+BROKEN = {
+    "syntax": ("x.conf", '[[registry]\nprefix = "docker.io"\n', "line 1"),
+    "v1 drop-in": ("x.conf", "[registries.insecure]\nregistries = ['a.lan']\n", "version 2"),
+    "scheme": ("x.conf", '\n[[registry]]\nlocation = "http://a.lan"\n', "line 2"),
+    "no location": ("x.conf", '[[registry]]\nprefix = "a.lan"\n', "no location"),
+    "wildcard": ("x.conf", '[[registry]]\nprefix = "*.lan:5000"\nlocation = "a.lan"\n', "*.example.com"),
+    "nothing": ("x.conf", "[[registry]]\ninsecure = true\n", "neither"),
+    "type": ("x.conf", '[[registry]]\nlocation = "a.lan"\ninsecure = "true"\n', "wrong type"),
+    "twice": (
+        "x.conf",
+        '[[registry]]\nlocation = "a.lan"\n[[registry]]\nlocation = "a.lan"\ninsecure = true\n',
+        "line 3",
+    ),
+    "mark": ("x.conf", '\ufeff[[registry]]\nlocation = "a.lan"\n', "byte order mark"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_file_is_found_before_anything(name: str) -> None:
+    base, text, words = BROKEN[name]
+    problem = refused(node({f"{FOLDER}/{base}": text})).problem
+    assert problem.code == "file-invalid"
+    assert f"{FOLDER}/{base} line" in problem.message
+    assert words in problem.message
+
+
+def test_file_of_both_versions_is_refused() -> None:
+    mixed = "unqualified-search-registries = ['docker.io']\n[registries.insecure]\nregistries = ['a.lan']\n"
+    problem = refused(node({MAIN: mixed + "\n[[registry]]\nlocation = 'b.lan'\ninsecure = true\n"})).problem
+    assert (problem.code, "mixes" in problem.message) == ("file-invalid", True)
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        ('location = "192.168.0.99"\nblocked = true', "registry-blocked"),
+        ('prefix = "192.168.0.99"\nlocation = "mirror.lan"', "settings-would-change"),
+    ],
+)
+def test_registry_that_is_not_pulled_from_is_refused(table: str, code: str) -> None:
+    assert refused(node({MAIN: f"[[registry]]\n{table}\n"})).problem.code == code
+
+
+def test_node_of_the_machine_config_operator_is_refused() -> None:
+    state = crio_node({MAIN: SHORT_NAMES, "/etc/machine-config-daemon/currentconfig": "{}"})
+    problem = refused(state).problem
+    assert problem.code == "file-managed"
+    assert "oc edit image.config.openshift.io/cluster" in problem.hint
+
+
+@pytest.mark.parametrize("prefix", ["*.lan", "harbor.lan"])
+def test_wider_table_covers_a_registry_and_is_not_taken_from_others(prefix: str) -> None:
+    state = node(
+        {
+            MAIN: f'[[registry]]\nprefix = "{prefix}"\nlocation = "{prefix}"\ninsecure = true\n'.replace(
+                'location = "*.lan"\n', ""
+            )
+        }
+    )
+    assert planned(state, want("harbor.lan:5000")).is_empty
+    assert refused(state, unwant("harbor.lan:5000")).problem.code == "removal-unclear"
+
+
+def test_file_in_the_home_of_root_replaces_those_of_the_system_for_podman() -> None:
+    own = {"/root/.config/containers/registries.conf": "", f"{FOLDER}/x.conf": OURS.decode()}
+    (change,) = planned(node(own)).changes
+    assert change.path == f"/root/.config/containers/registries.conf.d/50-{HARBOR}.conf"
+    assert planned(crio_node(own)).is_empty
