@@ -114,7 +114,9 @@ def test_plan_through_two_bastions_once_their_keys_and_the_nodes_are_trusted(ope
 def test_the_arguments_of_an_inventory_lead_through_bastions_too(operator: Operator, bastions: Bastions) -> None:
     (operator.home / ".ssh/config").unlink()
     (operator.home / ".ssh/id_ed25519").write_bytes(bastions.first.key.read_bytes())
-    (bastions.second.home / "authorized_keys").write_bytes((bastions.first.home / "authorized_keys").read_bytes())
+    authorized = bastions.second.home / "authorized_keys"
+    own = authorized.read_bytes()
+    authorized.write_bytes(own + (bastions.first.home / "authorized_keys").read_bytes())
     jump = f"root@{bastions.first.address},nopasswd@{bastions.second.address}:{bastions.second.port}"
     with operator.inventory.open("a") as inventory:
         inventory.write(
@@ -124,6 +126,7 @@ def test_the_arguments_of_an_inventory_lead_through_bastions_too(operator: Opera
 
     assert operator.agent("trust-hosts", "--yes").code == 0
     planned = operator.plan()
+    authorized.write_bytes(own)
 
     assert planned.code == 0, planned.stderr
 
