@@ -223,7 +223,9 @@ _ABSENT: Mapping[Shape, tuple[str, ...]] = {
     "kubespray": (_SOCKET_WANT,),
     "docker-ce": (),
     "kubekey": (_SOCKET_WANT,),
-    **dict.fromkeys(("no-docker", *CONTAINERD), _DOCKER),
+    **dict.fromkeys(CONTAINERD, _DOCKER),
+    # only the program is left, which nothing starts
+    "no-docker": (*_DOCKER, "usr/lib/systemd/system/containerd.service"),
 }
 
 
