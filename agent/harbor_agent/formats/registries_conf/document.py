@@ -116,7 +116,7 @@ def _parse_v1(toml: TomlFile, lists: Mapping[str, Sequence[str]]) -> RegistriesF
         RegistryTable(prefix=entry, location=entry, insecure=entry in insecure, blocked=entry in blocked)
         for entry in dict.fromkeys([*blocked, *insecure])
     ]
-    search = [_clean(entry, line) for entry in lists.get("search", ())]
+    search = [_clean_search(entry, line) for entry in lists.get("search", ())]
     settings = {"unqualified-search-registries": search} if search else {}
     return RegistriesFile(toml=toml, is_v1=True, tables=tuple(tables), settings=settings)
 
@@ -143,9 +143,10 @@ def _parse_v2(toml: TomlFile, settings: dict[str, Any]) -> RegistriesFile:
 
 
 def _check_settings(toml: TomlFile, settings: Mapping[str, Any]) -> None:
-    for key in ("unqualified-search-registries", "credential-helpers"):
-        for entry in _require_texts(settings.get(key, []), toml.line((key,))):
-            _clean(entry, toml.line((key,)))
+    _require_texts(settings.get("credential-helpers", []), toml.line(("credential-helpers",)))
+    line = toml.line(("unqualified-search-registries",))
+    for entry in _require_texts(settings.get("unqualified-search-registries", []), line):
+        _clean_search(entry, line)
     if settings.get("short-name-mode", "") not in _SHORT_NAME_MODES:
         raise FormatError(toml.line(("short-name-mode",)), "'short-name-mode' has an unknown value")
     _require_texts(list(settings.get("aliases", {}).values()), toml.line(("aliases",)))
@@ -158,7 +159,8 @@ def _parse_table(table: object, index: int, line: int) -> RegistryTable:
         raise FormatError(line, "the table has neither a prefix nor a location")
     if prefix and not location and not prefix.startswith("*."):
         raise FormatError(line, "the table has a prefix but no location")
-    if prefix.startswith("*.") and any(sign in prefix for sign in ":/@"):
+    wildcard = prefix or location
+    if wildcard.startswith("*.") and any(sign in wildcard for sign in ":/@"):
         raise FormatError(line, "a prefix with '*.' must have the form *.example.com")
     if values.get("pull-from-mirror"):
         raise FormatError(line, "'pull-from-mirror' belongs in a mirror")
@@ -213,6 +215,14 @@ def _clean(text: str, line: int) -> str:
     text = text.rstrip("/")
     if text.startswith(("http://", "https://")):
         raise FormatError(line, "a registry must be written without http:// or https://")
+    return text
+
+
+def _clean_search(text: str, line: int) -> str:
+    """Return a registry of the search list as it counts. Raises FormatError for one with a path."""
+    text = _clean(text, line)
+    if "/" in text or "@" in text:
+        raise FormatError(line, "a registry to search must be written without a path")
     return text
 
 

@@ -113,6 +113,8 @@ def summarize(effective: Effective) -> InEffect:
 def find_table(effective: Effective, reference: str) -> Located | None:
     """Return the table of the longest prefix that covers an image or a registry."""
     found = [located for located in effective.tables.values() if _covers(located.table.prefix, reference)]
+    # of two prefixes of one length the first counts, and the tables are sorted
+    found.sort(key=lambda located: located.table.prefix)
     return max(found, key=lambda located: len(located.table.prefix), default=None)
 
 

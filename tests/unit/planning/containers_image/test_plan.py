@@ -102,6 +102,8 @@ BROKEN = {
     "scheme": ("x.conf", '\n[[registry]]\nlocation = "http://a.lan"\n', "line 2"),
     "no location": ("x.conf", '[[registry]]\nprefix = "a.lan"\n', "no location"),
     "wildcard": ("x.conf", '[[registry]]\nprefix = "*.lan:5000"\nlocation = "a.lan"\n', "*.example.com"),
+    "location wildcard": ("x.conf", '[[registry]]\nlocation = "*.lan:5000"\n', "*.example.com"),
+    "search path": ("x.conf", 'unqualified-search-registries = ["a.lan/team"]\n', "without a path"),
     "nothing": ("x.conf", "[[registry]]\ninsecure = true\n", "neither"),
     "type": ("x.conf", '[[registry]]\nlocation = "a.lan"\ninsecure = "true"\n', "wrong type"),
     "twice": (
@@ -164,3 +166,10 @@ def test_file_in_the_home_of_root_replaces_those_of_the_system_for_podman() -> N
     (change,) = planned(node(own)).changes
     assert change.path == f"/root/.config/containers/registries.conf.d/50-{HARBOR}.conf"
     assert planned(crio_node(own)).is_empty
+
+
+def test_of_two_prefixes_of_one_length_the_first_of_the_sorted_ones_counts() -> None:
+    blocked = '[[registry]]\nlocation = "a.lan"\nblocked = true\n'
+    wildcard = '[[registry]]\nprefix = "*.lan"\ninsecure = true\n'
+    assert planned(node({MAIN: blocked + wildcard}), want("a.lan")).is_empty
+    assert planned(node({MAIN: blocked, f"{FOLDER}/x.conf": wildcard}), want("a.lan")).is_empty
