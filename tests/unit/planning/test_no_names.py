@@ -50,6 +50,10 @@ ALLOWED = {
     # kubelet's default from 1.24 on, and those of k3s, which starts its runtime on its own
     *("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"),
     *("/run/k3s/cri-dockerd/cri-dockerd.sock", "/var"),
+    # containers-registries.conf(5), crio.conf(5), and where OpenShift's daemon keeps what it manages
+    *("/etc/containers/registries.conf", "/etc/containers/registries.conf.d", "/etc/crio/crio.conf"),
+    *("/etc/crio/crio.conf.d", "/etc/machine-config-daemon/currentconfig"),
+    *("/root/.config/containers/registries.conf", "/root/.config/containers/registries.conf.d"),
     # containerd's own defaults (containerd-config.toml(5), docs/hosts.md)
     *("/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"),
     # the folder of the Corefile in CoreDNS's and node-cache's manifests
