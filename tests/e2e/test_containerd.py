@@ -1,0 +1,102 @@
+"""Nodes whose runtime is containerd: trusted, proven over CRI, corrected and as before again, on each version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.site import IMAGE, PULLER, Site
+from tests.lab import cri
+from tests.lab.base import CONTAINERD_VERSIONS
+from tests.lab.images import busybox_root
+from tests.lab.nodes import Lab
+from tests.lab.registry import running_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.site import Ended
+
+pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
+
+_LOGIN = (PULLER.name, PULLER.password)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Nodes with config_path, one for each version, and then as many with the file of Debian's package."""
+    count = len(CONTAINERD_VERSIONS)
+    shapes = (*("containerd-kubespray",) * count, *("containerd",) * count)
+    with (
+        Lab(shapes=shapes, suites=tuple(CONTAINERD_VERSIONS)) as lab,
+        running_registry(
+            lab.folder / "registry",
+            authentication="token",
+            logins=[PULLER],
+            host=lab.address,
+            port=5000,
+            prefix=lab.network.inside(()),
+        ) as registry,
+    ):
+        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+        for node in lab.nodes:
+            cri.import_images(node)
+            cri.start_pod(node, "web")
+        yield Site(lab=lab, registry=registry)
+
+
+def run(site: Site, *arguments: str) -> Ended:
+    inventory, settings = site.lab.write_inventory(), site.settings(None, "")
+    return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
+
+
+def assert_no_node_pulls(site: Site) -> None:
+    for node in site.lab.nodes:
+        with pytest.raises(cri.CriError, match="HTTP response to HTTPS client"):
+            cri.pull(node, site.image, _LOGIN)
+
+
+def test_a_registry_is_trusted_kept_and_taken_away_again(site: Site) -> None:
+    lab = site.lab
+    pods = [cri.list_processes(node) for node in lab.nodes]
+    files = [site.files(node) for node in lab.nodes]
+    assert_no_node_pulls(site)
+
+    applied = run(site, "apply", "--yes", "-o", "json")
+    assert applied.code == 0, applied.stderr
+    outcomes = [(node["outcome"], node["verified"]) for node in applied.document["nodes"]]
+    assert outcomes == [("changed", True)] * len(lab.nodes)
+    for node in lab.nodes:
+        cri.pull(node, site.image, _LOGIN)
+        cri.remove_image(node, site.image)
+    assert [cri.list_processes(node) for node in lab.nodes] == pods, "a restart of containerd leaves pods alone"
+
+    again = run(site, "plan", "--exit-code")
+    assert again.code == 0, again.stdout
+    assert run(site, "drift").code == 0
+
+    hosts = f"/etc/containerd/certs.d/{site.registry.entry}/hosts.toml"
+    lab.nodes[0].run(f"rm {hosts}")
+    drifted = run(site, "drift", "-o", "json")
+    assert drifted.code != 0
+    assert run(site, "drift", "--correct", "--yes").code == 0
+    cri.pull(lab.nodes[0], site.image, _LOGIN)
+    cri.remove_image(lab.nodes[0], site.image)
+
+    rolled_back = run(site, "rollback", "--pristine", "--yes")
+    assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr
+    assert_no_node_pulls(site)
+    assert [site.files(node) for node in lab.nodes] == files
+    assert [cri.list_processes(node) for node in lab.nodes] == pods
+    assert PULLER.password not in "".join(
+        ended.stdout + ended.stderr for ended in (applied, again, drifted, rolled_back)
+    )
+
+
+def test_the_registry_is_removed_with_absent(site: Site) -> None:
+    assert run(site, "apply", "--yes").code == 0
+    inventory = site.lab.write_inventory()
+    removed = site.agent("apply", "-i", inventory, "--registry", site.registry.entry, "--absent", "--yes")
+    assert removed.code == 0, removed.stdout + removed.stderr
+    assert_no_node_pulls(site)
