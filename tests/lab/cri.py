@@ -6,6 +6,7 @@ The numbers are those of https://github.com/kubernetes/cri-api, pkg/apis/runtime
 from __future__ import annotations
 
 import base64
+import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -51,7 +52,7 @@ def import_images(node: LabNode) -> None:
 
 def start_pod(node: LabNode, name: str) -> str:
     """Start a pod of one container that stays, in the node's network; return the container's ID."""
-    sandbox = {1: {1: name, 2: f"uid-of-{name}", 3: "default"}, 8: _NODES_NETWORK}
+    sandbox = {1: {1: name, 2: secrets.token_hex(8), 3: "default"}, 8: _NODES_NETWORK}
     pod = _call(node, "RuntimeService/RunPodSandbox", {1: sandbox})
     container = {1: {1: "main"}, 2: {1: BUSYBOX}, 3: ("/bin/busybox", "sleep", "1000000")}
     identity = _call(node, "RuntimeService/CreateContainer", {1: pod, 2: container, 3: sandbox})
