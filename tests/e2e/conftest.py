@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.apiserver import RunningApiServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     """The data centre, once for all tests."""
     with ExitStack() as stack:
@@ -50,7 +50,7 @@ def fresh_site(site: Site) -> Site:
     return site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apiserver(site: Site) -> Iterator[RunningApiServer | None]:
     """An API server that the controller reaches under the address in its kubeconfig; None where there is none."""
     if missing("apiserver"):

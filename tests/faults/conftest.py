@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.faults.place import FaultSite
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[FaultSite]:
     with booted_site() as site:
         yield site

@@ -158,7 +158,7 @@ def world(tmp_path: Path, shell: str) -> Iterator[World]:
         yield World(tmp_path / "node", shell, Path(memory))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def containerd_lab() -> Iterator[Lab]:
     """Booted nodes, one for each containerd of `CONTAINERD_VERSIONS`, and after them one with Docker."""
     shapes = ("containerd-kubespray",) * len(CONTAINERD_VERSIONS)

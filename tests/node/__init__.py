@@ -1,0 +1,1 @@
+"""Tests that share one lab, which is taken down behind the last of them."""
