@@ -54,7 +54,7 @@ class Cluster:
 
     def wait_end_of_namespace(self, name: str) -> None:
         """Wait until a namespace that was deleted is gone, with all that it held."""
-        wait_until(lambda: not exists(self.api, f"/api/v1/namespaces/{name}"), f"namespace {name} is gone", seconds=90)
+        wait_until(lambda: not exists(self.api, f"/api/v1/namespaces/{name}"), f"namespace {name} is gone", seconds=180)
 
     def create_pod(self, namespace: str, name: str, node: LabNode) -> None:
         """Create a pod on a node that names no secret and always pulls."""
