@@ -154,10 +154,13 @@ report_live_config_path() {
     grep -ao '"registry":{"configPath":"[^"]*"' | sed -n '1s/.*:"\(.*\)"$/\1/p' | print_block containerd live-config-path
 }
 
-# What containerd says when it is to pull an image that cannot exist: by which scheme it asks the registry.
+# What containerd says when it is to pull an image that cannot exist: by which scheme it asks the registry. Several run at
+# once, so each block is written in one piece that a pipe does not divide (PIPE_BUF).
 report_proof() {
-  said=$(pull_through_cri "$1/harbor-agent/none:none" 3)
-  [ -z "$said" ] || printf '%s\n' "$said" | print_block "containerd proof $1"
+  said=$(pull_through_cri "$1/harbor-agent/none:none" 3 | tail -c 1500)
+  [ -n "$said" ] || return 0
+  block=$(printf '%s\n' "$said" | print_block "containerd proof $1")
+  printf '%s\n' "$block"
 }
 
 # The pods of containers that run, from the files that containerd keeps of each while it runs.
