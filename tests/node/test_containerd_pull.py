@@ -91,6 +91,19 @@ def test_each_failure_has_its_verdict(node: LabNode) -> None:
     assert "no pull was tried" in report.detail
 
 
+def test_no_other_containerd_proves_anything_to_kubelet(node: LabNode) -> None:
+    script = b"#!/bin/sh\nsleep 600\n"
+    node.run("cat >/usr/local/bin/kubelet && chmod 755 /usr/local/bin/kubelet", stdin=script)
+    endpoint = "--container-runtime-endpoint=unix:///run/elsewhere/containerd.sock"
+    node.run(f"systemd-run -q --unit=kubelet --service-type=exec /usr/local/bin/kubelet {endpoint}")
+    try:
+        report = pull(node)
+    finally:
+        node.run("systemctl stop kubelet; rm /usr/local/bin/kubelet")
+    assert report.verdict is not PullVerdict.PULLED
+    assert pull(node).verdict is PullVerdict.PULLED
+
+
 def test_no_login_is_left_on_the_node(node: LabNode) -> None:
     pull(node)
     assert not node.succeeds("grep -rqs longlonglong /run /etc /var/log /tmp /root")

@@ -4,12 +4,19 @@
 # in no file. kubelet.sh and client.sh precede this text. Everything is a function and the call is the last line, so that
 # a truncated copy does nothing.
 
-# Sets containerd_socket and containerd.
+# Sets containerd_socket and containerd. Where kubelet has an endpoint, the pull goes through that one or fails: what another
+# containerd pulls proves nothing to a pod.
 choose_containerd() {
   note_processes
   study_kubelet
-  find_containerd_behind "${endpoint:-/run/containerd/containerd.sock}" || containerd_pid=$(find_processes containerd | sed -n 1p)
-  find_containerd_places "${containerd_pid:-0}"
+  if [ -n "$endpoint" ]; then
+    find_containerd_behind "$endpoint"
+    find_containerd_places "$containerd_pid"
+    containerd_socket=$endpoint
+  else
+    find_containerd_behind /run/containerd/containerd.sock || containerd_pid=$(find_processes containerd | sed -n 1p)
+    find_containerd_places "${containerd_pid:-0}"
+  fi
   find_containerd_program "${containerd_pid:-0}"
 }
 
