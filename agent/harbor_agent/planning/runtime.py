@@ -6,13 +6,15 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from harbor_agent.errors import Problem
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.plan import Plan, Refusal
     from harbor_agent.model.policy import DesiredState
-    from harbor_agent.model.state import FileState, NodeState
+    from harbor_agent.model.state import FileState, NodeState, Record
     from harbor_agent.planning.files.render import Templates
 
 
@@ -115,3 +117,15 @@ def takes_effect(before: InEffect, after: InEffect, *, added: Iterable[str] = ()
         and entries.isdisjoint(map(normalize_range, removed))
         and after.foreign == before.foreign
     )
+
+
+def find_unrequested_entries(record: Record | None, desired: DesiredState) -> Iterator[Problem]:
+    """Yield a warning for each entry that this tool added and that the request does not name."""
+    named = {address.entry for address in (*desired.present, *desired.absent)}
+    for entry in record.entries if record else ():
+        if entry not in named:
+            yield Problem(
+                code="ours-no-longer-wanted",
+                message=f"{entry} was added by this tool and is no longer requested",
+                hint=f"it stays until you name it: --absent --registry {entry}, or 'state: absent'",
+            )

@@ -10,6 +10,7 @@ from harbor_agent.planning.containerd.hosts import DEFAULT, HOSTS_FILE, find_dir
 from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon
 from harbor_agent.planning.containerd.state import find_containerd, find_record
 from harbor_agent.planning.files.managed import find_announced_owner
+from harbor_agent.planning.runtime import find_unrequested_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,24 +28,12 @@ _CHECK_EDIT = "find out who changed it, and check that containerd starts with it
 def find_warnings(state: NodeState, effective: Effective, desired: DesiredState) -> list[Problem]:
     """Return the warnings about files and daemon before any change."""
     return [
-        *_find_unrequested_entries(state, desired),
+        *find_unrequested_entries(find_record(state), desired),
         *_find_shadowed(state, effective, desired),
         *_find_unverified(state, effective, desired),
         *_find_generated_config(effective),
         *_compare_with_daemon(state, effective),
     ]
-
-
-def _find_unrequested_entries(state: NodeState, desired: DesiredState) -> Iterator[Problem]:
-    named = {address.entry for address in (*desired.present, *desired.absent)}
-    record = find_record(state)
-    for entry in record.entries if record else ():
-        if entry not in named:
-            yield Problem(
-                code="ours-no-longer-wanted",
-                message=f"{entry} was added by this tool and is no longer requested",
-                hint=f"it stays until you name it: --absent --registry {entry}, or 'state: absent'",
-            )
 
 
 def _find_shadowed(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from harbor_agent.planning.docker.checks.certificates import find_folder_fault
 from harbor_agent.planning.docker.checks.latent import find_changed_files
 from harbor_agent.planning.docker.matching import LOOPBACK, find_cover, find_near_misses, normalize_entry
 from harbor_agent.planning.docker.state import find_docker, find_record, read_version
+from harbor_agent.planning.runtime import find_unrequested_entries
 from harbor_agent.planning.systemd.environment import find_version_dependent_lines
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _READ_THEM = "'systemctl daemon-reload' loads them and restarts nothing; a chang
 def find_warnings(state: NodeState, effective: Effective, desired: DesiredState) -> list[Problem]:
     """Return the warnings about files and daemon before any change; of each kind the first ones."""
     found = [
-        *_find_unrequested_entries(state, desired),
+        *find_unrequested_entries(find_record(state), desired),
         *_check_entries(state, effective, desired),
         *_check_config(effective),
         *_find_skipped_lines(effective),
@@ -49,18 +50,6 @@ def _limit(problems: list[Problem]) -> list[Problem]:
     more = len(problems) - _MOST_OF_A_KIND
     rest = [Problem(code=problems[0].code, message=f"and {more} more like it")] if more > 0 else []
     return [*problems[:_MOST_OF_A_KIND], *rest]
-
-
-def _find_unrequested_entries(state: NodeState, desired: DesiredState) -> Iterator[Problem]:
-    named = {address.entry for address in (*desired.present, *desired.absent)}
-    record = find_record(state)
-    for entry in record.entries if record else ():
-        if entry not in named:
-            yield Problem(
-                code="ours-no-longer-wanted",
-                message=f"{entry} was added by this tool and is no longer requested",
-                hint=f"it stays until you name it: --absent --registry {entry}, or 'state: absent'",
-            )
 
 
 def _check_entries(state: NodeState, effective: Effective, desired: DesiredState) -> Iterator[Problem]:
