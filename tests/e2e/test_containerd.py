@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from tests.e2e.site import IMAGE, PULLER, Site
 from tests.lab import cri
 from tests.lab.base import CONTAINERD_VERSIONS
+from tests.lab.certificates import Authority
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.site import Ended
 
@@ -100,3 +103,36 @@ def test_the_registry_is_removed_with_absent(site: Site) -> None:
     removed = site.agent("apply", "-i", inventory, "--registry", site.registry.entry, "--absent", "--yes")
     assert removed.code == 0, removed.stdout + removed.stderr
     assert_no_node_pulls(site)
+
+
+def test_a_registry_over_https_with_its_own_ca(site: Site, tmp_path: Path) -> None:
+    lab, entry = site.lab, f"{site.lab.address}:5443"
+    right, wrong, authorities = Authority(), Authority(), tmp_path / "ca.crt"
+    right.issue([lab.address]).write(tmp_path / "tls.crt", tmp_path / "tls.key")
+    pods = [cri.list_processes(node) for node in lab.nodes]
+
+    def apply(state: str = "present") -> list[tuple[str | None, bool | None]]:
+        registry = {"address": f"https://{entry}", "ca_file": str(authorities), "verify_image": IMAGE, "state": state}
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(json.dumps({"registries": [registry], "rollout": {"max_failed": "100%"}}))
+        ended = site.agent("apply", "-i", lab.write_inventory(), "-c", settings, "--yes", "-o", "json")
+        return [(node["code"], node["verified"]) for node in ended.document["nodes"]]
+
+    plain = running_registry(tmp_path / "data", host=lab.address, port=5443, prefix=lab.network.inside(()))
+    with plain as registry:
+        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+    tls = {"certificate": str(tmp_path / "tls.crt"), "key": str(tmp_path / "tls.key")}
+    with running_registry(tmp_path / "data", host=lab.address, port=5443, prefix=lab.network.inside(()), tls=tls):
+        authorities.write_bytes(wrong.pem)
+        assert apply() == [("certificate-ca-missing", False)] * len(lab.nodes)
+        authorities.write_bytes(wrong.pem + right.pem)
+        assert apply() == [(None, True)] * len(lab.nodes)
+        for node in lab.nodes:
+            cri.pull(node, f"{entry}/{IMAGE}")
+            cri.remove_image(node, f"{entry}/{IMAGE}")
+        assert [code for code, _ in apply("absent")] == [None] * len(lab.nodes)
+        for node in lab.nodes:
+            with pytest.raises(cri.CriError, match="unknown authority"):
+                cri.pull(node, f"{entry}/{IMAGE}")
+            assert not node.succeeds(f"ls /etc/containerd/certs.d/{entry}/harbor-agent.crt")
+    assert [cri.list_processes(node) for node in lab.nodes] == pods

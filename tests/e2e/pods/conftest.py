@@ -41,17 +41,6 @@ class Cluster:
         wait_until(lambda: exists(self.api, account), f"namespace {name} has an account", seconds=20)
         return name
 
-    def trust_on_containerd(self) -> None:
-        """Let the node with containerd trust the registry, as its administrator would."""
-        entry, url = self.site.registry.entry, self.site.registry.url
-        hosts = f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n'
-        section = '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
-        node = self.nodes[1]
-        node.run(f"mkdir -p '/etc/containerd/certs.d/{entry}'")
-        node.run(f"cat >'/etc/containerd/certs.d/{entry}/hosts.toml'", stdin=hosts.encode())
-        node.run("cat >>/etc/containerd/config.toml", stdin=section.encode())
-        node.run("systemctl restart containerd")
-
     def wait_end_of_namespace(self, name: str) -> None:
         """Wait until a namespace that was deleted is gone, with all that it held."""
         wait_until(lambda: not exists(self.api, f"/api/v1/namespaces/{name}"), f"namespace {name} is gone", seconds=180)

@@ -42,9 +42,7 @@ def story(cluster: Cluster) -> Story:
     cluster.create_namespace(_NAMESPACE)
     settings = site.settings(api, _NAMESPACE)
     untrusted = _create_pods(cluster, "before", *_NOT_PULLED)
-    inventory = site.lab.write_inventory(nodes=cluster.nodes[:1])
-    apply = site.agent("apply", "-i", inventory, "-c", settings, "--yes", "-o", "json")
-    cluster.trust_on_containerd()
+    apply = site.agent("apply", "-i", site.lab.write_inventory(), "-c", settings, "--yes", "-o", "json")
     _create_pods(cluster, "after", "Running")
     site.registry.replace_logins(_ROTATED)
     refused = _create_pods(cluster, "rotated", *_NOT_PULLED)
@@ -73,10 +71,10 @@ def test_before_apply_kubelet_cannot_pull(story: Story, node: str) -> None:
     assert "server gave HTTP response to HTTPS client" in story.untrusted[node]
 
 
-def test_apply_changes_the_node_and_pulls_there(story: Story) -> None:
+def test_apply_changes_both_runtimes_and_pulls_there(story: Story) -> None:
     assert story.apply.code == 0, story.apply.stderr
     results = {node["node"]: (node["outcome"], node["verified"]) for node in story.apply.document["nodes"]}
-    assert results == {"node1": ("changed", True)}
+    assert results == {"node1": ("changed", True), "node2": ("changed", True)}
 
 
 def test_after_it_a_pod_runs_that_names_no_secret(story: Story) -> None:
