@@ -127,6 +127,7 @@ class TestCuts:
         with relay(server.port) as whole:
             complete = run(server.node(port=whole.port), known_hosts, program=program)
         assert isinstance(complete, Completed), complete.problem
+        assert (complete.rc, complete.stdout) == (3, b"out\n")
         # Banner, key exchange, new keys, service, login, channel, request, output, status and close come one by one.
         assert len(whole.passed) >= 8
 
