@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy, Registry
     from harbor_agent.model.result import PullReport
-    from harbor_agent.transport.protocol import Transport
+    from harbor_agent.transport.protocol import Completed, Lost, Transport
 
 _TIMEOUT = 90.0
+_CHECK_LOGIN = "check user and password, and that the account is not locked or expired"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +41,8 @@ def check_node_logins(
 ) -> dict[str, LoginCheck]:
     """Log in at each registry that has a login, from each node with the runtime named, one registry after another.
 
-    Keys are node names. A registry that rejects the login on one node is not asked again: it could lock the account.
+    Keys are node names. The first node goes first: a login that is rejected there is not tried on the others, which
+    could lock the account.
     """
     checks = {node.name: LoginCheck() for node, _, _ in nodes}
     registries = dict.fromkeys(r for _, policy, _ in nodes for r in policy.present if r.address.entry in credentials)
@@ -64,21 +66,33 @@ def _check_registry(
             checks[node.name].unproven.append(registry.address.entry)
         else:
             jobs.append(Job(node=node, program=program, timeout=_TIMEOUT))
-    rejected: Problem | None = None
     # The first alone: if it is rejected, the others would only count as further attempts.
-    for group in (jobs[:1], jobs[1:]):
-        for result in transport.run(group) if rejected is None else ():
-            answer = decode_answer(result, partial(wire.decode_pull, registry=registry.address))
-            problem = answer if isinstance(answer, Problem) else _judge(registry, answer)
-            check = checks[result.job.node.name]
-            if problem is None:
-                check.succeeded.append(registry.address.entry)
-            check.problem = check.problem or problem
-            rejected = problem if problem and problem.code == "login-rejected" else rejected
-        if rejected is not None:
-            for job in jobs:
-                checks[job.node.name].problem = checks[job.node.name].problem or rejected
+    for result in transport.run(jobs[:1]):
+        if _note_result(registry, result, checks) == "login-rejected":
+            name = result.job.node.name
+            for job in jobs[1:]:
+                check = checks[job.node.name]
+                check.problem = check.problem or _build_untried(registry, name)
             return
+    for result in transport.run(jobs[1:]):
+        _note_result(registry, result, checks)
+
+
+def _note_result(registry: Registry, result: Completed | Lost, checks: Mapping[str, LoginCheck]) -> str:
+    """Add what one node's login proved to its check; return the code of its problem, "" if it succeeded."""
+    answer = decode_answer(result, partial(wire.decode_pull, registry=registry.address))
+    problem = answer if isinstance(answer, Problem) else _judge(registry, answer)
+    check = checks[result.job.node.name]
+    if problem is None:
+        check.succeeded.append(registry.address.entry)
+        return ""
+    check.problem = check.problem or problem
+    return problem.code
+
+
+def _build_untried(registry: Registry, name: str) -> Problem:
+    message = f"docker login to {registry.address} was not tried here, because it was rejected on {name}"
+    return Problem(code="login-rejected", message=message, hint=_CHECK_LOGIN)
 
 
 def _judge(registry: Registry, report: PullReport) -> Problem | None:
@@ -86,6 +100,5 @@ def _judge(registry: Registry, report: PullReport) -> Problem | None:
         return None
     message = f"docker login to {registry.address} failed: {report.detail}"
     if report.verdict is PullVerdict.UNAUTHORIZED:
-        hint = "check user and password, and that the account is not locked or expired"
-        return Problem(code="login-rejected", message=message, hint=hint)
+        return Problem(code="login-rejected", message=message, hint=_CHECK_LOGIN)
     return Problem(code=report.fault or f"pull-{report.verdict}", message=message, hint=find_hint(report))
