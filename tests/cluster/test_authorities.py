@@ -13,6 +13,7 @@ from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.secrets.logins import prove_logins
 from harbor_agent.errors import AgentError, UsageError
 from harbor_agent.model.policy import RegistryCertificates
+from tests.lab.certificates import Authority
 from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def write_settings(folder: Path, harbor: RunningRegistry, authority: str) -> Run
 
 def fingerprint(harbor: RunningRegistry) -> str:
     assert harbor.authority
-    digest = x509.load_pem_x509_certificate(harbor.authority.read_bytes()).fingerprint(SHA256()).hex().upper()
+    return digest_of(harbor.authority.read_bytes())
+
+
+def digest_of(pem: bytes) -> str:
+    digest = x509.load_pem_x509_certificate(pem).fingerprint(SHA256()).hex().upper()
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
 
 
@@ -66,6 +71,17 @@ def test_the_right_one_is_used_for_nodes_and_for_the_login(harbor: RunningRegist
     assert resolved.general.registries[0].certificates == expected
     _, unproven = prove_logins(resolved.policies, resolved.credentials)
     assert unproven == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_nothing_that_is_offered_beside_the_confirmed_ca_is_trusted(tmp_path: Path, *, is_first: bool) -> None:
+    with running_registry(tmp_path / "between", authentication="token", tls=True) as between:
+        assert between.authority
+        genuine, another = between.authority.read_bytes(), Authority().pem
+        between.authority.write_bytes(genuine + another if is_first else another + genuine)
+        settings = write_settings(tmp_path, between, f", ca_from_harbor: {{sha256: '{digest_of(genuine)}'}}")
+        certificates = resolve(settings).general.registries[0].certificates
+    assert certificates == RegistryCertificates(authorities=genuine)
 
 
 def test_without_the_ca_the_login_is_not_sent(harbor: RunningRegistry, tmp_path: Path) -> None:

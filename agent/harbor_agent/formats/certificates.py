@@ -28,10 +28,10 @@ _PKCS12 = re.compile(rb"\x30[\x80-\x84].{0,4}\x02\x01\x03\x30", re.DOTALL)  # RF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorityFile:
-    """The certificates of a CA file: `pem` is what a runtime reads, `ends` when the last of them expires.
+class Authority:
+    """One certificate of a CA file: `pem` is what a runtime reads, `ends` when it expires.
 
-    `fingerprint` is the SHA-256 (hex) of the first one, `subject` its name as RFC 4514 writes it.
+    `fingerprint` is its SHA-256 (hex), `subject` its name as RFC 4514 writes it.
     """
 
     pem: bytes
@@ -40,7 +40,7 @@ class AuthorityFile:
     subject: str
 
 
-def read_authorities(data: bytes, name: str, now: datetime) -> AuthorityFile:
+def read_authorities(data: bytes, name: str, now: datetime) -> tuple[Authority, ...]:
     """Read the certificates of a file, PEM or one in DER; text around them is left out, and each line ends in LF.
 
     dockerd ignores DER, a byte order mark and half a certificate without a word, so they are converted or refused.
@@ -58,11 +58,14 @@ def read_authorities(data: bytes, name: str, now: datetime) -> AuthorityFile:
         raise UsageError.of(
             "ca-expired", f"{name}: the CA expired on {ends:%Y-%m-%d}", "get the CA that issued today's certificate"
         )
-    return AuthorityFile(
-        pem=b"".join(one.public_bytes(Encoding.PEM) for one in certificates),
-        ends=ends,
-        fingerprint=certificates[0].fingerprint(SHA256()).hex(),
-        subject=certificates[0].subject.rfc4514_string(),
+    return tuple(
+        Authority(
+            pem=one.public_bytes(Encoding.PEM),
+            ends=one.not_valid_after_utc,
+            fingerprint=one.fingerprint(SHA256()).hex(),
+            subject=one.subject.rfc4514_string(),
+        )
+        for one in certificates
     )
 
 

@@ -15,7 +15,7 @@ from harbor_agent.model.policy import RegistryCertificates
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harbor_agent.formats.certificates import AuthorityFile
+    from harbor_agent.formats.certificates import Authority
     from harbor_agent.model.policy import Policy, Registry
 
 # A bundle of all public CAs has about 200 KiB.
@@ -37,29 +37,33 @@ def read_certificates(policy: Policy) -> Policy:
 def _add_certificates(registry: Registry) -> Registry:
     if registry.presence == "absent":
         return registry
-    authority = _find_authority(registry)
+    authorities = _find_authorities(registry)
     client, key = _read_client(registry) if registry.client_certificate else (b"", b"")
-    if authority is None and not client:
+    if not authorities and not client:
         return registry
-    found = RegistryCertificates(authorities=authority.pem if authority else b"", client=client, key=key)
-    return replace(registry, certificates=found, ca_ends=authority.ends if authority else None)
+    pem = b"".join(authority.pem for authority in authorities)
+    ends = max((authority.ends for authority in authorities), default=None)
+    found = RegistryCertificates(authorities=pem, client=client, key=key)
+    return replace(registry, certificates=found, ca_ends=ends)
 
 
-def _find_authority(registry: Registry) -> AuthorityFile | None:
+def _find_authorities(registry: Registry) -> tuple[Authority, ...]:
     if registry.ca_file:
         from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
 
         data = _read_file(registry, registry.ca_file, "CA", "ca-not-pem")
         return certificates.read_authorities(data, registry.ca_file, datetime.now(UTC))
-    return None if registry.ca_from_harbor is None else _take_offered(registry, registry.ca_from_harbor)
+    return () if registry.ca_from_harbor is None else (_take_offered(registry, registry.ca_from_harbor),)
 
 
-def _take_offered(registry: Registry, fingerprint: str) -> AuthorityFile:
-    """Return the CA that Harbor offers, if it has this fingerprint (hex)."""
+def _take_offered(registry: Registry, fingerprint: str) -> Authority:
+    """Return the CA with this fingerprint (hex) among those that Harbor offers, and none of the others."""
     offered = _download(registry.address.url)
-    if offered.fingerprint == fingerprint:
-        return offered
-    facts = f"{offered.subject}, until {offered.ends:%Y-%m-%d}, SHA-256 {_group_digits(offered.fingerprint)}"
+    if named := next((one for one in offered if one.fingerprint == fingerprint), None):
+        return named
+    facts = "; ".join(
+        f"{one.subject}, until {one.ends:%Y-%m-%d}, SHA-256 {_group_digits(one.fingerprint)}" for one in offered
+    )
     if not fingerprint:
         message = f"{registry.address.url} offers a CA that is not confirmed yet: {facts}"
         hint = "compare the fingerprint with that of Harbor's administrator, and write it into ca_from_harbor"
@@ -109,8 +113,8 @@ def find_ending_authorities(policies: Iterable[Policy]) -> list[Problem]:
 
 
 @cache
-def _download(url: str) -> AuthorityFile:
-    """Return the CA that Harbor offers; the connection proves nothing, so only its fingerprint makes it trusted."""
+def _download(url: str) -> tuple[Authority, ...]:
+    """Return what Harbor offers; the connection proves nothing, so only its fingerprint makes a CA trusted."""
     from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
     from harbor_agent.registry.http import Connection, HttpClient  # noqa: PLC0415 - HTTP is slow to import
 
