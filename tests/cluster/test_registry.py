@@ -12,6 +12,7 @@ from harbor_agent.registry.http import Connection
 from harbor_agent.registry.validate import validate
 from tests.cluster.answering import Reply, answering, free_port, raw, silent
 from tests.cluster.conftest import ROBOT
+from tests.lab.certificates import Authority
 from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
@@ -149,6 +150,18 @@ class TestNoRegistry:
     def test_name_that_is_none(self) -> None:
         validation = validate(Address.parse("harbor.invalid"), ROBOT_LOGIN)
         assert codes(validation) == ["registry-name-unresolved"]
+
+    @needs_registry
+    def test_name_that_only_the_settings_resolve(self, tmp_path: Path) -> None:
+        authority = Authority()
+        authority.issue(["harbor.invalid"]).write(tmp_path / "tls.crt", tmp_path / "tls.key")
+        tls = {"certificate": str(tmp_path / "tls.crt"), "key": str(tmp_path / "tls.key")}
+        trusted, known = authority.pem.decode(), {"harbor.invalid": "127.0.0.1"}
+        with running_registry(tmp_path / "data", authentication="htpasswd", logins=[ROBOT], tls=tls) as registry:
+            there = Address.parse(f"https://harbor.invalid:{registry.port}")
+            for addresses, code in (({}, ["registry-name-unresolved"]), (known, [])):
+                connection = Connection(authorities=trusted, addresses=addresses)
+                assert codes(validate(there, ROBOT_LOGIN, connection=connection)) == code
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
     def test_redirect_to_https_is_said_and_not_followed(self, status: int) -> None:

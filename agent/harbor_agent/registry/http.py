@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,11 @@ from harbor_agent.registry.answer import Answer
 from harbor_agent.registry.deadline import Deadline
 from harbor_agent.registry.origin import format_origin, is_cut_short
 from harbor_agent.registry.retry import find_pause
-from harbor_agent.registry.transport_problems import Question, describe_error
+from harbor_agent.registry.transport_problems import Question, describe_error, list_causes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harbor_agent.model.sensitive import Sensitive
 
 _LARGEST_BODY = 1 << 20
@@ -32,14 +35,15 @@ class Connection:
 
     `patience` is for each later answer: a token service waits for a directory, a proxy project for its upstream.
     Both are seconds. `authorities` are CAs in PEM beside those of the system, `client` the files of a client
-    certificate and of its key. Only for what is public and is judged by its own fingerprint, `is_verified` may be
-    false: then any certificate is accepted.
+    certificate and of its key. `addresses` are those of hosts whose names may not resolve here. Only for what is
+    public and is judged by its own fingerprint, `is_verified` may be false: then any certificate is accepted.
     """
 
     timeout: float = 10.0
     patience: float = 60.0
     authorities: str = ""
     client: tuple[str, str] | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
     is_verified: bool = True
 
 
@@ -116,7 +120,24 @@ class HttpClient:
         return outcome if isinstance(outcome, Answer) else describe_error(outcome, question)
 
     def _send(self, method: str, headers: dict[str, str], question: Question) -> Answer | Exception:
-        """Return the answer to one attempt, or the error that ended it."""
+        """Return the answer to one attempt, or the error that ended it.
+
+        A name that does not resolve is asked for at its address, if that is known.
+        """
+        outcome = self._exchange(method, question.url, headers, question)
+        if isinstance(outcome, Answer) or not any(isinstance(cause, socket.gaierror) for cause in list_causes(outcome)):
+            return outcome
+        url = httpx2.URL(question.url)
+        address = None if question.proxy else self._connection.addresses.get(url.host)
+        if address is None:
+            return outcome
+        headers = {**headers, "Host": url.netloc.decode("ascii")}
+        return self._exchange(method, str(url.copy_with(host=address)), headers, question, sni_hostname=url.host)
+
+    def _exchange(
+        self, method: str, url: str, headers: dict[str, str], question: Question, **extensions: str
+    ) -> Answer | Exception:
+        """Return the answer to a request, or the error that ended it."""
         start, deadline = time.monotonic(), Deadline(question.limit + self._connection.timeout)
         timeout = httpx2.Timeout(question.limit, connect=self._connection.timeout)
         try:
@@ -125,7 +146,9 @@ class HttpClient:
                 httpx2.Client(
                     timeout=timeout, verify=self._trust, proxy=question.proxy, trust_env=False, follow_redirects=False
                 ) as client,
-                client.stream(method, question.url, headers=headers, extensions={"trace": deadline.trace}) as response,
+                client.stream(
+                    method, url, headers=headers, extensions={"trace": deadline.trace, **extensions}
+                ) as response,
             ):
                 body = _read(response, start + question.limit)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ImportError, ValueError) as error:

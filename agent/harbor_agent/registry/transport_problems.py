@@ -40,7 +40,8 @@ class Question:
         return format_origin(self.url)
 
 
-def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
+def list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and those that led to it."""
     while error:
         yield error
         error = error.__cause__ or error.__context__
@@ -49,7 +50,7 @@ def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
 def describe_error(error: Exception, question: Question) -> Problem:
     """Return the problem of a request that ended with `error`."""
     url, proxy = question.url, question.proxy
-    causes = list(_list_causes(error))
+    causes = list(list_causes(error))
     system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
     reason = (system.strerror if system else None) or _describe_cause(causes)
     if proxy and any(

@@ -58,7 +58,8 @@ def _find_authorities(registry: Registry) -> tuple[Authority, ...]:
 
 def _take_offered(registry: Registry, fingerprint: str) -> Authority:
     """Return the CA with this fingerprint (hex) among those that Harbor offers, and none of the others."""
-    offered = _download(registry.address.url)
+    address = registry.resolve.address if registry.resolve else None
+    offered = _download(registry.address.url, registry.address.host.lower(), address)
     if named := next((one for one in offered if one.fingerprint == fingerprint), None):
         return named
     facts = "; ".join(
@@ -113,12 +114,16 @@ def find_ending_authorities(policies: Iterable[Policy]) -> list[Problem]:
 
 
 @cache
-def _download(url: str) -> tuple[Authority, ...]:
-    """Return what Harbor offers; the connection proves nothing, so only its fingerprint makes a CA trusted."""
+def _download(url: str, host: str, address: str | None) -> tuple[Authority, ...]:
+    """Return what Harbor offers; the connection proves nothing, so only its fingerprint makes a CA trusted.
+
+    `address` is that of the host, if the settings name it.
+    """
     from harbor_agent.formats import certificates  # noqa: PLC0415 - slow to import
     from harbor_agent.registry.http import Connection, HttpClient  # noqa: PLC0415 - HTTP is slow to import
 
-    answer = HttpClient(Connection(is_verified=False)).request("GET", url + _DOWNLOAD)
+    connection = Connection(is_verified=False, addresses={host: address} if address else {})
+    answer = HttpClient(connection).request("GET", url + _DOWNLOAD)
     if isinstance(answer, Problem):
         raise UsageError(answer)
     if answer.status != _OK:

@@ -79,6 +79,7 @@ def _ask_registries(policies: Sequence[Policy], credentials: Mapping[str, Creden
             patience=registry.answer_timeout,
             authorities=registry.certificates.authorities.decode() if registry.certificates else "",
             client=_find_client(registry),
+            addresses={registry.address.host.lower(): registry.resolve.address} if registry.resolve else {},
         )
         answer = validate(registry.address, login, repository=repository, reference=reference, connection=connection)
         yield _add_remarks(answer, login)
