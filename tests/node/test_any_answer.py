@@ -45,7 +45,9 @@ def probe(*, daemon: str = "", containers: str = "", record: bytes = RECORD, uni
         + block("docker daemon", daemon or f'{json.dumps(REGISTRY)}\nfalse\n"20.10.24"\n"inactive"\n')
         + block("docker containers", containers or '["/a","image","no",null]\n')
         + block("record docker", record)
-        + "reach h:80 10.0.0.1 200 ok\nharbor-agent/probe/1 end\n"
+        + block("names nsswitch", " files dns\n")
+        + block("names cloud-init", "/etc/cloud/cloud.cfg:manage_etc_hosts: true\n")
+        + "resolved h 10.0.0.1,\nreach h:80 10.0.0.1 200 ok\nharbor-agent/probe/1 end\n"
     )
 
 

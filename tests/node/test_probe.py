@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.model.state import FileKind, InstalledRuntime
+from harbor_agent.model.state import FileKind, InstalledRuntime, NameService, Record
 from harbor_agent.node.wire import programs as wire
 from tests.unit.planning.docker.nodes import docker_of
 
@@ -207,3 +207,30 @@ def test_a_truncated_answer_is_an_error_wherever_it_is_cut(world: World) -> None
     for length in range(0, end, 97):
         with pytest.raises(wire.WireError):
             wire.decode_probe(raw[:length])
+
+
+def test_names_are_observed_only_when_the_run_or_a_record_is_about_them(world: World) -> None:
+    world.file("/etc/hosts").write_text("127.0.0.1 localhost\n")
+    world.file("/etc/nsswitch.conf").write_text("passwd: files\nhosts:  files dns # x\n")
+    world.file("/etc/cloud/cloud.cfg.d").mkdir(parents=True)
+    world.file("/etc/cloud/cloud.cfg.d/90-site.cfg").write_text("password: secret\nmanage_etc_hosts: true\n")
+    world.replace("getent", "[ $2 = harbor.lan ] && echo '10.0.0.5 STREAM harbor.lan'; exit")
+    assert "/etc/hosts" not in probe(world, "=harbor.lan").files
+    assert probe(world, "=harbor.lan").name_service is None
+
+    state = probe(world, "=harbor.lan", "@harbor.lan=192.168.0.99", "@other.lan=fd99::1")
+    assert state.files["/etc/hosts"].content == b"127.0.0.1 localhost\n"
+    setting = ("/etc/cloud/cloud.cfg.d/90-site.cfg", "manage_etc_hosts: true")
+    assert state.name_service == NameService(
+        nsswitch="  files dns # x", cloud_init=(setting,), resolved={"harbor.lan": ("10.0.0.5",), "other.lan": ()}
+    )
+    record = world.file("/var/lib/harbor-agent/record/docker.json")
+    record.parent.mkdir(parents=True)
+    record.write_bytes(wire.encode_record(Record(file_hashes={"/etc/hosts": "absent"})))
+    assert probe(world).files["/etc/hosts"].content == b"127.0.0.1 localhost\n"
+
+
+def test_a_registry_is_tried_at_the_address_that_its_name_will_have(world: World, registry: str) -> None:
+    entry = f"Harbor.lan:{registry.rpartition(':')[2]}"
+    (seen,) = probe(world, entry, "@harbor.lan=127.0.0.1").reachability
+    assert (seen.entry, seen.resolved, seen.http_status) == (entry, ("127.0.0.1",), 401), seen

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from harbor_agent.model.dns import DnsEntry
 from harbor_agent.model.plan import Action, FileChange, Plan
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.model.state import FileKind, FileState, Record
@@ -226,3 +227,20 @@ def test_a_container_that_ends_between_two_questions_is_no_failure(world: World)
     world.set("containers", "c1 always no /web\nc2 no no /ended\n")
     world.replace("docker", 'case "$*" in inspect*) head -n 1 "$WORLD/containers"; exit 1 ;; esac')
     assert begin(world, restart_plan(world)).phase is TransactionPhase.COMMITTED
+
+
+@pytest.mark.parametrize("answer", ["192.168.0.99", "10.0.0.5"])
+def test_a_name_must_resolve_before_the_runtime_is_touched(world: World, answer: str) -> None:
+    world.file("/etc/hosts").write_text("127.0.0.1 localhost\n")
+    world.replace("getent", f"echo '{answer} STREAM harbor.lan'; exit")
+    hosts = change(world, "/etc/hosts", "127.0.0.1 localhost\n192.168.0.99 harbor.lan\n")
+    plan = replace(restart_plan(world, OPTIONS, hosts), names=(DnsEntry(name="harbor.lan", address="192.168.0.99"),))
+    report = begin(world, plan, deadline=2)
+    if answer == "192.168.0.99":
+        assert report.phase is TransactionPhase.COMMITTED, report
+        return
+    assert (report.phase, report.code) == (TransactionPhase.ROLLED_BACK, "name-not-in-effect")
+    assert "to 192.168.0.99 with /etc/hosts, but to 10.0.0.5" in report.detail
+    assert world.file("/etc/hosts").read_text() == "127.0.0.1 localhost\n"
+    assert RESTART not in world.get("calls")
+    assert_no_leftovers(world)

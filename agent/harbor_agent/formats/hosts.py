@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BEGIN: Final = "# BEGIN harbor-agent"
 END: Final = "# END harbor-agent"
-_BLOCK: Final = re.compile(rf"^{BEGIN}[ \t]*\n(?P<body>.*?)^{END}[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_BLOCK: Final = re.compile(rf"^{BEGIN}[ \t]*\n(?P<body>.*?)^{END}[ \t]*(?:\n|\Z|(?=#))", re.DOTALL | re.MULTILINE)
 _LINE: Final = re.compile(r"[^\n]*\n?")
 
 
@@ -49,7 +49,8 @@ def replace_block(text: str, entries: Iterable[tuple[str, str]]) -> str:
     """Return the text with these (address, name) entries in the block, which is at the end if it is new.
 
     Without entries the block is removed. A text without a last line end has none afterwards either, so that adding
-    and removing the block leads back to the same bytes.
+    and removing the block leads back to the same bytes. A comment that another program appends to such a last line
+    stays.
     """
     body = "".join(f"{address} {name}\n" for address, name in entries)
     block = f"{BEGIN}\n{body}{END}\n" if body else ""
@@ -57,7 +58,7 @@ def replace_block(text: str, entries: Iterable[tuple[str, str]]) -> str:
         is_last_line = not found.group().endswith("\n")
         before, after = text[: found.start()], text[found.end() :]
         if is_last_line:
-            return before + block[:-1] if block else before.removesuffix("\n")
+            return (before + block[:-1] if block else before.removesuffix("\n")) + after
         return before + block + after
     if block and text and not text.endswith("\n"):
         return f"{text}\n{block[:-1]}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.model.daemon import RunningContainer
+    from harbor_agent.model.dns import DnsEntry
     from harbor_agent.model.state import FileState
 
 
@@ -32,6 +33,7 @@ class Route(StrEnum):
     CONTAINERD_CONFIG = "containerd-config"
     REGISTRIES_CONF = "registries-conf"
     CERTIFICATES = "certificates"
+    HOSTS = "hosts"
 
 
 class LiveRestore(StrEnum):
@@ -92,12 +94,13 @@ class Plan:
     `changes` are in an order in which every prefix leaves a node that boots. `owned_entries` and `created_files` go
     into the record: what this tool may later remove. `containers_seen` says whether the runtime listed its containers;
     `latent_edits` describes edits of somebody else that the running daemon has not read and that a restart applies;
-    `warnings` stop nothing.
+    `warnings` stop nothing. `names` must resolve to their addresses on the node once the files are changed.
     """
 
     node: str
     activation: Activation
     changes: tuple[FileChange, ...] = ()
+    names: tuple[DnsEntry, ...] = ()
     route: Route = Route.NONE
     reason: str
     owned_entries: tuple[str, ...] = ()

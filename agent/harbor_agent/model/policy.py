@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
+    from harbor_agent.model.dns import DnsEntry
     from harbor_agent.model.sensitive import Sensitive
 
 KeyForm = Literal["kubesphere", "plain"]
@@ -87,9 +88,10 @@ class ClusterDns(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvePolicy:
-    """The address that a registry's name resolves to, and whether pods get it from the cluster's DNS."""
+    """The address that a registry's name resolves to: on nodes by /etc/hosts, for pods by the cluster's DNS."""
 
     address: str
+    nodes: bool = False
     cluster: ClusterDns = ClusterDns.AUTO
 
 
@@ -187,6 +189,7 @@ class DesiredState:
     `repair` allows changes that activate settings without effect, or delete the key of another program. `live_restore`
     asks that containers keep running through a restart, and allows to switch live-restore on. `certificates` has
     those of each https registry that has any, by its entry, `secure` the addresses of all https registries to trust.
+    `names` are the entries for /etc/hosts, `absent_names` the names of other registries, which must have none of ours.
     """
 
     present: tuple[Address, ...] = ()
@@ -197,3 +200,5 @@ class DesiredState:
     live_restore: bool = False
     certificates: Mapping[str, RegistryCertificates] = field(default_factory=dict)
     secure: tuple[Address, ...] = ()
+    names: tuple[DnsEntry, ...] = ()
+    absent_names: frozenset[str] = frozenset()

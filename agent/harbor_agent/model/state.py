@@ -102,13 +102,30 @@ class Reachability:
     """One registry as the node reaches it.
 
     `http_status` is that of GET /v2/: 0 for no answer, None if it was not tried. `resolved` are the addresses of the
-    name; None if the host is an address, or if the node has no tool to resolve it.
+    name; None if the host is an address, or if the node has no tool to resolve it. Of a name that the request gives an
+    address on nodes it is that address, and the registry was tried there.
     """
 
     entry: str
     resolved: tuple[str, ...] | None = None
     http_status: int | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameService:
+    """What decides whether /etc/hosts may be changed and is read.
+
+    `is_mount` says that something is mounted at /etc/hosts. `nsswitch` is the `hosts:` line of nsswitch.conf without
+    its first word, "" if there is none. `cloud_init` are the lines of cloud-init's configuration that set
+    manage_etc_hosts, in the order in which they are read, each with its path. `resolved` is what the names of the
+    request resolve to today; a name that the node could not look up is missing.
+    """
+
+    is_mount: bool = False
+    nsswitch: str = ""
+    cloud_init: tuple[tuple[str, str], ...] = ()
+    resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +145,8 @@ class NodeState:
     the directories that a reboot empties, each with its kind of file system.
     `kubelet` is the one that runs, if there is one. `pending_transaction` is the ID of one that has not ended.
     `chosen_runtime` is the name of the runtime that the operator chose, "" if the one that kubelet uses counts.
-    `offline` is true for a file system tree without a running system (`--root`).
+    `offline` is true for a file system tree without a running system (`--root`). `name_service` is None unless the
+    request or a record is about /etc/hosts.
     """
 
     system: System
@@ -138,6 +156,7 @@ class NodeState:
     kubelet: Kubelet | None = None
     pending_transaction: str | None = None
     reachability: tuple[Reachability, ...] = ()
+    name_service: NameService | None = None
     unreadable: tuple[Problem, ...] = ()
     volatile: Mapping[str, str] = field(default_factory=dict)
     chosen_runtime: str = ""

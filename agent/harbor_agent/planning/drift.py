@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.config.digest import is_rollback_digest
 from harbor_agent.planning.files.managed import find_announced_owner
+from harbor_agent.planning.names.hosts_file import PATH as HOSTS
+from harbor_agent.planning.names.hosts_file import describe_own_part
 from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.runtime import normalize_range
@@ -133,8 +135,12 @@ def classify(state: NodeState, digest: str | None) -> NodeDrift:
 
 
 def hash_content(state: FileState) -> str:
-    """Return the SHA-256 (hex) of a file's content, or "absent" if there is no file."""
-    return hashlib.sha256(state.content or b"").hexdigest() if state.exists else ABSENT
+    """Return the SHA-256 (hex) of a file's content, or "absent" if there is no file.
+
+    Of /etc/hosts only the block of this tool counts.
+    """
+    content = describe_own_part(state.content) if state.path == HOSTS else (state.content or b"")
+    return hashlib.sha256(content).hexdigest() if state.exists and content is not None else ABSENT
 
 
 def find_reverted_file(found: Mapping[str, str], past: Sequence[PastCorrection]) -> tuple[str, str] | None:
@@ -211,7 +217,7 @@ def _describe_differences(found: NodeDrift, doubt: str, daemon: str) -> str:
 def _describe_file(file: FileDrift) -> str:
     what = "exists again" if file.recorded == ABSENT else _DESCRIPTIONS.get(file.found, "was edited")
     owner = f" (it says '{file.owner}')" if file.owner else ""
-    return f"{file.path} {what}{owner}"
+    return f"{'the block in ' * (file.path == HOSTS)}{file.path} {what}{owner}"
 
 
 def _describe_entry(entry: EntryDrift, daemon: str) -> str:

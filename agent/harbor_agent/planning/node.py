@@ -6,18 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
-from harbor_agent.model.plan import Refusal
+from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.planning.containerd import runtime as containerd
 from harbor_agent.planning.containers_image import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
 from harbor_agent.planning.kubelet import build_refusal, build_warning, find_used_runtime, uses_docker, uses_socket
+from harbor_agent.planning.names.change import add_names, restore_names
+from harbor_agent.planning.names.hosts_file import PATH
+from harbor_agent.planning.names.tree import observe_names
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 
 if TYPE_CHECKING:
     from harbor_agent.model.kubelet import Kubelet
-    from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.snapshot import Snapshot
     from harbor_agent.model.state import NodeState, Record
@@ -77,6 +79,8 @@ def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Tem
     if problem := _find_ambiguity(state):
         return Refusal(node=node, runtime=runtime.NAME, problem=problem)
     decision = runtime.plan(node, state, desired, templates)
+    if isinstance(decision, Plan):
+        decision = add_names(decision, state, desired)
     decision = replace(decision, warnings=(*decision.warnings, *_find_untrusting(state, runtime, desired)))
     kubelet = state.kubelet
     if kubelet is None or not runtime.is_present(state) or _is_used_by(kubelet, runtime, state):
@@ -100,13 +104,16 @@ def judge_other_runtime(decision: Plan | Refusal, choice: RuntimeChoice, other: 
 def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: str) -> Plan | Refusal:
     """Plan the restoration of the files of a snapshot, for the runtime that it names or else the node's."""
     named = next((runtime for runtime in RUNTIMES if snapshot.runtime == runtime.NAME), None)
-    return (named or find_runtime(state)).restore(node, state, [file.state for file in snapshot.files], reason)
+    earlier = {file.path: file.state for file in snapshot.files}
+    hosts = earlier.pop(PATH, None)
+    decision = (named or find_runtime(state)).restore(node, state, list(earlier.values()), reason)
+    return restore_names(decision, state, hosts) if hosts and isinstance(decision, Plan) else decision
 
 
 def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeState:
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
     runtime = next(runtime for runtime in OFFLINE_RUNTIMES if name == runtime.NAME)
-    return runtime.observe_tree(tree, version)
+    return observe_names(tree, runtime.observe_tree(tree, version))
 
 
 def _is_used_by(kubelet: Kubelet, runtime: Runtime, state: NodeState) -> bool:

@@ -56,6 +56,9 @@ ALLOWED = {
     *("/root/.config/containers/registries.conf", "/root/.config/containers/registries.conf.d"),
     # containerd's own defaults (containerd-config.toml(5), docs/hosts.md)
     *("/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"),
+    # hosts(5), nsswitch.conf(5), and cloud-init's configuration (cc_update_etc_hosts)
+    *("/etc/hosts", "/etc/nsswitch.conf", "/etc/cloud", "/cloud.cfg", "/cloud.cfg.d", "/cloud-init.disabled"),
+    *("/cloud.cfg.d/",),
     # the folder of the Corefile in CoreDNS's and node-cache's manifests
     "/etc/coredns",
     # what every registry answers at, in a message

@@ -11,6 +11,7 @@ from harbor_agent.engine.events import Message
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.request.passwords import add_passwords, ask_passwords
 from harbor_agent.errors import AgentError
+from harbor_agent.model.dns import DnsEntry
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
@@ -149,6 +150,7 @@ def plan_state(node: Node, policy: Policy, state: NodeState, request: RunRequest
 
 def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
     """Return the state that a node with this policy should have; `request` says how far the planner may go."""
+    names = _list_names(policy)
     return DesiredState(
         present=tuple(r.address for r in policy.present if r.address.needs_node_change),
         absent=tuple(r.address for r in policy.absent if not r.address.is_docker_hub),
@@ -158,6 +160,8 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
         live_restore=request.live_restore,
         certificates={r.address.entry: r.certificates for r in policy.present if r.certificates},
         secure=tuple(r.address for r in policy.present if r.address.scheme == "https" and not r.address.is_docker_hub),
+        names=names,
+        absent_names=frozenset(r.address.host.lower() for r in policy.registries) - {entry.name for entry in names},
     )
 
 
@@ -181,10 +185,20 @@ def load_templates() -> Templates:
 
 
 def _list_entries(policy: Policy) -> tuple[str, ...]:
-    """Return the registries for the probe: those that a node reaches over HTTP are tried, of others files are read."""
+    """Return the registries for the probe: those that a node reaches over HTTP are tried, of others files are read.
+
+    Names for /etc/hosts follow, each with its address.
+    """
     tried = [registry.address.entry for registry in policy.present if registry.address.scheme == "http"]
     others = [registry.address.entry for registry in policy.registries if registry.address.literal is None]
-    return (*tried, *(f"={entry}" for entry in dict.fromkeys(others) if entry not in tried))
+    names = [f"@{entry.name}={entry.address}" for entry in _list_names(policy)]
+    return (*tried, *(f"={entry}" for entry in dict.fromkeys(others) if entry not in tried), *names)
+
+
+def _list_names(policy: Policy) -> tuple[DnsEntry, ...]:
+    """Return the entries that the node's /etc/hosts should have."""
+    found = {r.address.host.lower(): r.resolve.address for r in policy.present if r.resolve and r.resolve.nodes}
+    return tuple(DnsEntry(name=name, address=address) for name, address in found.items())
 
 
 def _skip_node(node: Node, policy: Policy) -> PlannedNode:

@@ -17,8 +17,8 @@ from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.node.wire import programs as wire
-from harbor_agent.planning.files.rollback import find_objection_to_rollback
-from harbor_agent.planning.node import plan_restoration
+from harbor_agent.planning.node import find_record, plan_restoration
+from harbor_agent.planning.rollback import find_objection_to_rollback
 from harbor_agent.transport.protocol import Job, decode_answer
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def _plan_node(node: Node, seen: ProbeResult, snapshot: Snapshot | Problem | Non
         return replace(base, outcome=outcome, problem=seen.problem, reason=seen.problem.message if seen.problem else "")
     if snapshot is None or isinstance(snapshot, Problem):
         return _skip_without_snapshot(base, snapshot)
-    edited = None if what == PRISTINE else find_objection_to_rollback(seen.state, snapshot.files)
+    record = find_record(seen.state)
+    recorded = record.file_hashes if record and record.run_id == snapshot.transaction else {}
+    edited = None if what == PRISTINE else find_objection_to_rollback(seen.state, snapshot.files, recorded)
     if edited is not None:
         return refuse_node(replace(base, state=seen.state), edited)
     point = "the first change" if what == PRISTINE else snapshot.transaction

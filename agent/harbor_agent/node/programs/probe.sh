@@ -1,8 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The state of one node, read-only, as one framed document (node/wire/probe.py decodes it). Arguments: the registries
-# (host[:port]) whose reachability matters, and =host[:port] for one whose files are only read. POSIX sh: dash, busybox and
-# bash. reachability.sh, the probe of each runtime and their names in $RUNTIMES precede this text. Everything is a function
-# and the call is the last line, so that a truncated copy does nothing.
+# (host[:port]) whose reachability matters, =host[:port] for one whose files are only read, and @name=address for a name in
+# /etc/hosts. POSIX sh: dash, busybox and bash. reachability.sh, names/probe.sh, the probe of each runtime and their names in
+# $RUNTIMES precede this text. Everything is a function and the call is the last line, so that a truncated copy does
+# nothing.
 #
 # The probe of a runtime has three functions:
 #   find_NAME    fails if the node does not have it; sets unit (show_unit) and main_pid
@@ -250,7 +251,7 @@ is_finished() {
 gather() {
   entries='' known=''
   for entry in "$@"; do
-    case $entry in =*) ;; *) entries="$entries $entry" ;; esac
+    case $entry in =*) ;; @*) continue ;; *) entries="$entries $entry" ;; esac
     known="$known ${entry#=}"
   done
   note_processes
@@ -259,6 +260,7 @@ gather() {
   report_kubelet
   # Of the files in bare, only what stat says of them is reported.
   paths='' bare='' present=''
+  report_names "$@"
   for runtime in $RUNTIMES; do
     if "find_$runtime"; then
       present="$present $runtime"

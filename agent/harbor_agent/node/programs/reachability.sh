@@ -4,13 +4,15 @@
 
 report_reachability() {
   for entry in "$@"; do
-    case $entry in =*) ;; *) report_entry "$entry" & ;; esac
+    case $entry in =*) ;; @*) report_resolved "$entry" & ;; *) report_entry "$entry" "$@" & ;; esac
   done
   wait
 }
 
-# One line, written at once, so that parallel reports do not mix.
+# report_entry ENTRY ARGUMENT…: prints one line, written at once, so that parallel reports do not mix. A name that the
+# run adds to /etc/hosts is not asked for, but its address.
 report_entry() {
+  entry=$1
   host=$1
   port=80
   case $1 in
@@ -19,11 +21,19 @@ report_entry() {
   esac
   host=${host#\[}
   host=${host%]}
-  resolved=$(resolve "$host")
+  shift
+  address=''
+  case " $* " in *' @'*) address=$(find_planned_address "$host" "$@") ;; esac
+  resolved=${address:-$(resolve "$host")}
   if [ "$resolved" = none ]; then
-    printf 'reach %s none 0 the name does not resolve\n' "$1"
+    printf 'reach %s none 0 the name does not resolve\n' "$entry"
     return 0
   fi
+  case $address in
+    '') set -- "$entry" ;;
+    *:*) host=$address && set -- "[$address]:$port" ;;
+    *) host=$address && set -- "$address:$port" ;;
+  esac
   unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY
   answer=$(ask "$1" 2>&1 | tr -d '\r')
   status=$(printf '%s\n' "$answer" | sed -n 's,^ *HTTP/[0-9.]* \([0-9][0-9][0-9]\).*,\1,p' | sed -n 1p)
@@ -35,7 +45,7 @@ report_entry() {
     status=0 message=$(printf '%s\n' "$answer" | grep -v '^HTTP/' | grep . | tail -n 1 | cut -c1-200)
     message=${message:-no answer within 2 s}
   fi
-  printf 'reach %s %s %s %s\n' "$1" "$resolved" "$status" "$message"
+  printf 'reach %s %s %s %s\n' "$entry" "$resolved" "$status" "$message"
 }
 
 # Prints "-" for an address, or if the node cannot resolve names, and "none" if it found no address.

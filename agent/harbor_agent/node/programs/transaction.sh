@@ -144,6 +144,7 @@ swap_all() {
 }
 
 activate() {
+  prove_names || return 1
   if [ "$action" = none ]; then
     is_in_effect
     return

@@ -21,6 +21,7 @@ from harbor_agent.node.wire.framing import (
     unframe,
 )
 from harbor_agent.node.wire.kubelet import decode_kubelet
+from harbor_agent.node.wire.names import decode_name_service, parse_addresses
 from harbor_agent.node.wire.record import decode_record
 from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
@@ -41,10 +42,11 @@ _UNREAD_KINDS = {"file-unreadable": FileKind.UNREADABLE, "file-too-large": FileK
 def build_probe_program(entries: Sequence[str]) -> Program:
     """Build the program that reads the state of a node and tries to reach the registries `entries`.
 
-    A registry that is given as "=ENTRY" is not tried; only the files about it are read.
+    A registry that is given as "=ENTRY" is not tried; only the files about it are read. "@NAME=ADDRESS" is a name for
+    /etc/hosts: registries of this name are tried at the address.
     It also runs without root; `NodeState.unreadable` then says what it could not read.
     """
-    shared = [read_node_program(name) for name in ("reachability.sh", "kubelet.sh")]
+    shared = [read_node_program(name) for name in ("reachability.sh", "names/probe.sh", "kubelet.sh")]
     parts = [read_node_program(part) for runtime in RUNTIMES.values() for part in runtime.probe]
     names = f"RUNTIMES='{' '.join(RUNTIMES)}'\n"
     program = compose([*shared, *parts, names, read_node_program("probe.sh")], {})
@@ -78,6 +80,7 @@ class _Document:
     installed: list[str] = field(default_factory=list)
     sockets: dict[str, str] = field(default_factory=dict)
     reachability: list[Reachability] = field(default_factory=list)
+    resolved: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unreadable: list[Problem] = field(default_factory=list)
 
     def add_block(self, name: str, value: bytes) -> None:
@@ -118,6 +121,7 @@ class _Document:
             kubelet=decode_kubelet(self.select_blocks("kubelet"), self.sockets),
             pending_transaction=self.words.get("pending"),
             reachability=tuple(self.reachability),
+            name_service=decode_name_service(self.select_blocks("names"), self.resolved),
             unreadable=tuple(problems),
             volatile=self.volatile,
         )
@@ -129,7 +133,7 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
             document.words[keyword] = rest
         case "file":
             _read_file(document, rest)
-        case "changed" | "volatile":
+        case "changed" | "volatile" | "resolved":
             _read_fact(document, keyword, rest)
         case "absent":
             document.files[read_path(rest)] = FileState(path=rest)
@@ -149,11 +153,13 @@ def _read_line(document: _Document, keyword: str, rest: str) -> None:
 
 
 def _read_fact(document: _Document, keyword: str, rest: str) -> None:
+    first, _, second = rest.partition(" ")
     if keyword == "changed":
         document.changed[document.last_file] = parse_number(rest)
+    elif keyword == "volatile":
+        document.volatile[read_path(second)] = first
     else:
-        kind, _, directory = rest.partition(" ")
-        document.volatile[read_path(directory)] = kind
+        document.resolved[first] = parse_addresses(second) or ()
 
 
 def _read_runtime(document: _Document, rest: str) -> None:
@@ -196,9 +202,10 @@ def _read_unreadable(document: _Document, rest: str) -> None:
 
 def _read_reach(document: _Document, rest: str) -> None:
     entry, resolved, status, detail = (*rest.split(" ", 3), "", "", "")[:4]
-    addresses = None if resolved == "-" else tuple(name for name in resolved.split(",") if name and name != "none")
     http_status = None if status == "-" else parse_number(status)
-    document.reachability.append(Reachability(entry=entry, resolved=addresses, http_status=http_status, detail=detail))
+    document.reachability.append(
+        Reachability(entry=entry, resolved=parse_addresses(resolved), http_status=http_status, detail=detail)
+    )
 
 
 def _build_system(document: _Document) -> System:

@@ -48,7 +48,7 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
             "docker/live_restore.sh",
             "docker/revoke.sh",
         ),
-        pull=("docker/client.sh", "docker/login_folder.sh", "docker/pull.sh"),
+        pull=("names/pull.sh", "docker/client.sh", "docker/login_folder.sh", "docker/pull.sh"),
         login=("docker/client.sh", "docker/login_folder.sh", "docker/login.sh"),
         decode=decode_docker,
     ),
@@ -61,7 +61,7 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
             "containerd/validation.sh",
             "containerd/workloads.sh",
         ),
-        pull=("kubelet.sh", "containerd/client.sh", "containerd/pull.sh"),
+        pull=("names/pull.sh", "kubelet.sh", "containerd/client.sh", "containerd/pull.sh"),
         decode=decode_containerd,
     ),
 }

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
-_FUNCTIONS = ("journal.sh", "files.sh", "unit.sh", "dependents.sh", "stand_in.sh", "restore.sh", "begin.sh")
+_FUNCTIONS = (
+    *("journal.sh", "files.sh", "unit.sh", "dependents.sh", "stand_in.sh", "names/proof.sh", "restore.sh"),
+    "begin.sh",
+)
 _LAST = "transaction.sh"
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 _PATH = re.compile(r"/[^\0-\x1f\x7f]*[^\0-\x20\x7f/]\Z")
@@ -115,6 +118,7 @@ def _encode_plan(plan: Plan, transaction: str, deadline: float) -> bytes:
         lines.append(f"live-restore {activation.live_restore}")
     lines += [f"expected {_check_word(entry)}" for entry in activation.expected]
     lines += [f"unexpected {_check_word(entry)}" for entry in activation.unexpected]
+    lines += [f"name {_check_word(entry.address)} {_check_word(entry.name)}" for entry in plan.names]
     if activation.arguments:
         arguments = "".join(f"{argument}\0" for argument in activation.arguments).encode("utf-8", "surrogateescape")
         lines.append(f"arguments {base64.b64encode(arguments).decode()}")

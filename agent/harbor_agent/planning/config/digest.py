@@ -29,9 +29,11 @@ def is_rollback_digest(digest: str) -> bool:
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return the SHA-256 (hex) of what concerns nodes: addresses, present or absent, certificates, and the route."""
+    """Return the SHA-256 (hex) of what concerns nodes: addresses, certificates, names, and the route."""
     facts = {
-        "registries": sorted([r.address.url, r.presence, *_hash_certificates(r)] for r in policy.registries),
+        "registries": sorted(
+            [r.address.url, r.presence, *_hash_certificates(r), *_describe_name(r)] for r in policy.registries
+        ),
         "route": policy.route.value,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -40,3 +42,8 @@ def policy_digest(policy: Policy) -> str:
 def _hash_certificates(registry: Registry) -> list[str]:
     found = registry.certificates
     return [hashlib.sha256(found.authorities + found.client + found.key).hexdigest()] if found else []
+
+
+def _describe_name(registry: Registry) -> list[str]:
+    found = registry.resolve
+    return [f"{registry.address.host} {found.address}"] if found and found.nodes else []

@@ -57,8 +57,10 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
             merged[key] = _deep_merge(merged.get(key, {}), registry)
     if only:
         merged = {a.url: {**merged.get(a.entry, {}), **merged.get(a.url, {}), "address": a} for a in only}
+    registries = tuple(_build_registry(value) for value in merged.values())
+    _require_one_address(registries)
     return Policy(
-        registries=tuple(_build_registry(value) for value in merged.values()),
+        registries=registries,
         route=route,
         runtime=runtime,
         rollout=_build_rollout(rollout),
@@ -140,6 +142,17 @@ def _build_resolve(address: Address, value: Mapping[str, object] | None) -> Reso
         message = f"resolve of {address}: only a host name is resolved"
         raise UsageError.of("configuration-invalid", message, "leave out 'resolve', or address the registry by name")
     return ResolvePolicy(**value)  # type: ignore[arg-type]  # checked key by key in _read_resolve
+
+
+def _require_one_address(registries: tuple[Registry, ...]) -> None:
+    """Raise UsageError if two registries give their one name different addresses on nodes."""
+    found: dict[str, str] = {}
+    for registry in registries:
+        if registry.presence == "present" and registry.resolve and registry.resolve.nodes:
+            name, address = registry.address.host.lower(), registry.resolve.address
+            if found.setdefault(name, address) != address:
+                message = f"resolve: {name} has the addresses {found[name]} and {address}"
+                raise UsageError.of("configuration-invalid", message, "give all registries of this name one address")
 
 
 def _build_credentials(address: Address, value: Mapping[str, object] | None) -> CredentialsSource | None:

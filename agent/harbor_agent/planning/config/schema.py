@@ -132,13 +132,17 @@ def _read_fingerprint(reader: Reader) -> str | None:
 def _read_resolve(reader: Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
-    entry = reader.require_mapping("address", "cluster")
+    entry = reader.require_mapping("address", "nodes", "cluster")
     values: dict[str, object] = {}
     if (address := entry.child("address").read_text()) is not None:
         try:
             values["address"] = str(ipaddress.ip_address(address))
         except ValueError:
             raise entry.child("address").build_error(f"'{address}' is not an IP address") from None
+    if (nodes := entry.child("nodes").value) is not None:
+        if not isinstance(nodes, bool):
+            raise entry.child("nodes").build_error("'nodes' must be true or false")
+        values["nodes"] = nodes
     if (cluster := entry.child("cluster").value) is not None:
         if cluster not in (ClusterDns.AUTO.value, False):
             raise entry.child("cluster").build_error("'cluster' must be auto or false")

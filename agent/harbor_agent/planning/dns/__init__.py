@@ -1,1 +1,1 @@
-"""Registry names for pods and nodes: Corefile and /etc/hosts edits."""
+"""Registry names for pods: Corefile edits."""

@@ -34,11 +34,11 @@ def test_an_answer_timeout_is_of_its_registry() -> None:
     assert [registry.answer_timeout for registry in policy.registries] == [60, 300]
 
 
-def test_a_name_has_an_address_for_pods() -> None:
-    resolve = {"address": "FD99::1", "cluster": False}
+def test_a_name_has_an_address_for_pods_and_nodes() -> None:
+    resolve = {"address": "FD99::1", "nodes": True, "cluster": False}
     policy = merge([read({"registries": [{"address": "harbor.lan", "resolve": resolve}]})])
     assert [str(registry.resolve) for registry in policy.registries] == [
-        "ResolvePolicy(address='fd99::1', cluster=<ClusterDns.FALSE: 'false'>)"
+        "ResolvePolicy(address='fd99::1', nodes=True, cluster=<ClusterDns.FALSE: 'false'>)"
     ]
 
 
@@ -56,6 +56,13 @@ def test_only_a_name_with_an_address_is_resolved(address: str, resolve: dict[str
         merge([layer])
 
 
+def test_a_name_has_one_address_on_nodes() -> None:
+    one, other = ({"address": f"10.0.0.{last}", "nodes": True} for last in (1, 2))
+    registries = [{"address": "harbor.lan", "resolve": one}, {"address": "Harbor.lan:8080", "resolve": other}]
+    with pytest.raises(UsageError, match=r"harbor\.lan has the addresses 10\.0\.0\.1 and 10\.0\.0\.2"):
+        merge([read({"registries": registries})])
+
+
 @pytest.mark.parametrize(
     ("document", "message", "hint"),
     [
@@ -68,6 +75,7 @@ def test_only_a_name_with_an_address_is_resolved(address: str, resolve: dict[str
         ({"route": "json"}, "invalid route: 'json'", "daemon-json"),
         ({"registries": [{"address": "h", "answer_timeout": 0}]}, "'answer_timeout' must be", ""),
         ({"registries": [{"address": "h", "resolve": {"address": "x"}}]}, "'x' is not an IP address", ""),
+        ({"registries": [{"address": "h", "resolve": {"nodes": "yes"}}]}, "'nodes' must be true or false", ""),
         ({"registries": [{"address": "h", "resolve": {"cluster": "on"}}]}, "'cluster' must be auto or false", ""),
         ({"rollout": {"batch": 0}}, "'batch' must be", ""),
         ({"rollout": {"max_failed": "200%"}}, "200%", "100%"),

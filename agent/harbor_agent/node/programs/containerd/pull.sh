@@ -31,8 +31,14 @@ pull() {
   user=$(printf '%s' "${PAYLOAD_USER:-}" | base64 -d)
   password=$(printf '%s' "${PAYLOAD_PASSWORD:-}" | base64 -d)
   earlier=$(list_images)
-  output=$(pull_through_cri "$1" "$2")
-  status=$?
+  tries=0
+  while :; do
+    output=$(pull_through_cri "$1" "$2")
+    status=$?
+    [ "$status" != 0 ] && [ "$tries" -lt 7 ] && has_stale_answer "$1" "$output" || break
+    tries=$((tries + 1))
+    sleep 1
+  done
   output=$(printf '%s\n' "$output" | mask_logins)
   user='' password=''
   case $status in

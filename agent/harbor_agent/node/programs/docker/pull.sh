@@ -17,8 +17,14 @@ pull() {
     printf '%s' "$PAYLOAD_CONFIG" | base64 -d >"$login/config.json"
   fi
   earlier=$(print_image_id "$1")
-  output=$(run_docker_here timeout -k 2 "$2" docker ${login:+--config "$login"} pull -q "$1" 2>&1)
-  status=$(read_status $?)
+  tries=0
+  while :; do
+    output=$(run_docker_here timeout -k 2 "$2" docker ${login:+--config "$login"} pull -q "$1" 2>&1)
+    status=$(read_status $?)
+    [ "$status" != 0 ] && [ "$tries" -lt 7 ] && has_stale_answer "$1" "$output" || break
+    tries=$((tries + 1))
+    sleep 1
+  done
   clear_away
   if [ "$status" = 0 ]; then tidy_images "$1"; fi
   report "$1" "$status" "$2" "$output"

@@ -1,0 +1,1 @@
+"""Registry names that a node resolves by its /etc/hosts."""
