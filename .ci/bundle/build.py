@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, and no part of a package
 """Build dist/bundle-…: wheels of the project and of all that it needs, and a script that installs from them alone.
 
 Run it with the Python that the bundle is for: its version and the machine are in the name.
@@ -27,8 +26,18 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
     wheels = work / "wheels"
     wheels.mkdir(parents=True)
-    subprocess.run(  # noqa: S603 - pip, with our own arguments
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--wheel-dir", wheels, ROOT],
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "wheel",
+            "--quiet",
+            "--wheel-dir",
+            wheels,
+            f"{ROOT}[ansible]",
+        ],
         check=True,
     )
     names = sorted(path.name for path in wheels.glob("*.whl"))

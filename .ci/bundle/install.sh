@@ -21,6 +21,6 @@ found=$("$python" -c 'import platform, sys; print("%d.%d %s" % (*sys.version_inf
 "$python" -m venv "$folder" || fail "no virtual environment: install Debian's python3-venv or what is like it"
 # Nothing but the bundle counts: no index, no settings of pip's, no other folder of wheels.
 PIP_CONFIG_FILE=/dev/null "$folder/bin/python" -m pip --isolated --disable-pip-version-check install --quiet \
-	--no-index --find-links "$bundle/wheels" 'harbor-node-agent==@RELEASE@'
+	--no-index --find-links "$bundle/wheels" 'harbor-node-agent[ansible]==@RELEASE@'
 "$folder/bin/harbor-agent" --version
 printf 'installed: %s\n' "$folder/bin/harbor-agent"

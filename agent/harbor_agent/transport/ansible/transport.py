@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import sys
 import time
@@ -10,6 +11,7 @@ from queue import Empty
 from typing import TYPE_CHECKING
 
 from harbor_agent import resources
+from harbor_agent.errors import UsageError
 from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE
 from harbor_agent.transport.ansible.job_server import JobServer
 from harbor_agent.transport.ansible.private_dir import private_directory
@@ -45,8 +47,15 @@ class AnsibleTransport:
     ) -> None:
         """Use the inventory `sources`, and the passwords for hosts that have none of their own.
 
-        `vault_passwords` returns label and password of each vault; it is called when jobs are run.
+        `vault_passwords` returns label and password of each vault; it is called when jobs are run. Raises UsageError if
+        ansible-runner, an extra of the package, is not installed.
         """
+        if importlib.util.find_spec("ansible_runner") is None:
+            raise UsageError.of(
+                "ansible-runner-missing",
+                "--transport ansible needs the Python package ansible-runner, which is not installed",
+                "install harbor-agent with it: pip install '.[ansible]', or use --transport ssh",
+            )
         self._sources = list(sources)
         self._forks = forks
         self._login_password = login_password
