@@ -53,7 +53,12 @@ class RegistryTable:
     @property
     def is_plain(self) -> bool:
         """Whether it says nothing of a registry but whether it is insecure or blocked."""
-        return self.location in ("", self.prefix) and not self.others
+        return not self.redirects and not self.others
+
+    @property
+    def redirects(self) -> bool:
+        """Whether images are pulled from another place than their name says, or from none, as with a wildcard."""
+        return self.location not in ("", self.prefix) or self.location.startswith("*.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

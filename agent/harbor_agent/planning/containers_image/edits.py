@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.registries_conf.edits import (
-    add_to_list,
+from harbor_agent.formats.registries_conf.lists import add_to_list, remove_from_list
+from harbor_agent.formats.registries_conf.tables import (
     append_table,
     distrust_table,
-    remove_from_list,
+    remove_appended_table,
     render_table,
     trust_table,
 )
@@ -19,7 +19,6 @@ from harbor_agent.planning.containers_image.effective import (
     find_longer_tables,
     find_table,
     is_trusted_by_table,
-    redirects,
 )
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
@@ -43,7 +42,7 @@ def add_registry(workspace: Workspace, name: str, address: Address) -> Workspace
     if located and located.table.blocked:
         message = f"{located.path} blocks {located.table.prefix}: {name} pulls nothing from {entry}"
         raise RefusedError("registry-blocked", message, "if it should be allowed, remove 'blocked' from the file")
-    if located and (redirects(located.table) or (located.table.prefix != entry and not located.table.is_plain)):
+    if located and (located.table.redirects or (located.table.prefix != entry and not located.table.is_plain)):
         message = f"{located.path} sends pulls of '{located.table.prefix}' to another place than {entry}"
         raise RefusedError("settings-would-change", message, _BY_HAND)
     if not is_trusted_by_table(effective, entry):
@@ -55,24 +54,29 @@ def add_registry(workspace: Workspace, name: str, address: Address) -> Workspace
 
 
 def remove_registry(workspace: Workspace, name: str, address: Address) -> Workspace:
-    """Stop trusting one registry. Raises RefusedError for one that is trusted through a table about others too."""
+    """Stop trusting one registry. Raises RefusedError for one that is trusted only through a table about others too.
+
+    Of a registry that others' tables trust, what this tool added for its parts is removed.
+    """
     entry = address.entry
     effective = evaluate(workspace.state, name)
+    ours = [one for one in find_longer_tables(effective, entry) if _is_removable(workspace, name, one, entry)]
     own = effective.tables.get(entry)
     covering = own or find_table(effective, entry)
     if covering is None or (covering is not own and covering.table.insecure) or entry in effective.own_list:
-        place = f"'{covering.table.prefix}' in {covering.path}" if covering else "insecure_registries of crio.conf"
-        message = f"{entry} is trusted through {place}, which is for other registries too"
-        raise RefusedError("removal-unclear", message, "edit that file by hand")
-    for longer in find_longer_tables(effective, entry):
-        if longer.table.insecure and longer.table.is_plain:
-            workspace = _distrust(workspace, longer)
+        record = workspace.state.records.get(name)
+        if not record or not any(one.table.prefix in record.entries for one in ours):
+            place = f"'{covering.table.prefix}' in {covering.path}" if covering else "insecure_registries of crio.conf"
+            message = f"{entry} is trusted through {place}, which is for other registries too"
+            raise RefusedError("removal-unclear", message, "edit that file by hand")
+    for longer in ours:
+        workspace = _distrust(workspace, name, longer)
     # an earlier file may have a table with this prefix, which counts once the later one is gone
     for _ in effective.files:
         located = evaluate(workspace.state, name).tables.get(entry)
         if located is None or not located.table.insecure:
             break
-        workspace = _distrust(workspace, located)
+        workspace = _distrust(workspace, name, located)
     return workspace
 
 
@@ -98,13 +102,33 @@ def _trust(workspace: Workspace, located: Located) -> Workspace:
     return _edit(workspace, located.path, reason, lambda toml: trust_table(toml, located.table.index or 0))
 
 
-def _distrust(workspace: Workspace, located: Located) -> Workspace:
-    prefix, index = located.table.prefix, located.table.index
-    if (workspace.file(located.path).content or b"") == render_table(prefix).encode():
-        return workspace.delete(located.path, _REMOVED)
+def _distrust(workspace: Workspace, name: str, located: Located) -> Workspace:
+    path, prefix, index = located.path, located.table.prefix, located.table.index
+    content = workspace.file(path).content or b""
+    if content == render_table(prefix).encode():
+        if _is_created(workspace, name, path):
+            return workspace.delete(path, _REMOVED)
+        return workspace.write(path, "", _REMOVED)
     if index is None:
-        return _edit(workspace, located.path, _REMOVED, lambda toml: remove_from_list(toml, prefix))
-    return _edit(workspace, located.path, _REMOVED, lambda toml: distrust_table(toml, index))
+        return _edit(workspace, path, _REMOVED, lambda toml: remove_from_list(toml, prefix))
+    return _edit(
+        workspace, path, _REMOVED, lambda toml: remove_appended_table(toml, prefix) or distrust_table(toml, index)
+    )
+
+
+def _is_removable(workspace: Workspace, name: str, located: Located, entry: str) -> bool:
+    """Whether the trust in a part of a registry goes with it: all of it, or that of this tool if it recorded some."""
+    table, record = located.table, workspace.state.records.get(name)
+    if not table.insecure or not table.is_plain:
+        return False
+    recorded = [one for one in (record.entries if record else ()) if f"{one}/".startswith(f"{entry}/")]
+    return not recorded or table.prefix in recorded
+
+
+def _is_created(workspace: Workspace, name: str, path: str) -> bool:
+    """Whether a file that has nothing but a table of this tool may be deleted."""
+    record = workspace.state.records.get(name)
+    return record is None or path in record.created_files or path not in record.file_hashes
 
 
 def _edit(workspace: Workspace, path: str, reason: str, edit: Callable[[TomlFile], bytes]) -> Workspace:

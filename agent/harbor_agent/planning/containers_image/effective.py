@@ -136,12 +136,7 @@ def is_trusted(effective: Effective, address: Address) -> bool:
 def is_trusted_by_table(effective: Effective, entry: str) -> bool:
     """Whether the table that counts for a registry trusts it."""
     located = find_table(effective, entry)
-    return located is not None and located.table.insecure and not located.table.blocked and not redirects(located.table)
-
-
-def redirects(table: RegistryTable) -> bool:
-    """Whether images are pulled from another place than their name says."""
-    return table.location not in ("", table.prefix)
+    return located is not None and located.table.insecure and not located.table.blocked and not located.table.redirects
 
 
 def _covers(prefix: str, reference: str) -> bool:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.containers_image import CRIO
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.containers_image.edits import add_registry, remove_registry
-from harbor_agent.planning.containers_image.effective import evaluate, is_trusted, summarize
+from harbor_agent.planning.containers_image.effective import (
+    evaluate,
+    find_table,
+    is_trusted,
+    is_trusted_by_table,
+    summarize,
+)
 from harbor_agent.planning.containers_image.state import MACHINE_CONFIG, find_runtime_state
 from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
@@ -22,8 +29,9 @@ from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.runtime import takes_effect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from harbor_agent.model.address import Address
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containers_image.effective import Effective
@@ -33,6 +41,7 @@ _CLUSTER_HINT = (
     "let the cluster write it: oc edit image.config.openshift.io/cluster, and add the registry to "
     "spec.registrySources.insecureRegistries"
 )
+_BY_HAND = "configure the registry by hand on this node"
 _UNIT = "crio.service"
 
 
@@ -103,19 +112,22 @@ def _plan(node: str, state: NodeState, desired: DesiredState, templates: Templat
             workspace = add_registry(workspace, name, address)
         route, reason = Route.REGISTRIES_CONF, f"{name} reads its registries there"
     after = evaluate(workspace.state, name)
+    _require_trusted(after, missing)
     entries = [address.entry for address in (*missing, *removable)]
-    _require_sound(before, after, [a.entry for a in removable], entries)
+    covered = [a.entry for a in removable if is_trusted_by_table(after, a.entry)]
+    _require_sound(before, after, [a.entry for a in removable if a.entry not in covered], entries)
     outcome = _Outcome(
         workspace.changes(),
         route,
         reason,
         expected=tuple(address.entry for address in present),
-        unexpected=tuple(address.entry for address in absent),
-        added=tuple(address.entry for address in missing),
+        unexpected=tuple(address.entry for address in absent if address.entry not in covered),
+        added=tuple(one for one in summarize(after).entries if one not in summarize(before).entries),
     )
     decision = _build_plan(node, state, outcome, after, name)
     reachability = find_reachability_problems(desired.present, state.reachability, ProxySettings())
-    return replace(decision, warnings=(*reachability, *decision.warnings))
+    warnings = (*reachability, *_find_still_covered(after, covered), *decision.warnings)
+    return replace(decision, warnings=warnings)
 
 
 def _require_plannable(state: NodeState) -> None:
@@ -131,6 +143,24 @@ def _require_unmanaged_node(state: NodeState) -> None:
         raise RefusedError("file-managed", message, _CLUSTER_HINT)
 
 
+def _find_still_covered(after: Effective, entries: list[str]) -> Iterator[Problem]:
+    for entry in entries:
+        if located := find_table(after, entry):
+            message = f"{entry} stays trusted through '{located.table.prefix}' in {located.path}"
+            hint = "if no other registry needs it, remove that table by hand"
+            yield Problem(code="still-covered", message=message, hint=hint)
+
+
+def _require_trusted(after: Effective, missing: Sequence[Address]) -> None:
+    """Refuse a plan that would leave a registry untrusted, as a wildcard of the length of its name does."""
+    for address in missing:
+        if not is_trusted(after, address):
+            located = find_table(after, address.entry)
+            winner = f"'{located.table.prefix}' in {located.path}" if located else "another table"
+            message = f"the change would not take effect: {winner} counts for {address.entry}"
+            raise RefusedError("settings-would-change", message, _BY_HAND)
+
+
 def _require_sound(before: Effective, after: Effective, removed: list[str], entries: list[str]) -> None:
     """Refuse a plan that would change other registries or settings."""
     now, then = summarize(before), summarize(after)
@@ -138,7 +168,7 @@ def _require_sound(before: Effective, after: Effective, removed: list[str], entr
     is_ours = all(any(one == entry or one.startswith(f"{entry}/") for entry in entries) for one in differing)
     if not is_ours or not takes_effect(now, then, removed=removed):
         message = "the change would not take effect, or would change other settings of registries.conf"
-        raise RefusedError("settings-would-change", message, "configure the registry by hand on this node")
+        raise RefusedError("settings-would-change", message, _BY_HAND)
 
 
 def _list_trusted(state: NodeState, name: str) -> tuple[str, ...]:
@@ -162,7 +192,8 @@ def _build_plan(node: str, state: NodeState, outcome: _Outcome, after: Effective
     reloads = name == CRIO and changes and not after.reloads
     gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
     created = [*(record.created_files if record else ()), *(one.path for one in changes if not one.before.exists)]
-    owned = [entry for entry in (record.entries if record else ()) if entry not in outcome.unexpected]
+    removed = tuple(f"{entry}/" for entry in outcome.unexpected)
+    owned = [entry for entry in (record.entries if record else ()) if not f"{entry}/".startswith(removed)]
     return Plan(
         node=node,
         activation=Activation(

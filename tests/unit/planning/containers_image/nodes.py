@@ -76,7 +76,13 @@ def refused(state: NodeState, desired: DesiredState | None = None) -> Refusal:
 
 def applied(state: NodeState, plan: Plan) -> NodeState:
     files = {**state.files, **{change.path: change.after for change in plan.changes}}
-    record = Record(run_id="r1", entries=plan.owned_entries, created_files=plan.created_files)
+    before = state.records.get(plan.runtime) or Record()
+    record = Record(
+        run_id="r1",
+        entries=plan.owned_entries,
+        created_files=plan.created_files,
+        file_hashes={**before.file_hashes, **dict.fromkeys((change.path for change in plan.changes), "")},
+    )
     return replace(state, files=files, records={plan.runtime: record})
 
 

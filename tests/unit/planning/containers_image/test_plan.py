@@ -31,6 +31,8 @@ registries = ['registry.lan:5000']
 registries = []
 """
 V1_ON_LINES = '[registries.insecure]\nregistries = [\n  "a.lan", # first\n  "b.lan"\n]\n'
+V1_SEARCH = '[registries.search]\nregistries = ["docker.io"]\n'
+V1_ADDED = '[registries.insecure]\nregistries = [\n  "192.168.0.99",\n]\n'
 MIRRORED = '[[registry]]\nlocation = "192.168.0.99"\n\n[[registry.mirror]]\nlocation = "mirror.lan"\n'
 PROJECT = '[[registry]]\r\n  prefix = "192.168.0.99/team"\r\n  location = "192.168.0.99/team"\r\n'
 
@@ -46,12 +48,22 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "v1 on lines": ({MAIN: V1_ON_LINES}, {MAIN: V1_ON_LINES.replace('"b.lan"', '"b.lan",\n  "192.168.0.99"')}),
     "v1 empty list": (
         {MAIN: V1.replace("['registry.lan:5000']", "[]")},
-        {MAIN: V1.replace("['registry.lan:5000']", '["192.168.0.99"]')},
+        {MAIN: V1.replace("['registry.lan:5000']", "['192.168.0.99']")},
     ),
+    "v1 empty list on lines": (
+        {MAIN: V1.replace("['registry.lan:5000']", "[ # none\n]")},
+        {MAIN: V1.replace("['registry.lan:5000']", "['192.168.0.99' # none\n]")},
+    ),
+    "v1 without the list": (
+        {MAIN: V1.replace("registries = ['registry.lan:5000']\n", "")},
+        {MAIN: V1.replace("registries = ['registry.lan:5000']\n", "registries = [\n  '192.168.0.99'\n]\n")},
+    ),
+    "v1 without the table": ({MAIN: V1_SEARCH}, {MAIN: V1_SEARCH + "\n" + V1_ADDED}),
+    "v1 without the last line end": ({MAIN: V1_SEARCH[:-1]}, {MAIN: V1_SEARCH + "\n" + V1_ADDED[:-1]}),
     "own table": ({MAIN: MIRRORED}, {MAIN: MIRRORED.replace("]]\n", "]]\ninsecure = true\n", 1)}),
     "says false": (
         {f"{FOLDER}/x.conf": MIRRORED.replace('99"\n', '99"\nInsecure = false # no\n')},
-        {f"{FOLDER}/x.conf": MIRRORED.replace('99"\n', '99"\nInsecure = true # no\n')},
+        {f"{FOLDER}/x.conf": MIRRORED.replace('99"\n', '99"\nInsecure = true  # no\n')},
     ),
     "a project's table": (
         {f"{FOLDER}/90-team.conf": PROJECT},
@@ -61,10 +73,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {f"{FOLDER}/10.conf": OURS.decode(), f"{FOLDER}/90.conf": MIRRORED},
         {f"{FOLDER}/90.conf": MIRRORED.replace("]]\n", "]]\ninsecure = true\n", 1)},
     ),
+    "a project that is trusted already": (
+        {f"{FOLDER}/x.conf": PROJECT.replace("]]\r\n", "]]\r\ninsecure = true\r\n")},
+        {OWN: OURS.decode()},
+    ),
     "our name is taken": ({OWN: "# mine\n"}, {OWN: "# mine\n\n" + OURS.decode()}),
+    "our name is taken by text without a line end": ({OWN: "# mine"}, {OWN: "# mine\n\n" + OURS.decode()[:-1]}),
+    "our name is taken by an empty file": ({OWN: ""}, {OWN: OURS.decode()}),
 }
-# The trust that was there before, or a file that was not ours, does not come back.
-ONE_WAY = {"the later table replaces ours", "our name is taken"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -77,7 +93,7 @@ def test_registry_gets_to_the_place_that_counts_and_back(name: str) -> None:
     assert shown(after) == {path: text.encode() for path, text in {**before, **changed}.items()}
     assert planned(after).is_empty
     undone = applied(after, planned(after, unwant(HARBOR)))
-    assert name in ONE_WAY or shown(undone) == shown(state)
+    assert shown(undone) == shown(state)
     assert planned(undone, unwant(HARBOR)).is_empty
 
 
@@ -159,6 +175,21 @@ def test_wider_table_covers_a_registry_and_is_not_taken_from_others(prefix: str)
     )
     assert planned(state, want("harbor.lan:5000")).is_empty
     assert refused(state, unwant("harbor.lan:5000")).problem.code == "removal-unclear"
+
+
+def test_project_below_a_wider_table_is_undone_and_the_registry_stays_trusted() -> None:
+    wide = '[[registry]]\nlocation = "harbor.lan"\ninsecure = true\n'
+    state = node({MAIN: wide + '[[registry]]\nlocation = "harbor.lan:5000/team"\n'})
+    after = applied(state, planned(state, want("harbor.lan:5000")))
+    plan = planned(after, unwant("harbor.lan:5000"))
+    assert shown(applied(after, plan)) == shown(state)
+    assert [warning.code for warning in plan.warnings] == ["still-covered"]
+    assert plan.activation.unexpected == ()
+
+
+def test_wildcard_as_long_as_the_name_counts_and_refuses_the_node() -> None:
+    problem = refused(node({MAIN: '[[registry]]\nprefix = "*.lan"\n'}), want("h.lan")).problem
+    assert (problem.code, "'*.lan' in" in problem.message) == ("settings-would-change", True)
 
 
 def test_file_in_the_home_of_root_replaces_those_of_the_system_for_podman() -> None:
