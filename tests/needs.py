@@ -19,6 +19,7 @@ _PROGRAMS = {
     "busybox": ("busybox", ("busybox",)),
     "shellcheck": ("shellcheck", ("shellcheck",)),
     "kubectl": ("kubernetes-client", ("kubectl",)),
+    "dnsmasq": ("dnsmasq-base", ("dnsmasq",)),
     "faketime": ("faketime", ("faketime",)),
 }
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
@@ -29,7 +30,7 @@ PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
 _CLUSTER_PROGRAMS = ("kubelet", "kube-controller-manager", "kube-scheduler", "pause")
 
 IMPLIED = {
-    "nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "faketime"),
+    "nodes": ("root", "sshd", "registry", "busybox", "shellcheck", "dnsmasq", "faketime"),
     "cluster": ("nodes", "apiserver"),
 }
 

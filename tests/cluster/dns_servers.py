@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.lab.apiserver import RunningApiServer
+    from tests.lab.dns_node import DnsServer
 
 SYSTEM = "/api/v1/namespaces/kube-system"
 APPS = "/apis/apps/v1/namespaces/kube-system"
+_ENTRY = re.compile(r"^\s*(\d+\.\d+\.\d+\.\d+) (\S+)", re.MULTILINE)
 
 
 def find_own_address() -> str:
@@ -57,8 +60,40 @@ def add_server(
     apiserver.ask("POST", f"{APPS}/{kind}", {"metadata": {"name": name}, "spec": spec})
 
 
+def add_service(apiserver: RunningApiServer, app: str, address: str) -> None:
+    """Create the Service for DNS that selects the pods of a server."""
+    ports = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]
+    spec = {"clusterIP": address, "selector": {"k8s-app": app}, "ports": ports}
+    apiserver.ask("POST", f"{SYSTEM}/services", {"metadata": {"name": "kube-dns"}, "spec": spec})
+
+
+@contextmanager
+def following(apiserver: RunningApiServer, dns: DnsServer, name: str = "coredns") -> Iterator[None]:
+    """Let the stand-in answer what the lines of `hosts` in a ConfigMap say, as CoreDNS would after a reload."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        known: dict[str, str] | None = None
+        while not ended.wait(0.05):
+            text = apiserver.ask("GET", f"{SYSTEM}/configmaps/{name}")["data"]["Corefile"]
+            names = {host: address for address, host in _ENTRY.findall(text)}
+            if names != known:
+                known = names
+                dns.answer(names)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(20)
+
+
 def remove_servers(apiserver: RunningApiServer) -> None:
-    """Delete every workload, ConfigMap and pod of kube-system."""
+    """Delete every workload, ConfigMap, Service and pod of kube-system."""
+    for service in apiserver.ask("GET", f"{SYSTEM}/services")["items"]:
+        apiserver.ask("DELETE", f"{SYSTEM}/services/{service['metadata']['name']}")
     for path in (f"{APPS}/deployments", f"{APPS}/daemonsets", f"{SYSTEM}/configmaps", f"{SYSTEM}/pods"):
         apiserver.ask("DELETE", f"{path}?gracePeriodSeconds=0", {"gracePeriodSeconds": 0})
 

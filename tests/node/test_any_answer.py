@@ -61,12 +61,19 @@ HISTORY = (
 )
 PULL = "harbor-agent/pull/2 begin\nimage i\nstatus 0\nseconds 60\noutput -\nharbor-agent/pull/2 end\n"
 RECORDED = "harbor-agent/recorded/1 begin\nproblem no-space eA==\nharbor-agent/recorded/1 end\n"
+CLUSTER_DNS = (
+    "harbor-agent/cluster-dns/1 begin\nkubelet 7\n"
+    + block("flag", "")
+    + block("configured", "clusterDNS: [10.96.0.10]\n--\n")
+    + "harbor-agent/cluster-dns/1 end\n"
+)
 DECODERS: dict[str, tuple[Callable[[bytes], object], str]] = {
     "probe": (wire.decode_probe, probe()),
     "report": (wire.decode_report, REPORT),
     "snapshot": (wire.decode_snapshot, HISTORY),
     "pull": (partial(wire.decode_pull, registry=Address(host="h")), PULL),
     "recorded": (wire.decode_recorded, RECORDED),
+    "cluster-dns": (wire.decode_cluster_dns, CLUSTER_DNS),
 }
 SPOILT = st.one_of(
     st.binary(max_size=12),

@@ -67,6 +67,17 @@ class SecretOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DnsOptions:
+    """Which registries' names, in which cluster's DNS."""
+
+    registry: options.Registries = None
+    config: options.Config = None
+    absent: options.Absent = False
+    kubeconfig: options.Kubeconfig = None
+    context: options.Context = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestOptions:
     """The pull secret as a manifest, without a cluster."""
 

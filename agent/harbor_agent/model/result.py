@@ -118,3 +118,12 @@ class NodeResult:
     problem: Problem | None = None
     seconds: float = 0.0
     containers_lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """Why a call has no answer. `is_silent`: the server was called; otherwise it could not be, as the reason says."""
+
+    reason: str
+    hint: str = ""
+    is_silent: bool = False

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
 from harbor_agent.local.user import get_user_name
+from harbor_agent.transport.calls import call_from_here
 from harbor_agent.transport.deadline import Deadline, DeadlineExceededError
 from harbor_agent.transport.pool import run_each
 from harbor_agent.transport.protocol import Completed, Lost
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from threading import Event
 
+    from harbor_agent.transport.calls import Called, CallJob
     from harbor_agent.transport.protocol import Job
 
 _CHUNK = 65536
@@ -39,6 +41,10 @@ class LocalTransport:
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result per job, as each ends."""
         return run_each(run_locally, jobs, forks=self._forks)
+
+    def call(self, jobs: Iterable[CallJob]) -> Iterator[Called]:
+        """Yield exactly one result per job, as each ends."""
+        return map(call_from_here, jobs)
 
 
 def run_locally(job: Job, stopping: Event) -> Completed | Lost:

@@ -9,7 +9,9 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import describe
+from harbor_agent.cli.option_groups import DnsOptions, NodeOptions, describe
+from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.request import build_selection
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ app = command_app(
 )
 AcceptUnproven = Annotated[
     bool,
-    build_option(Panel.RUN, "--accept-unproven", "Exit with 0 if it cannot be proven that pods use the new text."),
+    build_option(Panel.RUN, "--accept-unproven", "Exit with 0 if it cannot be proven that DNS uses the new text."),
 ]
 
 
@@ -49,7 +51,7 @@ def show(
     from harbor_agent.engine.dns.plan import show_cluster_dns
     from harbor_agent.views.text.dns import shown_dns_text
 
-    resolved = _resolve(None, config, kubeconfig, context, absent=False)
+    resolved = _resolve(DnsOptions(config=config, kubeconfig=kubeconfig, context=context))
     with _open(resolved) as cluster:
         report = show_cluster_dns(cluster)
     is_missing = any(not one.present for server in report.servers for one in server.recorded)
@@ -71,11 +73,7 @@ def show(
 )
 def diff(
     *,
-    registry: options.Registries = None,
-    config: options.Config = None,
-    absent: options.Absent = False,
-    kubeconfig: options.Kubeconfig = None,
-    context: options.Context = None,
+    dns: DnsOptions,
     exit_code: options.ExitCodeFlag = False,
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
@@ -86,7 +84,7 @@ def diff(
     from harbor_agent.engine.dns.plan import plan_cluster_dns
     from harbor_agent.views.text.dns import dns_text
 
-    resolved = _resolve(registry, config, kubeconfig, context, absent=absent)
+    resolved = _resolve(dns)
     with _open(resolved) as cluster:
         report = plan_cluster_dns(cluster, resolved.general)
     return _finish(report, dns_text(report), report.compute_exit_code(pending=exit_code), output)
@@ -95,7 +93,7 @@ def diff(
 @app.command(
     "apply",
     epilog=format_examples(
-        "harbor-agent dns apply -c harbor-agent.yaml",
+        "harbor-agent dns apply -c harbor-agent.yaml -i inventory.ini",
         "harbor-agent dns apply --absent --registry harbor.lan",
     ),
 )
@@ -104,35 +102,39 @@ def diff(
     registry="Registry whose name is added (its address is in harbor-agent.yaml); repeatable.",
     kubeconfig="Kubeconfig of the cluster that is changed.",
     absent="Remove our entries for the registry; requires --registry.",
+    inventory="Inventory of the nodes that ask DNS after the change; without it, none does.",
+    limit="Limit the asking nodes (Ansible pattern).",
 )
 def apply(
     *,
-    registry: options.Registries = None,
-    config: options.Config = None,
-    absent: options.Absent = False,
-    kubeconfig: options.Kubeconfig = None,
-    context: options.Context = None,
+    dns: DnsOptions,
+    nodes: NodeOptions,
     accept_unproven: AcceptUnproven = False,
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
 ) -> ExitCode:
-    """Add the entries, and check that every DNS pod loads them.
+    """Add the entries, and prove that DNS answers with them.
 
-    Shows the diff and asks for confirmation. The old text is restored if a pod does not load the new one.
+    Shows the diff and asks for confirmation. Every DNS pod must load the new text; with an inventory, each node asks
+    DNS too, over its SSH connection. If a pod does not load the text or an answer is wrong, the old text is restored.
     """
     from harbor_agent.engine.dns.apply import ApplyOptions, apply_cluster_dns
     from harbor_agent.engine.dns.plan import plan_cluster_dns
     from harbor_agent.engine.dns.prove import Patience
+    from harbor_agent.engine.plan.dns import load_askers
     from harbor_agent.views.text.dns import dns_text
 
-    resolved = _resolve(registry, config, kubeconfig, context, absent=absent)
+    resolved = _resolve(dns)
     with _open(resolved) as cluster:
         report = plan_cluster_dns(cluster, resolved.general)
         if report.compute_exit_code() is ExitCode.DONE and report.is_pending:
             print_status(dns_text(report))
             if not yes:
                 confirm("Change the cluster's DNS?")
-            report = apply_cluster_dns(cluster, report, ApplyOptions(patience=Patience(), listener=print_status))
+            askers = load_askers(build_selection(nodes), Progress(verbose))
+            how = ApplyOptions(patience=Patience(), listener=print_status, askers=askers)
+            report = apply_cluster_dns(cluster, report, how)
     exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
     return _finish(report, dns_text(report, diffs=False), exit_code, output)
 
@@ -148,14 +150,14 @@ def _finish(report: DnsReport, text: str, exit_code: ExitCode, output: options.F
     return exit_code
 
 
-def _resolve(
-    registry: list[str] | None, config: str | None, kubeconfig: str | None, context: str | None, *, absent: bool
-) -> Resolved:
+def _resolve(dns: DnsOptions) -> Resolved:
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
 
-    flags = RegistryFlags(addresses=tuple(registry or ()), kubeconfig=kubeconfig, context=context, absent=absent)
-    return resolve(RunRequest(flags=flags, config=config))
+    flags = RegistryFlags(
+        addresses=tuple(dns.registry or ()), kubeconfig=dns.kubeconfig, context=dns.context, absent=dns.absent
+    )
+    return resolve(RunRequest(flags=flags, config=dns.config))
 
 
 def _open(resolved: Resolved) -> Cluster:

@@ -1,32 +1,40 @@
-"""Applies the plans of the cluster's DNS servers, proves each one, and restores the old text if it does not load."""
+"""Applies the plans of the cluster's DNS servers, proves each one, and restores the old text if it is not right."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.dns.prove import observe_server, prove_reload
-from harbor_agent.engine.dns.report import DnsReport
+from harbor_agent.engine.dns.answers import ask_after, ask_before
+from harbor_agent.engine.dns.prove import Proof, describe_unproven, observe_server, prove_reload
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.dns.config_maps import read_config_map, write_change
 from harbor_agent.kubernetes.dns.servers import list_dns_workloads
 from harbor_agent.model.dns import ConfigMapChange
 from harbor_agent.model.result import Outcome
+from harbor_agent.planning.dns.facts import has_reload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from harbor_agent.engine.dns.prove import Patience
-    from harbor_agent.engine.dns.report import ServerReport
+    from harbor_agent.engine.dns.answers import Baseline
+    from harbor_agent.engine.dns.ask import Askers
+    from harbor_agent.engine.dns.prove import Patience, States
+    from harbor_agent.engine.dns.report import DnsReport, ServerReport
     from harbor_agent.kubernetes.cluster import Cluster
+    from harbor_agent.kubernetes.dns.servers import DnsWorkload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
-    """How long a server has for its proof, and the listener for what is waited for."""
+    """How long a server has for its proof, and the listener for what is waited for.
+
+    Without `askers` no node asks DNS, and what the pods report has to do.
+    """
 
     patience: Patience
     listener: Callable[[str], None]
+    askers: Askers | None = None
 
 
 def apply_cluster_dns(cluster: Cluster, report: DnsReport, options: ApplyOptions) -> DnsReport:
@@ -41,26 +49,57 @@ def apply_cluster_dns(cluster: Cluster, report: DnsReport, options: ApplyOptions
         elif is_halted:
             done.append(replace(server, outcome=Outcome.SKIPPED))
         else:
-            done.append(_apply_server(cluster, server, options))
-    return DnsReport(servers=tuple(done))
+            done.append(_apply_server(cluster, report, server, options))
+    return replace(report, servers=tuple(done))
 
 
-def _apply_server(cluster: Cluster, server: ServerReport, options: ApplyOptions) -> ServerReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """What was seen of a server before its change: the reports of its pods, and its answers to the nodes."""
+
+    workloads: Sequence[DnsWorkload]
+    states: States | Problem
+    baseline: Baseline | None
+
+
+def _apply_server(cluster: Cluster, report: DnsReport, server: ServerReport, options: ApplyOptions) -> ServerReport:
     workloads = list_dns_workloads(cluster.client)
     mine = [] if isinstance(workloads, Problem) else [one for one in workloads if str(one) in server.name.split(", ")]
-    before = observe_server(cluster, server.plan.server, mine)
+    before = _Before(
+        workloads=mine,
+        states=observe_server(cluster, server.plan.server, mine),
+        baseline=ask_before(options.askers, cluster, report, server, mine) if options.askers else None,
+    )
     written: list[ConfigMapChange] = []
     for change in server.plan.changes:
         problem = write_change(cluster.client, change)
         if problem:
             return _undo(cluster, server, written, problem)
         written.append(change)
-    if not isinstance(before, Problem):
-        options.listener(f"{server.name}: waiting until its pods have read the new Corefile")
-    proof = prove_reload(cluster, server.plan.server, mine, before, options.patience)
+    proof = _prove(cluster, server, before, options)
     if proof.failure:
         return _undo(cluster, server, written, proof.failure)
-    return replace(server, outcome=Outcome.CHANGED, unproven=proof.unproven)
+    unproven = describe_unproven(server.plan.server, proof.unproven) if proof.unproven else None
+    return replace(server, outcome=Outcome.CHANGED, unproven=unproven, proven=proof.proven)
+
+
+def _prove(cluster: Cluster, server: ServerReport, before: _Before, options: ApplyOptions) -> Proof:
+    """Wait for the pods' own reports, then for the answers to the nodes."""
+    patience = options.patience
+    is_observed = not isinstance(before.states, Problem)
+    if is_observed:
+        options.listener(f"{server.name}: waiting until its pods have read the new Corefile")
+    proof = prove_reload(cluster, server.plan.server, before.workloads, before.states, patience)
+    # Pods that do not read the text before they restart cannot have the answer.
+    if proof.failure or before.baseline is None or not has_reload(server.plan.server):
+        return proof
+    options.listener(f"{server.name}: asking it from the nodes")
+    seconds = patience.answers if is_observed else patience.limit
+    verdict = ask_after(before.baseline, seconds=seconds, interval=patience.interval)
+    if verdict.wrong:
+        return Proof(failure=verdict.wrong)
+    proven = (*proof.proven, verdict.proven) if verdict.proven else proof.proven
+    return Proof(unproven=(*proof.unproven, *verdict.unasked), proven=proven)
 
 
 def _undo(cluster: Cluster, server: ServerReport, written: list[ConfigMapChange], problem: Problem) -> ServerReport:

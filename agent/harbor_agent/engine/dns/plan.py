@@ -36,8 +36,8 @@ def plan_cluster_dns(cluster: Cluster, policy: Policy) -> DnsReport:
             "no registry has an address for its name",
             "set resolve.address of the registry in harbor-agent.yaml, or remove one with --absent --registry",
         )
-    servers = read_servers(cluster)
-    return DnsReport(servers=tuple(report_server(name, plan_dns(server, present, absent)) for name, server in servers))
+    servers = tuple(report_server(name, plan_dns(server, present, absent)) for name, server in read_servers(cluster))
+    return DnsReport(servers=servers, present=tuple(present), absent=tuple(absent))
 
 
 def show_cluster_dns(cluster: Cluster) -> DnsReport:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.dns.metrics import read_reload_states
+from harbor_agent.model.result import Unanswered
 from harbor_agent.planning.dns.facts import find_metrics_port, has_reload
 
 if TYPE_CHECKING:
@@ -18,24 +19,32 @@ if TYPE_CHECKING:
     from harbor_agent.kubernetes.dns.servers import DnsWorkload
     from harbor_agent.model.dns import DnsServer
 
+_MOST_REASONS = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Seconds to wait for the pods, and between two looks.
+    """Seconds to wait for the pods, between two looks, and for the right answers once the pods have read the text.
 
-    A kubelet updates a mounted ConfigMap within about 90 s, and reload reads it every 30 s ± 15 s.
+    A kubelet updates a mounted ConfigMap within about 90 s, and reload reads it every 30 s ± 15 s. A cache in front
+    may keep an older answer for 30 s.
     """
 
     limit: float = 150.0
     interval: float = 2.0
+    answers: float = 45.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """Neither: proven. `failure`: a pod rejected the text. `unproven`: why it is not known."""
+    """Whether a server uses its new text. `failure`: it does not. `unproven`: why that is not known, nothing if it is.
+
+    `proven` says what was seen.
+    """
 
     failure: Problem | None = None
-    unproven: Problem | None = None
+    unproven: tuple[Unanswered, ...] = ()
+    proven: tuple[str, ...] = ()
 
 
 States = tuple["ReloadState", ...]
@@ -65,7 +74,7 @@ def prove_reload(
 ) -> Proof:
     """Wait until every pod has read the new Corefile, and check that none failed to load it."""
     if isinstance(before, Problem):
-        return Proof(unproven=_describe(server, before.message, before.hint))
+        return Proof(unproven=(Unanswered(reason=before.message, hint=before.hint),))
     known = {state.pod: state for state in before}
     deadline = time.monotonic() + patience.limit
     is_confirmed = False
@@ -85,16 +94,21 @@ def prove_reload(
         reason = f"{', '.join(waiting)} did not read it within {patience.limit:g} s"
         # The hash changes after a failed reload too, before that is counted: a second look has to agree.
         if not waiting and is_confirmed:
-            return Proof()
+            return Proof(proven=(f"{len(states)} pod{'s' if len(states) > 1 else ''} loaded the new Corefile",))
         is_confirmed = not waiting
-    return Proof(unproven=_describe(server, reason))
+    return Proof(unproven=(Unanswered(reason=reason),))
 
 
-def _describe(server: DnsServer, reason: str, hint: str = "") -> Problem:
+def describe_unproven(server: DnsServer, reasons: Sequence[Unanswered]) -> Problem:
+    """Return the problem of a change whose effect is not known."""
+    texts = "; ".join(one.reason for one in reasons[:_MOST_REASONS])
+    more = f"; and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
+    hint = next((one.hint for one in reasons if one.hint), "check it from a pod")
     return Problem(
         code="dns-not-proven",
-        message=f"ConfigMap {server.config.full_name} was changed, but it is not proven that its pods use it: {reason}",
-        hint=hint or "check it from a pod; --accept-unproven ends such a run with exit code 0",
+        message=f"ConfigMap {server.config.full_name} was changed, but it is not proven that its pods use it: "
+        f"{texts}{more}",
+        hint=hint if "\n" in hint else f"{hint}; --accept-unproven ends such a run with exit code 0",
     )
 
 

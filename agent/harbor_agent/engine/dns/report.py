@@ -10,7 +10,7 @@ from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
     from harbor_agent.errors import Problem
-    from harbor_agent.model.dns import DnsPlan, RecordedEntry
+    from harbor_agent.model.dns import DnsEntry, DnsPlan, RecordedEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class RecordedState:
 class ServerReport:
     """One DNS server, such as `deployment/coredns`: its plan, and what applying it resulted in.
 
-    `unproven` says why it is not known that every pod loaded the new Corefile.
+    `proven` says what was seen of the new Corefile's effect, `unproven` why it is not known to be in effect everywhere.
     """
 
     name: str
@@ -33,14 +33,20 @@ class ServerReport:
     outcome: Outcome
     problem: Problem | None = None
     unproven: Problem | None = None
+    proven: tuple[str, ...] = ()
     recorded: tuple[RecordedState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsReport:
-    """The DNS servers of the cluster, in the order in which they are changed."""
+    """The DNS servers of the cluster, in the order in which they are changed.
+
+    They should answer the entries `present`, and have none of ours for the names `absent`.
+    """
 
     servers: tuple[ServerReport, ...]
+    present: tuple[DnsEntry, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def is_pending(self) -> bool:

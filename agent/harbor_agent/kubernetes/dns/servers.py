@@ -28,7 +28,10 @@ _VERSION: Final = re.compile(r"v?(\d+(?:\.\d+)+)(?:[-+].*)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsWorkload:
-    """A Deployment or DaemonSet of a DNS server. `config` and `custom` are names of ConfigMaps, "" without one."""
+    """A Deployment or DaemonSet of a DNS server. `config` and `custom` are names of ConfigMaps, "" without one.
+
+    `labels` are those of its pods.
+    """
 
     kind: str
     name: str
@@ -38,6 +41,7 @@ class DnsWorkload:
     custom: str = ""
     version: tuple[int, ...] | None = None
     selector: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return it as kubectl names it, such as deployment/coredns."""
@@ -65,7 +69,8 @@ def _list(client: ApiClient, resource: type[_T], plural: str) -> tuple[_T, ...] 
 def _read_workload(kind: str, workload: Deployment | DaemonSet) -> Iterator[DnsWorkload]:
     if workload.metadata is None or workload.spec is None:
         return
-    spec = workload.spec.template.spec
+    template = workload.spec.template
+    spec = template.spec
     if spec is None:
         return
     for container in spec.containers:
@@ -81,6 +86,7 @@ def _read_workload(kind: str, workload: Deployment | DaemonSet) -> Iterator[DnsW
                 custom=mounts.get(CUSTOM_FOLDER, ""),
                 version=version,
                 selector=workload.spec.selector.matchLabels or {},
+                labels=(template.metadata.labels if template.metadata else None) or {},
             )
 
 

@@ -4,6 +4,7 @@ The programs are POSIX sh (node/programs); nothing secret is in their arguments.
 those texts (resources.py).
 """
 
+from harbor_agent.node.wire.cluster_dns import build_cluster_dns_program, decode_cluster_dns
 from harbor_agent.node.wire.framing import WireError
 from harbor_agent.node.wire.probe import build_probe_program, decode_probe
 from harbor_agent.node.wire.pull import build_login_program, build_pull_program, decode_pull
@@ -20,6 +21,7 @@ from harbor_agent.node.wire.transaction import (
 __all__ = [
     "WireError",
     "build_begin_program",
+    "build_cluster_dns_program",
     "build_login_program",
     "build_probe_program",
     "build_pull_program",
@@ -28,6 +30,7 @@ __all__ = [
     "build_rollback_program",
     "build_snapshot_program",
     "build_status_program",
+    "decode_cluster_dns",
     "decode_probe",
     "decode_pull",
     "decode_record",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from harbor_agent.planning.dns.hosts import parse_address
 from harbor_agent.planning.dns.texts import ServerTexts
-from harbor_agent.planning.dns.zones import find_answering_blocks
+from harbor_agent.planning.dns.zones import find_answering_blocks, list_addresses
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def find_metrics_port(server: DnsServer) -> int:
                 port = one.arguments[0].text.rpartition(":")[2] if one.arguments else ""
                 return int(port) if port.isdecimal() else METRICS_PORT
     return METRICS_PORT
+
+
+def list_bound_addresses(server: DnsServer) -> frozenset[str]:
+    """Return the IP addresses that the server listens on by `bind`; none if it has no `bind`, or names interfaces."""
+    found = {address for corefile in _read(server) for block in corefile.blocks for address in list_addresses(block)}
+    return frozenset(str(address) for text in found if (address := parse_address(text)))
 
 
 def _read(server: DnsServer) -> list[Corefile]:

@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
+from harbor_agent.model.result import Unanswered
+from harbor_agent.transport.calls import Called, call_from_here
 from harbor_agent.transport.deadline import Deadline, DeadlineExceededError, Watchdog
 from harbor_agent.transport.local import run_locally
 from harbor_agent.transport.pool import run_each
@@ -20,6 +22,7 @@ from harbor_agent.transport.shell.on_terminal import TerminalExchange
 from harbor_agent.transport.ssh.config.jumps import JumpResolver
 from harbor_agent.transport.ssh.config.target import UnreachableError
 from harbor_agent.transport.ssh.connector import Connector
+from harbor_agent.transport.ssh.forward import call_through
 from harbor_agent.transport.ssh.paramiko_import import paramiko
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from harbor_agent.model.inventory import Node
+    from harbor_agent.transport.calls import CallJob
     from harbor_agent.transport.protocol import Job
     from harbor_agent.transport.ssh.config.jumps import JumpPath
     from harbor_agent.transport.ssh.config.target import Target
@@ -93,6 +97,31 @@ class SshTransport:
                 return Lost(job=job, problem=problem, started=exchange.marker_seen, seconds=deadline.elapsed)
             problem = _describe_lost_connection(job.node, jump_path.target, exchange, deadline, "")
         return Lost(job=job, problem=problem, started=exchange.started, seconds=deadline.elapsed)
+
+    def call(self, jobs: Iterable[CallJob]) -> Iterator[Called]:
+        """Yield exactly one result per job, as each ends: one connection carries all calls of a node."""
+        with closing(Watchdog()) as watchdog:
+            yield from run_each(partial(self._call_one, watchdog), jobs, forks=self._forks)
+
+    def _call_one(self, watchdog: Watchdog, job: CallJob, stopping: Event) -> Called:
+        if job.node.connection == "local":
+            return call_from_here(job)
+        deadline = Deadline(job.timeout, stopping, paused_seconds=lambda: self._connector.terminal.seconds)
+        answers: list[bytes | Unanswered] = []
+        lost = Unanswered(reason="")
+        try:
+            jump_path = self._resolver.resolve(job.node)
+            with self._connector.connect(jump_path, watchdog, deadline) as transport:
+                for call in job.calls:
+                    answers.append(call_through(transport, jump_path.target, call, deadline))  # noqa: PERF401 - those before an error count
+        except UnreachableError as error:
+            lost = Unanswered(reason=error.problem.message, hint=error.problem.hint)
+        except DeadlineExceededError:
+            lost = Unanswered(reason=f"{job.node.name}: not all calls ended within {job.timeout:g} s")
+        except Exception as error:  # noqa: BLE001 - paramiko fails in many ways on what a server sends
+            detail = " ".join(str(error).split()) or type(error).__name__
+            lost = Unanswered(reason=f"{job.node.name}: the connection was lost ({detail})")
+        return Called(job=job, answers=(*answers, *(lost for _ in job.calls[len(answers) :])))
 
     def _create_exchange(self, job: Job, jump_path: JumpPath) -> Exchange:
         needs_terminal = job.program.privileged and job.node.name in self._nodes_with_terminal

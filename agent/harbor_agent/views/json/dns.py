@@ -40,6 +40,7 @@ def _describe_server(server: ServerReport) -> Json:
             }
             for one in server.recorded
         ],
+        "proven": list(server.proven),
         "unproven": describe_problem(server.unproven) if server.unproven else None,
         "warnings": [describe_problem(warning) for warning in plan.warnings],
         **explain(server.problem),

@@ -34,6 +34,8 @@ def _describe_server(server: ServerReport, *, diffs: bool) -> Iterator[str]:
         yield from render_warnings(server.plan.warnings)
     if server.problem:
         yield from render_problem(server.problem)
+    for text in server.proven:
+        yield f"  {text}"
     if server.unproven:
         yield from render_problem(server.unproven)
 

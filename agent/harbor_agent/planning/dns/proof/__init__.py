@@ -1,0 +1,1 @@
+"""The proof of a change by DNS itself: which questions are asked where, and what their answers show."""
