@@ -229,6 +229,12 @@ ForceConflicts = Annotated[
 AcceptRestart = Annotated[
     bool, build_option(Panel.RUN, "--accept-restart", "Allow a restart to stop containers, or to apply unread edits.")
 ]
+AcceptUnproven = Annotated[
+    bool,
+    build_option(
+        Panel.RUN, "--accept-unproven", "Go on, and exit with 0, if it is not proven that DNS uses the new text."
+    ),
+]
 Drain = Annotated[
     bool,
     build_option(Panel.RUN, "--drain", "Before a restart, cordon the node and evict its pods; uncordon it when Ready."),

@@ -17,8 +17,7 @@ from harbor_agent.engine.plan.run_plan import refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.request.resolve import resolve, resolve_logins
-from harbor_agent.engine.rollout.context import RolloutContext
-from harbor_agent.engine.rollout.run import create_run_id
+from harbor_agent.engine.rollout.context import RolloutContext, create_run_id
 from harbor_agent.engine.rollout.waves import roll_out, verify_unchanged
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets

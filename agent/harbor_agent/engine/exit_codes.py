@@ -11,6 +11,7 @@ from harbor_agent.planning.drift import DriftStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.model.result import NodeResult
@@ -54,9 +55,13 @@ def find_most_severe(codes: Iterable[ExitCode]) -> ExitCode:
     return next((code for code in _ORDER if code in found), ExitCode.DONE)
 
 
-def compute_plan_exit_code(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, pending: bool) -> ExitCode:
+def compute_plan_exit_code(
+    nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, pending: bool, dns: DnsReport | None = None
+) -> ExitCode:
     """Return the exit code of a plan; pending changes count only with `pending` (`--exit-code`)."""
     codes = [_BY_OUTCOME.get(node.outcome, ExitCode.DONE) for node in nodes]
+    if dns is not None:
+        codes.append(dns.compute_exit_code(pending=True))
     if secrets is not None:
         codes.append({"failed": ExitCode.FAILED, "change": ExitCode.PENDING}.get(secrets.status, ExitCode.DONE))
     return find_most_severe(code for code in codes if pending or code is not ExitCode.PENDING)

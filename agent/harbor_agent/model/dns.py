@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -86,6 +88,14 @@ class DnsServer:
     coredns_upstreams: tuple[str, ...] | None = None
 
 
+ABSENT: Final = "absent"
+
+
+def hash_data(data: Mapping[str, str]) -> str:
+    """Return the SHA-256 (hex) of all keys of a ConfigMap with their texts."""
+    return hashlib.sha256(json.dumps(dict(data), sort_keys=True).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigMapChange:
     """A ConfigMap before and after. Empty `before.data` and no uid: it is created; `after` None: it is deleted."""
@@ -97,6 +107,16 @@ class ConfigMapChange:
     def creates(self) -> bool:
         """Whether the ConfigMap does not exist yet."""
         return not self.before.uid
+
+    @property
+    def before_hash(self) -> str:
+        """The hash of the texts before, `ABSENT` if the ConfigMap is created."""
+        return ABSENT if self.creates else hash_data(self.before.data)
+
+    @property
+    def after_hash(self) -> str:
+        """The hash of the texts afterwards, `ABSENT` if the ConfigMap is deleted."""
+        return hash_data(self.after.data) if self.after else ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

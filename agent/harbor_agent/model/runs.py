@@ -9,9 +9,10 @@ from harbor_agent.model.result import Outcome
 
 
 class RunKind(StrEnum):
-    """The purpose of a run: a person's request, a rollback, or an automatic correction."""
+    """The purpose of a run: a person's request, one for the cluster's DNS only, a rollback, an automatic correction."""
 
     APPLY = "apply"
+    DNS = "dns"
     ROLLBACK = "rollback"
     CORRECT = "correct"
 
@@ -40,6 +41,25 @@ class PastNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastConfigMap:
+    """A ConfigMap of the cluster's DNS in a past run; `outcome` is None until the run has reached it.
+
+    `before` and `after` are hashes of its texts (`ConfigMapChange`), `record_before` and `record_after` the annotation
+    with the entries of ours, "" without any. So it can be rolled back without its text in the history, which may hold
+    the credentials of a plugin.
+    """
+
+    server: str
+    namespace: str
+    name: str
+    before: str
+    after: str
+    record_before: str = ""
+    record_after: str = ""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
     """A run in the history.
 
@@ -63,6 +83,7 @@ class PastRun:
     exit_code: int | None = None
     halted: str | None = None
     nodes: tuple[PastNode, ...] = ()
+    config_maps: tuple[PastConfigMap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

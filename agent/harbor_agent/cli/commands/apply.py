@@ -21,6 +21,7 @@ from harbor_agent.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.request.request import RunRequest
@@ -75,6 +76,7 @@ def apply(
     live_restore: options.LiveRestore = False,
     accept_restart: options.AcceptRestart = False,
     allow_unreachable_registry: options.AllowUnreachableRegistry = False,
+    accept_unproven: options.AcceptUnproven = False,
     drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
@@ -83,8 +85,9 @@ def apply(
 ) -> ExitCode:
     """Change the nodes, verify each, then apply the pull secret.
 
-    Shows the plan and asks for confirmation. Starts with a canary node, then works in waves. A node whose Docker does
-    not run as before after the change is rolled back.
+    If a kubeconfig is named, the cluster's DNS gets the names with `resolve` first. Shows the plan and asks for
+    confirmation. Starts with a canary node, then works in waves. A node whose Docker does not run as before after the
+    change is rolled back.
     """
     from harbor_agent.engine.plan.reachability import require_reachable_registries
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain
@@ -100,7 +103,8 @@ def apply(
         require_reachable_registries(run_plan.nodes)
     if drain:
         run_plan = require_drain(run_plan)
-    confirm_plan(run_plan.nodes, run_plan.secrets, yes=yes)
+    run_plan = replace(run_plan, accepts_unproven=accept_unproven)
+    confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)
     code = print_report(report, output)
@@ -143,6 +147,7 @@ def _check_no_other_options(request: RunRequest) -> None:
 def print_report(report: Report, output: options.Format) -> ExitCode:
     """Print the result of a run: the nodes that are not as requested, and a summary as the last line."""
     from harbor_agent.views.json.run import build_run_document
+    from harbor_agent.views.text.dns import dns_text
     from harbor_agent.views.text.run import failures_text, run_summary
     from harbor_agent.views.text.secrets import secrets_text
     from harbor_agent.views.text.style import render_warnings
@@ -150,6 +155,8 @@ def print_report(report: Report, output: options.Format) -> ExitCode:
     if output is options.Format.JSON:
         print_json(build_run_document(report))
         return report.exit_code
+    if report.dns is not None:
+        print_result(dns_text(report.dns, diffs=False))
     if report.secrets is not None:
         print_result(secrets_text(report.secrets))
     if report.warnings:
@@ -160,12 +167,14 @@ def print_report(report: Report, output: options.Format) -> ExitCode:
     return report.exit_code
 
 
-def confirm_plan(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, *, yes: bool) -> None:
+def confirm_plan(
+    nodes: Sequence[PlannedNode], secrets: SecretsReport | None, dns: DnsReport | None = None, *, yes: bool
+) -> None:
     """Show the plan on standard error and ask, unless there is nothing to change. Raises StoppedError for a no."""
     from harbor_agent.model.result import Outcome
     from harbor_agent.views.text.plan import plan_text
 
-    print_status(plan_text(nodes, secrets))
+    print_status(plan_text(nodes, secrets, dns=dns))
     pending = any(node.outcome is Outcome.PENDING for node in nodes) or (secrets and secrets.status == "change")
-    if pending and not yes:
+    if (pending or (dns and dns.is_pending)) and not yes:
         confirm("Apply this plan?")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
-from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import DnsOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
+from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ app = command_app(
         "harbor-agent dns show",
     ),
 )
-AcceptUnproven = Annotated[
-    bool,
-    build_option(Panel.RUN, "--accept-unproven", "Exit with 0 if it cannot be proven that DNS uses the new text."),
-]
 
 
 @app.command("show", epilog=format_examples("harbor-agent dns show"))
@@ -109,7 +106,7 @@ def apply(
     *,
     dns: DnsOptions,
     nodes: NodeOptions,
-    accept_unproven: AcceptUnproven = False,
+    accept_unproven: options.AcceptUnproven = False,
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
@@ -119,10 +116,11 @@ def apply(
     Shows the diff and asks for confirmation. Every DNS pod must load the new text; with an inventory, each node asks
     DNS too, over its SSH connection. If a pod does not load the text or an answer is wrong, the old text is restored.
     """
-    from harbor_agent.engine.dns.apply import ApplyOptions, apply_cluster_dns
+    from harbor_agent.engine.dns.apply import ApplyOptions
     from harbor_agent.engine.dns.plan import plan_cluster_dns
     from harbor_agent.engine.dns.prove import Patience
     from harbor_agent.engine.plan.dns import load_askers
+    from harbor_agent.engine.rollout.dns import apply_dns_only
     from harbor_agent.views.text.dns import dns_text
 
     resolved = _resolve(dns)
@@ -132,9 +130,11 @@ def apply(
             print_status(dns_text(report))
             if not yes:
                 confirm("Change the cluster's DNS?")
-            askers = load_askers(build_selection(nodes), Progress(verbose))
-            how = ApplyOptions(patience=Patience(), listener=print_status, askers=askers)
-            report = apply_cluster_dns(cluster, report, how)
+            progress = Progress(verbose)
+            askers = load_askers(build_selection(nodes), progress)
+            with graceful_stop() as stop:
+                how = ApplyOptions(patience=Patience(stop=stop), listener=print_status, askers=askers)
+                report = apply_dns_only(cluster, report, resolved.request, how, progress)
     exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
     return _finish(report, dns_text(report, diffs=False), exit_code, output)
 

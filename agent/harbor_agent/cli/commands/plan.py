@@ -77,15 +77,15 @@ def plan(
     )
     run_plan = note_objections(plan_run(request, Progress(verbose)))
     if output is options.Format.JSON:
-        print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings))
+        print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
     else:
-        print_result(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings))
+        print_result(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
     if out is not None:
         from harbor_agent.engine.plan.file import save_plan_file
 
         save_plan_file(run_plan, out, hours=valid_hours)
         print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
-    return compute_plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code)
+    return compute_plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code, dns=run_plan.dns)
 
 
 @app.command(

@@ -48,6 +48,7 @@ def rollback(
     nodes: NodeOptions,
     config: options.Config = None,
     accept_restart: options.AcceptRestart = False,
+    accept_unproven: options.AcceptUnproven = False,
     drain: options.Drain = False,
     note: options.Note = "",
     yes: options.Yes = False,
@@ -71,7 +72,8 @@ def rollback(
     run_plan = plan_rollback(request, subject, progress)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
-    confirm_plan(run_plan.nodes, None, yes=yes)
+    run_plan = replace(run_plan, accepts_unproven=accept_unproven)
+    confirm_plan(run_plan.nodes, None, run_plan.dns, yes=yes)
     with graceful_stop() as stop:
         return print_report(apply_run(run_plan, progress, stop), output)
 

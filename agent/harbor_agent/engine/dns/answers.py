@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.ask import ask
+from harbor_agent.engine.dns.prove import STOPPED
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.dns.services import list_service_addresses
 from harbor_agent.model.dns import DnsEntry
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harbor_agent.engine.dns.ask import Askers
+    from harbor_agent.engine.dns.prove import Patience
     from harbor_agent.engine.dns.report import DnsReport, ServerReport
     from harbor_agent.formats.dns_message import DnsAnswer
     from harbor_agent.kubernetes.cluster import Cluster
@@ -57,11 +59,13 @@ def ask_before(
     return Baseline(askers=askers, answers=ask(askers, questions), unasked=tuple(unasked))
 
 
-def ask_after(baseline: Baseline, *, seconds: float, interval: float) -> Verdict:
+def ask_after(baseline: Baseline, *, seconds: float, patience: Patience) -> Verdict:
     """Ask the same again until every answer is right, at most for so many seconds: a cache may keep an older one."""
     deadline = time.monotonic() + seconds
     answers = ask(baseline.askers, baseline.answers)
     while True:
+        if patience.stop():
+            return Verdict(unasked=(STOPPED,))
         open_questions = [
             question
             for question, answer in answers.items()
@@ -69,7 +73,7 @@ def ask_after(baseline: Baseline, *, seconds: float, interval: float) -> Verdict
         ]
         if not open_questions or time.monotonic() > deadline:
             break
-        time.sleep(interval)
+        time.sleep(patience.interval)
         answers |= ask(baseline.askers, open_questions)
     verdict = judge(baseline.answers, answers)
     return Verdict(wrong=verdict.wrong, unasked=(*baseline.unasked, *verdict.unasked), proven=verdict.proven)

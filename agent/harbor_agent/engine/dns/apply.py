@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class ApplyOptions:
     """How long a server has for its proof, and the listener for what is waited for.
 
-    Without `askers` no node asks DNS, and what the pods report has to do.
+    Without `askers` no node asks DNS, and what the pods report has to do. Once `patience.stop` returns a code, no
+    further server is changed.
     """
 
     patience: Patience
@@ -46,7 +47,7 @@ def apply_cluster_dns(cluster: Cluster, report: DnsReport, options: ApplyOptions
         is_halted = any(one.outcome not in (Outcome.CHANGED, Outcome.UNCHANGED) for one in done)
         if server.outcome is not Outcome.PENDING:
             done.append(server)
-        elif is_halted:
+        elif is_halted or options.patience.stop():
             done.append(replace(server, outcome=Outcome.SKIPPED))
         else:
             done.append(_apply_server(cluster, report, server, options))
@@ -95,7 +96,7 @@ def _prove(cluster: Cluster, server: ServerReport, before: _Before, options: App
         return proof
     options.listener(f"{server.name}: asking it from the nodes")
     seconds = patience.answers if is_observed else patience.limit
-    verdict = ask_after(before.baseline, seconds=seconds, interval=patience.interval)
+    verdict = ask_after(before.baseline, seconds=seconds, patience=patience)
     if verdict.wrong:
         return Proof(failure=verdict.wrong)
     proven = (*proof.proven, verdict.proven) if verdict.proven else proof.proven

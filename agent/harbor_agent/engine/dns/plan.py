@@ -13,16 +13,18 @@ from harbor_agent.model.dns import CUSTOM_NAME, ConfigMapState, DnsEntry, DnsSer
 from harbor_agent.model.policy import ClusterDns
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.dns.facts import list_upstreams
+from harbor_agent.planning.dns.past.rollback import list_differences, plan_dns_rollback
 from harbor_agent.planning.dns.plan import plan_dns
 from harbor_agent.planning.dns.record import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.kubernetes.dns.servers import DnsWorkload
     from harbor_agent.model.dns import DnsPlan
     from harbor_agent.model.policy import Policy
+    from harbor_agent.model.runs import PastConfigMap
 
 _T = TypeVar("_T")
 
@@ -43,6 +45,25 @@ def plan_cluster_dns(cluster: Cluster, policy: Policy) -> DnsReport:
 def show_cluster_dns(cluster: Cluster) -> DnsReport:
     """Return every DNS server with the entries of ours, and whether its Corefile still has them."""
     return DnsReport(servers=tuple(report_server(name, plan_dns(server, [])) for name, server in read_servers(cluster)))
+
+
+def plan_cluster_rollback(cluster: Cluster, past: Sequence[PastConfigMap]) -> DnsReport:
+    """Plan the texts from before a run on every DNS server. Raises AgentError if the cluster cannot be read."""
+    added, removed = list_differences(past)
+    found = read_servers(cluster)
+    if gone := {one.server for one in past} - {name for name, _ in found}:
+        raise AgentError.of(
+            "dns-not-coredns",
+            f"the DNS server of the run is gone: {', '.join(sorted(gone))}",
+            "nothing is to roll back there; remove the entry where it is left with harbor-agent dns apply --absent",
+        )
+    servers = [
+        report_server(name, plan_dns_rollback(server, [one for one in past if one.server == name]))
+        for name, server in found
+    ]
+    kept = {entry.name for entry in removed}
+    absent = tuple(entry.name for entry in added if entry.name not in kept)
+    return DnsReport(servers=tuple(servers), present=tuple(removed), absent=absent)
 
 
 def select_entries(policy: Policy) -> tuple[list[DnsEntry], list[str]]:

@@ -12,14 +12,16 @@ from harbor_agent.model.result import Unanswered
 from harbor_agent.planning.dns.facts import find_metrics_port, has_reload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from harbor_agent.errors import ExitCode
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.kubernetes.dns.metrics import ReloadState
     from harbor_agent.kubernetes.dns.servers import DnsWorkload
     from harbor_agent.model.dns import DnsServer
 
 _MOST_REASONS = 3
+STOPPED = Unanswered(reason="a stop was requested before it was known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +29,13 @@ class Patience:
     """Seconds to wait for the pods, between two looks, and for the right answers once the pods have read the text.
 
     A kubelet updates a mounted ConfigMap within about 90 s, and reload reads it every 30 s ± 15 s. A cache in front
-    may keep an older answer for 30 s.
+    may keep an older answer for 30 s. Once `stop` returns an exit code, nothing is waited for.
     """
 
     limit: float = 150.0
     interval: float = 2.0
     answers: float = 45.0
+    stop: Callable[[], ExitCode | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,8 @@ def prove_reload(
     is_confirmed = False
     reason = ""
     while time.monotonic() < deadline:
+        if patience.stop():
+            return Proof(unproven=(STOPPED,))
         time.sleep(patience.interval)
         states = observe_server(cluster, server, workloads)
         if isinstance(states, Problem):

@@ -41,21 +41,38 @@ class ServerReport:
 class DnsReport:
     """The DNS servers of the cluster, in the order in which they are changed.
 
-    They should answer the entries `present`, and have none of ours for the names `absent`.
+    They should answer the entries `present`, and have none of ours for the names `absent`. `problem` is why the cluster
+    could not be read; then there are no servers. `run_id` and `warnings` are those of a run that changed DNS only.
     """
 
     servers: tuple[ServerReport, ...]
     present: tuple[DnsEntry, ...] = ()
     absent: tuple[str, ...] = ()
+    problem: Problem | None = None
+    run_id: str = ""
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def is_pending(self) -> bool:
         """Whether a plan has changes."""
         return any(server.outcome is Outcome.PENDING for server in self.servers)
 
+    def find_obstacle(self, *, accept_unproven: bool) -> Problem | None:
+        """Return why nothing that needs these names may follow: a server was not changed, or it is not proven."""
+        if self.problem:
+            return self.problem
+        for server in self.servers:
+            if server.problem:
+                return server.problem
+            if server.unproven and not accept_unproven:
+                return server.unproven
+        return None
+
     def compute_exit_code(self, *, pending: bool = False, accept_unproven: bool = False) -> ExitCode:
         """Return the exit code; pending changes count only with `pending` (`--exit-code`)."""
         outcomes = {server.outcome for server in self.servers}
+        if self.problem:
+            return ExitCode.FAILED
         if Outcome.ROLLBACK_FAILED in outcomes:
             return ExitCode.NEEDS_INTERVENTION
         unproven = any(server.unproven for server in self.servers) and not accept_unproven

@@ -63,6 +63,16 @@ _MIGRATIONS = (
         WHERE CASE WHEN json_valid(options) THEN json_type(options, '$.reach') END IS NOT NULL
         """,
     ),
+    (
+        """
+        CREATE TABLE config_map (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+            server TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, before TEXT NOT NULL,
+            after TEXT NOT NULL, record_before TEXT NOT NULL, record_after TEXT NOT NULL, outcome TEXT,
+            UNIQUE (run, namespace, name)
+        ) STRICT
+        """,
+    ),
 )
 
 

@@ -19,13 +19,15 @@ from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.local.user import get_user_name
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.runs import PastNode, PastRun
+from harbor_agent.model.runs import PastConfigMap, PastNode, PastRun
 from harbor_agent.planning.config.digest import policy_digest
+from harbor_agent.planning.dns.record import ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.events import Event, Listener
     from harbor_agent.engine.history.runs import Store
     from harbor_agent.engine.plan.nodes import PlannedNode
@@ -38,12 +40,13 @@ _OPEN = frozenset({Outcome.PENDING, Outcome.UNCHANGED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStart:
-    """A run at its start. `resumes` and `rolls_back` are those of `RunPlan`."""
+    """A run at its start. `dns`, `resumes` and `rolls_back` are those of `RunPlan`."""
 
     run_id: str
     kind: RunKind
     request: RunRequest
     nodes: Sequence[PlannedNode]
+    dns: DnsReport | None = None
     resumes: str | None = None
     rolls_back: str | None = None
 
@@ -77,6 +80,13 @@ class Recorder:
             if event.result.outcome is not Outcome.UNCHANGED:
                 self._write(())
         self._listener(event)
+
+    def record_dns(self, report: DnsReport | None) -> None:
+        """Record what happened in the cluster's DNS."""
+        if self._store is None or report is None:
+            return
+        with self._give_up_on_error():
+            self._store.write_config_maps(self._run_id, _build_config_maps(report))
 
     def end(self, results: Sequence[NodeResult], exit_code: ExitCode, halted: str | None) -> None:
         """Record the end of the run, with the nodes that had no event."""
@@ -143,7 +153,9 @@ def record_run(start: RunStart, listener: Listener) -> Iterator[Recorder]:
 
 def _build_run(start: RunStart) -> PastRun:
     config = find_configuration_file(start.request.config)
-    kept = make_storable(replace(start.request, config=str(config) if config else None))
+    with_config = replace(start.request, config=str(config) if config else None)
+    # A run without nodes has no inventory, and none to make absolute.
+    kept = make_storable(with_config) if start.nodes else with_config
     return PastRun(
         run_id=start.run_id,
         kind=start.kind,
@@ -157,6 +169,24 @@ def _build_run(start: RunStart) -> PastRun:
         resumes=start.resumes,
         rolls_back=start.rolls_back,
         nodes=tuple(_build_planned_node(planned) for planned in start.nodes),
+        config_maps=_build_config_maps(start.dns) if start.dns else (),
+    )
+
+
+def _build_config_maps(report: DnsReport) -> tuple[PastConfigMap, ...]:
+    return tuple(
+        PastConfigMap(
+            server=server.name,
+            namespace=change.before.namespace,
+            name=change.before.name,
+            before=change.before_hash,
+            after=change.after_hash,
+            record_before=change.before.annotations.get(ANNOTATION, ""),
+            record_after=change.after.annotations.get(ANNOTATION, "") if change.after else "",
+            outcome=None if server.outcome is Outcome.PENDING else server.outcome,
+        )
+        for server in report.servers
+        for change in server.plan.changes
     )
 
 

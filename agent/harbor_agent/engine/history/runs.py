@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.history.database import Database
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.runs import PastNode, PastRun, RunKind
+from harbor_agent.model.runs import PastConfigMap, PastNode, PastRun, RunKind
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,6 +31,13 @@ _WRITE_NODE = """
 """
 _RUNS_OF_NODE = "SELECT * FROM run WHERE number IN (SELECT run FROM node WHERE name = ?) ORDER BY number DESC"
 _NODES_OF_RUN = "SELECT * FROM node WHERE run = ? AND (name = ? OR ? IS NULL) ORDER BY number"
+_WRITE_CONFIG_MAP = """
+    INSERT INTO config_map
+    (run, server, namespace, name, before, after, record_before, record_after, outcome)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (run, namespace, name) DO UPDATE SET outcome = excluded.outcome
+"""
+_CONFIG_MAPS_OF_RUN = "SELECT * FROM config_map WHERE run = ? ORDER BY number"
 _PRUNE = """
     DELETE FROM run WHERE number NOT IN (SELECT number FROM run ORDER BY number DESC LIMIT ?)
     OR number NOT IN (SELECT number FROM run ORDER BY number DESC LIMIT ?)
@@ -68,12 +75,18 @@ class Store(Database):
         with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute(_ADD_RUN, values)
             self._write_nodes(run.run_id, run.nodes)
+            self._write_config_maps(run.run_id, run.config_maps)
             self._prune()
 
     def write_nodes(self, run_id: str, nodes: Sequence[PastNode]) -> None:
         """Write the results of nodes of a run."""
         with self.translate_errors(), self.write_all_or_nothing():
             self._write_nodes(run_id, nodes)
+
+    def write_config_maps(self, run_id: str, config_maps: Sequence[PastConfigMap]) -> None:
+        """Write the results of a run in the cluster's DNS."""
+        with self.translate_errors(), self.write_all_or_nothing():
+            self._write_config_maps(run_id, config_maps)
 
     def finish_run(self, run_id: str, *, exit_code: int, halted: str | None) -> None:
         """Write that the run ended now, and how."""
@@ -105,7 +118,13 @@ class Store(Database):
 
     def _fetch_runs(self, query: str, *values: str, node: str | None = None) -> list[PastRun]:
         rows = self.connection.execute(query, values).fetchall()
-        return [_parse_run(row, self._fetch_nodes(row["number"], node)) for row in rows]
+        return [
+            _parse_run(row, self._fetch_nodes(row["number"], node), self._fetch_config_maps(row["number"]))
+            for row in rows
+        ]
+
+    def _fetch_config_maps(self, number: int) -> tuple[PastConfigMap, ...]:
+        return tuple(_parse_config_map(row) for row in self.connection.execute(_CONFIG_MAPS_OF_RUN, (number,)))
 
     def _fetch_nodes(self, number: int, node: str | None) -> tuple[PastNode, ...]:
         return tuple(_parse_node(row) for row in self.connection.execute(_NODES_OF_RUN, (number, node, node)))
@@ -116,6 +135,19 @@ class Store(Database):
             return
         values = [(found["number"], *_list_values(node)) for node in nodes]
         self.connection.executemany(_WRITE_NODE, values)
+
+    def _write_config_maps(self, run_id: str, config_maps: Sequence[PastConfigMap]) -> None:
+        found = self.connection.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
+        if found is None:
+            return
+        values = [
+            (
+                *(found["number"], one.server, one.namespace, one.name, one.before, one.after),
+                *(one.record_before, one.record_after, one.outcome.value if one.outcome else None),
+            )
+            for one in config_maps
+        ]
+        self.connection.executemany(_WRITE_CONFIG_MAP, values)
 
     def _prune(self) -> None:
         bounds = self._bounds
@@ -129,9 +161,14 @@ def _list_values(node: PastNode) -> tuple[object, ...]:
     return (*facts, node.code, node.reason, node.seconds)
 
 
-def _parse_run(row: sqlite3.Row, nodes: tuple[PastNode, ...]) -> PastRun:
+def _parse_run(row: sqlite3.Row, nodes: tuple[PastNode, ...], config_maps: tuple[PastConfigMap, ...]) -> PastRun:
     own = {name: row[name] for name in row.keys() if name not in {"number", "id", "kind"}}  # noqa: SIM118 - no mapping
-    return PastRun(run_id=row["id"], kind=RunKind(row["kind"]), nodes=nodes, **own)
+    return PastRun(run_id=row["id"], kind=RunKind(row["kind"]), nodes=nodes, config_maps=config_maps, **own)
+
+
+def _parse_config_map(row: sqlite3.Row) -> PastConfigMap:
+    own = {name: row[name] for name in row.keys() if name not in {"number", "run", "outcome"}}  # noqa: SIM118 - no mapping
+    return PastConfigMap(outcome=Outcome(row["outcome"]) if row["outcome"] else None, **own)
 
 
 def _parse_node(row: sqlite3.Row) -> PastNode:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
+from harbor_agent.engine.plan.dns import approve_dns, enforce_dns_approval
 from harbor_agent.engine.plan.nodes import refuse_node
 from harbor_agent.engine.plan.run_plan import plan_run
 from harbor_agent.engine.request.request import RunRequest  # noqa: TC001 - plan files are decoded by this type
@@ -18,7 +19,12 @@ from harbor_agent.errors import UsageError
 from harbor_agent.local.clock import Moment
 from harbor_agent.local.files import describe_error, replace_file
 from harbor_agent.planning.config.digest import policy_digest, request_digest
-from harbor_agent.planning.rollout.approval import Approval, build_approval, check_approval  # noqa: TC001 - likewise
+from harbor_agent.planning.rollout.approval import (
+    Approval,  # noqa: TC001 - plan files are decoded by these types
+    ApprovedConfigMap,  # noqa: TC001 - likewise
+    build_approval,
+    check_approval,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,17 +58,16 @@ class PlanFile:
     request_digest: str
     request: RunRequest
     nodes: tuple[Approval, ...]
+    dns: tuple[ApprovedConfigMap, ...] = ()
 
 
 def save_plan_file(run_plan: RunPlan, path: str, *, hours: float) -> None:
     """Write the plan to a plan file that is valid for `hours`. Raises UsageError if that fails."""
-    _write_plan_file(
-        path, _build_plan_file(run_plan.request, run_plan.nodes, request_digest=_digest_request(run_plan), hours=hours)
-    )
+    _write_plan_file(path, _build_plan_file(run_plan, hours=hours))
 
 
 def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> RunPlan:
-    """Plan the request of a plan file again, and refuse every node whose plan differs from the approved one.
+    """Plan the request of a plan file again, and refuse nodes and DNS servers whose plan differs from the approved one.
 
     Of `overrides` only the password and the note count. Raises UsageError if the file is not a plan file or has
     expired, and if the settings have changed since.
@@ -75,7 +80,8 @@ def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> R
     if _digest_request(run_plan) != plan.request_digest:
         message = f"the settings have changed since {path} was created"
         raise UsageError.of("plan-stale", message, "plan again and check the new plan")
-    return replace(run_plan, nodes=tuple(_enforce_approval(plan, run_plan.nodes)))
+    nodes = tuple(_enforce_approval(plan, run_plan.nodes))
+    return replace(run_plan, nodes=nodes, dns=enforce_dns_approval(run_plan.dns, plan.dns))
 
 
 def read_plan_file(path: str) -> PlanFile:
@@ -116,18 +122,17 @@ def make_storable(request: RunRequest) -> RunRequest:
     )
 
 
-def _build_plan_file(
-    request: RunRequest, nodes: Sequence[PlannedNode], *, request_digest: str, hours: float
-) -> PlanFile:
+def _build_plan_file(run_plan: RunPlan, *, hours: float) -> PlanFile:
     """Return a plan file that is valid for `hours` from now."""
     now = Moment.now()
     return PlanFile(
         created_at=datetime.fromtimestamp(now.unix_time, UTC).isoformat(timespec="seconds"),
         clock=now,
         valid_hours=hours,
-        request_digest=request_digest,
-        request=make_storable(request),
-        nodes=tuple(_build_approvals(nodes)),
+        request_digest=_digest_request(run_plan),
+        request=make_storable(run_plan.request),
+        nodes=tuple(_build_approvals(run_plan.nodes)),
+        dns=approve_dns(run_plan.dns),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.cluster_runtime import check_cluster_runtimes
+from harbor_agent.engine.plan.dns import plan_dns_of_run
 from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
@@ -25,6 +26,7 @@ from harbor_agent.planning.rollout.consent import find_objection_to_restart
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.request import RunRequest
@@ -42,9 +44,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """The planned nodes of a run, with its logins and secrets.
+    """The planned nodes of a run, its logins, its secrets and its names for the cluster's DNS (None: no part of it).
 
-    `resumes` is the run that this one resumes, `rolls_back` the run that a rollback undoes, or "last" or "pristine".
+    `accepts_unproven` lets the nodes follow although it is not proven that DNS answers as planned. `resumes` is the run
+    that this one resumes, `rolls_back` the run that a rollback undoes, or "last" or "pristine".
     """
 
     request: RunRequest
@@ -54,6 +57,8 @@ class RunPlan:
     desired_secrets: tuple[DesiredSecret, ...] = ()
     secrets: SecretsReport | None = None
     warnings: tuple[Problem, ...] = ()
+    dns: DnsReport | None = None
+    accepts_unproven: bool = False
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
     rolls_back: str | None = None
@@ -88,15 +93,17 @@ def plan_run(
     planned = check_cluster_runtimes(planned, resolved.general.kubeconfig, request.flags.context)
     if request.only_unmanaged:
         planned = [_skip_managed(one) for one in planned]
+    dns = plan_dns_of_run(resolved.general, request.flags.context)
     return RunPlan(
         request=request,
         general=resolved.general,
         nodes=tuple(planned),
+        dns=dns,
         credentials=resolved.credentials,
         desired_secrets=resolved.secrets,
         secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
         warnings=(
-            *find_names_missing_in_dns(_map_registries(planned)),
+            *find_names_missing_in_dns(_map_registries(planned, dns)),
             *find_ending_authorities(resolved.policies),
         ),
     )
@@ -115,12 +122,18 @@ def _settle_nodes(
     return end_pending_transactions(transport, settled, replan, listener)
 
 
-def _map_registries(planned: Sequence[PlannedNode]) -> dict[Address, tuple[str, ...]]:
-    """Return the registries that should be present, each with what the first node that resolves its name gets."""
+def _map_registries(planned: Sequence[PlannedNode], dns: DnsReport | None) -> dict[Address, tuple[str, ...]]:
+    """Return the registries that should be present, each with what the first node that resolves its name gets.
+
+    Those that the run adds to the cluster's DNS are left out.
+    """
+    added = {entry.name for entry in dns.present} if dns else set()
     found: dict[Address, tuple[str, ...]] = {}
     for node in planned:
         resolved = {seen.entry: seen.resolved or () for seen in node.state.reachability} if node.state else {}
         for registry in node.policy.present:
+            if registry.address.host.lower() in added:
+                continue
             if not found.get(registry.address):
                 found[registry.address] = resolved.get(registry.address.entry, ())
     return found

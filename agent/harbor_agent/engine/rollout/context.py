@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets as randomness
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.rollout.hooks import NoHooks
@@ -34,3 +36,8 @@ class RolloutContext:
     is_correction: bool = False
     stop: StopRequest = field(default_factory=StopRequest)
     hooks: RolloutHooks = field(default_factory=NoHooks)
+
+
+def create_run_id() -> str:
+    """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 240.0
 _NO_END = frozenset({None, Outcome.UNKNOWN})
 _REPEAT_HINTS = {
+    RunKind.DNS: "run harbor-agent dns apply again; it leaves alone what is there already",
     RunKind.ROLLBACK: "run harbor-agent rollback again; it skips nodes that are rolled back already",
     RunKind.CORRECT: "run harbor-agent drift --correct again; it checks the nodes first",
 }

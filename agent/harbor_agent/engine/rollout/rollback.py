@@ -11,6 +11,7 @@ from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.plan.run_plan import RunPlan
 from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.resolve import resolve
+from harbor_agent.engine.rollout.dns import find_kubeconfig, find_past_dns, plan_dns_rollback
 from harbor_agent.errors import Problem, UsageError
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import Policy
@@ -39,8 +40,9 @@ _TIMEOUT = 45.0
 
 
 def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan:
-    """Plan the rollback of every node. `what` is a run, "last" (each node's own last change) or "pristine".
+    """Plan the rollback of every node, and of the cluster's DNS.
 
+    `what` is a run, "last" (each node's own last change) or "pristine"; only a run concerns DNS.
     A node without that run is skipped; one whose files were edited since is refused. Nodes on which a transaction is
     under way are planned once it has ended, if it ends within `rollout.health_deadline`; interrupted ones are rolled
     back first. Raises UsageError for an error in settings or inventory, an invalid run ID, and a run of which no node
@@ -48,7 +50,9 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     """
     general = resolve(request).general
     transport = open_transport(request.selection)
-    nodes = [node for node in load_nodes(request.selection, listener) if node.skip_reason is None]
+    past = find_past_dns(what)
+    has_nodes = past is None or past.kind is not RunKind.DNS
+    nodes = [node for node in load_nodes(request.selection, listener) if node.skip_reason is None] if has_nodes else []
 
     def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
         return _plan_nodes(transport, [p.node for p in nodes], what, listener)
@@ -56,12 +60,20 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     planned = _plan_nodes(transport, nodes, what, listener)
     planned = replan_busy_nodes(transport, planned, replan, general.rollout.health_deadline, listener)
     planned = end_pending_transactions(transport, planned, replan, listener)
-    _require_known_run(what, planned)
+    dns = None
+    if past:
+        kubeconfig, context = find_kubeconfig(past)
+        general = replace(general, kubeconfig=general.kubeconfig or kubeconfig)
+        request = replace(request, flags=replace(request.flags, context=context))
+        dns = plan_dns_rollback(past, general.kubeconfig, context)
+    else:
+        _require_known_run(what, planned)
     rollout = replace(general.rollout, drain=request.drain or general.rollout.drain)
     return RunPlan(
         request=request,
         general=replace(general, rollout=rollout),
         nodes=tuple(planned),
+        dns=dns,
         kind=RunKind.ROLLBACK,
         rolls_back=what,
     )

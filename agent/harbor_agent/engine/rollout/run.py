@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import secrets as randomness
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.exit_codes import compute_run_exit_code
+from harbor_agent.engine.exit_codes import compute_run_exit_code, find_most_severe
 from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.history.recorder import RunStart, record_run
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
-from harbor_agent.engine.rollout.context import RolloutContext
+from harbor_agent.engine.rollout.context import RolloutContext, create_run_id
+from harbor_agent.engine.rollout.dns import apply_dns, find_reason_to_halt
 from harbor_agent.engine.rollout.kubernetes_hooks import open_hooks
 from harbor_agent.engine.rollout.records import update_records
 from harbor_agent.engine.rollout.stop import StopRequest
-from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, verify_nodes
+from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, skip_nodes, verify_nodes
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
-from harbor_agent.errors import Problem
+from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
@@ -30,19 +29,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.history.recorder import Recorder
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.rollout.hooks import RolloutHooks
     from harbor_agent.engine.secrets.report import SecretsReport
-    from harbor_agent.errors import ExitCode
     from harbor_agent.model.result import NodeResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a run ended. `warnings` are about the run as a whole; a node's own are in its plan."""
+    """How a run ended. `dns` is None if the cluster's DNS was not part of it.
+
+    `warnings` are about the run as a whole; a node's own are in its plan.
+    """
 
     run_id: str
     results: tuple[NodeResult, ...]
@@ -51,6 +53,7 @@ class Report:
     exit_code: ExitCode
     warnings: tuple[Problem, ...] = ()
     note: str = ""
+    dns: DnsReport | None = None
 
     @property
     def changed_nodes(self) -> frozenset[str]:
@@ -71,10 +74,14 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
         run = replace(run, listener=history)
         warnings = check_logins(run_plan.policies, run_plan.credentials)
         with open_cluster(run, run_plan) as hooks:
-            rollout = roll_out(replace(run, hooks=hooks), run_plan.nodes)
+            dns = apply_dns(run, run_plan)
+            history.record_dns(dns)
+            halted = find_reason_to_halt(dns, accept_unproven=run_plan.accepts_unproven)
+            run = replace(run, hooks=hooks)
+            rollout = skip_nodes(run, run_plan.nodes, halted) if halted else roll_out(run, run_plan.nodes)
         secrets = sync_secrets(run_plan, rollout)
         warnings += [*run_plan.warnings, *write_records(run, run_plan, rollout)]
-        report = build_report(run, rollout, secrets, warnings)
+        report = add_dns(build_report(run, rollout, secrets, warnings), dns, run_plan)
         finish_history(history, report)
     return replace(report, warnings=(*report.warnings, *history.warnings))
 
@@ -107,11 +114,6 @@ def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Rollo
     )
 
 
-def create_run_id() -> str:
-    """Return a name for a run that sorts by time and is unique: UTC to the second, and four random digits."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{randomness.token_hex(2)}"
-
-
 @contextmanager
 def hold_run_lock(run: RolloutContext) -> Iterator[None]:
     """Hold the lock of this controller, and report an earlier run that was killed. Raises LockedError."""
@@ -128,6 +130,7 @@ def record_history(run: RolloutContext, run_plan: RunPlan) -> AbstractContextMan
         kind=run_plan.kind,
         request=run_plan.request,
         nodes=run_plan.nodes,
+        dns=run_plan.dns,
         resumes=run_plan.resumes,
         rolls_back=run_plan.rolls_back,
     )
@@ -176,6 +179,17 @@ def list_reachability(nodes: Sequence[PlannedNode]) -> list[Problem]:
         for warning in planned.decision.warnings
         if warning.code in REACHABILITY_CODES
     ]
+
+
+def add_dns(report: Report, dns: DnsReport | None, run_plan: RunPlan) -> Report:
+    """Return the report with the result in the cluster's DNS; its exit code replaces that of a run that it halted."""
+    if dns is None:
+        return report
+    code = dns.compute_exit_code(accept_unproven=run_plan.accepts_unproven)
+    is_halted_by_dns = find_reason_to_halt(dns, accept_unproven=run_plan.accepts_unproven) == report.halted
+    codes = [code] if report.halted and is_halted_by_dns else [code, report.exit_code]
+    is_stopped = report.exit_code >= ExitCode.BUG
+    return replace(report, dns=dns, exit_code=report.exit_code if is_stopped else find_most_severe(codes))
 
 
 def build_report(

@@ -71,6 +71,14 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
     return RolloutResult(results=in_order, halted=halted, stopped=stopped, warnings=run.hooks.warnings)
 
 
+def skip_nodes(run: RolloutContext, planned: Sequence[PlannedNode], halted: str) -> RolloutResult:
+    """Return the results of a run that halted before its first node."""
+    results = tuple(
+        _skip_node(p.node.name, halted) if p.outcome is Outcome.PENDING else _build_plan_result(p) for p in planned
+    )
+    return RolloutResult(results=results, halted=halted, stopped=run.stop())
+
+
 def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode], *, with_login: bool = False) -> RolloutResult:
     """Verify nodes instead of changing them; one that would have to be changed is FAILED.
 

@@ -16,7 +16,10 @@ def request_digest(policy: Policy, *, repair: bool) -> str:
     """Return the SHA-256 (hex) of the whole request, the cluster's part included; logins are left out."""
     facts = {
         "node": policy_digest(policy),
-        "registries": sorted([r.address.url, r.verify_image or "", repr(r.secret)] for r in policy.registries),
+        "registries": sorted(
+            [r.address.url, r.verify_image or "", repr(r.secret), *([repr(r.resolve)] if r.resolve else [])]
+            for r in policy.registries
+        ),
         "rollout": repr(policy.rollout),
         "repair": repair,
     }

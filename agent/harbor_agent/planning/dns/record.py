@@ -18,8 +18,13 @@ ANNOTATION: Final = "harbor-agent/dns"
 
 def read_record(config: ConfigMapState) -> tuple[RecordedEntry, ...]:
     """Return the entries that the annotation records; one that cannot be read records none."""
+    return parse_record(config.annotations.get(ANNOTATION, ""))
+
+
+def parse_record(text: str) -> tuple[RecordedEntry, ...]:
+    """Return the entries that the text of an annotation records."""
     try:
-        found = json.loads(config.annotations.get(ANNOTATION, "[]"))
+        found = json.loads(text or "[]")
         return tuple(
             RecordedEntry(
                 entry=DnsEntry(name=str(one["name"]), address=str(one["address"])),

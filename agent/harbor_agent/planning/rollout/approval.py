@@ -12,6 +12,7 @@ from harbor_agent.model.result import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harbor_agent.model.dns import ConfigMapChange
     from harbor_agent.model.plan import Refusal
 
 
@@ -39,6 +40,23 @@ class Approval:
     action: str = "none"
     files: tuple[ApprovedFile, ...] = ()
     apply_refuses: Problem | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedConfigMap:
+    """A ConfigMap of the cluster's DNS in an approved plan; `before` and `after` are hashes (see `ConfigMapChange`)."""
+
+    server: str
+    config_map: str
+    before: str
+    after: str
+
+
+def approve_config_map(server: str, change: ConfigMapChange) -> ApprovedConfigMap:
+    """Return what is approved with the change of a ConfigMap."""
+    return ApprovedConfigMap(
+        server=server, config_map=change.before.full_name, before=change.before_hash, after=change.after_hash
+    )
 
 
 def build_approval(

@@ -17,8 +17,22 @@ SCHEMA = "harbor-agent/dns/2"
 
 def build_dns_document(report: DnsReport, exit_code: ExitCode) -> Json:
     """Return the document of `dns show`, `dns diff` and `dns apply`."""
-    servers = [_describe_server(server) for server in report.servers]
-    return begin_document(SCHEMA) | {"exit_code": int(exit_code), "servers": servers}
+    return begin_document(SCHEMA) | {
+        "run_id": report.run_id or None,
+        "exit_code": int(exit_code),
+        "servers": describe_servers(report),
+        "warnings": [describe_problem(warning) for warning in report.warnings],
+    }
+
+
+def describe_dns(report: DnsReport | None) -> Json | None:
+    """Return the member `dns` of a plan or a run, None if the cluster's DNS is not part of it."""
+    return {"servers": describe_servers(report), **explain(report.problem)} if report else None
+
+
+def describe_servers(report: DnsReport) -> list[Json]:
+    """Return an object for each DNS server, in the order in which they are changed."""
+    return [_describe_server(server) for server in report.servers]
 
 
 def _describe_server(server: ServerReport) -> Json:

@@ -11,7 +11,7 @@ from harbor_agent.views.json.common import begin_document
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.model.runs import PastNode, PastRun
+    from harbor_agent.model.runs import PastConfigMap, PastNode, PastRun
     from harbor_agent.views.json.common import Json
 
 RUNS_SCHEMA = "harbor-agent/runs/2"
@@ -40,6 +40,17 @@ def _describe_run(run: PastRun) -> Json:
         "exit_code": run.exit_code,
         "halted": run.halted,
         "nodes": [_describe_node(node) for node in run.nodes],
+        "config_maps": [_describe_config_map(one) for one in run.config_maps],
+    }
+
+
+def _describe_config_map(one: PastConfigMap) -> Json:
+    return {
+        "server": one.server,
+        "config_map": f"{one.namespace}/{one.name}",
+        "before": one.before,
+        "after": one.after,
+        "outcome": one.outcome.value if one.outcome else None,
     }
 
 

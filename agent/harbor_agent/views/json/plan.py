@@ -15,11 +15,13 @@ from harbor_agent.views.json.common import (
     explain,
     group_alike,
 )
+from harbor_agent.views.json.dns import describe_dns
 from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
@@ -32,13 +34,17 @@ _STATUSES = ("change", "unchanged", "refused", "unreachable", "failed", "skipped
 
 
 def build_plan_document(
-    nodes: Sequence[PlannedNode], secrets: SecretsReport | None, warnings: Sequence[Problem] = ()
+    nodes: Sequence[PlannedNode],
+    secrets: SecretsReport | None,
+    warnings: Sequence[Problem] = (),
+    dns: DnsReport | None = None,
 ) -> Json:
     """Return the object that `plan -o json` prints."""
     documents = [_describe_node(node) for node in nodes]
     return {
         **begin_document(PLAN_SCHEMA),
         "summary": count_outcomes((node.outcome for node in nodes), _STATUSES),
+        "dns": describe_dns(dns),
         "nodes": documents,
         "groups": _group_nodes(documents),
         "secret": describe_secrets(secrets),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.model.result import Outcome
 from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem, explain
+from harbor_agent.views.json.dns import describe_dns
 from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def build_run_document(report: Report) -> Json:
         "summary": count_outcomes(
             (result.outcome for result in report.results), [outcome.value for outcome in Outcome]
         ),
+        "dns": describe_dns(report.dns),
         "nodes": [_describe_node(result) for result in report.results],
         "secret": describe_secrets(report.secrets),
         "halted": report.halted,

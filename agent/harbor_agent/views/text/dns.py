@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 def dns_text(report: DnsReport, *, diffs: bool = True) -> str:
     """Return a block for each server, with the diffs of its ConfigMaps unless they were shown before."""
+    if report.problem:
+        return "\n".join(["cluster's DNS  failed", *render_problem(report.problem)])
     lines = [line for server in report.servers for line in _describe_server(server, diffs=diffs)]
-    return "\n".join([*lines, _count(report)])
+    return "\n".join([*lines, *render_warnings(report.warnings), _count(report)])
 
 
 def shown_dns_text(report: DnsReport) -> str:
@@ -55,4 +57,5 @@ def _describe_entries(server: ServerReport) -> Iterator[str]:
 def _count(report: DnsReport) -> str:
     counts = Counter(server.outcome for server in report.servers)
     words = ", ".join(f"{count} {outcome.value.replace('_', ' ')}" for outcome, count in counts.items())
-    return f"DNS servers: {words}"
+    run = f" (run {report.run_id})" if report.run_id else ""
+    return f"DNS servers: {words}{run}"

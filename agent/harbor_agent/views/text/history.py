@@ -61,6 +61,9 @@ def run_text(run: PastRun) -> str:
         "halted": run.halted or "",
     }
     lines = [f"{name + ':':<11}{value}" for name, value in facts.items() if value]
+    for one in run.config_maps:
+        outcome = style_outcome(one.outcome) if one.outcome else _NO_OUTCOME
+        lines.append(f"ConfigMap {one.namespace}/{one.name} ({one.server})  {outcome}")
     for node in run.nodes:
         outcome = style_outcome(node.outcome) if node.outcome else _NO_OUTCOME
         lines.append(f"{node.node}  {outcome}{_describe_pull(node)}")

@@ -11,12 +11,14 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.planning.node import find_runtime
 from harbor_agent.views.text.common import FEW, list_names
+from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.secrets import secrets_text
 from harbor_agent.views.text.style import indent, render_problem, render_warnings, style_diff, style_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
@@ -43,12 +45,18 @@ class _NodeText:
     stops: tuple[str, ...] = ()
 
 
-def plan_text(nodes: Sequence[PlannedNode], secrets: SecretsReport | None, warnings: Sequence[Problem] = ()) -> str:
-    """Return the whole plan: problems first, unchanged nodes last, and a last line that sums up.
+def plan_text(
+    nodes: Sequence[PlannedNode],
+    secrets: SecretsReport | None,
+    warnings: Sequence[Problem] = (),
+    dns: DnsReport | None = None,
+) -> str:
+    """Return the whole plan: DNS, nodes with problems first and unchanged ones last, and a last line that sums up.
 
     More than a few nodes with the same text share a block.
     """
-    blocks = [block for group in _group_nodes(nodes) for block in _render_group(group)]
+    blocks = [dns_text(dns)] if dns else []
+    blocks += [block for group in _group_nodes(nodes) for block in _render_group(group)]
     if secrets is not None:
         blocks.append(secrets_text(secrets))
     if warnings:

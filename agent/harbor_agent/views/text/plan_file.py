@@ -24,5 +24,8 @@ def plan_file_text(plan: PlanFile) -> str:
             f"  {file.path}: {shorten_digest(file.before)} -> {shorten_digest(file.after)}" for file in node.files
         ]
         lines += describe_objection(node.apply_refuses)
+    for one in plan.dns:
+        lines.append(f"{one.server}  {style_outcome(Outcome.PENDING)}")
+        lines.append(f"  ConfigMap {one.config_map}: {shorten_digest(one.before)} -> {shorten_digest(one.after)}")
     to_change = sum(node.status is Outcome.PENDING for node in plan.nodes)
     return "\n".join([*lines, f"Plan: {to_change} of {len(plan.nodes)} nodes to change"])
