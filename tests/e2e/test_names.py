@@ -77,12 +77,13 @@ def test_a_name_is_added_proven_kept_and_removed(site: Site) -> None:
     nodes, before = site.lab.nodes, [hosts(node) for node in site.lab.nodes]
     block = BLOCK.format(address=site.lab.address)
 
-    planned = run(site, "plan")
+    approved = str(site.lab.folder / "names.plan")
+    planned = run(site, "plan", "--out", approved)
     for node in planned.document["nodes"]:
         assert "/etc/hosts" in [file["path"] for file in node["files"]], node
         assert f"+{site.lab.address} {NAME}" in json.dumps(node), node
         assert not {warning["code"] for warning in node["warnings"]} & {"name-not-resolved", "registry-not-answering"}
-    applied = run(site, "apply", "--yes")
+    applied = site.agent("apply", approved, "--yes", "-o", "json")
     assert outcomes(applied) == [("changed", True)] * 2, applied.stdout + applied.stderr
     assert [hosts(node) for node in nodes] == [text + block for text in before]
     assert run(site, "plan", "--exit-code").code == 0

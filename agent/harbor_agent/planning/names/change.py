@@ -20,7 +20,7 @@ from harbor_agent.planning.names.readers import require_lasting_file, require_re
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import DesiredState
@@ -42,7 +42,8 @@ def add_names(plan: Plan, state: NodeState, desired: DesiredState) -> Plan | Ref
             return plan
         before, after = read_own_entries(content), read_own_entries(edited)
         require_lasting_file(file, service)
-        require_readers(service, after.keys() - before.keys())
+        added = {name: address for name, address in after.items() if before.get(name) != address}
+        require_readers(service, added, _find_other_answers(state, added, before))
     except RefusedError as refused:
         problem = mask_problem(refused.problem)
         warnings = plan.warnings
@@ -94,20 +95,28 @@ def _add_change(plan: Plan, state: NodeState, after: FileState, old: Mapping[str
         created_files=tuple(created),
         warnings=(
             *plan.warnings,
-            *_find_other_answers(state, added, old),
+            *_warn_of_other_answers(_find_other_answers(state, added, old), added),
             *find_volatile_changes([change], state.volatile),
         ),
     )
 
 
-def _find_other_answers(state: NodeState, added: Mapping[str, str], old: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield a warning for each name that resolves to something else today."""
+def _find_other_answers(
+    state: NodeState, added: Mapping[str, str], old: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the names that resolve to something else today, with those addresses."""
     resolved = state.name_service.resolved if state.name_service else {}
-    for name, address in added.items():
-        others = [one for one in resolved.get(name, ()) if one not in (address, old.get(name))]
-        if others:
-            yield Problem(
-                code="name-resolves-elsewhere",
-                message=f"{name} resolves to {', '.join(others)} on the node today, and to {address} with {PATH}",
-                hint="check resolve.address; if DNS is right, leave out resolve.nodes",
-            )
+    others = {
+        name: tuple(one for one in resolved.get(name, ()) if one not in (address, old.get(name)))
+        for name, address in added.items()
+    }
+    return {name: addresses for name, addresses in others.items() if addresses}
+
+
+def _warn_of_other_answers(answers: Mapping[str, Sequence[str]], added: Mapping[str, str]) -> Iterator[Problem]:
+    for name, addresses in answers.items():
+        yield Problem(
+            code="name-resolves-elsewhere",
+            message=f"{name} resolves to {', '.join(addresses)} on the node today, and to {added[name]} with {PATH}",
+            hint="check resolve.address; if DNS is right, leave out resolve.nodes",
+        )

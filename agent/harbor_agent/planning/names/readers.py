@@ -11,7 +11,7 @@ from harbor_agent.planning.names.hosts_file import PATH
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harbor_agent.model.state import FileState, NameService
 
@@ -40,20 +40,24 @@ def require_lasting_file(file: FileState, service: NameService) -> None:
         )
 
 
-def require_readers(service: NameService, names: Iterable[str]) -> None:
-    """Raise RefusedError if the lookup of one of these names does not reach /etc/hosts."""
+def require_readers(service: NameService, names: Iterable[str], answered: Mapping[str, Sequence[str]]) -> None:
+    """Raise RefusedError if the lookup of one of these names does not reach /etc/hosts.
+
+    `answered` are the names that the node resolves without the change, with their addresses.
+    """
     services = service.nsswitch.partition("#")[0].rstrip()
     for name in names:
-        if services and not _reads_files(services, name):
+        if services and not _reads_files(services, name, is_known=name in answered):
+            earlier = f": DNS answers first, with {', '.join(answered[name])}" if name in answered else ""
             raise RefusedError(
                 "hosts-not-read",
-                f"/etc/nsswitch.conf says 'hosts:{services}', so {PATH} is not read for {name}",
+                f"/etc/nsswitch.conf says 'hosts:{services}', so {PATH} is not read for {name}{earlier}",
                 "add 'files' before 'dns' there, or resolve the name by DNS",
             )
 
 
-def _reads_files(services: str, name: str) -> bool:
-    """Whether the lookup of a name that nothing else knows reaches `files` (nsswitch.conf(5))."""
+def _reads_files(services: str, name: str, *, is_known: bool) -> bool:
+    """Whether the lookup of a name reaches `files` (nsswitch.conf(5)); `is_known` says that DNS answers it."""
     service = ""
     for action, word in _SERVICE.findall(services):
         if word:
@@ -61,6 +65,8 @@ def _reads_files(services: str, name: str) -> bool:
             # systemd-resolved reads /etc/hosts on its own.
             if service in ("files", "resolve"):
                 return True
+            if service == "dns" and is_known:
+                return False
         elif _ends_lookup(action, service, name):
             return False
     return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent.errors import UsageError
+from harbor_agent.model.policy import ResolvePolicy
 from harbor_agent.planning.config.merge import merge
 from harbor_agent.planning.config.reader import Source
 from harbor_agent.planning.config.schema import parse_host_variables, parse_settings
@@ -54,6 +55,14 @@ def test_only_a_name_with_an_address_is_resolved(address: str, resolve: dict[str
     layer = read({"registries": [{"address": address, "resolve": resolve}]})
     with pytest.raises(UsageError, match=message):
         merge([layer])
+
+
+def test_a_group_of_nodes_may_have_another_address_of_the_name() -> None:
+    resolve = {"address": "10.0.0.1", "nodes": True}
+    there = {"harbor_registries": [{"address": "harbor.lan", "resolve": {"address": "10.1.0.1"}}]}
+    layers = [read({"registries": [{"address": "harbor.lan", "resolve": resolve}]}), parse_host_variables(there, "n1")]
+    (registry,) = merge(layers).registries
+    assert registry.resolve == ResolvePolicy(address="10.1.0.1", nodes=True)
 
 
 def test_a_name_has_one_address_on_nodes() -> None:

@@ -56,8 +56,16 @@ def test_a_link_and_a_mount_are_refused() -> None:
 def test_a_lookup_that_does_not_reach_the_file_is_refused(services: str, *, is_read: bool) -> None:
     service = NameService(nsswitch=services)
     if is_read:
-        require_readers(service, ["harbor.lan"])
+        require_readers(service, ["harbor.lan"], {})
         return
     with pytest.raises(RefusedError, match=r"for harbor\.lan") as caught:
-        require_readers(service, ["harbor.lan"])
+        require_readers(service, ["harbor.lan"], {})
     assert caught.value.problem.code == "hosts-not-read"
+
+
+def test_dns_that_answers_before_the_file_is_refused() -> None:
+    answered = {"harbor.lan": ("10.0.0.5",)}
+    for services in (" files dns", " resolve [!UNAVAIL=return] files dns"):
+        require_readers(NameService(nsswitch=services), ["harbor.lan"], answered)
+    with pytest.raises(RefusedError, match=r"DNS answers first, with 10\.0\.0\.5"):
+        require_readers(NameService(nsswitch=" dns files"), ["harbor.lan"], answered)

@@ -13,6 +13,7 @@ are_names_resolved() {
     [ "$keyword" = name ] || continue
     found=$(timeout 5 getent ahosts "$name" 2>/dev/null | sed 's/[[:space:]].*//' | sort -u | tr '\n' ' ')
     case " $found" in *" $address "*) continue ;; esac
+    found=${found% }
     fail name-not-in-effect "$name does not resolve to $address with /etc/hosts, but to ${found:-nothing}"
     sleep 1
     return 1
