@@ -22,7 +22,7 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	PYTHONPATH=agent $(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q --profile production playbooks
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 field: $(INSTALLED)
 	$(BIN)/pytest -q -m field

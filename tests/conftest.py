@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import signal
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.field import build_table, note_case
 from tests.needs import missing, required
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+    from xdist.remote import Producer
+
+# Folders whose tests share what takes long to start.
+_SHARED = ("cluster", "e2e", "faults", "lab", "node", "transport")
+
+
+class _ByWhatTheyShare(LoadScopeScheduling):
+    """One worker runs all tests of such a folder; elsewhere, all tests of a module."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePath(nodeid.partition("::")[0])
+        return str(path.parent if path.parts[1] in _SHARED else path)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,6 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*names): what the test needs of the machine (tests/needs.py)")
     config.addinivalue_line("markers", "field(case): rebuilds a case that was found in the field (make field)")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByWhatTheyShare(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
