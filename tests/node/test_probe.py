@@ -82,7 +82,7 @@ def test_a_file_that_is_too_large_is_said_not_to_be_read(world: World) -> None:
 
 def test_the_daemon_speaks_for_itself(world: World) -> None:
     world.set("live.flags", "10.99.0.1:5000\n")
-    world.set("containers", "c1 always no /web\nc2 no no /k8s_POD_x\n")
+    world.set("containers", "c1 always no /web\nc2 no no /k8s_POD_web_shop_u1_0\nc3 no no /k8s_box_web_shop_u1_0\n")
     docker = docker_of(probe(world))
     assert docker.version == "20.10.24"
     assert docker.live is not None
@@ -90,7 +90,7 @@ def test_the_daemon_speaks_for_itself(world: World) -> None:
     assert docker.live_restore is False
     assert [(box.name, box.restart_policy, box.kubernetes) for box in docker.containers] == [
         ("web", "always", False),
-        ("k8s_POD_x", "no", True),
+        ("k8s_box_web_shop_u1_0", "no", True),
     ]
 
 

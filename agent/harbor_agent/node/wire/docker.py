@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _VERSION = re.compile(r"version ([^\s,]+)")
+# Only holds the namespaces of a pod (kubernetes, pkg/kubelet/dockershim/naming.go; cri-dockerd has the same).
+_SANDBOX = "k8s_POD_"
 
 
 class _Index(TypedDict, total=False):
@@ -104,6 +106,8 @@ def _decode_containers(blocks: Mapping[str, bytes]) -> Iterator[RunningContainer
         except ValueError:
             raise refuse("node-answer-unknown", f"a container is described as {line[:80]!r}") from None
         name = name.removeprefix("/")
+        if name.startswith(_SANDBOX):
+            continue
         yield RunningContainer(
             name=name,
             image=image,
