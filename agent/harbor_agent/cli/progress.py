@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from harbor_agent.cli.console import print_status, show_status_line
 from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, Phase
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.views.text.common import count_nodes
+from harbor_agent.views.text.run import describe_failed_pull
 from harbor_agent.views.text.style import indent, render_problem, style, style_outcome
 
 _SECONDS_BETWEEN_COUNTS = 5.0
@@ -82,7 +83,8 @@ class Progress:
 
 def _print_node(result: NodeResult) -> None:
     unproven = ", not proven by a pull" if result.outcome is Outcome.CHANGED else ""
-    pull = {True: ", pull verified", False: ", pull failed", None: unproven}[result.verified]
+    proven = ", proven by a pod" if result.proof is Proof.POD else ", pull verified"
+    pull = {True: proven, False: describe_failed_pull(result), None: unproven}[result.verified]
     outcome = style_outcome(result.outcome)
     print_status(f"  {result.node}: {outcome}{pull} ({result.action.value}, {result.seconds:.1f} s)")
     if result.containers_lost:

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
+_NODES_FINISH = "nodes in progress finish, no other node is started"
+
+
 @contextlib.contextmanager
-def graceful_stop() -> Iterator[StopRequest]:
-    """Handle both signals inside the block; a second one raises KeyboardInterrupt."""
+def graceful_stop(meaning: str = _NODES_FINISH) -> Iterator[StopRequest]:
+    """Handle both signals inside the block; a second one raises KeyboardInterrupt.
+
+    `meaning` is what happens after the first, as the user reads it.
+    """
     request = StopRequest()
 
     def handle(number: int, _frame: object) -> None:
         if request.code is not None:
             raise KeyboardInterrupt
-        print_status("stopping: nodes in progress finish, no other node is started; press Ctrl-C again to exit at once")
+        print_status(f"stopping: {meaning}; press Ctrl-C again to exit at once")
         request.request(_CODES[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in _CODES}

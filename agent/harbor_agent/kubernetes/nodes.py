@@ -47,7 +47,8 @@ class ClusterNode:
 
     `addresses` are its names and addresses, `boot_id` the machine's as kubelet last reported it. `runtime_version`
     is the container runtime that kubelet reports, such as "containerd://1.6.20". `sign_of_life` is a
-    text that changes when kubelet reports again, None if that cannot be seen in time.
+    text that changes when kubelet reports again, None if that cannot be seen in time. `unready_reason` is the
+    cluster's message about a node that is not Ready, `uid` the identity of the object.
     """
 
     name: str
@@ -59,6 +60,8 @@ class ClusterNode:
     resource_version: str
     runtime_version: str = ""
     sign_of_life: str | None = None
+    unready_reason: str = ""
+    uid: str = ""
 
 
 def open_cluster_nodes(kubeconfig: str | None, context: str | None, *, timeout: float = 10.0) -> ClusterNodes:
@@ -198,6 +201,8 @@ def _read_node(node: Node, renewed: str | None) -> ClusterNode:
         resource_version=(metadata and metadata.resourceVersion) or "",
         runtime_version=(status and status.nodeInfo and status.nodeInfo.containerRuntimeVersion) or "",
         sign_of_life=f"{renewed} {ready.lastHeartbeatTime if ready else ''}" if renewed else None,
+        unready_reason=(ready and ready.status != "True" and ready.message) or "",
+        uid=(metadata and metadata.uid) or "",
     )
 
 

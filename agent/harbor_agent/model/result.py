@@ -99,11 +99,19 @@ class PullReport:
     fault: CertificateFault | None = None
 
 
+class Proof(StrEnum):
+    """By what a node proved its pull: the runtime alone, or kubelet for a pod."""
+
+    PULL = "pull"
+    POD = "pod"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeResult:
     """The result of a run on one node.
 
-    `verified` says whether the node pulled the image (None: no image to verify with), `logged_in` whether it logged in
+    `verified` says whether the node pulled the image (None: no image to verify with), `proof` by what (None: nothing
+    was tried), `logged_in` whether it logged in
     at every registry that has a login (None: not tried). `seconds` is wall time.
     `containers_lost` names those that ran before and no longer run; `reason` names them too.
     """
@@ -113,6 +121,7 @@ class NodeResult:
     action: Action = Action.NONE
     transaction: str | None = None
     verified: bool | None = None
+    proof: Proof | None = None
     logged_in: bool | None = None
     reason: str = ""
     problem: Problem | None = None

@@ -15,7 +15,7 @@ from harbor_agent.errors import ExitCode
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action
 from harbor_agent.model.policy import Policy
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.planning.node import plan_node
 from harbor_agent.views.text.plan import plan_text
 from harbor_agent.views.text.run import run_summary
@@ -74,7 +74,14 @@ def test_the_lines_of_a_run_are_those_that_apply_prints(capsys: pytest.CaptureFi
     progress, results = Progress(), []
     for name, action, seconds in (("node1", "restart", 9.8), ("node3", "reload", 3.1), ("node2", "restart", 10.2)):
         results.append(
-            NodeResult(node=name, outcome=Outcome.CHANGED, action=Action(action), verified=True, seconds=seconds)
+            NodeResult(
+                node=name,
+                outcome=Outcome.CHANGED,
+                action=Action(action),
+                verified=True,
+                proof=Proof.PULL,
+                seconds=seconds,
+            )
         )
         progress(NodeFinished(result=results[-1]))
     printed = capsys.readouterr().err.splitlines()

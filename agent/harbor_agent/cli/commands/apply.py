@@ -53,6 +53,20 @@ OnlyUnmanaged = Annotated[
     ),
 ]
 
+ProveWithPods = Annotated[
+    bool,
+    build_option(
+        Panel.RUN, "--prove-with-pods", "Verify each wave by pods, which pull with the secret; it is written first."
+    ),
+]
+
+RetryPods = Annotated[
+    bool,
+    build_option(
+        Panel.RUN, "--retry-pods", "At the end, delete pods that wait for an image, if a controller makes them again."
+    ),
+]
+
 
 @app.command(
     epilog=format_examples(
@@ -78,6 +92,8 @@ def apply(
     allow_unreachable_registry: options.AllowUnreachableRegistry = False,
     accept_unproven: options.AcceptUnproven = False,
     drain: options.Drain = False,
+    prove_with_pods: ProveWithPods = False,
+    retry_pods: RetryPods = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -90,7 +106,7 @@ def apply(
     change is rolled back.
     """
     from harbor_agent.engine.plan.reachability import require_reachable_registries
-    from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain
+    from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain, require_pods
     from harbor_agent.engine.rollout.run import apply_run
 
     request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
@@ -104,6 +120,7 @@ def apply(
     if drain:
         run_plan = require_drain(run_plan)
     run_plan = replace(run_plan, accepts_unproven=accept_unproven)
+    run_plan = require_pods(run_plan, prove=prove_with_pods, retry=retry_pods)
     confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)

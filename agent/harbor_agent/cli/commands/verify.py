@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import print_report
-from harbor_agent.cli.help import command_app, format_examples
+from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
-from harbor_agent.errors import ExitCode
+from harbor_agent.cli.signals import graceful_stop
+from harbor_agent.errors import ExitCode, UsageError
 
 app = command_app()
+
+WithPods = Annotated[bool, build_option(Panel.RUN, "--pod", "Have kubelet pull, for one short-lived pod on each node.")]
+PodNamespace = Annotated[
+    str | None,
+    build_option(
+        Panel.RUN,
+        "-n --namespace",
+        "Namespace (KubeSphere: project) of the pods.",
+        metavar="NAME",
+        show_default="the first one of the pull secret",
+    ),
+]
 
 
 @app.command(
@@ -21,6 +35,7 @@ app = command_app()
         "harbor-agent verify -i inventory.ini --registry 192.168.0.99 --verify-image library/pause:3.9",
         "harbor-agent verify -i inventory.ini --limit @failed",
         "harbor-agent verify -i inventory.ini --login",
+        "harbor-agent verify -i inventory.ini --pod -n demo",
     )
 )
 @command
@@ -28,6 +43,7 @@ app = command_app()
     registry="Registry to check (http:// assumed); repeatable. Restricts the check to the registries given.",
     username="User that the nodes pull the image with.",
     verify_image="Image that every node pulls from the registry.",
+    kubeconfig="Kubeconfig of the cluster for --pod.",
 )
 def verify(
     *,
@@ -35,6 +51,10 @@ def verify(
     login: LoginOptions,
     verify_image: options.VerifyImage = None,
     login_too: options.LoginToo = False,
+    pod: WithPods = False,
+    namespace: PodNamespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
@@ -42,15 +62,24 @@ def verify(
 
     Reads the registry list of the running daemon and pulls the image. Changes nothing; an image that was not there
     before is removed again. With --login, each node also logs in as docker login does, and keeps nothing of it.
+
+    With --pod, kubelet pulls instead, for a pod on each node that is deleted afterwards. It has the pull secret that
+    the users' pods have, so secret, service account and admission are proven too. The image stays on the node until
+    kubelet removes unused images.
     """
     from harbor_agent.engine.plan.run_plan import plan_run
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.run import verify_run
+    from harbor_agent.engine.rollout.stop import StopRequest
 
+    if namespace is not None and not pod:
+        raise UsageError.of("flags-ambiguous", "-n names the namespace of pods, and --pod is missing", "add --pod")
     progress = Progress(verbose)
-    request = RunRequest(
-        selection=build_selection(nodes),
-        flags=replace(build_flags(login), verify_image=verify_image),
-        config=login.config,
-    )
-    return print_report(verify_run(plan_run(request, progress), progress, with_login=login_too), output)
+    flags = replace(build_flags(login), verify_image=verify_image, kubeconfig=kubeconfig, context=context)
+    request = RunRequest(selection=build_selection(nodes), flags=flags, config=login.config, prove_with_pods=pod)
+    run_plan = plan_run(request, progress)
+    if not pod:
+        return print_report(verify_run(run_plan, progress, StopRequest(), with_login=login_too), output)
+    with graceful_stop("no other node is verified, and the pods are deleted") as stop:
+        report = verify_run(run_plan, progress, stop, with_login=login_too, namespace=namespace)
+    return print_report(report, output)

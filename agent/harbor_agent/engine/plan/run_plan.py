@@ -157,6 +157,13 @@ def require_drain(run_plan: RunPlan) -> RunPlan:
     return replace(run_plan, general=general, request=replace(run_plan.request, drain=True))
 
 
+def require_pods(run_plan: RunPlan, *, prove: bool, retry: bool) -> RunPlan:
+    """Return the plan with pods that prove the pulls, or with waiting pods made again, if either is requested."""
+    request = run_plan.request
+    wanted = replace(request, prove_with_pods=request.prove_with_pods or prove, retry_pods=request.retry_pods or retry)
+    return replace(run_plan, request=wanted)
+
+
 def refuse_unconsented(planned: PlannedNode) -> PlannedNode:
     """Refuse the node if its restart needs the operator's consent."""
     problem = _find_objection(planned)

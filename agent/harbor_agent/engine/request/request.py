@@ -88,8 +88,9 @@ class RunRequest:
 
     `note` is the reason of the run, kept on the node and in the report. `drain` drains nodes before a restart even if
     the settings do not ask for it. `live_restore` keeps containers running through a restart. `only_unmanaged` skips
-    nodes that have the record of an earlier run. `docker_version` is that of the dockerd in `root`, `assumed_runtime`
-    name and version of another runtime there.
+    nodes that have the record of an earlier run. `prove_with_pods` has kubelet prove the pulls, `retry_pods` deletes
+    pods that wait for an image, if a controller makes them again. `docker_version` is that of the dockerd in `root`,
+    `assumed_runtime` name and version of another runtime there.
     """
 
     selection: NodeSelection = field(default_factory=NodeSelection)
@@ -102,6 +103,8 @@ class RunRequest:
     drain: bool = False
     live_restore: bool = False
     only_unmanaged: bool = False
+    prove_with_pods: bool = False
+    retry_pods: bool = False
     assumed_runtime: tuple[str, str] | None = None
 
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.proof.runtime import RuntimeProver
 from harbor_agent.engine.rollout.hooks import NoHooks
 from harbor_agent.engine.rollout.stop import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harbor_agent.engine.events import Listener
+    from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.proof.check import Prover, PullCheck
     from harbor_agent.engine.rollout.hooks import RolloutHooks
     from harbor_agent.model.policy import Credentials, Rollout
     from harbor_agent.transport.protocol import Transport
@@ -24,7 +27,8 @@ class RolloutContext:
     """One run with its transport and settings. `credentials` are by registry entry.
 
     `stop` returns an exit code once the run should start nothing new. A correction restores what a person applied
-    before, and its records keep that run as the approved one.
+    before, and its records keep that run as the approved one. `prover` proves the pulls of the nodes; without
+    one, their runtimes do.
     """
 
     run_id: str
@@ -36,6 +40,12 @@ class RolloutContext:
     is_correction: bool = False
     stop: StopRequest = field(default_factory=StopRequest)
     hooks: RolloutHooks = field(default_factory=NoHooks)
+    prover: Prover | None = None
+
+    def prove_pulls(self, planned: Sequence[PlannedNode]) -> dict[str, PullCheck]:
+        """Have nodes prove that they pull. Keys are node names."""
+        prover = self.prover or RuntimeProver(self.transport, self.credentials)
+        return prover(planned)
 
 
 def create_run_id() -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.rollout.verification import find_hint
+from harbor_agent.engine.proof.check import find_hint
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import PullVerdict
 from harbor_agent.node.wire import programs as wire

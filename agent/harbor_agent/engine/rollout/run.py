@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,12 @@ from harbor_agent.engine.plan.offline import apply_tree
 from harbor_agent.engine.rollout.context import RolloutContext, create_run_id
 from harbor_agent.engine.rollout.dns import apply_dns, find_reason_to_halt
 from harbor_agent.engine.rollout.kubernetes_hooks import open_hooks
+from harbor_agent.engine.rollout.proof import find_missing_secret, list_left_pods, open_proof
 from harbor_agent.engine.rollout.records import update_records
-from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, skip_nodes, verify_nodes
 from harbor_agent.engine.secrets.logins import check_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
+from harbor_agent.engine.workloads.waiting import handle_waiting_pods
 from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.rollout.hooks import RolloutHooks
+    from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.model.result import NodeResult
 
@@ -73,30 +75,38 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
     with hold_run_lock(run), record_history(run, run_plan) as history:
         run = replace(run, listener=history)
         warnings = check_logins(run_plan.policies, run_plan.credentials)
-        with open_cluster(run, run_plan) as hooks:
+        with open_cluster(run, run_plan) as hooks, open_proof(run, run_plan) as prover:
             dns = apply_dns(run, run_plan)
             history.record_dns(dns)
             halted = find_reason_to_halt(dns, accept_unproven=run_plan.accepts_unproven)
-            run = replace(run, hooks=hooks)
+            early = write_secrets(run_plan) if prover and not halted else None  # the pods pull with them
+            halted = halted or find_missing_secret(early)
+            run = replace(run, hooks=hooks, prover=prover)
             rollout = skip_nodes(run, run_plan.nodes, halted) if halted else roll_out(run, run_plan.nodes)
-        secrets = sync_secrets(run_plan, rollout)
-        warnings += [*run_plan.warnings, *write_records(run, run_plan, rollout)]
+        secrets = early or sync_secrets(run_plan, rollout)
+        warnings += [*run_plan.warnings, *list_left_pods(prover), *write_records(run, run_plan, rollout)]
+        warnings += find_waiting_pods(run, run_plan, rollout)
         report = add_dns(build_report(run, rollout, secrets, warnings), dns, run_plan)
         finish_history(history, report)
     return replace(report, warnings=(*report.warnings, *history.warnings))
 
 
-def verify_run(run_plan: RunPlan, listener: Listener, *, with_login: bool = False) -> Report:
-    """Verify every node: its live configuration is as desired, and a real pull works. Changes nothing.
+def verify_run(
+    run_plan: RunPlan, listener: Listener, stop: StopRequest, *, with_login: bool = False, namespace: str | None = None
+) -> Report:
+    """Verify every node: its live configuration is as desired, and a real pull works. Changes nothing on the nodes.
 
-    With `with_login`, each node also logs in at the registries, and nothing of the login stays there.
+    With `with_login`, each node also logs in at the registries, and nothing of the login stays there. If the request
+    asks for pods, they prove the pulls in `namespace`, or in the first one of the pull secret.
     A node whose configuration is not as desired is FAILED, with the difference as the reason. Raises AgentError if a
-    registry rejects a login: trying it from every node would lock the account.
+    registry rejects a login: trying it from every node would lock the account. Raises it, too, if pods cannot be used.
     """
-    run = start_run(run_plan, listener, StopRequest())
-    warnings = check_logins(run_plan.policies, run_plan.credentials)
-    rollout = verify_nodes(run, run_plan.nodes, with_login=with_login)
-    warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings]
+    run = start_run(run_plan, listener, stop)
+    with hold_run_lock(run) if run_plan.request.prove_with_pods else nullcontext():
+        warnings = check_logins(run_plan.policies, run_plan.credentials)
+        with open_proof(run, run_plan, namespace=namespace) as prover:
+            rollout = verify_nodes(replace(run, prover=prover), run_plan.nodes, with_login=with_login)
+    warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings, *list_left_pods(prover)]
     return build_report(run, rollout, run_plan.secrets, warnings)
 
 
@@ -150,7 +160,19 @@ def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | N
             code="run-halted", message="the run halted before the secrets", hint="fix the nodes, then run it again"
         )
         return skip_secrets(run_plan.desired_secrets, problem)
+    return write_secrets(run_plan)
+
+
+def write_secrets(run_plan: RunPlan) -> SecretsReport | None:
+    """Write the pull secrets into the cluster; None without any."""
     return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
+
+
+def find_waiting_pods(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> list[Problem]:
+    """Return the warning about pods that still wait for an image, if the run reached its end."""
+    if rollout.halted or rollout.stopped:
+        return []
+    return handle_waiting_pods(run_plan, run.listener)
 
 
 def write_records(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> list[Problem]:

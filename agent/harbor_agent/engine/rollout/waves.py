@@ -9,10 +9,9 @@ from harbor_agent.engine.events import Message, NodeFinished, Phase
 from harbor_agent.engine.rollout.login_check import check_node_logins
 from harbor_agent.engine.rollout.records import build_record
 from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions, roll_back_transactions
-from harbor_agent.engine.rollout.verification import check_pulls
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.planning.node import find_runtime
 from harbor_agent.planning.rollout.waves import find_exceeded_budget, split_into_waves
 
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.proof.check import PullCheck
     from harbor_agent.engine.rollout.context import RolloutContext
     from harbor_agent.engine.rollout.login_check import LoginCheck
     from harbor_agent.engine.rollout.transactions import TransactionResult
-    from harbor_agent.engine.rollout.verification import PullCheck
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.policy import Rollout
 
@@ -93,16 +92,19 @@ def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode], *, with_lo
         if p.node.name not in results:
             results[p.node.name] = _fail_pending(p)
             run.listener(NodeFinished(result=results[p.node.name]))
-    return RolloutResult(results=tuple(results[p.node.name] for p in planned))
+    return RolloutResult(results=tuple(results[p.node.name] for p in planned), stopped=run.stop())
 
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
-    """Verify unchanged nodes by a pull; a node whose pull fails is FAILED."""
-    checks = check_pulls(run.transport, [(p.node, p.policy, p.runtime) for p in planned], run.credentials)
+    """Verify unchanged nodes by a pull; a node whose pull fails is FAILED, one that does not answer UNREACHABLE."""
+    checks = run.prove_pulls(planned)
     results = []
     for p in planned:
-        result = _add_pull_check(_build_plan_result(p), checks[p.node.name])
-        if result.verified is False:
+        check = checks[p.node.name]
+        result = _add_pull_check(_build_plan_result(p), check)
+        if check.is_unreachable:
+            result = replace(result, outcome=Outcome.UNREACHABLE, verified=None)
+        elif result.verified is False:
             result = replace(result, outcome=Outcome.FAILED)
         run.listener(NodeFinished(result=result))
         results.append(result)
@@ -124,7 +126,7 @@ def _change_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[N
     ended = begin_transactions(run.transport, plans, run.run_id, monitor)
     results = {t.node.name: _build_result(by_name[t.node.name], t, run.run_id) for t in ended}
     changed = [p for p in planned if results[p.node.name].outcome is Outcome.CHANGED]
-    checks = check_pulls(run.transport, [(p.node, p.policy, p.runtime) for p in changed], run.credentials)
+    checks = run.prove_pulls(changed)
     for name, check in checks.items():
         results[name] = _add_pull_check(results[name], check)
     rejected = [
@@ -162,10 +164,17 @@ def _build_result(planned: PlannedNode, transaction: TransactionResult, run_id: 
 
 
 def _add_pull_check(result: NodeResult, check: PullCheck) -> NodeResult:
-    verified = replace(result, verified=check.verified, seconds=result.seconds + check.seconds)
+    proof = None if check.verified is None else check.proof
+    verified = replace(result, verified=check.verified, proof=proof, seconds=result.seconds + check.seconds)
     if check.problem is None:
-        return verified
+        return replace(verified, reason=result.reason + _quote_kubelet(check))
     return replace(verified, problem=check.problem, reason=check.problem.message)
+
+
+def _quote_kubelet(check: PullCheck) -> str:
+    if check.proof is not Proof.POD or not check.pulls:
+        return ""
+    return f"; kubelet: {', '.join(pull.detail for pull in check.pulls)}"
 
 
 def _add_login_check(result: NodeResult, check: LoginCheck) -> NodeResult:

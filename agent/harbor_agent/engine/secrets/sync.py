@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.object_names import check_names
-from harbor_agent.kubernetes.pods import find_pods_to_recreate
+from harbor_agent.kubernetes.pods.attachment import find_pods_to_recreate
 from harbor_agent.kubernetes.secrets import delete_secret, read_secret, try_secret, write_secret
 from harbor_agent.kubernetes.service_accounts import attach, detach, list_attached_accounts, plan_attachment
 from harbor_agent.model.result import Outcome

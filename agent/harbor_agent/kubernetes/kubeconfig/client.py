@@ -49,12 +49,15 @@ class ApiClient(Client):
         self._client.raise_for_status(response)  # type: ignore[no-untyped-call]
         return response
 
-    def delete_exactly(self, resource: type[NamespacedResource], identity: ObjectIdentity, version: str) -> None:
-        """Delete an object if it is still the one with this uid and resource version; else the server answers 409."""
+    def delete_exactly(self, resource: type[NamespacedResource], identity: ObjectIdentity, version: str = "") -> None:
+        """Delete an object if it is still the one with this uid and this resource version, if one is given.
+
+        Else the server answers 409.
+        """
         request = self._client.prepare_request(
             "delete", resource, name=identity.name, namespace=identity.namespace, headers={}
         )
-        preconditions = {"uid": identity.uid, "resourceVersion": version}
+        preconditions = {"uid": identity.uid, **({"resourceVersion": version} if version else {})}
         request.data = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         response = self._client.send(self._client.build_adapter_request(request))
         self._client.raise_for_status(response)  # type: ignore[no-untyped-call]

@@ -1,1 +1,1 @@
-"""Workloads: their pod templates, and which kinds have some."""
+"""Workloads: their pod templates, which kinds have some, and pods as kubelet reports them."""

@@ -42,6 +42,7 @@ def _describe_node(result: NodeResult) -> Json:
         "action": result.action.value,
         "transaction": result.transaction,
         "verified": result.verified,
+        "proof": result.proof.value if result.proof else None,
         "logged_in": result.logged_in,
         **explain(result.problem, result.reason),
         "seconds": round(result.seconds, 3),

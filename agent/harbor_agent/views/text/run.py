@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.result import Outcome
+from harbor_agent.model.result import Outcome, Proof
 from harbor_agent.views.text.style import indent, render_problem, style_outcome
 
 if TYPE_CHECKING:
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.model.result import NodeResult
 
+_PROVEN = {Proof.PULL: "verified by a pull", Proof.POD: "proven by a pod"}
 _FINE = frozenset({Outcome.CHANGED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.PENDING})
 
 
@@ -25,18 +26,23 @@ def failures_text(report: Report) -> str:
 
 
 def _describe_failure(result: NodeResult) -> tuple[str, ...]:
-    title = style_outcome(result.outcome) + (", pull failed" if result.verified is False else "")
+    title = style_outcome(result.outcome) + (describe_failed_pull(result) if result.verified is False else "")
     if result.problem:
         return (title, *render_problem(result.problem))
     return (title, indent(result.reason))
+
+
+def describe_failed_pull(result: NodeResult) -> str:
+    """Return the clause about a node whose pull was not proven."""
+    return ", not proven by a pod" if result.proof is Proof.POD else ", pull failed"
 
 
 def run_summary(report: Report) -> str:
     """Return the last line of a run: outcomes, pulls, why it halted, and its ID."""
     found = Counter(result.outcome for result in report.results)
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
-    verified = sum(1 for result in report.results if result.verified)
-    counted += [f"{verified} verified by a pull"] if verified else []
+    proofs = Counter(result.proof for result in report.results if result.verified)
+    counted += [f"{proofs[proof]} {text}" for proof, text in _PROVEN.items() if proofs[proof]]
     logged_in = sum(1 for result in report.results if result.logged_in)
     counted += [f"{logged_in} logged in"] if logged_in else []
     unproven = sum(1 for result in report.results if result.outcome is Outcome.CHANGED and result.verified is None)

@@ -6,7 +6,7 @@ import re
 
 from harbor_agent.engine.rollout.run import Report
 from harbor_agent.errors import ExitCode, Problem
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.views.text.run import failures_text, run_summary
 
 MISSING = Problem(code="not-configured", message="not configured: h.lan is missing", hint="harbor-agent plan shows it")
@@ -21,7 +21,7 @@ def test_every_failing_node_is_named_with_its_reason() -> None:
     names = [f"node{number}" for number in range(1, 13)]
     failing = [NodeResult(node=name, outcome=Outcome.FAILED, problem=MISSING) for name in names]
     pulled = NodeResult(node="node13", outcome=Outcome.CHANGED, verified=False, problem=DOWN)
-    fine = NodeResult(node="node14", outcome=Outcome.UNCHANGED, verified=True)
+    fine = NodeResult(node="node14", outcome=Outcome.UNCHANGED, verified=True, proof=Proof.PULL)
     text = re.sub(r"\x1b\[[0-9]*m", "", failures_text(report(*failing, pulled, fine)))
     assert text.splitlines() == [
         f"{', '.join(names)}  failed",
@@ -34,8 +34,15 @@ def test_every_failing_node_is_named_with_its_reason() -> None:
 
 
 def test_a_change_without_a_pull_is_not_called_proven() -> None:
-    proven = NodeResult(node="node1", outcome=Outcome.CHANGED, verified=True)
+    proven = NodeResult(node="node1", outcome=Outcome.CHANGED, verified=True, proof=Proof.PULL)
     unproven = NodeResult(node="node2", outcome=Outcome.CHANGED)
     assert run_summary(report(proven, unproven)) == (
         "Done: 2 changed, 1 verified by a pull, 1 not proven by a pull (run run-1)"
     )
+
+
+def test_a_proof_by_pods_is_called_so() -> None:
+    proven = NodeResult(node="node1", outcome=Outcome.UNCHANGED, verified=True, proof=Proof.POD)
+    failed = NodeResult(node="node2", outcome=Outcome.FAILED, verified=False, proof=Proof.POD, problem=DOWN)
+    assert run_summary(report(proven, failed)) == "Done: 1 unchanged, 1 failed, 1 proven by a pod (run run-1)"
+    assert "failed, not proven by a pod" in re.sub(r"\x1b\[[0-9]*m", "", failures_text(report(failed)))

@@ -1,0 +1,1 @@
+"""Pods that prove a pull: their manifest, and what their state proves."""
