@@ -12,6 +12,7 @@ from tests.lab.registry import Login
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Sequence
 
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.node import LabNode
@@ -73,7 +74,9 @@ class Site:
         done = self.lab.run(argv, cwd=self.lab.home, env=password, stdin=stdin, timeout=timeout)
         return Ended(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
-    def settings(self, server: RunningApiServer | None, namespace: str) -> Path:
+    def settings(
+        self, server: RunningApiServer | None, namespace: str, *, service_accounts: Sequence[str] = ("default",)
+    ) -> Path:
         """Write harbor-agent.yaml: the registry, its login and image, and with an API server the secret."""
         registry: dict[str, object] = {
             "address": self.registry.entry,
@@ -86,7 +89,8 @@ class Site:
         }
         document: dict[str, object] = {"registries": [registry], "rollout": {"canary": 1, "batch": 2}}
         if server:
-            registry["secret"] = {"name": "harbor-pull", "namespaces": [namespace], "service_accounts": ["default"]}
+            accounts = list(service_accounts)
+            registry["secret"] = {"name": "harbor-pull", "namespaces": [namespace], "service_accounts": accounts}
             document["kubeconfig"] = str(server.kubeconfig())
         path = self.lab.folder / "harbor-agent.yaml"
         path.write_text(json.dumps(document))  # JSON is YAML

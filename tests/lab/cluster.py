@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.lab.nodes import Lab
 
 CNI = ("containernetworking-plugins",)  # what a node with containerd needs for pods
+PAUSE_IMAGE = "lab.invalid/pause:1"  # on every node; its program waits until it is stopped
 _START_KUBELET = Path(__file__).with_name("start_kubelet.sh")
 _CONTROLLERS, _SCHEDULER = "system:kube-controller-manager", "system:kube-scheduler"
 
@@ -113,6 +114,6 @@ def _start_kubelet(node: LabNode, server: RunningApiServer) -> None:
     runtime, load = "docker", "docker load -q"
     if node.shape in CONTAINERD:
         runtime, load = "containerd", "ctr -n k8s.io images import -"
-    names = ("lab.invalid/pause:1", *PAUSE)
+    names = (PAUSE_IMAGE, *PAUSE)
     node.run(load, stdin=image_archive(program_root(cluster_assets() / "pause"), names, ("/pause",)))
     node.run(f"sh -s {runtime} {node.name} {node.address}", stdin=_START_KUBELET.read_bytes())

@@ -16,7 +16,7 @@ from tests.lab.waiting import wait_until
 from tests.needs import cluster_assets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.node import LabNode
@@ -34,9 +34,9 @@ class Cluster:
         """The node with Docker and the one with containerd."""
         return self.site.lab.nodes
 
-    def create_namespace(self, name: str) -> str:
+    def create_namespace(self, name: str, *, labels: Mapping[str, str] | None = None) -> str:
         """Create a namespace and wait until it has the account `default`; return its name."""
-        self.api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        self.api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels or {}}})
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         wait_until(lambda: exists(self.api, account), f"namespace {name} has an account", seconds=20)
         return name
@@ -45,11 +45,34 @@ class Cluster:
         """Wait until a namespace that was deleted is gone, with all that it held."""
         wait_until(lambda: not exists(self.api, f"/api/v1/namespaces/{name}"), f"namespace {name} is gone", seconds=180)
 
-    def create_pod(self, namespace: str, name: str, node: LabNode) -> None:
-        """Create a pod on a node that names no secret and always pulls."""
-        container = {"name": "box", "image": self.site.image, "imagePullPolicy": "Always"}
+    def create_pod(self, namespace: str, name: str, node: LabNode, *, image: str = "") -> None:
+        """Create a pod on a node that names no secret and always pulls, unless an image that is there is given."""
+        container = {
+            "name": "box",
+            "image": image or self.site.image,
+            "imagePullPolicy": "Never" if image else "Always",
+        }
         spec = {"nodeName": node.name, "terminationGracePeriodSeconds": 1, "containers": [container]}
         self.api.ask("POST", f"/api/v1/namespaces/{namespace}/pods", {"metadata": {"name": name}, "spec": spec})
+
+    def create_deployment(self, namespace: str, name: str, node: LabNode, *, replicas: int = 1) -> None:
+        """Create a Deployment whose pods run on `node`, name no secret and always pull."""
+        labels = {"app": name}
+        container = {"name": "box", "image": self.site.image, "imagePullPolicy": "Always"}
+        spec = {
+            "nodeSelector": {"kubernetes.io/hostname": node.name},
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+        }
+        document = {
+            "metadata": {"name": name},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        }
+        self.api.ask("POST", f"/apis/apps/v1/namespaces/{namespace}/deployments", document)
 
     def pod(self, namespace: str, name: str) -> dict[str, Any]:
         """Return a pod as it is now."""
@@ -68,6 +91,22 @@ class Cluster:
         except TimeoutError as error:
             error.add_note(f"{self.pod(namespace, name)['status']}\n{self.events(namespace, name)}")
             raise
+
+    def list_pods(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """Return the pods with these labels that are not being deleted; the selector is part of a URL."""
+        found = self.api.ask("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def wait_rollout(self, namespace: str, name: str) -> None:
+        """Wait until all pods of a Deployment are of its latest template and Ready."""
+
+        def is_complete() -> bool:
+            found = self.api.ask("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+            status, replicas = found.get("status", {}), found["spec"]["replicas"]
+            counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")}
+            return status.get("observedGeneration") == found["metadata"]["generation"] and counts == {replicas}
+
+        wait_until(is_complete, f"Deployment {name} is rolled out", seconds=90, every=0.2)
 
     def events(self, namespace: str, name: str) -> str:
         """Return what kubelet and the others say about a pod, a line each."""
