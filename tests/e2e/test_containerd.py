@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.site import Ended
+    from tests.lab.node import LabNode
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
 
@@ -52,6 +53,11 @@ def site() -> Iterator[Site]:
 def run(site: Site, *arguments: str) -> Ended:
     inventory, settings = site.lab.write_inventory(), site.settings(None, "")
     return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
+
+
+def list_everything(site: Site, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:
+    """The files of the node, and containerd's directories: an empty one keeps containerd from reading _default."""
+    return site.files(node), node.run("find /etc/containerd -type d | sort").stdout
 
 
 def assert_no_node_pulls(site: Site) -> None:
@@ -97,12 +103,21 @@ def test_a_registry_is_trusted_kept_and_taken_away_again(site: Site) -> None:
     )
 
 
-def test_the_registry_is_removed_with_absent(site: Site) -> None:
+def test_every_file_is_as_before_once_the_registry_is_removed(site: Site) -> None:
+    """Also those of a node without a configuration file, where containerd then has its defaults again."""
+    lab = site.lab
+    bare = lab.nodes[-1]
+    bare.run("rm /etc/containerd/config.toml; systemctl restart containerd")
+    bare.wait_ready()
+    before = [list_everything(site, node) for node in lab.nodes]
     assert run(site, "apply", "--yes").code == 0
-    inventory = site.lab.write_inventory()
-    removed = site.agent("apply", "-i", inventory, "--registry", site.registry.entry, "--absent", "--yes")
+    removed = site.agent(
+        "apply", "-i", lab.write_inventory(), "--registry", site.registry.entry, "--absent", "--yes", "-o", "json"
+    )
     assert removed.code == 0, removed.stdout + removed.stderr
+    assert [node["outcome"] for node in removed.document["nodes"]] == ["changed"] * len(lab.nodes)
     assert_no_node_pulls(site)
+    assert [list_everything(site, node) for node in lab.nodes] == before
 
 
 def test_a_registry_over_https_with_its_own_ca(site: Site, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_what_runs_and_what_it_reads_are_reported(request: pytest.FixtureRequest
         f"{ROOT}/{ENTRY}/hosts.toml": FileKind.ABSENT,
         f"{ROOT}/_default": FileKind.ABSENT,
         f"{ROOT}/_default/hosts.toml": FileKind.ABSENT,
+        f"{ROOT}/docker.io": FileKind.DIRECTORY,
     }
     assert state.files[CONFIG].content
 

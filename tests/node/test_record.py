@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.model.state import Record
+from harbor_agent.model.state import EarlierSetting, Record
 from harbor_agent.node.wire import programs as wire
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ RECORD = Record(
     file_hashes={"/etc/docker/daemon.json": "absent"},
     argv=("dockerd", "--label=a b 'c'"),
     expected_entries=("harbor.lan",),
+    original_hashes={"/etc/containerd/config.toml": "absent"},
+    earlier_settings={"/etc/containerd/config.toml": EarlierSetting(value=None, names=("docker.io",))},
 )
 FILE = "/var/lib/harbor-agent/record/docker.json"
 

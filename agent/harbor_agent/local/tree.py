@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import FileChange
 
 _MAX_LINKS = 40
+# An empty directory of a registry keeps containerd from looking into _default.
+_HOSTS_FILE = "hosts.toml"
 
 
 class Tree:
@@ -94,6 +96,8 @@ class Tree:
         with self._open_parent(after.path) as (parent, name):
             if after.kind is FileKind.ABSENT:
                 os.unlink(name, dir_fd=parent)
+                if name == _HOSTS_FILE:
+                    self._remove_empty_directory(str(PurePosixPath(after.path).parent))
             else:
                 _remove_leftovers(parent, name)
                 owner = (after.uid, after.gid) if os.geteuid() == 0 else None
@@ -109,6 +113,10 @@ class Tree:
             except FileExistsError:
                 reason = f"{directory} is a symbolic link whose target is not in the tree"
                 raise FileExistsError(errno.EEXIST, reason) from None
+
+    def _remove_empty_directory(self, directory: str) -> None:
+        with self._open_parent(directory) as (parent, name), contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=parent)
 
     def _read_content(self, path: str) -> bytes | None:
         real = self._resolve(path)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harbor_agent.errors import Problem
     from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.dns import DnsEntry
-    from harbor_agent.model.state import FileState
+    from harbor_agent.model.state import EarlierSetting, FileState
 
 
 class Action(StrEnum):
@@ -91,10 +93,11 @@ class Activation:
 class Plan:
     """The changes that bring one node to its desired state; no changes and no action if it is there already.
 
-    `changes` are in an order in which every prefix leaves a node that boots. `owned_entries` and `created_files` go
-    into the record: what this tool may later remove. `containers_seen` says whether the runtime listed its containers;
-    `latent_edits` describes edits of somebody else that the running daemon has not read and that a restart applies;
-    `warnings` stop nothing. `names` must resolve to their addresses on the node once the files are changed.
+    `changes` are in an order in which every prefix leaves a node that boots. `owned_entries`, `created_files`,
+    `original_hashes` and `earlier_settings` go into the record: what this tool may later remove or restore.
+    `containers_seen` says whether the runtime listed its containers; `latent_edits` describes edits of somebody else
+    that the running daemon has not read and that a restart applies; `warnings` stop nothing. `names` must resolve to
+    their addresses on the node once the files are changed.
     """
 
     node: str
@@ -105,6 +108,8 @@ class Plan:
     reason: str
     owned_entries: tuple[str, ...] = ()
     created_files: tuple[str, ...] = ()
+    original_hashes: Mapping[str, str] = field(default_factory=dict)
+    earlier_settings: Mapping[str, EarlierSetting] = field(default_factory=dict)
     containers_seen: bool = True
     latent_edits: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -54,6 +54,11 @@ class FileState:
         return self.kind is not FileKind.ABSENT
 
     @property
+    def digest(self) -> str:
+        """The SHA-256 (hex) of the content, or "absent" if there is no file."""
+        return hashlib.sha256(self.content or b"").hexdigest() if self.exists else "absent"
+
+    @property
     def fingerprint(self) -> str:
         """Return "KIND MODE UID GID SHA256" of a regular file (mode in octal), "KIND - - - -" of anything else.
 
@@ -75,12 +80,27 @@ class System:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierSetting:
+    """A setting about all registries in a file as it was before this tool changed it, such as containerd's config_path.
+
+    `value` is None if the file did not have it. `names` are those in the directory that the setting names since, which
+    was not read before.
+    """
+
+    value: str | None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What this tool last applied on the node, read from /var/lib/harbor-agent (see docs/explanation/architecture.md).
 
     `entries` are the registries that this tool added (and may remove again), `created_files` the files
     that were absent before it. `file_hashes` maps each file to its SHA-256 (hex), or to "absent"; `argv` is what
     the daemon runs with, empty if that was not known. `expected_entries` are in effect, `unexpected_entries` are not.
+    `original_hashes` are those of the files before this tool changed them, as far as it noted them. `earlier_settings`
+    maps files to the setting about all registries that this tool changed in them; it is restored with the last of the
+    registries.
     `approved_run` is the run in which a person last asked for this policy; a correction keeps it.
     """
 
@@ -95,6 +115,8 @@ class Record:
     argv: tuple[str, ...] = ()
     expected_entries: tuple[str, ...] = ()
     unexpected_entries: tuple[str, ...] = ()
+    original_hashes: Mapping[str, str] = field(default_factory=dict)
+    earlier_settings: Mapping[str, EarlierSetting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

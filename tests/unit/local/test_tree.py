@@ -172,6 +172,18 @@ def test_takes_a_file_away(root: Path) -> None:
     assert not file.exists()
 
 
+def test_the_emptied_directory_of_a_registry_goes_with_its_file(root: Path) -> None:
+    for name in ("a.lan", "b.lan"):
+        (root / "etc" / name).mkdir()
+        (root / "etc" / name / "hosts.toml").write_text("")
+    (root / "etc/b.lan/ca.crt").write_text("")
+    tree = Tree(str(root))
+    for name in ("a.lan", "b.lan"):
+        before = tree.state(f"/etc/{name}/hosts.toml")
+        tree.write(FileChange(before=before, after=FileState(path=before.path), reason=""))
+    assert sorted(path.name for path in (root / "etc").iterdir()) == ["b.lan", "docker"]
+
+
 def test_a_missing_root_is_said() -> None:
     with pytest.raises(UsageError, match="no such directory"):
         Tree("/nowhere/at/all")

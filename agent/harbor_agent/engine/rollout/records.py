@@ -53,6 +53,8 @@ def build_apply_record(plan: Plan, policy: Policy, state: NodeState, run_id: str
         policy_digest=policy_digest(policy),
         entries=plan.owned_entries,
         created_files=plan.created_files,
+        original_hashes=plan.original_hashes,
+        earlier_settings=plan.earlier_settings,
         file_hashes={**_hash_current(before.file_hashes, state), **_hash_changes(plan)},
         argv=_predict_arguments(plan, state),
         expected_entries=_merge_entries(plan.activation.expected, kept, without=plan.activation.unexpected),
@@ -69,6 +71,8 @@ def build_correction_record(plan: Plan, state: NodeState, before: Record, run_id
         tool=f"harbor-agent {__version__}",
         entries=plan.owned_entries,
         created_files=plan.created_files,
+        original_hashes=plan.original_hashes,
+        earlier_settings=plan.earlier_settings,
         file_hashes={**before.file_hashes, **_hash_changes(plan)},
         argv=_predict_arguments(plan, state) if plan.activation.action is Action.RESTART else before.argv,
     )

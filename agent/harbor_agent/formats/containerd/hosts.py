@@ -153,11 +153,15 @@ def trust(content: bytes, address: Address, version: tuple[int, ...]) -> bytes:
     return content
 
 
-def distrust(content: bytes, address: Address, version: tuple[int, ...]) -> bytes | None:
-    """Return the file without plain HTTP to this registry; None if nothing is left that says how to reach it."""
+def distrust(content: bytes, address: Address, version: tuple[int, ...], *, keeps_file: bool = False) -> bytes | None:
+    """Return the file without plain HTTP to this registry.
+
+    None if nothing is left that says how to reach it, unless `keeps_file`: the file is not this tool's.
+    """
     hosts = read_hosts(content, version)
     plain = [one for one in hosts.attempts if one.reaches(address, "http")]
-    if all(one in plain or one.key is None for one in hosts.attempts) and _is_ours_alone(hosts, address):
+    is_bare = all(one in plain or one.key is None for one in hosts.attempts) and _is_ours_alone(hosts, address)
+    if is_bare and not keeps_file:
         return None
     for one in plain:
         if one.key is None:

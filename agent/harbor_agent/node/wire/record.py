@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.program import Program
-from harbor_agent.model.state import Record
+from harbor_agent.model.state import EarlierSetting, Record
 from harbor_agent.node.wire.framing import WireError, compose, decode_json, decode_text, read_code, refuse, unframe
 from harbor_agent.resources import read_node_program
 
@@ -15,6 +15,13 @@ _SCHEMA = "harbor-agent/record/1"
 _ANSWER = "harbor-agent/recorded/1"
 _PARTS = ("journal.sh", "files.sh", "record.sh")
 _FOLDER = "/var/lib/harbor-agent/record"
+
+
+class _Earlier(TypedDict):
+    """A setting as it was before this tool changed it."""
+
+    value: str | None
+    names: list[str]
 
 
 class _Required(TypedDict):
@@ -37,6 +44,8 @@ class _Document(_Required, total=False):
     argv: list[str]
     expected_entries: list[str]
     unexpected_entries: list[str]
+    original_hashes: dict[str, str]
+    earlier_settings: dict[str, _Earlier]
 
 
 def encode_record(record: Record) -> bytes:
@@ -54,6 +63,10 @@ def encode_record(record: Record) -> bytes:
         "argv": list(record.argv),
         "expected_entries": list(record.expected_entries),
         "unexpected_entries": list(record.unexpected_entries),
+        "original_hashes": dict(record.original_hashes),
+        "earlier_settings": {
+            path: {"value": one.value, "names": list(one.names)} for path, one in record.earlier_settings.items()
+        },
     }
     return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
 
@@ -83,6 +96,11 @@ def decode_record(content: bytes, runtime: str) -> Record:
         argv=tuple(document.get("argv", ())),
         expected_entries=tuple(document.get("expected_entries", ())),
         unexpected_entries=tuple(document.get("unexpected_entries", ())),
+        original_hashes=document.get("original_hashes", {}),
+        earlier_settings={
+            path: EarlierSetting(value=one["value"], names=tuple(one["names"]))
+            for path, one in document.get("earlier_settings", {}).items()
+        },
     )
 
 

@@ -13,6 +13,8 @@ from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.containerd.checks import require_plannable, require_same_dump
 from harbor_agent.planning.containerd.edits.certificates import delete_certificates, write_certificates
+from harbor_agent.planning.containerd.edits.closing import CLOSED, close_directories
+from harbor_agent.planning.containerd.edits.earlier import note_earlier_settings, note_original_hashes
 from harbor_agent.planning.containerd.edits.migration import migrate
 from harbor_agent.planning.containerd.edits.placement import add_registries, put_configuration_last
 from harbor_agent.planning.containerd.edits.removal import remove_registries
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import FileChange
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
-    from harbor_agent.planning.containerd.edits.placement import Placement
+    from harbor_agent.planning.containerd.edits.opening import Placement
     from harbor_agent.planning.containerd.effective import Effective
     from harbor_agent.planning.files.render import Templates
 
@@ -111,9 +113,10 @@ class _Planner:
         placed = replace(placed, workspace=workspace)
         missing = [address for address in self.present if not is_trusted(workspace.state, effective, address)]
         removable = [address for address in self.absent if is_trusted(workspace.state, effective, address)]
-        if not conflict and not missing and not removable and not workspace.changes():
-            return self.plan_without_changes(workspace)
         placed = self.change_registries(placed, missing, removable)
+        workspace = placed.workspace
+        if not conflict and not workspace.changes():
+            return self.plan_without_changes(workspace)
         if conflict:
             placed = replace(placed, route=Route.CONTAINERD_CONFIG, reason=f"{conflict}: {_MIGRATES}")
         after = evaluate(placed.workspace.state)
@@ -132,6 +135,10 @@ class _Planner:
             workspace, route = remove_registries(workspace, evaluate(workspace.state), removable)
             reason = "the registry is removed from the place where it is in effect"
             placed = replace(placed, route=route, reason="; ".join(filter(None, (placed.reason, reason))))
+        closed = workspace if self.present else close_directories(workspace, {one.entry for one in self.absent})
+        if closed.changes() != workspace.changes():
+            reason = "; ".join(filter(None, (placed.reason, CLOSED)))
+            workspace, placed = closed, replace(placed, route=Route.CONTAINERD_CONFIG, reason=reason)
         if missing:
             self.require_automatic_route()
             added = add_registries(workspace, evaluate(workspace.state), missing)
@@ -241,6 +248,8 @@ class _Planner:
             reason=reason,
             owned_entries=tuple(dict.fromkeys(owned)),
             created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
+            original_hashes=note_original_hashes(self.state, changes),
+            earlier_settings=note_earlier_settings(self.state, changes, after),
             containers_seen=are_containers_known(self.state),
             latent_edits=find_latent_edits(self.state, self.before) if restarts else (),
             warnings=tuple(self.warnings),

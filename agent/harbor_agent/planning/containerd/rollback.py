@@ -10,6 +10,7 @@ from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusa
 from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.containerd.checks import require_plannable
+from harbor_agent.planning.containerd.edits.earlier import note_earlier_settings, note_original_hashes
 from harbor_agent.planning.containerd.effective import evaluate
 from harbor_agent.planning.containerd.in_effect import summarize
 from harbor_agent.planning.containerd.process import (
@@ -89,4 +90,6 @@ def _build_plan(node: str, state: NodeState, changes: tuple[FileChange, ...], re
         latent_edits=find_latent_edits(state, before) if restarts else (),
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
+        original_hashes=note_original_hashes(state, changes),
+        earlier_settings=note_earlier_settings(state, changes, after),
     )

@@ -85,7 +85,13 @@ def applied(state: NodeState, decision: Plan | Refusal) -> NodeState:
     """Return the node after the plan: its files, its record, and a daemon that was restarted if the plan says so."""
     assert isinstance(decision, Plan), decision.problem
     files = {**state.files, **{change.path: change.after for change in decision.changes}}
-    record = Record(run_id="r1", entries=decision.owned_entries, created_files=decision.created_files)
+    record = Record(
+        run_id="r1",
+        entries=decision.owned_entries,
+        created_files=decision.created_files,
+        original_hashes=decision.original_hashes,
+        earlier_settings=decision.earlier_settings,
+    )
     after = replace(state, files=files, records={NAME: record})
     if state.offline or decision.activation.action is Action.NONE:
         return after

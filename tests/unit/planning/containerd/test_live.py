@@ -12,7 +12,6 @@ from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.planning.containerd.runtime import describe_process, evaluate_files, restore
-from harbor_agent.planning.drift import hash_content
 from harbor_agent.planning.rollout.consent import find_objection_to_restart
 from tests.unit.planning.containerd.nodes import (
     CERTS,
@@ -105,7 +104,7 @@ def test_an_edit_of_somebody_else_is_applied_only_with_consent() -> None:
 def test_our_own_edit_is_none_of_somebody_else() -> None:
     after = applied(MIRRORS, planned(MIRRORS))
 
-    record = Record(file_hashes={CONFIG: hash_content(after.files[CONFIG])})
+    record = Record(file_hashes={CONFIG: after.files[CONFIG].digest})
     state = with_containerd(replace(after, records={NAME: record}), changed_files=(CONFIG,))
     assert find_objection_to_restart(planned(state, want("harbor.lan"))) is None
 

@@ -99,7 +99,7 @@ add_recorded() {
 }
 
 # For each registry, and for those that have mirrors, the directories in which containerd looks for it, in each root of
-# config_path.
+# config_path; of all others the names.
 add_host_directories() {
   roots=$(printf '%s\n' "$dump" | filter_registry config_path | tr : '\n')
   hosts=$known$newline$(printf '%s\n' "$dump" | filter_mirrors)
@@ -107,6 +107,10 @@ add_host_directories() {
     case $root in /*) ;; *) root=/$root ;; esac
     root=${root%/}
     add_path "$root"
+    for path in "$root"/*; do
+      add_existing "$path"
+      bare=$bare$newline$path
+    done
     for entry in $hosts; do
       case $entry in *:*) add_host_directory "$root/${entry%:*}_${entry##*:}_" ;; esac
       add_host_directory "$root/$entry"

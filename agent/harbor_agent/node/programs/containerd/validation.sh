@@ -40,7 +40,8 @@ print_dump() {
 
 # After the swap and before the restart: whether nothing but the registries changes, and CRI would load.
 judge_swapped() {
-  changes_configuration || return 0
+  # Without a file containerd has its defaults; the program does not dump those.
+  changes_configuration && [ -e "$config_file" ] || return 0
   locate_containerd
   print_dump "$config_file" >"$T/dump.after" || return 1
   chmod 0600 "$T/dump.after"

@@ -15,7 +15,8 @@ from harbor_agent.formats.containerd.hosts import Server, render_servers, render
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.model.plan import Route
 from harbor_agent.model.policy import RegistryCertificates
-from harbor_agent.planning.containerd.edits.placement import Placement, open_directories
+from harbor_agent.planning.containerd.edits.earlier import restore_hosts_file
+from harbor_agent.planning.containerd.edits.opening import Placement, open_directories
 from harbor_agent.planning.containerd.effective import evaluate
 from harbor_agent.planning.containerd.hosts import HOSTS_FILE, find_directory, read_hosts_of
 from harbor_agent.planning.refusal import RefusedError, refuse_file
@@ -70,7 +71,10 @@ def delete_certificates(
         gone = [path for path in gone if directory.is_own and workspace.file(path).exists]
         reason = f"{address.entry} no longer has this certificate or key in the settings"
         file = workspace.file(directory.file)
-        if gone and file.content:
+        restored = restore_hosts_file(workspace, directory.file, address, reason) if gone else None
+        if restored and not (kept.authorities or kept.client):
+            workspace = restored
+        elif gone and file.content:
             try:
                 content = forget_certificates(
                     file.content,

@@ -9,11 +9,13 @@ from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.formats.toml.edits import remove_table, set_value
 from harbor_agent.model.plan import Route
+from harbor_agent.planning.containerd.edits.earlier import restore_hosts_file, was_there_before
 from harbor_agent.planning.containerd.hosts import (
     ANY_MIRROR,
     DEFAULT,
     HostsDirectory,
     find_directory,
+    is_trusted,
     list_endpoints,
     reaches_plainly,
     read_hosts_of,
@@ -58,8 +60,12 @@ def _remove_from_directory(workspace: Workspace, effective: Effective, address: 
     others = read_hosts_of(workspace.state, effective, default)
     if others and written == render_with_hosts_of(render_hosts(address), others.file).encode("latin-1"):
         return workspace.delete(directory.file, _REASON)
+    restored = restore_hosts_file(workspace, directory.file, address, _REASON)
+    if restored and not is_trusted(restored.state, effective, address):
+        return restored
     try:
-        content = distrust(written, address, effective.version)
+        keeps_file = was_there_before(workspace.state, directory.file)
+        content = distrust(written, address, effective.version, keeps_file=keeps_file)
     except FormatError as error:
         raise refuse_file(directory.file, error) from None
     if content is None:
