@@ -28,7 +28,13 @@ def list_earlier_forms(content: bytes, address: Address) -> Iterator[bytes]:
     """Yield what a file may have been before this tool edited it: each of its edits undone, in every combination."""
     yield b""
     plain, secure = f"http://{address.entry}", f"https://{address.entry}"
-    server: list[Edit] = [_keep, _set(("server",), secure), _remove_server(blank=False), _remove_server(blank=True)]
+    server: list[Edit] = [
+        _keep,
+        _set(("server",), secure),
+        _set(("server",), address.entry),
+        _remove_server(blank=False),
+        _remove_server(blank=True),
+    ]
     hosts: list[Edit] = [_keep, _remove_host(plain)]
     hosts += [_set(("host", plain, "capabilities"), [one]) for one in NEEDED]
     certificates: list[Edit] = [_keep, _remove_host(secure), _remove_certificates(("host", secure))]

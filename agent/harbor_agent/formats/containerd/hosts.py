@@ -84,6 +84,8 @@ def read_hosts(content: bytes, version: tuple[int, ...]) -> HostsFile:
         hosts, fault = {}, "'host' is not a table of tables"
     if file.has_mark and is_newer:
         fault = "it starts with a byte order mark"
+    if not is_newer:
+        fault = fault or find_header_fault(file)
     if not hosts and not is_newer:
         fault = fault or "it has no [host] table, which containerd before 2.0 requires"
     if inline and not inline.is_header and is_newer:
@@ -109,15 +111,38 @@ def render_hosts(address: Address) -> str:
 def render_servers(server: str, hosts: list[Server]) -> str:
     """Return a file that tries these hosts in order, and `server` last ("": none is named)."""
     blocks = [f"server = {_quote(server)}\n"] if server else []
-    for host in hosts:
-        lines = [f"[host.{_quote(host.url)}]", '  capabilities = ["pull", "resolve"]']
-        if host.url.partition("://")[2].partition("/")[2]:
-            lines.append("  override_path = true")
-        lines += ["  skip_verify = true"] if host.skip_verify else []
-        lines += [f"  ca = {_quote(host.ca)}"] if host.ca else []
-        lines += [f"  client = [[{', '.join(map(_quote, host.client))}]]"] if host.client else []
-        blocks.append("\n".join(lines) + "\n")
+    bracketed = [host for host in hosts if needs_key(host.url)]
+    if bracketed:
+        lines = [f"  {_quote(host.url)} = {{ {', '.join(_list_settings(host))} }}\n" for host in bracketed]
+        blocks.append("[host]\n" + "".join(lines))
+    blocks += [
+        "".join([f"[host.{_quote(host.url)}]\n", *(f"  {line}\n" for line in _list_settings(host))])
+        for host in hosts
+        if host not in bracketed
+    ]
     return "\n".join(blocks)
+
+
+def needs_key(name: str) -> bool:
+    """Whether containerd before 2.0 reads a table of this name only as a key with its value, and not as a header.
+
+    So it is with an IPv6 address (go-toml 1: "table key cannot contain ']'").
+    """
+    return "]" in name
+
+
+def find_header_fault(file: TomlFile) -> str:
+    """Return why containerd before 2.0 rejects a whole file, "" if it does not for the names in its headers."""
+    name = next((word for one in file.statements if one.is_header for word in one.words if needs_key(word)), "")
+    return f"containerd before 2.0 reads no table {name}, because its name has a bracket" if name else ""
+
+
+def _list_settings(host: Server) -> list[str]:
+    settings = ['capabilities = ["pull", "resolve"]']
+    settings += ["override_path = true"] if host.url.partition("://")[2].partition("/")[2] else []
+    settings += ["skip_verify = true"] if host.skip_verify else []
+    settings += [f"ca = {_quote(host.ca)}"] if host.ca else []
+    return settings + ([f"client = [[{', '.join(map(_quote, host.client))}]]"] if host.client else [])
 
 
 def render_with_hosts_of(own: str, other: TomlFile) -> str:
@@ -136,7 +161,7 @@ def trust(content: bytes, address: Address, version: tuple[int, ...]) -> bytes:
     url = f"http://{address.entry}"
     hosts = read_hosts(content, version)
     inline = hosts.file.find(("host",))
-    if inline and not inline.is_header:
+    if inline and not inline.is_header and version >= HOST_TABLE_OPTIONAL_SINCE:
         line = find_line_number(hosts.file.text, inline.start)
         raise FormatError(line, "'host' is written on one line: write each host as a table with a header")
     server = next((one for one in hosts.attempts if one.key is None), None)
@@ -146,7 +171,10 @@ def trust(content: bytes, address: Address, version: tuple[int, ...]) -> bytes:
     if own is None or own.key is None:
         secure = next((one.key for one in hosts.attempts if one.key and one.reaches(address, "https")), None)
         before = ("host", secure) if secure else None
-        return add_table(parse_toml(content), ("host", url), {"capabilities": list(NEEDED)}, before)
+        file, items = parse_toml(content), {"capabilities": list(NEEDED)}
+        return (
+            set_value(file, ("host", url), items) if needs_key(url) else add_table(file, ("host", url), items, before)
+        )
     missing = [one for one in NEEDED if one not in own.capabilities]
     if missing:
         content = set_value(parse_toml(content), ("host", own.key, "capabilities"), [*own.capabilities, *missing])

@@ -102,21 +102,21 @@ def parse_values(text: str) -> dict[str, Any]:
 def _read_statements(text: str) -> Iterator[Statement]:
     """Yield the statements of a text that is valid."""
     table: tuple[str, ...] = ()
-    position = _skip_blank(text, 0)
+    position = skip_blank(text, 0)
     while position < len(text):
         start = text.rfind("\n", 0, position) + 1
         if text[position] == "[":
             is_array = text.startswith("[[", position)
-            words, position = _read_words(text, position + 1 + is_array)
-            table = tuple(map(_read_word, words))
+            words, position = read_words(text, position + 1 + is_array)
+            table = tuple(map(read_word, words))
             end = _find_end(text, position)
             yield Statement(table=table, words=words, start=start, end=end, is_array=is_array)
         else:
-            words, position = _read_words(text, position)
+            words, position = read_words(text, position)
             value_start = re.compile(r"[ \t]*").match(text, position + 1).end()  # type: ignore[union-attr]
-            value_end = _skip_value(text, value_start)
+            value_end = skip_value(text, value_start)
             end = _find_end(text, value_end)
-            key = tuple(map(_read_word, words))
+            key = tuple(map(read_word, words))
             yield Statement(
                 table=table,
                 key=key,
@@ -126,10 +126,11 @@ def _read_statements(text: str) -> Iterator[Statement]:
                 value_start=value_start,
                 value_end=value_end,
             )
-        position = _skip_blank(text, end)
+        position = skip_blank(text, end)
 
 
-def _skip_blank(text: str, position: int) -> int:
+def skip_blank(text: str, position: int) -> int:
+    """Return the offset after blanks, line ends and comments."""
     match = _BLANK.match(text, position)
     return match.end() if match else position
 
@@ -139,7 +140,7 @@ def _find_end(text: str, position: int) -> int:
     return len(text) if found < 0 else found + 1
 
 
-def _read_words(text: str, position: int) -> tuple[tuple[str, ...], int]:
+def read_words(text: str, position: int) -> tuple[tuple[str, ...], int]:
     """Return the words of a dotted key, and the offset after them."""
     words = []
     while match := _KEY.match(text, position):
@@ -151,14 +152,15 @@ def _read_words(text: str, position: int) -> tuple[tuple[str, ...], int]:
     return tuple(words), position
 
 
-def _read_word(word: str) -> str:
+def read_word(word: str) -> str:
+    """Return the key that a word spells."""
     if word[0] not in "\"'":
         return word
     return str(tomllib.loads(f"word = {to_unicode(word)}")["word"])
 
 
-def _skip_value(text: str, position: int) -> int:
-    """Return the offset after the value that starts at `position`."""
+def skip_value(text: str, position: int, stops: str = "#\n") -> int:
+    """Return the offset after the value that starts at `position`: it ends before one of `stops`."""
     depth, end = 0, position
     while position < len(text):
         if match := _STRING.match(text, position):
@@ -168,7 +170,7 @@ def _skip_value(text: str, position: int) -> int:
         if character == "#" and depth:
             position = _find_end(text, position)
             continue
-        if not depth and character in "#\n":
+        if not depth and character in stops:
             break
         depth += (character in "[{") - (character in "]}")
         position += 1

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harbor_agent.formats.text import FormatError, find_line_number
 from harbor_agent.formats.toml.document import parse_values
+from harbor_agent.formats.toml.inline import (
+    find_item,
+    insert_item,
+    prepend_to_array,
+    remove_first_of_array,
+    remove_item,
+)
 from harbor_agent.formats.toml.style import (
     find_header_indent,
     find_indent_in,
@@ -23,12 +31,12 @@ from harbor_agent.formats.toml.style import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from harbor_agent.formats.toml.document import Statement, TomlFile
 
     Path = tuple[str, ...]
-    Value = str | list[str] | list[list[str]] | int | bool
+    Value = str | list[str] | list[list[str]] | int | bool | Mapping[str, list[str]]
 
 _LINE_END = re.compile(r"\r?\n")
 
@@ -46,7 +54,8 @@ def set_value(file: TomlFile, path: Path, value: Value) -> bytes:
         written = write_value(value, file.text[there.value_start : there.value_start + 1])
         text = file.text[: there.value_start] + written + file.text[there.value_end :]
         return _prove(file, text, change)
-    _require_no_inline_table(file, path)
+    if inline := _find_inline_table(file, path):
+        return _prove(file, _set_inline(file, inline, path, value), change)
     if not path[:-1]:
         return _prove(file, _insert_root_key(file, path[0], value), change)
     dotted = [one for one in file.statements if _is_dotted_into(one, path[:-1])]
@@ -70,7 +79,8 @@ def add_table(file: TomlFile, path: Path, items: Mapping[str, Value], before: Pa
             values = values.setdefault(key, {})
         values.update(items)
 
-    _require_no_inline_table(file, path)
+    if inline := _find_inline_table(file, path):
+        return _prove(file, _set_inline(file, inline, path, items), change)
     anchor = file.find(before) if before else None
     indent = find_header_indent(file, path)
     words = [*spell_known_keys(file, path)]
@@ -92,6 +102,8 @@ def remove_table(file: TomlFile, path: Path) -> bytes:
     def change(values: dict[str, Any]) -> None:
         _delete(values, path)
 
+    if inline := _find_inline_table(file, path):
+        return _prove(file, remove_item(file.text, inline.value_start, path[len(inline.path) :]), change)
     text = file.text
     for one in reversed(file.statements):
         if one.is_header and one.path[: len(path)] == path:
@@ -107,9 +119,39 @@ def remove_key(file: TomlFile, path: Path) -> bytes:
     def change(values: dict[str, Any]) -> None:
         _delete(values, path)
 
+    if inline := _find_inline_table(file, path):
+        return _prove(file, remove_item(file.text, inline.value_start, path[len(inline.path) :]), change)
     there = file.find(path)
     text = file.text if there is None else file.text[: there.start] + file.text[there.end :]
     return _prove(file, text, change)
+
+
+def prepend_value(file: TomlFile, path: Path, value: str) -> bytes:
+    """Return the file with `value` as the first one of the array at `path`, whose other text stays."""
+
+    def change(values: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            values = values.setdefault(key, {})
+        values[path[-1]] = [value, *values.get(path[-1], ())]
+
+    start = _find_array(file, path)
+    if start is None:
+        return set_value(file, path, [value])
+    return _prove(file, prepend_to_array(file.text, start, write_value(value, find_quote(file))), change)
+
+
+def remove_first_value(file: TomlFile, path: Path) -> bytes:
+    """Return the file without the first value of the array at `path`, whose other text stays."""
+
+    def change(values: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            values = values[key]
+        values[path[-1]] = values[path[-1]][1:]
+
+    start = _find_array(file, path)
+    if start is None:
+        raise FormatError(1, f"'{path[-1]}' is not an array")
+    return _prove(file, remove_first_of_array(file.text, start), change)
 
 
 def _prove(file: TomlFile, text: str, change: Callable[[dict[str, Any]], None]) -> bytes:
@@ -135,12 +177,46 @@ def _delete(values: dict[str, Any], path: Path) -> None:
     values.pop(path[-1], None)
 
 
-def _require_no_inline_table(file: TomlFile, path: Path) -> None:
+def _find_inline_table(file: TomlFile, path: Path) -> Statement | None:
+    """Return the statement that writes a table above `path` between braces, None if there is none.
+
+    Raises FormatError if something else than a table is there.
+    """
     for one in file.statements:
-        is_above = not one.is_header and one.path == path[: len(one.path)]
+        is_above = not one.is_header and one.path == path[: len(one.path)] and len(one.path) < len(path)
+        if is_above and file.text.startswith("{", one.value_start):
+            return one
         if is_above or (one.is_array and one.path == path[: len(one.path)]):
-            reason = f"'{one.path[-1]}' is written on one line: write it as a table with a header"
+            reason = f"'{one.path[-1]}' is not one table"
             raise FormatError(find_line_number(file.text, one.start), reason)
+    return None
+
+
+def _set_inline(file: TomlFile, table: Statement, path: Path, value: Value | Mapping[str, Value]) -> str:
+    """Return the text with the value at `path`, which is inside a table between braces."""
+    text, quote = file.text, find_quote(file)
+    item, start, rest = find_item(text, table.value_start, path[len(table.path) :])
+    if item is not None and isinstance(value, Mapping):
+        for key, one in value.items():
+            text = insert_item(text, item.value_start, f"{spell_key(file, key)} = {write_value(one, quote)}")
+        return text
+    if item is not None:
+        mark = text[item.value_start : item.value_start + 1]
+        return text[: item.value_start] + write_value(value, mark) + text[item.end :]
+    written = write_value(value, quote)
+    for key in reversed(rest[1:]):
+        written = f"{{ {spell_key(file, key)} = {written} }}"
+    return insert_item(text, start, f"{spell_key(file, rest[0])} = {written}")
+
+
+def _find_array(file: TomlFile, path: Path) -> int | None:
+    """Return the offset of the array at `path`, None if there is none."""
+    there = file.find(path)
+    start = there.value_start if there and not there.is_header else None
+    if there is None and (inline := _find_inline_table(file, path)):
+        item, _, _ = find_item(file.text, inline.value_start, path[len(inline.path) :])
+        start = item.value_start if item else None
+    return start if start is not None and file.text.startswith("[", start) else None
 
 
 def _is_dotted_into(one: Statement, table: Path) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harbor_agent.formats.toml.document import Statement, TomlFile
 
     Path = tuple[str, ...]
-    Value = str | list[str] | list[list[str]] | int | bool
+    Value = str | list[str] | list[list[str]] | int | bool | Mapping[str, list[str]]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _INDENT = "  "
@@ -110,8 +111,14 @@ def find_quote(file: TomlFile) -> str:
     return '"'
 
 
-def write_value(value: Value, quote: str) -> str:
-    """Return a value as TOML, text in these quotes if it can be."""
+def write_value(value: Value | Mapping[str, Value], quote: str) -> str:
+    """Return a value as TOML, text in these quotes if it can be; a table is written on one line."""
+    if isinstance(value, Mapping):
+        items = (
+            f"{key if _BARE.fullmatch(key) else write_value(key, quote)} = {write_value(one, quote)}"
+            for key, one in value.items()
+        )
+        return f"{{ {', '.join(items)} }}"
     if isinstance(value, list):
         return f"[{', '.join(write_value(one, quote) for one in value)}]"
     if isinstance(value, bool):

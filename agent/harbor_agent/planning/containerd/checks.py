@@ -12,11 +12,14 @@ from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from harbor_agent.model.address import Address
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.effective import Effective
 
+# Measured: 1.6.20 says "invalid reference format" of every such image, 1.7.24 pulls it.
+_IPV6_SINCE = (1, 7)
 _FIX = "fix the file by hand, and check it with 'containerd config dump'"
 
 
@@ -42,6 +45,14 @@ def require_plannable(state: NodeState) -> None:
     if containerd.dump is None and containerd.dump_error and has_config:
         message = f"containerd rejects its configuration: {mask_text(containerd.dump_error.encode())}"
         raise RefusedError("file-invalid", message, _FIX)
+
+
+def require_pullable(addresses: Sequence[Address], effective: Effective) -> None:
+    """Raise RefusedError for a registry whose images this containerd cannot name."""
+    for address in addresses:
+        if effective.version < _IPV6_SINCE and ":" in address.host:
+            message = f"containerd {effective.version[0]}.{effective.version[1]} pulls no image from an IPv6 address"
+            raise RefusedError("address-unsupported", message, "give the registry a name, or update containerd to 1.7")
 
 
 def require_same_dump(state: NodeState, effective: Effective) -> None:

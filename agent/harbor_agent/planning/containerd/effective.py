@@ -23,6 +23,7 @@ from harbor_agent.formats.containerd.config import (
     read_config,
     resolves_relative_imports,
 )
+from harbor_agent.formats.containerd.hosts import find_header_fault
 from harbor_agent.formats.text import FormatError
 from harbor_agent.planning.containerd.state import read_version, require_containerd
 from harbor_agent.planning.files.workspace import read_content
@@ -165,7 +166,12 @@ def _read_files(state: NodeState, path: str, version: Version) -> Iterator[Confi
             file = read_config(path, content)
         except FormatError as error:
             raise refuse_file(path, error) from None
-        if fault := find_version_fault(file.version, version):
+        fault = find_version_fault(file.version, version)
+        if version < SECOND:
+            fault = fault or find_header_fault(file.toml)
+        elif file.toml.has_mark:
+            fault = fault or "containerd 2 does not start with a byte order mark"
+        if fault:
             raise RefusedError("file-invalid", f"{path}: {fault}", "fix the file by hand")
         yield file
         imports = file.values.get("imports", ())
@@ -178,7 +184,8 @@ def _resolve_import(state: NodeState, path: str, pattern: str, version: Version)
         if not resolves_relative_imports(version):
             return []
         pattern = posixpath.normpath(posixpath.join(posixpath.dirname(path), pattern))
-    if not any(mark in pattern for mark in "*?["):
+    # without a star it is the name of a file, with one "?" and "[" count too
+    if "*" not in pattern:
         if pattern not in state.files or not state.files[pattern].exists:
             if version >= SECOND:
                 return []

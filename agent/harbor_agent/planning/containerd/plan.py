@@ -11,7 +11,7 @@ from harbor_agent.model.plan import Action, Activation, Plan, Refusal, Route
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.containerd.checks import require_plannable, require_same_dump
+from harbor_agent.planning.containerd.checks import require_plannable, require_pullable, require_same_dump
 from harbor_agent.planning.containerd.edits.certificates import delete_certificates, write_certificates
 from harbor_agent.planning.containerd.edits.closing import CLOSED, close_directories
 from harbor_agent.planning.containerd.edits.earlier import note_earlier_settings, note_original_hashes
@@ -141,6 +141,7 @@ class _Planner:
             workspace, placed = closed, replace(placed, route=Route.CONTAINERD_CONFIG, reason=reason)
         if missing:
             self.require_automatic_route()
+            require_pullable(missing, self.before)
             added = add_registries(workspace, evaluate(workspace.state), missing)
             workspace = added.workspace
             reason = "; ".join(filter(None, (placed.reason, added.reason)))

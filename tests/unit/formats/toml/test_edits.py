@@ -94,8 +94,8 @@ def test_a_key_is_removed_with_its_line() -> None:
     assert remove_key(parse_toml(b"a = 1\nb = [\n  2,\n] # c\nd = 3\n"), ("b",)) == b"a = 1\nd = 3\n"
 
 
-@pytest.mark.parametrize("content", [b"[a]\nregistry = {mirrors = {}}\n", b"[[a.registry]]\nb = 1\n"])
-def test_a_table_on_one_line_is_not_edited(content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"[a]\nregistry = 1\n", b"[[a.registry]]\nb = 1\n"])
+def test_what_is_not_one_table_is_not_edited(content: bytes) -> None:
     with pytest.raises(FormatError):
         set_value(parse_toml(content), ("a", "registry", "config_path"), "/x")
 

@@ -91,6 +91,9 @@ def _find_missing_version(home: ConfigFile, effective: Effective) -> str:
     if home.version:
         message = f"{home.path} has 'version = {home.version}', with which {ignored}"
         raise RefusedError("needs-repair", message, "write the tables of the file's own version by hand")
+    if PLUGIN_NAMES[1] in unread:
+        message = f"{home.path} has tables of version 1, and {ignored}"
+        raise RefusedError("needs-repair", message, "write them as tables of version 3 by hand")
     return f"{home.path} has no version line, so {ignored}"
 
 

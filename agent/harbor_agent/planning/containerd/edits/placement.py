@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.containerd.hosts import read_hosts, render_hosts, render_with_hosts_of, trust
+from harbor_agent.formats.containerd.config import SECOND
+from harbor_agent.formats.containerd.hosts import needs_key, read_hosts, render_hosts, render_with_hosts_of, trust
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.formats.toml.document import parse_toml
-from harbor_agent.formats.toml.edits import add_table, set_value
+from harbor_agent.formats.toml.edits import add_table, prepend_value, set_value
 from harbor_agent.model.plan import Route
 from harbor_agent.planning.containerd.edits.opening import Placement, find_registry_path, open_directories
 from harbor_agent.planning.containerd.effective import evaluate
 from harbor_agent.planning.containerd.hosts import (
-    ANY_MIRROR,
     HOSTS_FILE,
     find_directory,
     list_endpoints,
-    reaches_plainly,
     read_hosts_of,
 )
 from harbor_agent.planning.refusal import RefusedError, refuse_file
@@ -36,7 +35,8 @@ def add_registries(workspace: Workspace, effective: Effective, addresses: Sequen
     """Add registries where this containerd reads them. Raises RefusedError if that is not possible."""
     if effective.roots:
         return _add_to_directories(workspace, effective, addresses)
-    if effective.mirrors:
+    if effective.mirrors or effective.tls:
+        # config_path excludes TLS settings too, or leaves them without effect
         return _add_to_mirrors(workspace, effective, addresses)
     opened = open_directories(workspace, effective)
     effective = evaluate(opened.workspace.state)
@@ -101,24 +101,29 @@ def _edit(workspace: Workspace, effective: Effective, path: str, address: Addres
 def _add_to_mirrors(workspace: Workspace, effective: Effective, addresses: Sequence[Address]) -> Placement:
     home = effective.home
     if home is None:
-        raise RefusedError("file-invalid", "the mirrors are in no file that was read", "plan again")
+        raise RefusedError("file-invalid", "the registries are in no file that was read", "plan again")
     path = home.path
     base = (*find_registry_path(home, effective), "mirrors")
     content = workspace.file(path).content or b""
     try:
         for address in addresses:
             url = f"http://{address.entry}"
-            endpoints = [one for one in list_endpoints(effective, address.entry) if not reaches_plainly(one, address)]
             if address.entry in effective.mirrors:
-                own = (*base, address.entry, "endpoint")
-                content = set_value(parse_toml(content), own, [url, *endpoints])
+                content = prepend_value(parse_toml(content), (*base, address.entry, "endpoint"), url)
             else:
                 # what caught it before stays first
-                every = [*endpoints, url] if ANY_MIRROR in effective.mirrors else [url]
-                content = add_table(parse_toml(content), (*base, address.entry), {"endpoint": every})
+                every = [*list_endpoints(effective, address.entry), url]
+                content = _add_mirror(content, (*base, address.entry), every, effective)
     except FormatError as error:
         raise refuse_file(path, error) from None
     reason = "containerd has its registries as mirrors in its configuration"
     return Placement(
         workspace=workspace.write(path, decode(content), reason), route=Route.CONTAINERD_CONFIG, reason=reason
     )
+
+
+def _add_mirror(content: bytes, path: tuple[str, ...], endpoints: list[str], effective: Effective) -> bytes:
+    file, items = parse_toml(content), {"endpoint": endpoints}
+    if effective.version < SECOND and needs_key(path[-1]):
+        return set_value(file, path, items)
+    return add_table(file, path, items)

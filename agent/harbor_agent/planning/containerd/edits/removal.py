@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.containerd.hosts import distrust, render_hosts, render_with_hosts_of
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.formats.toml.document import parse_toml
-from harbor_agent.formats.toml.edits import remove_table, set_value
+from harbor_agent.formats.toml.edits import remove_first_value, remove_key, remove_table, set_value
 from harbor_agent.model.plan import Route
-from harbor_agent.planning.containerd.edits.earlier import restore_hosts_file, was_there_before
+from harbor_agent.planning.containerd.edits.earlier import choose_original, restore_hosts_file, was_there_before
 from harbor_agent.planning.containerd.hosts import (
     ANY_MIRROR,
     DEFAULT,
@@ -23,9 +24,11 @@ from harbor_agent.planning.containerd.hosts import (
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harbor_agent.formats.containerd.config import ConfigFile
+    from harbor_agent.formats.toml.document import TomlFile
+    from harbor_agent.formats.toml.edits import Path
     from harbor_agent.model.address import Address
     from harbor_agent.planning.containerd.effective import Effective
     from harbor_agent.planning.files.workspace import Workspace
@@ -85,9 +88,24 @@ def _remove_from_mirrors(workspace: Workspace, effective: Effective, file: Confi
         left = [one for one in list_endpoints(effective, address.entry) if not reaches_plainly(one, address)]
         try:
             toml = parse_toml(content)
+            candidates = (workspace.write(file.path, decode(one), _REASON) for one in _list_earlier_forms(toml, path))
+            if restored := choose_original(candidates, file.path):
+                workspace, content = restored, restored.file(file.path).content or b""
+                continue
             is_kept = left and left != every
             content = set_value(toml, (*path, "endpoint"), left) if is_kept else remove_table(toml, path)
         except FormatError as error:
             raise refuse_file(file.path, error) from None
         workspace = workspace.write(file.path, decode(content), _REASON)
     return workspace
+
+
+def _list_earlier_forms(toml: TomlFile, mirror: Path) -> Iterator[bytes]:
+    """Yield what a configuration may have been before a mirror was added, or our endpoint to one."""
+    for remove, path in (
+        (remove_table, mirror),
+        (remove_first_value, (*mirror, "endpoint")),
+        (remove_key, (*mirror, "endpoint")),
+    ):
+        with suppress(FormatError):
+            yield remove(toml, path)
