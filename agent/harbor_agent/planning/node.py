@@ -31,6 +31,7 @@ __all__ = [
     "OFFLINE_RUNTIMES",
     "RUNTIMES",
     "choose_runtime",
+    "explain_runtime",
     "find_record",
     "find_runtime",
     "observe_tree",
@@ -65,6 +66,12 @@ def find_runtime(state: NodeState) -> Runtime:
     else:
         present = [runtime for runtime in present if runtime.is_in_use(state)] or present
     return present[0] if present else RUNTIMES[0]
+
+
+def explain_runtime(state: NodeState) -> str:
+    """Return the runtime to configure, and how it was found."""
+    runtime = find_runtime(state)
+    return f"{runtime.NAME}, because {_explain_choice(state, runtime)}"
 
 
 def find_record(state: NodeState) -> Record | None:
@@ -114,6 +121,23 @@ def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeS
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
     runtime = next(runtime for runtime in OFFLINE_RUNTIMES if name == runtime.NAME)
     return observe_names(tree, runtime.observe_tree(tree, version))
+
+
+def _explain_choice(state: NodeState, runtime: Runtime) -> str:
+    if state.chosen_runtime:
+        return "--runtime, the settings or harbor_runtime choose it"
+    if not runtime.is_present(state):
+        return "no runtime was found on the node"
+    if state.offline:
+        return "the tree is planned for it"
+    if state.kubelet:
+        used = find_used_runtime(state.kubelet)
+        return f"kubelet uses {used.source}" if used else "kubelet names no endpoint, and uses Docker before 1.24"
+    others = [one for one in RUNTIMES if one is not runtime and one.is_present(state)]
+    names = ", ".join(one.NAME for one in others)
+    if any(one.is_in_use(state) for one in others):
+        return f"no kubelet was found, and {runtime.NAME} comes before {names}"
+    return f"no kubelet was found, and {names} does not run" if names else "no kubelet and no other runtime was found"
 
 
 def _is_used_by(kubelet: Kubelet, runtime: Runtime, state: NodeState) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,13 +11,16 @@ from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.kubelet import Kubelet
 from harbor_agent.model.plan import Action, Plan, Refusal, Route
 from harbor_agent.model.policy import RuntimeChoice
-from harbor_agent.planning.node import choose_runtime, find_runtime, plan_node
+from harbor_agent.planning.node import choose_runtime, explain_runtime, find_runtime, plan_node
 from tests.unit.planning.containerd.nodes import CONFIG, HARBOR, HOSTS, OURS, READS_CERTS, UNIT, want
 from tests.unit.planning.containerd.nodes import node as containerd_node
 from tests.unit.planning.containerd.nodes import running as running_containerd
 from tests.unit.planning.docker.nodes import DAEMON_JSON, FRAGMENT, PLAIN_UNIT, TEMPLATES, docker_of
 from tests.unit.planning.docker.nodes import node as docker_node
 from tests.unit.planning.docker.nodes import running as running_docker
+
+if TYPE_CHECKING:
+    from harbor_agent.model.state import NodeState
 
 CONTAINERD = "/run/containerd/containerd.sock"
 DOCKERD = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
@@ -121,3 +125,23 @@ def test_containerd_that_is_chosen_and_not_there_is_refused() -> None:
     refusal = plan_node("node-1", DOCKER, want(HARBOR, runtime=RuntimeChoice.CONTAINERD), TEMPLATES)
     assert isinstance(refusal, Refusal)
     assert refusal.problem.code == "containerd-absent"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (replace(MIXED, kubelet=kubelet(f"unix://{CONTAINERD}")), f"containerd, because kubelet uses {CONTAINERD}"),
+        (
+            replace(MIXED, kubelet=kubelet("/run/cri-dockerd.sock")),
+            "docker, because kubelet uses /run/cri-dockerd.sock",
+        ),
+        (replace(DOCKER, kubelet=Kubelet(argv=("kubelet",))), "docker, because kubelet names no endpoint"),
+        (choose_runtime(MIXED, RuntimeChoice.CONTAINERD), "containerd, because --runtime"),
+        (ALONE, "containerd, because no kubelet and no other runtime was found"),
+        (MIXED, "docker, because no kubelet was found, and docker comes before containerd"),
+        (containerd_node({}), "containerd, because the tree is planned for it"),
+        (replace(ALONE, runtimes=()), "docker, because no runtime was found"),
+    ],
+)
+def test_it_is_said_how_the_runtime_was_found(state: NodeState, words: str) -> None:
+    assert explain_runtime(state).startswith(words)

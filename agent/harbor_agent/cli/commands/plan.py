@@ -79,7 +79,8 @@ def plan(
     if output is options.Format.JSON:
         print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
     else:
-        print_result(plan_text(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
+        warnings, is_verbose = run_plan.warnings, bool(verbose)
+        print_result(plan_text(run_plan.nodes, run_plan.secrets, warnings, run_plan.dns, is_verbose=is_verbose))
     if out is not None:
         from harbor_agent.engine.plan.file import save_plan_file
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import render_diff
-from harbor_agent.planning.node import find_runtime
+from harbor_agent.planning.node import choose_runtime, explain_runtime, find_runtime
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.secrets import secrets_text
@@ -50,13 +50,15 @@ def plan_text(
     secrets: SecretsReport | None,
     warnings: Sequence[Problem] = (),
     dns: DnsReport | None = None,
+    *,
+    is_verbose: bool = False,
 ) -> str:
     """Return the whole plan: DNS, nodes with problems first and unchanged ones last, and a last line that sums up.
 
-    More than a few nodes with the same text share a block.
+    More than a few nodes with the same text share a block. `is_verbose` adds how each node's runtime was found.
     """
     blocks = [dns_text(dns)] if dns else []
-    blocks += [block for group in _group_nodes(nodes) for block in _render_group(group)]
+    blocks += [block for group in _group_nodes(nodes, is_verbose=is_verbose) for block in _render_group(group)]
     if secrets is not None:
         blocks.append(secrets_text(secrets))
     if warnings:
@@ -80,10 +82,10 @@ def _summarize(nodes: Sequence[PlannedNode]) -> str:
     return "Plan: " + ", ".join([to_change, *(f"{found[o]} {o.value}" for o in others if found[o])])
 
 
-def _group_nodes(nodes: Sequence[PlannedNode]) -> list[list[_NodeText]]:
+def _group_nodes(nodes: Sequence[PlannedNode], *, is_verbose: bool) -> list[list[_NodeText]]:
     """Return the nodes by their text, in the order in which it is printed."""
     groups: dict[tuple[str, tuple[str, ...]], list[_NodeText]] = {}
-    for text in map(_describe_node, nodes):
+    for text in (_describe_node(node, is_verbose=is_verbose) for node in nodes):
         groups.setdefault((text.title, text.body), []).append(text)
     return sorted(groups.values(), key=lambda group: _rank(group[0].outcome))
 
@@ -109,7 +111,7 @@ def _render_group(group: Sequence[_NodeText]) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _describe_node(planned: PlannedNode) -> _NodeText:
+def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> _NodeText:
     decision = planned.decision
     title = style_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.PENDING:
@@ -122,6 +124,8 @@ def _describe_node(planned: PlannedNode) -> _NodeText:
         problem = (message,)
     elif planned.reason:
         body.append(indent(planned.reason))
+    if is_verbose and planned.state:
+        body.append(f"  runtime: {explain_runtime(choose_runtime(planned.state, planned.policy.runtime))}")
     if decision:
         if isinstance(decision, Refusal) and decision.changes:
             body.append("  the change would be:")

@@ -47,6 +47,8 @@ def test_the_plan_says_what_apply_will_refuse(run_plan: RunPlan, tmp_path: Path)
     assert refused.problem is not None
     text = re.sub(r"\x1b\[[0-9]*m", "", plan_text(run_plan.nodes, None))
     assert f"  {SENTENCE} [containers-would-stop]\n  -> " in text
+    assert "runtime: " not in text
+    assert "\n  runtime: docker, because no kubelet" in plan_text(run_plan.nodes, None, is_verbose=True)
     assert text.endswith("Plan: 1 to change (1 restart), 1 of them refused by apply without consent")
     (document,) = build_plan_document(run_plan.nodes, None)["nodes"]  # type: ignore[misc]
     assert (document["status"], document["apply_refuses"]["code"]) == ("change", refused.problem.code)
