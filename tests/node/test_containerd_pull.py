@@ -91,6 +91,26 @@ def test_each_failure_has_its_verdict(node: LabNode) -> None:
     assert "no pull was tried" in report.detail
 
 
+@pytest.mark.parametrize("containerd_node", ["1.6"], indirect=True)
+def test_crictl_has_the_login_in_its_environment_and_both_endpoints(node: LabNode) -> None:
+    """The program is a stand-in that records how it is called: Debian has no crictl."""
+    script = (
+        b'#!/bin/sh\nprintf \'%s\\n\' "$@" >/run/crictl.argv\nprintf %s "$CRICTL_CREDS" >/run/crictl.login\n'
+        b"echo Image is up to date for sha256:1\n"
+    )
+    node.run("cat >/usr/local/bin/crictl && chmod 755 /usr/local/bin/crictl", stdin=script)
+    node.run("mv /usr/bin/curl /usr/bin/curl.away")
+    try:
+        report = pull(node)
+    finally:
+        node.run("mv /usr/bin/curl.away /usr/bin/curl; rm /usr/local/bin/crictl")
+    called, login = (node.run(f"cat /run/crictl.{name}; rm /run/crictl.{name}").stdout for name in ("argv", "login"))
+    socket = "unix:///run/containerd/containerd.sock"
+    assert called.splitlines() == ["--runtime-endpoint", socket, "--image-endpoint", socket, "pull", IMAGE]
+    assert login == f"{LOGIN.name}:{LOGIN.password}"
+    assert report.verdict is PullVerdict.PULLED, report.detail
+
+
 def test_no_other_containerd_proves_anything_to_kubelet(node: LabNode) -> None:
     script = b"#!/bin/sh\nsleep 600\n"
     node.run("cat >/usr/local/bin/kubelet && chmod 755 /usr/local/bin/kubelet", stdin=script)
