@@ -244,3 +244,12 @@ def test_a_name_must_resolve_before_the_runtime_is_touched(world: World, answer:
     assert world.file("/etc/hosts").read_text() == "127.0.0.1 localhost\n"
     assert RESTART not in world.get("calls")
     assert_no_leftovers(world)
+
+
+def test_the_cache_of_a_resolver_is_waited_out(world: World) -> None:
+    world.replace("getent", "[ ! -e /run/asked ] || echo '192.168.0.99 STREAM harbor.lan'; : >/run/asked; exit")
+    hosts = change(world, "/etc/hosts", "192.168.0.99 harbor.lan\n")
+    name = DnsEntry(name="harbor.lan", address="192.168.0.99")
+    plan = Plan(node="node1", reason="a test", changes=(hosts,), activation=activation(), names=(name,))
+    report = begin(world, plan, deadline=20)
+    assert report.phase is TransactionPhase.COMMITTED, report
