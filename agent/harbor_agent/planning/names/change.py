@@ -35,6 +35,7 @@ def add_names(plan: Plan, state: NodeState, desired: DesiredState) -> Plan | Ref
     if file is None:
         return plan
     service = state.name_service or NameService()
+    plan = replace(plan, warnings=(*plan.warnings, *_find_unrequested_names(file, desired)))
     try:
         content = read_content(file) or b""
         edited = edit_hosts(content, desired.names, desired.absent_names)
@@ -99,6 +100,18 @@ def _add_change(plan: Plan, state: NodeState, after: FileState, old: Mapping[str
             *find_volatile_changes([change], state.volatile),
         ),
     )
+
+
+def _find_unrequested_names(file: FileState, desired: DesiredState) -> Iterator[Problem]:
+    """Yield a warning for each name of the block that the request does not name; it stays."""
+    requested = {*(entry.name for entry in desired.names), *desired.absent_names}
+    for name in read_own_entries(file.content):
+        if name not in requested:
+            yield Problem(
+                code="ours-no-longer-wanted",
+                message=f"{name} in {PATH} was added by this tool and is no longer requested",
+                hint=f"it stays until you name it: --absent --registry {name}, or 'state: absent'",
+            )
 
 
 def _find_other_answers(

@@ -84,7 +84,9 @@ def test_a_name_alone_is_a_change_without_an_action(
     assert [change.path for change in plan.changes] == [HOSTS]
     assert (plan.activation.action, plan.route) == (Action.NONE, Route.HOSTS)
     assert plan.reason == "harbor.lan gets 192.168.0.99 in /etc/hosts"
-    assert planned(with_hosts(trusted, FOUND + OURS), want("harbor.lan")).is_empty, "another run is not about the name"
+    kept = planned(with_hosts(trusted, FOUND + OURS), want("harbor.lan"))
+    assert kept.is_empty, "another run is not about the name"
+    assert [warning.code for warning in kept.warnings] == ["ours-no-longer-wanted"]
     forgotten = planned(
         with_hosts(trusted, FOUND + OURS), replace(want("harbor.lan"), absent_names=frozenset({"harbor.lan"}))
     )
