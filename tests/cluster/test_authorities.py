@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.request.resolve import resolve, resolve_logins
 from harbor_agent.engine.secrets.logins import prove_logins
@@ -89,6 +91,32 @@ def test_without_the_ca_the_login_is_not_sent(harbor: RunningRegistry, tmp_path:
     with pytest.raises(AgentError) as caught:
         prove_logins(resolved.policies, resolved.credentials)
     assert caught.value.problem.code == "registry-certificate"
+
+
+@pytest.mark.parametrize(("days", "code"), [(-1, "certificate-expired"), (29, "certificate-expires-soon"), (31, None)])
+def test_the_end_of_the_certificate_that_is_served(tmp_path: Path, days: int, code: str | None) -> None:
+    issued = Authority().issue(["another.lan"], days=days)
+    issued.write(tmp_path / "tls.crt", tmp_path / "tls.key")
+    tls = {"certificate": str(tmp_path / "tls.crt"), "key": str(tmp_path / "tls.key")}
+    with running_registry(tmp_path / "registry", tls=tls) as serving:
+        ends = find_certificate_ends(resolve(write_settings(tmp_path, serving, "")).policies)
+    assert [(one.kind, one.ends) for one in ends] == [("served", issued.certificate.not_valid_after_utc)]
+    assert [problem.code for problem in describe_ending(ends)] == ([code] if code else [])
+
+
+def test_a_registry_that_asks_for_a_client_certificate_is_given_it(tmp_path: Path) -> None:
+    authority = Authority()
+    authority.issue(["127.0.0.1"]).write(tmp_path / "tls.crt", tmp_path / "tls.key")
+    authority.issue(["node"], usage=ExtendedKeyUsageOID.CLIENT_AUTH).write(
+        tmp_path / "client.crt", tmp_path / "client.key"
+    )
+    (tmp_path / "ca.crt").write_bytes(authority.pem)
+    tls = {"certificate": str(tmp_path / "tls.crt"), "key": str(tmp_path / "tls.key")}
+    with running_registry(tmp_path / "r", tls={**tls, "clientcas": [str(tmp_path / "ca.crt")]}) as serving:
+        pair = f", client_certificate: {tmp_path}/client.crt, client_key: {tmp_path}/client.key"
+        settings = write_settings(tmp_path, serving, f", ca_file: {tmp_path}/ca.crt{pair}")
+        ends = find_certificate_ends(resolve(settings).policies)
+    assert [one.kind for one in ends] == ["ca", "served"]
 
 
 def test_a_registry_that_offers_none(tmp_path: Path) -> None:

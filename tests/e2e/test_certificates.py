@@ -221,6 +221,8 @@ def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path)
         drifted = secure.agent("drift", https, left)
         assert [node["status"] for node in drifted.document["nodes"]] == ["drift", "in_sync"], drifted.stdout
         assert "harbor-agent.crt is missing" in drifted.document["nodes"][0]["reason"]
+        soon = {warning["code"] for warning in drifted.document["warnings"]}
+        assert soon == {"ca-expires-soon", "certificate-expires-soon"}, drifted.stdout
         authorities.write_bytes(first.pem + second.pem)
         apply(https)
     with serve_https(second):

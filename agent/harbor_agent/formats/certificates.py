@@ -69,6 +69,14 @@ def read_authorities(data: bytes, name: str, now: datetime) -> tuple[Authority, 
     )
 
 
+def read_end(certificate: bytes) -> datetime | None:
+    """Return when a certificate (DER) expires, None if it cannot be decoded."""
+    try:
+        return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    except ValueError:
+        return None
+
+
 def read_client_pair(certificate: bytes, key: bytes, name: str, now: datetime) -> tuple[bytes, bytes]:
     """Read a client certificate with its chain, and its private key; return both in PEM.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Answer:
     """A registry's answer of any status; at most 1 MiB of its body. `seconds` is how long it took.
 
-    `hidden` is masked in the reason.
+    `hidden` is masked in the reason. `certificate` is the one that the server sent (DER), b"" without TLS.
     """
 
     status: int
@@ -24,6 +24,7 @@ class Answer:
     body: bytes = field(repr=False)
     seconds: float = 0.0
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    certificate: bytes = field(default=b"", repr=False)
 
     @property
     def reason(self) -> str:

@@ -150,6 +150,7 @@ class HttpClient:
                     method, url, headers=headers, extensions={"trace": deadline.trace, **extensions}
                 ) as response,
             ):
+                certificate = _find_certificate(response)
                 body = _read(response, start + question.limit)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ImportError, ValueError) as error:
             # ImportError and ValueError: a proxy with a scheme that httpx2 does not support, a realm that is not a URL
@@ -157,7 +158,20 @@ class HttpClient:
         self._answered.add(format_origin(question.url))
         seconds = time.monotonic() - start
         hidden = (*self._hidden, headers.get("Authorization", "").partition(" ")[2])
-        return Answer(status=response.status_code, headers=response.headers, body=body, seconds=seconds, hidden=hidden)
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            seconds=seconds,
+            hidden=hidden,
+            certificate=certificate,
+        )
+
+
+def _find_certificate(response: httpx2.Response) -> bytes:
+    """Return the server's certificate (DER), b"" without TLS; only an open connection has it."""
+    connection = response.extensions["network_stream"].get_extra_info("ssl_object")
+    return connection.getpeercert(True) or b"" if connection else b""  # noqa: FBT003 - it takes no keywords
 
 
 def _read(response: httpx2.Response, end: float) -> bytes:

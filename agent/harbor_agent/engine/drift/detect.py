@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
 from harbor_agent.engine.plan.settle import replan_busy_nodes
+from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import AgentError
 from harbor_agent.model.result import Outcome
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.engine.request.expiry import CertificateEnd
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.errors import ExitCode, Problem
     from harbor_agent.model.policy import Policy
@@ -54,12 +56,16 @@ class DriftedNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """All selected nodes. `general` is the current policy without variables of nodes."""
+    """All selected nodes. `general` is the current policy without variables of nodes.
+
+    `certificates` are those of the registries over HTTPS.
+    """
 
     request: RunRequest
     general: Policy
     nodes: tuple[DriftedNode, ...]
     warnings: tuple[Problem, ...] = ()
+    certificates: tuple[CertificateEnd, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -83,11 +89,13 @@ def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False)
     if wait:
         planned = replan_busy_nodes(transport, planned, replan, resolved.general.rollout.health_deadline, listener)
     quarantines, warnings = _load_quarantines()
+    certificates = find_certificate_ends(resolved.policies)
     return DriftReport(
         request=request,
         general=resolved.general,
         nodes=tuple(_classify_node(one, quarantines.get(one.node.name)) for one in planned),
-        warnings=warnings,
+        warnings=(*warnings, *describe_ending(certificates)),
+        certificates=certificates,
     )
 
 

@@ -110,6 +110,14 @@ def _list_families(summary: DriftRunSummary, last_success: int | None) -> Iterat
     )
     if summary.report is not None:
         yield from _list_node_families(summary.report, summary.correction)
+        yield (
+            "harbor_agent_certificate_not_after_timestamp_seconds",
+            "When the last CA of a registry expires, or the certificate that the registry serves.",
+            [
+                ({"registry": str(one.address), "kind": one.kind}, str(int(one.ends.timestamp())))
+                for one in summary.report.certificates
+            ],
+        )
 
 
 def _list_node_families(report: DriftReport, ended: Report | None) -> Iterator[tuple[str, str, Samples]]:

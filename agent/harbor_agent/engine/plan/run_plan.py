@@ -13,7 +13,7 @@ from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.plan.settle import replan_busy_nodes
-from harbor_agent.engine.request.certificates import find_ending_authorities
+from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.resolve import require_registry, resolve, resolve_logins
 from harbor_agent.engine.secrets.reconcile import plan_secrets
 from harbor_agent.errors import UsageError
@@ -104,7 +104,7 @@ def plan_run(
         secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
         warnings=(
             *find_names_missing_in_dns(_map_registries(planned, dns)),
-            *find_ending_authorities(resolved.policies),
+            *describe_ending(find_certificate_ends(resolved.policies)),
         ),
     )
 

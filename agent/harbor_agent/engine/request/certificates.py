@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,6 @@ from harbor_agent.local.files import describe_error
 from harbor_agent.model.policy import RegistryCertificates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from harbor_agent.formats.certificates import Authority
     from harbor_agent.model.policy import Policy, Registry
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 _LARGEST_FILE = 1 << 19
 # Harbor's, without a login; 404 if its administrator has put none there (src/server/v2.0/handler/systeminfo.go).
 _DOWNLOAD = "/api/v2.0/systeminfo/getcert"
-_WARNING_TIME = timedelta(days=30)
 _OK, _NOT_FOUND = 200, 404
 
 
@@ -96,21 +93,6 @@ def _read_file(registry: Registry, name: str, content: str, code: str) -> bytes:
         message = f"{file} is larger than {_LARGEST_FILE >> 10} KiB, too large for the {content} of one registry"
         raise UsageError.of(code, message, "name a file with the certificates of this registry only")
     return data
-
-
-def find_ending_authorities(policies: Iterable[Policy]) -> list[Problem]:
-    """Return a warning for each CA that expires within 30 days."""
-    now = datetime.now(UTC)
-    ends = {r.address: r.ca_ends for policy in policies for r in policy.present if r.ca_ends}
-    return [
-        Problem(
-            code="ca-expires-soon",
-            message=f"the CA of {address} expires in {(end - now).days} days, on {end:%Y-%m-%d}",
-            hint="add the next CA to the file and apply, before Harbor's certificate is renewed",
-        )
-        for address, end in ends.items()
-        if end - now < _WARNING_TIME
-    ]
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harbor_agent.engine.request.credentials import read_logins
+from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.resolve import require_registry, resolve_logins
 from harbor_agent.engine.secrets.logins import check_logins, prove_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets
@@ -140,7 +141,8 @@ def validate_logins(resolved: Resolved) -> tuple[list[Problem], list[Address]]:
         raise UsageError.of(
             "credentials-missing", "there is no login to validate", "specify --username and --password-stdin"
         )
-    return prove_logins(resolved.policies, credentials)
+    warnings, unproven = prove_logins(resolved.policies, credentials)
+    return [*warnings, *describe_ending(find_certificate_ends(resolved.policies))], unproven
 
 
 def _remove_each(

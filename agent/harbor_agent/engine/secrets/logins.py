@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.request.expiry import find_addresses, find_client_files
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.formats.password import describe_unusual
 
@@ -78,17 +78,11 @@ def _ask_registries(policies: Sequence[Policy], credentials: Mapping[str, Creden
         connection = Connection(
             patience=registry.answer_timeout,
             authorities=registry.certificates.authorities.decode() if registry.certificates else "",
-            client=_find_client(registry),
-            addresses={registry.address.host.lower(): registry.resolve.address} if registry.resolve else {},
+            client=find_client_files(registry),
+            addresses=find_addresses(registry),
         )
         answer = validate(registry.address, login, repository=repository, reference=reference, connection=connection)
         yield _add_remarks(answer, login)
-
-
-def _find_client(registry: Registry) -> tuple[str, str] | None:
-    if not registry.client_certificate or not registry.client_key:
-        return None
-    return str(Path(registry.client_certificate).expanduser()), str(Path(registry.client_key).expanduser())
 
 
 def _add_remarks(validation: Validation, login: Credentials) -> Validation:

@@ -7,6 +7,8 @@ import resource
 import stat
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.drift.metrics import DriftRunSummary, parse_metrics_path, render_metrics, write_metrics
 from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.request.expiry import CertificateEnd
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.rollout.run import Report
 from harbor_agent.errors import ExitCode, UsageError
+from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import NodeResult, Outcome
@@ -68,6 +72,18 @@ def series(text: str) -> Series:
 
 def value(found: Series, name: str, **labels: str) -> float | None:
     return found.get((name, frozenset({"fleet": "site", **labels}.items())))
+
+
+def test_certificates_have_their_end_by_registry_and_kind() -> None:
+    address = Address.parse("https://harbor.lan:8443")
+    ends = (("ca", 1_900_000_000), ("served", 1_800_000_000))
+    certificates = tuple(
+        CertificateEnd(address=address, kind=kind, ends=datetime.fromtimestamp(seconds, UTC))  # type: ignore[arg-type]
+        for kind, seconds in ends
+    )
+    text = render_metrics("site", measured(report=replace(report(), certificates=certificates)), last_success=None)
+    name, found = "certificate_not_after_timestamp_seconds", series(text)
+    assert [value(found, name, registry="harbor.lan:8443", kind=kind) for kind, _ in ends] == [1.9e9, 1.8e9]
 
 
 def test_nodes_are_counted_by_their_status_after_the_run() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from harbor_agent.engine.request.certificates import find_ending_authorities
+from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CA, OTHER = Authority(), Authority()
 
 
-def write_settings(folder: Path, ca_file: object, address: str = "https://harbor.lan") -> str:
+def write_settings(folder: Path, ca_file: object, address: str = "https://127.0.0.1:9") -> str:
     path = folder / "harbor-agent.yaml"
     path.write_text(f"registries: [{{address: '{address}', ca_file: {ca_file}}}]\n")
     return str(path)
@@ -56,7 +56,7 @@ def test_a_ca_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
         certificate = CA.issue(["harbor.lan"], days=days).certificate
         file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         policies = resolve(RunRequest(config=settings)).policies
-        codes.append([problem.code for problem in find_ending_authorities(policies)])
+        codes.append([problem.code for problem in describe_ending(find_certificate_ends(policies))])
     assert codes == [["ca-expires-soon"], []]
 
 
