@@ -17,7 +17,7 @@ from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -81,13 +81,13 @@ class Secure:
         inside = self.site.lab.network.inside(())
         return running_registry(self.folder, host=self.site.lab.address, port=PORT, prefix=inside, tls=tls or False)
 
-    def agent(self, command: str, *registries: dict[str, object]) -> Ended:
+    def agent(self, command: str, *registries: dict[str, object], options: Sequence[str] = ()) -> Ended:
         """Run a command with these registries."""
         settings = self.site.lab.folder / "secure.yaml"
         settings.write_text(json.dumps({"registries": registries}))  # JSON is YAML
         consent = ["--yes"] if command == "apply" else []
         nodes = ["-i", self.site.lab.write_inventory(), "-c", settings, "-o", "json"]
-        return self.site.agent(command, *nodes, *consent)
+        return self.site.agent(command, *nodes, *consent, *options)
 
     def list_starts(self) -> list[str]:
         """When dockerd last started on each node."""
@@ -184,6 +184,61 @@ def test_a_client_certificate_for_mutual_tls(secure: Secure, tmp_path: Path) -> 
     assert codes(gone) == [None, None], gone.stdout
     for node in secure.site.lab.nodes:
         assert node.run(f"ls {secure.certificates} 2>/dev/null || true").stdout == ""
+
+
+def test_the_ca_in_the_trust_store_of_the_system(secure: Secure, tmp_path: Path) -> None:
+    nodes, entry = secure.site.lab.nodes, secure.entry
+    secure.install(ca=None)
+    authorities, bundle = tmp_path / "ca.crt", "/etc/ssl/certs/ca-certificates.crt"
+    authorities.write_bytes(Authority(name="Next CA").pem + GOOD.pem)
+    trusted = {"address": f"https://{entry}", "ca_file": str(authorities), "system_trust": True, "verify_image": IMAGE}
+    before, starts = [node.run(f"sha256sum {bundle}").stdout for node in nodes], secure.list_starts()
+
+    def trusts() -> list[bool]:
+        return [node.succeeds(f"curl -sfm 20 -o /dev/null https://{entry}/v2/") for node in nodes]
+
+    GOOD.issue([secure.site.lab.address]).write(secure.folder / "tls.crt", secure.folder / "tls.key")
+    tls = {"certificate": str(secure.folder / "tls.crt"), "key": str(secure.folder / "tls.key")}
+    with secure.serve(tls):
+        assert trusts() == [False, False]
+        nodes[1].run(f"cp {bundle} /root/bundle && cat /usr/share/ca-certificates/mozilla/ISRG*X1.crt >>{bundle}")
+        edited = secure.agent("apply", trusted)
+        assert codes(edited) == [None, "trust-store-edited"], edited.stdout
+        nodes[1].run(f"cat /root/bundle >{bundle}")
+        planned = secure.agent("plan", trusted)
+        warned = {warning["code"] for warning in planned.document["nodes"][1]["warnings"]}
+        assert warned == {"trust-store-not-read", "certificate-not-in-builds"}, planned.stdout
+        done = secure.agent("apply", trusted)
+        assert [(node["code"], node["verified"]) for node in done.document["nodes"]] == [(None, True)] * 2, done.stdout
+        assert trusts() == [True, True]
+        back = secure.site.agent(
+            *("rollback", done.document["run_id"], "-i", secure.site.lab.write_inventory(), "--yes", "-o", "json")
+        )
+        assert back.code == 0, back.stdout
+        assert trusts() == [True, False]
+        assert secure.agent("apply", trusted).code == 0
+        gone = secure.agent("apply", {"address": f"https://{entry}", "state": "absent"})
+        assert codes(gone) == [None, None], gone.stdout
+        assert trusts() == [False, False]
+    assert [node.run(f"sha256sum {bundle}").stdout for node in nodes] == before
+    assert [node.run("ls /usr/local/share/ca-certificates").stdout for node in nodes] == ["", ""]
+    assert secure.list_starts() == starts
+
+
+def test_a_login_at_an_open_registry_is_not_proven(secure: Secure, tmp_path: Path) -> None:
+    secure.install()
+    (tmp_path / "password").write_text("any")
+    login = {"username": "anybody", "password_file": str(tmp_path / "password")}
+    (tmp_path / "ca.crt").write_bytes(GOOD.pem)
+    registry = {"address": f"https://{secure.entry}", "ca_file": str(tmp_path / "ca.crt"), "credentials": login}
+    GOOD.issue([secure.site.lab.address]).write(secure.folder / "tls.crt", secure.folder / "tls.key")
+    tls = {"certificate": str(secure.folder / "tls.crt"), "key": str(secure.folder / "tls.key")}
+    with secure.serve(tls):
+        assert secure.agent("apply", registry).code == 0
+        verified = secure.agent("verify", registry, options=["--login"])
+        assert secure.agent("apply", {"address": f"https://{secure.entry}", "state": "absent"}).code == 0
+    assert [node["logged_in"] for node in verified.document["nodes"]] == [None, None], verified.stdout
+    assert all("the login is not proven" in node["reason"] for node in verified.document["nodes"]), verified.stdout
 
 
 def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path) -> None:

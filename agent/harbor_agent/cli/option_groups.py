@@ -47,6 +47,7 @@ class PlanOptions:
     runtime: options.RuntimeOption = None
     absent: options.Absent = False
     repair: options.Repair = False
+    system_trust: options.SystemTrust = False
     root: options.Root = None
     assume_docker_version: options.AssumedVersion = None
     assume_runtime: options.AssumedRuntime = None

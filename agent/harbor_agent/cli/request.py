@@ -27,7 +27,14 @@ def build_request(
     flags = add_secret_flags(build_flags(login), secret)
     return RunRequest(
         selection=build_selection(nodes),
-        flags=replace(flags, absent=plan.absent, route=plan.route, runtime=plan.runtime, verify_image=verify_image),
+        flags=replace(
+            flags,
+            absent=plan.absent,
+            route=plan.route,
+            runtime=plan.runtime,
+            verify_image=verify_image,
+            system_trust=plan.system_trust,
+        ),
         config=login.config,
         repair=plan.repair,
         root=str(Path(plan.root).absolute()) if plan.root is not None else None,

@@ -114,7 +114,8 @@ class Registry:
     `answer_timeout` is the number of seconds for each answer of the registry and its token service after the first.
     `ca_file` names the CA of an https registry; `ca_from_harbor` is the SHA-256 fingerprint (hex) of the one that
     Harbor offers, "" if it is not known yet. `client_certificate` and
-    `client_key` name the files for mutual TLS. `certificates` has the content of all of them once they were read,
+    `client_key` name the files for mutual TLS. With `system_trust` the CA is also in the nodes' trust store.
+    `certificates` has the content of all of them once they were read,
     `ca_ends` when the last CA expires.
     """
 
@@ -129,6 +130,7 @@ class Registry:
     ca_from_harbor: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    system_trust: bool = False
     certificates: RegistryCertificates | None = None
     ca_ends: datetime | None = None
 
@@ -188,7 +190,8 @@ class DesiredState:
 
     `repair` allows changes that activate settings without effect, or delete the key of another program. `live_restore`
     asks that containers keep running through a restart, and allows to switch live-restore on. `certificates` has
-    those of each https registry that has any, by its entry, `secure` the addresses of all https registries to trust.
+    those of each https registry that has any, by its entry, `secure` the addresses of all https registries to trust;
+    `system_trust` has the entries of those whose CA the system should trust.
     `names` are the entries for /etc/hosts, `absent_names` the names of other registries, which must have none of ours.
     """
 
@@ -202,3 +205,4 @@ class DesiredState:
     secure: tuple[Address, ...] = ()
     names: tuple[DnsEntry, ...] = ()
     absent_names: frozenset[str] = frozenset()
+    system_trust: tuple[str, ...] = ()

@@ -71,12 +71,16 @@ class FileState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """The machine itself. `init` is "systemd" or the name of process 1, "" if unknown."""
+    """The machine itself. `init` is "systemd" or the name of process 1, "" if unknown.
+
+    `trust_stores` are the layouts of its trust store for certificates: "debian", "redhat", several, or none.
+    """
 
     init: str = ""
     systemd_version: str = ""
     boot_id: str = ""
     privileged: bool = False
+    trust_stores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

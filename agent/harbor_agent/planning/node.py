@@ -17,6 +17,7 @@ from harbor_agent.planning.names.change import add_names, restore_names
 from harbor_agent.planning.names.hosts_file import PATH
 from harbor_agent.planning.names.tree import observe_names
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.trust_store import observe_trust_store
 
 if TYPE_CHECKING:
     from harbor_agent.model.kubelet import Kubelet
@@ -120,7 +121,7 @@ def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: st
 def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeState:
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
     runtime = next(runtime for runtime in OFFLINE_RUNTIMES if name == runtime.NAME)
-    return observe_names(tree, runtime.observe_tree(tree, version))
+    return observe_names(tree, observe_trust_store(tree, runtime.observe_tree(tree, version)))
 
 
 def _explain_choice(state: NodeState, runtime: Runtime) -> str:

@@ -162,6 +162,7 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
         secure=tuple(r.address for r in policy.present if r.address.scheme == "https" and not r.address.is_docker_hub),
         names=names,
         absent_names=frozenset(r.address.host.lower() for r in policy.registries) - {entry.name for entry in names},
+        system_trust=tuple(r.address.entry for r in policy.present if r.system_trust),
     )
 
 

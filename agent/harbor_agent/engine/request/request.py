@@ -36,6 +36,7 @@ class RegistryFlags:
     key_form: KeyForm | None = None
     verify_image: str | None = None
     ca_file: str | None = None
+    system_trust: bool = False
     kubeconfig: str | None = None
     context: str | None = None
 

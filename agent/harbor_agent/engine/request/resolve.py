@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harbor_agent.planning.secrets.desired import DesiredSecret
 
 
-_OF_ONE_REGISTRY = {"credentials", "secret", "verify_image", "ca_file"}
+_OF_ONE_REGISTRY = {"credentials", "secret", "verify_image", "ca_file", "system_trust"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,7 @@ def _build_flag_layer(flags: RegistryFlags, targets: tuple[Address, ...]) -> Pol
         "state": "absent" if flags.absent else None,
         "verify_image": flags.verify_image,
         "ca_file": flags.ca_file,
+        "system_trust": flags.system_trust or None,
         "credentials": _drop_unset(credentials),
         "secret": _drop_unset(secret),
     }

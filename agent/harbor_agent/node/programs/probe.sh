@@ -19,6 +19,10 @@ report_system() {
     printf 'init %s\n' "$(cat /proc/1/comm 2>/dev/null)"
   fi
   printf 'boot %s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+  stores=
+  if [ -d "$debian_store" ] && command -v update-ca-certificates >/dev/null; then stores=debian; fi
+  if [ -d "$redhat_store" ] && command -v update-ca-trust >/dev/null; then stores="$stores redhat"; fi
+  printf 'trust-stores %s\n' "$stores"
   # Runtimes that this tool does not configure.
   for program in containerd crio podman k3s rke2 microk8s; do
     command -v "$program" >/dev/null 2>&1 && printf 'installed %s\n' "$program"
@@ -97,6 +101,17 @@ list_prefix_levels() {
     case $stem in *-*) stem=${stem%-*} ;; *) return 0 ;; esac
     printf '%s-.service ' "$stem"
   done
+}
+
+# This tool's files in the system's trust store, also those that should be there.
+add_authorities() {
+  for path in "$debian_store"/harbor-agent-*.crt "$redhat_store"/harbor-agent-*.crt; do add_existing "$path"; done
+  named=$(grep -oh "\"/[^\"]*/harbor-agent-[^/\"]*\.crt\"" /var/lib/harbor-agent/record/*.json | tr -d '"')
+  IFS=$newline
+  for path in $named; do
+    case ${path%/*} in "$debian_store" | "$redhat_store") add_path "$path" ;; esac
+  done
+  IFS=$standard_separators
 }
 
 add_path() {
@@ -268,6 +283,7 @@ gather() {
     fi
   done
   # The daemons are asked while the files are read.
+  add_authorities
   [ -z "$present" ] || ask_daemons | {
     report_files
     report_volatile
@@ -287,6 +303,7 @@ main() {
   newline='
 '
   standard_separators=$IFS
+  debian_store=/usr/local/share/ca-certificates redhat_store=/etc/pki/ca-trust/source/anchors
   # In one piece: an SSH server would send each line as a packet, which costs the controller time.
   answer=$(
     report_reachability "$@" | {

@@ -22,8 +22,12 @@ restore() {
   fi
   remove_stand_in
   reload_units
+  # The daemon is restored with or without the store.
+  refresh_trust_store && unread='' || unread=$DETAIL
   if is_daemon_touched && ! restore_daemon; then
     end_restoration rollback_failed "$CODE" "$DETAIL (after: $cause_detail)"
+  elif [ -n "$unread" ]; then
+    end_restoration rollback_failed trust-store-failed "$unread (after: $cause_detail)"
   else
     end_restoration rolled_back "$cause_code" "$cause_detail"
   fi
@@ -134,7 +138,7 @@ recover() {
     disarm
   elif ! is_prepared; then
     journal refused transaction-interrupted "the node went down after step $(print_last_progress)"
-  elif restore_files 2>"$T/trouble"; then
+  elif restore_files 2>"$T/trouble" && { refresh_trust_store || { printf '%s' "$DETAIL" >"$T/trouble" && false; }; }; then
     journal restored
   else
     journal rollback_failed restore-failed "$(cat "$T/trouble")"

@@ -68,6 +68,7 @@ preflight() {
     check_fingerprint && check_writable || return 1
     number=$((number + 1))
   done
+  check_trust_store || return 1
   : >"$T/live.before" && : >"$T/workloads.before" && : >"$T/dependents.before" || { fail state-not-writable "$T cannot be written"; return 1; }
   [ "$action" != none ] || return 0
   before_change || return 1
@@ -139,7 +140,7 @@ swap_all() {
     journal "swapped-$number"
     number=$((number + 1))
   done
-  reload_units || return 1
+  reload_units && refresh_trust_store || return 1
   describe_evaluation >"$T/evaluation"
 }
 

@@ -129,7 +129,7 @@ class _Document:
 
 def _read_line(document: _Document, keyword: str, rest: str) -> None:
     match keyword:
-        case "privileged" | "init" | "systemd" | "boot" | "pending":
+        case "privileged" | "init" | "systemd" | "boot" | "trust-stores" | "pending":
             document.words[keyword] = rest
         case "file":
             _read_file(document, rest)
@@ -214,4 +214,5 @@ def _build_system(document: _Document) -> System:
         systemd_version=document.words.get("systemd", ""),
         boot_id=document.words.get("boot", ""),
         privileged=document.words.get("privileged") == "yes",
+        trust_stores=tuple(document.words.get("trust-stores", "").split()),
     )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _SCHEMA = "harbor-agent/transaction/1"
 _FUNCTIONS = (
-    *("journal.sh", "files.sh", "unit.sh", "dependents.sh", "stand_in.sh", "names/proof.sh", "restore.sh"),
-    "begin.sh",
+    *("journal.sh", "files.sh", "trust_store.sh", "unit.sh", "dependents.sh", "stand_in.sh", "names/proof.sh"),
+    *("restore.sh", "begin.sh"),
 )
 _LAST = "transaction.sh"
 _TRANSACTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")

@@ -44,7 +44,8 @@ def policy_digest(policy: Policy) -> str:
 
 def _hash_certificates(registry: Registry) -> list[str]:
     found = registry.certificates
-    return [hashlib.sha256(found.authorities + found.client + found.key).hexdigest()] if found else []
+    hashes = [hashlib.sha256(found.authorities + found.client + found.key).hexdigest()] if found else []
+    return [*hashes, *(["system-trust"] if registry.system_trust else [])]
 
 
 def _describe_name(registry: Registry) -> list[str]:

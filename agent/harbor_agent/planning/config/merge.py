@@ -112,6 +112,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         ca_from_harbor=_require_https(address, cast("str | None", value.get("ca_from_harbor"))),
         client_certificate=client_certificate,
         client_key=client_key,
+        system_trust=_read_system_trust(address, value),
     )
 
 
@@ -122,6 +123,15 @@ def _read_client(address: Address, value: Mapping[str, object]) -> tuple[str | N
         has, lacks = ("client_certificate", "client_key")[:: 1 if certificate else -1]
         raise UsageError.of("client-certificate-incomplete", f"{address} has {has} without {lacks}", f"add {lacks}")
     return _require_https(address, certificate), _require_https(address, key)
+
+
+def _read_system_trust(address: Address, value: Mapping[str, object]) -> bool:
+    """Return whether the CA belongs in the nodes' trust store. Raises UsageError for a registry without a CA."""
+    trusts = bool(value.get("system_trust")) and value.get("state") != "absent"
+    if trusts and not ("ca_file" in value or "ca_from_harbor" in value):
+        message = f"system_trust of {address}: the registry has no CA"
+        raise UsageError.of("configuration-invalid", message, "add ca_file or ca_from_harbor")
+    return trusts
 
 
 def _require_https(address: Address, authority: str | None) -> str | None:

@@ -81,7 +81,8 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
     if isinstance(reader.value, str):
         return {"address": _read_address(reader)}
     keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout")
-    entry = reader.require_mapping(*keys, "ca_file", "ca_from_harbor", "client_certificate", "client_key", "resolve")
+    certificates = ("ca_file", "ca_from_harbor", "system_trust", "client_certificate", "client_key")
+    entry = reader.require_mapping(*keys, *certificates, "resolve")
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     state = entry.child("state").read_choice("present", "absent")
@@ -96,6 +97,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "client_certificate": entry.child("client_certificate").read_text(),
         "client_key": entry.child("client_key").read_text(),
         "ca_from_harbor": _read_fingerprint(entry.child("ca_from_harbor")),
+        "system_trust": _read_switch(entry.child("system_trust")),
         "resolve": _read_resolve(entry.child("resolve")),
     }
     return {key: value for key, value in values.items() if value is not None}
@@ -209,11 +211,8 @@ def _read_rollout(reader: Reader) -> Mapping[str, object]:
     deadline = entry.child("health_deadline")
     if deadline.value is not None:
         found["health_deadline"] = _read_count(deadline, percent=False, minimum=_MIN_DEADLINE)
-    drain = entry.child("drain")
-    if drain.value is not None:
-        if not isinstance(drain.value, bool):
-            raise drain.build_error("'drain' must be true or false")
-        found["drain"] = drain.value
+    if (drain := _read_switch(entry.child("drain"))) is not None:
+        found["drain"] = drain
     return found
 
 
@@ -225,6 +224,13 @@ def _read_drift(reader: Reader) -> Mapping[str, object]:
         for key, child in children.items()
         if child.value is not None
     }
+
+
+def _read_switch(reader: Reader) -> bool | None:
+    """Return the truth value, None if nothing was written. Raises UsageError for anything else."""
+    if reader.value is not None and not isinstance(reader.value, bool):
+        raise reader.build_error(f"'{reader.name}' must be true or false")
+    return reader.value
 
 
 def _read_count(reader: Reader, *, percent: bool, minimum: int) -> int | str:

@@ -39,6 +39,7 @@ from harbor_agent.planning.network.proxy import ProxySettings
 from harbor_agent.planning.network.reachability import find_reachability_problems
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.runtime import takes_effect
+from harbor_agent.planning.trust_store import delete_authorities, warn_of_reading, write_authorities
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -106,10 +107,12 @@ class _Planner:
             workspace = migrate(workspace, self.before)
         certificates = self.desired.certificates
         placed = write_certificates(workspace, evaluate(workspace.state), self.desired.secure, certificates)
+        placed = replace(placed, workspace=write_authorities(placed.workspace, self.desired))
         named = (*self.desired.present, *self.desired.absent, *self.desired.secure)
         named = tuple(address for address in named if address.literal is None)
         effective = evaluate(placed.workspace.state)
         workspace = delete_certificates(placed.workspace, effective, named, certificates)
+        workspace = delete_authorities(workspace, self.desired)
         placed = replace(placed, workspace=workspace)
         missing = [address for address in self.present if not is_trusted(workspace.state, effective, address)]
         removable = [address for address in self.absent if is_trusted(workspace.state, effective, address)]
@@ -224,6 +227,8 @@ class _Planner:
         known = {warning.message for warning in self.warnings}
         self.warnings.extend(one for one in find_manager_warnings(changes) if one.message not in known)
         self.warnings.extend(find_volatile_changes(changes, self.state.volatile))
+        restarts, offline = action is Action.RESTART, self.state.offline
+        self.warnings.extend(warn_of_reading(changes, "containerd", restarts=restarts, offline=offline))
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
@@ -231,7 +236,6 @@ class _Planner:
         created = list(record.created_files if record else ())
         created += [change.path for change in changes if not change.before.exists]
         gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
-        restarts = action is Action.RESTART
         return Plan(
             node=self.node,
             activation=Activation(

@@ -24,6 +24,7 @@ from harbor_agent.planning.containerd.process import (
 from harbor_agent.planning.containerd.state import find_record, require_containerd
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
 from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.trust_store import warn_of_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,4 +93,5 @@ def _build_plan(node: str, state: NodeState, changes: tuple[FileChange, ...], re
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
         original_hashes=note_original_hashes(state, changes),
         earlier_settings=note_earlier_settings(state, changes, after),
+        warnings=tuple(warn_of_reading(changes, "containerd", restarts=restarts)),
     )

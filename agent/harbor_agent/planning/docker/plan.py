@@ -33,12 +33,13 @@ from harbor_agent.planning.docker.proxy import read_proxies
 from harbor_agent.planning.docker.startup import FaultKind, find_start_faults
 from harbor_agent.planning.docker.state import describe_others, find_docker, find_record, read_version
 from harbor_agent.planning.docker.unit import require_own_socket
-from harbor_agent.planning.docker.warnings import find_warnings
+from harbor_agent.planning.docker.warnings import find_unread_certificates, find_warnings
 from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.reachability import find_reachability_problems
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.trust_store import delete_authorities, write_authorities
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -117,7 +118,8 @@ class _Planner:
 
     def plan(self, workspace: Workspace) -> Plan | Refusal:
         """Plan the CAs, which are to be there before an entry goes, and the entries."""
-        return self.plan_entries(write_certificates(workspace, self.desired.certificates))
+        workspace = write_certificates(workspace, self.desired.certificates)
+        return self.plan_entries(write_authorities(workspace, self.desired))
 
     def plan_entries(self, workspace: Workspace) -> Plan | Refusal:
         begun = workspace.state
@@ -247,7 +249,8 @@ class _Planner:
     def delete_certificates(self, workspace: Workspace) -> Workspace:
         """Return the workspace without this tool's certificates that the registries of the request do not have."""
         named = (*self.desired.present, *self.desired.absent, *self.desired.secure)
-        return delete_certificates(workspace, [address.entry for address in named], self.desired.certificates)
+        workspace = delete_certificates(workspace, [address.entry for address in named], self.desired.certificates)
+        return delete_authorities(workspace, self.desired)
 
     def describe_unchanged(self) -> str:
         covers = [(address, self.find_cover(address, self.before.entries)) for address in self.present]
@@ -298,6 +301,7 @@ class _Planner:
         require_unmanaged(changes)
         self.warnings.extend(find_manager_warnings(changes))
         self.warnings.extend(find_volatile_changes(changes, self.state.volatile))
+        self.warnings.extend(find_unread_certificates(changes, action, self.state, after))
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:

@@ -11,6 +11,7 @@ from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusa
 from harbor_agent.model.runtimes.docker import NAME
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.action import choose_action, find_stopped_daemon
+from harbor_agent.planning.docker.checks.certificates import FOLDER
 from harbor_agent.planning.docker.checks.latent import find_latent_edits
 from harbor_agent.planning.docker.effective import evaluate
 from harbor_agent.planning.docker.in_effect import summarize
@@ -19,6 +20,7 @@ from harbor_agent.planning.docker.startup import find_start_faults
 from harbor_agent.planning.docker.state import find_docker, find_record
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.trust_store import is_in_store, warn_of_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +67,9 @@ def _build_plan(node: str, state: NodeState, restored: NodeState, changes: tuple
     for fault in find_start_faults(restored, after):
         problem: Problem = fault.problem
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
-    action = choose_action(state, before, after, live_is_right=False) if changes else Action.NONE
+    # dockerd reads certificates at each pull
+    settings = [one for one in changes if not (one.path.startswith(f"{FOLDER}/") or is_in_store(one.path))]
+    action = choose_action(state, before, after, live_is_right=False) if settings else Action.NONE
     if changes and (stopped := find_stopped_daemon(state)):
         raise RefusedError.from_problem(stopped)
     require_plain_paths((after.config_path, *(change.path for change in changes)))
@@ -94,6 +98,7 @@ def _build_plan(node: str, state: NodeState, restored: NodeState, changes: tuple
         latent_edits=find_latent_edits(state, before),
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
+        warnings=tuple(warn_of_reading(changes, "dockerd", restarts=action is Action.RESTART)),
     )
 
 

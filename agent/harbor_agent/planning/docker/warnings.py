@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIES
+from harbor_agent.model.plan import Action
 from harbor_agent.planning.docker.action import find_stopped_daemon
-from harbor_agent.planning.docker.checks.certificates import find_folder_fault
+from harbor_agent.planning.docker.checks.certificates import FOLDER, find_folder_fault
 from harbor_agent.planning.docker.checks.latent import find_changed_files
 from harbor_agent.planning.docker.matching import LOOPBACK, find_cover, find_near_misses, normalize_entry
 from harbor_agent.planning.docker.state import find_docker, find_record, read_version
 from harbor_agent.planning.runtime import find_unrequested_entries
 from harbor_agent.planning.systemd.environment import find_version_dependent_lines
+from harbor_agent.planning.trust_store import warn_of_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from harbor_agent.model.plan import FileChange
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
     from harbor_agent.planning.docker.matching import Version
 
+_BUILDKIT_SINCE = (23, 0, 0)
 # Of a file full of faults, only the first ones are listed.
 _MOST_OF_A_KIND = 10
 _FIX_LINE = "delete the line, or fix it: the next restart applies it"
@@ -44,6 +49,30 @@ def find_warnings(state: NodeState, effective: Effective, desired: DesiredState)
     for problem in found:
         by_code.setdefault(problem.code, []).append(problem)
     return [problem for problems in by_code.values() for problem in _limit(problems)]
+
+
+def find_unread_certificates(
+    changes: Sequence[FileChange], action: Action, state: NodeState, effective: Effective
+) -> Iterator[Problem]:
+    """Yield warnings about changed certificates that a part of the running dockerd does not read."""
+    restarts = action is Action.RESTART
+    yield from warn_of_reading(changes, "dockerd", restarts=restarts, offline=state.offline)
+    changed = [change.path for change in changes if change.path.startswith(f"{FOLDER}/")]
+    # rule DD-31
+    if changed and not restarts and not state.offline and _builds_with_buildkit(state, effective):
+        yield Problem(
+            code="certificate-not-in-builds",
+            message=f"builds with dockerd's BuildKit do not see {', '.join(changed)} before dockerd restarts",
+            hint="if images are built on this node, restart docker at a quiet time; pulls and logins do not need it",
+        )
+
+
+def _builds_with_buildkit(state: NodeState, effective: Effective) -> bool:
+    """Whether `docker build` uses BuildKit: by default, or because daemon.json asks for it."""
+    features = json.loads(effective.config.raw("features") or "null") if effective.config else None
+    chosen = features.get("buildkit") if isinstance(features, dict) else None
+    version = read_version(state)
+    return chosen is True or (chosen is None and version is not None and version >= _BUILDKIT_SINCE)
 
 
 def _limit(problems: list[Problem]) -> list[Problem]:

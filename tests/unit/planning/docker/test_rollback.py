@@ -66,6 +66,15 @@ def test_every_file_is_again_what_it_was(contents: dict[str, str], action: Actio
     assert way_back.activation.unexpected == (HARBOR,)
 
 
+def test_certificates_are_restored_without_a_restart() -> None:
+    ours = ("/etc/docker/certs.d/h/harbor-agent.crt", "/usr/local/share/ca-certificates/harbor-agent-h.crt")
+    state = up({FRAGMENT: DEBIAN_UNIT, **dict.fromkeys(ours, "ca")})
+    decision = restore("n", state, [FileState(path=path) for path in ours], "back")
+    assert isinstance(decision, Plan)
+    assert (len(decision.changes), decision.activation.action) == (2, Action.NONE)
+    assert [warning.code for warning in decision.warnings] == ["trust-store-not-read"]
+
+
 def test_what_is_so_already_needs_nothing() -> None:
     before = up({FRAGMENT: DEBIAN_UNIT})
     plan, _ = change(before)
