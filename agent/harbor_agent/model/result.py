@@ -111,8 +111,8 @@ class NodeResult:
     """The result of a run on one node.
 
     `verified` says whether the node pulled the image (None: no image to verify with), `proof` by what (None: nothing
-    was tried), `logged_in` whether it logged in
-    at every registry that has a login (None: not tried). `seconds` is wall time.
+    was tried), `logged_in` whether it logged in at every registry that has a login (None: not tried, or one takes any
+    login). `seconds` is wall time.
     `containers_lost` names those that ran before and no longer run; `reason` names them too.
     """
 

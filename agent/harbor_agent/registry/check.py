@@ -96,7 +96,9 @@ class LoginCheck:
         """Ask for the image as dockerd would: without the login, because /v2/ requests none."""
         address = self._address
         if not repository:
-            self._note("registry-open", f"{address} requires no login: it accepts any user name and password")
+            self._note(
+                "registry-open", f"{address} requires no login: it takes any user and password, so none is proven"
+            )
             return None
         image, answer = (
             format_image(self._address, repository, reference),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.proof.check import find_hint
 from harbor_agent.errors import Problem
-from harbor_agent.model.result import PullVerdict
+from harbor_agent.model.result import Outcome, PullVerdict
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, decode_answer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy, Registry
-    from harbor_agent.model.result import PullReport
+    from harbor_agent.model.result import NodeResult, PullReport
     from harbor_agent.transport.protocol import Completed, Lost, Transport
 
 _TIMEOUT = 90.0
@@ -50,6 +50,25 @@ def check_node_logins(
         concerned = [(node, runtime) for node, policy, runtime in nodes if registry in policy.present]
         _check_registry(transport, concerned, registry, credentials[registry.address.entry], checks)
     return checks
+
+
+def add_login_check(result: NodeResult, check: LoginCheck, takes_any: frozenset[str]) -> NodeResult:
+    """Return the result with what the node's own logins proved; an earlier failure stays the reason."""
+    if check.problem and result.problem is None:
+        problem = check.problem
+        return replace(result, outcome=Outcome.FAILED, logged_in=False, problem=problem, reason=problem.message)
+    clauses = [result.reason]
+    proven = [entry for entry in check.succeeded if entry not in takes_any]
+    clauses += [f"docker login to {', '.join(proven)} succeeded"] if proven else []
+    clauses += [
+        f"docker login to {entry} succeeded, but it takes any user and password: the login is not proven"
+        for entry in check.succeeded
+        if entry in takes_any
+    ]
+    clauses += [f"login to {', '.join(check.unproven)} not tried: only Docker logs in"] if check.unproven else []
+    is_proven = proven == check.succeeded and proven and not check.unproven and check.problem is None
+    logged_in = True if is_proven else None
+    return replace(result, logged_in=logged_in, reason="; ".join(clauses))
 
 
 def _check_registry(

@@ -18,7 +18,7 @@ from harbor_agent.engine.rollout.kubernetes_hooks import open_hooks
 from harbor_agent.engine.rollout.proof import find_missing_secret, list_left_pods, open_proof
 from harbor_agent.engine.rollout.records import update_records
 from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, skip_nodes, verify_nodes
-from harbor_agent.engine.secrets.logins import check_logins
+from harbor_agent.engine.secrets.logins import check_logins, check_open_registries
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
 from harbor_agent.engine.workloads.waiting import handle_waiting_pods
 from harbor_agent.errors import ExitCode, Problem
@@ -103,9 +103,10 @@ def verify_run(
     """
     run = start_run(run_plan, listener, stop)
     with hold_run_lock(run) if run_plan.request.prove_with_pods else nullcontext():
-        warnings = check_logins(run_plan.policies, run_plan.credentials)
+        warnings, takes_any = check_open_registries(run_plan.policies, run_plan.credentials)
         with open_proof(run, run_plan, namespace=namespace) as prover:
-            rollout = verify_nodes(replace(run, prover=prover), run_plan.nodes, with_login=with_login)
+            proving = replace(run, prover=prover)
+            rollout = verify_nodes(proving, run_plan.nodes, with_login=with_login, takes_any=takes_any)
     warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings, *list_left_pods(prover)]
     return build_report(run, rollout, run_plan.secrets, warnings)
 

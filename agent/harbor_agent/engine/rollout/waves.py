@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message, NodeFinished, Phase
-from harbor_agent.engine.rollout.login_check import check_node_logins
+from harbor_agent.engine.rollout.login_check import add_login_check, check_node_logins
 from harbor_agent.engine.rollout.records import build_record
 from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions, roll_back_transactions
 from harbor_agent.errors import Problem
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.proof.check import PullCheck
     from harbor_agent.engine.rollout.context import RolloutContext
-    from harbor_agent.engine.rollout.login_check import LoginCheck
     from harbor_agent.engine.rollout.transactions import TransactionResult
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.policy import Rollout
@@ -78,16 +77,23 @@ def skip_nodes(run: RolloutContext, planned: Sequence[PlannedNode], halted: str)
     return RolloutResult(results=results, halted=halted, stopped=run.stop())
 
 
-def verify_nodes(run: RolloutContext, planned: Sequence[PlannedNode], *, with_login: bool = False) -> RolloutResult:
+def verify_nodes(
+    run: RolloutContext,
+    planned: Sequence[PlannedNode],
+    *,
+    with_login: bool = False,
+    takes_any: frozenset[str] = frozenset(),
+) -> RolloutResult:
     """Verify nodes instead of changing them; one that would have to be changed is FAILED.
 
-    With `with_login`, each node also logs in at the registries that have a login.
+    With `with_login`, each node also logs in at the registries that have a login. `takes_any` are the entries of those
+    that take any login, so that one that succeeds there is not proven.
     """
     unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED]
     results = {r.node: r for r in verify_unchanged(run, unchanged)}
     if with_login:
         logins = check_node_logins(run.transport, [(p.node, p.policy, p.runtime) for p in unchanged], run.credentials)
-        results |= {name: _add_login_check(results[name], check) for name, check in logins.items()}
+        results |= {name: add_login_check(results[name], check, takes_any) for name, check in logins.items()}
     for p in planned:
         if p.node.name not in results:
             results[p.node.name] = _fail_pending(p)
@@ -175,18 +181,6 @@ def _quote_kubelet(check: PullCheck) -> str:
     if check.proof is not Proof.POD or not check.pulls:
         return ""
     return f"; kubelet: {', '.join(pull.detail for pull in check.pulls)}"
-
-
-def _add_login_check(result: NodeResult, check: LoginCheck) -> NodeResult:
-    """Return the result with what the node's own logins proved; an earlier failure stays the reason."""
-    if check.problem and result.problem is None:
-        problem = check.problem
-        return replace(result, outcome=Outcome.FAILED, logged_in=False, problem=problem, reason=problem.message)
-    clauses = [result.reason]
-    clauses += [f"docker login to {', '.join(check.succeeded)} succeeded"] if check.succeeded else []
-    clauses += [f"login to {', '.join(check.unproven)} not tried: only Docker logs in"] if check.unproven else []
-    logged_in = True if check.succeeded and not check.unproven and check.problem is None else None
-    return replace(result, logged_in=logged_in, reason="; ".join(clauses))
 
 
 def _add_rollback(result: NodeResult, undone: TransactionResult) -> NodeResult:

@@ -30,21 +30,32 @@ _LOGIN_REJECTED = frozenset(
     }
 )
 
+_LOGIN_NOT_REQUESTED = frozenset({"registry-open", "registry-login-not-requested"})
+
 
 def check_logins(policies: Sequence[Policy], credentials: Mapping[str, Credentials]) -> list[Problem]:
     """Ask each registry, one at a time, whether its login may pull; return the warnings.
 
     `credentials` are by registry entry. Raises AgentError, with the warnings so far, if a registry rejects its login.
     """
+    return check_open_registries(policies, credentials)[0]
+
+
+def check_open_registries(
+    policies: Sequence[Policy], credentials: Mapping[str, Credentials]
+) -> tuple[list[Problem], frozenset[str]]:
+    """Ask each registry as `check_logins`; return the warnings, and the entries of those that take any login."""
     warnings: list[Problem] = []
+    takes_any: set[str] = set()
     for validation in _ask_registries(policies, credentials):
-        warnings += validation.notes
-        if validation.problem is None:
-            continue
-        if validation.problem.code in _LOGIN_REJECTED:
-            raise AgentError(validation.problem, warnings)
-        warnings.append(validation.problem)
-    return warnings
+        problem = validation.problem
+        if problem and problem.code in _LOGIN_REJECTED:
+            raise AgentError(problem, [*warnings, *validation.notes])
+        found = [*validation.notes, *([problem] if problem else [])]
+        warnings += found
+        if any(one.code in _LOGIN_NOT_REQUESTED for one in found):
+            takes_any.add(validation.address.entry)
+    return warnings, frozenset(takes_any)
 
 
 def prove_logins(
