@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.request.resolve import resolve, resolve_logins
+from harbor_agent.engine.secrets.commands import validate_logins
 from harbor_agent.engine.secrets.logins import prove_logins
 from harbor_agent.errors import AgentError, UsageError
 from harbor_agent.model.policy import RegistryCertificates
@@ -71,8 +72,9 @@ def test_the_right_one_is_used_for_nodes_and_for_the_login(harbor: RunningRegist
     resolved = resolve_logins(resolve(request))
     expected = RegistryCertificates(authorities=harbor.authority.read_bytes())
     assert resolved.general.registries[0].certificates == expected
-    _, unproven = prove_logins(resolved.policies, resolved.credentials)
+    warnings, unproven = validate_logins(resolved)
     assert unproven == []
+    assert [warning.code for warning in warnings if "kubesphere" in warning.code] == ["kubesphere-validate-fails"]
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -112,9 +112,12 @@ def build_payload(address: Address, credentials: Credentials, key_form: KeyForm)
 
 
 def build_annotations(spec: SecretSpec) -> dict[str, str]:
-    """Return the annotations: KubeSphere's console sets force-insecure exactly if the key's scheme is http."""
+    """Return the annotations: KubeSphere's console sets force-insecure exactly if the key's scheme is http.
+
+    For https it is set on request only: KubeSphere 4 then verifies no certificate.
+    """
     insecure = build_registry_key(spec.address, spec.key_form).startswith("http://")
-    return {FORCE_INSECURE: "true"} if insecure else {}
+    return {FORCE_INSECURE: "true"} if insecure or spec.force_insecure else {}
 
 
 def build_manifest(spec: SecretSpec, namespace: str | None = None) -> dict[str, object]:

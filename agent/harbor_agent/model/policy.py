@@ -68,7 +68,8 @@ class CredentialsSource:
 class SecretPolicy:
     """The pull secret of one registry: its name, its namespaces and the service accounts that use it.
 
-    The namespaces are those of `harbor_agent.model.secret.Namespaces`.
+    The namespaces are those of `harbor_agent.model.secret.Namespaces`. With `force_insecure`, KubeSphere verifies no
+    certificate of an https registry.
     """
 
     name: str = "harbor-pull"
@@ -77,6 +78,7 @@ class SecretPolicy:
     exclude_namespaces: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()
     key_form: KeyForm = "kubesphere"
+    force_insecure: bool = False
 
 
 class ClusterDns(StrEnum):

@@ -57,7 +57,7 @@ class SecretSpec:
 
     `key_form` is the form of the registry's key (see `harbor_agent.formats.pull_secret.build_registry_key`). The
     secret is attached to each of `service_accounts` of its namespace. `force_conflicts` takes over fields that other
-    clients manage.
+    clients manage. `force_insecure` sets KubeSphere's annotation for an https registry too.
     """
 
     name: str
@@ -66,6 +66,7 @@ class SecretSpec:
     key_form: KeyForm = "kubesphere"
     service_accounts: tuple[str, ...] = ()
     force_conflicts: bool = False
+    force_insecure: bool = False
 
 
 class SecretAction(StrEnum):

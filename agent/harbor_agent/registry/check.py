@@ -96,9 +96,7 @@ class LoginCheck:
         """Ask for the image as dockerd would: without the login, because /v2/ requests none."""
         address = self._address
         if not repository:
-            self._note(
-                "registry-open", f"{address} requires no login: it takes any user and password, so none is proven"
-            )
+            self._note("registry-open", f"{address} requires no login: any user and password do, so none is proven")
             return None
         image, answer = (
             format_image(self._address, repository, reference),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,6 +59,7 @@ def test_key_and_annotation(address: str, kubesphere: str, plain: str, *, insecu
     assert build_registry_key(Address.parse(address), "plain") == plain
     assert build_annotations(spec(address)) == (INSECURE if insecure else {})
     assert build_annotations(spec(address, "plain")) == {}
+    assert build_annotations(replace(spec(address), force_insecure=True)) == INSECURE
 
 
 def test_payload_is_what_kubectl_and_the_console_write() -> None:

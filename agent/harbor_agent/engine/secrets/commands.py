@@ -16,6 +16,7 @@ from harbor_agent.formats.object_names import check_names
 from harbor_agent.model.policy import SecretPolicy
 from harbor_agent.model.secret import ALL_NAMESPACES
 from harbor_agent.planning.secrets.desired import build_namespaces
+from harbor_agent.planning.secrets.kubesphere import describe_validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,7 +143,9 @@ def validate_logins(resolved: Resolved) -> tuple[list[Problem], list[Address]]:
             "credentials-missing", "there is no login to validate", "specify --username and --password-stdin"
         )
     warnings, unproven = prove_logins(resolved.policies, credentials)
-    return [*warnings, *describe_ending(find_certificate_ends(resolved.policies))], unproven
+    registries = {one.address: one for policy in resolved.policies for one in policy.present}
+    warnings += [*describe_ending(find_certificate_ends(resolved.policies)), *describe_validation(registries.values())]
+    return warnings, unproven
 
 
 def _remove_each(

@@ -169,11 +169,12 @@ def _read_secret(reader: Reader) -> Mapping[str, object] | None:
     if reader.value is None:
         return None
     lists = ("namespaces", "exclude_namespaces", "service_accounts")
-    entry = reader.require_mapping("name", "namespace_selector", "key_form", *lists)
+    entry = reader.require_mapping("name", "namespace_selector", "key_form", "force_insecure", *lists)
     values: dict[str, object | None] = {
         "name": entry.child("name").read_text(),
         "namespace_selector": entry.child("namespace_selector").read_text(),
         "key_form": entry.child("key_form").read_choice("kubesphere", "plain"),
+        "force_insecure": _read_switch(entry.child("force_insecure")),
     }
     for key in lists:
         if entry.child(key).value is not None:

@@ -60,6 +60,7 @@ def build_desired_secrets(
             key_form=registry.secret.key_form,
             service_accounts=registry.secret.service_accounts,
             force_conflicts=force_conflicts,
+            force_insecure=registry.secret.force_insecure,
         )
         desired = DesiredSecret(
             spec=spec,
