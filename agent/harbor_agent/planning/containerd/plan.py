@@ -112,8 +112,8 @@ class _Planner:
         named = tuple(address for address in named if address.literal is None)
         effective = evaluate(placed.workspace.state)
         workspace = delete_certificates(placed.workspace, effective, named, certificates)
-        workspace = delete_authorities(workspace, self.desired)
-        placed = replace(placed, workspace=workspace)
+        placed = replace(placed, workspace=delete_authorities(workspace, self.desired))
+        workspace = placed.workspace
         missing = [address for address in self.present if not is_trusted(workspace.state, effective, address)]
         removable = [address for address in self.absent if is_trusted(workspace.state, effective, address)]
         placed = self.change_registries(placed, missing, removable)
@@ -220,15 +220,14 @@ class _Planner:
         return Refusal(node=self.node, runtime=NAME, problem=problem, changes=changes, warnings=warnings)
 
     def build_plan(self, workspace: Workspace, action: Action, route: Route, reason: str, after: Effective) -> Plan:
-        record, changes = find_record(self.state), workspace.changes()
+        record, changes, restarts = find_record(self.state), workspace.changes(), action is Action.RESTART
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_file, *(change.path for change in changes)))
         require_unmanaged(changes)
         known = {warning.message for warning in self.warnings}
         self.warnings.extend(one for one in find_manager_warnings(changes) if one.message not in known)
         self.warnings.extend(find_volatile_changes(changes, self.state.volatile))
-        restarts, offline = action is Action.RESTART, self.state.offline
-        self.warnings.extend(warn_of_reading(changes, "containerd", restarts=restarts, offline=offline))
+        self.warnings += warn_of_reading(changes, "containerd", restarts=restarts, offline=self.state.offline)
         removed = {address.entry for address in self.absent}
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
