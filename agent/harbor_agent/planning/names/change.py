@@ -47,8 +47,7 @@ def add_names(plan: Plan, state: NodeState, desired: DesiredState) -> Plan | Ref
         require_readers(service, added, _find_other_answers(state, added, before))
     except RefusedError as refused:
         problem = mask_problem(refused.problem)
-        warnings = plan.warnings
-        return Refusal(node=plan.node, runtime=plan.runtime, problem=problem, changes=plan.changes, warnings=warnings)
+        return Refusal(node=plan.node, runtime=plan.runtime, problem=problem, warnings=plan.warnings)
     return _add_change(plan, state, _replace_content(file, edited, plan.created_files), before, after)
 
 

@@ -107,6 +107,7 @@ def test_a_node_is_refused_whose_file_would_not_give_the_name(state: NodeState, 
     assert isinstance(refusal, Refusal)
     assert refusal.problem.code == code
     assert refusal.problem.hint
+    assert refusal.changes == (), "no consent would make a change"
 
 
 def test_another_answer_of_today_is_named_before_it_changes() -> None:
