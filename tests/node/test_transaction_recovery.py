@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harbor_agent.model.result import TransactionPhase
 from harbor_agent.node.wire import programs as wire
+from tests.lab.waiting import wait_until
 from tests.node.transactions import (
     DAEMON_JSON,
     DROP_IN,
@@ -45,6 +49,30 @@ def test_a_journal_that_cannot_be_read_is_no_crash(world: World, journal: str) -
     world.file("/var/lib/harbor-agent/transactions/run-1/journal").write_text(journal)
     report = status(world)
     assert (report.phase, report.code) == (TransactionPhase.RUNNING, "journal-unreadable")
+
+
+def read_change_time(world: World) -> int:
+    found = re.search(
+        rf"^file .* {DAEMON_JSON}\nchanged (\d+)$".encode(), world.run(wire.build_probe_program(())), re.MULTILINE
+    )
+    assert found
+    return int(found[1])
+
+
+def test_a_file_that_is_left_as_it_was_counts_as_unchanged_since(world: World) -> None:
+    # Otherwise the runtime would not seem to have read it, and the next apply would ask for consent.
+    file = world.file(DAEMON_JSON)
+    file.write_text('{"first":1}')
+    before = read_change_time(world)
+    wait_until(lambda: time.time() > before + 1, "another second has begun", seconds=5)
+    for step in ("prepared", "swapped-1", "swapped-1"):
+        world.set("kill-at", step)
+        begin(world, reload_plan(world, f'{{"insecure-registries":["{ENTRY}"]}}'), f"run-{step}-{os.urandom(2).hex()}")
+        world.wait_until_unlocked()
+        assert file.stat().st_ctime > before + 1, "the node itself sees another time"
+        assert read_change_time(world) == before
+    file.write_text('{"first":1}')
+    assert read_change_time(world) > before
 
 
 def test_backups_stay_few_and_the_pristine_original_for_good(world: World) -> None:

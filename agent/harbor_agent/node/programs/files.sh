@@ -143,6 +143,44 @@ check_fingerprint() {
   fail plan-stale "$path is no longer as planned: expected $before, found $found"
 }
 
+# The trial of check_writable and a restoration give a file a new time of change (ctime), by which the probe would take it
+# for an edit that the runtime has not read. So the earlier time is kept for a file that is as it was found.
+note_change_times() {
+  number=1
+  while read_change "$number"; do
+    print_change_time "$path"
+    number=$((number + 1))
+  done >"$T/change-times"
+}
+
+# In seconds since 1970; 0 for a file that is absent.
+print_change_time() {
+  exact=$(print_exact_change_time "$1")
+  while read -r earlier kept changed; do
+    if [ "$kept $changed" = "$exact $1" ]; then echo "$earlier" && return 0; fi
+  done 2>/dev/null <"$STATE/change-times"
+  stat -c %Z -- "$1" 2>/dev/null || echo 0
+}
+
+print_exact_change_time() {
+  TZ=UTC0 stat -c %z -- "$1" 2>/dev/null | tr ' ' T
+}
+
+# A line is "EARLIER NOW PATH"; one whose file was changed since is of no use any more.
+keep_change_times() {
+  [ -s "$T/change-times" ] || return 0
+  {
+    tail -n 50 "$STATE/change-times" 2>/dev/null
+    number=1
+    while read_change "$number"; do
+      case $before in
+        regular*) [ "$(fingerprint "$path")" != "$before" ] || echo "$(sed -n "${number}p" "$T/change-times") $(print_exact_change_time "$path") $path" ;;
+      esac
+      number=$((number + 1))
+    done
+  } >"$STATE/change-times.new" && mv -f "$STATE/change-times.new" "$STATE/change-times"
+}
+
 # Backs up an existing file; an absent one is recorded in the plan.
 back_up() {
   case $before in absent*) return 0 ;; esac

@@ -186,9 +186,11 @@ find_upper_directory() {
 }
 
 report_files() {
+  kept_times=$(cat /var/lib/harbor-agent/change-times)
   run_with_paths stat -c '%f %u %g %s %Z %n' -- 2>/dev/null | while read -r mode uid gid size changed path; do
     printf 'file %s %s %s %s\n' "$mode" "$uid" "$gid" "$path"
     if [ -L "$path" ]; then changed=$(stat -L -c %Z -- "$path"); fi
+    case $kept_times$newline in *" $path$newline"*) changed=$(print_earlier_change "$path" "$changed") ;; esac
     if [ -f "$path" ]; then printf 'changed %s\n' "$changed"; fi
     if [ -L "$path" ]; then readlink "$path" | print_block link; fi
     [ -f "$path" ] || continue
@@ -204,6 +206,18 @@ report_files() {
       printf 'absent %s\n' "$path"
     fi
   done
+}
+
+# print_earlier_change PATH SECONDS: the time of change before a transaction that left the file as it was, if nothing has
+# changed it since, else SECONDS.
+print_earlier_change() {
+  exact=$(TZ=UTC0 stat -c %z -- "$1" | tr ' ' T)
+  printf '%s\n' "$kept_times" | {
+    while read -r earlier kept file; do
+      if [ "$kept $file" = "$exact $1" ]; then set -- "$1" "$earlier"; fi
+    done
+    printf '%s' "$2"
+  }
 }
 
 report_content() {

@@ -64,6 +64,7 @@ run() {
 preflight() {
   journal preflight
   number=1
+  note_change_times || { fail state-not-writable "$T cannot be written"; return 1; }
   while read_change "$number"; do
     check_fingerprint && check_writable || return 1
     number=$((number + 1))
@@ -243,6 +244,8 @@ close() {
   if [ "$step_code" = - ]; then step_code=''; fi
   line="transaction $ID $step${step_code:+ ($step_code)}: $action of $unit, $(count_changes) files"
   logger -t harbor-agent "$line" 2>/dev/null || echo "$line" | systemd-cat -t harbor-agent 2>/dev/null
+  else
+    keep_change_times
   if changes_units; then systemctl daemon-reload; fi
 }
 
