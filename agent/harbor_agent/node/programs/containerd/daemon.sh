@@ -25,8 +25,7 @@ before_change() {
   while read -r keyword entry; do
     case $keyword in expected | unexpected) printf '%s %s\n' "$entry" "$(print_scheme "$entry")" ;; esac
   done <"$T/plan" >"$T/live.before"
-  dump_configuration "$containerd_config" >"$T/dump.before" 2>/dev/null || : >"$T/dump.before"
-  chmod 0600 "$T/dump.before"
+  rest_before=$(dump_configuration "$containerd_config" 2>/dev/null | strip_registries)
 }
 
 # Sets containerd, containerd_socket and containerd_config; a process that has ended is known from before the change.
@@ -49,10 +48,12 @@ locate_containerd() {
 }
 
 # print_scheme ENTRY: by which scheme containerd asks the registry for an image that cannot exist: http, https, any if the
-# registry answered, nothing if that is not known. On 1.x the answer is that of the last host tried.
+# registry answered, starting if containerd did not, nothing if that is not known. On 1.x the answer is that of the last
+# host tried.
 print_scheme() {
   answer=$(pull_through_cri "$1/harbor-agent/none:none" 3)
   case $answer in
+    'curl: ('* | *'code = Unavailable '* | 'rpc error: code = 14 '*) echo starting ;;
     *"\"https://$1/"* | *"\"https://$1\""*) is_last_try_https "$1" || echo https ;;
     *"\"http://$1/"* | *"\"http://$1\""*) echo http ;;
     *'not found'* | *'manifest unknown'* | *'401 Unauthorized'* | *'403 Forbidden'* | *unauthorized* | *'no basic auth credentials'* | \

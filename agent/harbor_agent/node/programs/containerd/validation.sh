@@ -5,6 +5,7 @@
 # up to 1.7 TLS settings, beside config_path.
 
 # Before the change: with the planned main file, under another name beside the real one, because imports may be relative.
+# A restart also reads what another program has broken since the plan, so the present files are judged if none of them changes.
 judge() {
   remove_stages
   number=1
@@ -18,45 +19,63 @@ judge() {
     fi
     number=$((number + 1))
   done
+  changes_configuration || [ ! -e "$config_file" ] || dump_configuration "$config_file" >/dev/null 2>&1 || explain_rejection "$config_file"
 }
 
 judge_file() {
   [ -d "${config_file%/*}" ] || return 0
-  stage=$(mktemp "${config_file%/*}/.harbor-agent-judge.XXXXXX") || { fail state-not-writable "${config_file%/*}"; return 1; }
-  cat "$1" >"$stage"
+  if ! stage=$(mktemp "${config_file%/*}/.harbor-agent-judge.XXXXXX") || ! cat "$1" >"$stage"; then
+    rm -f "$stage"
+    fail file-not-writable "${config_file%/*} cannot be written"
+    return 1
+  fi
   # It may not be the only file that changes; only the whole shows whether anything else does.
-  print_dump "$stage" >/dev/null
+  dump_configuration "$stage" >/dev/null 2>&1 || explain_rejection "$stage"
   status=$?
   rm -f "$stage"
   return "$status"
 }
 
-# print_dump FILE: fails with CODE and DETAIL if the program does not take the file.
-print_dump() {
-  dump_configuration "$1" 2>/dev/null && return 0
-  fail containerd-rejects-configuration "$config_file: $(dump_configuration "$1" 2>&1 >/dev/null | grep . | tail -n 1 |
-    sed "s,$1: ,,g; s,$1,$config_file,g; s/^containerd: //; s,://[^/@ ]*@,://***@,g" | cut -c1-400)"
+# explain_rejection FILE: fails with CODE and DETAIL, which name the file that the program rejects. 1.x names it in the
+# last line, 2.x in the one before; neither does if a value has the wrong type.
+explain_rejection() {
+  complaint=$(dump_configuration "$1" 2>&1 >/dev/null)
+  culprit=$(printf '%s\n' "$complaint" | sed -n -e 's/.* file=\(\/[^ ]*\).*/\1/p' -e 's/.*TOML[a-z ]*:* \(\/[^ ]*\): .*/\1/p' | tail -n 1)
+  culprit=${culprit:-$(find_rejected_import "$1")}
+  if [ "${culprit:-$1}" = "$1" ]; then culprit=$config_file; fi
+  fail containerd-rejects-configuration "$culprit: $(printf '%s\n' "$complaint" | grep . | tail -n 1 |
+    sed "s,failed to load TOML[a-z ]*:* [^ ]*: ,,; s,$1: ,,g; s,$1,$config_file,g; s/^containerd: //; s,://[^/@ ]*@,://***@,g" | cut -c1-400)"
 }
 
-# After the swap and before the restart: whether nothing but the registries changes, and CRI would load.
+# The imported file of a configuration file that the program rejects alone as well.
+find_rejected_import() {
+  sed -n '/^[[:space:]]*imports[[:space:]]*=/,/]/p' "$1" | grep -oE "[\"'][^\"']+[\"']" | tr -d "\"'" | while read -r pattern; do
+    case $pattern in /*) ;; *) pattern=${config_file%/*}/$pattern ;; esac
+    for imported in $pattern; do
+      [ ! -f "$imported" ] || dump_configuration "$imported" >/dev/null 2>&1 || printf '%s\n' "$imported"
+    done
+  done | sed -n 1p
+}
+
+# After the swap and before the restart: whether nothing but the registries changes, and CRI would load. The configuration
+# may hold passwords, so it is not written to a disk.
 judge_swapped() {
   # Without a file containerd has its defaults; the program does not dump those.
-  changes_configuration && [ -e "$config_file" ] || return 0
+  [ -e "$config_file" ] || return 0
   locate_containerd
-  print_dump "$config_file" >"$T/dump.after" || return 1
-  chmod 0600 "$T/dump.after"
-  if has_mirrors && [ -n "$(filter_registry config_path <"$T/dump.after")" ]; then
+  dumped=$(dump_configuration "$config_file" 2>/dev/null) || { explain_rejection "$config_file"; return 1; }
+  if has_mirrors && [ -n "$(printf '%s\n' "$dumped" | filter_registry config_path)" ]; then
     fail containerd-rejects-configuration "the CRI plugin would not load: config_path and mirrors or TLS settings are both set"
     return 1
   fi
-  if [ ! -s "$T/dump.before" ]; then return 0; fi
-  strip_registries <"$T/dump.before" >"$T/rest.before"
-  strip_registries <"$T/dump.after" >"$T/rest.after"
+  rest=$(printf '%s\n' "$dumped" | strip_registries)
+  if [ -z "${rest_before:-}" ] || [ "$rest" = "$rest_before" ]; then return 0; fi
+  printf '%s\n' "$rest_before" >"$COPY/rest.before" && printf '%s\n' "$rest" >"$COPY/rest.after"
   differing=$(
-    grep -vxFf "$T/rest.before" "$T/rest.after"
-    grep -vxFf "$T/rest.after" "$T/rest.before"
+    grep -vxFf "$COPY/rest.before" "$COPY/rest.after"
+    grep -vxFf "$COPY/rest.after" "$COPY/rest.before"
   )
-  rm -f "$T/rest.before" "$T/rest.after" "$T/dump.before" "$T/dump.after"
+  rm -f "$COPY/rest.before" "$COPY/rest.after"
   # A value may be a password.
   [ -z "$differing" ] || fail containerd-rejects-configuration "the planned files change more than the registries: $(
     printf '%s\n' "$differing" | sed 's/^ *//; s/ *=.*//' | sort -u | tr '\n' ' ' | cut -c1-300
@@ -68,9 +87,11 @@ changes_configuration() {
 }
 
 has_mirrors() {
-  grep -qE "^ *\[plugins\.[\"']io\.containerd\.(grpc\.v1\.cri|cri\.v1\.images)[\"']\.registry\.(mirrors\..*|configs\..*\.tls)\]" "$T/dump.after" || return 1
+  printf '%s\n' "$dumped" |
+    grep -qE "^ *\[plugins\.[\"']io\.containerd\.(grpc\.v1\.cri|cri\.v1\.images)[\"']\.registry\.(mirrors\..*|configs\..*\.tls)\]" || return 1
   # 2.x reads and ignores TLS settings beside config_path.
-  ! grep -q '^version = [3-9]' "$T/dump.after" || grep -q "\.registry\.mirrors\." "$T/dump.after"
+  case $newline$dumped in *"${newline}version = "[3-9]*) ;; *) return 0 ;; esac
+  case $dumped in *.registry.mirrors.*) ;; *) return 1 ;; esac
 }
 
 # The configuration without the registry sections of CRI, and without the names of the files that were merged.
