@@ -102,7 +102,7 @@ restore_daemon() {
   start_dependents || return 1
   # Lost workloads are reported; they do not mean that the restoration failed.
   await_workloads
-  return 0
+  await_health
 }
 
 # If the journal was lost, the recovery unit is proof too.

@@ -25,6 +25,7 @@
 #   name_hindrance      succeeds with CODE and DETAIL if it knows why the runtime does not start in time
 #   adapt_arguments     filters the process's arguments, one per line, so that they name no changed file
 #   are_workloads_back  whether the workloads run again; sets lost
+#   is_node_healthy     whether the node is healthy if it was before the change; sets CODE and DETAIL
 #   revoke              reloads the restored files so that nothing of the change stays in effect
 #   is_revoked          whether that succeeded
 #   restart_keeping_workloads  restarts the runtime if that takes more than restart_unit; fails if it does not
@@ -63,8 +64,8 @@ run() {
 
 preflight() {
   journal preflight
-  number=1
   note_change_times || { fail state-not-writable "$T cannot be written"; return 1; }
+  number=1
   while read_change "$number"; do
     check_fingerprint && check_writable || return 1
     number=$((number + 1))
@@ -164,12 +165,17 @@ activate() {
   journal health
   until_deadline "$deadline" is_as_planned || return 1
   [ "$action" != restart ] || start_dependents || return 1
-  await_workloads
+  await_workloads && await_health
 }
 
 # They start together with the runtime; one that is missing after that does not come back.
 await_workloads() {
   until_deadline $(($(now) + 20)) are_workloads_back
+}
+
+# A kubelet that systemd stopped together with the runtime needs some seconds.
+await_health() {
+  until_deadline $(($(now) + 20)) is_node_healthy
 }
 
 # From "committing" on an armed recovery does nothing. "committed" follows when it is disarmed, so that no later failure
@@ -238,14 +244,14 @@ close() {
   if [ "$step" = committed ]; then
     [ ! -f "$T/created-directories" ] || cat "$T/created-directories" >>"$STATE/created-directories"
     remove_emptied_directories
+  else
+    keep_change_times
   fi
   prune
   read_journal
   if [ "$step_code" = - ]; then step_code=''; fi
   line="transaction $ID $step${step_code:+ ($step_code)}: $action of $unit, $(count_changes) files"
   logger -t harbor-agent "$line" 2>/dev/null || echo "$line" | systemd-cat -t harbor-agent 2>/dev/null
-  else
-    keep_change_times
   if changes_units; then systemctl daemon-reload; fi
 }
 

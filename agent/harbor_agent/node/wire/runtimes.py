@@ -58,6 +58,7 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
         transaction=(
             "containerd/client.sh",
             "containerd/daemon.sh",
+            "containerd/health.sh",
             "containerd/validation.sh",
             "containerd/workloads.sh",
         ),

@@ -70,11 +70,13 @@ filter_mirrors() {
 }
 
 run_ctr() {
-  timeout 5 ctr --address "$containerd_socket" "$@"
+  timeout "${ctr_limit:-5}" ctr --address "$containerd_socket" "$@"
 }
 
-# Whether the running containerd has CRI: 0, 1 if not (sets said, the reason, if there is one), 2 if it did not answer.
+# is_cri_loaded [SECONDS]: whether the running containerd has CRI: 0, 1 if not (sets said, the reason, if there is one),
+# 2 if it did not answer.
 is_cri_loaded() {
+  ctr_limit=${1:-}
   said=$(run_ctr plugins ls 2>&1) || return 2
   case $(printf '%s\n' "$said" | sed -n 's/^io\.containerd\.grpc\.v1 *cri .* \([a-z][a-z]*\) *$/\1/p') in
     ok) return 0 ;;

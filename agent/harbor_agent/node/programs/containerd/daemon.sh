@@ -12,7 +12,7 @@ limit_patience() {
   if [ "$patience" -lt 20 ]; then echo "$patience"; else echo 20; fi
 }
 
-# Fails if containerd cannot be changed now, and notes by which scheme it asks each registry.
+# Fails if containerd cannot be changed now, and notes by which scheme it asks each registry, and what is healthy.
 before_change() {
   is_active || { fail containerd-not-running "$unit is not active"; return 1; }
   locate_containerd
@@ -26,6 +26,7 @@ before_change() {
     case $keyword in expected | unexpected) printf '%s %s\n' "$entry" "$(print_scheme "$entry")" ;; esac
   done <"$T/plan" >"$T/live.before"
   rest_before=$(dump_configuration "$containerd_config" 2>/dev/null | strip_registries)
+  note_health
 }
 
 # Sets containerd, containerd_socket and containerd_config; a process that has ended is known from before the change.
@@ -102,7 +103,7 @@ print_answer() {
 # Whether it runs with CRI: 1 not yet, 2 never; sets CODE and DETAIL.
 is_ready() {
   locate_containerd
-  is_cri_loaded
+  is_cri_loaded 2
   case $? in
     0) return 0 ;;
     1) fail cri-not-loaded "containerd runs without its CRI plugin${said:+: $said}" || return 2 ;;
@@ -165,6 +166,10 @@ must_disable_live_restore() {
   return 1
 }
 
+# systemd would wait 90 seconds for a daemon that hangs, and the cluster would see that.
 restart_keeping_workloads() {
+  case ${cause_code:-} in
+    containerd-start-timeout | containerd-silent) systemctl kill --kill-who=main --signal=KILL "$unit" 2>/dev/null ;;
+  esac
   return 1
 }
