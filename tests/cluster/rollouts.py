@@ -25,14 +25,16 @@ SHORT = Deadlines(drain=1.0, ready=1.0)
 Around = Callable[..., "RolloutHooks"]
 
 
-def planned(name: str, *, action: Action = Action.RESTART, address: str = "", boot_id: str = "") -> PlannedNode:
+def planned(
+    name: str, *, action: Action = Action.RESTART, address: str = "", boot_id: str = "", runtime: str = "docker"
+) -> PlannedNode:
     return PlannedNode(
         node=Node(name=name, address=address or name),
         policy=Policy(registries=()),
         outcome=Outcome.PENDING,
         decision=Plan(
             node=name,
-            activation=Activation(runtime="docker", unit="docker.service", action=action),
+            activation=Activation(runtime=runtime, unit=f"{runtime}.service", action=action),
             reason="test",
         ),
         state=NodeState(system=System(boot_id=boot_id)),

@@ -78,12 +78,14 @@ class TestAfterwards:
 
 @pytest.mark.parametrize("drain", [True, False])
 class TestReady:
+    @pytest.mark.parametrize("runtime", ["docker", "containerd"])
     def test_who_is_not_ready_again_in_time_has_failed(
-        self, around: Around, apiserver: RunningApiServer, name: str, *, drain: bool
+        self, around: Around, apiserver: RunningApiServer, name: str, runtime: str, *, drain: bool
     ) -> None:
         add_node(apiserver, name)
-        side = around(planned(name), drain=drain, deadlines=SHORT)
-        side.before_wave([planned(name)])
+        node = planned(name, runtime=runtime)
+        side = around(node, drain=drain, deadlines=SHORT)
+        side.before_wave([node])
         set_ready(apiserver, name, ready=False)
         (result,) = side.after_wave([ended(name)])
         side.finish([result])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.lab.shapes import CONTAINERD
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from tests.lab.node import LabNode
 
-# The pull that proves a change is no step of the journal; it is held before it begins.
-PULLING = "pulling"
+# The pull that proves a change is no step of the journal; it is held before it begins. So is, on nodes with containerd,
+# the question that a transaction asks it while it checks its health.
+PULLING, ASKING = "pulling", "asking"
 
 _SYNC = """\
 #!/bin/sh
@@ -40,10 +42,25 @@ case $(cat /var/failpoint 2>/dev/null):" $* " in
 esac
 exec /usr/bin/docker "$@"
 """
+_CURL = """\
+#!/bin/sh
+case $(cat /var/failpoint 2>/dev/null):"$* " in
+  asking:*ImageService/PullImage*)
+    journal=$(ls -td /var/lib/harbor-agent/transactions/*/ | head -n 1)journal
+    case $(tail -n 1 "$journal") in
+      'health '*)
+        echo "$journal" >/var/failpoint.new && mv /var/failpoint.new /var/failpoint.reached
+        while [ -e /var/failpoint ]; do sleep 0.05; done
+        ;;
+    esac
+    ;;
+esac
+exec /usr/bin/curl "$@"
+"""
 
 
 class Failpoint:
-    """The failpoint of one node; `step` is a word of the journal such as `swapped-1`, or PULLING."""
+    """The failpoint of one node; `step` is a word of the journal such as `swapped-1`, PULLING or ASKING."""
 
     def __init__(self, node: LabNode, step: str) -> None:
         self.node = node
@@ -69,7 +86,8 @@ class Failpoint:
 
 def install(node: LabNode) -> None:
     """Put the shims onto a node, where they do nothing until a failpoint is set."""
-    for name, text in (("sync", _SYNC), ("docker", _DOCKER)):
+    runtime = ("curl", _CURL) if node.shape in CONTAINERD else ("docker", _DOCKER)
+    for name, text in (("sync", _SYNC), runtime):
         shim = node.root / "usr/local/sbin" / name
         shim.write_text(text)
         shim.chmod(0o755)

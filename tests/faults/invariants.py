@@ -12,7 +12,7 @@ from tests.e2e.site import PULLER, Site
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from tests.e2e.site import Ended
@@ -112,10 +112,10 @@ def assert_invariants(
         _assert_at_rest(was.node, settle)
         which = _which(was)
         _assert_finished(was, which)
-        _assert_no_secret_on(was.node)
+        assert_no_secret_on(was.node)
         return which
 
-    _assert_no_secret_here(site, runs)
+    assert_no_secret_here(site, runs)
     with ThreadPoolExecutor() as pool:
         return dict(zip(expected, pool.map(found, expected.values()), strict=True))
 
@@ -129,12 +129,15 @@ def assert_reported(ended: Ended, name: str, outcome: str, *words: str) -> None:
         assert all(word in result["reason"] for word in words), result
 
 
-def assert_backed_up(transaction: Path, expected: Expected) -> None:
-    """Assert B in the middle of a transaction: what each change replaces is kept, or is known to be absent."""
+def assert_backed_up(transaction: Path, planned: Collection[str], before: Iterable[tuple[str, str]]) -> None:
+    """Assert B in the middle of a transaction: what each change replaces is kept, or is known to be absent.
+
+    `planned` are the paths of the changes, `before` is what `Site.files` found before them.
+    """
     plan = (transaction / "plan").read_text().splitlines()
     changes = [line.split() for line in plan if line.startswith("change ")]
-    assert {change[-1] for change in changes} == set(expected.files)
-    old = dict(fact for fact in expected.before.files if len(fact[1]) == 64)
+    assert {change[-1] for change in changes} == set(planned)
+    old = dict(fact for fact in before if len(fact[1]) == 64)
     for _, number, kind, *facts in changes:
         path = facts[-1]
         backup = transaction / f"before.{number}"
@@ -201,7 +204,7 @@ def _last_words(node: LabNode) -> list[str]:
     return [line.split()[0] for line in node.run(every).stdout.splitlines() if line]
 
 
-def _assert_no_secret_on(node: LabNode) -> None:
+def assert_no_secret_on(node: LabNode) -> None:
     """S on a node: its files, its journal, the arguments of what runs there."""
     # Written as a pattern that does not match itself: this command is among the arguments of what runs there.
     secret = f"'{PULLER.password[:-1]}[{PULLER.password[-1]}]'"
@@ -214,7 +217,7 @@ def _assert_no_secret_on(node: LabNode) -> None:
     assert told.stdout == ""
 
 
-def _assert_no_secret_here(site: Site, runs: Iterable[Ended]) -> None:
+def assert_no_secret_here(site: Site, runs: Iterable[Ended]) -> None:
     """S on the controller: what was printed, what is kept in the home, the arguments of what runs."""
     for ended in runs:
         assert PULLER.password not in ended.stdout + ended.stderr

@@ -42,8 +42,9 @@ def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: t
         assert PULLER.password.encode() not in running.argv_shows
         running.kill()
         for point, transaction in zip(points, transactions, strict=True):
+            was = expected[point.node.name]
             if point.step not in {"begun", "preflight"}:
-                assert_backed_up(transaction, expected[point.node.name])
+                assert_backed_up(transaction, was.files, was.before.files)
         assert str(running.process.pid) in site.agent("lock", "show").stdout
         killed = site.agent("history", "-o", "json").document["runs"][0]
         assert (killed["state"], {node["outcome"] for node in killed["nodes"]}) == ("broken-off", {None})

@@ -31,9 +31,9 @@ def test_a_killed_process_is_followed_by_the_way_back(site: FaultSite, steps: tu
     points = [Failpoint(node, step) for node, step in zip(site.all_nodes, steps, strict=True)]
     with held(*points), order.applying() as running:
         for point in points:
-            transaction = point.wait()
+            transaction, was = point.wait(), expected[point.node.name]
             if point.step not in {"preflight", "committed"}:
-                assert_backed_up(transaction, expected[point.node.name])
+                assert_backed_up(transaction, was.files, was.before.files)
             point.node.run("systemctl kill --kill-who=main --signal=KILL harbor-agent-transaction")
         ended = running.end()
     found = assert_invariants(site, expected, ended)

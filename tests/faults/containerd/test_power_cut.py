@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.site import IMAGE, PULLER, Site
-from tests.faults.failpoint import Failpoint, held, install
-from tests.lab.base import CONTAINERD_VERSIONS
-from tests.lab.images import busybox_root
-from tests.lab.nodes import Lab
-from tests.lab.registry import running_registry
+from tests.e2e.site import PULLER
+from tests.faults.failpoint import Failpoint, held
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.e2e.site import Site
     from tests.lab.node import LabNode
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
@@ -31,25 +26,6 @@ _STEPS = [
     ("health", "swapping-2", "committed"),
     ("armed", "activating", "health"),
 ]
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """A node for each version, whose change takes a restart: its file has no config_path."""
-    inside = {"authentication": "token", "logins": [PULLER], "port": 5000}
-    with (
-        Lab(shapes=("containerd",) * len(CONTAINERD_VERSIONS), suites=tuple(CONTAINERD_VERSIONS)) as lab,
-        running_registry(
-            lab.folder / "registry",
-            host=lab.address,
-            prefix=lab.network.inside(()),
-            **inside,  # type: ignore[arg-type]
-        ) as registry,
-    ):
-        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
-        for node in lab.nodes:
-            install(node)
-        yield Site(lab=lab, registry=registry)
 
 
 @pytest.mark.parametrize("steps", _STEPS, ids="-".join)

@@ -1,0 +1,1 @@
+"""Faults of nodes whose runtime is containerd; they share one lab."""
