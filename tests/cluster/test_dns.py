@@ -199,7 +199,7 @@ def test_the_documents_fit_their_schema(dns: Callable[..., tuple[int, str]], api
     assert change["config_map"] == "kube-system/coredns"
     assert "+        192.168.0.99 harbor.lan\n" in change["diff"]
     assert ask("apply", "--yes")["unproven"]["code"] == "dns-not-proven"
-    entry = {"name": "harbor.lan", "address": "192.168.0.99", "key": "Corefile", "present": True}
+    entry = {"name": "harbor.lan", "address": "192.168.0.99", "key": "Corefile", "present": True, "edited": False}
     assert ask("show")["entries"] == [entry]
 
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from harbor_agent.cli.main import app
-from tests.cluster.dns_servers import SYSTEM, add_server, remove_servers
+from tests.cluster.dns_servers import SYSTEM, add_server, remove_servers, running_pod
 from tests.cluster.test_dns import COREFILE, SETTINGS, read
 
 if TYPE_CHECKING:
@@ -143,6 +143,52 @@ def test_a_run_of_dns_apply_is_rolled_back_unless_the_text_was_edited(run: Run, 
     assert (code, read(apiserver)) == (0, found)
     code, text = run("apply", "--resume", applied, "--yes")
     assert code == 2
+
+
+def test_a_rewrite_is_drift_that_is_corrected_once_and_a_second_one_is_a_fight(
+    run: Run, apiserver: RunningApiServer
+) -> None:
+    def drift(*words: str) -> tuple[int, dict[str, Any]]:
+        code, text = run("drift", *NODES, "-o", "json", *words)
+        return code, read_document(text, "drift-2")
+
+    with running_pod(apiserver, "coredns") as pod:
+        theirs = COREFILE.replace("PORT", str(pod.port))
+        add_server(apiserver, "coredns", {"Corefile": theirs})
+        found = read(apiserver)
+        code, document = drift()
+        assert (code, document["dns"]["servers"][0]["status"]) == (3, "unmanaged")
+        pod.looks, pod.reads = 0, [True]
+        assert run("apply", *NODES, "--yes")[0] == 0
+        ours = read(apiserver)["data"]["Corefile"]
+        assert (drift()[0], ENTRY in ours) == (0, True)
+
+        edit(apiserver, f"# by hand\n{ours}")
+        code, document = drift()
+        (entry,) = document["dns"]["servers"][0]["entries"]
+        assert (code, entry["present"], entry["edited"]) == (0, True, True)
+
+        edit(apiserver, theirs)
+        code, document = drift()
+        (server,) = document["dns"]["servers"]
+        assert (code, server["status"]) == (3, "drift")
+        assert server["reason"] == "another program rewrote ConfigMap kube-system/coredns: harbor.lan is missing"
+        pod.looks, pod.reads = 0, [True]
+        code, document = drift("--correct", "--yes")
+        assert (code, document["run"]["dns"]["servers"][0]["outcome"]) == (0, "changed"), document
+        assert (read(apiserver)["data"]["Corefile"], drift()[0]) == (ours, 0)
+
+        edit(apiserver, theirs)
+        code, document = drift("--correct", "--yes")
+        assert (code, document["dns"]["servers"][0]["code"], document["run"]) == (5, "dns-owner-rewrites", None)
+        assert read(apiserver)["data"]["Corefile"] == theirs
+        assert run("drift", "release", "kube-system/coredns")[0] == 0
+
+        pod.looks, pod.reads = 0, [True]
+        assert drift("--correct", "--yes")[0] == 0
+        pod.looks, pod.reads = 0, [True]
+        assert run("apply", *NODES, "--yes", "--absent", "--registry", "harbor.lan")[0] == 0
+    assert read(apiserver) == found
 
 
 def test_a_removal_is_rolled_back_too(run: Run, apiserver: RunningApiServer) -> None:

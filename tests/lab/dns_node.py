@@ -21,6 +21,7 @@ from tests.transport.sshd import public_folder, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from tests.transport.sshd import Server
 
@@ -47,21 +48,9 @@ class DnsNode:
             f"ansible_ssh_private_key_file={host.key} ansible_ssh_common_args='{options}'\n"
         )
 
-    @contextmanager
-    def serving_dns(self, address: str = CLUSTER_DNS) -> Iterator[DnsServer]:
-        """Run dnsmasq at an address of the node; it knows the names it is given, and answers NXDOMAIN for others."""
-        hosts = self.server.home / f"hosts-{address}"
-        hosts.write_text("")
-        options = [f"--addn-hosts={hosts}", f"--listen-address={address}", "--port=53", "--bind-interfaces"]
-        quiet = ["--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--local=/lan/", "--pid-file", "--user=root"]
-        command = ["ip", "netns", "exec", self.namespace, "dnsmasq", "--keep-in-foreground", *options, *quiet]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: _listens(process, address), f"dnsmasq listens on {address}", seconds=20)
-            yield DnsServer(process=process, hosts=hosts)
-        finally:
-            process.terminate()
-            process.wait(10)
+    def serving_dns(self, address: str = CLUSTER_DNS) -> AbstractContextManager[DnsServer]:
+        """Run the stand-in at an address of the node."""
+        return serving_dns(self.namespace, self.server.home, address)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +64,23 @@ class DnsServer:
         """Answer these names with these addresses from now on."""
         self.hosts.write_text("".join(f"{address} {name}\n" for name, address in names.items()))
         os.kill(self.process.pid, signal.SIGHUP)
+
+
+@contextmanager
+def serving_dns(namespace: str, folder: Path, address: str = CLUSTER_DNS) -> Iterator[DnsServer]:
+    """Run dnsmasq at an address of a network namespace; it knows the names it is given, and denies others of `lan`."""
+    hosts = folder / f"hosts-{address}"
+    hosts.write_text("")
+    options = [f"--addn-hosts={hosts}", f"--listen-address={address}", "--port=53", "--bind-interfaces"]
+    quiet = ["--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--local=/lan/", "--pid-file", "--user=root"]
+    command = ["ip", "netns", "exec", namespace, "dnsmasq", "--keep-in-foreground", *options, *quiet]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _listens(process, address), f"dnsmasq listens on {address}", seconds=20)
+        yield DnsServer(process=process, hosts=hosts)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @contextmanager

@@ -43,11 +43,15 @@ class DnsEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEntry:
-    """An entry that this tool added: the key of the ConfigMap that has it, and its form."""
+    """An entry that this tool added: the key of the ConfigMap that has it, and its form.
+
+    `digest` is the hash of the key's text after the last change of ours, "" if it is not known.
+    """
 
     entry: DnsEntry
     key: str
     form: EntryForm
+    digest: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,11 @@ class DnsServer:
 
 
 ABSENT: Final = "absent"
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 (hex) of the text of one key."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def hash_data(data: Mapping[str, str]) -> str:

@@ -170,8 +170,8 @@ def _correct(
 
     measurement.record(corrections.report)
     ended = None
-    if corrections.chosen:
-        confirm_plan([node.planned for node in corrections.chosen], None, yes=yes)
+    if corrections.chosen or corrections.dns:
+        confirm_plan([node.planned for node in corrections.chosen], None, corrections.dns, yes=yes)
         with graceful_stop() as stop:
             ended = correct_nodes(corrections, progress, stop)
     code = compute_correction_exit_code(corrections, ended)

@@ -9,7 +9,7 @@ from harbor_agent.engine.dns.report import DnsReport, RecordedState, ServerRepor
 from harbor_agent.errors import AgentError, Problem, UsageError
 from harbor_agent.kubernetes.dns.config_maps import read_config_map
 from harbor_agent.kubernetes.dns.servers import NAMESPACE, list_dns_workloads
-from harbor_agent.model.dns import CUSTOM_NAME, ConfigMapState, DnsEntry, DnsServer, ServerKind
+from harbor_agent.model.dns import CUSTOM_NAME, ConfigMapState, DnsEntry, DnsServer, ServerKind, hash_text
 from harbor_agent.model.policy import ClusterDns
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.dns.facts import list_upstreams
@@ -149,10 +149,14 @@ def report_server(name: str, plan: DnsPlan) -> ServerReport:
 
 
 def _check(server: DnsServer) -> tuple[RecordedState, ...]:
-    records = [one for config in _list_configs(server) for one in read_record(config)]
     return tuple(
-        RecordedState(recorded=record, present=not (again.changes or again.refusal))
-        for record in records
+        RecordedState(
+            recorded=record,
+            present=not (again.changes or again.refusal),
+            edited=bool(record.digest) and record.digest != hash_text(config.data.get(record.key, "")),
+        )
+        for config in _list_configs(server)
+        for record in read_record(config)
         for again in [plan_dns(server, [record.entry])]
     )
 

@@ -33,7 +33,7 @@ class Patience:
     """
 
     limit: float = 150.0
-    interval: float = 2.0
+    interval: float = 1.0
     answers: float = 45.0
     stop: Callable[[], ExitCode | None] = lambda: None
 

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedState:
-    """An entry that this tool added, and whether the server's Corefile still has it."""
+    """An entry that this tool added, and whether the server's Corefile still has it.
+
+    `edited`: another program changed the text since.
+    """
 
     recorded: RecordedEntry
     present: bool
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

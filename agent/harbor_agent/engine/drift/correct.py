@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
+from harbor_agent.engine.drift.dns import build_dns_correction, choose_dns_corrections, list_corrected_texts
 from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
 from harbor_agent.engine.history.database import HistoryError
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
@@ -25,7 +26,9 @@ from harbor_agent.planning.files.managed import find_announced_owner
 from harbor_agent.planning.node import find_record
 
 if TYPE_CHECKING:
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+    from harbor_agent.engine.drift.dns import DnsDrift
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.engine.rollout.stop import StopRequest
@@ -37,10 +40,14 @@ _REFUSED = frozenset({"drift-quarantined", "containers-would-stop"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """The drifted nodes that will be corrected; `blocked_by` is the reason if none will be, regardless of the node."""
+    """The drifted nodes that will be corrected, and the correction of the cluster's DNS (None: nothing to do).
+
+    `blocked_by` is the reason if nothing will be, regardless of the node.
+    """
 
     report: DriftReport
     chosen: tuple[DriftedNode, ...] = ()
+    dns: DnsReport | None = None
     blocked_by: Problem | None = None
 
 
@@ -60,16 +67,17 @@ def choose_corrections(
     try:
         with CorrectionLog() as log:
             checked = {node.name: _check_allowed(node, log, accept_restart=accept_restart) for node in drifted}
+            dns = choose_dns_corrections(report.dns, log) if report.dns else None
     except AgentError as error:
         return Corrections(report=report, blocked_by=_describe_missing_history(error.problem))
     free = [node for node in checked.values() if node.problem is None]
     checked |= {node.name: replace(node, problem=_describe_node_limit(limits)) for node in free[limits.max_nodes :]}
     chosen = tuple(free[: limits.max_nodes])
-    report = replace(report, nodes=tuple(checked.get(node.name, node) for node in report.nodes))
+    report = replace(report, nodes=tuple(checked.get(node.name, node) for node in report.nodes), dns=dns)
     unreachable = find_unreachable_registries([n.planned for n in report.nodes], [n.planned for n in chosen])
     if unreachable and not allow_unreachable_registry:
         return Corrections(report=report, blocked_by=unreachable)
-    return Corrections(report=report, chosen=chosen)
+    return Corrections(report=report, chosen=chosen, dns=build_dns_correction(dns) if dns else None)
 
 
 def correct_nodes(corrections: Corrections, listener: Listener, stop: StopRequest) -> Report:
@@ -82,15 +90,17 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         general=replace(report.general, rollout=rollout),
         nodes=nodes,
         credentials=read_logins([report.general, *(node.policy for node in nodes)]),
+        dns=corrections.dns,
         kind=RunKind.CORRECT,
     )
     with CorrectionLog() as log:
-        added = log.add([corrected for node in corrections.chosen for corrected in _list_corrected_files(node)])
+        texts = list_corrected_texts(report.dns) if report.dns else []
+        added = log.add([*texts, *(one for node in corrections.chosen for one in _list_corrected_files(node))])
         try:
             ended = apply_run(run_plan, listener, stop)
         except AgentError:
             with suppress(HistoryError):
-                log.forget(added, [node.name for node in corrections.chosen])
+                log.forget(added, [*(text.node for text in texts), *(node.name for node in corrections.chosen)])
             raise
         try:
             log.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
@@ -106,8 +116,19 @@ def compute_correction_exit_code(corrections: Corrections, ended: Report | None)
     codes = [compute_drift_exit_code(node.status for node in rest)]
     codes += [ExitCode.REFUSED for node in rest if node.problem and _is_refusal(node)]
     codes += [ended.exit_code] if ended else []
+    if corrections.report.dns:
+        codes += _list_dns_codes(corrections.report.dns, is_corrected=corrections.dns is not None)
     codes += [ExitCode.STOPPED] if corrections.blocked_by else []
     return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else find_most_severe(codes)
+
+
+def _list_dns_codes(drift: DnsDrift, *, is_corrected: bool) -> list[ExitCode]:
+    """Return the exit codes of the DNS servers that the run left alone."""
+    if drift.problem:
+        return [ExitCode.FAILED]
+    left = [one for one in drift.servers if one.problem or one.status is not DriftStatus.DRIFT or not is_corrected]
+    refused = [ExitCode.REFUSED for one in left if one.problem and one.problem.code == "dns-owner-rewrites"]
+    return [compute_drift_exit_code(one.status for one in left), *refused]
 
 
 def release_node(node: str) -> Quarantine:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.exit_codes import compute_drift_exit_code
+from harbor_agent.engine.drift.dns import detect_dns_drift
+from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
 from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
@@ -20,6 +21,7 @@ from harbor_agent.planning.refusal import find_pending_transaction
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harbor_agent.engine.drift.dns import DnsDrift
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.expiry import CertificateEnd
@@ -58,7 +60,7 @@ class DriftedNode:
 class DriftReport:
     """All selected nodes. `general` is the current policy without variables of nodes.
 
-    `certificates` are those of the registries over HTTPS.
+    `certificates` are those of the registries over HTTPS. `dns` is None if the cluster's DNS is not part of the check.
     """
 
     request: RunRequest
@@ -66,11 +68,13 @@ class DriftReport:
     nodes: tuple[DriftedNode, ...]
     warnings: tuple[Problem, ...] = ()
     certificates: tuple[CertificateEnd, ...] = ()
+    dns: DnsDrift | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code if nothing is corrected."""
-        return compute_drift_exit_code(node.status for node in self.nodes)
+        codes = [compute_drift_exit_code(node.status for node in self.nodes)]
+        return find_most_severe([*codes, *([self.dns.exit_code] if self.dns else [])])
 
 
 def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False) -> DriftReport:
@@ -96,6 +100,7 @@ def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False)
         nodes=tuple(_classify_node(one, quarantines.get(one.node.name)) for one in planned),
         warnings=(*warnings, *describe_ending(certificates)),
         certificates=certificates,
+        dns=detect_dns_drift(resolved.general, request.flags.context, quarantines),
     )
 
 

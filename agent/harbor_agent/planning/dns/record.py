@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from harbor_agent.model.dns import DnsEntry, EntryForm, RecordedEntry
+from harbor_agent.model.dns import DnsEntry, EntryForm, RecordedEntry, hash_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +30,7 @@ def parse_record(text: str) -> tuple[RecordedEntry, ...]:
                 entry=DnsEntry(name=str(one["name"]), address=str(one["address"])),
                 key=str(one["key"]),
                 form=EntryForm(one["form"]),
+                digest=str(one.get("digest", "")),
             )
             for one in found
         )
@@ -38,9 +39,15 @@ def parse_record(text: str) -> tuple[RecordedEntry, ...]:
 
 
 def write_record(config: ConfigMapState, records: Iterable[RecordedEntry]) -> ConfigMapState:
-    """Return the ConfigMap with these entries recorded; without any, it has no annotation."""
+    """Return the ConfigMap with these entries and the hashes of their texts recorded; without any, no annotation."""
     rows = [
-        {"name": one.entry.name, "address": one.entry.address, "key": one.key, "form": one.form.value}
+        {
+            "name": one.entry.name,
+            "address": one.entry.address,
+            "key": one.key,
+            "form": one.form.value,
+            "digest": hash_text(config.data[one.key]) if one.key in config.data else one.digest,
+        }
         for one in records
     ]
     annotations = {key: value for key, value in config.annotations.items() if key != ANNOTATION}

@@ -45,17 +45,23 @@ def _describe_server(server: ServerReport) -> Json:
         "changes": [
             {"config_map": change.before.full_name, "diff": render_config_map_diff(change)} for change in plan.changes
         ],
-        "entries": [
-            {
-                "name": one.recorded.entry.name,
-                "address": one.recorded.entry.address,
-                "key": one.recorded.key,
-                "present": one.present,
-            }
-            for one in server.recorded
-        ],
+        "entries": describe_entries(server),
         "proven": list(server.proven),
         "unproven": describe_problem(server.unproven) if server.unproven else None,
         "warnings": [describe_problem(warning) for warning in plan.warnings],
         **explain(server.problem),
     }
+
+
+def describe_entries(server: ServerReport) -> list[Json]:
+    """Return the entries that this tool added to a server before, and whether they are still there."""
+    return [
+        {
+            "name": one.recorded.entry.name,
+            "address": one.recorded.entry.address,
+            "key": one.recorded.key,
+            "present": one.present,
+            "edited": one.edited,
+        }
+        for one in server.recorded
+    ]

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, cast
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.node import find_record
 from harbor_agent.views.json.common import begin_document, describe_problem, explain, group_alike, mask
+from harbor_agent.views.json.dns import describe_entries
 from harbor_agent.views.json.run import build_run_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+    from harbor_agent.engine.drift.dns import DnsDrift, DriftedServer
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.errors import Problem
     from harbor_agent.views.json.common import Json
@@ -33,11 +35,29 @@ def build_drift_document(report: DriftReport, exit_code: int, ended: Report | No
         **begin_document(DRIFT_SCHEMA),
         "exit_code": exit_code,
         "summary": {status.value: left.count(status) for status in DriftStatus},
+        "dns": _describe_dns(report.dns),
         "nodes": nodes,
         "groups": _group_nodes(nodes),
         "run": build_run_document(ended) if ended else None,
         "blocked_by": describe_problem(blocked_by) if blocked_by else None,
         "warnings": [describe_problem(problem) for problem in report.warnings],
+    }
+
+
+def _describe_dns(dns: DnsDrift | None) -> Json | None:
+    if dns is None:
+        return None
+    return {"servers": [_describe_server(one) for one in dns.servers], **explain(dns.problem)}
+
+
+def _describe_server(one: DriftedServer) -> Json:
+    return {
+        "name": one.server.name,
+        "config_map": one.name,
+        "status": one.status.value,
+        "entries": describe_entries(one.server),
+        "quarantined_since": one.quarantine.since if one.quarantine else None,
+        **explain(one.problem, one.reason),
     }
 
 

@@ -49,6 +49,8 @@ def _describe_entries(server: ServerReport) -> Iterator[str]:
     for one in server.recorded:
         entry = one.recorded.entry
         state = "present" if one.present else "missing: another program rewrote the text since"
+        if one.present and one.edited:
+            state = "present; another program edited the text since"
         yield f"  {entry.name} {entry.address}  {one.recorded.key}  {state}"
     if not server.recorded:
         yield "  no entries of harbor-agent"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.views.text.common import FEW, list_names
+from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.run import run_summary
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, shorten_digest, style
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+    from harbor_agent.engine.drift.dns import DnsDrift
     from harbor_agent.engine.rollout.run import Report
     from harbor_agent.errors import Problem
 
@@ -40,13 +42,27 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
     More than a few nodes with the same text share a block.
     """
     width = max((len(node.name) for node in report.nodes), default=0)
-    blocks = ["\n".join(lines) for group in _group_nodes(report.nodes) for lines in _render_group(group, width)]
+    blocks = _describe_dns(report.dns) if report.dns else []
+    blocks += ["\n".join(lines) for group in _group_nodes(report.nodes) for lines in _render_group(group, width)]
     warnings = (*report.warnings, *(ended.warnings if ended else ()), *((blocked_by,) if blocked_by else ()))
     if warnings:
         blocks.append("\n".join(render_warnings(warnings)))
+    if ended and ended.dns:
+        blocks.append(dns_text(ended.dns, diffs=False))
     if ended:
         blocks.append(run_summary(ended))
     return "\n".join([*blocks, _summarize(report, ended.changed_nodes if ended else frozenset())])
+
+
+def _describe_dns(dns: DnsDrift) -> list[str]:
+    if dns.problem:
+        return ["\n".join(["cluster's DNS  failed", *render_problem(dns.problem)])]
+    blocks = []
+    for one in dns.servers:
+        word = style(_WORDS[one.status], _COLORS.get(one.status, Color.RED), bold=True)
+        problem = render_problem(one.problem) if one.problem else []
+        blocks.append("\n".join([f"{one.server.name}  {word}  {one.reason}".rstrip(), *problem]))
+    return blocks
 
 
 def _group_nodes(nodes: Sequence[DriftedNode]) -> list[list[DriftedNode]]:

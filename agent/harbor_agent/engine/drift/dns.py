@@ -1,0 +1,147 @@
+"""Drift of the cluster's DNS: a ConfigMap that another program rewrote, so that an entry of ours is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from harbor_agent.engine.drift.corrections import CorrectedFile
+from harbor_agent.engine.exit_codes import compute_drift_exit_code
+from harbor_agent.engine.plan.dns import plan_dns_of_run
+from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.model.dns import hash_data
+from harbor_agent.model.result import Outcome
+from harbor_agent.model.runs import Quarantine
+from harbor_agent.planning.dns.plan import plan_dns
+from harbor_agent.planning.drift import DriftStatus, find_reverted_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harbor_agent.engine.dns.report import DnsReport, ServerReport
+    from harbor_agent.engine.drift.corrections import CorrectionLog
+    from harbor_agent.model.dns import DnsEntry
+    from harbor_agent.model.policy import Policy
+
+_APPLY = "run harbor-agent apply, which shows the plan and asks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftedServer:
+    """One DNS server: its plan restores what was recorded. `problem` is what forbids its correction."""
+
+    server: ServerReport
+    status: DriftStatus
+    reason: str = ""
+    problem: Problem | None = None
+    quarantine: Quarantine | None = None
+
+    @property
+    def name(self) -> str:
+        """Its ConfigMap, which is the name in the log of corrections and in the quarantine."""
+        return self.server.plan.server.config.full_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsDrift:
+    """The DNS servers of the cluster. `report` is the plan of the current settings, `problem` why there are none."""
+
+    report: DnsReport
+    servers: tuple[DriftedServer, ...] = ()
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why the cluster could not be read."""
+        return self.report.problem
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code if nothing is corrected."""
+        return ExitCode.FAILED if self.problem else compute_drift_exit_code(one.status for one in self.servers)
+
+
+def detect_dns_drift(policy: Policy, context: str | None, quarantines: Mapping[str, Quarantine]) -> DnsDrift | None:
+    """Compare every DNS server with its record; None if no name should be in DNS, or if no kubeconfig is named."""
+    report = plan_dns_of_run(policy, context)
+    if report is None:
+        return None
+    servers = [_classify(server, report.present) for server in report.servers]
+    return DnsDrift(report=report, servers=tuple(replace(one, quarantine=quarantines.get(one.name)) for one in servers))
+
+
+def choose_dns_corrections(drift: DnsDrift, log: CorrectionLog) -> DnsDrift:
+    """Return the servers with the problem that forbids the correction of each; a fight ends in quarantine."""
+    return replace(drift, servers=tuple(_check_allowed(one, log) for one in drift.servers))
+
+
+def build_dns_correction(drift: DnsDrift) -> DnsReport | None:
+    """Return the plan that restores what was recorded; None if there is nothing to correct."""
+    chosen = [one for one in drift.servers if one.status is DriftStatus.DRIFT and one.problem is None]
+    if not chosen:
+        return None
+    entries = {recorded.recorded.entry for one in chosen for recorded in one.server.recorded}
+    present = tuple(entry for entry in drift.report.present if entry in entries)
+    return replace(drift.report, servers=tuple(one.server for one in chosen), present=present, absent=())
+
+
+def list_corrected_texts(drift: DnsDrift) -> list[CorrectedFile]:
+    """Return the ConfigMaps that a correction will change, as they are now."""
+    return [
+        CorrectedFile(node=one.name, path=one.name, found=hash_data(one.server.plan.server.config.data))
+        for one in drift.servers
+        if one.status is DriftStatus.DRIFT and one.problem is None
+    ]
+
+
+def _classify(server: ServerReport, present: Sequence[DnsEntry]) -> DriftedServer:
+    config = server.plan.server.config.full_name
+    if server.problem:
+        return DriftedServer(server=server, status=DriftStatus.FAILED, problem=server.problem)
+    lost = [one.recorded.entry for one in server.recorded if not one.present]
+    if lost:
+        names = ", ".join(entry.name for entry in lost)
+        reason = f"another program rewrote ConfigMap {config}: {names} is missing"
+        plan = plan_dns(server.plan.server, [entry for entry in lost if entry in present])
+        problem = None if set(lost) <= set(present) else _describe_missing_approval(config)
+        restoring = replace(server, plan=plan, outcome=Outcome.PENDING)
+        return DriftedServer(server=restoring, status=DriftStatus.DRIFT, reason=reason, problem=problem)
+    if server.plan.changes:
+        status = DriftStatus.PENDING if server.recorded else DriftStatus.UNMANAGED
+        return DriftedServer(server=server, status=status, reason="the settings differ from what was applied")
+    return DriftedServer(server=server, status=DriftStatus.IN_SYNC)
+
+
+def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:
+    if one.status is not DriftStatus.DRIFT or one.problem:
+        return one
+    if one.quarantine:
+        return replace(one, problem=_describe_fight(one.name, one.quarantine))
+    found = {one.name: hash_data(one.server.plan.server.config.data)}
+    reverted = find_reverted_file(found, log.list_corrections(one.name))
+    if reverted is None:
+        return one
+    _, reason = reverted
+    quarantine = Quarantine(
+        node=one.name, since=datetime.now(UTC).isoformat(timespec="seconds"), path=one.name, reason=reason
+    )
+    log.quarantine(quarantine)
+    return replace(one, quarantine=quarantine, problem=_describe_fight(one.name, quarantine))
+
+
+def _describe_fight(config: str, quarantine: Quarantine) -> Problem:
+    return Problem(
+        code="dns-owner-rewrites",
+        message=f"another program rewrites ConfigMap {config}: {quarantine.reason}; in quarantine since "
+        f"{quarantine.since}",
+        hint="add the name to the settings of the program that owns it, such as dns_etchosts (Kubespray) or "
+        f"dnsEtcHosts (KubeKey), then run harbor-agent drift release {config}",
+    )
+
+
+def _describe_missing_approval(config: str) -> Problem:
+    return Problem(
+        code="drift-not-approved",
+        message=f"the current settings differ from what was added to ConfigMap {config}",
+        hint=_APPLY,
+    )
