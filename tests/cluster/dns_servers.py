@@ -90,6 +90,38 @@ def following(apiserver: RunningApiServer, dns: DnsServer, name: str = "coredns"
         thread.join(20)
 
 
+def count_changes(apiserver: RunningApiServer, name: str) -> int:
+    """Return the generation of a Deployment: 1, and one more for each restart of its pods."""
+    return int(apiserver.ask("GET", f"{APPS}/deployments/{name}")["metadata"]["generation"])
+
+
+@contextmanager
+def rolling_out(apiserver: RunningApiServer, name: str, *, available: bool = True) -> Iterator[None]:
+    """Be the controller of a Deployment: each change of it has new pods, which become available or do not."""
+    ended = threading.Event()
+    path = f"{APPS}/deployments/{name}"
+
+    def roll_out() -> None:
+        done = 0
+        while not ended.wait(0.05):
+            generation = count_changes(apiserver, name)
+            if generation == done:
+                continue
+            up = int(available)
+            counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": up, "availableReplicas": up}
+            status = {"status": {"observedGeneration": generation, **counts}}
+            apiserver.ask("PATCH", f"{path}/status", status, kind="application/merge-patch+json")
+            done = generation
+
+    thread = threading.Thread(target=roll_out, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(20)
+
+
 def remove_servers(apiserver: RunningApiServer) -> None:
     """Delete every workload, ConfigMap, Service and pod of kube-system."""
     for service in apiserver.ask("GET", f"{SYSTEM}/services")["items"]:

@@ -17,7 +17,7 @@ from harbor_agent.engine.dns.prove import Patience
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import Policy, Registry, ResolvePolicy
 from harbor_agent.model.result import Outcome
-from tests.cluster.dns_servers import SYSTEM, add_server, remove_servers, running_pod
+from tests.cluster.dns_servers import SYSTEM, add_server, count_changes, remove_servers, rolling_out, running_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,6 +113,40 @@ def test_a_pod_that_does_not_read_the_text_in_time_proves_nothing(
     assert report.servers[0].unproven
     assert "coredns-1 did not read it within 4 s" in report.servers[0].unproven.message
     assert (report.compute_exit_code(), report.compute_exit_code(accept_unproven=True)) == (1, 0)
+
+
+NO_RELOAD = COREFILE.replace("    reload\n", "")
+
+
+def test_pods_that_do_not_reload_are_restarted_with_consent_only(
+    dns: Callable[..., tuple[int, str]], apiserver: RunningApiServer
+) -> None:
+    add_server(apiserver, "coredns", {"Corefile": NO_RELOAD})
+    code, text = dns("diff")
+    assert (code, "apply will refuse this change: deployment/coredns would restart" in text) == (0, True), text
+    code, text = dns("apply", "--yes")
+    assert (code, "[dns-no-reload]" in text, "--accept-restart" in text) == (5, True, True), text
+    assert read(apiserver)["data"]["Corefile"] == NO_RELOAD
+    with rolling_out(apiserver, "coredns"):
+        code, text = dns("apply", "--yes", "--accept-restart")
+    assert (code, "every pod of deployment/coredns was replaced and is available" in text) == (0, True), text
+    assert "192.168.0.99 harbor.lan" in read(apiserver)["data"]["Corefile"]
+    assert count_changes(apiserver, "coredns") == 2
+
+
+def test_pods_that_do_not_start_with_the_text_get_the_old_one_and_another_restart(
+    cluster: Cluster, apiserver: RunningApiServer
+) -> None:
+    add_server(apiserver, "coredns", {"Corefile": NO_RELOAD})
+    found = read(apiserver)
+    with rolling_out(apiserver, "coredns", available=False):
+        (server,) = apply(cluster, PRESENT).servers
+    assert count_changes(apiserver, "coredns") == 3
+    assert server.outcome is Outcome.ROLLED_BACK
+    assert server.problem
+    assert server.problem.code == "dns-reload-failed"
+    assert "the pods of deployment/coredns were not replaced by available ones" in server.problem.message
+    assert read(apiserver) == found
 
 
 def test_a_text_that_changed_after_the_plan_is_left_alone(cluster: Cluster, apiserver: RunningApiServer) -> None:

@@ -230,7 +230,10 @@ ForceConflicts = Annotated[
     bool, build_option(Panel.SECRET, "--force-conflicts", "Overwrite fields of the secret that other programs manage.")
 ]
 AcceptRestart = Annotated[
-    bool, build_option(Panel.RUN, "--accept-restart", "Allow a restart to stop containers, or to apply unread edits.")
+    bool,
+    build_option(
+        Panel.RUN, "--accept-restart", "Allow a restart to stop containers, to apply unread edits, or of DNS pods."
+    ),
 ]
 AcceptUnproven = Annotated[
     bool,

@@ -130,9 +130,13 @@ class ConfigMapChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsPlan:
-    """What changes so that a server answers the entries; no changes if it does already, or if it is refused."""
+    """What changes so that a server answers the entries; no changes if it does already, or if it is refused.
+
+    `restarts`: its pods read the change only when they restart.
+    """
 
     server: DnsServer
     changes: tuple[ConfigMapChange, ...] = ()
     refusal: Problem | None = None
     warnings: tuple[Problem, ...] = ()
+    restarts: bool = False

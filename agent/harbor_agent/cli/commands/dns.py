@@ -83,7 +83,7 @@ def diff(
 
     resolved = _resolve(dns)
     with _open(resolved) as cluster:
-        report = plan_cluster_dns(cluster, resolved.general)
+        report = plan_cluster_dns(cluster, resolved.general).note_objections()
     return _finish(report, dns_text(report), report.compute_exit_code(pending=exit_code), output)
 
 
@@ -106,6 +106,7 @@ def apply(
     *,
     dns: DnsOptions,
     nodes: NodeOptions,
+    accept_restart: options.AcceptRestart = False,
     accept_unproven: options.AcceptUnproven = False,
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -126,6 +127,8 @@ def apply(
     resolved = _resolve(dns)
     with _open(resolved) as cluster:
         report = plan_cluster_dns(cluster, resolved.general)
+        if not accept_restart:
+            report = report.refuse_unconsented()
         if report.compute_exit_code() is ExitCode.DONE and report.is_pending:
             print_status(dns_text(report))
             if not yes:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.answers import ask_after, ask_before
 from harbor_agent.engine.dns.prove import Proof, describe_unproven, observe_server, prove_reload
+from harbor_agent.engine.dns.restart import prove_restart, restart_pods
 from harbor_agent.errors import Problem
 from harbor_agent.kubernetes.dns.config_maps import read_config_map, write_change
 from harbor_agent.kubernetes.dns.servers import list_dns_workloads
 from harbor_agent.model.dns import ConfigMapChange
 from harbor_agent.model.result import Outcome
-from harbor_agent.planning.dns.facts import has_reload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,8 @@ def _apply_server(cluster: Cluster, report: DnsReport, server: ServerReport, opt
         written.append(change)
     proof = _prove(cluster, server, before, options)
     if proof.failure:
-        return _undo(cluster, server, written, proof.failure)
+        undone = _undo(cluster, server, written, proof.failure)
+        return _restart_again(cluster, undone, mine) if server.plan.restarts else undone
     unproven = describe_unproven(server.plan.server, proof.unproven) if proof.unproven else None
     return replace(server, outcome=Outcome.CHANGED, unproven=unproven, proven=proof.proven)
 
@@ -87,20 +88,35 @@ def _apply_server(cluster: Cluster, report: DnsReport, server: ServerReport, opt
 def _prove(cluster: Cluster, server: ServerReport, before: _Before, options: ApplyOptions) -> Proof:
     """Wait for the pods' own reports, then for the answers to the nodes."""
     patience = options.patience
+    if server.plan.restarts:
+        options.listener(f"{server.name}: restarting its pods")
+        proof = prove_restart(cluster, before.workloads, patience)
+        return proof if proof.failure else _ask(server, before, options, proof, patience.answers)
     is_observed = not isinstance(before.states, Problem)
     if is_observed:
         options.listener(f"{server.name}: waiting until its pods have read the new Corefile")
     proof = prove_reload(cluster, server.plan.server, before.workloads, before.states, patience)
-    # Pods that do not read the text before they restart cannot have the answer.
-    if proof.failure or before.baseline is None or not has_reload(server.plan.server):
+    if proof.failure:
+        return proof
+    return _ask(server, before, options, proof, patience.answers if is_observed else patience.limit)
+
+
+def _ask(server: ServerReport, before: _Before, options: ApplyOptions, proof: Proof, seconds: float) -> Proof:
+    """Add what the nodes are answered within so many seconds to what the pods reported."""
+    if before.baseline is None:
         return proof
     options.listener(f"{server.name}: asking it from the nodes")
-    seconds = patience.answers if is_observed else patience.limit
-    verdict = ask_after(before.baseline, seconds=seconds, patience=patience)
+    verdict = ask_after(before.baseline, seconds=seconds, patience=options.patience)
     if verdict.wrong:
         return Proof(failure=verdict.wrong)
     proven = (*proof.proven, verdict.proven) if verdict.proven else proof.proven
     return Proof(unproven=(*proof.unproven, *verdict.unasked), proven=proven)
+
+
+def _restart_again(cluster: Cluster, undone: ServerReport, workloads: Sequence[DnsWorkload]) -> ServerReport:
+    """Restart the pods once more, with the old text. The result says if that was not possible."""
+    problem = restart_pods(cluster, workloads) if undone.outcome is Outcome.ROLLED_BACK else None
+    return replace(undone, outcome=Outcome.ROLLBACK_FAILED, problem=problem) if problem else undone
 
 
 def _undo(cluster: Cluster, server: ServerReport, written: list[ConfigMapChange], problem: Problem) -> ServerReport:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.errors import ExitCode
+from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
-    from harbor_agent.errors import Problem
     from harbor_agent.model.dns import DnsEntry, DnsPlan, RecordedEntry
 
 
@@ -29,7 +28,8 @@ class RecordedState:
 class ServerReport:
     """One DNS server, such as `deployment/coredns`: its plan, and what applying it resulted in.
 
-    `proven` says what was seen of the new Corefile's effect, `unproven` why it is not known to be in effect everywhere.
+    `objection` is why `apply` will refuse the change without consent; only a plan that is shown has it. `proven` says
+    what was seen of the new Corefile's effect, `unproven` why it is not known to be in effect everywhere.
     """
 
     name: str
@@ -39,6 +39,17 @@ class ServerReport:
     unproven: Problem | None = None
     proven: tuple[str, ...] = ()
     recorded: tuple[RecordedState, ...] = ()
+    objection: Problem | None = None
+
+    def find_objection(self) -> Problem | None:
+        """Return why the planned change needs consent, None if it does not."""
+        if self.outcome is not Outcome.PENDING or not self.plan.restarts:
+            return None
+        return Problem(
+            code="dns-no-reload",
+            message=f"{self.name} would restart its pods, because its Corefile has no reload",
+            hint="add the line 'reload' to the Corefile, or add --accept-restart",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,20 @@ class DnsReport:
     problem: Problem | None = None
     run_id: str = ""
     warnings: tuple[Problem, ...] = ()
+
+    def note_objections(self) -> DnsReport:
+        """Return the report with what `apply` will refuse unless the user consents: a restart of DNS pods."""
+        return replace(self, servers=tuple(replace(one, objection=one.find_objection()) for one in self.servers))
+
+    def refuse_unconsented(self) -> DnsReport:
+        """Refuse every server whose pods would restart."""
+        return replace(
+            self,
+            servers=tuple(
+                replace(one, outcome=Outcome.REFUSED, problem=problem) if (problem := one.find_objection()) else one
+                for one in self.servers
+            ),
+        )
 
     @property
     def is_pending(self) -> bool:

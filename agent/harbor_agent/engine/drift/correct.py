@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.policy import DriftLimits
 
 _UNTOUCHED = frozenset({Outcome.SKIPPED, Outcome.REFUSED, Outcome.UNREACHABLE})
-_REFUSED = frozenset({"drift-quarantined", "containers-would-stop"})
+_REFUSED = frozenset({"drift-quarantined", "containers-would-stop", "dns-owner-rewrites", "dns-no-reload"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def choose_corrections(
     try:
         with CorrectionLog() as log:
             checked = {node.name: _check_allowed(node, log, accept_restart=accept_restart) for node in drifted}
-            dns = choose_dns_corrections(report.dns, log) if report.dns else None
+            dns = choose_dns_corrections(report.dns, log, accept_restart=accept_restart) if report.dns else None
     except AgentError as error:
         return Corrections(report=report, blocked_by=_describe_missing_history(error.problem))
     free = [node for node in checked.values() if node.problem is None]
@@ -91,6 +91,7 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         nodes=nodes,
         credentials=read_logins([report.general, *(node.policy for node in nodes)]),
         dns=corrections.dns,
+        asking=tuple(node.planned.node for node in report.nodes if node.planned.state is not None),
         kind=RunKind.CORRECT,
     )
     with CorrectionLog() as log:
@@ -127,7 +128,7 @@ def _list_dns_codes(drift: DnsDrift, *, is_corrected: bool) -> list[ExitCode]:
     if drift.problem:
         return [ExitCode.FAILED]
     left = [one for one in drift.servers if one.problem or one.status is not DriftStatus.DRIFT or not is_corrected]
-    refused = [ExitCode.REFUSED for one in left if one.problem and one.problem.code == "dns-owner-rewrites"]
+    refused = [ExitCode.REFUSED for one in left if one.problem and one.problem.code in _REFUSED]
     return [compute_drift_exit_code(one.status for one in left), *refused]
 
 

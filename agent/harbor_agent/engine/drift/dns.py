@@ -70,9 +70,12 @@ def detect_dns_drift(policy: Policy, context: str | None, quarantines: Mapping[s
     return DnsDrift(report=report, servers=tuple(replace(one, quarantine=quarantines.get(one.name)) for one in servers))
 
 
-def choose_dns_corrections(drift: DnsDrift, log: CorrectionLog) -> DnsDrift:
+def choose_dns_corrections(drift: DnsDrift, log: CorrectionLog, *, accept_restart: bool) -> DnsDrift:
     """Return the servers with the problem that forbids the correction of each; a fight ends in quarantine."""
-    return replace(drift, servers=tuple(_check_allowed(one, log) for one in drift.servers))
+    checked = [_check_allowed(one, log) for one in drift.servers]
+    if not accept_restart:
+        checked = [replace(one, problem=one.problem or _find_objection(one)) for one in checked]
+    return replace(drift, servers=tuple(checked))
 
 
 def build_dns_correction(drift: DnsDrift) -> DnsReport | None:
@@ -127,6 +130,10 @@ def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:
     )
     log.quarantine(quarantine)
     return replace(one, quarantine=quarantine, problem=_describe_fight(one.name, quarantine))
+
+
+def _find_objection(one: DriftedServer) -> Problem | None:
+    return one.server.find_objection() if one.status is DriftStatus.DRIFT else None
 
 
 def _describe_fight(config: str, quarantine: Quarantine) -> Problem:

@@ -46,8 +46,9 @@ if TYPE_CHECKING:
 class RunPlan:
     """The planned nodes of a run, its logins, its secrets and its names for the cluster's DNS (None: no part of it).
 
-    `accepts_unproven` lets the nodes follow although it is not proven that DNS answers as planned. `resumes` is the run
-    that this one resumes, `rolls_back` the run that a rollback undoes, or "last" or "pristine".
+    `asking` are the nodes that ask DNS, () for those of the run. `accepts_unproven` lets the nodes follow although it
+    is not proven that DNS answers as planned. `resumes` is the run that this one resumes, `rolls_back` the run that a
+    rollback undoes, or "last" or "pristine".
     """
 
     request: RunRequest
@@ -58,6 +59,7 @@ class RunPlan:
     secrets: SecretsReport | None = None
     warnings: tuple[Problem, ...] = ()
     dns: DnsReport | None = None
+    asking: tuple[Node, ...] = ()
     accepts_unproven: bool = False
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
@@ -140,15 +142,17 @@ def _map_registries(planned: Sequence[PlannedNode], dns: DnsReport | None) -> di
 
 
 def refuse_unconsented_restarts(run_plan: RunPlan) -> RunPlan:
-    """Refuse every node whose restart needs the operator's consent."""
-    return replace(run_plan, nodes=tuple(refuse_unconsented(planned) for planned in run_plan.nodes))
+    """Refuse every node and DNS server whose restart needs the operator's consent."""
+    nodes = tuple(refuse_unconsented(planned) for planned in run_plan.nodes)
+    return replace(run_plan, nodes=nodes, dns=run_plan.dns and run_plan.dns.refuse_unconsented())
 
 
 def note_objections(run_plan: RunPlan) -> RunPlan:
     """Return the plan with what `apply` will refuse unless the operator consents: for each node, and for the run."""
     nodes = tuple(replace(planned, objection=_find_objection(planned)) for planned in run_plan.nodes)
     unreachable = find_unreachable_registries(run_plan.nodes)
-    return replace(run_plan, nodes=nodes, warnings=(*run_plan.warnings, *([unreachable] if unreachable else [])))
+    warnings = (*run_plan.warnings, *([unreachable] if unreachable else []))
+    return replace(run_plan, nodes=nodes, warnings=warnings, dns=run_plan.dns and run_plan.dns.note_objections())
 
 
 def require_drain(run_plan: RunPlan) -> RunPlan:

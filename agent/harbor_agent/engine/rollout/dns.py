@@ -38,7 +38,7 @@ def apply_dns(run: RolloutContext, run_plan: RunPlan) -> DnsReport | None:
     from harbor_agent.engine.dns.prove import Patience  # noqa: PLC0415 - likewise
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - likewise
 
-    nodes = [planned.node for planned in run_plan.nodes if planned.outcome in _REACHED]
+    nodes = run_plan.asking or [planned.node for planned in run_plan.nodes if planned.outcome in _REACHED]
     options = ApplyOptions(
         patience=Patience(stop=run.stop),
         listener=lambda text: run.listener(Message(text=text)),

@@ -34,7 +34,8 @@ def plan_dns(server: DnsServer, present: Iterable[DnsEntry], absent: Iterable[st
     except RefusedError as refused:
         return DnsPlan(server=server, refusal=refused.problem)
     changes = texts.list_changes()
-    return DnsPlan(server=server, changes=changes, warnings=_list_warnings(server, texts, changes))
+    restarts = bool(changes) and not has_reload(server)
+    return DnsPlan(server=server, changes=changes, warnings=_list_warnings(server, texts, changes), restarts=restarts)
 
 
 def _list_warnings(server: DnsServer, texts: ServerTexts, changes: tuple[ConfigMapChange, ...]) -> tuple[Problem, ...]:
@@ -47,8 +48,9 @@ def _list_warnings(server: DnsServer, texts: ServerTexts, changes: tuple[ConfigM
         warnings.append(
             Problem(
                 code="dns-no-reload",
-                message=f"the Corefile of {server.config.full_name} has no reload: its pods do not see the change",
-                hint=f"restart the {kind} after the change: kubectl rollout restart -n {server.config.namespace}",
+                message=f"the Corefile of {server.config.full_name} has no reload: the change restarts the pods of the "
+                f"{kind}, one after the other",
+                hint="add the line 'reload' to the Corefile first, then no pod restarts",
             )
         )
     return tuple(warnings)

@@ -48,6 +48,8 @@ def _describe_server(server: ServerReport) -> Json:
         "entries": describe_entries(server),
         "proven": list(server.proven),
         "unproven": describe_problem(server.unproven) if server.unproven else None,
+        "restarts": plan.restarts,
+        "apply_refuses": describe_problem(server.objection) if server.objection else None,
         "warnings": [describe_problem(warning) for warning in plan.warnings],
         **explain(server.problem),
     }

@@ -34,6 +34,10 @@ def _describe_server(server: ServerReport, *, diffs: bool) -> Iterator[str]:
         for change in server.plan.changes:
             yield indent(style_diff(render_config_map_diff(change)))
         yield from render_warnings(server.plan.warnings)
+        if server.objection:
+            message, *hint = render_problem(server.objection)
+            yield f"  apply will refuse this change: {message.strip()}"
+            yield from hint
     if server.problem:
         yield from render_problem(server.problem)
     for text in server.proven:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.dns import ABSENT, DnsPlan, hash_data
+from harbor_agent.planning.dns.facts import has_reload
 from harbor_agent.planning.dns.record import parse_record
 from harbor_agent.planning.dns.texts import ServerTexts
 from harbor_agent.planning.refusal import RefusedError
@@ -40,7 +41,7 @@ def plan_dns_rollback(server: DnsServer, past: Sequence[PastConfigMap]) -> DnsPl
         _check_result(changed, changes)
     except RefusedError as refused:
         return DnsPlan(server=server, refusal=refused.problem)
-    return DnsPlan(server=server, changes=changes)
+    return DnsPlan(server=server, changes=changes, restarts=bool(changes) and not has_reload(server))
 
 
 def list_differences(past: Iterable[PastConfigMap]) -> tuple[list[DnsEntry], list[DnsEntry]]:
