@@ -115,6 +115,20 @@ def test_a_pod_that_does_not_read_the_text_in_time_proves_nothing(
     assert (report.compute_exit_code(), report.compute_exit_code(accept_unproven=True)) == (1, 0)
 
 
+def test_an_old_cache_is_changed_if_the_nodes_show_that_nothing_circles(
+    cluster: Cluster, apiserver: RunningApiServer
+) -> None:
+    image = "registry.k8s.io/dns/k8s-dns-node-cache:1.16.0"
+    forward = "bind 169.254.25.10\n    forward . 10.0.0.10\n"
+    text = f"cluster.local:53 {{\n    {forward}}}\n.:53 {{\n    {forward}    reload\n}}\n"
+    add_server(apiserver, "coredns", {"Corefile": COREFILE})
+    add_server(apiserver, "nodelocaldns", {"Corefile": text}, image=image, kind="daemonsets")
+    for nameservers, outcome in ((None, "refused"), (("169.254.25.10",), "refused"), (("10.0.0.53",), "change")):
+        _, cache = plan_cluster_dns(cluster, PRESENT, lambda found=nameservers: found).servers
+        assert cache.outcome.value == outcome, cache.problem
+        assert cache.problem is None or cache.problem.code == "dns-would-circle"
+
+
 NO_RELOAD = COREFILE.replace("    reload\n", "")
 
 

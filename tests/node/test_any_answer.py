@@ -65,6 +65,7 @@ CLUSTER_DNS = (
     "harbor-agent/cluster-dns/1 begin\nkubelet 7\n"
     + block("flag", "")
     + block("configured", "clusterDNS: [10.96.0.10]\n--\n")
+    + block("nameservers", "10.0.0.53\n")
     + "harbor-agent/cluster-dns/1 end\n"
 )
 DECODERS: dict[str, tuple[Callable[[bytes], object], str]] = {

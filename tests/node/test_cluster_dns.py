@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harbor_agent.model.kubelet import PodDns
 from harbor_agent.node.wire import programs as wire
 from tests.node.test_kubelet import stand_in
 
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.needs("root")
 
 
-def read(world: World) -> tuple[str, ...] | None:
+def look(world: World) -> PodDns | None:
     return wire.decode_cluster_dns(world.run(wire.build_cluster_dns_program()))
+
+
+def read(world: World) -> tuple[str, ...] | None:
+    found = look(world)
+    return found.servers if found else None
 
 
 def test_a_node_without_kubelet_has_none(world: World) -> None:
@@ -54,3 +60,14 @@ def test_a_drop_in_goes_over_the_file_and_an_option_over_both(world: World) -> N
         assert read(world) == ("169.254.25.10",)
     with stand_in(world, "kubelet", *words, "--cluster-dns=10.0.0.10,10.0.0.11"):
         assert read(world) == ("10.0.0.10", "10.0.0.11")
+
+
+def test_the_nameservers_of_pods_with_the_dns_of_the_node(world: World) -> None:
+    config, other, third = (world.root / name for name in ("kubelet.yaml", "other.conf", "third.conf"))
+    other.write_text("# no\nsearch lan\nnameserver 10.0.0.53\nnameserver\tfd00::35\n")
+    third.write_text("")
+    config.write_text(f'clusterDNS: [10.96.0.10]\nresolvConf: "{other}"\n')
+    with stand_in(world, "kubelet", f"--config={config}"):
+        assert look(world) == PodDns(servers=("10.96.0.10",), nameservers=("10.0.0.53", "fd00::35"))
+    with stand_in(world, "kubelet", f"--config={config}", f"--resolv-conf={third}"):
+        assert look(world) == PodDns(servers=("10.96.0.10",), nameservers=())

@@ -10,6 +10,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodDns:
+    """The DNS servers that a kubelet gives to pods, () if not known, and those of the node's own resolv.conf.
+
+    Pods with `dnsPolicy: Default` get the latter, such as CoreDNS.
+    """
+
+    servers: tuple[str, ...]
+    nameservers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kubelet:
     """The kubelet of a node; one that runs in a nested node does not count.
 

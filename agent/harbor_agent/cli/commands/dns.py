@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
@@ -16,6 +17,9 @@ from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harbor_agent.engine.dns.ask import Askers
     from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.kubernetes.cluster import Cluster
@@ -67,12 +71,16 @@ def show(
     registry="Registry whose name is added (its address is in harbor-agent.yaml); repeatable.",
     kubeconfig="Kubeconfig of the cluster that is read.",
     absent="Show the removal of our entries for the registry; requires --registry.",
+    inventory="Inventory of the nodes that are asked for their DNS servers, if the plan depends on them.",
+    limit="Limit the asked nodes (Ansible pattern).",
 )
 def diff(
     *,
     dns: DnsOptions,
+    nodes: NodeOptions,
     exit_code: options.ExitCodeFlag = False,
     output: options.Output = options.Format.TEXT,
+    verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Show what `dns apply` would change; change nothing.
 
@@ -82,8 +90,9 @@ def diff(
     from harbor_agent.views.text.dns import dns_text
 
     resolved = _resolve(dns)
+    ask = _prepare_asking(nodes, verbose)
     with _open(resolved) as cluster:
-        report = plan_cluster_dns(cluster, resolved.general).note_objections()
+        report = plan_cluster_dns(cluster, resolved.general, lambda: _list_nameservers(ask())).note_objections()
     return _finish(report, dns_text(report), report.compute_exit_code(pending=exit_code), output)
 
 
@@ -120,26 +129,36 @@ def apply(
     from harbor_agent.engine.dns.apply import ApplyOptions
     from harbor_agent.engine.dns.plan import plan_cluster_dns
     from harbor_agent.engine.dns.prove import Patience
-    from harbor_agent.engine.plan.dns import load_askers
     from harbor_agent.engine.rollout.dns import apply_dns_only
     from harbor_agent.views.text.dns import dns_text
 
     resolved = _resolve(dns)
+    ask = _prepare_asking(nodes, verbose)
     with _open(resolved) as cluster:
-        report = plan_cluster_dns(cluster, resolved.general)
+        report = plan_cluster_dns(cluster, resolved.general, lambda: _list_nameservers(ask()))
         if not accept_restart:
             report = report.refuse_unconsented()
         if report.compute_exit_code() is ExitCode.DONE and report.is_pending:
             print_status(dns_text(report))
             if not yes:
                 confirm("Change the cluster's DNS?")
-            progress = Progress(verbose)
-            askers = load_askers(build_selection(nodes), progress)
+            askers = ask()
             with graceful_stop() as stop:
                 how = ApplyOptions(patience=Patience(stop=stop), listener=print_status, askers=askers)
-                report = apply_dns_only(cluster, report, resolved.request, how, progress)
+                report = apply_dns_only(cluster, report, resolved.request, how, Progress(verbose))
     exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
     return _finish(report, dns_text(report, diffs=False), exit_code, output)
+
+
+def _prepare_asking(nodes: NodeOptions, verbose: int) -> Callable[[], Askers | None]:
+    """Return a function that reads the inventory and asks its nodes what pods get from kubelet, once."""
+    from harbor_agent.engine.plan.dns import load_askers
+
+    return cache(lambda: load_askers(build_selection(nodes), Progress(verbose)))
+
+
+def _list_nameservers(askers: Askers | None) -> tuple[str, ...] | None:
+    return askers.nameservers if askers else None
 
 
 def _finish(report: DnsReport, text: str, exit_code: ExitCode, output: options.Format) -> ExitCode:

@@ -39,12 +39,16 @@ _NO_KUBELET = Unanswered(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Askers:
-    """The nodes from which DNS can be asked, and why others cannot: they are lost, or not connected by SSH."""
+    """The nodes from which DNS can be asked, and why others cannot: they are lost, or not connected by SSH.
+
+    `nameservers` are those of all their resolv.conf, None if one is not known.
+    """
 
     caller: Caller | None = None
     nodes: Mapping[str, Node]
     vantages: tuple[Vantage, ...] = ()
     problems: tuple[Unanswered, ...] = ()
+    nameservers: tuple[str, ...] | None = None
 
 
 def find_askers(transport: Transport, nodes: Sequence[Node]) -> Askers:
@@ -55,17 +59,26 @@ def find_askers(transport: Transport, nodes: Sequence[Node]) -> Askers:
     program = wire.build_cluster_dns_program()
     vantages: list[Vantage] = []
     problems: list[Unanswered] = []
+    nameservers: list[tuple[str, ...]] = []
     for result in transport.run([Job(node=node, program=program, timeout=_TIMEOUT) for node in nodes]):
         found = decode_answer(result, wire.decode_cluster_dns)
         if isinstance(found, Problem):
             problems.append(Unanswered(reason=_add_node(result.job.node.name, found.message), hint=found.hint))
         elif found is not None:
-            vantages.append(Vantage(node=result.job.node.name, servers=found))
+            vantages.append(Vantage(node=result.job.node.name, servers=found.servers))
+            nameservers.append(found.nameservers)
     if not vantages and not problems:
         problems.append(_NO_KUBELET)
     order = list(named)
     vantages.sort(key=lambda vantage: order.index(vantage.node))
-    return Askers(caller=transport, nodes=named, vantages=tuple(vantages), problems=tuple(problems))
+    is_known = all(nameservers) and not problems
+    return Askers(
+        caller=transport,
+        nodes=named,
+        vantages=tuple(vantages),
+        problems=tuple(problems),
+        nameservers=tuple(dict.fromkeys(one for found in nameservers for one in found)) if is_known else None,
+    )
 
 
 def ask(askers: Askers, questions: Iterable[Question]) -> dict[Question, DnsAnswer | Unanswered]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ from harbor_agent.planning.dns.plan import plan_dns
 from harbor_agent.planning.dns.record import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.kubernetes.dns.servers import DnsWorkload
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def plan_cluster_dns(cluster: Cluster, policy: Policy) -> DnsReport:
-    """Plan the entries of the policy on every DNS server. Raises AgentError if the cluster cannot be read."""
+def plan_cluster_dns(
+    cluster: Cluster, policy: Policy, find_nameservers: Callable[[], tuple[str, ...] | None] = lambda: None
+) -> DnsReport:
+    """Plan the entries of the policy on every DNS server. Raises AgentError if the cluster cannot be read.
+
+    `find_nameservers` returns those of the nodes; it is called only if a plan depends on whom CoreDNS asks there.
+    """
     present, absent = select_entries(policy)
     if not present and not absent:
         raise UsageError.of(
@@ -38,7 +44,11 @@ def plan_cluster_dns(cluster: Cluster, policy: Policy) -> DnsReport:
             "no registry has an address for its name",
             "set resolve.address of the registry in harbor-agent.yaml, or remove one with --absent --registry",
         )
-    servers = tuple(report_server(name, plan_dns(server, present, absent)) for name, server in read_servers(cluster))
+    found = read_servers(cluster)
+    servers = tuple(report_server(name, plan_dns(server, present, absent)) for name, server in found)
+    if any(one.problem and one.problem.code == "dns-would-circle" for one in servers) and (known := find_nameservers()):
+        informed = [(name, replace(server, node_resolvers=known)) for name, server in found]
+        servers = tuple(report_server(name, plan_dns(server, present, absent)) for name, server in informed)
     return DnsReport(servers=servers, present=tuple(present), absent=tuple(absent))
 
 

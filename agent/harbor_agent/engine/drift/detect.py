@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.dns import detect_dns_drift
 from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
+from harbor_agent.engine.plan.dns import find_nameservers
 from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
 from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
@@ -94,13 +96,16 @@ def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False)
         planned = replan_busy_nodes(transport, planned, replan, resolved.general.rollout.health_deadline, listener)
     quarantines, warnings = _load_quarantines()
     certificates = find_certificate_ends(resolved.policies)
+    reached = [one.node for one in planned if one.state is not None]
     return DriftReport(
         request=request,
         general=resolved.general,
         nodes=tuple(_classify_node(one, quarantines.get(one.node.name)) for one in planned),
         warnings=(*warnings, *describe_ending(certificates)),
         certificates=certificates,
-        dns=detect_dns_drift(resolved.general, request.flags.context, quarantines),
+        dns=detect_dns_drift(
+            resolved.general, request.flags.context, quarantines, partial(find_nameservers, transport, reached)
+        ),
     )
 
 

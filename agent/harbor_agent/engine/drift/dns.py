@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.dns.report import DnsReport, ServerReport
     from harbor_agent.engine.drift.corrections import CorrectionLog
+    from harbor_agent.engine.plan.dns import AskNodes
     from harbor_agent.model.dns import DnsEntry
     from harbor_agent.model.policy import Policy
 
@@ -61,9 +62,11 @@ class DnsDrift:
         return ExitCode.FAILED if self.problem else compute_drift_exit_code(one.status for one in self.servers)
 
 
-def detect_dns_drift(policy: Policy, context: str | None, quarantines: Mapping[str, Quarantine]) -> DnsDrift | None:
+def detect_dns_drift(
+    policy: Policy, context: str | None, quarantines: Mapping[str, Quarantine], ask_nodes: AskNodes
+) -> DnsDrift | None:
     """Compare every DNS server with its record; None if no name should be in DNS, or if no kubeconfig is named."""
-    report = plan_dns_of_run(policy, context)
+    report = plan_dns_of_run(policy, context, ask_nodes)
     if report is None:
         return None
     servers = [_classify(server, report.present) for server in report.servers]

@@ -14,18 +14,30 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.planning.rollout.approval import approve_config_map
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from harbor_agent.engine.dns.ask import Askers
     from harbor_agent.engine.dns.report import ServerReport
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.request.request import NodeSelection
+    from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Policy
+    from harbor_agent.transport.protocol import Transport
+
+    AskNodes = Callable[[], tuple[str, ...] | None]
     from harbor_agent.planning.rollout.approval import ApprovedConfigMap
 
 
-def plan_dns_of_run(policy: Policy, context: str | None) -> DnsReport | None:
+def find_nameservers(transport: Transport, nodes: Sequence[Node]) -> tuple[str, ...] | None:
+    """Return the nameservers in the resolv.conf of all nodes that run kubelet; None if one is not known."""
+    return find_askers(transport, nodes).nameservers
+
+
+def plan_dns_of_run(policy: Policy, context: str | None, ask_nodes: AskNodes) -> DnsReport | None:
     """Plan the names of the registries with `resolve`; None if there are none, or if no kubeconfig is named.
 
-    A cluster that cannot be read is a problem of the report.
+    A cluster that cannot be read is a problem of the report. `ask_nodes` returns the nodes' nameservers; it is called
+    only if the plan depends on them.
     """
     registries = tuple(one for one in policy.registries if one.resolve and one.resolve.cluster is ClusterDns.AUTO)
     if not registries or policy.kubeconfig is None:
@@ -35,7 +47,8 @@ def plan_dns_of_run(policy: Policy, context: str | None) -> DnsReport | None:
 
     try:
         with open_cluster(policy.kubeconfig, context) as cluster:
-            return plan_cluster_dns(cluster, replace(policy, registries=registries))
+            limited = replace(policy, registries=registries)
+            return plan_cluster_dns(cluster, limited, ask_nodes)
     except AgentError as error:
         return DnsReport(servers=(), problem=error.problem)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.cluster_runtime import check_cluster_runtimes
-from harbor_agent.engine.plan.dns import plan_dns_of_run
+from harbor_agent.engine.plan.dns import find_nameservers, plan_dns_of_run
 from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
@@ -95,7 +96,8 @@ def plan_run(
     planned = check_cluster_runtimes(planned, resolved.general.kubeconfig, request.flags.context)
     if request.only_unmanaged:
         planned = [_skip_managed(one) for one in planned]
-    dns = plan_dns_of_run(resolved.general, request.flags.context)
+    reached = [one.node for one in planned if one.state is not None]
+    dns = plan_dns_of_run(resolved.general, request.flags.context, partial(find_nameservers, transport, reached))
     return RunPlan(
         request=request,
         general=resolved.general,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from harbor_agent.model.kubelet import PodDns
 from harbor_agent.model.program import Program
 from harbor_agent.node.wire.framing import compose, read_block, refuse, unframe
 from harbor_agent.resources import read_node_program
@@ -21,8 +22,8 @@ def build_cluster_dns_program() -> Program:
     return Program(stdin=compose([read_node_program(part) for part in _PARTS], {}), privileged=True)
 
 
-def decode_cluster_dns(stdout: bytes) -> tuple[str, ...] | None:
-    """Decode the output of `build_cluster_dns_program`: IP addresses, () if they are not known, None without a kubelet.
+def decode_cluster_dns(stdout: bytes) -> PodDns | None:
+    """Decode the output of `build_cluster_dns_program`; None without a kubelet.
 
     Raises WireError if the answer is truncated or has another form.
     """
@@ -41,7 +42,10 @@ def decode_cluster_dns(stdout: bytes) -> tuple[str, ...] | None:
         return None
     # An option replaces what the files say; of several files, the last one counts.
     words = [word for line in blocks.get("flag", "").split() for word in line.split(",")]
-    return _keep_addresses(words or _read_configured(blocks.get("configured", "")))
+    return PodDns(
+        servers=_keep_addresses(words or _read_configured(blocks.get("configured", ""))),
+        nameservers=_keep_addresses(blocks.get("nameservers", "").split()),
+    )
 
 
 def _read_configured(text: str) -> list[str]:
