@@ -213,9 +213,7 @@ class PodProver:
         if report.verdict is not PullVerdict.UNAUTHORIZED:
             return ""
         login = choose_login(trial.images)
-        return (
-            f"the pod pulled with {login} in namespace {self._pods.namespace}: check it with harbor-agent secret plan"
-        )
+        return f"check {login} in namespace {self._pods.namespace}, which the pod pulled with: harbor-agent secret diff"
 
     def _judge_silence(self, trial: Trial) -> PullCheck | None:
         """Return the check if kubelet was silent for too long, or if the cluster says meanwhile that it is gone."""

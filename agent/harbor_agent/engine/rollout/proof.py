@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.proof.opening import open_prover
 from harbor_agent.engine.proof.pods import Deadlines, ProverOptions
-from harbor_agent.model.result import Outcome
+from harbor_agent.engine.rollout.stop import StopRequest
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,18 +22,21 @@ _READY_AGAIN_SECONDS = 60.0
 
 
 def open_proof(
-    run: RolloutContext, run_plan: RunPlan, *, namespace: str | None = None
+    run: RolloutContext, run_plan: RunPlan, *, after_change: bool, namespace: str | None = None
 ) -> AbstractContextManager[PodProver | None]:
-    """Open the proof by pods if the request asks for it. Raises AgentError if pods cannot be used."""
+    """Open the proof by pods if the request asks for it. Raises AgentError if pods cannot be used.
+
+    A node that was changed may take a while to be Ready, and a stop request does not end its proof: a rollback depends
+    on it.
+    """
     if not run_plan.request.prove_with_pods:
         return nullcontext()
-    changes = any(planned.outcome is Outcome.PENDING for planned in run_plan.nodes)
     options = ProverOptions(
         run_id=run.run_id,
         forks=run_plan.request.selection.forks,
         listener=run.listener,
-        stop=run.stop,
-        deadlines=Deadlines(ready=_READY_AGAIN_SECONDS if changes else 0.0),
+        stop=StopRequest() if after_change else run.stop,
+        deadlines=Deadlines(ready=_READY_AGAIN_SECONDS if after_change else 0.0),
     )
     return open_prover(run_plan, options, namespace)
 

@@ -75,7 +75,7 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
     with hold_run_lock(run), record_history(run, run_plan) as history:
         run = replace(run, listener=history)
         warnings = check_logins(run_plan.policies, run_plan.credentials)
-        with open_cluster(run, run_plan) as hooks, open_proof(run, run_plan) as prover:
+        with open_cluster(run, run_plan) as hooks, open_proof(run, run_plan, after_change=True) as prover:
             dns = apply_dns(run, run_plan)
             history.record_dns(dns)
             halted = find_reason_to_halt(dns, accept_unproven=run_plan.accepts_unproven)
@@ -104,7 +104,7 @@ def verify_run(
     run = start_run(run_plan, listener, stop)
     with hold_run_lock(run) if run_plan.request.prove_with_pods else nullcontext():
         warnings, takes_any = check_open_registries(run_plan.policies, run_plan.credentials)
-        with open_proof(run, run_plan, namespace=namespace) as prover:
+        with open_proof(run, run_plan, after_change=False, namespace=namespace) as prover:
             proving = replace(run, prover=prover)
             rollout = verify_nodes(proving, run_plan.nodes, with_login=with_login, takes_any=takes_any)
     warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings, *list_left_pods(prover)]
