@@ -60,13 +60,6 @@ ProveWithPods = Annotated[
     ),
 ]
 
-RetryPods = Annotated[
-    bool,
-    build_option(
-        Panel.RUN, "--retry-pods", "At the end, delete pods that wait for an image, if a controller makes them again."
-    ),
-]
-
 
 @app.command(
     epilog=format_examples(
@@ -93,7 +86,7 @@ def apply(
     accept_unproven: options.AcceptUnproven = False,
     drain: options.Drain = False,
     prove_with_pods: ProveWithPods = False,
-    retry_pods: RetryPods = False,
+    retry_pods: options.RetryPods = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,

@@ -173,7 +173,7 @@ def find_waiting_pods(run: RolloutContext, run_plan: RunPlan, rollout: RolloutRe
     """Return the warning about pods that still wait for an image, if the run reached its end."""
     if rollout.halted or rollout.stopped:
         return []
-    return handle_waiting_pods(run_plan, run.listener)
+    return handle_waiting_pods(run_plan.policies, run_plan.desired_secrets, run_plan.request, run.listener)
 
 
 def write_records(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> list[Problem]:

@@ -11,6 +11,7 @@ from harbor_agent.engine.request.resolve import require_registry, resolve_logins
 from harbor_agent.engine.secrets.logins import check_logins, prove_logins
 from harbor_agent.engine.secrets.reconcile import apply_secrets, plan_secrets
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
+from harbor_agent.engine.workloads.waiting import handle_waiting_pods
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.formats.object_names import check_names
 from harbor_agent.model.policy import SecretPolicy
@@ -21,6 +22,7 @@ from harbor_agent.planning.secrets.kubesphere import describe_validation
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from harbor_agent.engine.events import Listener
     from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.model.address import Address
@@ -44,13 +46,17 @@ class ManagedSecret:
     is_copy: bool = False
 
 
-def apply_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
-    """Check the logins and apply the secrets. Raises AgentError if a registry rejects its login."""
+def apply_pull_secrets(resolved: Resolved, listener: Listener = lambda _: None) -> tuple[SecretsReport, ExitCode]:
+    """Check the logins and apply the secrets; the warnings include pods that still wait for an image.
+
+    Raises AgentError if a registry rejects its login.
+    """
     resolved = resolve_logins(_add_default_secrets(resolved))
     warnings = check_logins(resolved.policies, resolved.credentials)
     report = apply_secrets(resolved.secrets, resolved.general.kubeconfig, resolved.request.flags.context)
     report = report or SecretsReport()
-    report = replace(report, warnings=(*warnings, *report.warnings))
+    waiting = handle_waiting_pods(resolved.policies, resolved.secrets, resolved.request, listener)
+    report = replace(report, warnings=(*warnings, *report.warnings, *waiting))
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 

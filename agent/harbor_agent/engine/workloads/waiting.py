@@ -12,32 +12,37 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from harbor_agent.engine.events import Listener
-    from harbor_agent.engine.plan.run_plan import RunPlan
+    from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.kubernetes.pods.waiting import WaitingPod
     from harbor_agent.model.address import Address
+    from harbor_agent.model.policy import Policy
     from harbor_agent.model.secret import Namespaces
+    from harbor_agent.planning.secrets.desired import DesiredSecret
 
 _MOST_NAMES = 8
 # MaxContainerBackOff in pkg/kubelet/kubelet.go; the API does not say when the next attempt is.
 _LATER = "kubelet tries again within 5 minutes"
 
 
-def handle_waiting_pods(run_plan: RunPlan, listener: Listener) -> list[Problem]:
+def handle_waiting_pods(
+    policies: Sequence[Policy], secrets: Sequence[DesiredSecret], request: RunRequest, listener: Listener
+) -> list[Problem]:
     """Return a warning about the pods that wait for an image of the registries of a run, if its cluster is known.
 
+    `policies` are the general one and those of the nodes, `secrets` what the run writes into the cluster.
     All namespaces are searched, or those of the pull secrets if the user may not list the pods of all. If the request
     says so, pods that a controller makes again are deleted first, and reported as messages.
     """
-    retry, kubeconfig = run_plan.request.retry_pods, run_plan.general.kubeconfig
-    registries = dict.fromkeys(registry.address for policy in run_plan.policies for registry in policy.present)
-    if not registries or (kubeconfig is None and not retry):
+    retry, kubeconfig = request.retry_pods, policies[0].kubeconfig
+    registries = dict.fromkeys(registry.address for policy in policies for registry in policy.present)
+    if not registries or not (kubeconfig or secrets or retry):
         return []
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
-    places = [desired.namespaces for desired in run_plan.desired_secrets]
+    places = [desired.namespaces for desired in secrets]
     try:
-        with open_cluster(kubeconfig, run_plan.request.flags.context) as cluster:
+        with open_cluster(kubeconfig, request.flags.context) as cluster:
             found = _list_pods(cluster, registries, places)
             if isinstance(found, Problem):
                 return [found] if retry else []
@@ -59,11 +64,13 @@ def _list_pods(
         return everywhere
     selected = [cluster.namespaces(place) for place in places]
     names = dict.fromkeys(name for some in selected if not isinstance(some, Problem) for name in some)
-    answers = [list_waiting_pods(cluster.client, name, registries) for name in names]
-    refused = [answer for answer in answers if isinstance(answer, Problem)]
-    if refused or not answers:
-        return refused[0] if refused else everywhere
-    return [pod for answer in answers if not isinstance(answer, Problem) for pod in answer]
+    found: list[WaitingPod] = []
+    for name in names:
+        answer = list_waiting_pods(cluster.client, name, registries)
+        if isinstance(answer, Problem):
+            return answer
+        found += answer
+    return found if names else everywhere
 
 
 def _delete_pods(cluster: Cluster, found: list[WaitingPod], listener: Listener) -> list[Problem]:

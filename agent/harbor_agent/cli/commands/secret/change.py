@@ -11,6 +11,7 @@ from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, SecretOptions, describe
+from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import add_secret_flags, build_flags
 from harbor_agent.errors import ExitCode
 
@@ -37,6 +38,7 @@ def apply(
     login: LoginOptions,
     secret: SecretOptions,
     dry_run: DryRun = False,
+    retry_pods: options.RetryPods = False,
     yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
@@ -49,10 +51,11 @@ def apply(
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import apply_pull_secrets, preview_pull_secrets
 
-    resolved = resolve(RunRequest(flags=add_secret_flags(build_flags(login), secret), config=login.config))
+    flags = add_secret_flags(build_flags(login), secret)
+    resolved = resolve(RunRequest(flags=flags, config=login.config, retry_pods=retry_pods))
     if dry_run:
         return _show_preview(preview_pull_secrets(resolved, check=True), output, pending=False)
-    return _finish(*apply_pull_secrets(resolved), output)
+    return _finish(*apply_pull_secrets(resolved, Progress()), output)
 
 
 @app.command(
