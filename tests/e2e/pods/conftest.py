@@ -97,6 +97,13 @@ class Cluster:
         found = self.api.ask("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def delete_bare_pods(self, node: LabNode) -> None:
+        """Delete the pods of a node that no controller makes again: they would hold a drain."""
+        for pod in self.api.ask("GET", f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node.name}")["items"]:
+            if "ownerReferences" not in pod["metadata"]:
+                path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+                self.api.ask("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
+
     def wait_rollout(self, namespace: str, name: str) -> None:
         """Wait until all pods of a Deployment are of its latest template and Ready."""
 

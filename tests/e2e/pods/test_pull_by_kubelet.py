@@ -6,11 +6,12 @@ No pod names a secret: kubelet has it from the pod's service account.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.site import PULLER
+from tests.lab.cluster import PAUSE_IMAGE, is_ready
 
 if TYPE_CHECKING:
     from tests.e2e.pods.conftest import Cluster
@@ -28,7 +29,9 @@ _ROTATED = replace(PULLER, password="e2e-canary-rotated")
 class Story:
     """What happened, in this order: the commands, and kubelet's words about the pods that could not be pulled."""
 
+    running: dict[str, list[dict[str, Any]]]
     untrusted: dict[str, str]
+    plan: Ended
     apply: Ended
     secrets_of_pod: list[dict[str, str]]
     refused: dict[str, str]
@@ -42,19 +45,34 @@ def story(cluster: Cluster) -> Story:
     cluster.create_namespace(_NAMESPACE)
     settings = site.settings(api, _NAMESPACE)
     untrusted = _create_pods(cluster, "before", *_NOT_PULLED)
-    apply = site.agent("apply", "-i", site.lab.write_inventory(), "-c", settings, "--yes", "-o", "json")
+    for node in cluster.nodes:
+        cluster.create_pod(_NAMESPACE, f"steady-{node.name}", node, image=PAUSE_IMAGE)
+    for name in _NODES:
+        cluster.wait_pod(_NAMESPACE, f"steady-{name}", "Running")
+    running = {name: _read_containers(cluster, name) for name in _NODES}
+    plan = site.agent("plan", "-i", site.lab.write_inventory(), "-c", settings, "-o", "json")
+    apply = site.agent(
+        "apply", "-i", site.lab.write_inventory(), "-c", settings, "--live-restore", "--yes", "-o", "json"
+    )
     _create_pods(cluster, "after", "Running")
     site.registry.replace_logins(_ROTATED)
     refused = _create_pods(cluster, "rotated", *_NOT_PULLED)
     login = ("-c", settings, "--username", PULLER.name, "--password-stdin", "--yes", "-o", "json")
     return Story(
+        running=running,
         untrusted=untrusted,
+        plan=plan,
         apply=apply,
         secrets_of_pod=cluster.pod(_NAMESPACE, "after-node1")["spec"]["imagePullSecrets"],
         refused=refused,
         wrong=site.agent("secret", "apply", *login, stdin="wrong\n"),
         renewed=site.agent("secret", "apply", *login, stdin=f"{_ROTATED.password}\n"),
     )
+
+
+def _read_containers(cluster: Cluster, node: str) -> list[dict[str, Any]]:
+    """Return the containers of the pod that ran before the apply: their IDs, start times and restarts."""
+    return cluster.pod(_NAMESPACE, f"steady-{node}")["status"]["containerStatuses"]
 
 
 def _create_pods(cluster: Cluster, name: str, *states: str) -> dict[str, str]:
@@ -71,10 +89,24 @@ def test_before_apply_kubelet_cannot_pull(story: Story, node: str) -> None:
     assert "server gave HTTP response to HTTPS client" in story.untrusted[node]
 
 
+def test_a_restart_of_docker_stops_containers_and_no_sandbox_of_a_pod(story: Story) -> None:
+    """One pod runs there, and one has its sandbox only."""
+    (stopped,) = story.plan.node("node1")["containers_stopped"]
+    assert stopped["name"].startswith("k8s_box_steady-node1_")
+    assert story.plan.node("node2")["containers_stopped"] == []
+
+
 def test_apply_changes_both_runtimes_and_pulls_there(story: Story) -> None:
     assert story.apply.code == 0, story.apply.stderr
     results = {node["node"]: (node["outcome"], node["verified"]) for node in story.apply.document["nodes"]}
     assert results == {"node1": ("changed", True), "node2": ("changed", True)}
+    assert [node["action"] for node in story.apply.document["nodes"]] == ["restart", "restart"]
+
+
+@pytest.mark.parametrize("node", _NODES)
+def test_the_restart_of_the_runtime_restarts_no_container(story: Story, cluster: Cluster, node: str) -> None:
+    assert is_ready(cluster.api, node)
+    assert _read_containers(cluster, node) == story.running[node]
 
 
 def test_after_it_a_pod_runs_that_names_no_secret(story: Story) -> None:

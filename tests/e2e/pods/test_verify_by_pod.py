@@ -34,11 +34,12 @@ _LABEL = "harbor-agent/proof"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A cluster whose nodes are configured, by an apply that pods have proven."""
+    """A cluster whose nodes are configured, by an apply that pods have proven; the one before it had no secret."""
 
     cluster: Cluster
     settings: Path
     inventory: Path
+    without_secret: Ended
     apply: Ended
 
     def verify(self, *arguments: str | Path) -> Ended:
@@ -75,8 +76,19 @@ def proven(cluster: Cluster) -> Proven:
     site.registry.replace_logins(PULLER)
     cluster.create_namespace(_NAMESPACE)
     settings, inventory = site.settings(cluster.api, _NAMESPACE), site.lab.write_inventory()
-    apply = site.agent("apply", "-i", inventory, "-c", settings, "--prove-with-pods", "--yes", "-o", "json")
-    return Proven(cluster=cluster, settings=settings, inventory=inventory, apply=apply)
+    # Another story may have configured the nodes.
+    removed = site.agent(
+        "apply", "-i", inventory, "-c", settings, "--registry", site.registry.entry, "--absent", "--yes"
+    )
+    assert removed.code == 0, removed.stderr
+    arguments = ("apply", "-i", inventory, "-c", settings, "--prove-with-pods", "--yes", "-o", "json")
+    return Proven(
+        cluster=cluster,
+        settings=settings,
+        inventory=inventory,
+        without_secret=site.agent(*arguments, "-n", "no-such-namespace"),
+        apply=site.agent(*arguments),
+    )
 
 
 @contextmanager
@@ -101,10 +113,19 @@ def kubeconfig_through_proxy(cluster: Cluster) -> Iterator[Path]:
         yield kubeconfig
 
 
+def test_without_the_secret_that_the_pods_need_no_node_changes(proven: Proven) -> None:
+    document = proven.without_secret.document
+    assert [node["outcome"] for node in document["nodes"]] == ["skipped", "skipped"]
+    assert document["halted"] == "the pull secret, which the pods need, could not be written"
+    assert document["secret"]["secrets"][0]["code"] == "namespace-missing"
+
+
 def test_apply_proves_each_wave_by_pods(proven: Proven) -> None:
     assert proven.apply.code == 0, proven.apply.stderr
-    facts = {node["node"]: (node["verified"], node["proof"]) for node in proven.apply.document["nodes"]}
-    assert facts == {"node1": (True, "pod"), "node2": (True, "pod")}
+    facts = {
+        node["node"]: (node["outcome"], node["verified"], node["proof"]) for node in proven.apply.document["nodes"]
+    }
+    assert facts == {"node1": ("changed", True, "pod"), "node2": ("changed", True, "pod")}
     assert proven.pods() == []
 
 
@@ -136,7 +157,7 @@ def test_a_wrong_secret_fails_in_kubelets_words(proven: Proven) -> None:
         assert (node["outcome"], node["verified"], node["proof"]) == ("failed", False, "pod")
         assert node["code"] == "pull-unauthorized"
         assert "ErrImagePull: " in node["reason"] or "ImagePullBackOff: " in node["reason"]
-        assert "secrets of service account default in namespace no-secret" in node["hint"]
+        assert "the secrets of service account default in namespace no-secret" in node["hint"]
 
 
 def test_a_quota_refuses_the_pods_in_its_words(proven: Proven) -> None:
