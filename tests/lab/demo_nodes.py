@@ -1,4 +1,4 @@
-"""The demo on booted nodes: a pull that fails, one command, the pull that works, and the secret in the cluster."""
+"""The demo on booted nodes: a pull that fails, one command, the pull that works, the secret, and a pod."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tests.lab.apiserver import running_apiserver
+from tests.lab.cluster import exists, running_cluster
 from tests.lab.forward import forwarded
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.registry import Login, running_registry
 from tests.lab.stage import Stage, UnexpectedError, say, scene
+from tests.lab.waiting import wait_until
 from tests.needs import missing
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _SYMPTOM = "server gave HTTP response to HTTPS client"
 
 
 def show() -> None:
-    """Boot, fail, plan, apply, pull, plan again, secret. Raises UnexpectedError where a step goes wrong."""
+    """Boot, fail, plan, apply, pull, plan again, secret, pod. Raises UnexpectedError where a step goes wrong."""
     scene("Booting three nodes, each with Docker set up in another way (the first time this takes a minute)")
     with ExitStack() as stack:
         lab = stack.enter_context(Lab(shapes=("docker.io", "kubespray", "docker-ce")))
@@ -47,7 +49,7 @@ def show() -> None:
         hello = ("/bin/busybox", "echo", "hello from a plain-HTTP registry")
         registry.push(*_IMAGE.split(":"), root=busybox_root(lab.nodes[0].base), command=hello)
         say(f"registry  {registry.url}  plain HTTP, asks for a login; it holds {_IMAGE}")
-        server = None if missing("apiserver") else _start_apiserver(stack, lab)
+        server = _start_cluster(stack, lab)
         lab.nodes[0].load_image("busybox:lab", busybox_root(lab.nodes[0].base))
         lab.nodes[0].start_container("web", "busybox:lab", restart="always")
         stage = Stage(
@@ -59,13 +61,25 @@ def show() -> None:
         _write_settings(stage, registry, server)
         _show_nodes(stage, lab, registry)
         _show_secret(stage, registry, server)
+        if server and not missing("cluster"):
+            _show_pod(stage, lab, registry, server)
         scene("Taking the nodes down")
 
 
-def _start_apiserver(stack: ExitStack, lab: Lab) -> RunningApiServer:
-    server = stack.enter_context(running_apiserver(lab.folder / "apiserver"))
-    stack.enter_context(forwarded(lab.name, server.port))
-    server.create_namespace(_NAMESPACE, "default")
+def _start_cluster(stack: ExitStack, lab: Lab) -> RunningApiServer | None:
+    """Start a cluster of the nodes; without its programs an API server alone, or nothing."""
+    if missing("apiserver"):
+        return None
+    if missing("cluster"):
+        server = stack.enter_context(running_apiserver(lab.folder / "apiserver"))
+        stack.enter_context(forwarded(lab.name, server.port))
+        server.create_namespace(_NAMESPACE, "default")
+    else:
+        server = stack.enter_context(running_cluster(lab))
+        server.create_namespace(_NAMESPACE)
+        account = f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/default"
+        wait_until(lambda: exists(server, account), "the namespace has an account", seconds=30)
+        say("kubelet runs on every node")
     say(f"API server  {server.url}  with namespace {_NAMESPACE}")
     return server
 
@@ -144,3 +158,19 @@ def _show_secret(stage: Stage, registry: RunningRegistry, server: RunningApiServ
     say(f"service account default: imagePullSecrets {json.dumps(attached)}")
     if {"name": "harbor-pull"} not in attached:
         raise UnexpectedError("the secret is not attached to the service account")
+
+
+def _show_pod(stage: Stage, lab: Lab, registry: RunningRegistry, server: RunningApiServer) -> None:
+    scene("The proof is a pod: kubelet of every node pulls with the secret")
+    stage.agent("verify", "-i", "inventory.ini", "--pod")
+    container = {"name": "hello", "image": f"{registry.entry}/{_IMAGE}", "imagePullPolicy": "Always"}
+    node = lab.nodes[-1].name
+    spec = {"nodeName": node, "restartPolicy": "Never", "containers": [container]}
+    pods = f"/api/v1/namespaces/{_NAMESPACE}/pods"
+    server.ask("POST", pods, {"metadata": {"name": "hello"}, "spec": spec})
+
+    def has_succeeded() -> bool:
+        return bool(server.ask("GET", f"{pods}/hello")["status"]["phase"] == "Succeeded")
+
+    wait_until(has_succeeded, "the pod has run", seconds=90)
+    say(f"pod hello, which names no secret, pulled {container['image']} on {node} and ran")

@@ -23,6 +23,9 @@ for each in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/pani
 done
 END
 
+# kubelet does not start with another driver than dockerd's, which Kubespray sets.
+driver=cgroupfs
+[ "$runtime" != docker ] || driver=$(docker info --format '{{.CgroupDriver}}')
 # No groups for pods: on cgroup v1 kubelet removes groups that it does not know, and the disk that may be full is the host's.
 cat >/etc/kubernetes/kubelet.yaml <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -30,7 +33,7 @@ kind: KubeletConfiguration
 address: $address
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}, x509: {}}
 authorization: {mode: AlwaysAllow}
-cgroupDriver: cgroupfs
+cgroupDriver: $driver
 cgroupsPerQOS: false
 enforceNodeAllocatable: []
 failSwapOn: false
