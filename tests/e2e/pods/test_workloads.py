@@ -1,4 +1,4 @@
-"""Workloads of a real cluster: both forms of the registry's key, namespaces that come and go, the console's annotation,
+"""Workloads of a real cluster: both forms of the registry's key, namespaces that come later, the console's annotation,
 and a drain whose evictions a budget refuses.
 """
 
@@ -67,7 +67,7 @@ def test_kubelet_pulls_with_either_form_of_the_key(settings: Path, cluster: Clus
         cluster.wait_pod(namespace, node.name, "Running")
 
 
-def test_a_namespace_that_comes_later_gets_the_secret_by_its_label_and_ends(settings: Path, cluster: Cluster) -> None:
+def test_a_namespace_that_comes_later_gets_the_secret_by_its_label(settings: Path, cluster: Cluster) -> None:
     document = json.loads(settings.read_text())
     document["registries"][0]["secret"] |= {"namespaces": [], "namespace_selector": "registry=harbor"}
     by_label = settings.with_name("by-label.yaml")
@@ -80,8 +80,6 @@ def test_a_namespace_that_comes_later_gets_the_secret_by_its_label_and_ends(sett
     node = cluster.nodes[0]
     cluster.create_pod(_LATER, "pod", node)
     cluster.wait_pod(_LATER, "pod", "Running")
-    cluster.api.ask("DELETE", f"/api/v1/namespaces/{_LATER}")
-    cluster.wait_end_of_namespace(_LATER)
 
 
 def test_a_rolled_deployment_keeps_the_annotation_and_drains_as_its_budget_allows(
@@ -149,5 +147,3 @@ def _drain_against_a_budget(settings: Path, cluster: Cluster) -> None:
     assert not api.ask("GET", f"/api/v1/nodes/{node.name}")["spec"].get("unschedulable")
     cluster.wait_rollout(_SHOP, "web")
     assert {pod["spec"]["nodeName"] for pod in cluster.list_pods(_SHOP, "app%3Dweb")} == {cluster.nodes[1].name}
-    again = site.agent(*arguments, "--yes", "-o", "json")
-    assert again.code == 0, again.stderr

@@ -53,7 +53,7 @@ class Deadlines:
     ready: float = 0.0
     begin: float = 60.0
     pull: float = 120.0
-    server: float = 30.0
+    server: float = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
