@@ -245,12 +245,6 @@ Drain = Annotated[
     bool,
     build_option(Panel.RUN, "--drain", "Before a restart, cordon the node and evict its pods; uncordon it when Ready."),
 ]
-RetryPods = Annotated[
-    bool,
-    build_option(
-        Panel.RUN, "--retry-pods", "At the end, delete pods that wait for an image, if a controller makes them again."
-    ),
-]
 Note = Annotated[
     str, build_option(Panel.RUN, "--note", "Reason for the run; kept in the history and the report.", metavar="TEXT")
 ]

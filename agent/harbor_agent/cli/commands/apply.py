@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harbor_agent.cli import options
+from harbor_agent.cli import options, pod_options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
@@ -53,13 +53,6 @@ OnlyUnmanaged = Annotated[
     ),
 ]
 
-ProveWithPods = Annotated[
-    bool,
-    build_option(
-        Panel.RUN, "--prove-with-pods", "Verify each wave by pods, which pull with the secret; it is written first."
-    ),
-]
-
 
 @app.command(
     epilog=format_examples(
@@ -85,8 +78,8 @@ def apply(
     allow_unreachable_registry: options.AllowUnreachableRegistry = False,
     accept_unproven: options.AcceptUnproven = False,
     drain: options.Drain = False,
-    prove_with_pods: ProveWithPods = False,
-    retry_pods: options.RetryPods = False,
+    prove_with_pods: pod_options.ProveWithPods = False,
+    retry_pods: pod_options.RetryPods = False,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,

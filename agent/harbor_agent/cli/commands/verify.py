@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
-from harbor_agent.cli import options
+from harbor_agent.cli import options, pod_options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import print_report
-from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
+from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
@@ -16,18 +15,6 @@ from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
 
 app = command_app()
-
-WithPods = Annotated[bool, build_option(Panel.RUN, "--pod", "Have kubelet pull, for one short-lived pod on each node.")]
-PodNamespace = Annotated[
-    str | None,
-    build_option(
-        Panel.RUN,
-        "-n --namespace",
-        "Namespace (KubeSphere: project) of the pods.",
-        metavar="NAME",
-        show_default="the first one of the pull secret",
-    ),
-]
 
 
 @app.command(
@@ -51,8 +38,8 @@ def verify(
     login: LoginOptions,
     verify_image: options.VerifyImage = None,
     login_too: options.LoginToo = False,
-    pod: WithPods = False,
-    namespace: PodNamespace = None,
+    pod: pod_options.WithPods = False,
+    namespace: pod_options.PodNamespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     output: options.Output = options.Format.TEXT,

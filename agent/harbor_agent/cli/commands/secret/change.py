@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from harbor_agent.cli import options
+from harbor_agent.cli import options, pod_options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.secret.group import app
 from harbor_agent.cli.confirm import confirm
@@ -38,7 +38,7 @@ def apply(
     login: LoginOptions,
     secret: SecretOptions,
     dry_run: DryRun = False,
-    retry_pods: options.RetryPods = False,
+    retry_pods: pod_options.RetryPods = False,
     yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
