@@ -87,6 +87,20 @@ def test_a_wrong_answer_restores_the_old_text(cluster: Cluster, apiserver: Runni
     assert read(apiserver) == found
 
 
+def test_a_server_that_has_the_entry_is_asked_too(cluster: Cluster, apiserver: RunningApiServer, node: DnsNode) -> None:
+    add_server(apiserver, "coredns", {"Corefile": COREFILE})
+    with node.serving_dns() as dns:
+        with following(apiserver, dns):
+            apply(cluster, node)
+            right = apply(cluster, node)
+        dns.answer({"harbor.lan": "10.9.9.9"})
+        wrong = apply(cluster, node)
+    assert (right.outcome, right.proven) == (Outcome.UNCHANGED, (f"1 node got the right answer from {CLUSTER_DNS}",))
+    assert (wrong.outcome, wrong.problem and wrong.problem.code) == (Outcome.FAILED, "dns-answer-wrong")
+    silent = apply(cluster, node)
+    assert (silent.outcome, silent.proven, silent.unproven) == (Outcome.UNCHANGED, (), None)
+
+
 def test_a_removal_is_proven_by_a_server_that_still_answers(
     cluster: Cluster, apiserver: RunningApiServer, node: DnsNode
 ) -> None:

@@ -62,7 +62,7 @@ def ask_before(
 def ask_after(baseline: Baseline, *, seconds: float, patience: Patience) -> Verdict:
     """Ask the same again until every answer is right, at most for so many seconds: a cache may keep an older one."""
     deadline = time.monotonic() + seconds
-    answers = ask(baseline.askers, baseline.answers)
+    answers = ask(baseline.askers, baseline.answers) if baseline.answers else {}
     while True:
         if patience.stop():
             return Verdict(unasked=(STOPPED,))

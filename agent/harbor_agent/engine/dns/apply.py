@@ -45,7 +45,9 @@ def apply_cluster_dns(cluster: Cluster, report: DnsReport, options: ApplyOptions
     done: list[ServerReport] = []
     for server in report.servers:
         is_halted = any(one.outcome not in (Outcome.CHANGED, Outcome.UNCHANGED) for one in done)
-        if server.outcome is not Outcome.PENDING:
+        if server.outcome is Outcome.UNCHANGED and not is_halted:
+            done.append(_verify_unchanged(cluster, report, server, options))
+        elif server.outcome is not Outcome.PENDING:
             done.append(server)
         elif is_halted or options.patience.stop():
             done.append(replace(server, outcome=Outcome.SKIPPED))
@@ -63,9 +65,24 @@ class _Before:
     baseline: Baseline | None
 
 
-def _apply_server(cluster: Cluster, report: DnsReport, server: ServerReport, options: ApplyOptions) -> ServerReport:
+def _list_workloads(cluster: Cluster, server: ServerReport) -> list[DnsWorkload]:
     workloads = list_dns_workloads(cluster.client)
-    mine = [] if isinstance(workloads, Problem) else [one for one in workloads if str(one) in server.name.split(", ")]
+    return [] if isinstance(workloads, Problem) else [one for one in workloads if str(one) in server.name.split(", ")]
+
+
+def _verify_unchanged(cluster: Cluster, report: DnsReport, server: ServerReport, options: ApplyOptions) -> ServerReport:
+    """Ask a server that has the entries already; a wrong answer is a failure, and none proves nothing."""
+    if options.askers is None or not report.present:
+        return server
+    asked = ask_before(options.askers, cluster, report, server, _list_workloads(cluster, server))
+    verdict = ask_after(asked, seconds=options.patience.answers, patience=options.patience)
+    if verdict.wrong:
+        return replace(server, outcome=Outcome.FAILED, problem=verdict.wrong)
+    return replace(server, proven=(verdict.proven,) if verdict.proven else ())
+
+
+def _apply_server(cluster: Cluster, report: DnsReport, server: ServerReport, options: ApplyOptions) -> ServerReport:
+    mine = _list_workloads(cluster, server)
     before = _Before(
         workloads=mine,
         states=observe_server(cluster, server.plan.server, mine),

@@ -29,9 +29,9 @@ _REACHED = frozenset({Outcome.PENDING, Outcome.UNCHANGED, Outcome.REFUSED})
 
 
 def apply_dns(run: RolloutContext, run_plan: RunPlan) -> DnsReport | None:
-    """Apply the planned names, asked for from the nodes of the run; nothing is done if they are there already."""
+    """Apply the planned names, asked for from the nodes of the run; those that are there already are only asked for."""
     report = run_plan.dns
-    if report is None or not report.is_pending:
+    if report is None or report.problem or not (report.is_pending or report.present):
         return report
     from harbor_agent.engine.dns.apply import ApplyOptions, apply_cluster_dns  # noqa: PLC0415 - lightkube is slow to import
     from harbor_agent.engine.dns.ask import find_askers  # noqa: PLC0415 - likewise
