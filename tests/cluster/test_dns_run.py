@@ -191,6 +191,29 @@ def test_a_rewrite_is_drift_that_is_corrected_once_and_a_second_one_is_a_fight(
     assert read(apiserver) == found
 
 
+def test_a_configmap_that_was_replaced_with_its_annotation_is_known_by_the_history(
+    run: Run, apiserver: RunningApiServer
+) -> None:
+    def replace_config_map() -> None:
+        apiserver.ask("DELETE", f"{SYSTEM}/configmaps/coredns")
+        fresh = {"metadata": {"name": "coredns"}, "data": {"Corefile": COREFILE}}
+        apiserver.ask("POST", f"{SYSTEM}/configmaps", fresh)
+
+    def drift(*words: str) -> str:
+        _, text = run("drift", *NODES, "-o", "json", *words)
+        return str(read_document(text, "drift-2")["dns"]["servers"][0]["status"])
+
+    add_server(apiserver, "coredns", {"Corefile": COREFILE})
+    run("apply", *NODES, *APPLY)
+    replace_config_map()
+    assert drift() == "drift"
+    drift("--correct", "--yes")
+    assert (ENTRY in read(apiserver)["data"]["Corefile"], drift()) == (True, "in_sync")
+    run("apply", *NODES, *APPLY, "--absent", "--registry", "harbor.lan")
+    replace_config_map()
+    assert drift() == "unmanaged"
+
+
 def test_a_removal_is_rolled_back_too(run: Run, apiserver: RunningApiServer) -> None:
     add_server(apiserver, "coredns", {"Corefile": COREFILE})
     run("apply", *NODES, *APPLY)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.drift.corrections import CorrectedFile
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.engine.plan.dns import plan_dns_of_run
-from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.model.dns import hash_data
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine
 from harbor_agent.planning.dns.plan import plan_dns
+from harbor_agent.planning.dns.record import parse_record
 from harbor_agent.planning.drift import DriftStatus, find_reverted_file
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ _APPLY = "run harbor-agent apply, which shows the plan and asks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftedServer:
-    """One DNS server: its plan restores what was recorded. `problem` is what forbids its correction."""
+    """One DNS server: its plan restores `entries`, which are missing. `problem` is what forbids its correction."""
 
     server: ServerReport
     status: DriftStatus
+    entries: tuple[DnsEntry, ...] = ()
     reason: str = ""
     problem: Problem | None = None
     quarantine: Quarantine | None = None
@@ -86,7 +88,7 @@ def build_dns_correction(drift: DnsDrift) -> DnsReport | None:
     chosen = [one for one in drift.servers if one.status is DriftStatus.DRIFT and one.problem is None]
     if not chosen:
         return None
-    entries = {recorded.recorded.entry for one in chosen for recorded in one.server.recorded}
+    entries = {entry for one in chosen for entry in one.entries}
     present = tuple(entry for entry in drift.report.present if entry in entries)
     return replace(drift.report, servers=tuple(one.server for one in chosen), present=present, absent=())
 
@@ -105,17 +107,36 @@ def _classify(server: ServerReport, present: Sequence[DnsEntry]) -> DriftedServe
     if server.problem:
         return DriftedServer(server=server, status=DriftStatus.FAILED, problem=server.problem)
     lost = [one.recorded.entry for one in server.recorded if not one.present]
+    lost += [entry for entry in _recall_entries(server) if plan_dns(server.plan.server, [entry]).changes]
     if lost:
         names = ", ".join(entry.name for entry in lost)
         reason = f"another program rewrote ConfigMap {config}: {names} is missing"
         plan = plan_dns(server.plan.server, [entry for entry in lost if entry in present])
         problem = None if set(lost) <= set(present) else _describe_missing_approval(config)
         restoring = replace(server, plan=plan, outcome=Outcome.PENDING)
-        return DriftedServer(server=restoring, status=DriftStatus.DRIFT, reason=reason, problem=problem)
+        return DriftedServer(
+            server=restoring, status=DriftStatus.DRIFT, entries=tuple(lost), reason=reason, problem=problem
+        )
     if server.plan.changes:
         status = DriftStatus.PENDING if server.recorded else DriftStatus.UNMANAGED
         return DriftedServer(server=server, status=status, reason="the settings differ from what was applied")
     return DriftedServer(server=server, status=DriftStatus.IN_SYNC)
+
+
+def _recall_entries(server: ServerReport) -> list[DnsEntry]:
+    """Return the entries that runs of this controller left, of a ConfigMap that was replaced with its annotation."""
+    from harbor_agent.engine.history.runs import Store  # noqa: PLC0415 - SQLite is not needed without a cluster
+
+    if server.recorded or not server.plan.changes:
+        return []
+    namespace = server.plan.server.config.namespace
+    names = (server.plan.server.config.name, server.plan.server.custom_name)
+    try:
+        with Store() as store:
+            past = [store.find_last_change(namespace, name) for name in names]
+    except AgentError:
+        return []
+    return [record.entry for one in past if one for record in parse_record(one.record_after)]
 
 
 def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:

@@ -38,6 +38,9 @@ _WRITE_CONFIG_MAP = """
     ON CONFLICT (run, namespace, name) DO UPDATE SET outcome = excluded.outcome
 """
 _CONFIG_MAPS_OF_RUN = "SELECT * FROM config_map WHERE run = ? ORDER BY number"
+_LAST_CHANGE = """
+    SELECT * FROM config_map WHERE namespace = ? AND name = ? AND outcome = 'changed' ORDER BY number DESC LIMIT 1
+"""
 _PRUNE = """
     DELETE FROM run WHERE number NOT IN (SELECT number FROM run ORDER BY number DESC LIMIT ?)
     OR number NOT IN (SELECT number FROM run ORDER BY number DESC LIMIT ?)
@@ -115,6 +118,12 @@ class Store(Database):
         """Return one run with its nodes in the order of its plan, None if it is unknown."""
         with self.translate_errors():
             return next(iter(self._fetch_runs("SELECT * FROM run WHERE id = ?", run_id)), None)
+
+    def find_last_change(self, namespace: str, name: str) -> PastConfigMap | None:
+        """Return the newest change of a ConfigMap by any run, None without one."""
+        with self.translate_errors():
+            rows = self.connection.execute(_LAST_CHANGE, (namespace, name)).fetchall()
+        return next((_parse_config_map(row) for row in rows), None)
 
     def _fetch_runs(self, query: str, *values: str, node: str | None = None) -> list[PastRun]:
         rows = self.connection.execute(query, values).fetchall()
