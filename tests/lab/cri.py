@@ -75,7 +75,8 @@ def _call(node: LabNode, method: str, request: Mapping[int, object]) -> str:
     script = (
         "curl -sS --max-time 60 --http2-prior-knowledge --unix-socket /run/containerd/containerd.sock -D /tmp/trailers "
         "-H 'content-type: application/grpc' -H 'te: trailers' --data-binary @- -o /tmp/answer "
-        f"http://localhost/runtime.v1.{method} && cat /tmp/trailers && base64 -w 0 /tmp/answer && rm -f /tmp/answer"
+        f"http://localhost/runtime.v1.{method} && cat /tmp/trailers && base64 -w 0 /tmp/answer; "
+        "rm -f /tmp/answer /tmp/trailers"
     )
     done = node.run(script, stdin=frame, check=False, timeout=90)
     *head, answer = done.stdout.rstrip("\n").split("\n")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.containerd.place import CONFIG, assert_invariants, describe, expect, read_outcome
+from tests.faults.containerd.place import CONFIG, assert_invariants, describe, dropped_in, expect, read_outcome
 from tests.faults.failpoint import Failpoint, held
 from tests.faults.obstacles import FULL, STATE_FULL
+from tests.lab import cri
 
 if TYPE_CHECKING:
     from tests.faults.controller import Order
@@ -106,3 +107,24 @@ def test_an_import_that_another_program_breaks(order: Order) -> None:
             assert (result["status"], result["code"]) == ("refused", "file-invalid"), result
             node.run(f"rm {_CONFIGS}/20.toml")
         assert assert_invariants(order, expected, ended) == dict.fromkeys(expected, "old")
+
+
+def test_containers_that_would_end_need_consent_and_are_named(order: Order) -> None:
+    with ExitStack() as stack:
+        for node in order.nodes:
+            stack.enter_context(dropped_in(node, "[Service]\nKillMode=control-group\n"))
+        expected = {node.name: order.site.files(node) for node in order.nodes}
+        ended = order.apply()
+        for node in order.nodes:
+            assert read_outcome(ended, node) == "refused containers-would-stop", describe(ended)
+            assert "KillMode=control-group" in ended.node(node.name)["reason"]
+            assert order.site.files(node) == expected[node.name]
+        planned, ended = order.plan(), order.apply("--accept-restart")
+        for node in order.nodes:
+            stopped = [container["name"] for container in planned.node(node.name)["containers_stopped"]]
+            assert stopped == ["default/web/main"]
+            assert read_outcome(ended, node) == "changed", describe(ended)
+            # Without a kubelet nothing starts them again.
+            assert "no longer running: " in ended.node(node.name)["reason"]
+            assert stopped[0] in ended.node(node.name)["reason"]
+            assert cri.list_processes(node) == {}
