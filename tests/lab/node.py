@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab import cgroups
 from tests.lab.network import address_of, end_processes_in, ip
-from tests.lab.shapes import CONTAINERD, write_shape
+from tests.lab.shapes import CONTAINERD, WITHOUT_DAEMON, write_shape
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class LabNode:
             if self.shape in CONTAINERD:
                 cri = "ctr plugins ls | grep -q '^io.containerd.grpc.v1 *cri .*ok'"
                 wait_until(lambda: self.succeeds(cri), f"{self.name}'s containerd has CRI", seconds=60)
-            elif self.shape != "no-docker":
+            elif self.shape not in WITHOUT_DAEMON:
                 wait_until(lambda: self.succeeds("docker info"), f"{self.name}'s dockerd answers", seconds=60)
         except TimeoutError as error:
             error.add_note((self.folder / "console.log").read_text(errors="replace")[-4000:])

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Shape = Literal["docker.io", "kubespray", "docker-ce", "kubekey", "no-docker", "containerd", "containerd-kubespray"]
+Shape = Literal[
+    "docker.io", "kubespray", "docker-ce", "kubekey", "no-docker", "containerd", "containerd-kubespray", "podman"
+]
 
 CONTAINERD: tuple[Shape, ...] = ("containerd", "containerd-kubespray")
+WITHOUT_DAEMON: tuple[Shape, ...] = ("no-docker", "podman")
 
 # docker-ce's package, https://github.com/moby/moby contrib/init/systemd: no $DOCKER_OPTS (moby#18663).
 _DOCKER_CE = {
@@ -202,6 +205,8 @@ _FILES: Mapping[Shape, Mapping[str, str]] = {
     "docker-ce": _DOCKER_CE,
     "kubekey": _KUBEKEY,
     "no-docker": {},
+    # as containerd's
+    "podman": {"etc/fstab": "tmpfs /var/lib/containers tmpfs mode=711 0 0\n"},
     "containerd": _PODS,
     "containerd-kubespray": {**_PODS, **_CONTAINERD_KUBESPRAY},
 }
@@ -225,7 +230,7 @@ _ABSENT: Mapping[Shape, tuple[str, ...]] = {
     "kubekey": (_SOCKET_WANT,),
     **dict.fromkeys(CONTAINERD, _DOCKER),
     # only the program is left, which nothing starts
-    "no-docker": (*_DOCKER, "usr/lib/systemd/system/containerd.service"),
+    **dict.fromkeys(WITHOUT_DAEMON, (*_DOCKER, "usr/lib/systemd/system/containerd.service")),
 }
 
 

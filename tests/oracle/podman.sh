@@ -1,3 +1,4 @@
+#!/bin/sh
 # Runs podman over many sets of files. Arguments: ROOT CASES COUNT; tests/oracle/podman.py starts it, in namespaces of its own.
 set -eu
 here=$2/.root

@@ -95,15 +95,19 @@ def name_image(host: str) -> str:
 
 def predict(effective: Effective, host: str) -> str:
     """By which address podman tries an image that cannot exist, as the planner has it."""
-    located = find_table(effective, name_image(host).removesuffix(":none"))
+    reference = name_image(host).removesuffix(":none")
+    located = find_table(effective, reference)
     if located is None:
         return f"https://{host}"
     table = located.table
     if table.blocked:
         return "blocked"
-    if table.location.startswith("*."):
+    place = host
+    if table.redirects:
+        start = len(host) if table.prefix.startswith("*.") else len(table.prefix)
+        place = (table.location + reference[start:]).partition("/")[0]
+    if place.startswith("*.") or not any(sign in place for sign in ".:"):
         return "invalid"
-    place = table.location.partition("/")[0] if table.redirects else host
     return f"{'http' if table.insecure else 'https'}://{place}"
 
 
@@ -111,7 +115,7 @@ def read_try(words: str, host: str) -> str:
     """By which address podman tried it, as its words say; with mirrors the registry itself is the last."""
     if "is blocked in" in words:
         return "blocked"
-    if "rewriting reference: invalid reference format" in words:
+    if "rewriting reference: " in words:
         return "invalid"
     found = re.findall(r'Get "(https?://[^/]+)/v2/', words)
     return found[-1] if found else f"{host}: {words}"

@@ -51,7 +51,7 @@ def _parse_assumed_runtime(plan: PlanOptions) -> tuple[str, str] | None:
         message = "--assume-runtime and --assume-docker-version cannot be used together"
         raise UsageError.of("flags-ambiguous", message, "use --assume-runtime docker=V")
     name, _, version = plan.assume_runtime.partition("=")
-    known = [choice.value for choice in RuntimeChoice if choice is not RuntimeChoice.AUTO] + ["cri-o", "podman"]
+    known = [choice.value for choice in RuntimeChoice if choice is not RuntimeChoice.AUTO]
     if name not in known or not re.match(r"\d+\.\d+", version):
         message = f"--assume-runtime: '{plan.assume_runtime}' is not NAME=VERSION"
         raise UsageError.of("usage", message, f"use one of {', '.join(known)}, such as containerd=1.7.24")

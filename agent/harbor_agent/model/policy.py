@@ -33,6 +33,8 @@ class RuntimeChoice(StrEnum):
     AUTO = "auto"
     DOCKER = "docker"
     CONTAINERD = "containerd"
+    CRIO = "cri-o"
+    PODMAN = "podman"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

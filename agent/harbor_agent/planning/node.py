@@ -9,7 +9,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.planning.containerd import runtime as containerd
-from harbor_agent.planning.containers_image import crio, podman
+from harbor_agent.planning.containers_image.runtime import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
 from harbor_agent.planning.kubelet import build_refusal, build_warning, find_used_runtime, uses_docker, uses_socket
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from harbor_agent.planning.runtime import FileTree, Runtime
 
 __all__ = [
-    "OFFLINE_RUNTIMES",
     "RUNTIMES",
     "choose_runtime",
     "explain_runtime",
@@ -42,9 +41,7 @@ __all__ = [
 ]
 
 # Docker first: it is planned if both are present and neither kubelet nor the operator chooses.
-RUNTIMES: tuple[Runtime, ...] = (docker, containerd)
-# A file system tree may be planned for these too; no probe of a node reports them yet.
-OFFLINE_RUNTIMES: tuple[Runtime, ...] = (*RUNTIMES, crio, podman)
+RUNTIMES: tuple[Runtime, ...] = (docker, containerd, crio, podman)
 TEMPLATES = tuple(name for runtime in RUNTIMES for name in runtime.TEMPLATES)
 
 
@@ -61,8 +58,9 @@ def find_runtime(state: NodeState) -> Runtime:
     """
     if state.chosen_runtime:
         return next(runtime for runtime in RUNTIMES if state.chosen_runtime == runtime.NAME)
-    present = [runtime for runtime in OFFLINE_RUNTIMES if runtime.is_present(state)]
+    present = [runtime for runtime in RUNTIMES if runtime.is_present(state)]
     if state.kubelet:
+        present = [one for one in present if one.find_socket(state) is not None]
         present = [one for one in present if _is_used_by(state.kubelet, one, state)] or present
     else:
         present = [runtime for runtime in present if runtime.is_in_use(state)] or present
@@ -120,7 +118,7 @@ def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: st
 
 def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeState:
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
-    runtime = next(runtime for runtime in OFFLINE_RUNTIMES if name == runtime.NAME)
+    runtime = next(runtime for runtime in RUNTIMES if name == runtime.NAME)
     return observe_names(tree, observe_trust_store(tree, runtime.observe_tree(tree, version)))
 
 
@@ -144,6 +142,8 @@ def _explain_choice(state: NodeState, runtime: Runtime) -> str:
 def _is_used_by(kubelet: Kubelet, runtime: Runtime, state: NodeState) -> bool:
     """Whether kubelet uses this runtime; an endpoint that is not known says nothing about Docker, as before 1.24."""
     socket = runtime.find_socket(state)
+    if socket is None:
+        return False
     if socket:
         return uses_socket(kubelet, socket)
     return uses_docker(kubelet)

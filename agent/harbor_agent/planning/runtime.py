@@ -74,8 +74,11 @@ class Runtime(Protocol):
     def is_in_use(self, state: NodeState) -> bool:
         """Whether the daemon runs, or systemd starts it at boot."""
 
-    def find_socket(self, state: NodeState) -> str:
-        """Return the CRI socket on which the daemon listens, "" if kubelet reaches it through another program."""
+    def find_socket(self, state: NodeState) -> str | None:
+        """Return the CRI socket on which the daemon listens, "" if kubelet reaches it through another program.
+
+        None if kubelet cannot use this runtime at all.
+        """
 
     def plan(self, node: str, state: NodeState, desired: DesiredState, templates: Templates) -> Plan | Refusal:
         """Plan the change to the desired state. Never raises for what is on the node."""
@@ -121,9 +124,10 @@ def takes_effect(before: InEffect, after: InEffect, *, added: Iterable[str] = ()
 
 def find_unrequested_entries(record: Record | None, desired: DesiredState) -> Iterator[Problem]:
     """Yield a warning for each entry that this tool added and that the request does not name."""
-    named = {address.entry for address in (*desired.present, *desired.absent)}
+    named = tuple(f"{address.entry}/" for address in (*desired.present, *desired.absent))
     for entry in record.entries if record else ():
-        if entry not in named:
+        # a part of a registry that is requested is part of the request
+        if not f"{entry}/".startswith(named):
             yield Problem(
                 code="ours-no-longer-wanted",
                 message=f"{entry} was added by this tool and is no longer requested",

@@ -51,9 +51,11 @@ ALLOWED = {
     *("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"),
     *("/run/k3s/cri-dockerd/cri-dockerd.sock", "/var"),
     # containers-registries.conf(5), crio.conf(5), and where OpenShift's daemon keeps what it manages
+    "/etc/containers/certs.d",
     *("/etc/containers/registries.conf", "/etc/containers/registries.conf.d", "/etc/crio/crio.conf"),
     *("/etc/crio/crio.conf.d", "/etc/machine-config-daemon/currentconfig"),
-    *("/root/.config/containers/registries.conf", "/root/.config/containers/registries.conf.d"),
+    *("/root/.config/containers/registries.conf", "/root/.config/containers/registries.conf.d", "/home"),
+    "/.config/containers/registries.conf",
     # containerd's own defaults (containerd-config.toml(5), docs/hosts.md)
     *("/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"),
     # hosts(5), nsswitch.conf(5), and cloud-init's configuration (cc_update_etc_hosts)

@@ -10,7 +10,7 @@ report_kubelet() {
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
   printf '%s\n' "$shims" | print_block 'kubelet shims'
   for path in $given $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
-    /run/containerd/containerd.sock /run/k3s/containerd/containerd.sock /run/k3s/cri-dockerd/cri-dockerd.sock; do
+    /run/containerd/containerd.sock /run/crio/crio.sock /run/k3s/containerd/containerd.sock /run/k3s/cri-dockerd/cri-dockerd.sock; do
     path=${path#unix://}
     identity=$(stat -L -c %d:%i -- "$root$path" || stat -L -c %d:%i -- "$path") || continue
     printf 'socket %s %s\n' "$identity" "$path"
@@ -89,7 +89,7 @@ find_kubelet() {
 
 # The processes that matter to any part of the probe, because /proc may have thousands.
 note_processes() {
-  noted=$(grep -HsxE 'kubelet|hyperkube|k3s-server|k3s-agent|cri-dockerd|containerd|dockerd.*|docker-current|docker-latest|docker-ce' \
+  noted=$(grep -HsxE 'kubelet|hyperkube|k3s-server|k3s-agent|cri-dockerd|containerd|crio|dockerd.*|docker-current|docker-latest|docker-ce' \
     /proc/[0-9]*/comm)
 }
 

@@ -124,6 +124,22 @@ add_existing() {
   if [ -e "$1" ] || [ -L "$1" ]; then add_path "$1"; fi
 }
 
+# add_recorded RUNTIME: what this tool changed last, or ever: a rollback asks for no registry.
+add_recorded() {
+  recorded=$(
+    grep -o '"/[^"]*"' "/var/lib/harbor-agent/record/$1.json" | tr -d '"'
+    sed -n 's/^.* \(\/.*\) \.$/\1/p' /var/lib/harbor-agent/pristine/manifest
+  )
+  IFS=$newline
+  set -f
+  for path in $recorded; do
+    add_path "$path"
+    add_path "${path%/*}"
+  done
+  set +f
+  IFS=$standard_separators
+}
+
 add_directory() {
   [ -d "$1" ] || return 0
   if [ ! -r "$1" ] || [ ! -x "$1" ]; then

@@ -48,7 +48,8 @@ def build_probe_program(entries: Sequence[str]) -> Program:
     """
     shared = [read_node_program(name) for name in ("reachability.sh", "names/probe.sh", "kubelet.sh")]
     parts = [read_node_program(part) for runtime in RUNTIMES.values() for part in runtime.probe]
-    names = f"RUNTIMES='{' '.join(RUNTIMES)}'\n"
+    # a function's name has no hyphen
+    names = f"RUNTIMES='{' '.join(RUNTIMES).replace('-', '')}'\n"
     program = compose([*shared, *parts, names, read_node_program("probe.sh")], {})
     return Program(stdin=program, arguments=tuple(entries), privileged=True)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.node.wire.containerd import decode_containerd
+from harbor_agent.node.wire.containers_image import decode_crio, decode_podman
 from harbor_agent.node.wire.docker import decode_docker
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
     from harbor_agent.errors import Problem
     from harbor_agent.model.runtimes.containerd import ContainerdState
+    from harbor_agent.model.runtimes.containers_image import ContainersImageState
     from harbor_agent.model.runtimes.docker import DockerState
+
+    RuntimeState = DockerState | ContainerdState | ContainersImageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +33,7 @@ class RuntimeParts:
     probe: tuple[str, ...]
     transaction: tuple[str, ...]
     pull: tuple[str, ...]
-    decode: Callable[
-        [str, Mapping[str, bytes], Mapping[str, int]], tuple[DockerState | ContainerdState, tuple[Problem, ...]]
-    ]
+    decode: Callable[[str, Mapping[str, bytes], Mapping[str, int]], tuple[RuntimeState, tuple[Problem, ...]]]
     login: tuple[str, ...] = ()
 
 
@@ -48,21 +50,35 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
             "docker/live_restore.sh",
             "docker/revoke.sh",
         ),
-        pull=("names/pull.sh", "docker/client.sh", "docker/login_folder.sh", "docker/pull.sh"),
-        login=("docker/client.sh", "docker/login_folder.sh", "docker/login.sh"),
+        pull=("names/pull.sh", "docker/client.sh", "login/folder.sh", "docker/pull.sh"),
+        login=("docker/client.sh", "login/folder.sh", "docker/login.sh"),
         decode=decode_docker,
     ),
     # After Docker: its probe uses what Docker's found.
     "containerd": RuntimeParts(
-        probe=("containerd/client.sh", "containerd/probe.sh"),
+        probe=("cri/client.sh", "containerd/client.sh", "containerd/probe.sh"),
         transaction=(
+            "cri/client.sh",
             "containerd/client.sh",
             "containerd/daemon.sh",
             "containerd/health.sh",
             "containerd/validation.sh",
             "containerd/workloads.sh",
         ),
-        pull=("names/pull.sh", "kubelet.sh", "containerd/client.sh", "containerd/pull.sh"),
+        pull=("names/pull.sh", "kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/pull.sh"),
         decode=decode_containerd,
+    ),
+    # After containerd: their probes use what is in its parts.
+    "cri-o": RuntimeParts(
+        probe=("containers_image/files.sh", "crio/client.sh", "crio/probe.sh"),
+        transaction=("cri/client.sh", "crio/client.sh", "crio/daemon.sh"),
+        pull=("kubelet.sh", "names/pull.sh", "cri/client.sh", "crio/client.sh", "crio/pull.sh"),
+        decode=decode_crio,
+    ),
+    "podman": RuntimeParts(
+        probe=("podman/client.sh", "podman/probe.sh"),
+        transaction=("podman/client.sh", "podman/daemon.sh"),
+        pull=("podman/client.sh", "login/folder.sh", "podman/pull.sh"),
+        decode=decode_podman,
     ),
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WRITTEN_SOURCES = ("password_env", "password_file", "docker_config")
 PASSWORD_SOURCES = (*WRITTEN_SOURCES, "password")  # the last comes from --password-stdin only
-_OTHER_RUNTIMES = ("cri-o", "podman", "k3s", "rke2")
+_OTHER_RUNTIMES = ("k3s", "rke2")
 _MAX_PERCENT = 100
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 _MIN_DEADLINE = 10  # seconds; no dockerd with containers restarts faster
@@ -194,7 +194,7 @@ def _read_route(reader: Reader) -> RouteChoice | None:
 def _read_runtime(reader: Reader) -> RuntimeChoice | None:
     text = reader.read_text()
     if text in _OTHER_RUNTIMES:
-        message = f"{reader.name}: '{text}' is not supported: this version configures Docker and containerd"
+        message = f"{reader.name}: '{text}' is not supported by this version"
         raise reader.build_error(message, f"use one of: {', '.join(RuntimeChoice)}")
     reader.read_choice(*(choice.value for choice in RuntimeChoice))
     return RuntimeChoice(text) if text else None

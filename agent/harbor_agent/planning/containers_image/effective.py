@@ -25,12 +25,12 @@ from harbor_agent.planning.refusal import RefusedError, refuse_file
 from harbor_agent.planning.runtime import InEffect, normalize_range, parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from harbor_agent.formats.registries_conf.document import RegistriesFile, RegistryTable
     from harbor_agent.model.address import Address
     from harbor_agent.model.runtimes.containers_image import ContainersImageState
-    from harbor_agent.model.state import NodeState
+    from harbor_agent.model.state import NodeState, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +97,14 @@ def evaluate(state: NodeState, name: str) -> Effective:
     )
 
 
-def summarize(effective: Effective) -> InEffect:
-    """Return what a change of the files is judged by: the insecure registries, and all other settings."""
+def summarize(effective: Effective, record: Record | None = None) -> InEffect:
+    """Return what a change of the files is judged by: the insecure registries, and all other settings.
+
+    The entries of the record are among the registries also if a table about others too trusts them.
+    """
     tables = [located.table for located in effective.tables.values()]
     entries = [table.prefix for table in tables if table.insecure and not table.blocked]
+    entries += [one for one in list_recorded(record) if one not in entries and is_trusted_by_table(effective, one)]
     others = sorted(
         (table.prefix, table.location, table.blocked, json.dumps(table.others))
         for table in tables
@@ -110,12 +114,21 @@ def summarize(effective: Effective) -> InEffect:
     return InEffect(entries=(*entries, *map(normalize_range, effective.own_list)), foreign=foreign)
 
 
+def list_recorded(record: Record | None) -> tuple[str, ...]:
+    """Return the registries that a record names."""
+    return (*record.expected_entries, *record.unexpected_entries) if record else ()
+
+
 def find_table(effective: Effective, reference: str) -> Located | None:
     """Return the table of the longest prefix that covers an image or a registry."""
-    found = [located for located in effective.tables.values() if _covers(located.table.prefix, reference)]
-    # of two prefixes of one length the first counts, and the tables are sorted
-    found.sort(key=lambda located: located.table.prefix)
-    return max(found, key=lambda located: len(located.table.prefix), default=None)
+    prefix = find_prefix(effective.tables, reference)
+    return None if prefix is None else effective.tables[prefix]
+
+
+def find_prefix(prefixes: Iterable[str], reference: str) -> str | None:
+    """Return the longest prefix that covers an image or a registry, the first one of those of one length."""
+    found = sorted(prefix for prefix in prefixes if _covers(prefix, reference))
+    return max(found, key=len, default=None)
 
 
 def find_longer_tables(effective: Effective, entry: str) -> list[Located]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MAIN_FILE = "/etc/containers/registries.conf"
 FOLDER = "/etc/containers/registries.conf.d"
+HOMES = "/home"
+USER_FILE = "/.config/containers/registries.conf"
 ROOT_FILE = "/root/.config/containers/registries.conf"
 ROOT_FOLDER = "/root/.config/containers/registries.conf.d"
 CRIO_FILE = "/etc/crio/crio.conf"
@@ -53,6 +55,12 @@ def list_drop_ins(state: NodeState, folder: str) -> list[str]:
     """Return the paths of a folder that count as drop-ins: not those in folders below it."""
     found = (path for path, file in state.files.items() if file.exists and path.rpartition("/")[0] == folder)
     return sorted(path for path in found if path.endswith(".conf"))
+
+
+def list_user_files(state: NodeState) -> list[str]:
+    """Return the registries.conf of users other than root; for its user each replaces the files of the system."""
+    found = (path for path, file in state.files.items() if file.exists and path.endswith(USER_FILE))
+    return sorted(path for path in found if path != ROOT_FILE)
 
 
 def is_recent(runtime: ContainersImageState) -> bool:

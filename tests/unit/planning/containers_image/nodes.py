@@ -9,7 +9,7 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.state import FileKind, FileState, Record
-from harbor_agent.planning.containers_image import crio, podman
+from harbor_agent.planning.containers_image.runtime import crio, podman
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,8 @@ class Files:
         return FileState(path=path, kind=FileKind.REGULAR, content=data, mode=0o644)
 
     def names(self, directory: str) -> list[str]:
-        return sorted(path.rpartition("/")[2] for path in self.contents if path.rpartition("/")[0] == directory)
+        below = [path.removeprefix(f"{directory}/") for path in self.contents if path.startswith(f"{directory}/")]
+        return sorted({path.partition("/")[0] for path in below})
 
 
 def node(contents: Mapping[str, str | bytes], version: str = "4.3.1") -> NodeState:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from harbor_agent.local.tree import Tree
-from harbor_agent.planning.containers_image import crio, podman
+from harbor_agent.planning.containers_image.runtime import crio, podman
 from tests.unit.planning.containers_image.nodes import HARBOR, applied, planned, refused, shown, unwant
 
 CORPUS = os.environ.get("HARBOR_AGENT_CORPUS", "")

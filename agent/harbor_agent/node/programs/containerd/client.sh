@@ -1,21 +1,12 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# How containerd is asked: by ctr, and over CRI by gRPC, for which curl with HTTP/2 suffices (curl 7.49 and later with
-# nghttp2), else by crictl. Functions only; part of several programs.
-#
-# Protobuf: https://github.com/kubernetes/cri-api, pkg/apis/runtime/v1/api.proto. gRPC over HTTP/2: a frame is a zero byte,
-# four bytes of length and the message; the status and the message of an error are trailers.
+# Which containerd it is, and how it is asked by ctr. cri/client.sh precedes this text. Functions only; part of several
+# programs.
 
 # Sets containerd, the program of process $1 as it is on disk now, and adds its directory to PATH: ctr is mostly there.
 find_containerd_program() {
   containerd=$(readlink "/proc/$1/exe" 2>/dev/null) || containerd=
   containerd=${containerd% (deleted)}
   if [ -n "$containerd" ]; then PATH=$PATH:${containerd%/*}; else containerd=$(command -v containerd); fi
-}
-
-# find_option PID NAME SHORT: the last value of an option of a process, with "=" or as the next word.
-find_option() {
-  tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null |
-    sed -n -e "s/^-\{0,1\}-$2=//p" -e "s/^-\{0,1\}-$3=//p" -e "/^-\{0,1\}-$2\$/{n;p;}" -e "/^-\{0,1\}-$3\$/{n;p;}" | tail -n 1
 }
 
 # Sets containerd_config and containerd_socket of process $1: by its open sockets, or else by its arguments.
@@ -35,23 +26,6 @@ find_containerd_behind() {
   done
   containerd_pid=0
   return 1
-}
-
-# Two names of one socket have one identity.
-print_identity() {
-  stat -L -c %d:%i -- "$1" 2>/dev/null || printf '%s' "$1"
-}
-
-# containerd also listens for debuggers and, from 2.0 on, for plugins (NRI). A line of /proc/net/unix: number, references,
-# protocol, flags (00010000: listens), type, state, inode, path.
-print_listening_socket() {
-  # shellcheck disable=SC2012 # the targets of the links matter
-  opened=" $(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' ' ')"
-  sed -n 's|^[^ ]* [^ ]* [^ ]* 00010000 [^ ]* [^ ]* *\([0-9]*\) \(/.*\.sock\)$|\1 \2|p' /proc/net/unix 2>/dev/null |
-    while read -r inode listening; do
-      case $listening in */debug.sock | */nri.sock) continue ;; esac
-      case $opened in *" $inode "*) printf '%s\n' "$listening" ;; esac
-    done | sed -n 1p
 }
 
 # The configuration as the program on disk would have it: files, imports and defaults. It does not ask the daemon.
@@ -84,99 +58,4 @@ is_cri_loaded() {
     *) said=$(run_ctr plugins ls -d id==cri | sed -n 's/^.*Message: *//p' | tail -n 1) ;;
   esac
   return 1
-}
-
-# The answer of a token service may quote the request.
-mask_logins() {
-  sed 's/password=[^& ]*/password=***/g; s,://[^/@ ]*@,://***@,g'
-}
-
-# pull_through_cri IMAGE SECONDS: has containerd pull, with the login $user and $password if they are set. Prints what an
-# error says, as crictl does; the status is 0, 124 for no end in time, 127 if nothing on the node can ask.
-pull_through_cri() {
-  if can_curl; then
-    trailers=$(print_pull_request "$1" | curl_cri "$2" ImageService/PullImage -o /dev/null -D - 2>&1)
-    status=$?
-    trailers=$(printf '%s\n' "$trailers" | tr -d '\r')
-    code=$(printf '%s\n' "$trailers" | sed -n 's/^grpc-status: *//p')
-    case $status:$code in
-      0:0) return 0 ;;
-      28:*) return 124 ;;
-      0:?*) printf 'rpc error: code = %s desc = %s\n' "$code" "$(printf '%s\n' "$trailers" | sed -n 's/^grpc-message: *//p')" ;;
-      *) printf '%s\n' "$trailers" | grep '^curl' | tail -n 1 ;;
-    esac
-    return 1
-  fi
-  find_crictl || return 127
-  CRICTL_CREDS=${user:+$user:$password} timeout -k 2 "$2" "$crictl" --runtime-endpoint "unix://$containerd_socket" \
-    --image-endpoint "unix://$containerd_socket" pull "$1" 2>&1
-}
-
-can_curl() {
-  case $(curl --version 2>/dev/null) in *HTTP2*) return 0 ;; esac
-  return 1
-}
-
-# Sets crictl. That of k3s and RKE2 is in a place of their own.
-find_crictl() {
-  for crictl in crictl /usr/local/bin/crictl /opt/bin/crictl /var/lib/rancher/rke2/bin/crictl; do
-    command -v "$crictl" >/dev/null 2>&1 && return 0
-  done
-  return 1
-}
-
-# curl_cri SECONDS METHOD OPTION…: standard input is the request. containerd 1.5 has the older version of CRI only.
-curl_cri() {
-  limit=$1 method=$2
-  shift 2
-  curl -q -sS -m "$limit" --noproxy '*' --http2-prior-knowledge --unix-socket "$containerd_socket" \
-    -H 'content-type: application/grpc' -H 'te: trailers' --data-binary @- "$@" \
-    "http://localhost/runtime.${cri_version:-v1}.$method"
-}
-
-# print_pull_request IMAGE: image in field 1.1, user and password in 2.1 and 2.2.
-print_pull_request() {
-  image_size=$(count_field "${#1}")
-  login_size=0 login_field=0
-  if [ -n "${user:-}" ]; then
-    login_size=$(($(count_field "${#user}") + $(count_field "${#password}")))
-    login_field=$(count_field "$login_size")
-  fi
-  print_frame_header "$(($(count_field "$image_size") + login_field))"
-  print_field_header 1 "$image_size"
-  print_text 1 "$1"
-  [ "$login_size" != 0 ] || return 0
-  print_field_header 2 "$login_size"
-  print_text 1 "$user"
-  print_text 2 "$password"
-}
-
-# The bytes of a field whose content has $1 bytes.
-count_field() {
-  if [ "$1" -lt 128 ]; then echo "$(($1 + 2))"; else echo "$(($1 + 3))"; fi
-}
-
-print_frame_header() {
-  print_bytes 0 "$(($1 >> 24 & 255))" "$(($1 >> 16 & 255))" "$(($1 >> 8 & 255))" "$(($1 & 255))"
-}
-
-# print_field_header NUMBER LENGTH: at most 16383 bytes.
-print_field_header() {
-  if [ "$2" -lt 128 ]; then
-    print_bytes "$(($1 * 8 + 2))" "$2"
-  else
-    print_bytes "$(($1 * 8 + 2))" "$(($2 & 127 | 128))" "$(($2 >> 7))"
-  fi
-}
-
-print_text() {
-  print_field_header "$1" "${#2}"
-  printf %s "$2"
-}
-
-print_bytes() {
-  for byte; do
-    # shellcheck disable=SC2059 # an escape for one byte
-    printf "\\$(printf '%03o' "$byte")"
-  done
 }

@@ -45,7 +45,7 @@ locate_containerd() {
     containerd_socket=/run/containerd/containerd.sock
     containerd=$(command -v containerd)
   fi
-  containerd_config=$config_file
+  containerd_config=$config_file cri_socket=$containerd_socket
 }
 
 # print_scheme ENTRY: by which scheme containerd asks the registry for an image that cannot exist: http, https, any if the

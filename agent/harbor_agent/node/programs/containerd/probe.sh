@@ -57,7 +57,7 @@ report_containerd() {
   add_path "${containerd_config%/*}"
   add_path "$containerd_config"
   add_imports
-  add_recorded
+  add_recorded containerd
   add_environment_files
   add_host_directories
 }
@@ -80,22 +80,6 @@ add_imports() {
 
 filter_imports() {
   sed -n '/^imports *= *\[/,/\]/p' | sed 's/^imports *= *\[//; s/\].*//' | tr , '\n' | sed -n "s/^[[:space:]]*[\"']\(.*\)[\"'][[:space:]]*\$/\1/p"
-}
-
-# What this tool changed last, or ever: a rollback asks for no registry.
-add_recorded() {
-  recorded=$(
-    grep -o '"/[^"]*"' /var/lib/harbor-agent/record/containerd.json | tr -d '"'
-    sed -n 's/^.* \(\/.*\) \.$/\1/p' /var/lib/harbor-agent/pristine/manifest
-  )
-  IFS=$newline
-  set -f
-  for path in $recorded; do
-    add_path "$path"
-    add_path "${path%/*}"
-  done
-  set +f
-  IFS=$standard_separators
 }
 
 # For each registry, and for those that have mirrors, the directories in which containerd looks for it, in each root of
@@ -131,6 +115,7 @@ add_host_directory() {
 }
 
 ask_containerd() {
+  cri_socket=$containerd_socket
   list_annotations | print_block containerd containers
   if [ "$containerd_pid" = 0 ]; then
     [ -z "$containerd" ] || timeout 5 "$containerd" --version | print_block containerd version

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2154
 # Verifies a change: the containerd that kubelet uses pulls one image over CRI, which is removed again if it was not there
 # before. Arguments: IMAGE SECONDS. PAYLOAD_USER and PAYLOAD_PASSWORD, if set, are the login; it is on no command line and
-# in no file. kubelet.sh and client.sh precede this text. Everything is a function and the call is the last line, so that
+# in no file. kubelet.sh, cri/client.sh and client.sh precede this text. Everything is a function and the call is the last line, so that
 # a truncated copy does nothing.
 
 # Sets containerd_socket and containerd. Where kubelet has an endpoint, the pull goes through that one or fails: what another
@@ -18,6 +18,7 @@ choose_containerd() {
     find_containerd_places "${containerd_pid:-0}"
   fi
   find_containerd_program "${containerd_pid:-0}"
+  cri_socket=$containerd_socket
 }
 
 # Every name that containerd has, with the digest behind it.

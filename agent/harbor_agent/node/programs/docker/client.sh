@@ -29,3 +29,7 @@ find_docker_socket() {
     [ ! -S "${used#unix://}" ] || docker_socket=${used#unix://}
   done 2>/dev/null
 }
+
+run_docker_here() {
+  env -i PATH="$PATH" LC_ALL=C DOCKER_HOST="unix://$docker_socket" "$@"
+}

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2015,SC2154
 # Tries a login as `docker login` does: the node's own daemon asks the registry. What docker would write is in a directory in
 # memory, and removed. Arguments: REGISTRY SECONDS. PAYLOAD_USER and PAYLOAD_PASSWORD are the login, in base64. client.sh and
-# login_folder.sh precede this text. Everything is a function and the call is the last line, so that a truncated copy does
+# login/folder.sh precede this text. Everything is a function and the call is the last line, so that a truncated copy does
 # nothing.
 
 # log_in REGISTRY SECONDS

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2015,SC2154
 # Verifies a change: the node's own daemon pulls one image, which is removed again if it was not there before.
 # Arguments: IMAGE SECONDS. PAYLOAD_CONFIG, if set, is Docker's config.json with the login; it is in a directory in
-# memory while the pull runs. client.sh and login_folder.sh precede this text. Everything is a function and the call is the
+# memory while the pull runs. client.sh and login/folder.sh precede this text. Everything is a function and the call is the
 # last line, so that a truncated copy does nothing.
 
 print_image_id() {

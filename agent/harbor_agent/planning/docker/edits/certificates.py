@@ -1,58 +1,35 @@
-"""The certificates of a registry in dockerd's folder for it, which dockerd reads at every pull and login.
-
-The folder is named by the image name's host[:port], letter by letter, and every *.crt in it counts beside the system's
-(moby registry/registry.go, ReadCertsDirectory). So a file of our own name touches no other and is undone by a delete.
-"""
+"""The certificates of a registry in dockerd's folder for it, which dockerd reads at every pull and login."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.text import decode
-from harbor_agent.model.policy import RegistryCertificates
 from harbor_agent.planning.docker.checks.certificates import FOLDER
+from harbor_agent.planning.files import certificates as shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from harbor_agent.model.policy import RegistryCertificates
     from harbor_agent.planning.files.workspace import Workspace
-
-_AUTHORITIES, _CLIENT, _KEY = "harbor-agent.crt", "harbor-agent.cert", "harbor-agent.key"
-_KEY_MODE = 0o600
 
 
 def build_paths(entry: str) -> tuple[str, ...]:
     """Return the paths of this tool's files for a registry, host[:port]: CAs, client certificate and key."""
-    return tuple(f"{FOLDER}/{entry}/{name}" for name in (_AUTHORITIES, _CLIENT, _KEY))
+    return shared.build_certificate_paths(_build_folder(entry))
 
 
 def write_certificates(workspace: Workspace, certificates: Mapping[str, RegistryCertificates]) -> Workspace:
     """Return the workspace with the certificates of each registry in its folder. Raises RefusedError."""
-    for entry, wanted in certificates.items():
-        authorities, client, key = build_paths(entry)
-        reason = f"the CA of {entry}, which dockerd reads at every pull"
-        workspace = _write(workspace, authorities, wanted.authorities, reason)
-        reason = f"the client certificate for {entry}, which dockerd reads at every pull"
-        workspace = _write(workspace, key, wanted.key, reason, mode=_KEY_MODE)
-        workspace = _write(workspace, client, wanted.client, reason)
-    return workspace
+    return shared.write_certificates(workspace, certificates, _build_folder, "dockerd")
 
 
 def delete_certificates(
     workspace: Workspace, entries: Iterable[str], certificates: Mapping[str, RegistryCertificates]
 ) -> Workspace:
     """Return the workspace without this tool's files that these registries no longer need. Raises RefusedError."""
-    for entry in entries:
-        wanted = certificates.get(entry) or RegistryCertificates()
-        contents = (wanted.authorities, wanted.client, wanted.key)
-        for path, content in zip(build_paths(entry), contents, strict=True):
-            if not content and workspace.file(path).exists:
-                workspace = workspace.delete(path, f"{entry} no longer has this certificate or key in the settings")
-    return workspace
+    return shared.delete_certificates(workspace, entries, certificates, _build_folder)
 
 
-def _write(workspace: Workspace, path: str, content: bytes, reason: str, *, mode: int = 0o644) -> Workspace:
-    file = workspace.file(path)
-    if not content or (file.content == content and file.mode == mode):
-        return workspace
-    return workspace.write(path, decode(content), reason, mode=mode)
+def _build_folder(entry: str) -> str:
+    return f"{FOLDER}/{entry}"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2154
-# A login for one question to dockerd: its folder is in memory, and a killed program's is removed by the next one. Functions
+# A login for one pull: its folder is in memory, and a killed program's is removed by the next one. Functions
 # only; part of the programs that pull.sh and login.sh end.
 
 # Sets login to a new 0700 directory that never reaches a disk.
@@ -35,10 +35,6 @@ sweep() {
 clear_away() {
   if [ -n "$login" ]; then rm -rf "$login"; fi
   login=
-}
-
-run_docker_here() {
-  env -i PATH="$PATH" LC_ALL=C DOCKER_HOST="unix://$docker_socket" "$@"
 }
 
 # report NAME STATUS SECONDS OUTPUT; formats/pull_output.py judges it. NAME is the image, or the registry of a login.

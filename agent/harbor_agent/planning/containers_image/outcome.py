@@ -1,0 +1,70 @@
+"""What a change of the files is to bring, and the plan made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harbor_agent.model.plan import Action, Activation, Plan
+from harbor_agent.model.runtimes.containers_image import CRIO, CRIO_UNIT, PODMAN_UNIT
+from harbor_agent.model.state import FileKind
+from harbor_agent.planning.containers_image.certificates import CERTIFICATES, DOCKER_CERTIFICATES
+from harbor_agent.planning.containers_image.state import find_runtime_state
+from harbor_agent.planning.files.lasting import find_volatile_changes
+from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
+from harbor_agent.planning.files.workspace import require_plain_paths
+
+if TYPE_CHECKING:
+    from harbor_agent.model.plan import FileChange, Route
+    from harbor_agent.model.state import NodeState
+    from harbor_agent.planning.containers_image.effective import Effective
+
+_READ_AT_PULL = (f"{CERTIFICATES}/", f"{DOCKER_CERTIFICATES}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The changes of a plan, and what must be trusted afterwards.
+
+    `is_unread` says that CRI-O has not read the files, although nothing changes.
+    """
+
+    changes: tuple[FileChange, ...]
+    route: Route
+    reason: str
+    expected: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    is_unread: bool = False
+
+
+def build_plan(node: str, state: NodeState, outcome: Outcome, after: Effective, name: str) -> Plan:
+    """Build the plan. Raises RefusedError for files that may not be changed."""
+    record, changes, runtime = state.records.get(name), outcome.changes, find_runtime_state(state, name)
+    require_plain_paths(change.path for change in changes)
+    require_unmanaged(changes)
+    # certificates are read at each pull
+    is_unread = outcome.is_unread or any(not change.path.startswith(_READ_AT_PULL) for change in changes)
+    reloads = name == CRIO and is_unread and not after.reloads
+    gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
+    created = [*(record.created_files if record else ()), *(one.path for one in changes if not one.before.exists)]
+    removed = tuple(f"{entry}/" for entry in outcome.unexpected)
+    owned = [entry for entry in (record.entries if record else ()) if not f"{entry}/".startswith(removed)]
+    own_unit = runtime.unit.name if runtime and runtime.unit else CRIO_UNIT
+    return Plan(
+        node=node,
+        activation=Activation(
+            runtime=name,
+            unit=own_unit if name == CRIO else PODMAN_UNIT,
+            action=Action.RELOAD if reloads else Action.NONE,
+            config_file=after.main,
+            expected=outcome.expected,
+            unexpected=outcome.unexpected,
+        ),
+        changes=changes,
+        route=outcome.route,
+        reason=outcome.reason,
+        owned_entries=tuple(dict.fromkeys([*owned, *outcome.added])),
+        created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
+        warnings=(*find_manager_warnings(changes), *find_volatile_changes(changes, state.volatile)),
+    )
