@@ -119,7 +119,8 @@ def test_the_proof_shows_whether_hosts_toml_counts(containerd_node: LabNode) -> 
 def test_a_daemon_with_its_own_file_and_imports(containerd_node: LabNode) -> None:
     write(containerd_node, "/etc/other/main.toml", 'version = 2\nimports = ["/etc/other/d/*.toml"]\n')
     section = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/etc/other/certs"\n'
-    write(containerd_node, "/etc/other/d/a.toml", section)
+    write(containerd_node, "/etc/other/d/a.toml", 'version = 2\nimports = ["/etc/other/deep.toml"]\n')
+    write(containerd_node, "/etc/other/deep.toml", section)
     write(
         containerd_node,
         "/etc/systemd/system/containerd.service.d/own.conf",
@@ -130,7 +131,8 @@ def test_a_daemon_with_its_own_file_and_imports(containerd_node: LabNode) -> Non
     state = probe(containerd_node, "h")
     containerd = containerd_of(state)
     assert (containerd.config_file, containerd.kill_mode) == ("/etc/other/main.toml", "control-group")
-    assert state.files["/etc/other/d/a.toml"].content == section.encode()
+    assert state.files["/etc/other/d/a.toml"].content
+    assert state.files["/etc/other/deep.toml"].content == section.encode()
     assert state.files["/etc/other/certs/h/hosts.toml"].kind is FileKind.ABSENT
     assert "/etc/systemd/system/containerd.service.d/own.conf" in state.files
     containerd_node.run("rm -r /etc/other")

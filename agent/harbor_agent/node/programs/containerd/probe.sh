@@ -66,16 +66,29 @@ filter_reason() {
   grep . | tail -n 1 | sed 's/^containerd: //; s,://[^/@ ]*@,://***@,g' | cut -c1-400
 }
 
-# The files that are merged into the configuration: containerd 1.x names them in the dump, 2.x does not.
+# The files that are merged into the configuration: containerd 1.x names them in the dump, 2.x does not. Imported files
+# import others; four levels are followed.
 add_imports() {
   named=$(
     printf '%s\n' "$dump" | filter_imports
-    filter_imports <"$containerd_config" | sed "s|^[^/]|${containerd_config%/*}/&|"
+    print_imports "$containerd_config"
   )
   IFS=$newline
-  # shellcheck disable=SC2086 # globs
-  for path in $named; do add_path "$path"; done
+  for level in 1 2 3 4; do
+    further=
+    # shellcheck disable=SC2086 # globs
+    for path in $named; do
+      add_path "$path"
+      further=$further$newline$(print_imports "$path")
+    done
+    named=$further
+  done
   IFS=$standard_separators
+}
+
+# print_imports FILE: what it imports; relative names are relative to it.
+print_imports() {
+  filter_imports <"$1" | sed "s|^[^/]|${1%/*}/&|"
 }
 
 filter_imports() {
