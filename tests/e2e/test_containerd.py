@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
 
+# What containerd says to the proof if a change did not take effect.
+_STILL_HTTPS = b"""#!/bin/sh
+case $1 in --version) echo HTTP2; exit ;; esac
+cat >/dev/null
+printf 'grpc-status: 2\r\ngrpc-message: failed to do request: Head "https://10.99.0.1:5000/v2/": refused\r\n'
+"""
 _LOGIN = (PULLER.name, PULLER.password)
 
 
@@ -118,6 +124,42 @@ def test_every_file_is_as_before_once_the_registry_is_removed(site: Site) -> Non
     assert [node["outcome"] for node in removed.document["nodes"]] == ["changed"] * len(lab.nodes)
     assert_no_node_pulls(site)
     assert [list_everything(site, node) for node in lab.nodes] == before
+
+
+def test_plan_files_resume_history_metrics_and_ansible(site: Site, tmp_path: Path) -> None:
+    """What does not depend on the runtime works for this one too."""
+    nodes, settings = site.lab.nodes[:3], site.settings(None, "")
+    inventory = ("-i", site.lab.write_inventory(nodes=nodes), "-c", settings)
+    before = [list_everything(site, node) for node in nodes]
+    plan_file, metrics = tmp_path / "change.plan", tmp_path / "drift.prom"
+    planned = site.agent("plan", *inventory, "--out", plan_file, "-v")
+    assert planned.code == 0, planned.stderr
+    assert "runtime: containerd, because no kubelet and no other runtime was found" in planned.stdout
+
+    nodes[0].run(
+        "mv /usr/bin/curl /usr/bin/curl.real && cat >/usr/bin/curl && chmod 755 /usr/bin/curl", stdin=_STILL_HTTPS
+    )
+    halted = site.agent("apply", plan_file, "--yes", "-o", "json")
+    nodes[0].run("mv /usr/bin/curl.real /usr/bin/curl")
+    assert halted.document["nodes"][0]["code"] == "registry-not-live"
+    assert [node["outcome"] for node in halted.document["nodes"]] == ["rolled_back", "skipped", "skipped"]
+    resumed = site.agent("apply", "--resume", halted.document["run_id"], "--yes", "-o", "json")
+    assert resumed.code == 0, resumed.stdout + resumed.stderr
+    assert [node["verified"] for node in resumed.document["nodes"]] == [True, True, True]
+
+    runs = site.agent("history", "-o", "json").document["runs"]
+    assert [run["run_id"] for run in runs[:2]] == [resumed.document["run_id"], halted.document["run_id"]]
+    assert site.agent("drift", *inventory, "--metrics", metrics).code == 0
+    assert metrics.read_text().count('status="in_sync"} 1\n') == len(nodes)
+
+    rolled_back = site.agent("rollback", resumed.document["run_id"], *inventory, "--yes")
+    assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr
+    assert [list_everything(site, node) for node in nodes] == before
+
+    through_ansible = site.agent("apply", *inventory, "--transport", "ansible", "--yes", "-o", "json")
+    assert [node["verified"] for node in through_ansible.document["nodes"]] == [True] * len(nodes)
+    assert site.agent("rollback", "--pristine", *inventory, "--transport", "ansible", "--yes").code == 0
+    assert [list_everything(site, node) for node in nodes] == before
 
 
 def test_a_registry_over_https_with_its_own_ca(site: Site, tmp_path: Path) -> None:
