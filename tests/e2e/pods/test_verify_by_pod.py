@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,13 +92,36 @@ def proven(cluster: Cluster) -> Proven:
 
 
 @contextmanager
-def frozen_kubelet(node: LabNode) -> Iterator[None]:
-    """Keep the node's kubelet from doing anything while the block runs."""
-    node.run("systemctl kill -s STOP kubelet")
+def frozen_kubelet(cluster: Cluster, node: LabNode) -> Iterator[None]:
+    """Keep the node's kubelet from doing anything while the block runs, and the cluster from noticing it.
+
+    So a pod waits there for as long as it takes, also on a loaded machine.
+    """
+    controllers = find_process("kube-controller-manager", cluster.api.directory)
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node.name}"
+    os.kill(controllers, signal.SIGSTOP)
     try:
-        yield
+        node.run("systemctl kill -s STOP kubelet")
+        before = cluster.api.ask("GET", lease)["spec"]["renewTime"]
+        try:
+            yield
+        finally:
+            node.run("systemctl kill -s CONT kubelet")
+        wait_until(
+            lambda: cluster.api.ask("GET", lease)["spec"]["renewTime"] != before, "kubelet reports again", seconds=60
+        )
     finally:
-        node.run("systemctl kill -s CONT kubelet")
+        os.kill(controllers, signal.SIGCONT)
+
+
+def find_process(program: str, folder: Path) -> int:
+    """Return the process of a program that was started with a path in `folder`."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = command.read_bytes()
+            if words.split(b"\0")[0].endswith(program.encode()) and f"{folder}/".encode() in words:
+                return int(command.parent.name)
+    raise LookupError(program)
 
 
 @contextmanager
@@ -183,7 +206,7 @@ def test_a_user_who_may_not_delete_pods_creates_none(proven: Proven) -> None:
 
 def test_a_pod_that_is_evicted_is_no_proof(proven: Proven) -> None:
     node = proven.cluster.nodes[0]
-    with frozen_kubelet(node):
+    with frozen_kubelet(proven.cluster, node):
         running = proven.start("--limit", node.name)
         name = proven.pods()[0]["metadata"]["name"]
         eviction = {
@@ -199,7 +222,7 @@ def test_a_pod_that_is_evicted_is_no_proof(proven: Proven) -> None:
 
 def test_ctrl_c_deletes_the_pods(proven: Proven) -> None:
     node = proven.cluster.nodes[0]
-    with frozen_kubelet(node):
+    with frozen_kubelet(proven.cluster, node):
         running = proven.start("--limit", node.name)
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=60)
@@ -211,7 +234,7 @@ def test_ctrl_c_deletes_the_pods(proven: Proven) -> None:
 
 def test_the_next_run_deletes_what_a_killed_one_left(proven: Proven) -> None:
     node = proven.cluster.nodes[0]
-    with frozen_kubelet(node):
+    with frozen_kubelet(proven.cluster, node):
         running = proven.start("--limit", node.name)
         running.kill()
         running.communicate(timeout=30)
@@ -226,7 +249,7 @@ def test_the_next_run_deletes_what_a_killed_one_left(proven: Proven) -> None:
 
 def test_an_api_server_that_goes_away_leaves_pods_that_are_named(proven: Proven) -> None:
     node = proven.cluster.nodes[0]
-    with frozen_kubelet(node):
+    with frozen_kubelet(proven.cluster, node):
         with kubeconfig_through_proxy(proven.cluster) as kubeconfig:
             running = proven.start("--limit", node.name, "--kubeconfig", kubeconfig)
             (left,) = proven.pods()
