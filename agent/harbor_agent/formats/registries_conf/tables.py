@@ -28,6 +28,11 @@ def render_table(entry: str) -> str:
     return f'[[registry]]\nprefix = "{entry}"\nlocation = "{entry}"\ninsecure = true\n'
 
 
+def is_table_alone(content: bytes, entry: str) -> bool:
+    """Whether a file is that table and nothing else, also if its value was replaced meanwhile."""
+    return content.replace(_REPLACED.encode() + b"\n", b"true\n") == render_table(entry).encode()
+
+
 def trust_table(toml: TomlFile, index: int) -> bytes:
     """Return the file with `insecure = true` in a table: a value is replaced, or a first line added."""
     header, key = _find(toml, index)

@@ -8,6 +8,7 @@ from harbor_agent.formats.registries_conf.lists import add_to_list, remove_from_
 from harbor_agent.formats.registries_conf.tables import (
     append_table,
     distrust_table,
+    is_table_alone,
     remove_appended_table,
     render_table,
     trust_table,
@@ -104,7 +105,9 @@ def _trust(workspace: Workspace, located: Located) -> Workspace:
 
 def _distrust(workspace: Workspace, name: str, located: Located) -> Workspace:
     path, prefix, index = located.path, located.table.prefix, located.table.index
-    content = workspace.file(path).content or b""
+    content, record = workspace.file(path).content or b"", workspace.state.records.get(name)
+    if is_table_alone(content, prefix) and record and path in record.created_files:
+        return workspace.delete(path, _REMOVED)
     if content == render_table(prefix).encode():
         if _is_created(workspace, name, path):
             return workspace.delete(path, _REMOVED)

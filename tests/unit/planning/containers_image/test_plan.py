@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.planning.containers_image.nodes import (
@@ -175,6 +177,15 @@ def test_wider_table_covers_a_registry_and_is_not_taken_from_others(prefix: str)
     )
     assert planned(state, want("harbor.lan:5000")).is_empty
     assert refused(state, unwant("harbor.lan:5000")).problem.code == "removal-unclear"
+
+
+def test_file_of_ours_that_was_edited_and_corrected_goes_with_the_registry() -> None:
+    after = applied(node({}), planned(node({})))
+    edited = replace(after.files[OWN], content=OURS.replace(b"true", b"false"))
+    after = replace(after, files={**after.files, OWN: edited})
+    corrected = applied(after, planned(after))
+    assert planned(corrected).is_empty
+    assert shown(applied(corrected, planned(corrected, unwant(HARBOR)))) == {}
 
 
 def test_project_below_a_wider_table_is_undone_and_the_registry_stays_trusted() -> None:
