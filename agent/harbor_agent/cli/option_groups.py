@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from harbor_agent.cli import options
+from harbor_agent.cli.help import Panel, build_option
+
+# What a node gets besides the registry.
+SystemTrust = Annotated[
+    bool, build_option(Panel.PLAN, "--system-trust", "Also put the registry's CA into the nodes' trust store.")
+]
+KubeletLogin = Annotated[
+    bool, build_option(Panel.PLAN, "--kubelet-login", "Also write the login to a file of kubelet; see its warning.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,8 @@ class PlanOptions:
     runtime: options.RuntimeOption = None
     absent: options.Absent = False
     repair: options.Repair = False
-    system_trust: options.SystemTrust = False
+    system_trust: SystemTrust = False
+    kubelet_login: KubeletLogin = False
     root: options.Root = None
     assume_docker_version: options.AssumedVersion = None
     assume_runtime: options.AssumedRuntime = None

@@ -110,9 +110,6 @@ CaFile = Annotated[
     str | None,
     build_option(Panel.REGISTRY, "--ca-file", "File with the CA (PEM) of an https:// registry.", metavar="FILE"),
 ]
-SystemTrust = Annotated[
-    bool, build_option(Panel.PLAN, "--system-trust", "Also put the registry's CA into the nodes' trust store.")
-]
 LoginToo = Annotated[
     bool, build_option(Panel.REGISTRY, "--login", "Also log in at the registry from every node, as docker login does.")
 ]

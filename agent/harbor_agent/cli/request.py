@@ -34,6 +34,7 @@ def build_request(
             runtime=plan.runtime,
             verify_image=verify_image,
             system_trust=plan.system_trust,
+            kubelet_login=plan.kubelet_login,
         ),
         config=login.config,
         repair=plan.repair,

@@ -28,7 +28,8 @@ class Kubelet:
     reports, "" if unknown or not needed. `configured_endpoints` are the values of containerRuntimeEndpoint in its
     configuration files, in the order in which they are read; the last one is used. `shim_endpoints` are those on which
     a running cri-dockerd listens. `sockets` maps the path of each socket that exists to "DEVICE:INODE", so that two
-    names of one socket are found.
+    names of one socket are found. `login_files` are the paths at which it looks for registry logins, the first that
+    exists counts; empty if they are not known.
     """
 
     argv: tuple[str, ...]
@@ -36,3 +37,4 @@ class Kubelet:
     configured_endpoints: tuple[str, ...] = ()
     shim_endpoints: tuple[str, ...] = ()
     sockets: Mapping[str, str] = field(default_factory=dict)
+    login_files: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ class Route(StrEnum):
     REGISTRIES_CONF = "registries-conf"
     CERTIFICATES = "certificates"
     HOSTS = "hosts"
+    KUBELET_LOGIN = "kubelet-login"
 
 
 class LiveRestore(StrEnum):

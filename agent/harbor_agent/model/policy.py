@@ -119,6 +119,7 @@ class Registry:
     `ca_file` names the CA of an https registry; `ca_from_harbor` is the SHA-256 fingerprint (hex) of the one that
     Harbor offers, "" if it is not known yet. `client_certificate` and
     `client_key` name the files for mutual TLS. With `system_trust` the CA is also in the nodes' trust store.
+    With `kubelet_login` the nodes' kubelets have the login, which is `login` once it was read.
     `certificates` has the content of all of them once they were read,
     `ca_ends` when the last CA expires.
     """
@@ -135,6 +136,8 @@ class Registry:
     client_certificate: str | None = None
     client_key: str | None = None
     system_trust: bool = False
+    kubelet_login: bool = False
+    login: Credentials | None = field(default=None, compare=False)
     certificates: RegistryCertificates | None = None
     ca_ends: datetime | None = None
 
@@ -195,7 +198,8 @@ class DesiredState:
     `repair` allows changes that activate settings without effect, or delete the key of another program. `live_restore`
     asks that containers keep running through a restart, and allows to switch live-restore on. `certificates` has
     those of each https registry that has any, by its entry, `secure` the addresses of all https registries to trust;
-    `system_trust` has the entries of those whose CA the system should trust.
+    `system_trust` has the entries of those whose CA the system should trust. `kubelet_logins` are the logins for
+    kubelet, by entry, `kept_logins` the entries of those that stay as they are because they were not read.
     `names` are the entries for /etc/hosts, `absent_names` the names of other registries, which must have none of ours.
     """
 
@@ -210,3 +214,5 @@ class DesiredState:
     names: tuple[DnsEntry, ...] = ()
     absent_names: frozenset[str] = frozenset()
     system_trust: tuple[str, ...] = ()
+    kubelet_logins: Mapping[str, Credentials] = field(default_factory=dict)
+    kept_logins: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from harbor_agent.planning.containers_image.runtime import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
 from harbor_agent.planning.kubelet import build_refusal, build_warning, find_used_runtime, uses_docker, uses_socket
+from harbor_agent.planning.kubelet_login import add_logins
 from harbor_agent.planning.names.change import add_names, restore_names
 from harbor_agent.planning.names.hosts_file import PATH
 from harbor_agent.planning.names.tree import observe_names
@@ -87,6 +88,8 @@ def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Tem
     decision = runtime.plan(node, state, desired, templates)
     if isinstance(decision, Plan):
         decision = add_names(decision, state, desired)
+    if isinstance(decision, Plan):
+        decision = add_logins(decision, state, desired)
     decision = replace(decision, warnings=(*decision.warnings, *_find_untrusting(state, runtime, desired)))
     kubelet = state.kubelet
     if kubelet is None or not runtime.is_present(state) or _is_used_by(kubelet, runtime, state):

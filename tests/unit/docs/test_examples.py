@@ -42,6 +42,7 @@ def test_the_example_settings_show_every_key() -> None:
         "presence",
         "certificates",
         "ca_ends",
+        "login",
     }  # --repair is a flag only
     known |= {"state", "username", "email", "password_env", "password_file", "docker_config"}
     assert [key for key in sorted(known) if not re.search(rf"^[ #-]*{key}:", text, re.MULTILINE)] == []

@@ -176,6 +176,7 @@ def known_keys() -> dict[str, object]:
         "registries[].credentials.password",
         "registries[].certificates",
         "registries[].ca_ends",
+        "registries[].login",
         "rollout",
         "drift",
     ):

@@ -16,6 +16,7 @@ from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
+from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.node import RUNTIMES, TEMPLATES, choose_runtime, find_runtime, plan_node
 from harbor_agent.transport.protocol import describe_unknown_answer
 
@@ -163,6 +164,8 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
         names=names,
         absent_names=frozenset(r.address.host.lower() for r in policy.registries) - {entry.name for entry in names},
         system_trust=tuple(r.address.entry for r in policy.present if r.system_trust),
+        kubelet_logins={r.address.entry: r.login for r in policy.present if r.kubelet_login and r.login},
+        kept_logins=tuple(r.address.entry for r in policy.present if r.kubelet_login and not r.login),
     )
 
 
@@ -193,7 +196,8 @@ def _list_entries(policy: Policy) -> tuple[str, ...]:
     tried = [registry.address.entry for registry in policy.present if registry.address.scheme == "http"]
     others = [registry.address.entry for registry in policy.registries if registry.address.literal is None]
     names = [f"@{entry.name}={entry.address}" for entry in _list_names(policy)]
-    return (*tried, *(f"={entry}" for entry in dict.fromkeys(others) if entry not in tried), *names)
+    logins = (wire.READ_LOGINS,) if any(registry.kubelet_login for registry in policy.present) else ()
+    return (*tried, *(f"={entry}" for entry in dict.fromkeys(others) if entry not in tried), *names, *logins)
 
 
 def _list_names(policy: Policy) -> tuple[DnsEntry, ...]:

@@ -37,6 +37,7 @@ class RegistryFlags:
     verify_image: str | None = None
     ca_file: str | None = None
     system_trust: bool = False
+    kubelet_login: bool = False
     kubeconfig: str | None = None
     context: str | None = None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harbor_agent.planning.secrets.desired import DesiredSecret
 
 
-_OF_ONE_REGISTRY = {"credentials", "secret", "verify_image", "ca_file", "system_trust"}
+_OF_ONE_REGISTRY = {"credentials", "secret", "verify_image", "ca_file", "system_trust", "kubelet_login"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,22 @@ def resolve_logins(resolved: Resolved) -> Resolved:
         # Flags that name one secret or namespace do not say where else secrets belong.
         report_leftovers=not (flags.namespaces or flags.secret_name),
     )
-    return replace(resolved, credentials=credentials, secrets=tuple(secrets))
+    return replace(
+        resolved,
+        general=_add_logins(resolved.general, credentials),
+        nodes=tuple((node, _add_logins(policy, credentials)) for node, policy in resolved.nodes),
+        credentials=credentials,
+        secrets=tuple(secrets),
+    )
+
+
+def _add_logins(policy: Policy, credentials: Mapping[str, Credentials]) -> Policy:
+    """Return the policy with the logins that kubelet should have."""
+    registries = (
+        replace(one, login=credentials.get(one.address.entry)) if one.kubelet_login else one
+        for one in policy.registries
+    )
+    return replace(policy, registries=tuple(registries))
 
 
 def require_registry(policies: Sequence[Policy]) -> None:
@@ -112,6 +127,7 @@ def _build_flag_layer(flags: RegistryFlags, targets: tuple[Address, ...]) -> Pol
         "verify_image": flags.verify_image,
         "ca_file": flags.ca_file,
         "system_trust": flags.system_trust or None,
+        "kubelet_login": flags.kubelet_login or None,
         "credentials": _drop_unset(credentials),
         "secret": _drop_unset(secret),
     }

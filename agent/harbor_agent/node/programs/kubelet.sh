@@ -7,6 +7,8 @@ report_kubelet() {
   list_words "$kubelet" | tr '\n' '\0' | print_block 'kubelet argv'
   [ -n "$given" ] || printf '%s\n' "$version" | print_block 'kubelet version'
   printf '%s\n' "$configured" | print_block 'kubelet configured'
+  login_files=$(list_login_files)
+  printf '%s\n' "$login_files" | print_block 'kubelet login-files'
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
   printf '%s\n' "$shims" | print_block 'kubelet shims'
   for path in $given $configured $shims /run/dockershim.sock /run/cri-dockerd.sock \
@@ -14,6 +16,21 @@ report_kubelet() {
     path=${path#unix://}
     identity=$(stat -L -c %d:%i -- "$root$path" || stat -L -c %d:%i -- "$path") || continue
     printf 'socket %s %s\n' "$identity" "$path"
+  done
+}
+
+# The files in which kubelet looks for logins, in its order (pkg/credentialprovider/config.go); none if its root is not the
+# node's.
+list_login_files() {
+  home='' work=''
+  if [ "$kubelet" != stopped ]; then
+    [ "$(stat -L -c %d:%i "/proc/$kubelet/root/")" = "$(stat -L -c %d:%i /)" ] || return 0
+    home=$(tr '\0' '\n' <"/proc/$kubelet/environ" | sed -n 's/^HOME=//p')
+    work=$(readlink "/proc/$kubelet/cwd")
+  fi
+  base=$(list_option "$kubelet" --root-dir | tail -n 1)
+  for names in config.json:.docker/config.json .dockercfg:.dockercfg; do
+    printf '%s\n' "${base:-/var/lib/kubelet}/${names%:*}" "${work%/}/${names%:*}" "${home%/}/${names#*:}" "/${names#*:}"
   done
 }
 

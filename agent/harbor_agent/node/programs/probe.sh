@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The state of one node, read-only, as one framed document (node/wire/probe.py decodes it). Arguments: the registries
-# (host[:port]) whose reachability matters, =host[:port] for one whose files are only read, and @name=address for a name in
-# /etc/hosts. POSIX sh: dash, busybox and bash. reachability.sh, names/probe.sh, the probe of each runtime and their names in
-# $RUNTIMES precede this text. Everything is a function and the call is the last line, so that a truncated copy does
-# nothing.
+# (host[:port]) whose reachability matters, =host[:port] for one whose files are only read, @name=address for a name in
+# /etc/hosts, and +logins for the files in which kubelet has logins. POSIX sh: dash, busybox and bash. reachability.sh,
+# names/probe.sh, the probe of each runtime and their names in $RUNTIMES precede this text. Everything is a function and the
+# call is the last line, so that a truncated copy does nothing.
 #
 # The probe of a runtime has three functions:
 #   find_NAME    fails if the node does not have it; sets unit (show_unit) and main_pid
@@ -111,6 +111,15 @@ add_authorities() {
   for path in $named; do
     case ${path%/*} in "$debian_store" | "$redhat_store") add_path "$path" ;; esac
   done
+  IFS=$standard_separators
+}
+
+# The files in which kubelet has logins, of others too: only if they are asked for, or were changed before.
+add_logins() {
+  named=$(grep -oh '"/[^"]*/config\.json"' /var/lib/harbor-agent/record/*.json | tr -d '"')
+  IFS=$newline
+  [ -z "$reads_logins" ] || named="$named$newline$login_files"
+  for path in $named; do add_path "$path"; done
   IFS=$standard_separators
 }
 
@@ -294,9 +303,14 @@ is_finished() {
 }
 
 gather() {
-  entries='' known=''
+  entries='' known='' reads_logins='' login_files=''
   for entry in "$@"; do
-    case $entry in =*) ;; @*) continue ;; *) entries="$entries $entry" ;; esac
+    case $entry in
+      =*) ;;
+      @*) continue ;;
+      +*) reads_logins=yes && continue ;;
+      *) entries="$entries $entry" ;;
+    esac
     known="$known ${entry#=}"
   done
   note_processes
@@ -314,6 +328,7 @@ gather() {
   done
   # The daemons are asked while the files are read.
   add_authorities
+  add_logins
   [ -z "$present" ] || ask_daemons | {
     report_files
     report_volatile

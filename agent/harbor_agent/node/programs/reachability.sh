@@ -4,7 +4,7 @@
 
 report_reachability() {
   for entry in "$@"; do
-    case $entry in =*) ;; @*) report_resolved "$entry" & ;; *) report_entry "$entry" "$@" & ;; esac
+    case $entry in =* | +*) ;; @*) report_resolved "$entry" & ;; *) report_entry "$entry" "$@" & ;; esac
   done
   wait
 }

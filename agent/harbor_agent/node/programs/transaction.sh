@@ -236,9 +236,19 @@ save_outcome() {
   printf '%s\n' "${lost:-}" >"$T/lost"
 }
 
+# A key or a login that is in place needs no second copy on the disk; a restoration uses what was there before.
+remove_secrets() {
+  number=1
+  while read_change "$number"; do
+    case $after in 'regular 600 '*) rm -f "$T/after.$number" ;; esac
+    number=$((number + 1))
+  done
+}
+
 # The rest can wait until the outcome is in the journal.
 close() {
   remove_aids
+  remove_secrets
   disarm
   read_journal
   if [ "$step" = committed ]; then

@@ -24,6 +24,7 @@ def decode_kubelet(blocks: Mapping[str, bytes], sockets: Mapping[str, str]) -> K
         configured_endpoints=_split_lines(blocks.get("configured", b"")),
         shim_endpoints=_split_lines(blocks.get("shims", b"")),
         sockets=dict(sockets),
+        login_files=_split_lines(blocks.get("login-files", b"")),
     )
 
 

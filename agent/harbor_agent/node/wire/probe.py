@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SCHEMA = "harbor-agent/probe/1"
+READ_LOGINS = "+logins"
 _UNREADABLE = {
     "file-unreadable": "cannot read {}: permission denied",
     "directory-unreadable": "cannot read the directory {}: permission denied",
@@ -44,6 +45,7 @@ def build_probe_program(entries: Sequence[str]) -> Program:
 
     A registry that is given as "=ENTRY" is not tried; only the files about it are read. "@NAME=ADDRESS" is a name for
     /etc/hosts: registries of this name are tried at the address.
+    `READ_LOGINS` asks for the files in which kubelet has logins.
     It also runs without root; `NodeState.unreadable` then says what it could not read.
     """
     shared = [read_node_program(name) for name in ("reachability.sh", "names/probe.sh", "kubelet.sh")]

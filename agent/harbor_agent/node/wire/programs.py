@@ -6,7 +6,7 @@ those texts (resources.py).
 
 from harbor_agent.node.wire.cluster_dns import build_cluster_dns_program, decode_cluster_dns
 from harbor_agent.node.wire.framing import WireError
-from harbor_agent.node.wire.probe import build_probe_program, decode_probe
+from harbor_agent.node.wire.probe import READ_LOGINS, build_probe_program, decode_probe
 from harbor_agent.node.wire.pull import build_login_program, build_pull_program, decode_pull
 from harbor_agent.node.wire.record import build_record_program, decode_record, decode_recorded, encode_record
 from harbor_agent.node.wire.snapshots import build_snapshot_program, decode_snapshot
@@ -19,6 +19,7 @@ from harbor_agent.node.wire.transaction import (
 )
 
 __all__ = [
+    "READ_LOGINS",
     "WireError",
     "build_begin_program",
     "build_cluster_dns_program",

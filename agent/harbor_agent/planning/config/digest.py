@@ -45,7 +45,8 @@ def policy_digest(policy: Policy) -> str:
 def _hash_certificates(registry: Registry) -> list[str]:
     found = registry.certificates
     hashes = [hashlib.sha256(found.authorities + found.client + found.key).hexdigest()] if found else []
-    return [*hashes, *(["system-trust"] if registry.system_trust else [])]
+    asked = {"system-trust": registry.system_trust, "kubelet-login": registry.kubelet_login}
+    return [*hashes, *(name for name, is_asked in asked.items() if is_asked)]
 
 
 def _describe_name(registry: Registry) -> list[str]:

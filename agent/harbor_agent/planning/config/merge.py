@@ -113,6 +113,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         client_certificate=client_certificate,
         client_key=client_key,
         system_trust=_read_system_trust(address, value),
+        kubelet_login=_read_kubelet_login(address, value),
     )
 
 
@@ -132,6 +133,18 @@ def _read_system_trust(address: Address, value: Mapping[str, object]) -> bool:
         message = f"system_trust of {address}: the registry has no CA"
         raise UsageError.of("configuration-invalid", message, "add ca_file or ca_from_harbor")
     return trusts
+
+
+def _read_kubelet_login(address: Address, value: Mapping[str, object]) -> bool:
+    """Return whether kubelet should have the login. Raises UsageError for a registry without credentials."""
+    has = bool(value.get("kubelet_login")) and value.get("state") != "absent"
+    if has and address.is_docker_hub:
+        message = f"kubelet_login of {address}: it is for registries of your own"
+        raise UsageError.of("configuration-invalid", message, "use a pull secret for Docker Hub")
+    if has and "credentials" not in value:
+        message = f"kubelet_login of {address}: the registry has no login"
+        raise UsageError.of("credentials-missing", message, "add credentials, or --username and --password-stdin")
+    return has
 
 
 def _require_https(address: Address, authority: str | None) -> str | None:

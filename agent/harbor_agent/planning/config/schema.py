@@ -82,7 +82,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         return {"address": _read_address(reader)}
     keys = ("address", "state", "verify_image", "credentials", "secret", "answer_timeout")
     certificates = ("ca_file", "ca_from_harbor", "system_trust", "client_certificate", "client_key")
-    entry = reader.require_mapping(*keys, *certificates, "resolve")
+    entry = reader.require_mapping(*keys, *certificates, "resolve", "kubelet_login")
     if entry.child("address").read_text() is None:
         raise reader.build_error("registry without an 'address'", "add 'address: host[:port]', such as 192.168.0.99")
     state = entry.child("state").read_choice("present", "absent")
@@ -98,6 +98,7 @@ def _read_registry(reader: Reader) -> Mapping[str, object]:
         "client_key": entry.child("client_key").read_text(),
         "ca_from_harbor": _read_fingerprint(entry.child("ca_from_harbor")),
         "system_trust": _read_switch(entry.child("system_trust")),
+        "kubelet_login": _read_switch(entry.child("kubelet_login")),
         "resolve": _read_resolve(entry.child("resolve")),
     }
     return {key: value for key, value in values.items() if value is not None}

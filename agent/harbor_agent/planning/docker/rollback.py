@@ -19,6 +19,7 @@ from harbor_agent.planning.docker.live_restore import are_containers_listed, fin
 from harbor_agent.planning.docker.startup import find_start_faults
 from harbor_agent.planning.docker.state import find_docker, find_record
 from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
+from harbor_agent.planning.kubelet_login import is_login_file
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.trust_store import is_in_store, warn_of_reading
 
@@ -67,8 +68,12 @@ def _build_plan(node: str, state: NodeState, restored: NodeState, changes: tuple
     for fault in find_start_faults(restored, after):
         problem: Problem = fault.problem
         raise RefusedError(problem.code, f"dockerd would not start with it: {problem.message}", problem.hint)
-    # dockerd reads certificates at each pull
-    settings = [one for one in changes if not (one.path.startswith(f"{FOLDER}/") or is_in_store(one.path))]
+    # dockerd reads certificates at each pull, and no login of kubelet
+    settings = [
+        one
+        for one in changes
+        if not (one.path.startswith(f"{FOLDER}/") or is_in_store(one.path) or is_login_file(one.path))
+    ]
     action = choose_action(state, before, after, live_is_right=False) if settings else Action.NONE
     if changes and (stopped := find_stopped_daemon(state)):
         raise RefusedError.from_problem(stopped)
