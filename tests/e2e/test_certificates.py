@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.e2e.site import IMAGE, Site
+from tests.e2e.site import IMAGE, PULLER, Site
 from tests.lab.certificates import Authority
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
-from tests.lab.registry import running_registry
+from tests.lab.registry import running_registry, running_token_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -223,6 +223,33 @@ def test_the_ca_in_the_trust_store_of_the_system(secure: Secure, tmp_path: Path)
     assert [node.run(f"sha256sum {bundle}").stdout for node in nodes] == before
     assert [node.run("ls /usr/local/share/ca-certificates").stdout for node in nodes] == ["", ""]
     assert secure.list_starts() == starts
+
+
+def test_a_token_service_with_another_ca_needs_it_in_the_folder_of_the_registry(secure: Secure, tmp_path: Path) -> None:
+    secure.install(ca=None)
+    lab, entry, tokens = secure.site.lab, secure.entry, Authority(name="Token CA")
+    (tmp_path / "password").write_text(PULLER.password)
+    login = {"username": PULLER.name, "password_file": str(tmp_path / "password")}
+    ca = tmp_path / "ca.crt"
+    registry = {"address": f"https://{entry}", "ca_file": str(ca), "verify_image": IMAGE, "credentials": login}
+    token = running_registry(
+        secure.folder,
+        authentication="token",
+        logins=[PULLER],
+        host=lab.address,
+        port=PORT,
+        prefix=lab.network.inside(()),
+        tls=GOOD.issue([lab.address]).serve_from(secure.folder),
+        realm=f"https://{lab.address}:{PORT + 1}/service/token",
+    )
+    with token as serving, running_token_service(serving, PORT + 1, tokens.issue([lab.address]).serve_from(tmp_path)):
+        ca.write_bytes(GOOD.pem)
+        refused = secure.agent("apply", registry)
+        assert codes(refused)[0] == "certificate-ca-missing", refused.stdout
+        ca.write_bytes(GOOD.pem + tokens.pem)
+        done = secure.agent("apply", registry)
+        assert [(node["code"], node["verified"]) for node in done.document["nodes"]] == [(None, True)] * 2, done.stdout
+        assert secure.agent("apply", {"address": f"https://{entry}", "state": "absent"}).code == 0
 
 
 def test_a_login_at_an_open_registry_is_not_proven(secure: Secure, tmp_path: Path) -> None:

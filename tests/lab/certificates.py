@@ -36,6 +36,13 @@ class Issued:
             )
         )
 
+    def serve_from(self, folder: Path) -> dict[str, object]:
+        """Write both into a folder; return them as a registry's section `http.tls`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        certificate, key = folder / "tls.crt", folder / "tls.key"
+        self.write(certificate, key)
+        return {"certificate": str(certificate), "key": str(key)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:

@@ -161,6 +161,17 @@ def running_registry(
         )
 
 
+@contextmanager
+def running_token_service(registry: RunningRegistry, port: int, tls: Mapping[str, object]) -> Iterator[None]:
+    """Serve the token service of a registry of the kind "token" at another port too, with this section `tls`."""
+    orders = json.loads((registry.directory / "front.json").read_text()) | {"port": port, "tls": dict(tls)}
+    file = registry.directory / "tokens.json"
+    file.write_text(json.dumps(orders))
+    command = [*registry.prefix, sys.executable, str(_HERE / "registry_front.py"), str(file)]
+    with _process(command, registry.directory / "tokens.log"):
+        yield
+
+
 def _htpasswd_line(login: Login) -> str:
     return f"{login.name}:{bcrypt.hashpw(login.password.encode(), bcrypt.gensalt(4)).decode()}\n"
 

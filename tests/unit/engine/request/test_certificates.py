@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CA, OTHER = Authority(), Authority()
+ARCHIVED = (b"ca", CA.key, CA.certificate, None, serialization.NoEncryption())
 
 
 def write_settings(folder: Path, ca_file: object, address: str = "https://127.0.0.1:9") -> str:
@@ -66,9 +68,11 @@ def test_a_ca_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
         (lambda _: None, "ca-file-unreadable"),
         (lambda path: path.mkdir(), "ca-file-unreadable"),
         (lambda path: path.write_bytes(b""), "ca-not-pem"),
-        (lambda path: path.write_bytes(CA.pem * 3000), "ca-not-pem"),
+        (lambda path: path.write_bytes(b"x" * (10 << 20)), "ca-not-pem"),
+        (lambda path: path.write_bytes(CA.key_pem()), "ca-holds-private-key"),
+        (lambda path: path.write_bytes(pkcs12.serialize_key_and_certificates(*ARCHIVED)), "ca-not-pem"),
     ],
-    ids=["missing", "directory", "empty", "too-large"],
+    ids=["missing", "directory", "empty", "10-megabytes", "a-key", "pkcs12"],
 )
 def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, make: object, code: str) -> None:
     file = tmp_path / "ca.crt"
