@@ -35,7 +35,7 @@ _SETTINGS = (
     *('short-name-mode = "enforcing"', 'credential-helpers = ["containers-auth.json"]'),
 )
 _BROKEN_SETTINGS = (
-    *('short-name-mode = "Permissive"', 'short-name-mode = "loud"', "registry = []", "registries = {}"),
+    *('short-name-mode = "Permissive"', 'short-name-mode = "loud"', "registry = []"),
     *('unqualified-search-registries = ["h.lan/team"]', "unqualified-search-registries = 1"),
 )
 _TAILS = (

@@ -121,6 +121,8 @@ def _parse_v1(toml: TomlFile, lists: Mapping[str, Sequence[str]]) -> RegistriesF
         RegistryTable(prefix=entry, location=entry, insecure=entry in insecure, blocked=entry in blocked)
         for entry in dict.fromkeys([*blocked, *insecure])
     ]
+    for table in tables:
+        _require_plain_wildcard(table.prefix, line)
     search = [_clean_search(entry, line) for entry in lists.get("search", ())]
     settings = {"unqualified-search-registries": search} if search else {}
     return RegistriesFile(toml=toml, is_v1=True, tables=tuple(tables), settings=settings)
@@ -164,9 +166,7 @@ def _parse_table(table: object, index: int, line: int) -> RegistryTable:
         raise FormatError(line, "the table has neither a prefix nor a location")
     if prefix and not location and not prefix.startswith("*."):
         raise FormatError(line, "the table has a prefix but no location")
-    wildcard = prefix or location
-    if wildcard.startswith("*.") and any(sign in wildcard for sign in ":/@"):
-        raise FormatError(line, "a prefix with '*.' must have the form *.example.com")
+    _require_plain_wildcard(prefix or location, line)
     if values.get("pull-from-mirror"):
         raise FormatError(line, "'pull-from-mirror' belongs in a mirror")
     mirrors = tuple(_read_mirrors(values.get("mirror", []), line, by_digest=values.get("mirror-by-digest-only", False)))
@@ -213,6 +213,11 @@ def _check_conflict(table: RegistryTable, earlier: Sequence[RegistryTable], line
         for name in ("insecure", "blocked"):
             if getattr(other, name) != getattr(table, name):
                 raise FormatError(line, f"'{key}' is in several tables with conflicting '{name}'")
+
+
+def _require_plain_wildcard(prefix: str, line: int) -> None:
+    if prefix.startswith("*.") and any(sign in prefix for sign in ":/@"):
+        raise FormatError(line, "a prefix with '*.' must have the form *.example.com")
 
 
 def _clean(text: str, line: int) -> str:

@@ -142,6 +142,11 @@ def test_broken_file_is_found_before_anything(name: str) -> None:
     assert words in problem.message
 
 
+def test_wildcard_with_a_path_is_fatal_in_version_1_too() -> None:
+    problem = refused(node({MAIN: "[registries.block]\nregistries = ['*.lan/team']\n"})).problem
+    assert (problem.code, "*.example.com" in problem.message) == ("file-invalid", True)
+
+
 def test_file_of_both_versions_is_refused() -> None:
     mixed = "unqualified-search-registries = ['docker.io']\n[registries.insecure]\nregistries = ['a.lan']\n"
     problem = refused(node({MAIN: mixed + "\n[[registry]]\nlocation = 'b.lan'\ninsecure = true\n"})).problem
