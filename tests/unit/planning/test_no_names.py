@@ -19,14 +19,14 @@ ROOT = Path(__file__).resolve().parents[3]
 # These read what was asked for, order the nodes, and look at manifests; they see nothing that is on a node.
 ELSEWHERE = {
     *("config/schema.py", "rollout/waves.py", "secrets/manifests.py", "secrets/retention.py", "yaml/workloads.py"),
-    *("config/merge.py", "dns/advice.py", "dns/owner.py", "formats/pull_secret.py"),
+    *("config/merge.py", "dns/advice.py", "dns/owner.py", "formats/pull_secret.py", "secrets/kubesphere.py"),
 }
 FILES = [path for room in ("planning", "formats") for path in (ROOT / "agent/harbor_agent" / room).rglob("*.py")]
 MODULES = sorted(path for path in FILES if f"{path.parent.name}/{path.name}" not in ELSEWHERE)
 CASES = {folder.name for folder in (ROOT / "tests/cases/docker").iterdir() if folder.is_dir()}
 PRODUCTS = re.compile(
     r"kubespray|kubekey|kubesphere|flatcar|coreos|rhel|red.?hat|centos|fedora|ubuntu|debian|amazon|\beks\b|"
-    r"openshift|openeuler|suse|flannel|harbor(?!-agent)|\bsnap\b|alpine|photon|rancher",
+    r"openshift|openeuler|\b(?:open)?suse\b|flannel|harbor(?!-agent)|\bsnap\b|alpine|photon|rancher",
     re.IGNORECASE,
 )
 PATH = re.compile(r"/[A-Za-z]")
@@ -61,6 +61,9 @@ ALLOWED = {
     # hosts(5), nsswitch.conf(5), and cloud-init's configuration (cc_update_etc_hosts)
     *("/etc/hosts", "/etc/nsswitch.conf", "/etc/cloud", "/cloud.cfg", "/cloud.cfg.d", "/cloud-init.disabled"),
     *("/cloud.cfg.d/",),
+    # the two trust stores, update-ca-certificates(8) and update-ca-trust(8), and the probe's words for them
+    *("/usr/local/share/ca-certificates", "/usr/sbin/update-ca-certificates", "debian"),
+    *("/etc/pki/ca-trust/source/anchors", "/usr/bin/update-ca-trust", "redhat"),
     # the folder of the Corefile in CoreDNS's and node-cache's manifests
     "/etc/coredns",
     # what every registry answers at, in a message

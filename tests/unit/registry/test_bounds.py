@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.field("attack-registries")
 
 _CONNECTION = Connection(timeout=1.0, patience=1.0)
+_PATIENT = Connection()
 _HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 
@@ -80,7 +81,7 @@ def drip_headers(connection: socket.socket) -> None:
 @pytest.mark.parametrize("send", [send_without_end, send_bomb])
 def test_a_body_has_a_largest_size(send: Callable[[socket.socket], None]) -> None:
     with sending(send) as url:
-        answer = HttpClient(_CONNECTION).request("GET", url)
+        answer = HttpClient(_PATIENT).request("GET", url)
     assert not isinstance(answer, Problem), answer
     assert len(answer.body) <= 1 << 20
 
