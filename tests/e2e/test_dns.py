@@ -61,6 +61,7 @@ def story(site: Site, apiserver: RunningApiServer) -> Story:
     remove_servers(apiserver)
     with ExitStack() as stack:
         stack.callback(node.run, "systemctl stop kubelet-stand-in; rm /usr/local/bin/kubelet")
+        stack.callback(ip, "-n", node.machine, "addr", "del", f"{CLUSTER_DNS}/32", "dev", "lo")
         stack.callback(remove_servers, apiserver)
         pod = stack.enter_context(running_pod(apiserver, "coredns"))
         theirs = COREFILE.replace("PORT", str(pod.port))
