@@ -13,6 +13,7 @@ from harbor_agent.planning.containers_image.state import find_runtime_state
 from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import require_plain_paths
+from harbor_agent.planning.trust_store import is_in_store, warn_of_reading
 
 if TYPE_CHECKING:
     from harbor_agent.model.plan import FileChange, Route
@@ -44,7 +45,9 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, after: Effective, 
     require_plain_paths(change.path for change in changes)
     require_unmanaged(changes)
     # certificates are read at each pull
-    is_unread = outcome.is_unread or any(not change.path.startswith(_READ_AT_PULL) for change in changes)
+    is_unread = outcome.is_unread or any(
+        not change.path.startswith(_READ_AT_PULL) and not is_in_store(change.path) for change in changes
+    )
     reloads = name == CRIO and is_unread and not after.reloads
     gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
     created = [*(record.created_files if record else ()), *(one.path for one in changes if not one.before.exists)]
@@ -66,5 +69,10 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, after: Effective, 
         reason=outcome.reason,
         owned_entries=tuple(dict.fromkeys([*owned, *outcome.added])),
         created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
-        warnings=(*find_manager_warnings(changes), *find_volatile_changes(changes, state.volatile)),
+        warnings=(
+            *find_manager_warnings(changes),
+            *find_volatile_changes(changes, state.volatile),
+            # each podman is a new process
+            *warn_of_reading(changes, name, restarts=name != CRIO and not state.offline, offline=state.offline),
+        ),
     )

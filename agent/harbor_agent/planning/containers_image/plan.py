@@ -23,6 +23,7 @@ from harbor_agent.planning.containers_image.process import find_stopped_daemon, 
 from harbor_agent.planning.containers_image.warnings import find_still_covered, find_warnings
 from harbor_agent.planning.files.workspace import Workspace
 from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.trust_store import delete_authorities, write_authorities
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -55,6 +56,7 @@ def _plan(node: str, state: NodeState, desired: DesiredState, templates: Templat
     workspace = Workspace(original=state, state=state, templates=templates)
     # The certificate is there before plain HTTP goes.
     workspace = change_certificates(workspace, desired, name)
+    workspace = delete_authorities(write_authorities(workspace, desired), desired)
     route, reason = Route.NONE, _describe_unchanged(present, absent)
     if workspace.changes():
         require_unmanaged_node(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harbor_agent.model.address import Address
@@ -48,3 +50,19 @@ def test_registry_that_moves_to_https_gets_the_ca_first() -> None:
     assert [change.path for change in plan.changes] == [f"{OWN_FOLDER}/harbor-agent.crt", OWN]
     assert plan.activation.action.value == "reload"
     assert [one.code for one in planned(state, secure()).warnings] == ["certificate-unverified"]
+
+
+@pytest.mark.parametrize("build", [node, crio_node])
+def test_ca_in_the_trust_store_of_the_system(build) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    state = build({})
+    state = replace(state, system=replace(state.system, trust_stores=("debian",)))
+    plan = planned(state, replace(secure(), system_trust=(ENTRY,)))
+    path = "/usr/local/share/ca-certificates/harbor-agent-harbor.lan_5443.crt"
+    written = [f"{OWN_FOLDER}/harbor-agent.crt", path]
+    assert [change.path for change in plan.changes] == written
+    assert plan.activation.action.value == "none"
+    assert [one.code for one in plan.warnings] == ["trust-store-not-read"]
+    gone = planned(applied(state, plan), DesiredState(absent=(Address.parse(f"https://{ENTRY}"),)))
+    assert {change.path for change in gone.changes if not change.after.exists} == {
+        change.path for change in plan.changes
+    }
