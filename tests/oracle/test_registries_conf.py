@@ -103,10 +103,10 @@ def predict(effective: Effective, host: str) -> str:
     if located is None:
         return f"https://{host}"
     table = located.table
-    if table.blocked and not table.location.startswith("*."):
-        return "blocked"
     if table.redirects or (table.others and table.prefix != host):
         return ""
+    if table.blocked:
+        return "blocked"
     return f"{'http' if table.insecure else 'https'}://{host}"
 
 
