@@ -63,7 +63,7 @@ ALLOWED = {
     *("/cloud.cfg.d/",),
     # the two trust stores, update-ca-certificates(8) and update-ca-trust(8), and the probe's words for them
     *("/usr/local/share/ca-certificates", "/usr/sbin/update-ca-certificates", "debian"),
-    *("/etc/pki/ca-trust/source/anchors", "/usr/bin/update-ca-trust", "redhat"),
+    *("/etc/pki/ca-trust/source/anchors", "/usr/bin/update-ca-trust", "redhat", "/harbor-agent-"),
     # the folder of the Corefile in CoreDNS's and node-cache's manifests
     "/etc/coredns",
     # what every registry answers at, in a message
