@@ -7,6 +7,7 @@
 # make soak          200 random kills on booted nodes (as root); the printed seed makes them again: make soak SEED=7
 # make python-3.13   .venv-3.13, for the tests of what Python 3.13 does differently; PYTHON_3_13=… names it
 # make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
+# make standalone    dist/harbor-node-agent-…: a folder with its own Python for machines of this kind, and a .tar.xz of it
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -52,6 +53,9 @@ python-3.13:
 
 bundle: $(INSTALLED)
 	$(BIN)/python .ci/bundle/build.py
+
+standalone: $(INSTALLED)
+	$(BIN)/python .ci/standalone/build.py
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

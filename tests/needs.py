@@ -51,6 +51,7 @@ def missing(need: str) -> str | None:
         "cluster": _missing_cluster,
         "corefile-parser": _missing_corefile_parser,
         "python3.13": _missing_python,
+        "standalone": _missing_standalone,
     }.get(need)
     return check() if check else _missing_program(need)
 
@@ -63,6 +64,11 @@ def apiserver_assets() -> Path:
 def cluster_assets() -> Path:
     """Return the folder that holds kubelet and the other programs of a cluster, or would."""
     return Path(os.environ.get("HARBOR_AGENT_CLUSTER_ASSETS") or "/usr/local/kubebuilder/bin")
+
+
+def standalone_folder() -> Path:
+    """Return the folder that `make standalone` has built, or would have."""
+    return Path(os.environ.get("HARBOR_AGENT_STANDALONE") or "/nonexistent")
 
 
 def corefile_parser_source() -> Path:
@@ -78,6 +84,14 @@ def _missing_root() -> str | None:
 
 def _missing_python() -> str | None:
     return None if PYTHON_3_13.exists() else "needs a Python 3.13 with the packages: make python-3.13"
+
+
+def _missing_standalone() -> str | None:
+    if not os.access(standalone_folder() / "bin/harbor-agent", os.X_OK):
+        return (
+            "needs a build with its own Python: set HARBOR_AGENT_STANDALONE to the folder that 'make standalone' prints"
+        )
+    return None if shutil.which("objdump") else "needs objdump: apt-get install binutils"
 
 
 def _missing_program(need: str) -> str | None:

@@ -16,6 +16,7 @@ _PROJECT = Path(__file__).parents[2]
     [
         ".ci/run",
         ".ci/bundle/install.sh",
+        ".ci/standalone/harbor-agent",
         "tests/lab/packages.sh",
         "tests/lab/corefile_parser.sh",
         "tests/lab/start_kubelet.sh",
