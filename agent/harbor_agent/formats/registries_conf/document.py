@@ -122,6 +122,8 @@ def _parse_v1(toml: TomlFile, lists: Mapping[str, Sequence[str]]) -> RegistriesF
         for entry in dict.fromkeys([*blocked, *insecure])
     ]
     for table in tables:
+        if not table.prefix:
+            raise FormatError(line, "a list of registries has an empty entry")
         _require_plain_wildcard(table.prefix, line)
     search = [_clean_search(entry, line) for entry in lists.get("search", ())]
     settings = {"unqualified-search-registries": search} if search else {}

@@ -147,6 +147,11 @@ def test_wildcard_with_a_path_is_fatal_in_version_1_too() -> None:
     assert (problem.code, "*.example.com" in problem.message) == ("file-invalid", True)
 
 
+def test_empty_entry_is_fatal_in_version_1() -> None:
+    problem = refused(node({MAIN: "[registries.insecure]\nregistries = ['']\n"})).problem
+    assert (problem.code, "empty entry" in problem.message) == ("file-invalid", True)
+
+
 def test_file_of_both_versions_is_refused() -> None:
     mixed = "unqualified-search-registries = ['docker.io']\n[registries.insecure]\nregistries = ['a.lan']\n"
     problem = refused(node({MAIN: mixed + "\n[[registry]]\nlocation = 'b.lan'\ninsecure = true\n"})).problem
