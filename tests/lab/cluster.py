@@ -52,14 +52,20 @@ def running_cluster(lab: Lab) -> Iterator[RunningApiServer]:
         for node in lab.nodes:
             _start_kubelet(node, server)
         # the first work of the controllers
-        wait_until(
-            lambda: exists(server, "/api/v1/namespaces/default/serviceaccounts/default"),
-            "there are accounts",
-            seconds=60,
-        )
+        wait_account(server, "default")
         for node in lab.nodes:
             wait_until(lambda name=node.name: is_ready(server, name), f"{node.name} is Ready", seconds=60)  # type: ignore[misc]
         yield server
+
+
+def wait_account(server: RunningApiServer, namespace: str) -> None:
+    """Wait until pods may be created in a namespace: the API server rejects one whose account has no token yet."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    wait_until(
+        lambda: exists(server, path) and bool(server.ask("GET", path).get("secrets")),
+        f"namespace {namespace} has an account with a token",
+        seconds=60,
+    )
 
 
 def exists(server: RunningApiServer, path: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tests.lab.apiserver import running_apiserver
-from tests.lab.cluster import exists, running_cluster
+from tests.lab.cluster import running_cluster, wait_account
 from tests.lab.forward import forwarded
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
@@ -77,8 +77,7 @@ def _start_cluster(stack: ExitStack, lab: Lab) -> RunningApiServer | None:
     else:
         server = stack.enter_context(running_cluster(lab))
         server.create_namespace(_NAMESPACE)
-        account = f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/default"
-        wait_until(lambda: exists(server, account), "the namespace has an account", seconds=30)
+        wait_account(server, _NAMESPACE)
         say("kubelet runs on every node")
     say(f"API server  {server.url}  with namespace {_NAMESPACE}")
     return server

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.site import IMAGE, PULLER, Site
-from tests.lab.cluster import CNI, exists, running_cluster
+from tests.lab.cluster import CNI, exists, running_cluster, wait_account
 from tests.lab.images import program_root
 from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry
@@ -35,10 +35,9 @@ class Cluster:
         return self.site.lab.nodes
 
     def create_namespace(self, name: str, *, labels: Mapping[str, str] | None = None) -> str:
-        """Create a namespace and wait until it has the account `default`; return its name."""
+        """Create a namespace and wait until pods may be created there; return its name."""
         self.api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels or {}}})
-        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        wait_until(lambda: exists(self.api, account), f"namespace {name} has an account", seconds=20)
+        wait_account(self.api, name)
         return name
 
     def wait_end_of_namespace(self, name: str) -> None:

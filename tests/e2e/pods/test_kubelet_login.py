@@ -39,10 +39,10 @@ def test_pods_pull_with_the_login_of_kubelet_until_it_is_removed(cluster: Cluste
     finally:
         address = ("--registry", site.registry.entry, "--absent", "--yes", "-o", "json")
         removed = site.agent("apply", "-i", site.lab.write_inventory(), *address)
+        cluster.api.ask("DELETE", f"/api/v1/namespaces/{namespace}")
+        cluster.wait_end_of_namespace(namespace)
         for node in cluster.nodes:
             node.run("systemctl restart kubelet")  # or it offers the login for five more minutes
-        cluster.api.ask("DELETE", f"/api/v1/namespaces/{namespace}")
     assert removed.code == 0, removed.stdout
     assert not with_docker.succeeds(f"ls {_FILE}")
     assert with_containerd.run(f"cat {_FILE}").stdout == _THEIRS
-    cluster.wait_end_of_namespace(namespace)
