@@ -18,6 +18,7 @@ from harbor_agent.model.policy import Credentials
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.node.wire import programs as wire
+from harbor_agent.node.wire.runtimes import RUNTIMES
 from tests.node.transactions import activation
 
 _FOLDER = Path(harbor_agent.node.__file__).parent
@@ -44,6 +45,15 @@ _PROGRAMS = {
     "login": _LOGIN_PROGRAM,
     "pull": wire.build_pull_program("docker", "h/p:1", _LOGIN, "h"),
 }
+
+
+def test_every_runtime_has_the_functions_that_a_transaction_calls() -> None:
+    text = (_FOLDER / "programs/transaction.sh").read_text(encoding="utf-8")
+    names = re.findall(r"^#   ([a-z_]+)  ", text.partition("the part of the runtime")[2], re.MULTILINE)
+    assert len(names) > 15
+    for runtime, parts in RUNTIMES.items():
+        texts = "".join((_FOLDER / "programs" / part).read_text(encoding="utf-8") for part in parts.transaction)
+        assert [name for name in names if f"\n{name}() {{" not in texts] == [], runtime
 
 
 @pytest.mark.needs("shellcheck")

@@ -103,6 +103,11 @@ are_workloads_back() {
   lost=''
 }
 
+# A reload ends no pod, and CRI-O answers for itself.
+is_node_healthy() {
+  :
+}
+
 name_hindrance() {
   return 1
 }
