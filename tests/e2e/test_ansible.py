@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harbor_agent import resources
+from tests.e2e.site import PULLER
 
 if TYPE_CHECKING:
     import subprocess
@@ -44,7 +45,7 @@ def playbook(site: Site, inventory: Path, settings: Path, *arguments: str) -> su
     ]
     environment = {
         "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
-        "HARBOR_PASSWORD": "e2e-canary-9f27c1",
+        "HARBOR_PASSWORD": PULLER.password,
     }
     return site.lab.run(argv, cwd=site.lab.home, env=environment)
 

@@ -45,7 +45,7 @@ def test_a_full_disk(order: Order) -> None:
         point.release()
         ended = running.end()
         restored = later_full.run(
-            "cd /etc/containerd; rm -f filling x; find . -name '*harbor*'; ls -d certs.d; diff -r . /root/kept",
+            "cd /etc/containerd; rm -f filling x; find . -name '*harbor*'; diff -r . /root/kept",
             check=False,
         )
         assert restored.stdout == "", "the files are as they were on the full disk too"
