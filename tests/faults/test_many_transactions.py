@@ -60,4 +60,4 @@ def test_a_hundred_changes_leave_five_backups_and_nothing_else(site: FaultSite) 
 
     wait_until(lambda: kept() == last, "the last five backups are left", seconds=20)
     left = {path.name for path in (node.root / _STATE).iterdir()}
-    assert left <= {"transactions", "record", "pristine", "created-directories"}
+    assert left <= {"transactions", "record", "pristine", "created-directories", "change-times"}
