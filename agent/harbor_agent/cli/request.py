@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from harbor_agent.cli.option_groups import LoginOptions, ManifestOptions, NodeOptions, PlanOptions, SecretOptions
 from harbor_agent.cli.options import KeyFormName
 from harbor_agent.errors import UsageError
-from harbor_agent.model.policy import RuntimeChoice
 
 if TYPE_CHECKING:
     from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
@@ -51,11 +50,12 @@ def _parse_assumed_runtime(plan: PlanOptions) -> tuple[str, str] | None:
     if plan.assume_docker_version:
         message = "--assume-runtime and --assume-docker-version cannot be used together"
         raise UsageError.of("flags-ambiguous", message, "use --assume-runtime docker=V")
+    from harbor_agent.planning.node import TREE_NAMES
+
     name, _, version = plan.assume_runtime.partition("=")
-    known = [choice.value for choice in RuntimeChoice if choice is not RuntimeChoice.AUTO]
-    if name not in known or not re.match(r"\d+\.\d+", version):
+    if name not in TREE_NAMES or not re.match(r"\d+\.\d+", version):
         message = f"--assume-runtime: '{plan.assume_runtime}' is not NAME=VERSION"
-        raise UsageError.of("usage", message, f"use one of {', '.join(known)}, such as containerd=1.7.24")
+        raise UsageError.of("usage", message, f"use one of {', '.join(TREE_NAMES)}, such as containerd=1.7.24")
     return name, version
 
 

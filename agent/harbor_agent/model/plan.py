@@ -34,6 +34,7 @@ class Route(StrEnum):
     HOSTS_TOML = "hosts-toml"
     CONTAINERD_CONFIG = "containerd-config"
     REGISTRIES_CONF = "registries-conf"
+    REGISTRIES_YAML = "registries-yaml"
     CERTIFICATES = "certificates"
     HOSTS = "hosts"
     KUBELET_LOGIN = "kubelet-login"

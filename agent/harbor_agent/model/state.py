@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.errors import Problem
     from harbor_agent.model.kubelet import Kubelet
-    from harbor_agent.model.runtimes.containerd import ContainerdState
+    from harbor_agent.model.runtimes.containerd import ContainerdState, K3sState
     from harbor_agent.model.runtimes.containers_image import ContainersImageState
     from harbor_agent.model.runtimes.docker import DockerState
 
@@ -176,7 +176,7 @@ class NodeState:
     """
 
     system: System
-    runtimes: tuple[DockerState | ContainerdState | ContainersImageState | InstalledRuntime, ...] = ()
+    runtimes: tuple[DockerState | ContainerdState | K3sState | ContainersImageState | InstalledRuntime, ...] = ()
     files: Mapping[str, FileState] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     kubelet: Kubelet | None = None

@@ -9,6 +9,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.planning.containerd import runtime as containerd
+from harbor_agent.planning.containerd.k3s.runtime import k3s, rke2
 from harbor_agent.planning.containers_image.runtime import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RUNTIMES",
+    "TREE_NAMES",
     "choose_runtime",
     "explain_runtime",
     "find_record",
@@ -43,6 +45,10 @@ __all__ = [
 
 # Docker first: it is planned if both are present and neither kubelet nor the operator chooses.
 RUNTIMES: tuple[Runtime, ...] = (docker, containerd, crio, podman)
+# These are planned in a file system tree; MicroK8s is containerd with files in another place.
+_TREE_RUNTIMES: tuple[Runtime, ...] = (*RUNTIMES, k3s, rke2)
+_MICROK8S = "microk8s"
+TREE_NAMES = (*(runtime.NAME for runtime in _TREE_RUNTIMES), _MICROK8S)
 TEMPLATES = tuple(name for runtime in RUNTIMES for name in runtime.TEMPLATES)
 
 
@@ -59,7 +65,7 @@ def find_runtime(state: NodeState) -> Runtime:
     """
     if state.chosen_runtime:
         return next(runtime for runtime in RUNTIMES if state.chosen_runtime == runtime.NAME)
-    present = [runtime for runtime in RUNTIMES if runtime.is_present(state)]
+    present = [runtime for runtime in _TREE_RUNTIMES if runtime.is_present(state)]
     if state.kubelet:
         present = [one for one in present if one.find_socket(state) is not None]
         present = [one for one in present if _is_used_by(state.kubelet, one, state)] or present
@@ -121,8 +127,11 @@ def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: st
 
 def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeState:
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
-    runtime = next(runtime for runtime in RUNTIMES if name == runtime.NAME)
-    return observe_names(tree, observe_trust_store(tree, runtime.observe_tree(tree, version)))
+    if name == _MICROK8S:
+        state = containerd.observe_snap(tree)
+    else:
+        state = next(one for one in _TREE_RUNTIMES if name == one.NAME).observe_tree(tree, version)
+    return observe_names(tree, observe_trust_store(tree, state))
 
 
 def _explain_choice(state: NodeState, runtime: Runtime) -> str:

@@ -58,6 +58,20 @@ ALLOWED = {
     "/.config/containers/registries.conf",
     # containerd's own defaults (containerd-config.toml(5), docs/hosts.md)
     *("/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"),
+    # what k3s and RKE2 read and write (docs.k3s.io, docs.rke2.io), in the configuration folder and the data directory
+    *(
+        "/etc/rancher/",
+        "/var/lib/rancher/",
+        "/registries.yaml",
+        "/registries.yml",
+        "/config.yaml",
+        "/config.yaml.d",
+        "/config.yaml.d/",
+    ),
+    *("/agent/etc/containerd", "/agent/etc/containerd/config.toml", "/config.toml"),
+    # where MicroK8s and k0s have containerd's configuration (microk8s.io/docs, docs.k0sproject.io)
+    *("/var/snap/microk8s/current/args/containerd-template.toml", "snap.microk8s.daemon-containerd.service"),
+    *("/var/snap/[^/]+/[^/]+/args/containerd\\.toml", "/etc/k0s/containerd.toml"),
     # hosts(5), nsswitch.conf(5), and cloud-init's configuration (cc_update_etc_hosts)
     *("/etc/hosts", "/etc/nsswitch.conf", "/etc/cloud", "/cloud.cfg", "/cloud.cfg.d", "/cloud-init.disabled"),
     *("/cloud.cfg.d/",),

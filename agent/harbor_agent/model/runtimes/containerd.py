@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from harbor_agent.model.daemon import RunningContainer, UnitState
 
 NAME = "containerd"
+K3S = "k3s"
+RKE2 = "rke2"
 DEFAULT_SOCKET = "/run/containerd/containerd.sock"
 DEFAULT_CONFIG = "/etc/containerd/config.toml"
 
@@ -49,3 +51,17 @@ class ContainerdState:
     proofs: Mapping[str, str] = field(default_factory=dict)
     containers: tuple[RunningContainer, ...] | None = ()
     changed_files: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class K3sState:
+    """The k3s or RKE2 of a node, which starts a containerd of its own and writes the configuration of it.
+
+    `name` says which of the two, `version` is its own, as 1.31.1. `unit` is that of the server or of the agent.
+    `containerd` is the one that it starts: its `config_file` is the one that was generated at the last start.
+    """
+
+    name: str
+    version: str = ""
+    unit: UnitState
+    containerd: ContainerdState

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.toml.document import parse_toml
-from harbor_agent.planning.containerd.state import find_containerd
+from harbor_agent.planning.containerd.state import SNAP_TEMPLATE, find_containerd
+from harbor_agent.planning.files.managed import require_unmanaged
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
 
@@ -15,12 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harbor_agent.model.address import Address
+    from harbor_agent.model.plan import FileChange
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.effective import Effective
 
 # Measured: 1.6.20 says "invalid reference format" of every such image, 1.7.24 pulls it.
 _IPV6_SINCE = (1, 7)
 _FIX = "fix the file by hand, and check it with 'containerd config dump'"
+# k3s and RKE2 write this file, in their data directory, at each start; MicroK8s the other one, from a template.
+_GENERATED = "/agent/etc/containerd/config.toml"
+_FROM_TEMPLATE = re.compile(r"/var/snap/[^/]+/[^/]+/args/containerd\.toml")
 
 
 def require_plannable(state: NodeState) -> None:
@@ -45,6 +52,36 @@ def require_plannable(state: NodeState) -> None:
     if containerd.dump is None and containerd.dump_error and has_config:
         message = f"containerd rejects its configuration: {mask_text(containerd.dump_error.encode())}"
         raise RefusedError("file-invalid", message, _FIX)
+
+
+def require_configurable(state: NodeState) -> None:
+    """Raise RefusedError for a containerd that cannot be changed, or that registries.yaml of k3s or RKE2 configures."""
+    require_plannable(state)
+    containerd = find_containerd(state)
+    if containerd and containerd.config_file.endswith(_GENERATED):
+        raise RefusedError.from_problem(build_generated_problem("k3s or RKE2", containerd.config_file))
+    if containerd and containerd.config_file == SNAP_TEMPLATE and not state.files[SNAP_TEMPLATE].exists:
+        message = f"there is no {SNAP_TEMPLATE}: this is not a tree of MicroK8s"
+        raise RefusedError("containerd-absent", message, "choose another --assume-runtime")
+
+
+def build_generated_problem(name: str, path: str = "the configuration of its containerd") -> Problem:
+    """Return the problem that a running k3s or RKE2 is not configured by this version."""
+    return Problem(
+        code="file-managed",
+        message=f"{name} writes {path} at each start: a registry belongs in its registries.yaml",
+        hint="edit registries.yaml by hand and restart the unit; on a copy of the node's files "
+        "'--root DIR --assume-runtime k3s=VERSION' shows the edit",
+    )
+
+
+def require_lasting(changes: Sequence[FileChange]) -> None:
+    """Refuse the change of a file that a program writes, or that is made from a template at each start."""
+    require_unmanaged(changes)
+    for change in changes:
+        if _FROM_TEMPLATE.fullmatch(change.path):
+            message = f"{change.path} is made from containerd-template.toml at each start"
+            raise RefusedError("file-managed", message, "set config_path in containerd-template.toml by hand")
 
 
 def require_pullable(addresses: Sequence[Address], effective: Effective) -> None:

@@ -125,6 +125,9 @@ def evaluate(state: NodeState) -> Effective:
     if not config_path and version >= DEFAULT_SINCE:
         early = version == _EARLY_DEFAULT
         config_path = DEFAULT_CONFIG_PATH if (config_path is None if early else not has_mirrors) else ""
+    # in the template of a snap; its start script sets the name of the directory
+    data = posixpath.dirname(posixpath.dirname(containerd.config_file))
+    config_path = (config_path or "").replace("${SNAP_DATA}", data)
     disabled = next((f.values["disabled_plugins"] for f in reversed(files) if "disabled_plugins" in f.values), None)
     return Effective(
         version=version,
@@ -132,7 +135,7 @@ def evaluate(state: NodeState) -> Effective:
         files=files,
         home=home,
         section=section,
-        config_path=config_path or "",
+        config_path=config_path,
         is_transfer=version >= TRANSFER_SINCE and not pulls_locally(section),
         is_cri_disabled=is_cri_disabled(disabled),
         unread=tuple(_find_unread(named)),

@@ -11,7 +11,7 @@ from harbor_agent.model.plan import Action, Activation, Plan, Refusal, Route
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileKind
-from harbor_agent.planning.containerd.checks import require_plannable, require_pullable, require_same_dump
+from harbor_agent.planning.containerd import checks
 from harbor_agent.planning.containerd.edits.certificates import delete_certificates, write_certificates
 from harbor_agent.planning.containerd.edits.closing import CLOSED, close_directories
 from harbor_agent.planning.containerd.edits.earlier import note_earlier_settings, note_original_hashes
@@ -33,7 +33,7 @@ from harbor_agent.planning.containerd.process import (
 from harbor_agent.planning.containerd.state import find_record, require_containerd
 from harbor_agent.planning.containerd.warnings import find_warnings
 from harbor_agent.planning.files.lasting import find_volatile_changes
-from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
+from harbor_agent.planning.files.managed import find_manager_warnings
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.proxy import ProxySettings
 from harbor_agent.planning.network.reachability import find_reachability_problems
@@ -62,9 +62,9 @@ def plan(node: str, state: NodeState, desired: DesiredState, templates: Template
     warnings: list[Problem] = []
     decision: Plan | Refusal
     try:
-        require_plannable(state)
+        checks.require_configurable(state)
         before = evaluate(state)
-        require_same_dump(state, before)
+        checks.require_same_dump(state, before)
         warnings += [
             *find_warnings(state, before, desired),
             *find_reachability_problems(desired.present, state.reachability, ProxySettings()),
@@ -144,7 +144,7 @@ class _Planner:
             workspace, placed = closed, replace(placed, route=Route.CONTAINERD_CONFIG, reason=reason)
         if missing:
             self.require_automatic_route()
-            require_pullable(missing, self.before)
+            checks.require_pullable(missing, self.before)
             added = add_registries(workspace, evaluate(workspace.state), missing)
             workspace = added.workspace
             reason = "; ".join(filter(None, (placed.reason, added.reason)))
@@ -223,7 +223,7 @@ class _Planner:
         record, changes, restarts = find_record(self.state), workspace.changes(), action is Action.RESTART
         if changes or action is not Action.NONE:
             require_plain_paths((after.config_file, *(change.path for change in changes)))
-        require_unmanaged(changes)
+        checks.require_lasting(changes)
         known = {warning.message for warning in self.warnings}
         self.warnings.extend(one for one in find_manager_warnings(changes) if one.message not in known)
         self.warnings.extend(find_volatile_changes(changes, self.state.volatile))

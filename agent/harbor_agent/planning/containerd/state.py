@@ -10,6 +10,8 @@ from harbor_agent.model.runtimes.containerd import NAME, ContainerdState
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState, Record
 
+# MicroK8s makes the configuration from this template at each start.
+SNAP_TEMPLATE = "/var/snap/microk8s/current/args/containerd-template.toml"
 Version = tuple[int, int, int]
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 # Of the versions that are in use, the one with the fewest abilities of its own.

@@ -12,6 +12,7 @@ from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.runtimes.containerd import DEFAULT_CONFIG, DEFAULT_SOCKET, ContainerdState
 from harbor_agent.model.state import FileKind, NodeState, System
 from harbor_agent.planning.containerd.effective import DEFAULT_ROOT, evaluate
+from harbor_agent.planning.containerd.state import SNAP_TEMPLATE
 from harbor_agent.planning.containerd.unit import USUAL_NAME, read_unit, starts_containerd
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import DIRECTORIES, list_drop_in_folders
@@ -22,11 +23,24 @@ if TYPE_CHECKING:
     from harbor_agent.model.state import FileState
     from harbor_agent.planning.runtime import FileTree
 
+SNAP_UNIT = "snap.microk8s.daemon-containerd.service"
+_K0S_CONFIG = "/etc/k0s/containerd.toml"
+
 
 def observe_tree(tree: FileTree, version: str) -> NodeState:
     """Read what planning needs from a file system tree, for a containerd of this version."""
-    name = _find_unit_name(tree)
-    files = {path: tree.state(path) for path in _list_unit_paths(tree, name)}
+    if not tree.state(DEFAULT_CONFIG).exists and tree.state(SNAP_TEMPLATE).exists:
+        return observe_snap(tree)
+    return _observe(tree, version, _find_unit_name(tree))
+
+
+def observe_snap(tree: FileTree) -> NodeState:
+    """Read what planning needs of MicroK8s from a file system tree; its own version does not say containerd's."""
+    return _observe(tree, "", SNAP_UNIT, SNAP_TEMPLATE)
+
+
+def _observe(tree: FileTree, version: str, name: str, config_file: str = "") -> NodeState:
+    files = {path: tree.state(path) for path in list_unit_paths(tree, name)}
     try:
         unit = read_unit(files, name)
     except RefusedError:
@@ -34,14 +48,20 @@ def observe_tree(tree: FileTree, version: str) -> NodeState:
     containerd = ContainerdState(
         unit=UnitState(name=name),
         version=version,
-        config_file=(unit.config_file if unit else "") or DEFAULT_CONFIG,
+        config_file=config_file or (unit.config_file if unit else "") or _find_default_config(tree),
         socket=(unit.socket if unit else "") or DEFAULT_SOCKET,
         kill_mode=unit.kill_mode if unit else "",
     )
     files[containerd.config_file] = tree.state(containerd.config_file)
     state = NodeState(system=System(init="systemd", privileged=True), runtimes=(containerd,), files=files, offline=True)
     state = _read_imports(tree, state, containerd.config_file)
-    return replace(state, files={**state.files, **_read_roots(tree, state)})
+    return replace(state, files={**state.files, **read_roots(tree, state)})
+
+
+def _find_default_config(tree: FileTree) -> str:
+    """Return containerd's default, or that of k0s, which starts containerd without a unit of its own."""
+    is_k0s = not tree.state(DEFAULT_CONFIG).exists and tree.state(_K0S_CONFIG).exists
+    return _K0S_CONFIG if is_k0s else DEFAULT_CONFIG
 
 
 def _read_imports(tree: FileTree, state: NodeState, config_file: str) -> NodeState:
@@ -68,7 +88,7 @@ def _list_import_folders(path: str, file: FileState) -> list[str]:
     return [posixpath.dirname(posixpath.normpath(posixpath.join(folder, pattern))) for pattern in patterns]
 
 
-def _read_roots(tree: FileTree, state: NodeState) -> dict[str, FileState]:
+def read_roots(tree: FileTree, state: NodeState) -> dict[str, FileState]:
     """Read the directories of registries, each with the names in it."""
     try:
         effective = evaluate(state)
@@ -93,7 +113,8 @@ def _find_unit_name(tree: FileTree) -> str:
     return USUAL_NAME
 
 
-def _list_unit_paths(tree: FileTree, name: str) -> Iterator[str]:
+def list_unit_paths(tree: FileTree, name: str) -> Iterator[str]:
+    """Yield the paths of a unit and of its drop-ins in all of systemd's directories."""
     merged = tree.state("/lib").link_target is not None
     for directory in DIRECTORIES:
         if merged and directory.startswith("/lib/"):

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.plan import FileChange
 
-# Comments that configuration management and generators put at the top; "Ansible managed" is Ansible's default.
+# Comments that configuration management and generators put at the top; "Ansible managed" is Ansible's default,
+# and k0s writes its containerd.toml as long as that says k0s_managed=true.
 _REWRITTEN = re.compile(
     r"do(?:\s+not|n't)\s+(?:edit|modify|change|touch)|(?:edits?|changes?|modifications?|file)\s+(?:\w+\s+){0,3}"
-    r"(?:overwritten|lost|reverted)|auto(?:matically|-|\s)?\s*generated|ansible[\s_-]+managed",
+    r"(?:overwritten|lost|reverted)|auto(?:matically|-|\s)?\s*generated|ansible[\s_-]+managed|"
+    r"\bk0s_managed\s*=\s*true",
     re.IGNORECASE,
 )
 _MANAGED = re.compile(r"\b(?:managed|generated|maintained)\s+by\b", re.IGNORECASE)

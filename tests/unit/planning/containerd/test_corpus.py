@@ -39,8 +39,7 @@ def cases() -> list[object]:
     found = []
     for path in sorted(Path(CORPUS).glob("*/case.yaml")) if CORPUS else []:
         facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-        # its configuration is made by its own start script, from a template
-        if facts["runtime"] == "containerd" and path.parent.name != "microk8s":
+        if facts["runtime"] == "containerd":
             found.append(pytest.param(path.parent, facts, id=path.parent.name))
     missing = pytest.mark.skip(reason="set HARBOR_AGENT_CORPUS to the folder of the collection")
     return found or [pytest.param(Path(), {}, id="none", marks=[missing])]

@@ -1,0 +1,75 @@
+"""A containerd that somebody else configures is never planned as one of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harbor_agent.local.tree import Tree
+from harbor_agent.model.address import Address
+from harbor_agent.model.plan import Plan, Refusal
+from harbor_agent.model.policy import DesiredState, RegistryCertificates
+from harbor_agent.planning.node import explain_runtime, observe_tree, plan_node
+from tests.unit.planning.containerd.k3s.test_cases import CASES
+from tests.unit.planning.containerd.nodes import HARBOR, READS_CERTS, node, planned, refused, running, unwant, want
+
+GENERATED = [
+    "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+    "/srv/k3s/agent/etc/containerd/config.toml",
+]
+TEMPLATED = "/var/snap/microk8s/7229/args/containerd.toml"
+
+
+@pytest.mark.parametrize("path", GENERATED)
+def test_a_running_k3s_is_refused_with_the_file_that_is_generated(path: str) -> None:
+    state = running(node({path: READS_CERTS}, config_file=path))
+    for desired in (want(HARBOR), unwant(HARBOR)):
+        problem = refused(state, desired).problem
+        assert problem.code == "file-managed"
+        assert path in problem.message
+        assert "registries.yaml" in problem.message
+
+
+def test_what_microk8s_makes_from_its_template_is_not_edited() -> None:
+    problem = refused(running(node({TEMPLATED: "version = 2\n"}, config_file=TEMPLATED))).problem
+    assert problem.code == "file-managed"
+    assert "containerd-template.toml" in problem.message
+    plan = planned(running(node({TEMPLATED: READS_CERTS}, config_file=TEMPLATED)))
+    assert plan.route.value == "hosts-toml"
+
+
+def test_a_tree_is_planned_for_the_runtime_that_is_named() -> None:
+    tree = Tree(str(CASES / "rke2-with-directories/root"))
+    state = observe_tree(tree, "1.32.3", "rke2")
+    assert explain_runtime(state) == "rke2, because the tree is planned for it"
+    decision = plan_node("image", state, want(HARBOR), {})
+    assert isinstance(decision, Plan)
+    assert decision.runtime == "rke2"
+
+
+def test_microk8s_is_containerd_with_its_template() -> None:
+    folder = CASES.parent / "containerd/microk8s-template/root"
+    decision = plan_node("image", observe_tree(Tree(str(folder)), "1.31", "microk8s"), want(HARBOR), {})
+    assert isinstance(decision, Plan)
+    assert [change.path.rpartition("/args/")[2] for change in decision.changes] == [f"certs.d/{HARBOR}/hosts.toml"]
+    elsewhere = Tree(str(CASES / "empty/root"))
+    decision = plan_node("image", observe_tree(elsewhere, "1.31", "microk8s"), want(HARBOR), {})
+    assert isinstance(decision, Refusal)
+    assert decision.problem.code == "containerd-absent"
+
+
+def test_a_ca_is_not_left_out_silently() -> None:
+    state = observe_tree(Tree(str(CASES / "empty/root")), "1.31", "k3s")
+    desired = DesiredState(
+        secure=(Address.parse("https://h.lan"),), certificates={"h.lan": RegistryCertificates(authorities=b"pem")}
+    )
+    decision = plan_node("image", state, desired, {})
+    assert isinstance(decision, Refusal)
+    assert decision.problem.code == "ca-not-distributed"
+    assert "h.lan" in decision.problem.message
+    # containerd trusts the store of the system, which this tree lacks
+    decision = plan_node("image", state, replace(desired, system_trust=("h.lan",)), {})
+    assert isinstance(decision, Refusal)
+    assert decision.problem.code == "trust-store-unknown"
