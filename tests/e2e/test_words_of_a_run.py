@@ -48,8 +48,8 @@ def test_a_node_whose_kubelet_uses_containerd_is_planned_for_it(
     chosen = site.agent("plan", *run, "--runtime", "docker")
     assert (chosen.code, chosen.node(node.name)["status"]) == (0, "change"), chosen.stderr
     assert "kubelet-uses-containerd" in [warning["code"] for warning in chosen.node(node.name)["warnings"]]
-    unknown = site.agent("plan", *run, "--runtime", "cri-o")
-    assert unknown.code == 2
+    absent = site.agent("plan", *run, "--runtime", "cri-o")
+    assert (absent.code, absent.node(node.name)["code"]) == (5, "cri-o-absent")
 
 
 def test_no_node_restarts_for_a_registry_that_none_reaches(fresh_site: Site) -> None:
