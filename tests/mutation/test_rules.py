@@ -32,6 +32,7 @@ PLANS = (
     "tests/unit/planning/docker/test_cases.py",
     "tests/unit/planning/docker/checks",
     "tests/unit/formats/docker/test_arguments.py",
+    "tests/unit/planning/test_trust_store.py",
 )
 PARALLEL = 2
 _PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")
