@@ -64,7 +64,7 @@ def _write_scripts(package: Distribution, folder: Path) -> None:
 
 
 def _needed(name: str) -> set[str]:
-    """Return a package and all that it needs, by normalised names."""
+    """Return a package and all that it needs, by normalised names; with the project comes its extra for Ansible."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -74,7 +74,8 @@ def _needed(name: str) -> set[str]:
         found.add(one)
         for text in distribution(one).requires or ():
             requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            extra = "ansible" if one == name else ""
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 waiting.append(requirement.name)
     return found
 

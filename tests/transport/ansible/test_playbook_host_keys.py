@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,18 @@ from harbor_agent import resources
 from tests.transport.sshd import make_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.transport.sshd import Server
 
 pytestmark = [pytest.mark.needs("sshd", "root"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name, because the path of OpenSSH's socket in it may have 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="h") as name:
+        yield Path(name)
 
 
 def probe_with_runner(server: Server, folder: Path, known_hosts: Path, **variables: object) -> str:
@@ -53,19 +63,19 @@ def probe_with_runner(server: Server, folder: Path, known_hosts: Path, **variabl
 @pytest.mark.parametrize(
     "variables", [{}, {"ansible_host_key_checking": False, "ansible_ssh_host_key_checking": False}]
 )
-def test_a_forged_host_key_is_refused(server: Server, tmp_path: Path, variables: dict[str, object]) -> None:
-    make_key(tmp_path / "forged")
-    known_hosts = tmp_path / "known_hosts"
-    known_hosts.write_text(f"{server.known_as} {(tmp_path / 'forged.pub').read_text()}")
+def test_a_forged_host_key_is_refused(server: Server, folder: Path, variables: dict[str, object]) -> None:
+    make_key(folder / "forged")
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(f"{server.known_as} {(folder / 'forged.pub').read_text()}")
 
-    output = probe_with_runner(server, tmp_path, known_hosts, **variables)
+    output = probe_with_runner(server, folder, known_hosts, **variables)
 
     assert "Host key verification failed" in output
     assert "unreachable=1" in output
 
 
-def test_with_the_right_host_key_the_program_runs(server: Server, tmp_path: Path) -> None:
-    output = probe_with_runner(server, tmp_path, server.known_hosts)
+def test_with_the_right_host_key_the_program_runs(server: Server, folder: Path) -> None:
+    output = probe_with_runner(server, folder, server.known_hosts)
 
     # The sudo of this server only claims to be root.
     assert "the program ran without root privileges" in output
