@@ -23,7 +23,7 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	PYTHONPATH=agent $(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q --profile production playbooks
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --instafail
 
 field: $(INSTALLED)
 	$(BIN)/pytest -q -m field
