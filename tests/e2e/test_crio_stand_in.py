@@ -98,3 +98,26 @@ def test_stand_in_that_does_not_read_its_files_is_as_before(site: Site, node: La
     node.run("rm -r /etc/crio")
     assert site.files(node) == files
     assert "server gave HTTP response to HTTPS client" in pull(site, node)
+
+
+def test_stand_in_that_watches_its_drop_ins_is_proven_without_a_reload(site: Site, node: LabNode) -> None:
+    settings = "/etc/crio/crio.conf.d/10-watch.conf"
+    node.run(f"mkdir -p /etc/crio/crio.conf.d && printf '[crio.image]\\nauto_reload_registries = true\\n' >{settings}")
+    invocation = node.run("systemctl restart crio && systemctl show crio -p InvocationID --value").stdout.strip()
+    files, process = site.files(node), node.run(PROCESS).stdout
+    assert "server gave HTTP response to HTTPS client" in pull(site, node)
+
+    assert run(site, "plan", "-o", "json").node("node1")["action"] == "none"
+    applied = run(site, "apply", "--yes", "-o", "json")
+    assert applied.code == 0, applied.stdout + applied.stderr
+    assert (applied.node("node1")["outcome"], applied.node("node1")["verified"]) == ("changed", True)
+    assert "unauthorized" in pull(site, node)
+
+    inventory = site.lab.write_inventory()
+    removed = site.agent("apply", "-i", inventory, "--registry", site.registry.entry, "--absent", "--yes")
+    assert removed.code == 0, removed.stdout + removed.stderr
+    assert "server gave HTTP response to HTTPS client" in pull(site, node)
+    assert site.files(node) == files
+    assert node.run(PROCESS).stdout == process
+    words = node.run(f"journalctl --no-pager INVOCATION_ID={invocation}").stdout
+    assert ("Started" in words, "Reload" in words) == (True, False), "nobody asked it to read its files"

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from harbor_agent.formats.registries_conf.document import parse_registries
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.toml.document import parse_toml
+from harbor_agent.model.runtimes.containers_image import CRIO
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.containers_image.state import (
     CRIO_FILE,
     CRIO_FOLDER,
+    can_watch,
     find_runtime_state,
     find_sources,
     is_recent,
@@ -46,7 +48,8 @@ class Effective:
     """The tables that count by their prefixes, and everything else that the files set.
 
     `files` are the parsed files in the order in which they are read, `folder` the place of a new drop-in. `own_list`
-    are the `insecure_registries` of crio.conf if this CRI-O reads them; `reloads` says whether it watches its files.
+    are the `insecure_registries` of crio.conf if this CRI-O reads them; `watches_folder` says whether CRI-O watches its
+    folder of drop-ins.
     """
 
     main: str
@@ -55,7 +58,7 @@ class Effective:
     tables: Mapping[str, Located]
     settings: Mapping[str, Any]
     own_list: tuple[str, ...] = ()
-    reloads: bool = False
+    watches_folder: bool = False
 
     @property
     def is_v1(self) -> bool:
@@ -85,7 +88,7 @@ def evaluate(state: NodeState, name: str) -> Effective:
         tables |= {table.prefix: Located(path=path, table=table) for table in file.tables}
         aliases = {**settings["aliases"], **file.settings.get("aliases", {})}
         settings |= {**file.settings, "aliases": aliases}
-    own_list, reloads = _read_crio(state, runtime)
+    own_list, watches_folder = _read_crio(state, runtime)
     return Effective(
         main=sources.main,
         folder=sources.folders[0],
@@ -93,7 +96,7 @@ def evaluate(state: NodeState, name: str) -> Effective:
         tables=tables,
         settings=settings,
         own_list=own_list,
-        reloads=reloads,
+        watches_folder=watches_folder,
     )
 
 
@@ -185,11 +188,11 @@ def _read(state: NodeState, path: str, *, is_main: bool) -> bytes | None:
 
 
 def _read_crio(state: NodeState, runtime: ContainersImageState) -> tuple[tuple[str, ...], bool]:
-    """Return `insecure_registries` of crio.conf if they count, and whether CRI-O watches registries.conf."""
+    """Return `insecure_registries` of crio.conf if they count, and whether CRI-O watches its folder of drop-ins."""
     own_list: tuple[str, ...] = ()
-    reloads = False
-    if runtime.name != "cri-o":
-        return own_list, reloads
+    is_watching = False
+    if runtime.name != CRIO:
+        return own_list, is_watching
     for path in (CRIO_FILE, *sorted(path for path in state.files if path.startswith(f"{CRIO_FOLDER}/"))):
         content = _read(state, path, is_main=path == CRIO_FILE)
         if content is None:
@@ -203,5 +206,5 @@ def _read_crio(state: NodeState, runtime: ContainersImageState) -> tuple[tuple[s
             raise RefusedError("file-invalid", f"{path}: 'crio.image' is not a table", "fix the file by hand")
         if isinstance(image.get("insecure_registries"), list):
             own_list = tuple(map(str, image["insecure_registries"]))
-        reloads = bool(image.get("auto_reload_registries", reloads))
-    return own_list if reads_own_list(runtime) else (), reloads
+        is_watching = bool(image.get("auto_reload_registries", is_watching))
+    return own_list if reads_own_list(runtime) else (), is_watching and can_watch(runtime)

@@ -9,13 +9,15 @@ from harbor_agent.model.plan import Action, Activation, Plan
 from harbor_agent.model.runtimes.containers_image import CRIO, CRIO_UNIT, PODMAN_UNIT
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.containers_image.certificates import CERTIFICATES, DOCKER_CERTIFICATES
-from harbor_agent.planning.containers_image.state import find_runtime_state
+from harbor_agent.planning.containers_image.state import FOLDER, find_runtime_state
 from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import require_plain_paths
 from harbor_agent.planning.trust_store import is_in_store, warn_of_reading
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harbor_agent.model.plan import FileChange, Route
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containers_image.effective import Effective
@@ -45,10 +47,8 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, after: Effective, 
     require_plain_paths(change.path for change in changes)
     require_unmanaged(changes)
     # certificates are read at each pull
-    is_unread = outcome.is_unread or any(
-        not change.path.startswith(_READ_AT_PULL) and not is_in_store(change.path) for change in changes
-    )
-    reloads = name == CRIO and is_unread and not after.reloads
+    unread = [one.path for one in changes if not one.path.startswith(_READ_AT_PULL) and not is_in_store(one.path)]
+    reloads = name == CRIO and bool(outcome.is_unread or unread) and not _is_watched(state, after, unread)
     gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
     created = [*(record.created_files if record else ()), *(one.path for one in changes if not one.before.exists)]
     removed = tuple(f"{entry}/" for entry in outcome.unexpected)
@@ -76,3 +76,12 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, after: Effective, 
             *warn_of_reading(changes, name, restarts=name != CRIO and not state.offline, offline=state.offline),
         ),
     )
+
+
+def _is_watched(state: NodeState, after: Effective, paths: Sequence[str]) -> bool:
+    """Whether CRI-O reads these changes on its own: those in the folder of drop-ins, if that was there at its start.
+
+    cri-o/cri-o, server/server.go, startWatcherForMirrorRegistries: the main file is not watched.
+    """
+    had_folder = any(file.exists and path.startswith(f"{FOLDER}/") for path, file in state.files.items())
+    return after.watches_folder and had_folder and bool(paths) and all(one.startswith(f"{FOLDER}/") for one in paths)

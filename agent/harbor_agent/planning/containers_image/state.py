@@ -23,6 +23,8 @@ MACHINE_CONFIG = "/etc/machine-config-daemon/currentconfig"
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 # From here on CRI-O ignores `insecure_registries` of crio.conf.
 _IGNORES_OWN_LIST = (1, 35)
+# From here on CRI-O has `auto_reload_registries`.
+_WATCHES = (1, 30)
 # podman 5 and the CRI-O releases of its time check more of a file.
 _RECENT = {PODMAN: (5, 0), CRIO: (1, 30)}
 
@@ -71,6 +73,13 @@ def is_recent(runtime: ContainersImageState) -> bool:
 def reads_own_list(runtime: ContainersImageState) -> bool:
     """Whether it is a CRI-O that also trusts `insecure_registries` of crio.conf."""
     return runtime.name == CRIO and _read_version(runtime) < _IGNORES_OWN_LIST
+
+
+def can_watch(runtime: ContainersImageState) -> bool:
+    """Whether this CRI-O knows `auto_reload_registries`, and crio.conf is as it was when CRI-O started."""
+    changed = runtime.changed_files or ()
+    is_as_started = not any(path == CRIO_FILE or path.startswith(f"{CRIO_FOLDER}/") for path in changed)
+    return is_as_started and _read_version(runtime) >= _WATCHES
 
 
 def _read_version(runtime: ContainersImageState) -> tuple[int, int]:

@@ -68,6 +68,16 @@ def test_crio_that_has_not_read_its_files_is_reloaded() -> None:
     assert (plan.activation.action.value, plan.changes) == ("reload", ())
 
 
+def test_crio_that_watches_its_drop_ins_is_reloaded_for_what_it_has_missed() -> None:
+    watching = {"/etc/crio/crio.conf": "[crio.image]\nauto_reload_registries = true\n", f"{FOLDER}/x.conf": ""}
+    state = crio_node({**watching, **TRUSTING})
+    assert planned(asked(state, registries={})).activation.action.value == "reload"
+    state = crio_node(watching)
+    assert planned(asked(state, changed_files=())).activation.action.value == "none"
+    started_without = asked(state, changed_files=("/etc/crio/crio.conf",))
+    assert planned(started_without).activation.action.value == "reload"
+
+
 @pytest.mark.parametrize("changed", [(), ("/etc/containers/policy.json",), None])
 def test_crio_that_was_never_reloaded_is_left_alone(changed: tuple[str, ...] | None) -> None:
     assert planned(asked(crio_node(TRUSTING), changed_files=changed)).is_empty

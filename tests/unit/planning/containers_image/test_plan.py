@@ -99,10 +99,16 @@ def test_registry_gets_to_the_place_that_counts_and_back(name: str) -> None:
     assert planned(undone, unwant(HARBOR)).is_empty
 
 
-def test_crio_reloads_unless_it_watches_its_files() -> None:
-    assert planned(crio_node({})).activation.action.value == "reload"
-    watching = {"/etc/crio/crio.conf": "[crio.image]\nauto_reload_registries = true\n"}
-    assert planned(crio_node(watching)).activation.action.value == "none"
+def test_crio_reloads_unless_it_watches_the_folder_of_the_change() -> None:
+    watching = {"/etc/crio/crio.conf": "[crio.image]\nauto_reload_registries = true\n", f"{FOLDER}/x.conf": ""}
+    for files, version, action in (
+        ({}, "1.36.3", "reload"),
+        (watching, "1.36.3", "none"),
+        (watching, "1.29.4", "reload"),
+        ({**watching, MAIN: V1}, "1.36.3", "reload"),
+        ({path: text for path, text in watching.items() if path != f"{FOLDER}/x.conf"}, "1.36.3", "reload"),
+    ):
+        assert planned(crio_node(files, version)).activation.action.value == action
 
 
 @pytest.mark.parametrize(("version", "is_trusted"), [("1.34.1", True), ("1.35.0", False), ("1.36.3", False)])
