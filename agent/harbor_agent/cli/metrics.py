@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from harbor_agent.engine.drift.detect import DriftReport
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
     from harbor_agent.errors import Problem
 
 

@@ -21,12 +21,24 @@ KubeletLogin = Annotated[
 ]
 
 
+Shard = Annotated[
+    str | None,
+    build_option(
+        Panel.NODES,
+        "--shard",
+        "Only part I of N of the nodes, chosen by a hash of each name; auto/N in a pod of an Indexed Job.",
+        metavar="I/N",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOptions:
     """Which nodes, and how to reach them."""
 
     inventory: options.Inventory = None
     limit: options.Limit = None
+    shard: Shard = None
     transport: options.TransportOption = options.TransportName.SSH
     forks: options.Forks = options.DEFAULT_FORKS
     vault_id: options.VaultIds = None

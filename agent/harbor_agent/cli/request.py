@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.cli.option_groups import LoginOptions, ManifestOptions, NodeOptions, PlanOptions, SecretOptions
-from harbor_agent.cli.options import KeyFormName
+from harbor_agent.cli.options import KeyFormName, TransportName
 from harbor_agent.errors import UsageError
 
 if TYPE_CHECKING:
     from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
+    from harbor_agent.model.inventory import Shard
     from harbor_agent.model.sensitive import Sensitive
 
 
@@ -68,6 +69,7 @@ def build_selection(nodes: NodeOptions) -> NodeSelection:
     return NodeSelection(
         sources=tuple(nodes.inventory or ()),
         limit=expand_failed_nodes(nodes.limit),
+        shard=_parse_shard(nodes),
         transport=nodes.transport.value,
         forks=nodes.forks,
         vault=VaultSources(
@@ -78,6 +80,18 @@ def build_selection(nodes: NodeOptions) -> NodeSelection:
         ask_password=nodes.ask_pass,
         ask_become_password=nodes.ask_become_pass,
     )
+
+
+def _parse_shard(nodes: NodeOptions) -> Shard | None:
+    """Return the shard, None without one. Raises UsageError."""
+    if nodes.shard is None:
+        return None
+    if nodes.transport is TransportName.LOCAL:
+        message = "--shard and --transport local cannot be used together"
+        raise UsageError.of("flags-ambiguous", message, "leave out --shard; this machine is one node")
+    from harbor_agent.engine.request.shard import parse_shard
+
+    return parse_shard(nodes.shard)
 
 
 def build_flags(login: LoginOptions) -> RegistryFlags:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Phase
-from harbor_agent.engine.plan.nodes import load_nodes
+from harbor_agent.engine.plan.fleet import load_nodes
 from harbor_agent.errors import ExitCode
 from harbor_agent.transport.ssh.host_keys import HostKeys, KeyStatus, add_host_keys
 

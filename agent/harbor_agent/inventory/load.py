@@ -20,14 +20,13 @@ from harbor_agent.inventory.installers.kubekey import is_kubekey
 from harbor_agent.inventory.installers.rke import parse_rke_machines
 from harbor_agent.inventory.machines import merge_machines
 from harbor_agent.inventory.node import build_bastion, build_node, build_unselected_node
-from harbor_agent.model.inventory import VaultSources
+from harbor_agent.model.inventory import Node, VaultSources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harbor_agent.errors import Problem
     from harbor_agent.inventory.ansible.hosts import Inventory
-    from harbor_agent.model.inventory import Node
     from harbor_agent.model.sensitive import Sensitive
 
 # Ansible's library takes 0.3 s to import, so the modules that use it are imported when an inventory is read.
@@ -35,12 +34,13 @@ if TYPE_CHECKING:
 _NAME_ONE = "name one with -i, or set inventory= in ansible.cfg; --transport local covers this machine alone"
 
 
-def load_inventory(
+def load_inventory(  # noqa: PLR0913 - what to read, and where to report
     sources: Sequence[str],
     *,
     limit: str | None = None,
     vault: VaultSources | None = None,
     warn: Callable[[Problem], None] | None = None,
+    note_hosts: Callable[[Sequence[Node]], None] | None = None,
     any_become: bool = False,
 ) -> list[Node]:
     """Return the nodes of `sources` in their order, or those of them that the Ansible patterns of `limit` select.
@@ -52,7 +52,8 @@ def load_inventory(
 
     Raises UsageError for conditions that Ansible only warns about: a source that is missing or cannot be parsed (with
     file and line), an inventory without hosts, a name in `limit` that is neither host nor group, a `limit` that
-    selects no host; and for a vault that cannot be decrypted. Prints nothing; calls `warn` with each warning.
+    selects no host; and for a vault that cannot be decrypted. Prints nothing; calls `warn` with each warning, and
+    `note_hosts` with every host of the sources, also those that `limit` excludes: only name and address of them count.
     """
     with silence_ansible():
         from harbor_agent.inventory.ansible import cfg, hosts  # noqa: PLC0415
@@ -86,6 +87,10 @@ def load_inventory(
         ]
         others = list(_iterate_unselected(inventory, selected, defaults)) if patterns else []
         bastion = _find_bastion(inventory, defaults)
+        names = [host.name for host in inventory.select(None)]
+    if note_hosts:
+        located = {node.name: node for node in (*others, *nodes)}
+        note_hosts([located.get(name) or Node(name=name, address=name) for name in names])
     if bastion:
         route = describe_route(nodes, bastion)
         if route and warn:

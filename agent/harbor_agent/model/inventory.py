@@ -1,4 +1,4 @@
-"""The nodes of an inventory, and how to reach them."""
+"""The nodes of an inventory, how to reach them, and which part of them a run is about."""
 
 from __future__ import annotations
 
@@ -69,3 +69,51 @@ class Node:
     aliases: tuple[str, ...] = ()
     variables: Mapping[str, object] = field(default_factory=dict)
     skip_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One of `count` parts of a fleet, numbered from 1. The first one also does what is done once for the cluster."""
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a shard that does not exist."""
+        if not 1 <= self.index <= self.count:
+            raise ValueError(f"shard {self.index} of {self.count} does not exist")
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this shard does what is done once for the cluster: logins, DNS and secrets."""
+        return self.index == 1
+
+    def __str__(self) -> str:
+        """Return it as the command line has it, such as "2/4"."""
+        return f"{self.index}/{self.count}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """How many machines a list has, and the SHA-256 (hex) of it, by which two machines compare their lists."""
+
+    nodes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What the nodes of a run were selected from.
+
+    `inventory` are all hosts of the inventory, with their addresses; `fleet` the names of the nodes that `--limit`
+    selects, of which the run has those of its shard. Without a shard it has all of them.
+    """
+
+    inventory: Roll
+    fleet: Roll
+    shard: Shard | None = None
+
+    @property
+    def does_cluster_part(self) -> bool:
+        """Whether the run does what is done once for the cluster: logins, DNS and secrets."""
+        return self.shard is None or self.shard.is_first

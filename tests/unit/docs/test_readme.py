@@ -10,7 +10,7 @@ import pytest
 from harbor_agent.cli.progress import Progress
 from harbor_agent.engine.events import NodeFinished
 from harbor_agent.engine.plan.nodes import PlannedNode
-from harbor_agent.engine.rollout.run import Report
+from harbor_agent.engine.reports.report import Report
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action

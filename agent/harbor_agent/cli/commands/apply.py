@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
+    from harbor_agent.engine.reports.report import Report
     from harbor_agent.engine.request.request import RunRequest
-    from harbor_agent.engine.rollout.run import Report
     from harbor_agent.engine.secrets.report import SecretsReport
 
 app = command_app()

@@ -22,7 +22,7 @@ from harbor_agent.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from harbor_agent.engine.drift.correct import Corrections
     from harbor_agent.engine.drift.detect import DriftReport
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
     from harbor_agent.errors import Problem
 
 app = command_app()

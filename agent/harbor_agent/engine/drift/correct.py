@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
     from harbor_agent.engine.drift.dns import DnsDrift
     from harbor_agent.engine.events import Listener
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.policy import DriftLimits
 
@@ -93,6 +93,7 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         dns=corrections.dns,
         asking=tuple(node.planned.node for node in report.nodes if node.planned.state is not None),
         kind=RunKind.CORRECT,
+        scope=report.scope,
     )
     with CorrectionLog() as log:
         texts = list_corrected_texts(report.dns) if report.dns else []

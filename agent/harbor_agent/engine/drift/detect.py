@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.drift.dns import detect_dns_drift
 from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
 from harbor_agent.engine.plan.dns import find_nameservers
-from harbor_agent.engine.plan.nodes import load_nodes, open_transport, plan_nodes
+from harbor_agent.engine.plan.fleet import load_fleet
+from harbor_agent.engine.plan.nodes import open_transport, plan_nodes
 from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
 from harbor_agent.engine.request.resolve import resolve
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.request.expiry import CertificateEnd
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.errors import ExitCode, Problem
+    from harbor_agent.model.inventory import Scope
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.runs import Quarantine
     from harbor_agent.model.state import NodeState
@@ -71,6 +73,7 @@ class DriftReport:
     warnings: tuple[Problem, ...] = ()
     certificates: tuple[CertificateEnd, ...] = ()
     dns: DnsDrift | None = None
+    scope: Scope | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -85,7 +88,8 @@ def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False)
     With `wait`, nodes on which a transaction is under way are compared once it has ended, if it ends within
     `rollout.health_deadline`.
     """
-    resolved = resolve(request, load_nodes(request.selection, listener))
+    fleet = load_fleet(request.selection, listener)
+    resolved = resolve(request, fleet.own_nodes)
     transport = open_transport(request.selection)
 
     def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
@@ -105,7 +109,10 @@ def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False)
         certificates=certificates,
         dns=detect_dns_drift(
             resolved.general, request.flags.context, quarantines, partial(find_nameservers, transport, reached)
-        ),
+        )
+        if fleet.scope.does_cluster_part
+        else None,
+        scope=fleet.scope,
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from harbor_agent.engine.drift.detect import DriftReport
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
 
 # The exit codes of a run that completed its check, regardless of the result.
 WENT_WELL = frozenset({ExitCode.DONE, ExitCode.PENDING, ExitCode.UNREACHABLE, ExitCode.REFUSED})

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.ask import find_askers
 from harbor_agent.engine.dns.report import DnsReport
-from harbor_agent.engine.plan.nodes import load_nodes, open_transport
+from harbor_agent.engine.plan.fleet import load_nodes
+from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.policy import ClusterDns
 from harbor_agent.model.result import Outcome

@@ -7,12 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harbor_agent import resources
-from harbor_agent.engine.events import Message
 from harbor_agent.engine.plan.probe import probe_nodes
-from harbor_agent.engine.request.passwords import add_passwords, ask_passwords
+from harbor_agent.engine.request.passwords import ask_passwords
 from harbor_agent.errors import AgentError
 from harbor_agent.model.dns import DnsEntry
-from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.result import Outcome
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.probe import ProbeResult
     from harbor_agent.engine.request.request import NodeSelection, RunRequest
     from harbor_agent.errors import Problem
+    from harbor_agent.model.inventory import Node
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import Policy
     from harbor_agent.model.state import NodeState
@@ -60,27 +59,6 @@ class PlannedNode:
         if self.decision:
             return self.decision.runtime
         return find_runtime(self.state).NAME if self.state else RUNTIMES[0].NAME
-
-
-def load_nodes(selection: NodeSelection, listener: Listener) -> list[Node]:
-    """Return the nodes of the inventory, or this machine. Raises UsageError for a wrong inventory."""
-    if selection.transport == "local":
-        return add_passwords([Node(name="localhost", address="localhost", connection="local")], selection)
-    from harbor_agent.inventory.load import load_inventory  # noqa: PLC0415 - Ansible's library is slow to import
-
-    def warn(problem: Problem) -> None:
-        listener(Message(text=str(problem)))
-
-    return add_passwords(
-        load_inventory(
-            selection.sources,
-            limit=selection.limit,
-            vault=selection.vault,
-            warn=warn,
-            any_become=selection.transport == "ansible",
-        ),
-        selection,
-    )
 
 
 def open_transport(selection: NodeSelection) -> Transport:

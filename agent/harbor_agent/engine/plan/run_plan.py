@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.dns.advice import find_names_missing_in_dns
 from harbor_agent.engine.plan.cluster_runtime import check_cluster_runtimes
 from harbor_agent.engine.plan.dns import find_nameservers, plan_dns_of_run
-from harbor_agent.engine.plan.nodes import load_nodes, load_templates, open_transport, plan_nodes, refuse_node
+from harbor_agent.engine.plan.fleet import load_fleet
+from harbor_agent.engine.plan.nodes import load_templates, open_transport, plan_nodes, refuse_node
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.errors import Problem
     from harbor_agent.model.address import Address
-    from harbor_agent.model.inventory import Node
+    from harbor_agent.model.inventory import Node, Scope
     from harbor_agent.model.policy import Credentials, Policy
     from harbor_agent.planning.secrets.desired import DesiredSecret
     from harbor_agent.transport.protocol import Transport
@@ -49,7 +50,8 @@ class RunPlan:
 
     `asking` are the nodes that ask DNS, () for those of the run. `accepts_unproven` lets the nodes follow although it
     is not proven that DNS answers as planned. `resumes` is the run that this one resumes, `rolls_back` the run that a
-    rollback undoes, or "last" or "pristine".
+    rollback undoes, or "last" or "pristine". `scope` is None for a tree; `other_policies` are those of nodes in other
+    shards, if this one does what is done once for the cluster.
     """
 
     request: RunRequest
@@ -65,11 +67,18 @@ class RunPlan:
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
     rolls_back: str | None = None
+    scope: Scope | None = None
+    other_policies: tuple[Policy, ...] = ()
 
     @property
     def policies(self) -> tuple[Policy, ...]:
         """The general policy, then that of each node."""
-        return (self.general, *(planned.policy for planned in self.nodes))
+        return (self.general, *(planned.policy for planned in self.nodes), *self.other_policies)
+
+    @property
+    def does_cluster_part(self) -> bool:
+        """Whether the run does what is done once for the cluster: logins, DNS, secrets, waiting pods."""
+        return self.scope is None or self.scope.does_cluster_part
 
 
 def plan_run(
@@ -84,11 +93,13 @@ def plan_run(
         resolved = resolve(request)
         require_registry(resolved.policies)
         return RunPlan(request=request, general=resolved.general, nodes=(plan_tree(request.root, resolved),))
-    resolved = resolve(request, load_nodes(request.selection, listener))
+    fleet = load_fleet(request.selection, listener)
+    resolved = resolve(request, fleet.nodes)
     require_registry(resolved.policies)
     resolved = resolve_logins(resolved)
     transport = open_transport(request.selection)
-    chosen = {node.name for node in choose(transport, [node for node, _ in resolved.nodes])}
+    own = {node.name for node in fleet.own_nodes}
+    chosen = {node.name for node in choose(transport, fleet.own_nodes)}
     nodes = [(node, policy) for node, policy in resolved.nodes if node.name in chosen]
     planned = plan_nodes(transport, nodes, request, listener)
     if wait:
@@ -97,15 +108,24 @@ def plan_run(
     if request.only_unmanaged:
         planned = [_skip_managed(one) for one in planned]
     reached = [one.node for one in planned if one.state is not None]
-    dns = plan_dns_of_run(resolved.general, request.flags.context, partial(find_nameservers, transport, reached))
+    does_cluster_part = fleet.scope.does_cluster_part
+    nameservers = partial(find_nameservers, transport, reached)
+    dns = plan_dns_of_run(resolved.general, request.flags.context, nameservers) if does_cluster_part else None
+    secrets = (
+        plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context)
+        if does_cluster_part
+        else None
+    )
     return RunPlan(
         request=request,
         general=resolved.general,
         nodes=tuple(planned),
         dns=dns,
+        scope=fleet.scope,
+        other_policies=tuple(policy for node, policy in resolved.nodes if does_cluster_part and node.name not in own),
         credentials=resolved.credentials,
         desired_secrets=resolved.secrets,
-        secrets=plan_secrets(resolved.secrets, resolved.general.kubeconfig, request.flags.context),
+        secrets=secrets,
         warnings=(
             *find_names_missing_in_dns(_map_registries(planned, dns)),
             *describe_ending(find_certificate_ends(resolved.policies)),

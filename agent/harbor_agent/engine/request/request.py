@@ -10,7 +10,7 @@ from typing import Literal
 from harbor_agent.model.address import Address
 
 # Plan files are decoded by these types, so they must be there at run time.
-from harbor_agent.model.inventory import VaultSources
+from harbor_agent.model.inventory import Shard, VaultSources  # noqa: TC001
 from harbor_agent.model.policy import KeyForm, RouteChoice, RuntimeChoice  # noqa: TC001
 from harbor_agent.model.sensitive import Sensitive  # noqa: TC001
 
@@ -54,11 +54,13 @@ class RegistryFlags:
 class NodeSelection:
     """The nodes of a run, and how they are reached. `sources` are inventories; without any, ansible.cfg names one.
 
+    With a `shard`, only the nodes of that part.
     `ask_password` and `ask_become_password` only say that passwords are asked for; no password is kept here.
     """
 
     sources: tuple[str, ...] = ()
     limit: str | None = None
+    shard: Shard | None = None
     transport: Literal["ssh", "ansible", "local"] = "ssh"
     forks: int = 10
     vault: VaultSources = field(default_factory=VaultSources)

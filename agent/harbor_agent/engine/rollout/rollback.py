@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.plan.nodes import PlannedNode, load_nodes, open_transport, refuse_node
+from harbor_agent.engine.plan.fleet import load_fleet
+from harbor_agent.engine.plan.nodes import PlannedNode, open_transport, refuse_node
 from harbor_agent.engine.plan.pending import end_pending_transactions
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.plan.run_plan import RunPlan
@@ -52,7 +53,8 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     transport = open_transport(request.selection)
     past = find_past_dns(what)
     has_nodes = past is None or past.kind is not RunKind.DNS
-    nodes = [node for node in load_nodes(request.selection, listener) if node.skip_reason is None] if has_nodes else []
+    fleet = load_fleet(request.selection, listener) if has_nodes else None
+    nodes = [node for node in fleet.own_nodes if node.skip_reason is None] if fleet else []
 
     def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
         return _plan_nodes(transport, [p.node for p in nodes], what, listener)
@@ -61,13 +63,14 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
     planned = replan_busy_nodes(transport, planned, replan, general.rollout.health_deadline, listener)
     planned = end_pending_transactions(transport, planned, replan, listener)
     dns = None
-    if past:
+    shard = request.selection.shard
+    if past and (shard is None or shard.is_first):
         kubeconfig, context = find_kubeconfig(past)
         general = replace(general, kubeconfig=general.kubeconfig or kubeconfig)
         request = replace(request, flags=replace(request.flags, context=context))
         dns = plan_dns_rollback(past, general.kubeconfig, context)
-    else:
-        _require_known_run(what, planned)
+    elif shard is None:
+        _require_known_run(what, planned)  # a shard may have no node of the run
     rollout = replace(general.rollout, drain=request.drain or general.rollout.drain)
     return RunPlan(
         request=request,
@@ -76,6 +79,7 @@ def plan_rollback(request: RunRequest, what: str, listener: Listener) -> RunPlan
         dns=dns,
         kind=RunKind.ROLLBACK,
         rolls_back=what,
+        scope=fleet.scope if fleet else None,
     )
 
 

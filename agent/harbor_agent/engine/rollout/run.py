@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
@@ -12,6 +13,7 @@ from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.history.recorder import RunStart, record_run
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
+from harbor_agent.engine.reports.report import VERIFY, Report, list_registries
 from harbor_agent.engine.rollout.context import RolloutContext, create_run_id
 from harbor_agent.engine.rollout.dns import apply_dns, find_reason_to_halt
 from harbor_agent.engine.rollout.kubernetes_hooks import open_hooks
@@ -22,7 +24,6 @@ from harbor_agent.engine.secrets.logins import check_logins, check_open_registri
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
 from harbor_agent.engine.workloads.waiting import handle_waiting_pods
 from harbor_agent.errors import ExitCode, Problem
-from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
 
@@ -38,29 +39,6 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.hooks import RolloutHooks
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.engine.secrets.report import SecretsReport
-    from harbor_agent.model.result import NodeResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """How a run ended. `dns` is None if the cluster's DNS was not part of it.
-
-    `warnings` are about the run as a whole; a node's own are in its plan.
-    """
-
-    run_id: str
-    results: tuple[NodeResult, ...]
-    secrets: SecretsReport | None
-    halted: str | None
-    exit_code: ExitCode
-    warnings: tuple[Problem, ...] = ()
-    note: str = ""
-    dns: DnsReport | None = None
-
-    @property
-    def changed_nodes(self) -> frozenset[str]:
-        """The nodes that keep their change."""
-        return frozenset(result.node for result in self.results if result.outcome is Outcome.CHANGED)
 
 
 def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Report:
@@ -71,10 +49,10 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
     """
     run = start_run(run_plan, listener, stop)
     if run_plan.request.root is not None:
-        return build_report(run, change_tree(run_plan.request.root, run_plan))
+        return build_report(run, run_plan, change_tree(run_plan.request.root, run_plan))
     with hold_run_lock(run), record_history(run, run_plan) as history:
         run = replace(run, listener=history)
-        warnings = check_logins(run_plan.policies, run_plan.credentials)
+        warnings = check_logins(run_plan.policies, run_plan.credentials) if run_plan.does_cluster_part else []
         with open_cluster(run, run_plan) as hooks, open_proof(run, run_plan, after_change=True) as prover:
             dns = apply_dns(run, run_plan)
             history.record_dns(dns)
@@ -86,7 +64,7 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
         secrets = early or sync_secrets(run_plan, rollout)
         warnings += [*run_plan.warnings, *list_left_pods(prover), *write_records(run, run_plan, rollout)]
         warnings += find_waiting_pods(run, run_plan, rollout)
-        report = add_dns(build_report(run, rollout, secrets, warnings), dns, run_plan)
+        report = add_dns(build_report(run, run_plan, rollout, secrets, warnings), dns, run_plan)
         finish_history(history, report)
     return replace(report, warnings=(*report.warnings, *history.warnings))
 
@@ -108,7 +86,7 @@ def verify_run(
             proving = replace(run, prover=prover)
             rollout = verify_nodes(proving, run_plan.nodes, with_login=with_login, takes_any=takes_any)
     warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings, *list_left_pods(prover)]
-    return build_report(run, rollout, run_plan.secrets, warnings)
+    return replace(build_report(run, run_plan, rollout, run_plan.secrets, warnings), kind=VERIFY)
 
 
 def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> RolloutContext:
@@ -156,7 +134,7 @@ def open_cluster(run: RolloutContext, run_plan: RunPlan) -> RolloutHooks:
 
 def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | None:
     """Write the pull secrets into the cluster, unless the rollout halted."""
-    if rollout.halted or rollout.stopped:
+    if run_plan.does_cluster_part and (rollout.halted or rollout.stopped):
         problem = Problem(
             code="run-halted", message="the run halted before the secrets", hint="fix the nodes, then run it again"
         )
@@ -165,13 +143,15 @@ def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | N
 
 
 def write_secrets(run_plan: RunPlan) -> SecretsReport | None:
-    """Write the pull secrets into the cluster; None without any."""
+    """Write the pull secrets into the cluster; None without any, and in a shard that leaves them to the first one."""
+    if not run_plan.does_cluster_part:
+        return None
     return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
 
 
 def find_waiting_pods(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> list[Problem]:
     """Return the warning about pods that still wait for an image, if the run reached its end."""
-    if rollout.halted or rollout.stopped:
+    if rollout.halted or rollout.stopped or not run_plan.does_cluster_part:
         return []
     return handle_waiting_pods(run_plan.policies, run_plan.desired_secrets, run_plan.request, run.listener)
 
@@ -217,6 +197,7 @@ def add_dns(report: Report, dns: DnsReport | None, run_plan: RunPlan) -> Report:
 
 def build_report(
     run: RolloutContext,
+    run_plan: RunPlan,
     rollout: RolloutResult,
     secrets: SecretsReport | None = None,
     warnings: Sequence[Problem] = (),
@@ -230,4 +211,8 @@ def build_report(
         exit_code=rollout.stopped or compute_run_exit_code(rollout.results, secrets, halted=rollout.halted is not None),
         warnings=(*warnings, *rollout.warnings),
         note=run.note,
+        kind=run_plan.kind.value,
+        registries=list_registries(run_plan.policies),
+        scope=run_plan.scope,
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
     )

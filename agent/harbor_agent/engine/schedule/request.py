@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.metrics import parse_metrics_path
-from harbor_agent.engine.plan.nodes import load_nodes
+from harbor_agent.engine.plan.fleet import load_nodes
 from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.credentials import build_credential_name
 from harbor_agent.engine.request.passwords import find_questions
@@ -129,6 +129,7 @@ def _build_arguments(
     arguments = [
         *(("-i", source) for source in selection.sources),
         *((("--limit", selection.limit),) if selection.limit else ()),
+        *((("--shard", str(selection.shard)),) if selection.shard else ()),
         *((("--transport", selection.transport),) if selection.transport != default.transport else ()),
         *((("--forks", str(selection.forks)),) if selection.forks != default.forks else ()),
         *(("--vault-id", source) for source in selection.vault.ids),

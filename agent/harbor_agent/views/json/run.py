@@ -10,7 +10,8 @@ from harbor_agent.views.json.dns import describe_dns
 from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
+    from harbor_agent.model.inventory import Scope
     from harbor_agent.model.result import NodeResult
     from harbor_agent.views.json.common import Json
 
@@ -22,8 +23,12 @@ def build_run_document(report: Report) -> Json:
     return {
         **begin_document(RUN_SCHEMA),
         "run_id": report.run_id,
+        "kind": report.kind,
+        "ended": report.ended,
         "exit_code": int(report.exit_code),
         "note": report.note,
+        "registries": [{"url": url, "state": presence} for url, presence in report.registries],
+        **describe_scope(report.scope),
         "summary": count_outcomes(
             (result.outcome for result in report.results), [outcome.value for outcome in Outcome]
         ),
@@ -32,6 +37,16 @@ def build_run_document(report: Report) -> Json:
         "secret": describe_secrets(report.secrets),
         "halted": report.halted,
         "warnings": [describe_problem(problem) for problem in report.warnings],
+    }
+
+
+def describe_scope(scope: Scope | None) -> Json:
+    """Return `inventory`, `fleet` and `shard`: null for a tree, and `shard` for a run of all nodes."""
+    shard = scope.shard if scope else None
+    return {
+        "inventory": {"nodes": scope.inventory.nodes, "digest": scope.inventory.digest} if scope else None,
+        "fleet": {"nodes": scope.fleet.nodes, "digest": scope.fleet.digest} if scope else None,
+        "shard": {"index": shard.index, "count": shard.count} if shard else None,
     }
 
 

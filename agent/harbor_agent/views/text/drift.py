@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
     from harbor_agent.engine.drift.dns import DnsDrift
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
     from harbor_agent.errors import Problem
 
 _COLORS = {

@@ -9,7 +9,7 @@ from harbor_agent.model.result import Outcome, Proof
 from harbor_agent.views.text.style import indent, render_problem, style_outcome
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.rollout.run import Report
+    from harbor_agent.engine.reports.report import Report
     from harbor_agent.model.result import NodeResult
 
 _PROVEN = {Proof.PULL: "verified by a pull", Proof.POD: "proven by a pod"}

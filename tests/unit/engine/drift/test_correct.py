@@ -15,9 +15,9 @@ from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.history.database import find_history_file
 from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.plan.nodes import plan_state
+from harbor_agent.engine.reports.report import Report
 from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.engine.rollout.records import build_apply_record
-from harbor_agent.engine.rollout.run import Report
 from harbor_agent.engine.rollout.stop import StopRequest
 from harbor_agent.errors import ExitCode, LockedError, UsageError
 from harbor_agent.model.daemon import RunningContainer

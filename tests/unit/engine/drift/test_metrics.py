@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.drift.metrics import DriftRunSummary, parse_metrics_path, render_metrics, write_metrics
 from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.reports.report import Report
 from harbor_agent.engine.request.expiry import CertificateEnd
 from harbor_agent.engine.request.request import RunRequest
-from harbor_agent.engine.rollout.run import Report
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.host_keys import TrustReport
 from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.reports.report import Report
 from harbor_agent.engine.request.request import RunRequest
-from harbor_agent.engine.rollout.run import Report
 from harbor_agent.engine.schedule.status import InstalledSchedule, LastRun
 from harbor_agent.engine.secrets.commands import ManagedSecret
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport

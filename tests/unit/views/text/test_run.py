@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harbor_agent.engine.rollout.run import Report
+from harbor_agent.engine.reports.report import Report
 from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.views.text.run import failures_text, run_summary
