@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.registry import Login
+from tests.lab.images import busybox_root
+from tests.lab.nodes import Lab
+from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.node import LabNode
-    from tests.lab.nodes import Lab
     from tests.lab.registry import RunningRegistry
+    from tests.lab.shapes import Shape
 
 # Tests that look for it at every process of the machine may run beside others that have it in their environment.
 PULLER = Login(name="robot$demo+puller", password=f"e2e-canary-{os.getpid():07x}")
@@ -114,3 +117,21 @@ class Site:
         sums = "find /etc /usr/local -xdev -type f -exec sha256sum {} + | sed 's/^\\([0-9a-f]*\\)  \\(.*\\)/\\2\\t\\1/'"
         pairs = (line.partition("\t") for line in node.run(f"{facts}; {sums}").stdout.splitlines())
         return frozenset((path, fact) for path, _, fact in pairs)
+
+
+@contextmanager
+def running_site(*, shapes: Sequence[Shape], suites: Sequence[str] = ("bookworm",)) -> Iterator[Site]:
+    """Boot nodes of these shapes, and run a registry that has `IMAGE` and wants a login."""
+    with (
+        Lab(shapes=shapes, suites=suites) as lab,
+        running_registry(
+            lab.folder / "registry",
+            authentication="token",
+            logins=[PULLER],
+            host=lab.address,
+            port=5000,
+            prefix=lab.network.inside(()),
+        ) as registry,
+    ):
+        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+        yield Site(lab=lab, registry=registry)

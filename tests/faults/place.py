@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.e2e.site import IMAGE, PULLER, Site
+from tests.e2e.site import Site, running_site
 from tests.faults.failpoint import install
 from tests.lab.images import busybox_root
-from tests.lab.nodes import Lab
-from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,19 +37,8 @@ class FaultSite(Site):
 def booted_site() -> Iterator[FaultSite]:
     """Boot everything; on each node a container runs and the proving registry is configured, as tests start from."""
     suites = (*["bookworm"] * len(_SHAPES), *["trixie"] * len(_SHAPES))
-    with ExitStack() as stack:
-        lab = stack.enter_context(Lab(shapes=_SHAPES * 2, suites=suites))
-        registry = stack.enter_context(
-            running_registry(
-                lab.folder / "registry",
-                authentication="token",
-                logins=[PULLER],
-                host=lab.address,
-                port=5000,
-                prefix=lab.network.inside(()),
-            )
-        )
-        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+    with running_site(shapes=_SHAPES * 2, suites=suites) as running:
+        lab, registry = running.lab, running.registry
         images = {base: busybox_root(base) for base in {node.base for node in lab.nodes}}
         for node in lab.nodes:
             install(node)

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.site import IMAGE, PULLER, Site
+from tests.e2e.site import PULLER, Site, running_site
 from tests.faults.failpoint import install
 from tests.faults.invariants import assert_no_secret_here, assert_no_secret_on
 from tests.lab import cri
 from tests.lab.base import CONTAINERD_VERSIONS
-from tests.lab.images import busybox_root
-from tests.lab.nodes import Lab
-from tests.lab.registry import running_registry
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -52,22 +49,10 @@ exec /usr/bin/containerd
 @contextmanager
 def booted_site() -> Iterator[Site]:
     """Boot the nodes: no config_path, a pod on each, and a registry that wants a login."""
-    shapes = ("containerd",) * len(CONTAINERD_VERSIONS)
-    with (
-        Lab(shapes=shapes, suites=tuple(CONTAINERD_VERSIONS)) as lab,
-        running_registry(
-            lab.folder / "registry",
-            authentication="token",
-            logins=[PULLER],
-            host=lab.address,
-            port=5000,
-            prefix=lab.network.inside(()),
-        ) as registry,
-    ):
-        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
-        for node in lab.nodes:
+    with running_site(shapes=("containerd",) * len(CONTAINERD_VERSIONS), suites=tuple(CONTAINERD_VERSIONS)) as site:
+        for node in site.lab.nodes:
             install(node)
-        yield Site(lab=lab, registry=registry)
+        yield site
 
 
 def start_pods(node: LabNode) -> None:

@@ -18,7 +18,7 @@ before_change() {
   locate_containerd
   is_cri_loaded
   case $? in
-    0) ;;
+    0) find_cri_version ;;
     1) fail cri-not-loaded "containerd runs without its CRI plugin${said:+: $said}" || return 1 ;;
     *) fail containerd-silent "containerd does not answer" || return 1 ;;
   esac
@@ -105,7 +105,8 @@ is_ready() {
   locate_containerd
   is_cri_loaded 2
   case $? in
-    0) return 0 ;;
+    # The restart may have started another version of containerd.
+    0) find_cri_version && return 0 ;;
     1) fail cri-not-loaded "containerd runs without its CRI plugin${said:+: $said}" || return 2 ;;
   esac
   fail containerd-silent "containerd does not answer"

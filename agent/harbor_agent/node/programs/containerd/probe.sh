@@ -137,7 +137,10 @@ ask_containerd() {
   run_ctr version | sed -n '/^Server/,$p' | print_block containerd version
   is_cri_loaded
   case $? in
-    0) printf 'loaded\n' | print_block containerd cri ;;
+    0)
+      find_cri_version
+      printf 'loaded\n' | print_block containerd cri
+      ;;
     1) printf 'missing %s\n' "$said" | print_block containerd cri ;;
     *)
       printf '%s\n' "$said" | tail -n 1 | print_block containerd silent

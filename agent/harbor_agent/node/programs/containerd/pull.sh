@@ -4,7 +4,7 @@
 # in no file. kubelet.sh, cri/client.sh and client.sh precede this text. Everything is a function and the call is the last line, so that
 # a truncated copy does nothing.
 
-# Sets containerd_socket and containerd. Where kubelet has an endpoint, the pull goes through that one or fails: what another
+# Sets containerd_socket, containerd and cri_version. Where kubelet has an endpoint, the pull goes through that one or fails: what another
 # containerd pulls proves nothing to a pod.
 choose_containerd() {
   note_processes
@@ -19,6 +19,7 @@ choose_containerd() {
   fi
   find_containerd_program "${containerd_pid:-0}"
   cri_socket=$containerd_socket
+  find_cri_version
 }
 
 # Every name that containerd has, with the digest behind it.

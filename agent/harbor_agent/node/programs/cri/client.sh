@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # How a runtime is asked over CRI: by gRPC, for which curl with HTTP/2 suffices (curl 7.49 and later with nghttp2), else by
-# crictl. cri_socket is its socket. Functions only; part of several programs.
+# crictl. cri_socket is its socket, cri_version what find_cri_version found. Functions only; part of several programs.
 #
 # Protobuf: https://github.com/kubernetes/cri-api, pkg/apis/runtime/v1/api.proto. gRPC over HTTP/2: a frame is a zero byte,
 # four bytes of length and the message; the status and the message of an error are trailers.
@@ -67,7 +67,21 @@ find_crictl() {
   return 1
 }
 
-# curl_cri SECONDS METHOD OPTION…: standard input is the request. containerd 1.5 has the older version of CRI only.
+# Sets cri_version, in which curl_cri asks. containerd 1.5 and CRI-O 1.20 know only v1alpha2, whose messages have the same
+# numbers; they call the service of v1 unknown (status 12 of gRPC, UNIMPLEMENTED). A runtime without CRI calls both unknown.
+find_cri_version() {
+  cri_version=v1
+  can_curl && [ "$(ask_version)" = 12 ] || return 0
+  cri_version=v1alpha2
+  [ "$(ask_version)" != 12 ] || cri_version=v1
+}
+
+# Asks for the version of the runtime; prints the status of the answer, nothing if there is none.
+ask_version() {
+  print_bytes 0 0 0 0 0 | curl_cri 2 RuntimeService/Version -o /dev/null -D - 2>/dev/null | tr -d '\r' | sed -n 's/^grpc-status: *//p'
+}
+
+# curl_cri SECONDS METHOD OPTION…: standard input is the request.
 curl_cri() {
   limit=$1 method=$2
   shift 2

@@ -23,6 +23,7 @@ locate_crio() {
   read_unit
   read_fact MainPID
   find_crio_socket "${value:-0}"
+  find_cri_version
 }
 
 # CRI-O has no command that checks its files: its answer to the reload is the check.

@@ -8,6 +8,7 @@
 pull() {
   note_processes
   find_crio_socket "$(find_processes crio | sed -n 1p)"
+  find_cri_version
   user=$(printf '%s' "${PAYLOAD_USER:-}" | base64 -d)
   password=$(printf '%s' "${PAYLOAD_PASSWORD:-}" | base64 -d)
   had_image "$1" && had=yes || had=
