@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Contents = dict[str, str]
+
+KEPT: list[dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("kept_registries.yaml").read_text(encoding="utf-8")
+)
 
 ETC = "/etc/containers"
 HOME = "/root/.config/containers"

@@ -1,7 +1,7 @@
 """Files of registries.conf mean to the planner what they mean to a real podman, also those that it has edited.
 
 HARBOR_AGENT_ORACLE_CASES is how many sets of files are made, half of them for each podman, HARBOR_AGENT_ORACLE_SEED
-which ones.
+which ones. Those of kept_registries.yaml are compared too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harbor_agent.model.plan import Refusal
 from harbor_agent.planning.containers_image.effective import evaluate, find_table, is_trusted_by_table
 from harbor_agent.planning.refusal import RefusedError
 from tests.oracle.podman import ask_podman
-from tests.oracle.registries_conf import NAMED_HOSTS, generate_contents
+from tests.oracle.registries_conf import KEPT, NAMED_HOSTS, generate_contents
 from tests.unit.planning.containers_image.nodes import applied, decide, node, shown, want
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ Tables = dict[str, tuple[Any, ...]]
 def test_podman_and_the_planner_agree(suite: str, tmp_path: Path) -> None:
     """Of each set of files that podman takes, also of those with one more registry, which differ in nothing else."""
     cases: list[tuple[NodeState, str]] = []
-    for number, contents in enumerate(generate_contents(COUNT, f"{suite} {SEED}")):
+    kept = [facts["files"] for facts in KEPT]
+    for number, contents in enumerate([*kept, *generate_contents(COUNT, f"{suite} {SEED}")]):
         state, host = node(contents, VERSIONS[suite]), NAMED_HOSTS[number % len(NAMED_HOSTS)]
         cases.append((state, ""))
         decision = decide(state, want(host))
@@ -111,8 +112,8 @@ def predict(effective: Effective, host: str) -> str:
 
 
 def read_try(words: str, host: str) -> str:
-    """By which address podman tried it, as its words say; with mirrors the registry itself is the last."""
-    if "is blocked in" in words:
-        return "blocked"
+    """By which address podman tried it, as its words say; the registry is tried after its mirrors."""
     found = re.findall(r'Get "(https?://[^/]+)/v2/', words)
-    return found[-1] if found else f"{host}: {words}"
+    if found:
+        return found[-1]
+    return "blocked" if "is blocked in" in words else f"{host}: {words}"
