@@ -23,17 +23,25 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES: dict[str, dict[str, str]] = {
     facts["rule"]: facts for facts in yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
 }
-UNITS = ("tests/unit/planning/docker/test_kept_units.py", "tests/unit/planning/docker/test_effective.py")
-PLANS = (
-    "tests/unit/planning/docker/test_plan.py",
-    "tests/unit/planning/docker/test_refusals.py",
-    "tests/unit/planning/docker/test_removal.py",
-    "tests/unit/planning/docker/test_live_restore.py",
-    "tests/unit/planning/docker/test_cases.py",
-    "tests/unit/planning/docker/checks",
-    "tests/unit/formats/docker/test_arguments.py",
-    "tests/unit/planning/test_trust_store.py",
-)
+TESTS = {
+    "SD": ("tests/unit/planning/docker/test_kept_units.py", "tests/unit/planning/docker/test_effective.py"),
+    "DD": (
+        "tests/unit/planning/docker/test_plan.py",
+        "tests/unit/planning/docker/test_refusals.py",
+        "tests/unit/planning/docker/test_removal.py",
+        "tests/unit/planning/docker/test_live_restore.py",
+        "tests/unit/planning/docker/test_cases.py",
+        "tests/unit/planning/docker/checks",
+        "tests/unit/formats/docker/test_arguments.py",
+        "tests/unit/planning/test_trust_store.py",
+    ),
+    "RC": (
+        "tests/unit/planning/containers_image/test_plan.py",
+        "tests/unit/planning/containers_image/test_reading.py",
+        "tests/unit/planning/containers_image/test_kept_files.py",
+        "tests/unit/planning/containers_image/test_live.py",
+    ),
+}
 PARALLEL = 2
 _PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")
 
@@ -42,7 +50,7 @@ _PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p",
 def survivors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Give the rules that no test missed, with what pytest said."""
     folder = tmp_path_factory.mktemp("mutants")
-    assert run(copy(folder / "original"), (*UNITS, *PLANS)).returncode == 0
+    assert run(copy(folder / "original"), tuple(path for paths in TESTS.values() for path in paths)).returncode == 0
     with ThreadPoolExecutor(PARALLEL) as pool:
         said = dict(zip(RULES, pool.map(lambda rule: without(folder, rule), RULES), strict=True))
     yield {rule: text for rule, text in said.items() if text}
@@ -62,9 +70,9 @@ def without(folder: Path, rule: str) -> str:
     path = package / facts["file"]
     path.write_text(path.read_text(encoding="utf-8").replace(facts["old"], facts["new"]), encoding="utf-8")
     compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    tests = (UNITS, PLANS) if rule.startswith("SD") else (PLANS, UNITS)
-    first = run(package, tests[0])
-    second = first if first.returncode == 1 else run(package, tests[1])
+    own, others = TESTS[rule[:2]], [path for one, paths in TESTS.items() if one != rule[:2] for path in paths]
+    first = run(package, own)
+    second = first if first.returncode == 1 else run(package, tuple(others))
     shutil.rmtree(package)
     return "" if 1 in (first.returncode, second.returncode) else first.stdout + second.stdout + second.stderr
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-_MARKER = re.compile(r"# rule ((?:[SD]D-\d\d(?:, )?)+)")
-_ROW = re.compile(r"^\| ([SD]D-\d\d) ", re.MULTILINE)
+_MARKER = re.compile(r"# rule ((?:[A-Z]{2}-\d\d(?:, )?)+)")
+_ROW = re.compile(r"^\| ([A-Z]{2}-\d\d) ", re.MULTILINE)
 
 
 def test_rules_are_numbered_alike_in_docs_code_and_data() -> None:

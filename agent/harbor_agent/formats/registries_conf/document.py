@@ -58,6 +58,7 @@ class RegistryTable:
     @property
     def redirects(self) -> bool:
         """Whether images are pulled from another place than their name says, or from none, as with a wildcard."""
+        # rule RC-10
         return self.location not in ("", self.prefix) or self.location.startswith("*.")
 
 
@@ -78,14 +79,17 @@ def parse_registries(content: bytes, *, is_main: bool, is_recent: bool) -> Regis
     1 that list no registry beside those of version 2.
     """
     toml = parse_toml(content)
+    # rule RC-27
     if toml.has_mark and not is_recent:
         raise FormatError(1, "it starts with a byte order mark")
     values = {key.lower(): value for key, value in toml.values.items()}
     lists = _read_lists(toml, values.get("registries", {}))
     settings = {key: values[key] for key in _FILE_TYPES if values.get(key)}
+    # rule RC-26
     has_v1 = bool(lists) if is_recent else any(lists.values())
     if not has_v1:
         return _parse_v2(toml, settings)
+    # rule RC-24, RC-25
     if not is_main:
         raise FormatError(toml.line(("registries",)), "a drop-in must be of version 2, and it is of version 1")
     if settings:
@@ -122,6 +126,7 @@ def _parse_v1(toml: TomlFile, lists: Mapping[str, Sequence[str]]) -> RegistriesF
         for entry in dict.fromkeys([*blocked, *insecure])
     ]
     for table in tables:
+        # rule RC-28
         if not table.prefix:
             raise FormatError(line, "a list of registries has an empty entry")
         _require_plain_wildcard(table.prefix, line)
@@ -146,6 +151,7 @@ def _parse_v2(toml: TomlFile, settings: dict[str, Any]) -> RegistriesFile:
         _check_conflict(table, tables[:index], line)
     unique: dict[str, RegistryTable] = {}
     for table in tables:
+        # rule RC-19
         unique.setdefault(table.prefix, table)
     others = {key: value for key, value in settings.items() if key != "registry"}
     return RegistriesFile(toml=toml, tables=tuple(unique.values()), settings=others)
@@ -164,11 +170,13 @@ def _check_settings(toml: TomlFile, settings: Mapping[str, Any]) -> None:
 def _parse_table(table: object, index: int, line: int) -> RegistryTable:
     values = _read_typed(table, _TABLE_TYPES, line)
     prefix, location = (_clean(values.get(key, ""), line) for key in ("prefix", "location"))
+    # rule RC-16, RC-17
     if not prefix and not location:
         raise FormatError(line, "the table has neither a prefix nor a location")
     if prefix and not location and not prefix.startswith("*."):
         raise FormatError(line, "the table has a prefix but no location")
     _require_plain_wildcard(prefix or location, line)
+    # rule RC-22
     if values.get("pull-from-mirror"):
         raise FormatError(line, "'pull-from-mirror' belongs in a mirror")
     mirrors = tuple(_read_mirrors(values.get("mirror", []), line, by_digest=values.get("mirror-by-digest-only", False)))
@@ -188,6 +196,7 @@ def _read_mirrors(mirrors: Sequence[object], line: int, *, by_digest: bool) -> I
         values = _read_typed(mirror, _MIRROR_TYPES, line)
         mode = values.get("pull-from-mirror", "")
         values["location"] = _clean(values.get("location", ""), line)
+        # rule RC-21
         if not values["location"]:
             raise FormatError(line, "a mirror of the table has no location")
         if mode not in _PULL_MODES or (mode and by_digest):
@@ -199,8 +208,10 @@ def _read_typed(table: object, types: Mapping[str, type], line: int) -> dict[str
     """Return the known values of a table; names count in any case, as in Go."""
     if not isinstance(table, dict):
         raise FormatError(line, "an entry of the list is not a table")
+    # rule RC-12
     values = {key.lower(): value for key, value in table.items()}
     for key, kind in types.items():
+        # rule RC-13
         if key in values and type(values[key]) is not kind:
             raise FormatError(line, f"'{key}' has a value of the wrong type")
     return {key: values[key] for key in types if key in values}
@@ -212,19 +223,23 @@ def _check_conflict(table: RegistryTable, earlier: Sequence[RegistryTable], line
     for other in earlier:
         if (other.location or other.prefix) != key:
             continue
+        # rule RC-20
         for name in ("insecure", "blocked"):
             if getattr(other, name) != getattr(table, name):
                 raise FormatError(line, f"'{key}' is in several tables with conflicting '{name}'")
 
 
 def _require_plain_wildcard(prefix: str, line: int) -> None:
+    # rule RC-18
     if prefix.startswith("*.") and any(sign in prefix for sign in ":/@"):
         raise FormatError(line, "a prefix with '*.' must have the form *.example.com")
 
 
 def _clean(text: str, line: int) -> str:
     """Return a prefix or location as it counts. Raises FormatError for one with a scheme."""
+    # rule RC-15
     text = text.rstrip("/")
+    # rule RC-14
     if text.startswith(("http://", "https://")):
         raise FormatError(line, "a registry must be written without http:// or https://")
     return text
@@ -233,6 +248,7 @@ def _clean(text: str, line: int) -> str:
 def _clean_search(text: str, line: int) -> str:
     """Return a registry of the search list as it counts. Raises FormatError for one with a path."""
     text = _clean(text, line)
+    # rule RC-23
     if "/" in text or "@" in text:
         raise FormatError(line, "a registry to search must be written without a path")
     return text

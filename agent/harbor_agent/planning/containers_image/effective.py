@@ -83,8 +83,10 @@ def evaluate(state: NodeState, name: str) -> Effective:
         try:
             file = parse_registries(content, is_main=path == sources.main, is_recent=is_recent(runtime))
         except FormatError as error:
+            # rule RC-11
             raise refuse_file(path, error) from None
         files[path] = file
+        # rule RC-01
         tables |= {table.prefix: Located(path=path, table=table) for table in file.tables}
         aliases = {**settings["aliases"], **file.settings.get("aliases", {})}
         settings |= {**file.settings, "aliases": aliases}
@@ -130,6 +132,7 @@ def find_table(effective: Effective, reference: str) -> Located | None:
 
 def find_prefix(prefixes: Iterable[str], reference: str) -> str | None:
     """Return the longest prefix that covers an image or a registry, the first one of those of one length."""
+    # rule RC-04, RC-05
     found = sorted(prefix for prefix in prefixes if _covers(prefix, reference))
     return max(found, key=len, default=None)
 
@@ -145,6 +148,7 @@ def is_trusted(effective: Effective, address: Address) -> bool:
         return True
     if not is_trusted_by_table(effective, address.entry):
         return False
+    # rule RC-09
     longer = [located.table for located in find_longer_tables(effective, address.entry)]
     return all(table.insecure or table.blocked or not table.is_plain for table in longer)
 
@@ -152,12 +156,14 @@ def is_trusted(effective: Effective, address: Address) -> bool:
 def is_trusted_by_table(effective: Effective, entry: str) -> bool:
     """Whether the table that counts for a registry trusts it."""
     located = find_table(effective, entry)
+    # rule RC-08
     return located is not None and located.table.insecure and not located.table.blocked and not located.table.redirects
 
 
 def _covers(prefix: str, reference: str) -> bool:
     """Whether a prefix covers a reference, as refMatchingPrefix of containers/image decides it."""
     if prefix.startswith("*."):
+        # rule RC-07
         at = reference.find(prefix[1:])
         if at < 0 or "/" in reference[:at]:
             return False
@@ -166,6 +172,7 @@ def _covers(prefix: str, reference: str) -> bool:
         rest = reference[len(prefix) :]
     else:
         return False
+    # rule RC-06
     return not rest or rest[0] in ":/@"
 
 

@@ -83,5 +83,6 @@ def _is_watched(state: NodeState, after: Effective, paths: Sequence[str]) -> boo
 
     cri-o/cri-o, server/server.go, startWatcherForMirrorRegistries: the main file is not watched.
     """
+    # rule RC-31
     had_folder = any(file.exists and path.startswith(f"{FOLDER}/") for path, file in state.files.items())
     return after.watches_folder and had_folder and bool(paths) and all(one.startswith(f"{FOLDER}/") for one in paths)

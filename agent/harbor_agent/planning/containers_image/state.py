@@ -47,6 +47,7 @@ def find_sources(state: NodeState, name: str) -> Sources:
     """Return the files that the runtime reads; a file in the home of root replaces those of the system for podman."""
     if name != PODMAN:
         return Sources(main=MAIN_FILE, folders=(FOLDER,))
+    # rule RC-03
     own = state.files.get(ROOT_FILE)
     if own and own.exists:
         return Sources(main=ROOT_FILE, folders=(ROOT_FOLDER,))
@@ -55,6 +56,7 @@ def find_sources(state: NodeState, name: str) -> Sources:
 
 def list_drop_ins(state: NodeState, folder: str) -> list[str]:
     """Return the paths of a folder that count as drop-ins: not those in folders below it."""
+    # rule RC-02
     found = (path for path, file in state.files.items() if file.exists and path.rpartition("/")[0] == folder)
     return sorted(path for path in found if path.endswith(".conf"))
 
@@ -72,11 +74,13 @@ def is_recent(runtime: ContainersImageState) -> bool:
 
 def reads_own_list(runtime: ContainersImageState) -> bool:
     """Whether it is a CRI-O that also trusts `insecure_registries` of crio.conf."""
+    # rule RC-29
     return runtime.name == CRIO and _read_version(runtime) < _IGNORES_OWN_LIST
 
 
 def can_watch(runtime: ContainersImageState) -> bool:
     """Whether this CRI-O knows `auto_reload_registries`, and crio.conf is as it was when CRI-O started."""
+    # rule RC-30
     changed = runtime.changed_files or ()
     is_as_started = not any(path == CRIO_FILE or path.startswith(f"{CRIO_FOLDER}/") for path in changed)
     return is_as_started and _read_version(runtime) >= _WATCHES
