@@ -95,16 +95,21 @@ def find_version_fault(file_version: int, daemon: Version) -> str:
     # 1.6 and older start with version 3 and read none of it
     if file_version <= newest or (file_version == _THIRD and daemon < _RELATIVE_IMPORTS_SINCE):
         return ""
+    # rule CD-05
     return f"containerd {daemon[0]}.{daemon[1]} does not start with 'version = {file_version}'"
 
 
 def list_read_names(file_version: int, daemon: Version, *, is_import: bool = False) -> tuple[str, ...]:
     """Return the names of CRI's tables that the daemon reads in a file of this version (0: no version line)."""
+    # rule CD-01
     version = file_version or 1
     if daemon < SECOND:
+        # rule CD-02
         return ("cri",) if version == 1 else (_CRI,)
+    # rule CD-04
     if daemon >= READS_OLD_SINCE or (is_import and not file_version):
         return {1: ("cri", _CRI, _IMAGES), _SECOND: (_CRI, _IMAGES)}.get(version, (_IMAGES,))
+    # rule CD-03
     return {1: (_IMAGES,), _SECOND: (_CRI, _IMAGES)}.get(version, (_IMAGES,))
 
 
@@ -116,6 +121,7 @@ def find_name_fault(values: Mapping[str, Any], file_version: int, daemon: Versio
     if daemon < SECOND and isinstance(plugins, dict):
         named += plugins
     short = next((name for name in named if "." not in name), None)
+    # rule CD-06
     if file_version < _SECOND or short is None:
         return ""
     return f"containerd does not start with the plugin name '{short}' and 'version = {file_version}'"
@@ -123,17 +129,20 @@ def find_name_fault(values: Mapping[str, Any], file_version: int, daemon: Versio
 
 def is_cri_disabled(disabled: Any) -> bool:  # noqa: ANN401 - any TOML value
     """Whether `disabled_plugins` switches CRI off."""
+    # rule CD-18
     return isinstance(disabled, list) and bool({"cri", _CRI, _IMAGES} & {str(one) for one in disabled})
 
 
 def resolves_relative_imports(daemon: Version) -> bool:
     """Whether imports are relative to the file that names them; older daemons find none of those."""
+    # rule CD-07
     return daemon >= _RELATIVE_IMPORTS_SINCE
 
 
 def pulls_locally(section: Mapping[str, Any]) -> bool:
     """Whether settings keep a daemon from 2.1 on from pulling by its transfer service."""
     registry = section.get("registry", {})
+    # rule CD-15
     return bool(
         section.get("use_local_image_pull")
         or section.get("discard_unpacked_layers")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
 
 PULL, RESOLVE = "pull", "resolve"
+# rule CD-28
 NEEDED = (PULL, RESOLVE)
 _KNOWN = frozenset({PULL, RESOLVE, "push"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -82,13 +83,16 @@ def read_hosts(content: bytes, version: tuple[int, ...]) -> HostsFile:
     is_newer = version >= HOST_TABLE_OPTIONAL_SINCE
     if not isinstance(hosts, dict) or not all(isinstance(one, dict) for one in hosts.values()):
         hosts, fault = {}, "'host' is not a table of tables"
+    # rule CD-25
     if file.has_mark and is_newer:
         fault = "it starts with a byte order mark"
     if not is_newer:
         fault = fault or find_header_fault(file)
+    # rule CD-23
     if not hosts and not is_newer:
         fault = fault or "it has no [host] table, which containerd before 2.0 requires"
     if inline and not inline.is_header and is_newer:
+        # rule CD-24
         hosts = {}  # ignored by 2.x
     for key, table in hosts.items():
         attempts.append(Attempt(url=key, key=key, capabilities=_read_capabilities(table)))
@@ -97,6 +101,7 @@ def read_hosts(content: bytes, version: tuple[int, ...]) -> HostsFile:
         attempts.append(Attempt(url=server, key=None, capabilities=_read_capabilities(file.values)))
     elif server is not None and not isinstance(server, str):
         fault = fault or "'server' is not a string"
+    # rule CD-26
     if unknown := next((one for a in attempts for one in a.capabilities if one not in _KNOWN), ""):
         fault = fault or f"the capability '{unknown}' is unknown"
     return HostsFile(file=file, attempts=tuple(attempts), fault=fault)
@@ -128,6 +133,7 @@ def needs_key(name: str) -> bool:
 
     So it is with an IPv6 address (go-toml 1: "table key cannot contain ']'").
     """
+    # rule CD-29
     return "]" in name
 
 
@@ -220,6 +226,7 @@ def _quote(text: str) -> str:
 def _split_url(url: str) -> tuple[str, str]:
     """Return the scheme, which is https if none is given, and the rest."""
     scheme, separator, rest = url.partition("://")
+    # rule CD-27
     return (scheme, rest) if separator else ("https", url)
 
 

@@ -82,7 +82,7 @@ class Effective:
     @property
     def has_list(self) -> bool:
         """Whether config_path is a list that the transfer service takes for one name, so that none of it is read."""
-        return self.is_transfer and ":" in self.config_path
+        return self.is_transfer and ":" in self.config_path  # rule CD-14
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class Effective:
         if self.has_list:
             return ()
         parts = [self.config_path] if self.is_transfer else self.config_path.split(":")
-        return tuple(posixpath.normpath(f"/{part}").replace("//", "/") for part in parts if part)
+        return tuple(posixpath.normpath(f"/{part}").replace("//", "/") for part in parts if part)  # rule CD-17
 
     def list_names(self, file: ConfigFile) -> tuple[str, ...]:
         """Return the names of CRI's tables that this version reads in a file."""
@@ -102,9 +102,9 @@ class Effective:
         if not self.config_path:
             return ""
         by_default = " by default" if not self.registry.get("config_path") else ""
-        if self.mirrors:
+        if self.mirrors:  # rule CD-10
             return f"registry.mirrors and config_path{by_default} exclude each other"
-        if self.tls and self.version < SECOND:
+        if self.tls and self.version < SECOND:  # rule CD-11
             return "registry.configs with tls and config_path exclude each other"
         return ""
 
@@ -122,8 +122,8 @@ def evaluate(state: NodeState) -> Effective:
     registry = _table(section, _REGISTRY)
     has_mirrors = bool(registry.get("mirrors"))
     config_path = registry.get("config_path")
-    if not config_path and version >= DEFAULT_SINCE:
-        early = version == _EARLY_DEFAULT
+    if not config_path and version >= DEFAULT_SINCE:  # rule CD-12
+        early = version == _EARLY_DEFAULT  # rule CD-13
         config_path = DEFAULT_CONFIG_PATH if (config_path is None if early else not has_mirrors) else ""
     # in the template of a snap; its start script sets the name of the directory
     data = posixpath.dirname(posixpath.dirname(containerd.config_file))
@@ -172,7 +172,7 @@ def _read_files(state: NodeState, path: str, version: Version) -> Iterator[Confi
         fault = find_version_fault(file.version, version)
         if version < SECOND:
             fault = fault or find_header_fault(file.toml)
-        elif file.toml.has_mark:
+        elif file.toml.has_mark:  # rule CD-16
             fault = fault or "containerd 2 does not start with a byte order mark"
         if fault:
             raise RefusedError("file-invalid", f"{path}: {fault}", "fix the file by hand")
@@ -188,7 +188,7 @@ def _resolve_import(state: NodeState, path: str, pattern: str, version: Version)
             return []
         pattern = posixpath.normpath(posixpath.join(posixpath.dirname(path), pattern))
     # without a star it is the name of a file, with one "?" and "[" count too
-    if "*" not in pattern:
+    if "*" not in pattern:  # rule CD-08
         if pattern not in state.files or not state.files[pattern].exists:
             if version >= SECOND:
                 return []
@@ -219,7 +219,7 @@ def _find_section(
             home = file
             holder = file if "config_path" in _table(table, _REGISTRY) else holder
             # before 2.0 the last file with a plugin's tables replaces them as a whole
-            section = dict(table) if version < SECOND else merge_tables(section, table)
+            section = dict(table) if version < SECOND else merge_tables(section, table)  # rule CD-09
     return (holder if holder and version >= SECOND else home), section
 
 

@@ -48,6 +48,7 @@ def find_directory(state: NodeState, effective: Effective, address: Address) -> 
     for root in effective.roots:
         for name in list_directory_names(effective, address):
             path = f"{root}/{name}"
+            # rule CD-21
             if exists(state, path):
                 return HostsDirectory(path=path, exists=True, is_own=name != DEFAULT)
     return HostsDirectory(path=f"{effective.roots[0]}/{address.entry}", exists=False, is_own=True)
@@ -57,7 +58,9 @@ def list_directory_names(effective: Effective, address: Address) -> tuple[str, .
     """Return the names of directories that containerd tries for a registry, in its order."""
     own = [address.entry]
     if address.port is not None:
+        # rule CD-19
         own.insert(0, f"{address.entry.rpartition(':')[0]}_{address.port}_")
+    # rule CD-20
     return (*own, DEFAULT) if effective.version >= _DEFAULT_SINCE else tuple(own)
 
 
@@ -94,6 +97,7 @@ def is_always_plain(state: NodeState, effective: Effective, address: Address) ->
 
 def list_endpoints(effective: Effective, entry: str) -> tuple[str, ...]:
     """Return the endpoints of the mirror that containerd takes for a registry."""
+    # rule CD-22
     mirror = effective.mirrors.get(entry, effective.mirrors.get(ANY_MIRROR))
     endpoints = mirror.get("endpoint") if isinstance(mirror, dict) else None
     return tuple(str(one) for one in endpoints) if isinstance(endpoints, list) else ()

@@ -191,7 +191,7 @@ class _Planner:
     def choose_action(self, changes: tuple[FileChange, ...], after: Effective) -> Action:
         """Return what makes containerd use the files: hosts.toml is read at each pull, the configuration at a start."""
         configuration = {after.config_file, *(file.path for file in after.files)}
-        if any(change.path in configuration for change in changes):
+        if any(change.path in configuration for change in changes):  # rule CD-30
             return Action.RESTART
         return Action.NONE if has_read_config(self.state, after) else Action.RESTART
 
