@@ -42,12 +42,12 @@ def shown(text: str) -> list[list[str]]:
 
 
 def words(line: str) -> list[str]:
-    """What follows `harbor-agent` up to a pipe; nothing for a line about something else."""
+    """What follows `harbor-agent` up to a pipe or a redirection; nothing for a line about something else."""
     _, name, rest = line.partition("harbor-agent ")
     before = line.removesuffix(name + rest)
     if not name or before.strip(" $"):
         return []
-    command = re.split(r"[|<]", rest.replace("\\|", "|"), maxsplit=1)[0]
+    command = re.split(r"[|<>]", rest.replace("\\|", "|"), maxsplit=1)[0]
     return shlex.split(command.replace("…", ""), comments=True)
 
 

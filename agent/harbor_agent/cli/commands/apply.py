@@ -53,6 +53,13 @@ OnlyUnmanaged = Annotated[
     ),
 ]
 
+After = Annotated[
+    str | None,
+    build_option(
+        Panel.RUN, "--after", "Report (-o json) of the canary's run; required with --shard.", metavar="RUN.json"
+    ),
+]
+
 
 @app.command(
     epilog=format_examples(
@@ -81,6 +88,7 @@ def apply(
     prove_with_pods: pod_options.ProveWithPods = False,
     retry_pods: pod_options.RetryPods = False,
     note: options.Note = "",
+    after: After = None,
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
@@ -93,12 +101,13 @@ def apply(
     """
     from harbor_agent.engine.plan.reachability import require_reachable_registries
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain, require_pods
+    from harbor_agent.engine.reports.canary import require_canary
     from harbor_agent.engine.rollout.run import apply_run
 
     request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
     request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
     progress = Progress(verbose)
-    run_plan = _plan(request, plan_file, resume, progress)
+    run_plan = require_canary(_plan(request, plan_file, resume, progress), after)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
     if not allow_unreachable_registry:
@@ -164,7 +173,7 @@ def print_report(report: Report, output: options.Format) -> ExitCode:
         print_result(secrets_text(report.secrets))
     if report.warnings:
         print_result("\n".join(render_warnings(report.warnings)))
-    if failures := failures_text(report):
+    if failures := failures_text(report.results):
         print_result(failures)
     print_result(run_summary(report))
     return report.exit_code

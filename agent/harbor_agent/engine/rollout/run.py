@@ -214,5 +214,6 @@ def build_report(
         kind=run_plan.kind.value,
         registries=list_registries(run_plan.policies),
         scope=run_plan.scope,
+        after=run_plan.after,
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -11,7 +11,7 @@ from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
     from harbor_agent.engine.reports.report import Report
-    from harbor_agent.model.inventory import Scope
+    from harbor_agent.model.inventory import Roll, Scope
     from harbor_agent.model.result import NodeResult
     from harbor_agent.views.json.common import Json
 
@@ -25,6 +25,7 @@ def build_run_document(report: Report) -> Json:
         "run_id": report.run_id,
         "kind": report.kind,
         "ended": report.ended,
+        "after": report.after,
         "exit_code": int(report.exit_code),
         "note": report.note,
         "registries": [{"url": url, "state": presence} for url, presence in report.registries],
@@ -33,7 +34,7 @@ def build_run_document(report: Report) -> Json:
             (result.outcome for result in report.results), [outcome.value for outcome in Outcome]
         ),
         "dns": describe_dns(report.dns),
-        "nodes": [_describe_node(result) for result in report.results],
+        "nodes": [describe_result(result) for result in report.results],
         "secret": describe_secrets(report.secrets),
         "halted": report.halted,
         "warnings": [describe_problem(problem) for problem in report.warnings],
@@ -44,13 +45,19 @@ def describe_scope(scope: Scope | None) -> Json:
     """Return `inventory`, `fleet` and `shard`: null for a tree, and `shard` for a run of all nodes."""
     shard = scope.shard if scope else None
     return {
-        "inventory": {"nodes": scope.inventory.nodes, "digest": scope.inventory.digest} if scope else None,
-        "fleet": {"nodes": scope.fleet.nodes, "digest": scope.fleet.digest} if scope else None,
+        "inventory": describe_roll(scope.inventory) if scope else None,
+        "fleet": describe_roll(scope.fleet) if scope else None,
         "shard": {"index": shard.index, "count": shard.count} if shard else None,
     }
 
 
-def _describe_node(result: NodeResult) -> Json:
+def describe_roll(roll: Roll | None) -> Json | None:
+    """Return number and digest of a list of machines."""
+    return {"nodes": roll.nodes, "digest": roll.digest} if roll else None
+
+
+def describe_result(result: NodeResult) -> Json:
+    """Return the result of a node as an object."""
     return {
         "node": result.node,
         "outcome": result.outcome.value,

@@ -9,6 +9,8 @@ from harbor_agent.model.result import Outcome, Proof
 from harbor_agent.views.text.style import indent, render_problem, style_outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.model.result import NodeResult
 
@@ -16,10 +18,10 @@ _PROVEN = {Proof.PULL: "verified by a pull", Proof.POD: "proven by a pod"}
 _FINE = frozenset({Outcome.CHANGED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.PENDING})
 
 
-def failures_text(report: Report) -> str:
+def failures_text(results: Sequence[NodeResult]) -> str:
     """Return every node that is not as requested, with its reason; nodes with the same reason share a block."""
     blocks: dict[tuple[str, ...], list[str]] = {}
-    for result in report.results:
+    for result in results:
         if result.outcome not in _FINE or result.verified is False:
             blocks.setdefault(_describe_failure(result), []).append(result.node)
     return "\n".join("\n".join([f"{', '.join(names)}  {title}", *lines]) for (title, *lines), names in blocks.items())
@@ -39,14 +41,23 @@ def describe_failed_pull(result: NodeResult) -> str:
 
 def run_summary(report: Report) -> str:
     """Return the last line of a run: outcomes, pulls, why it halted, and its ID."""
-    found = Counter(result.outcome for result in report.results)
+    return summarize_run(report.results, report.halted, report.run_id)
+
+
+def summarize_run(results: Sequence[NodeResult], halted: str | None, run_id: str) -> str:
+    """Return one line about a run: outcomes, pulls, why it halted, and its ID."""
+    text = f"Halted: {count_results(results)}; reason: {halted}" if halted else f"Done: {count_results(results)}"
+    return f"{text} (run {run_id})"
+
+
+def count_results(results: Sequence[NodeResult]) -> str:
+    """Return how many nodes have each outcome, and how many were proven by what."""
+    found = Counter(result.outcome for result in results)
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
-    proofs = Counter(result.proof for result in report.results if result.verified)
+    proofs = Counter(result.proof for result in results if result.verified)
     counted += [f"{proofs[proof]} {text}" for proof, text in _PROVEN.items() if proofs[proof]]
-    logged_in = sum(1 for result in report.results if result.logged_in)
+    logged_in = sum(1 for result in results if result.logged_in)
     counted += [f"{logged_in} logged in"] if logged_in else []
-    unproven = sum(1 for result in report.results if result.outcome is Outcome.CHANGED and result.verified is None)
+    unproven = sum(1 for result in results if result.outcome is Outcome.CHANGED and result.verified is None)
     counted += [f"{unproven} not proven by a pull"] if unproven else []
-    outcomes = ", ".join(counted) or "no nodes"
-    text = f"Halted: {outcomes}; reason: {report.halted}" if report.halted else f"Done: {outcomes}"
-    return f"{text} (run {report.run_id})"
+    return ", ".join(counted) or "no nodes"

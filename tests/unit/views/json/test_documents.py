@@ -176,7 +176,7 @@ DOCUMENTS = {
     "harbor-agent/workloads/2": build_workloads_document(SCAN),
 }
 # They have tests of their own: tests/unit/cli/test_plan_files.py, tests/cluster/test_dns.py.
-ELSEWHERE = {"harbor-agent/plan-file/2", "harbor-agent/dns/2"}
+ELSEWHERE = {"harbor-agent/merged-run/2", "harbor-agent/plan-file/2", "harbor-agent/dns/2"}
 
 
 def closed(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema

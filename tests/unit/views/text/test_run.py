@@ -22,7 +22,7 @@ def test_every_failing_node_is_named_with_its_reason() -> None:
     failing = [NodeResult(node=name, outcome=Outcome.FAILED, problem=MISSING) for name in names]
     pulled = NodeResult(node="node13", outcome=Outcome.CHANGED, verified=False, problem=DOWN)
     fine = NodeResult(node="node14", outcome=Outcome.UNCHANGED, verified=True, proof=Proof.PULL)
-    text = re.sub(r"\x1b\[[0-9]*m", "", failures_text(report(*failing, pulled, fine)))
+    text = re.sub(r"\x1b\[[0-9]*m", "", failures_text([*failing, pulled, fine]))
     assert text.splitlines() == [
         f"{', '.join(names)}  failed",
         "  not configured: h.lan is missing [not-configured]",
@@ -30,7 +30,7 @@ def test_every_failing_node_is_named_with_its_reason() -> None:
         "node13  changed, pull failed",
         "  pulling h.lan/p failed: no route to host [pull-unreachable]",
     ]
-    assert failures_text(report(fine)) == ""
+    assert failures_text([fine]) == ""
 
 
 def test_a_change_without_a_pull_is_not_called_proven() -> None:
@@ -45,4 +45,4 @@ def test_a_proof_by_pods_is_called_so() -> None:
     proven = NodeResult(node="node1", outcome=Outcome.UNCHANGED, verified=True, proof=Proof.POD)
     failed = NodeResult(node="node2", outcome=Outcome.FAILED, verified=False, proof=Proof.POD, problem=DOWN)
     assert run_summary(report(proven, failed)) == "Done: 1 unchanged, 1 failed, 1 proven by a pod (run run-1)"
-    assert "failed, not proven by a pod" in re.sub(r"\x1b\[[0-9]*m", "", failures_text(report(failed)))
+    assert "failed, not proven by a pod" in re.sub(r"\x1b\[[0-9]*m", "", failures_text([failed]))
