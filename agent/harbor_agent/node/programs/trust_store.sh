@@ -27,9 +27,22 @@ check_trust_store() {
 # Has the store's own program read the certificates again, for all programs of the node.
 refresh_trust_store() {
   case $(print_changed_store) in
-    debian) said=$(umask 022 && update-ca-certificates 2>&1 && sync /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs) ;;
+    debian)
+      said=$(umask 022 && update-ca-certificates 2>&1 && remove_dangling_links &&
+        sync /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs)
+      ;;
     redhat) said=$(umask 022 && update-ca-trust extract 2>&1) ;;
     *) return 0 ;;
   esac && return 0
   fail trust-store-failed "the system's trust store was not made again: $said"
+}
+
+# Removes the links to our certificates that are gone: update-ca-certificates does so only when it adds one.
+remove_dangling_links() {
+  for link in /etc/ssl/certs/*; do
+    [ -e "$link" ] && continue
+    case $(readlink "$link") in
+      /usr/local/share/ca-certificates/harbor-agent-* | harbor-agent-*.pem) rm -f "$link" || return 1 ;;
+    esac
+  done
 }

@@ -1,0 +1,124 @@
+"""A CA that programs other than containerd need too, and one of a token service, on each version of containerd."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.site import IMAGE, PULLER
+from tests.lab import cri
+from tests.lab.base import CONTAINERD_VERSIONS
+from tests.lab.certificates import Authority
+from tests.lab.images import busybox_root
+from tests.lab.registry import running_registry, running_token_service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.site import Site
+    from tests.lab.node import LabNode
+
+pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
+
+
+def can_pull_from(node: LabNode, image: str) -> bool:
+    """Whether containerd pulls the image, which then does not stay; a refusal is one of its certificate."""
+    try:
+        cri.pull(node, image)
+    except cri.CriError as error:
+        if "unknown authority" not in error.message:
+            raise
+        return False
+    cri.remove_image(node, image)
+    return True
+
+
+def test_the_ca_in_the_trust_store_is_read_when_containerd_starts(site: Site, tmp_path: Path) -> None:
+    """Other programs have it at once; containerd keeps its roots until a restart, as the plan says."""
+    lab, nodes, entry = site.lab, site.lab.nodes[: len(CONTAINERD_VERSIONS)], f"{site.lab.address}:5445"
+    authority, inventory = Authority(), lab.write_inventory("store.ini", nodes=nodes)
+    list_store = "cd /etc/ssl/certs && sha256sum ca-certificates.crt && find . -printf '%p %l\\n' | sort"
+    (tmp_path / "ca.crt").write_bytes(authority.pem)
+    trusted = {"address": f"https://{entry}", "ca_file": str(tmp_path / "ca.crt"), "system_trust": True}
+    settings, folder = tmp_path / "settings.yaml", f"/etc/containerd/certs.d/{entry}"
+    settings.write_text(json.dumps({"registries": [{**trusted, "verify_image": IMAGE}]}))
+
+    def trusts() -> list[bool]:
+        return [node.succeeds(f"curl -sfm 20 -o /dev/null https://{entry}/v2/") for node in nodes]
+
+    def can_pull() -> list[bool]:
+        return [can_pull_from(node, f"{entry}/{IMAGE}") for node in nodes]
+
+    def restart() -> None:
+        for node in nodes:
+            node.run("systemctl restart containerd")
+            node.wait_ready()
+
+    def agent(command: str, *arguments: str) -> str:
+        ended = site.agent(command, "-i", inventory, "-o", "json", *arguments, "--yes")
+        assert ended.code == 0, ended.stdout + ended.stderr
+        return str(ended.document["run_id"])
+
+    with running_registry(tmp_path / "data", host=lab.address, port=5445, prefix=lab.network.inside(())) as registry:
+        registry.push(*IMAGE.split(":"), root=busybox_root(nodes[0].base))
+    before = [node.run(list_store).stdout for node in nodes]
+    tls = authority.issue([lab.address]).serve_from(tmp_path / "tls")
+    with running_registry(tmp_path / "data", host=lab.address, port=5445, prefix=lab.network.inside(()), tls=tls):
+        assert (trusts(), can_pull()) == ([False] * 3, [False] * 3)
+        planned = site.agent("plan", "-i", inventory, "-c", settings, "-o", "json").document["nodes"]
+        assert [[one["code"] for one in node["warnings"]] for node in planned] == [["trust-store-not-read"]] * 3
+        assert "restart containerd" in planned[0]["warnings"][0]["hint"]
+        run_id = agent("apply", "-c", str(settings))
+        for node in nodes:
+            node.run(f"mv {folder} /root/aside")
+        assert (trusts(), can_pull()) == ([True] * 3, [False] * 3)
+        restart()
+        assert can_pull() == [True] * 3
+        for node in nodes:
+            node.run(f"mv /root/aside {folder}")
+        agent("rollback", run_id)
+        assert (trusts(), can_pull()) == ([False] * 3, [True] * 3)
+        restart()
+        assert can_pull() == [False] * 3
+        agent("apply", "-c", str(settings))
+        agent("apply", "--registry", f"https://{entry}", "--absent")
+        assert trusts() == [False] * 3
+    assert [node.run(list_store).stdout for node in nodes] == before
+    assert [node.run("ls /usr/local/share/ca-certificates").stdout for node in nodes] == [""] * 3
+
+
+def test_a_token_service_with_another_ca_needs_it_among_those_of_the_registry(site: Site, tmp_path: Path) -> None:
+    lab, nodes, address = site.lab, site.lab.nodes[: len(CONTAINERD_VERSIONS)], site.lab.address
+    good, tokens, inventory = Authority(), Authority(name="Token CA"), lab.write_inventory("token.ini", nodes=nodes)
+    (tmp_path / "password").write_text(PULLER.password)
+    login = {"username": PULLER.name, "password_file": str(tmp_path / "password")}
+    registry = {"address": f"https://{address}:5446", "verify_image": IMAGE, "credentials": login}
+
+    def apply(*authorities: Authority, **fields: str) -> list[tuple[str | None, bool | None]]:
+        (tmp_path / "ca.crt").write_bytes(b"".join(one.pem for one in authorities))
+        settings = tmp_path / "settings.yaml"
+        one = {**registry, "ca_file": str(tmp_path / "ca.crt"), **fields}
+        settings.write_text(json.dumps({"registries": [one], "rollout": {"max_failed": "100%"}}))
+        ended = site.agent("apply", "-i", inventory, "-c", settings, "--yes", "-o", "json")
+        return [(node["code"], node["verified"]) for node in ended.document["nodes"]]
+
+    inside = lab.network.inside(())
+    with running_registry(tmp_path / "data", host=address, port=5446, prefix=inside) as plain:
+        plain.push(*IMAGE.split(":"), root=busybox_root(nodes[0].base))
+    serving = running_registry(
+        tmp_path / "data",
+        authentication="token",
+        logins=[PULLER],
+        host=address,
+        port=5446,
+        prefix=inside,
+        tls=good.issue([address]).serve_from(tmp_path / "registry"),
+        realm=f"https://{address}:5447/service/token",
+    )
+    other = tokens.issue([address]).serve_from(tmp_path / "tokens")
+    with serving as front, running_token_service(front, 5447, other):
+        assert apply(good) == [("certificate-ca-missing", False)] * len(nodes)
+        assert apply(good, tokens) == [(None, True)] * len(nodes)
+        assert [code for code, _ in apply(good, tokens, state="absent")] == [None] * len(nodes)
