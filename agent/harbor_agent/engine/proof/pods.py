@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.plan.matching import find_node
 from harbor_agent.engine.proof.check import PullCheck
+from harbor_agent.engine.proof.nodes import list_nodes
 from harbor_agent.engine.proof.trial import (
     Trial,
     describe_end,
@@ -104,7 +105,7 @@ class PodProver:
     def __call__(self, planned: Sequence[PlannedNode]) -> dict[str, PullCheck]:
         """Have kubelet of each node pull the image of each of its registries that has one. Keys are node names."""
         checks = {one.node.name: PullCheck(proof=Proof.POD) for one in planned}
-        known = self._nodes.all() if planned else ()
+        known = list_nodes(self._nodes, self._options.deadlines.server) if planned else ()
         waiting: deque[Trial] = deque()
         for one in planned:
             images = list_images(one.policy)
