@@ -16,7 +16,7 @@ from harbor_agent.engine.plan.reachability import Reach, find_unreachable_by_sum
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.request import RunRequest
-from harbor_agent.engine.request.resolve import resolve, resolve_logins
+from harbor_agent.engine.request.resolve import resolve, resolve_kubelet_logins, resolve_logins
 from harbor_agent.engine.rollout.context import RolloutContext, create_run_id
 from harbor_agent.engine.rollout.waves import roll_out, verify_unchanged
 from harbor_agent.engine.secrets.logins import check_logins
@@ -95,7 +95,7 @@ def _run_on_node(request: TaskRequest, transport: Transport) -> Result:
 
 def _plan_node(request: TaskRequest, transport: Transport) -> PlannedNode:
     run_request = _build_request(request)
-    resolved = resolve(run_request, [request.node])
+    resolved = resolve_kubelet_logins(resolve(run_request, [request.node]))
     if not any(policy.registries for _, policy in resolved.nodes):
         raise UsageError.of(
             "registry-missing",
@@ -211,6 +211,7 @@ def _describe_result(result: NodeResult, *, changed: Outcome | None) -> Result:
         "changed": result.outcome is changed,
         "outcome": result.outcome.value,
         "verified": result.verified,
+        "proof": result.proof.value if result.proof else None,
         "msg": result.reason,
     }
     if result.transaction:

@@ -1,6 +1,7 @@
 """A registry login for kubelet itself, in a file on the node: only on request, and removed again.
 
 kubelet offers the logins of the first file that it finds to every pod (kubernetes pkg/credentialprovider/config.go).
+The record has the mode of a file that was there before, as an earlier setting in octal: it returns with the last login.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.formats.basic_auth import encode_login
-from harbor_agent.formats.docker.login_file import add_login, find_login, is_empty, remove_login
+from harbor_agent.formats.docker.login_file import add_login, find_login, has_own_login, is_empty, remove_login
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.model.plan import Refusal, Route
+from harbor_agent.model.state import EarlierSetting
 from harbor_agent.planning.files.workspace import Workspace, read_content, require_plain_paths
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
@@ -41,6 +43,7 @@ def add_logins(plan: Plan, state: NodeState, desired: DesiredState) -> Plan | Re
     except RefusedError as refused:
         problem, changes = mask_problem(refused.problem), plan.changes
         return Refusal(node=plan.node, runtime=plan.runtime, problem=problem, changes=changes, warnings=plan.warnings)
+    plan = replace(plan, earlier_settings={**plan.earlier_settings, **_note_modes(state, changes)})
     if not changes:
         return plan
     reason = "; ".join(dict.fromkeys(change.reason for change in changes))
@@ -72,7 +75,7 @@ def _change_logins(workspace: Workspace, desired: DesiredState) -> Workspace:
 
 def _warn_of_logins(changes: Iterable[FileChange], desired: DesiredState) -> Iterator[Problem]:
     for change in changes:
-        if change.after.exists and posixpath.basename(change.path) == NAME and desired.kubelet_logins:
+        if change.after.exists and is_login_file(change.path) and desired.kubelet_logins:
             entries = ", ".join(desired.kubelet_logins)
             yield Problem(
                 code="kubelet-login-on-disk",
@@ -107,11 +110,37 @@ def _remove(workspace: Workspace, entry: str) -> Workspace:
             if not found or not found.is_ours:
                 continue
             rest, reason = remove_login(content, entry), f"{entry} no longer has a login for kubelet"
-            is_left = path in created and is_empty(rest)
-            workspace = workspace.delete(path, reason) if is_left else workspace.write(path, decode(rest), reason)
+            if path in created and is_empty(rest):
+                workspace = workspace.delete(path, reason)
+                continue
+            mode = None if has_own_login(rest) else _recall_mode(workspace.state, path)
+            workspace = workspace.write(path, decode(rest), reason, mode=mode)
         except FormatError as error:
             raise refuse_file(path, error) from None
     return workspace
+
+
+def _list_earlier(state: NodeState) -> dict[str, EarlierSetting]:
+    """Return the recorded modes of the files that were there before this tool, by path."""
+    recorded = (one for record in state.records.values() for one in record.earlier_settings.items())
+    return {path: earlier for path, earlier in recorded if is_login_file(path)}
+
+
+def _recall_mode(state: NodeState, path: str) -> int | None:
+    earlier = _list_earlier(state).get(path)
+    return int(earlier.value, 8) if earlier and earlier.value else None
+
+
+def _note_modes(state: NodeState, changes: Iterable[FileChange]) -> dict[str, EarlierSetting]:
+    """Return the modes to record: those of the record and of the changes, without those that are as they were."""
+    found = _list_earlier(state)
+    for change in changes:
+        path, was, now = change.path, f"{change.before.mode:o}", f"{change.after.mode:o}"
+        if path in found and (not change.after.exists or found[path].value == now):
+            del found[path]
+        elif change.before.exists and change.after.exists and was != now:
+            found.setdefault(path, EarlierSetting(value=was))
+    return found
 
 
 def _find_file(state: NodeState) -> str:
@@ -124,7 +153,7 @@ def _find_file(state: NodeState) -> str:
     existing = [path for path in dict.fromkeys(paths) if path in state.files and state.files[path].exists]
     if not existing:
         return paths[0]
-    if posixpath.basename(existing[0]) != NAME:
+    if not is_login_file(existing[0]):
         message = f"kubelet reads {existing[0]}, and would no longer read it beside a {NAME}"
         raise RefusedError("kubelet-login-impossible", message, hint)
     return existing[0]
@@ -132,4 +161,4 @@ def _find_file(state: NodeState) -> str:
 
 def _list_recorded(state: NodeState) -> list[str]:
     paths = (path for record in state.records.values() for path in record.file_hashes)
-    return [path for path in dict.fromkeys(paths) if posixpath.basename(path) == NAME and path in state.files]
+    return [path for path in dict.fromkeys(paths) if is_login_file(path) and path in state.files]

@@ -12,7 +12,7 @@ from harbor_agent.model.kubelet import Kubelet
 from harbor_agent.model.plan import Action, Plan, Route
 from harbor_agent.model.policy import Credentials, DesiredState
 from harbor_agent.model.sensitive import Sensitive
-from harbor_agent.model.state import FileKind, Record
+from harbor_agent.model.state import EarlierSetting, FileKind, Record
 from harbor_agent.planning.files.diff import render_diff
 from tests.unit.planning.docker.nodes import DEBIAN_UNIT, FRAGMENT, files_of, offline, with_docker
 from tests.unit.planning.docker.plans import after, codes, plan, refusal
@@ -68,6 +68,30 @@ def test_the_file_that_kubelet_reads_keeps_its_logins_and_is_closed() -> None:
     (change,) = decision.changes
     assert (change.path, change.after.mode) == (HOME, 0o600)
     assert '"other.lan": {"auth": "dGhlaXJz"}' in after(decision, HOME)
+
+
+def test_the_mode_of_a_file_that_was_there_returns_with_its_last_login() -> None:
+    other = Address.parse("https://second.lan")
+    both = DesiredState(secure=(SECURE, other), kubelet_logins={ENTRY: LOGIN, "second.lan": LOGIN})
+    added = plan(node({HOME: THEIRS}, mode=0o644), both)
+    assert isinstance(added, Plan)
+    assert added.earlier_settings == {HOME: EarlierSetting(value="644")}
+
+    def after_it(text: str) -> NodeState:
+        state = node({HOME: text})
+        record = replace(state.records["docker"], earlier_settings=added.earlier_settings)
+        return replace(state, records={"docker": record})
+
+    again = plan(after_it(after(added, HOME)), both)
+    assert isinstance(again, Plan)
+    assert (again.is_empty, again.earlier_settings) == (True, added.earlier_settings)
+    one_left = plan(after_it(after(added, HOME)), replace(both, kubelet_logins={ENTRY: LOGIN}))
+    assert isinstance(one_left, Plan)
+    assert (one_left.changes[0].after.mode, one_left.earlier_settings) == (0o600, added.earlier_settings)
+    removed = plan(after_it(after(one_left, HOME)), replace(both, kubelet_logins={}))
+    assert isinstance(removed, Plan)
+    assert after(removed, HOME) == THEIRS
+    assert (removed.changes[0].after.mode, removed.earlier_settings) == (0o644, {})
 
 
 def test_the_login_that_is_there_needs_no_change_and_a_new_password_one() -> None:

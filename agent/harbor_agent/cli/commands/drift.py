@@ -125,7 +125,7 @@ def drift(
         request = RunRequest(
             selection=build_selection(nodes), flags=flags, config=login.config, note=note, live_restore=live_restore
         )
-        report = detect_drift(request, progress, wait=correct_nodes)
+        report = detect_drift(request, progress, correcting=correct_nodes)
         measurement.record(report)
         if not correct_nodes:
             return _finish(measurement, report, report.exit_code, output)

@@ -13,7 +13,7 @@ from harbor_agent.engine.plan.fleet import load_fleet
 from harbor_agent.engine.plan.nodes import open_transport, plan_nodes
 from harbor_agent.engine.plan.settle import replan_busy_nodes
 from harbor_agent.engine.request.expiry import describe_ending, find_certificate_ends
-from harbor_agent.engine.request.resolve import resolve
+from harbor_agent.engine.request.resolve import resolve, resolve_kubelet_logins
 from harbor_agent.errors import AgentError
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.config.digest import policy_digest
@@ -82,21 +82,22 @@ class DriftReport:
         return find_most_severe([*codes, *([self.dns.exit_code] if self.dns else [])])
 
 
-def detect_drift(request: RunRequest, listener: Listener, *, wait: bool = False) -> DriftReport:
+def detect_drift(request: RunRequest, listener: Listener, *, correcting: bool = False) -> DriftReport:
     """Detect drift on every node. Raises UsageError for an error in inventory or settings; a registry is not needed.
 
-    With `wait`, nodes on which a transaction is under way are compared once it has ended, if it ends within
-    `rollout.health_deadline`.
+    Before a correction, nodes on which a transaction is under way are compared once it has ended, if it ends within
+    `rollout.health_deadline`, and the logins that kubelet should have are read, so that they can be restored.
     """
     fleet = load_fleet(request.selection, listener)
     resolved = resolve(request, fleet.own_nodes)
+    resolved = resolve_kubelet_logins(resolved) if correcting else resolved
     transport = open_transport(request.selection)
 
     def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
         return plan_nodes(transport, [(p.node, p.policy) for p in nodes], request, listener)
 
     planned = plan_nodes(transport, resolved.nodes, request, listener)
-    if wait:
+    if correcting:
         planned = replan_busy_nodes(transport, planned, replan, resolved.general.rollout.health_deadline, listener)
     quarantines, warnings = _load_quarantines()
     certificates = find_certificate_ends(resolved.policies)

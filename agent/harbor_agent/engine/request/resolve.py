@@ -80,6 +80,23 @@ def resolve_logins(resolved: Resolved) -> Resolved:
     )
 
 
+def resolve_kubelet_logins(resolved: Resolved) -> Resolved:
+    """Return the same with the logins that kubelet should have; no other password is read.
+
+    Raises UsageError for a password that is missing.
+    """
+    wanting = [
+        replace(policy, registries=tuple(one for one in policy.registries if one.kubelet_login))
+        for policy in resolved.policies
+    ]
+    credentials = read_logins(wanting)
+    return replace(
+        resolved,
+        general=_add_logins(resolved.general, credentials),
+        nodes=tuple((node, _add_logins(policy, credentials)) for node, policy in resolved.nodes),
+    )
+
+
 def _add_logins(policy: Policy, credentials: Mapping[str, Credentials]) -> Policy:
     """Return the policy with the logins that kubelet should have."""
     registries = (

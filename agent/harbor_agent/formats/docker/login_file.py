@@ -33,7 +33,7 @@ def find_login(content: bytes, entry: str) -> FoundLogin | None:
         return None
     value = json.loads(auths.raw(key) or "null")
     login = value if isinstance(value, dict) else {}
-    return FoundLogin(auth=str(login.get("auth", "")), is_ours=login.get("email") == _MARK)
+    return FoundLogin(auth=str(login.get("auth", "")), is_ours=_is_own(value))
 
 
 def add_login(content: bytes, entry: str, auth: str) -> bytes:
@@ -63,6 +63,13 @@ def remove_login(content: bytes, entry: str) -> bytes:
     return document.encode(set_value(document, _AUTHS, remove_key(auths, key)), keep_mark=True)
 
 
+def has_own_login(content: bytes) -> bool:
+    """Whether any login in the file is one that this tool wrote. Raises FormatError."""
+    auths = _parse_auths(parse_daemon_json(content))
+    values = (json.loads(auths.raw(key) or "null") for key in auths.keys) if auths else ()
+    return any(_is_own(value) for value in values)
+
+
 def is_empty(content: bytes) -> bool:
     """Whether nothing is in the file. Raises FormatError."""
     return not parse_daemon_json(content).keys
@@ -74,6 +81,10 @@ def _parse_auths(document: DaemonJson) -> DaemonJson | None:
         return None if text is None or text == "null" else parse_daemon_json(encode(text))
     except FormatError as error:
         raise FormatError(1, f"'{_AUTHS}' {error.reason}") from None
+
+
+def _is_own(login: object) -> bool:
+    return isinstance(login, dict) and login.get("email") == _MARK
 
 
 def _find_key(auths: DaemonJson | None, entry: str) -> str | None:
