@@ -8,21 +8,25 @@
 # make python-3.13   .venv-3.13, for the tests of what Python 3.13 does differently; PYTHON_3_13=… names it
 # make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
 # make standalone    dist/harbor-node-agent-…: a folder with its own Python for machines of this kind, and a .tar.xz of it
+# make collection    dist/harbor_agent-nodes-….tar.gz: the collection for Ansible
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
+ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone collection clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=agent $(BIN)/lint-imports
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q --profile production playbooks
+	$(ANSIBLE) $(BIN)/ansible-lint --offline -q --profile production playbooks
+	$(ANSIBLE) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs $(COLLECTION)
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --instafail
 
 field: $(INSTALLED)
@@ -56,6 +60,10 @@ bundle: $(INSTALLED)
 
 standalone: $(INSTALLED)
 	$(BIN)/python .ci/standalone/build.py
+
+collection: $(INSTALLED)
+	@mkdir -p dist
+	$(BIN)/ansible-galaxy collection build --force --output-path dist $(COLLECTION)
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from harbor_agent.transport.ansible.job_protocol import SOCKET_VARIABLE, JobClient
-from harbor_agent.transport.ansible.task_transport import TaskTransport, disable_connection_reuse
+from harbor_agent.transport.ansible.task_transport import TaskTransport, check_host_keys
 
 
 class ActionModule(ActionBase):
@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return no result: harbor-agent gets it over the socket."""
         super().run(tmp, task_vars)
-        disable_connection_reuse(self)
+        check_host_keys(self)
         with JobClient(os.environ[SOCKET_VARIABLE]) as client:
             job = client.fetch_job(task_vars["inventory_hostname"])
             for result in TaskTransport(self).run([job]):

@@ -1,4 +1,4 @@
-"""The tasks of playbooks/site.yml: plan, apply and verify one host, with results as Ansible expects them.
+"""The tasks of the Ansible collection: plan, apply and verify one host, with results as Ansible expects them.
 
 The playbook sets waves and budgets (serial, max_fail_percentage). The lock of a run is not taken: the transaction of a
 node is its own lock.

@@ -64,9 +64,10 @@ def parse_host_variables(variables: Mapping[str, object], host: str) -> PolicyLa
     ours = {name: value for name, value in variables.items() if name.startswith("harbor_")}
     ours = {name: value for name, value in ours.items() if not name.startswith("harbor_agent_")}
     top = Reader(source, (), ours).require_mapping(*known)
-    registries = _read_registries(top.child("harbor_registries"))
+    registries = top.child("harbor_registries")
+    one = isinstance(registries.value, str)
     return PolicyLayer(
-        registries=registries,
+        registries=(_read_registry(registries),) if one else _read_registries(registries),
         route=_read_route(top.child("harbor_route")),
         runtime=_read_runtime(top.child("harbor_runtime")),
     )

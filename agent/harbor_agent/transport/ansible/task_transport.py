@@ -149,12 +149,15 @@ class TaskTransport:
         return self._action._low_level_execute_command(command, sudoable=as_root)  # noqa: SLF001
 
 
-def disable_connection_reuse(action: ActionPlugin) -> None:
-    """Make the task open a new connection, and close it at the end.
+def check_host_keys(action: ActionPlugin) -> None:
+    """Make the task check the host key, also if the environment or a variable of the host says no.
 
-    A connection that an earlier run left open would bypass the check of the host key.
+    The task opens a new connection and closes it at the end: one that another task left open would bypass the check.
     """
-    _prepend_options(action._connection, "-o ControlMaster=no -o ControlPath=none")  # noqa: SLF001
+    connection = action._connection  # noqa: SLF001 - Ansible's own name
+    if connection.has_option("host_key_checking"):
+        connection.set_option("host_key_checking", value=True)
+    _prepend_options(connection, "-o ControlMaster=no -o ControlPath=none")
 
 
 def _prepend_options(connection: Any, options: str) -> None:  # noqa: ANN401 - a connection plugin of Ansible

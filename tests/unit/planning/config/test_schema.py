@@ -65,6 +65,20 @@ def test_a_group_of_nodes_may_have_another_address_of_the_name() -> None:
     assert registry.resolve == ResolvePolicy(address="10.1.0.1", nodes=True)
 
 
+@pytest.mark.parametrize("value", ["harbor.lan:8080", ["harbor.lan:8080"], [{"address": "harbor.lan:8080"}]])
+def test_a_variable_may_name_one_registry_without_a_list(value: object) -> None:
+    (registry,) = merge([parse_host_variables({"harbor_registries": value}, "n1")]).registries
+    assert str(registry.address) == "harbor.lan:8080"
+
+
+@pytest.mark.parametrize("value", ["a.lan, b.lan", 5, {"address": "harbor.lan"}])
+def test_a_variable_that_is_neither_an_address_nor_a_list_is_an_error(value: object) -> None:
+    with pytest.raises(
+        UsageError, match=r"inventory variables of n1: (registry address 'a.lan, b.lan'|expected a list)"
+    ):
+        parse_host_variables({"harbor_registries": value}, "n1")
+
+
 def test_a_name_has_one_address_on_nodes() -> None:
     one, other = ({"address": f"10.0.0.{last}", "nodes": True} for last in (1, 2))
     registries = [{"address": "harbor.lan", "resolve": one}, {"address": "Harbor.lan:8080", "resolve": other}]
