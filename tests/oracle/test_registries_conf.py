@@ -113,7 +113,8 @@ def predict(effective: Effective, host: str) -> str:
 
 def read_try(words: str, host: str) -> str:
     """By which address podman tried it, as its words say; the registry is tried after its mirrors."""
-    found = re.findall(r'Get "(https?://[^/]+)/v2/', words)
-    if found:
-        return found[-1]
-    return "blocked" if "is blocked in" in words else f"{host}: {words}"
+    own = words.rpartition("]): ")[2]
+    if "is blocked in" in own:
+        return "blocked"
+    found = re.findall(r'Get "(https?://[^/]+)/v2/', own)
+    return found[-1] if found else f"{host}: {words}"
