@@ -179,6 +179,16 @@ def test_the_last_success_survives_failed_runs(tmp_path: Path, code: int) -> Non
         assert success(file) == 1000
 
 
+def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "site.prom"
+    file.write_text(
+        "# TYPE harbor_agent_drift_last_success_timestamp_seconds gauge\n"
+        'harbor_agent_drift_last_success_timestamp_seconds{fleet="site"} 1764501000\n'
+    )
+    assert write_metrics(file, measured(1, ended_at=1764502000)) is None
+    assert success(file) == 1764501000
+
+
 def test_a_clock_that_had_jumped_ahead_does_not_hide_a_later_silence(tmp_path: Path) -> None:
     file = tmp_path / "site.prom"
     write_metrics(file, measured(0, ended_at=9_000_000_000))
