@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.lab.locks import name_lock
+
 if TYPE_CHECKING:
     from tests.e2e.site import Ended, Site
     from tests.lab.node import LabNode
@@ -165,7 +167,7 @@ def test_a_full_disk_stops_no_run(halted: Halted, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
     try:
         (tmp_path / "harbor-agent").mkdir()
-        (tmp_path / "harbor-agent/lock").touch()
+        (tmp_path / "harbor-agent" / name_lock(inventory)).touch()
         with pytest.raises(OSError, match="No space"):
             (tmp_path / "ballast").write_bytes(bytes(1 << 20))
         ended = _apply_with_state(site, tmp_path, inventory, "full.lan")

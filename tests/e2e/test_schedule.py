@@ -298,7 +298,7 @@ def test_a_fight_ends_in_quarantine_and_a_reinstalled_node_is_told(scheduled: Co
 def test_two_at_once_page_nobody(scheduled: Controller) -> None:
     node = scheduled.fleet[1]
     node.run(f"echo '# edited' >{_DROP_IN} && {_RESTART}")
-    lock = "/home/ops/.local/state/harbor-agent/lock"
+    lock = scheduled.machine.run("ls -t ~ops/.local/state/harbor-agent/lock-* | head -n 1").stdout.strip()
     scheduled.machine.run(f"systemd-run --quiet --unit=holder --uid=ops flock --no-fork {lock} sleep 1000")
     wait_until(lambda: "held" in scheduled.agent("lock", "show").stdout, "the lock is held", seconds=30)
     assert scheduled.run_now() == 75

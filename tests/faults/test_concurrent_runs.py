@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,10 @@ import pytest
 from tests.faults.controller import Order
 from tests.faults.failpoint import Failpoint, held, is_final
 from tests.faults.invariants import assert_invariants, assert_reported
+from tests.lab.locks import name_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.faults.place import FaultSite
     from tests.lab.node import LabNode
@@ -101,8 +102,8 @@ def test_a_lock_of_garbage_is_no_lock(site: FaultSite) -> None:
     node = site.nodes[2]
     order = Order(site=site, nodes=[node])
     expected = order.expect()
-    lock = site.lab.home / ".local/state/harbor-agent/lock"
-    assert lock.exists()
+    inventory = order.arguments("apply")[2]
+    lock = site.lab.home / ".local/state/harbor-agent" / name_lock(Path(inventory))
     lock.write_bytes(b"\0\xff{ not JSON")
     assert site.agent("lock", "show").code == 0
     ended = order.apply()

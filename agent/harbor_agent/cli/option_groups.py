@@ -21,6 +21,12 @@ KubeletLogin = Annotated[
 ]
 
 
+LockTimeout = Annotated[
+    float,
+    build_option(
+        Panel.RUN, "--lock-timeout", "Wait this long for another run that holds the lock.", metavar="SECONDS", min=0.0
+    ),
+]
 Shard = Annotated[
     str | None,
     build_option(

@@ -29,8 +29,9 @@ _RIGHTS = {
     "namespaces": ("list",),
     "nodes": ("get", "list"),
     "configmaps": ("get", "create", "patch", "delete"),
+    "leases": ("get", "create", "update"),
 }
-_GROUPS = {"deployments": "apps", "daemonsets": "apps"}
+_GROUPS = {"deployments": "apps", "daemonsets": "apps", "leases": "coordination.k8s.io"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

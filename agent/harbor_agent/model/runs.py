@@ -1,4 +1,4 @@
-"""The controller's memory of its runs: the result of each node, corrections, and nodes in quarantine."""
+"""Runs: the controller's memory of the past ones, with corrections and quarantine, and those that hold a lock."""
 
 from __future__ import annotations
 
@@ -111,3 +111,22 @@ class Quarantine:
     path: str
     reason: str
     owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A run that holds the lock of a cluster.
+
+    `holder` names its process for people. Runs of one `rollout` hold the lock together, each with its own `shard`; a
+    run of all nodes has a rollout of its own, and the shard "". `renewed` is ISO 8601 by the clock of the holder.
+    """
+
+    run_id: str
+    holder: str
+    rollout: str
+    shard: str
+    renewed: str
+
+    def __str__(self) -> str:
+        """Return the run as it is named in messages."""
+        return f"{self.holder} (run {self.run_id}{f', shard {self.shard}' if self.shard else ''})"

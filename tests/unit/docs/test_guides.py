@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harbor_agent.engine.request.config_file import load_configuration
 from harbor_agent.inventory.load import load_inventory
@@ -65,3 +68,21 @@ def test_the_settings_of_the_first_cluster_are_read(tmp_path: Path) -> None:
     (text,) = blocks(read("first-cluster.md"), "yaml")
     (tmp_path / "harbor-agent.yaml").write_text(text, encoding="utf-8")
     assert load_configuration(str(tmp_path / "harbor-agent.yaml")).registries
+
+
+def test_the_workflow_for_awx_fits_the_playbook() -> None:
+    (workflow,) = yaml.safe_load((DOCS / "guides/awx-workflow.yml").read_text(encoding="utf-8"))
+    site = DOCS.parent / "playbooks/site.yml"
+    program = Path(sys.executable).with_name("ansible-playbook")
+    argv = [str(program), "-i", "node1,", str(site), "--list-tags"]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    jobs = workflow["vars"]["jobs"]
+    named = {tag for job in jobs for tag in f"{job.get('tags', '')},{job.get('skip_tags', '')}".split(",") if tag}
+    assert named == {"login", "secret"} <= set(re.findall(r"[a-z]+", listed.partition("TASK TAGS")[2]))
+    (template,) = (task for task in workflow["tasks"] if "awx.awx.job_template" in task)
+    variables = template["awx.awx.job_template"]["extra_vars"]
+    assert "harbor_agent_serial" in variables.keys() & set(re.findall(r"\w+", site.read_text(encoding="utf-8")))
+    # each job starts the one after it, and only the slices are sliced
+    following = [job.get("next", [None])[0] for job in jobs]
+    assert following == [*(job.get("identifier", "canary") for job in jobs[1:]), None]
+    assert [job["name"] for job in jobs if "slices" in job] == ["harbor slices"]

@@ -12,7 +12,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
+from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
 from harbor_agent.cli.signals import graceful_stop
@@ -87,6 +87,7 @@ def apply(
     drain: options.Drain = False,
     prove_with_pods: pod_options.ProveWithPods = False,
     retry_pods: pod_options.RetryPods = False,
+    lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     after: After = None,
     yes: options.Yes = False,
@@ -114,7 +115,7 @@ def apply(
         require_reachable_registries(run_plan.nodes)
     if drain:
         run_plan = require_drain(run_plan)
-    run_plan = replace(run_plan, accepts_unproven=accept_unproven)
+    run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
     run_plan = require_pods(run_plan, prove=prove_with_pods, retry=retry_pods)
     confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes)
     with graceful_stop() as stop:

@@ -10,7 +10,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import command_app, format_examples
-from harbor_agent.cli.option_groups import DnsOptions, NodeOptions, describe
+from harbor_agent.cli.option_groups import DnsOptions, LockTimeout, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -116,6 +116,7 @@ def apply(
     dns: DnsOptions,
     nodes: NodeOptions,
     accept_restart: options.AcceptRestart = False,
+    lock_timeout: LockTimeout = 0.0,
     accept_unproven: options.AcceptUnproven = False,
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -145,7 +146,7 @@ def apply(
             askers = ask()
             with graceful_stop() as stop:
                 how = ApplyOptions(patience=Patience(stop=stop), listener=print_status, askers=askers)
-                report = apply_dns_only(cluster, report, resolved.request, how, Progress(verbose))
+                report = apply_dns_only(cluster, report, resolved, how, Progress(verbose), lock_timeout=lock_timeout)
     exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
     return _finish(report, dns_text(report, diffs=False), exit_code, output)
 

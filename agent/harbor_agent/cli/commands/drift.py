@@ -13,7 +13,7 @@ from harbor_agent.cli.commands.apply import confirm_plan
 from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.metrics import Measurement
-from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
+from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -98,6 +98,7 @@ def drift(
     accept_restart: options.AcceptRestart = False,
     allow_unreachable_registry: options.AllowUnreachableRegistry = False,
     metrics: Metrics = None,
+    lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -137,7 +138,7 @@ def drift(
             accept_restart=accept_restart,
             allow_unreachable_registry=allow_unreachable_registry,
         )
-        return _correct(measurement, corrections, progress, output, yes=yes)
+        return _correct(measurement, replace(corrections, lock_timeout=lock_timeout), progress, output, yes=yes)
 
 
 @app.command("release", epilog=format_examples("harbor-agent drift release node7"))

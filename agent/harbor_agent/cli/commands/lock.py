@@ -8,6 +8,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.console import print_result
 from harbor_agent.cli.help import command_app, format_examples
+from harbor_agent.cli.option_groups import describe
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,29 +21,37 @@ app = command_app(
 )
 
 
-@app.command("show", epilog=format_examples("harbor-agent lock show"))
+@app.command("show", epilog=format_examples("harbor-agent lock show", "harbor-agent lock show --kubeconfig admin.conf"))
 @command
-def show() -> ExitCode:
-    """Show the run that holds the lock, or was killed with it."""
-    from harbor_agent.engine.history.lock import read_lock_state
+@describe(kubeconfig="Also show the runs of other machines that hold the lock of this kubeconfig's cluster.")
+def show(*, kubeconfig: options.Kubeconfig = None, context: options.Context = None) -> ExitCode:
+    """Show the runs that hold a lock, or were killed with it."""
+    from harbor_agent.engine.history.lock import list_lock_states
 
-    print_result(_describe_lock(read_lock_state()))
+    known = [state for state in list_lock_states() if state.held or state.holder]
+    print_result("\n".join(map(_describe_lock, known)) or "free")
+    if kubeconfig is not None or context is not None:
+        from harbor_agent.engine.locks.cluster import list_claims
+
+        claims = list_claims(kubeconfig, context)
+        print_result(
+            "\n".join(f"cluster: held by {claim}, renewed {claim.renewed}" for claim in claims) or "cluster: free"
+        )
     return ExitCode.DONE
 
 
 @app.command("release", epilog=format_examples("harbor-agent lock release", "harbor-agent lock release --yes"))
 @command
 def release(*, yes: options.UnusedYes = False) -> ExitCode:  # noqa: ARG001 - see its help
-    """Clear the entry of a killed run; a live run keeps the lock."""
-    from harbor_agent.engine.history.lock import release_lock
+    """Clear the entries of killed runs; a live run keeps its lock."""
+    from harbor_agent.engine.history.lock import release_locks
 
-    print_result(f"Lock: released; before: {_describe_lock(release_lock())}")
+    before = "; ".join(map(_describe_lock, release_locks())) or "free"
+    print_result(f"Lock: released; before: {before}")
     return ExitCode.DONE
 
 
 def _describe_lock(state: LockState) -> str:
     if state.held:
         return f"held by {state.holder or 'another run (holder unknown)'}"
-    if state.holder:
-        return f"free; a killed run left its entry: {state.holder}"
-    return "free"
+    return f"free; a killed run left its entry: {state.holder}"

@@ -11,7 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import confirm_plan, print_report
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.option_groups import NodeOptions, describe
+from harbor_agent.cli.option_groups import LockTimeout, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -50,6 +50,7 @@ def rollback(
     accept_restart: options.AcceptRestart = False,
     accept_unproven: options.AcceptUnproven = False,
     drain: options.Drain = False,
+    lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
@@ -72,7 +73,7 @@ def rollback(
     run_plan = plan_rollback(request, subject, progress)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
-    run_plan = replace(run_plan, accepts_unproven=accept_unproven)
+    run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
     confirm_plan(run_plan.nodes, None, run_plan.dns, yes=yes)
     with graceful_stop() as stop:
         return print_report(apply_run(run_plan, progress, stop), output)

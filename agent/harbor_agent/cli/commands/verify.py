@@ -8,7 +8,7 @@ from harbor_agent.cli import options, pod_options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import print_report
 from harbor_agent.cli.help import command_app, format_examples
-from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
+from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
@@ -42,6 +42,7 @@ def verify(
     namespace: pod_options.PodNamespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
+    lock_timeout: LockTimeout = 0.0,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
@@ -64,7 +65,7 @@ def verify(
     progress = Progress(verbose)
     flags = replace(build_flags(login), verify_image=verify_image, kubeconfig=kubeconfig, context=context)
     request = RunRequest(selection=build_selection(nodes), flags=flags, config=login.config, prove_with_pods=pod)
-    run_plan = plan_run(request, progress)
+    run_plan = replace(plan_run(request, progress), lock_timeout=lock_timeout)
     if not pod:
         return print_report(verify_run(run_plan, progress, StopRequest(), with_login=login_too), output)
     with graceful_stop("no other node is verified, and the pods are deleted") as stop:

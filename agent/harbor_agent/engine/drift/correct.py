@@ -42,13 +42,15 @@ _REFUSED = frozenset({"drift-quarantined", "containers-would-stop", "dns-owner-r
 class Corrections:
     """The drifted nodes that will be corrected, and the correction of the cluster's DNS (None: nothing to do).
 
-    `blocked_by` is the reason if nothing will be, regardless of the node.
+    `blocked_by` is the reason if nothing will be, regardless of the node. `lock_timeout` is how long the run waits for
+    another one, in seconds.
     """
 
     report: DriftReport
     chosen: tuple[DriftedNode, ...] = ()
     dns: DnsReport | None = None
     blocked_by: Problem | None = None
+    lock_timeout: float = 0.0
 
 
 def choose_corrections(
@@ -94,6 +96,7 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         asking=tuple(node.planned.node for node in report.nodes if node.planned.state is not None),
         kind=RunKind.CORRECT,
         scope=report.scope,
+        lock_timeout=corrections.lock_timeout,
     )
     with CorrectionLog() as log:
         texts = list_corrected_texts(report.dns) if report.dns else []

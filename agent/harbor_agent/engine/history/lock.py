@@ -1,4 +1,4 @@
-"""The lock of a run: one run at a time on a controller, and the error of another one names the holder.
+"""The lock of a run: one run at a time for an inventory on a controller; the error of another one names the holder.
 
 The lock is flock(2) on a file, so a killed process does not hold it. Its entry in the file remains, and shows that its
 run was killed.
@@ -10,17 +10,23 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.history.waiting import Waiting
 from harbor_agent.errors import LockedError, UsageError
 from harbor_agent.local.files import describe_error
 from harbor_agent.local.user import get_user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_NAME = "lock"
+_DIGITS = 12  # of the inventory's digest
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +52,23 @@ class LockState:
     holder: Holder | None = None
 
 
-def find_lock_file() -> Path:
-    """Return the path of the lock: $XDG_STATE_HOME/harbor-agent/lock, by default below ~/.local/state."""
+def find_lock_file(inventory: str = "") -> Path:
+    """Return the path of the lock of an inventory, by its digest; of runs without an inventory if that is "".
+
+    It is in $XDG_STATE_HOME/harbor-agent, by default below ~/.local/state.
+    """
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(base) / "harbor-agent/lock"
+    return Path(base) / "harbor-agent" / (f"{_NAME}-{inventory[:_DIGITS]}" if inventory else _NAME)
 
 
 @contextlib.contextmanager
-def hold_lock(run_id: str) -> Iterator[Holder | None]:
-    """Hold the lock for a run; yields the holder of the previous run if that was killed.
+def hold_lock(run_id: str, inventory: str = "", waiting: Waiting | None = None) -> Iterator[Holder | None]:
+    """Hold the lock of an inventory for a run; yields the holder of the previous run if that was killed.
 
     Raises LockedError (`run-locked`) naming the holder, UsageError if the file cannot be created.
     """
-    with _open_lock_file() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"another run holds the lock{_describe_holder(_read_holder(handle))}"
-            hint = "wait until it ends; harbor-agent lock show prints the holder"
-            raise LockedError.of("run-locked", message, hint) from None
+    with _open_lock_file(find_lock_file(inventory)) as handle:
+        _acquire(handle, waiting or Waiting())
         left_behind = _read_holder(handle)
         _write_holder(handle, run_id)
         try:
@@ -73,30 +77,61 @@ def hold_lock(run_id: str) -> Iterator[Holder | None]:
             os.ftruncate(handle, 0)
 
 
-def read_lock_state() -> LockState:
-    """Return the state of the lock without changing it."""
-    if not find_lock_file().exists():
-        return LockState(held=False)
-    with _open_lock_file() as handle:
-        return LockState(held=_is_held(handle), holder=_read_holder(handle))
+def list_lock_states() -> list[LockState]:
+    """Return the state of every lock of this user without changing it."""
+    states = []
+    for file in _list_lock_files():
+        with _open_lock_file(file) as handle:
+            states.append(LockState(held=_is_held(handle), holder=_read_holder(handle)))
+    return states
 
 
-def release_lock() -> LockState:
-    """Remove the entry of a killed run; returns the state before. Raises LockedError if the run is still running."""
-    if not find_lock_file().exists():
-        return LockState(held=False)
-    with _open_lock_file() as handle:
-        state = LockState(held=_is_held(handle), holder=_read_holder(handle))
-        if state.held:
-            message = f"cannot release the lock: its run is still running{_describe_holder(state.holder)}"
-            raise LockedError.of("run-locked", message, "stop that run first: press Ctrl-C, or kill its process")
-        os.ftruncate(handle, 0)
-        return state
+def release_locks() -> list[LockState]:
+    """Remove the entries of killed runs; returns them. Raises LockedError if there is none, and a run is running."""
+    released, held = [], []
+    for file in _list_lock_files():
+        with _open_lock_file(file) as handle:
+            state = LockState(held=_is_held(handle), holder=_read_holder(handle))
+            if state.held:
+                held.append(state)
+            elif state.holder:
+                os.ftruncate(handle, 0)
+                released.append(state)
+    if held and not released:
+        message = f"cannot release the lock: its run is still running{_describe_holder(held[0].holder)}"
+        raise LockedError.of("run-locked", message, "stop that run first: press Ctrl-C, or kill its process")
+    return released
+
+
+def _list_lock_files() -> list[Path]:
+    return sorted(find_lock_file().parent.glob(f"{_NAME}*"))
+
+
+def _acquire(handle: int, waiting: Waiting) -> None:
+    """Take the lock. Raises LockedError if another run holds it for longer than `waiting` allows."""
+    deadline, is_reported = time.monotonic() + waiting.seconds, False
+    while not _try_lock(handle):
+        holder = _describe_holder(_read_holder(handle))
+        if time.monotonic() >= deadline or waiting.stop():
+            message = f"another run holds the lock{holder}"
+            hint = "wait until it ends; --lock-timeout waits; harbor-agent lock show prints the holder"
+            raise LockedError.of("run-locked", message, hint)
+        if not is_reported:
+            waiting.report(f"waiting for the lock, at most {waiting.seconds:.0f} seconds{holder}")
+            is_reported = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
-def _open_lock_file() -> Iterator[int]:
-    file = find_lock_file()
+def _open_lock_file(file: Path) -> Iterator[int]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.history.lock import read_lock_state
+from harbor_agent.engine.history.lock import list_lock_states
 from harbor_agent.errors import UsageError
 from harbor_agent.model.result import Outcome
 
@@ -80,8 +80,9 @@ def find_state(run: PastRun) -> RunState:
     """Return the state of the run: without an end and without the lock, it was killed."""
     if run.ended is not None:
         return RunState.ENDED
-    lock = read_lock_state()
-    is_holder = lock.held and lock.holder is not None and lock.holder.run_id == run.run_id
+    is_holder = any(
+        lock.held and lock.holder is not None and lock.holder.run_id == run.run_id for lock in list_lock_states()
+    )
     return RunState.UNDER_WAY if is_holder else RunState.BROKEN_OFF
 
 

@@ -50,8 +50,9 @@ class RunPlan:
 
     `asking` are the nodes that ask DNS, () for those of the run. `accepts_unproven` lets the nodes follow although it
     is not proven that DNS answers as planned. `resumes` is the run that this one resumes, `rolls_back` the run that a
-    rollback undoes, or "last" or "pristine", `after` the run that was its canary. `scope` is None for a tree;
-    `other_policies` are those of nodes in other shards, if this one does what is done once for the cluster.
+    rollback undoes, or "last" or "pristine", `after` the run that was its canary. `lock_timeout` is how long it waits
+    for another run, in seconds. `scope` is None for a tree; `other_policies` are those of nodes in other shards, if
+    this one does what is done once for the cluster.
     """
 
     request: RunRequest
@@ -64,6 +65,7 @@ class RunPlan:
     dns: DnsReport | None = None
     asking: tuple[Node, ...] = ()
     accepts_unproven: bool = False
+    lock_timeout: float = 0.0
     kind: RunKind = RunKind.APPLY
     resumes: str | None = None
     rolls_back: str | None = None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.dns.report import DnsReport
 from harbor_agent.engine.events import Message
-from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.history.query import load_run
 from harbor_agent.engine.history.recorder import RunStart, record_run
+from harbor_agent.engine.history.waiting import Waiting
+from harbor_agent.engine.locks.run import LockRequest, hold_locks
 from harbor_agent.engine.request.request import decode_request
 from harbor_agent.engine.rollout.context import create_run_id
 from harbor_agent.errors import AgentError, UsageError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.dns.apply import ApplyOptions
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.run_plan import RunPlan
-    from harbor_agent.engine.request.request import RunRequest
+    from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.engine.rollout.context import RolloutContext
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.model.runs import PastConfigMap, PastRun
@@ -54,22 +55,35 @@ def find_reason_to_halt(report: DnsReport | None, *, accept_unproven: bool) -> s
     return f"the cluster's DNS: {problem.message}" if problem else None
 
 
-def apply_dns_only(
-    cluster: Cluster, report: DnsReport, request: RunRequest, options: ApplyOptions, listener: Listener
+def apply_dns_only(  # noqa: PLR0913 - the change, and how the run waits and reports
+    cluster: Cluster,
+    report: DnsReport,
+    resolved: Resolved,
+    options: ApplyOptions,
+    listener: Listener,
+    *,
+    lock_timeout: float,
 ) -> DnsReport:
-    """Apply the plan of the cluster's DNS as a run of its own, with the lock and the history of runs.
+    """Apply the plan of the cluster's DNS as a run of its own, with the locks and the history of runs.
 
     Raises LockedError if another run is under way; then nothing was changed.
     """
     from harbor_agent.engine.dns.apply import apply_cluster_dns  # noqa: PLC0415 - lightkube is slow to import
 
     run_id = create_run_id()
-    start = RunStart(run_id=run_id, kind=RunKind.DNS, request=request, nodes=(), dns=report)
-    with hold_lock(run_id), record_run(start, listener) as history:
+    start = RunStart(run_id=run_id, kind=RunKind.DNS, request=resolved.request, nodes=(), dns=report)
+    locks = LockRequest(
+        run_id=run_id,
+        waiting=Waiting(seconds=lock_timeout, report=options.listener, stop=options.patience.stop),
+        uses_cluster=True,
+        kubeconfig=resolved.general.kubeconfig,
+        context=resolved.request.flags.context,
+    )
+    with hold_locks(locks) as warnings, record_run(start, listener) as history:
         report = apply_cluster_dns(cluster, report, options)
         history.record_dns(report)
         history.end((), report.compute_exit_code(), None)
-    return replace(report, run_id=run_id, warnings=history.warnings)
+    return replace(report, run_id=run_id, warnings=(*history.warnings, *warnings))
 
 
 def find_past_dns(what: str) -> PastRun | None:

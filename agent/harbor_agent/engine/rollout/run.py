@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.exit_codes import compute_run_exit_code, find_most_severe
-from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.history.recorder import RunStart, record_run
+from harbor_agent.engine.history.waiting import Waiting
+from harbor_agent.engine.locks.run import LockRequest, hold_locks
 from harbor_agent.engine.plan.nodes import open_transport
 from harbor_agent.engine.plan.offline import apply_tree
 from harbor_agent.engine.reports.report import VERIFY, Report, list_registries
@@ -28,7 +29,7 @@ from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from harbor_agent.engine.dns.report import DnsReport
@@ -50,7 +51,7 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
     run = start_run(run_plan, listener, stop)
     if run_plan.request.root is not None:
         return build_report(run, run_plan, change_tree(run_plan.request.root, run_plan))
-    with hold_run_lock(run), record_history(run, run_plan) as history:
+    with hold_run_locks(run, run_plan) as lock_warnings, record_history(run, run_plan) as history:
         run = replace(run, listener=history)
         warnings = check_logins(run_plan.policies, run_plan.credentials) if run_plan.does_cluster_part else []
         with open_cluster(run, run_plan) as hooks, open_proof(run, run_plan, after_change=True) as prover:
@@ -63,6 +64,7 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
             rollout = skip_nodes(run, run_plan.nodes, halted) if halted else roll_out(run, run_plan.nodes)
         secrets = early or sync_secrets(run_plan, rollout)
         warnings += [*run_plan.warnings, *list_left_pods(prover), *write_records(run, run_plan, rollout)]
+        warnings += lock_warnings
         warnings += find_waiting_pods(run, run_plan, rollout)
         report = add_dns(build_report(run, run_plan, rollout, secrets, warnings), dns, run_plan)
         finish_history(history, report)
@@ -80,12 +82,12 @@ def verify_run(
     registry rejects a login: trying it from every node would lock the account. Raises it, too, if pods cannot be used.
     """
     run = start_run(run_plan, listener, stop)
-    with hold_run_lock(run) if run_plan.request.prove_with_pods else nullcontext():
+    with hold_run_locks(run, run_plan) if run_plan.request.prove_with_pods else nullcontext([]) as lock_warnings:
         warnings, takes_any = check_open_registries(run_plan.policies, run_plan.credentials)
         with open_proof(run, run_plan, after_change=False, namespace=namespace) as prover:
             proving = replace(run, prover=prover)
             rollout = verify_nodes(proving, run_plan.nodes, with_login=with_login, takes_any=takes_any)
-    warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings, *list_left_pods(prover)]
+    warnings += [*list_reachability(run_plan.nodes), *run_plan.warnings, *list_left_pods(prover), *lock_warnings]
     return replace(build_report(run, run_plan, rollout, run_plan.secrets, warnings), kind=VERIFY)
 
 
@@ -103,13 +105,24 @@ def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Rollo
     )
 
 
-@contextmanager
-def hold_run_lock(run: RolloutContext) -> Iterator[None]:
-    """Hold the lock of this controller, and report an earlier run that was killed. Raises LockedError."""
-    with hold_lock(run.run_id) as killed:
-        if killed:
-            run.listener(Message(text=f"an earlier run was killed: {killed}; its nodes finished on their own"))
-        yield
+def hold_run_locks(run: RolloutContext, run_plan: RunPlan) -> AbstractContextManager[list[Problem]]:
+    """Hold the locks of the inventory and of a named cluster while the block lasts. Raises as `hold_locks`."""
+
+    def report(text: str) -> None:
+        run.listener(Message(text=text))
+
+    request = LockRequest(
+        run_id=run.run_id,
+        waiting=Waiting(seconds=run_plan.lock_timeout, report=report, stop=run.stop),
+        inventory=run_plan.scope.inventory.digest if run_plan.scope else "",
+        uses_cluster=run_plan.general.kubeconfig is not None,
+        kubeconfig=run_plan.general.kubeconfig,
+        context=run_plan.request.flags.context,
+        shard=run_plan.scope.shard if run_plan.scope else None,
+        subject=f"{run_plan.kind} {run_plan.after or run_plan.rolls_back or ''}",
+        lose=lambda: run.stop.request_quietly(ExitCode.STOPPED),
+    )
+    return hold_locks(request)
 
 
 def record_history(run: RolloutContext, run_plan: RunPlan) -> AbstractContextManager[Recorder]:

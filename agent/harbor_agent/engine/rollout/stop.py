@@ -33,6 +33,11 @@ class StopRequest:
         if self._waits:
             raise StopRequestedError
 
+    def request_quietly(self, code: ExitCode) -> None:
+        """Request a stop from another thread; the wave and the waits of the main thread end as they would."""
+        if self.code is None:
+            self.code = code
+
     @contextmanager
     def interruptible_wait(self) -> Iterator[None]:
         """Mark a block of the main thread that only waits; a stop request leaves it with StopRequestedError."""

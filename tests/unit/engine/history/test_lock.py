@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.history.lock import find_lock_file, hold_lock, read_lock_state, release_lock
-from harbor_agent.errors import LockedError, UsageError
+from harbor_agent.engine.history.lock import find_lock_file, hold_lock, list_lock_states, release_locks
+from harbor_agent.engine.history.waiting import Waiting
+from harbor_agent.errors import ExitCode, LockedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harbor_agent.engine.history.lock import LockState
+
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def read_lock_state() -> LockState:
+    """The state of the only lock."""
+    (state,) = list_lock_states()
+    return state
 
 
 def _hold(ready: multiprocessing.synchronize.Event, end: multiprocessing.synchronize.Event) -> None:
@@ -56,7 +65,7 @@ def test_the_error_names_the_holder(other: multiprocessing.process.BaseProcess) 
     assert caught.value.exit_code == 75
     assert read_lock_state().held
     with pytest.raises(LockedError, match="still running"):
-        release_lock()
+        release_locks()
 
 
 def test_a_killed_run_holds_nothing_and_is_reported_once(other: multiprocessing.process.BaseProcess) -> None:
@@ -76,7 +85,7 @@ def test_the_entry_of_a_killed_run_can_be_released(other: multiprocessing.proces
     assert other.pid
     os.kill(other.pid, signal.SIGKILL)
     other.join(30)
-    assert release_lock().holder is not None
+    assert [state.holder.run_id for state in release_locks() if state.holder] == ["run-1"]
     assert read_lock_state().holder is None
 
 
@@ -105,3 +114,36 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
         holder = read_lock_state().holder
     assert holder is not None
     assert holder.user == "987654321"
+
+
+def test_each_inventory_has_a_lock_of_its_own(other: multiprocessing.process.BaseProcess) -> None:
+    assert other.is_alive()
+    with hold_lock("run-2", "a" * 64), hold_lock("run-3", "b" * 64):
+        assert sorted(state.holder.run_id for state in list_lock_states() if state.holder) == [
+            "run-1",
+            "run-2",
+            "run-3",
+        ]
+        with pytest.raises(LockedError, match="run run-2"), hold_lock("run-4", "a" * 64):
+            pytest.fail("two runs of one inventory")
+
+
+def test_a_run_waits_as_long_as_it_is_allowed_to(other: multiprocessing.process.BaseProcess) -> None:
+    told: list[str] = []
+
+    def report(text: str) -> None:
+        told.append(text)
+        other.kill()
+
+    with hold_lock("run-2", waiting=Waiting(seconds=30.0, report=report)) as left_behind:
+        assert left_behind is not None
+    assert len(told) == 1
+    assert "waiting for the lock, at most 30 seconds" in told[0]
+    assert f"process {other.pid}, run run-1" in told[0]
+
+
+def test_a_stop_ends_the_wait(other: multiprocessing.process.BaseProcess) -> None:
+    assert other.is_alive()
+    waiting = Waiting(seconds=600.0, stop=lambda: ExitCode.INTERRUPTED)
+    with pytest.raises(LockedError, match="run run-1"), hold_lock("run-2", waiting=waiting):
+        pytest.fail("two runs at once")
