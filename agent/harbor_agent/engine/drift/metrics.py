@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from harbor_agent.engine.drift.detect import DriftReport
+    from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
     from harbor_agent.engine.reports.report import Report
 
 # The exit codes of a run that completed its check, regardless of the result.
@@ -143,7 +143,13 @@ def _list_node_families(report: DriftReport, ended: Report | None) -> Iterator[t
     yield (
         "harbor_agent_drift_node_status",
         "Always 1: the status of the node after the last run.",
-        [({"node": name, "status": status.value}, 1) for name, status in left.items()],
+        [(_label_node(node, status=left[node.name].value), 1) for node in report.nodes],
+    )
+    outcomes = {result.node: result.outcome for result in (ended.results if ended else ())}
+    yield (
+        "harbor_agent_drift_node_corrected",
+        "Always 1: the outcome of the correction of the node in the last run.",
+        [(_label_node(node, outcome=outcomes[node.name].value), 1) for node in report.nodes if node.name in outcomes],
     )
     yield (
         "harbor_agent_drift_quarantined_nodes",
@@ -155,6 +161,12 @@ def _list_node_families(report: DriftReport, ended: Report | None) -> Iterator[t
         "Always 1: the node is in quarantine.",
         [({"node": name}, 1) for name in quarantined],
     )
+
+
+def _label_node(node: DriftedNode, **labels: str) -> dict[str, str]:
+    """Return the labels of a node; the runtime of one that was not reached is not known."""
+    runtime = {"runtime": node.planned.runtime} if node.planned.state else {}
+    return {"node": node.name, **runtime, **labels}
 
 
 def _build_sample(value: float) -> Samples:

@@ -22,10 +22,13 @@ from harbor_agent.engine.request.expiry import CertificateEnd
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.model.address import Address
+from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import NodeResult, Outcome
 from harbor_agent.model.runs import Quarantine
+from harbor_agent.model.runtimes.containerd import ContainerdState
+from harbor_agent.model.state import NodeState, System
 from harbor_agent.planning.drift import DriftStatus
 
 if TYPE_CHECKING:
@@ -111,6 +114,20 @@ def test_nodes_are_counted_by_their_status_after_the_run() -> None:
     assert value(found, "drift_duration_seconds") == 1.5
     assert value(found, "drift_last_run_timestamp_seconds") == 1000
     assert value(found, "drift_last_success_timestamp_seconds") == 7
+
+
+def test_a_node_has_its_runtime_and_the_outcome_of_its_correction() -> None:
+    reached, silent = drifted("a", DriftStatus.DRIFT), drifted("b", DriftStatus.UNREACHABLE)
+    state = NodeState(system=System(), runtimes=(ContainerdState(unit=UnitState(name="containerd.service")),))
+    reached = replace(reached, planned=replace(reached.planned, state=state))
+    ended = corrected({"a": Outcome.CHANGED})
+    found = series(
+        render_metrics("site", measured(4, report=report(reached, silent), correction=ended), last_success=7)
+    )
+    assert value(found, "drift_node_status", node="a", runtime="containerd", status="in_sync") == 1
+    assert value(found, "drift_node_status", node="b", status="unreachable") == 1
+    assert value(found, "drift_node_corrected", node="a", runtime="containerd", outcome="changed") == 1
+    assert [name for name, _ in found].count("drift_node_corrected") == 1
 
 
 def test_a_run_without_nodes_writes_no_series_rather_than_zeros() -> None:
