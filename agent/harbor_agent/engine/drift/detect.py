@@ -136,14 +136,15 @@ def _classify_node(planned: PlannedNode, quarantine: Quarantine | None) -> Drift
         status, problem = obstacle
         return DriftedNode(planned=planned, status=status, reason=problem.message, problem=problem)
     drift = classify(state, policy_digest(planned.policy) if planned.policy.registries else None)
-    absent = f"{find_runtime(state).NAME}-absent"
-    no_runtime = planned.problem if planned.problem and planned.problem.code == absent else None
+    refused = planned.problem
+    # Such a node pulls nothing, even with the right files.
+    is_out = refused is not None and refused.code in (f"{find_runtime(state).NAME}-absent", "cri-not-loaded")
     return DriftedNode(
         planned=planned,
         status=drift.status,
         reason=drift.reason,
         drift=drift,
-        problem=no_runtime,
+        problem=refused if is_out else None,
         quarantine=quarantine,
     )
 

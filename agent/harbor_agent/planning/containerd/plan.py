@@ -23,9 +23,9 @@ from harbor_agent.planning.containerd.hosts import is_trusted
 from harbor_agent.planning.containerd.in_effect import summarize
 from harbor_agent.planning.containerd.process import (
     are_containers_known,
+    find_hindrance,
     find_kill_mode,
     find_latent_edits,
-    find_stopped_daemon,
     find_stops,
     has_read_config,
     is_live,
@@ -126,7 +126,7 @@ class _Planner:
         workspace = put_configuration_last(placed.workspace, after)
         changes = workspace.changes()
         self.require_sound(workspace, after, repaired=bool(placed.faults))
-        if problem := find_stopped_daemon(self.state) or self.find_missing_consent(conflict, placed.faults):
+        if problem := find_hindrance(self.state, self.before) or self.find_missing_consent(conflict, placed.faults):
             return self.refuse(problem, changes)
         reason = placed.reason or "; ".join(dict.fromkeys(change.reason for change in changes))
         return self.build_plan(workspace, self.choose_action(changes, after), placed.route, reason, after)
@@ -205,8 +205,8 @@ class _Planner:
             if stale or (kept and not has_read_config(self.state, self.before)):
                 action = Action.RESTART
                 reason = "the files are correct, but containerd has not read them: a restart applies them"
-                if stopped := find_stopped_daemon(self.state):
-                    return self.refuse(stopped, ())
+                if problem := find_hindrance(self.state, self.before):
+                    return self.refuse(problem, ())
         return self.build_plan(workspace, action, Route.NONE, reason, self.before)
 
     def describe_unchanged(self) -> str:

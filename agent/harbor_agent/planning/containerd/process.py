@@ -33,6 +33,25 @@ def find_stopped_daemon(state: NodeState) -> Problem | None:
     )
 
 
+def find_unloaded_cri(state: NodeState) -> Problem | None:
+    """Return why no pod pulls through a containerd that runs without CRI; None if it has CRI or does not say."""
+    containerd = find_containerd(state)
+    if containerd is None or state.offline or containerd.cri_loaded is not False:
+        return None
+    detail = f": {containerd.cri_error}" if containerd.cri_error else ""
+    return Problem(
+        code="cri-not-loaded",
+        message=f"the running containerd has not loaded its CRI plugin{detail}",
+        hint="no pod can start on the node: fix what containerd names ('ctr plugins ls -d id==cri'), "
+        f"run 'systemctl restart {containerd.unit.name}', and plan again",
+    )
+
+
+def find_hindrance(state: NodeState, effective: Effective) -> Problem | None:
+    """Return why a change could not be proven now; a change that repairs what keeps CRI from loading can."""
+    return find_stopped_daemon(state) or (None if effective.conflict else find_unloaded_cri(state))
+
+
 def find_changed_files(state: NodeState, effective: Effective) -> list[str]:
     """Return the configuration files that changed after containerd started; none if that is not known."""
     containerd = find_containerd(state)

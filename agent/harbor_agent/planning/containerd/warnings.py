@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.containerd.hosts import DEFAULT, HOSTS_FILE, find_directory, is_trusted, list_directory_names
-from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon
+from harbor_agent.planning.containerd.process import find_latent_edits, find_stopped_daemon, find_unloaded_cri
 from harbor_agent.planning.containerd.state import find_containerd, find_record
 from harbor_agent.planning.files.managed import find_announced_owner
 from harbor_agent.planning.runtime import find_unrequested_entries
@@ -89,10 +89,5 @@ def _compare_with_daemon(state: NodeState, effective: Effective) -> Iterator[Pro
         yield Problem(code="daemon-reload-pending", message=message, hint=_READ_THEM)
     for edit in find_latent_edits(state, effective):
         yield Problem(code="latent-edit", message=f"{edit}: the running containerd has not read it", hint=_CHECK_EDIT)
-    if containerd.cri_loaded is False:
-        detail = f": {containerd.cri_error}" if containerd.cri_error else ""
-        yield Problem(
-            code="cri-not-loaded",
-            message=f"the running containerd has not loaded its CRI plugin{detail}",
-            hint="no pod can start on the node until a restart of containerd loads it; check its journal",
-        )
+    if unloaded := find_unloaded_cri(state):
+        yield unloaded

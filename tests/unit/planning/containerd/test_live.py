@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.unit.planning.containerd.nodes import (
     READS_CERTS,
     UNIT,
     applied,
+    containerd_of,
     decide,
     node,
     planned,
@@ -35,6 +37,9 @@ from tests.unit.planning.containerd.nodes import (
     want,
     with_containerd,
 )
+
+if TYPE_CHECKING:
+    from harbor_agent.model.state import NodeState
 
 TRUSTED = running(node({CONFIG: READS_CERTS, HOSTS: OURS}))
 READS = running(node({CONFIG: READS_CERTS}))
@@ -197,6 +202,24 @@ def test_an_empty_directory_wins_over_the_default() -> None:
     }
     (change,) = planned(replace(READS, files=files)).changes
     assert (change.after.content or b"").decode() == OURS
+
+
+@pytest.mark.parametrize("state", [READS, MIRRORS, TRUSTED], ids=["files-only", "restart", "nothing-to-change"])
+def test_a_containerd_without_cri_is_refused(state: NodeState) -> None:
+    """No change could be proven there; only files that exclude each other are repaired by one."""
+    refusal = refused(with_containerd(state, cri_loaded=False, cri_error="no snapshotter"))
+    assert refusal.problem.code == "cri-not-loaded"
+    assert "no snapshotter" in refusal.problem.message
+    assert "cri-not-loaded" not in [warning.code for warning in refusal.warnings]
+    warned = planned(with_containerd(state, cri_loaded=False), want())
+    assert [warning.code for warning in warned.warnings][-1:] == ["cri-not-loaded"]
+
+
+def test_settings_that_keep_cri_from_loading_are_repaired() -> None:
+    state = running(node({CONFIG: HAS_MIRRORS.replace("registry]\n", f"registry]\n  config_path = '{CERTS}'\n", 1)}))
+    assert containerd_of(state).cri_loaded is False
+    assert refused(state).problem.code == "runtime-config-conflict"
+    assert planned(state, want(HARBOR, repair=True)).activation.action is Action.RESTART
 
 
 def test_a_default_for_all_registries_is_not_edited_to_remove_one() -> None:

@@ -19,7 +19,7 @@ before_change() {
   is_cri_loaded
   case $? in
     0) find_cri_version ;;
-    1) fail cri-not-loaded "containerd runs without its CRI plugin${said:+: $said}" || return 1 ;;
+    1) note_missing_cri || fail cri-not-loaded "containerd runs without its CRI plugin${said:+: $said}" || return 1 ;;
     *) fail containerd-silent "containerd does not answer" || return 1 ;;
   esac
   while read -r keyword entry; do
@@ -27,6 +27,11 @@ before_change() {
   done <"$T/plan" >"$T/live.before"
   rest_before=$(dump_configuration "$containerd_config" 2>/dev/null | strip_registries)
   note_health
+}
+
+# Without CRI a change has nothing to be proven by, unless the present files exclude each other, which the change repairs.
+note_missing_cri() {
+  dumped=$(dump_configuration "$containerd_config" 2>/dev/null) && excludes_itself && : >"$T/cri-missing"
 }
 
 # Sets containerd, containerd_socket and containerd_config; a process that has ended is known from before the change.
@@ -120,9 +125,17 @@ is_in_effect() {
   until_deadline $(($(now) + 20)) is_as_planned
 }
 
-# Whether the plan's entries are asked as they were before the change. Without an answer nothing contradicts it.
+# Whether the plan's entries are asked as they were before the change. Without an answer nothing contradicts it. If CRI
+# was not loaded, an answer of containerd is all that there was.
 is_as_before() {
-  is_active && is_ready || return 1
+  is_active || return 1
+  if [ -e "$T/cri-missing" ]; then
+    locate_containerd
+    is_cri_loaded 2
+    [ "$?" != 2 ]
+    return
+  fi
+  is_ready || return 1
   while read -r entry known; do
     scheme=$(print_scheme "$entry")
     case $known:$scheme in

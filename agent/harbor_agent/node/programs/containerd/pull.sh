@@ -41,6 +41,7 @@ pull() {
     tries=$((tries + 1))
     sleep 1
   done
+  case $output in *'unknown service runtime.'*) is_cri_loaded || output="containerd runs without its CRI plugin${said:+: $said}" ;; esac
   output=$(printf '%s\n' "$output" | mask_logins)
   user='' password=''
   case $status in

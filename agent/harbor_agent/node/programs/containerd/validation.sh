@@ -64,7 +64,7 @@ judge_swapped() {
   [ -e "$config_file" ] || return 0
   locate_containerd
   dumped=$(dump_configuration "$config_file" 2>/dev/null) || { explain_rejection "$config_file"; return 1; }
-  if has_mirrors && [ -n "$(printf '%s\n' "$dumped" | filter_registry config_path)" ]; then
+  if excludes_itself; then
     fail containerd-rejects-configuration "the CRI plugin would not load: config_path and mirrors or TLS settings are both set"
     return 1
   fi
@@ -80,6 +80,11 @@ judge_swapped() {
   [ -z "$differing" ] || fail containerd-rejects-configuration "the planned files change more than the registries: $(
     printf '%s\n' "$differing" | sed 's/^ *//; s/ *=.*//' | sort -u | tr '\n' ' ' | cut -c1-300
   )"
+}
+
+# Whether CRI refuses what was dumped.
+excludes_itself() {
+  has_mirrors && [ -n "$(printf '%s\n' "$dumped" | filter_registry config_path)" ]
 }
 
 changes_configuration() {
