@@ -11,6 +11,7 @@ import pytest
 
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.kubelet import find_other_runtime
+from harbor_agent.resources import read_node_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,32 @@ def test_arguments_configuration_and_sockets_are_reported(world: World) -> None:
     assert kubelet.argv[-4:] == options
     assert kubelet.configured_endpoints == ("unix:///run/a.sock", f"unix://{path}")
     assert kubelet.sockets[str(path)] == f"{path.stat().st_dev}:{path.stat().st_ino}"
+
+
+@pytest.mark.parametrize(
+    ("configured", "options", "address"),
+    [
+        ("", (), "127.0.0.1:10248"),
+        ("healthzPort: 10300\n", (), "127.0.0.1:10300"),
+        ("healthzPort: 10300\nhealthzBindAddress: 0.0.0.0\n", ("--healthz-port", "10301"), "127.0.0.1:10301"),
+        ('{"healthzBindAddress":"fd00::7","healthzPort":10300}\n', (), "[fd00::7]:10300"),
+        ("healthzPort: 10300\n", ("--healthz-bind-address=::",), "[::1]:10300"),
+        ("healthzPort: 0\n", (), ""),
+        ("", ("--healthz-port=0",), ""),
+    ],
+)
+def test_its_health_port_is_found(world: World, configured: str, options: tuple[str, ...], address: str) -> None:
+    config = world.root / "kubelet.yaml"
+    config.write_text(configured)
+    find = "note_processes; kubelet=$(find_kubelet); find_root; print_health_address\n"
+    text = (read_node_program("kubelet.sh") + find).encode()
+    endpoint = "--container-runtime-endpoint=unix:///run/containerd/containerd.sock"
+    with stand_in(world, "kubelet", f"--config={config}", endpoint, *options):
+        printed = world.execute([*world.shell.split(), "-s"], text).stdout.decode()
+        kubelet = probe(world).kubelet
+    assert printed.strip() == address
+    assert kubelet is not None
+    assert kubelet.answers_for_health is (address != "")
 
 
 def test_the_sockets_of_cri_dockerd_are_docker(world: World) -> None:

@@ -29,7 +29,7 @@ class Kubelet:
     configuration files, in the order in which they are read; the last one is used. `shim_endpoints` are those on which
     a running cri-dockerd listens. `sockets` maps the path of each socket that exists to "DEVICE:INODE", so that two
     names of one socket are found. `login_files` are the paths at which it looks for registry logins, the first that
-    exists counts; empty if they are not known.
+    exists counts; empty if they are not known. `answers_for_health` is false if its healthzPort is 0.
     """
 
     argv: tuple[str, ...]
@@ -38,3 +38,4 @@ class Kubelet:
     shim_endpoints: tuple[str, ...] = ()
     sockets: Mapping[str, str] = field(default_factory=dict)
     login_files: tuple[str, ...] = ()
+    answers_for_health: bool = True

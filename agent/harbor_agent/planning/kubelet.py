@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
+from harbor_agent.model.plan import Action
 
 if TYPE_CHECKING:
     from harbor_agent.model.kubelet import Kubelet
+    from harbor_agent.model.plan import Plan
 
 _OPTION = "--container-runtime-endpoint"
 _CONTAINERD = "/run/containerd/containerd.sock"
@@ -93,6 +95,20 @@ def build_warning(other: OtherRuntime, planned: str) -> Problem:
         code="kubelet-uses-docker" if other.name == _NAMES["docker"] else "kubelet-uses-containerd",
         message=f"kubelet on this node uses {other.name} ({other.source}), not {name}: this change concerns no pod",
         hint="if pods pull from the registry, configure it in that runtime too",
+    )
+
+
+def find_unwatched_restart(plan: Plan, kubelet: Kubelet) -> tuple[Problem, ...]:
+    """Return the warning about a restart after which kubelet cannot be asked whether it is well."""
+    if kubelet.answers_for_health or plan.activation.action is not Action.RESTART:
+        return ()
+    return (
+        Problem(
+            code="kubelet-health-off",
+            message="healthzPort of kubelet is 0, so it is not asked whether it is well after the restart",
+            hint="check that the node is Ready after the change; with a healthzPort, a change that harms kubelet is "
+            "rolled back",
+        ),
     )
 
 

@@ -13,7 +13,14 @@ from harbor_agent.planning.containerd.k3s.runtime import k3s, rke2
 from harbor_agent.planning.containers_image.runtime import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
-from harbor_agent.planning.kubelet import build_refusal, build_warning, find_used_runtime, uses_docker, uses_socket
+from harbor_agent.planning.kubelet import (
+    build_refusal,
+    build_warning,
+    find_unwatched_restart,
+    find_used_runtime,
+    uses_docker,
+    uses_socket,
+)
 from harbor_agent.planning.kubelet_login import add_logins
 from harbor_agent.planning.names.change import add_names, restore_names
 from harbor_agent.planning.names.hosts_file import PATH
@@ -98,6 +105,8 @@ def plan_node(node: str, state: NodeState, desired: DesiredState, templates: Tem
         decision = add_logins(decision, state, desired)
     decision = replace(decision, warnings=(*decision.warnings, *_find_untrusting(state, runtime, desired)))
     kubelet = state.kubelet
+    if kubelet and isinstance(decision, Plan) and runtime.NAME == containerd.NAME:
+        decision = replace(decision, warnings=(*decision.warnings, *find_unwatched_restart(decision, kubelet)))
     if kubelet is None or not runtime.is_present(state) or _is_used_by(kubelet, runtime, state):
         return decision
     other = find_used_runtime(kubelet)

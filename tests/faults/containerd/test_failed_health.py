@@ -19,7 +19,14 @@ pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(600)]
 
 # kubelet reports a runtime without CRI after 27 seconds.
 _UNSEEN = 25
+_CNI = "/etc/cni/net.d/10-lab.conflist"
+_NETWORK = '{"cniVersion": "0.4.0", "name": "lab", "plugins": [{"type": "loopback"}]}\n'
 _MIRRORS = '\\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors.h]\\nendpoint = ["http://h"]\\n'
+_KUBELET = """\
+#!/bin/sh
+busybox httpd -f -p 127.0.0.1:10300 -h /srv/kubelet &
+wait
+"""
 _WATCH = """\
 while :; do
   ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*ok' && loaded=yes || loaded=no
@@ -49,13 +56,49 @@ def _watched(node: LabNode) -> Iterator[list[float]]:
 
 @contextmanager
 def _answering_kubelet(node: LabNode) -> Iterator[None]:
-    """Answer as kubelet does on its health port, as long as /srv/kubelet has the file."""
-    node.run("mkdir -p /srv/kubelet && printf ok >/srv/kubelet/healthz")
-    node.run("systemd-run --quiet --unit=healthz busybox httpd -f -p 127.0.0.1:10248 -h /srv/kubelet")
+    """Answer as a kubelet does on the health port that its file names, as long as /srv/kubelet has the file."""
+    node.run("mkdir -p /srv/kubelet /srv/bin && printf ok >/srv/kubelet/healthz")
+    node.run("cat >/srv/bin/kubelet && chmod 755 /srv/bin/kubelet", stdin=_KUBELET.encode())
+    node.run("printf 'kind: KubeletConfiguration\nhealthzPort: 10300\n' >/srv/kubelet.yaml")
+    options = "--config /srv/kubelet.yaml --container-runtime-endpoint=unix:///run/containerd/containerd.sock"
+    node.run(f"systemd-run --quiet --unit=kubelet-stand-in /srv/bin/kubelet {options}")
     try:
         yield
     finally:
-        node.run("systemctl stop healthz; rm -rf /srv/kubelet")
+        node.run("systemctl stop kubelet-stand-in; rm -rf /srv/kubelet /srv/bin /srv/kubelet.yaml")
+
+
+@contextmanager
+def _network_configured(node: LabNode) -> Iterator[None]:
+    """Have CRI report NetworkReady, from a configuration of CNI that no pod of the node uses."""
+    node.run(f"mkdir -p {_CNI.rpartition('/')[0]} && cat >{_CNI}", stdin=_NETWORK.encode())
+    node.run("systemctl restart containerd")
+    node.wait_ready()
+    try:
+        yield
+    finally:
+        node.run(f"rm -f {_CNI}; rmdir -p {_CNI.rpartition('/')[0]}", check=False)
+
+
+def test_a_condition_that_cri_no_longer_reports_rolls_back(order: Order) -> None:
+    """The configuration of the network is gone after the restart: back with the earlier files, or gone for good."""
+    nodes = order.nodes[:2]
+    for_now, for_good = nodes
+    order = Order(site=order.site, nodes=nodes, entry=order.entry)
+    expected = expect(order)
+    with ExitStack() as stack:
+        for node in nodes:
+            stack.enter_context(_network_configured(node))
+        stack.enter_context(wrapped(for_now, f"mv {_CNI} /root/kept; else mv /root/kept {_CNI}"))
+        stack.enter_context(wrapped(for_good, f"rm -f {_CNI}"))
+        ended = order.apply()
+        assert [read_outcome(ended, node) for node in nodes] == [
+            "rolled_back cri-not-ready",
+            "rollback_failed cri-not-ready",
+        ], describe(ended)
+        for node in nodes:
+            assert "CRI does not report NetworkReady, as it did before" in ended.node(node.name)["reason"]
+    assert assert_invariants(order, expected, ended) == dict.fromkeys(expected, "old")
 
 
 def test_the_way_back_is_short_and_stops_no_pod(order: Order) -> None:
@@ -79,6 +122,7 @@ def test_the_way_back_is_short_and_stops_no_pod(order: Order) -> None:
             "rolled_back kubelet-not-healthy",
         ], describe(ended)
         assert "`mirrors` cannot be set when `config_path` is provided" in ended.node(without_cri.name)["reason"]
+        assert "127.0.0.1:10300/healthz" in ended.node(with_kubelet.name)["reason"]
         without_cri.run(f"rm {broken}")
     assert assert_invariants(order, expected, ended) == dict.fromkeys(expected, "old")
     assert max(longest for (longest,) in watched) < _UNSEEN

@@ -145,3 +145,13 @@ def test_containerd_that_is_chosen_and_not_there_is_refused() -> None:
 )
 def test_it_is_said_how_the_runtime_was_found(state: NodeState, words: str) -> None:
     assert explain_runtime(state).startswith(words)
+
+
+def test_a_restart_after_which_kubelet_is_not_asked_is_announced() -> None:
+    unread = replace(ALONE.runtimes[0], live_config_path="")  # type: ignore[type-var]
+    silent = replace(ALONE, kubelet=kubelet(f"unix://{CONTAINERD}", answers_for_health=False))
+    restarted = replace(silent, runtimes=(unread,))
+    for state, codes in ((silent, []), (restarted, ["kubelet-health-off"]), (replace(restarted, kubelet=None), [])):
+        plan = plan_node("node-1", state, want(HARBOR), TEMPLATES)
+        assert isinstance(plan, Plan)
+        assert [warning.code for warning in plan.warnings] == codes

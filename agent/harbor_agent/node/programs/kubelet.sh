@@ -7,6 +7,7 @@ report_kubelet() {
   list_words "$kubelet" | tr '\n' '\0' | print_block 'kubelet argv'
   [ -n "$given" ] || printf '%s\n' "$version" | print_block 'kubelet version'
   printf '%s\n' "$configured" | print_block 'kubelet configured'
+  [ -z "$endpoint" ] || print_health_address | print_block 'kubelet health'
   login_files=$(list_login_files)
   printf '%s\n' "$login_files" | print_block 'kubelet login-files'
   shims=$(for shim in $(find_processes cri-dockerd); do list_endpoints "$shim"; done)
@@ -44,13 +45,25 @@ study_kubelet() {
     [ -n "$stopped_words" ] || return 1
     kubelet=stopped
   fi
-  # RKE 1 runs kubelet in a container, whose paths are its own.
-  root=/proc/$kubelet/root
-  [ -r "$root/" ] || root=
+  find_root
   given=$(list_endpoints "$kubelet")
   [ -n "$given" ] || version=$(timeout 5 "$(find_kubelet_binary)" --version)
-  configured=$(list_configured_endpoints)
+  configured=$(list_configured containerRuntimeEndpoint)
   find_endpoint
+}
+
+# Sets root: RKE 1 runs kubelet in a container, whose paths are its own.
+find_root() {
+  root=/proc/$kubelet/root
+  [ -r "$root/" ] || root=
+}
+
+# Where kubelet answers for its health, as HOST:PORT; nothing if it does not (port 0). Options count more than files.
+print_health_address() {
+  port=$({ list_configured healthzPort; list_option "$kubelet" --healthz-port; } | grep . | tail -n 1)
+  host=$({ list_configured healthzBindAddress; list_option "$kubelet" --healthz-bind-address; } | grep . | tail -n 1)
+  case $host in '' | 0.0.0.0) host=127.0.0.1 ;; ::) host='[::1]' ;; *:*) host="[$host]" ;; esac
+  [ "$port" = 0 ] || printf '%s:%s\n' "$host" "${port:-10248}"
 }
 
 # The words with which the unit would start a kubelet that does not run, one per line: its command, and its environment files
@@ -71,7 +84,7 @@ describe_stopped_kubelet() {
     case $stopped_words in *--config[=\ ]*) ;; *) echo --config=/var/lib/kubelet/config.yaml ;; esac
   )
   kubelet=stopped
-  [ -z "$(list_endpoints stopped)$(list_configured_endpoints)" ] || printf '%s\n' "$stopped_words"
+  [ -z "$(list_endpoints stopped)$(list_configured containerRuntimeEndpoint)" ] || printf '%s\n' "$stopped_words"
 }
 
 # As planning/kubelet.py, which decides; here it only spares a node the questions about a runtime that does not count.
@@ -147,8 +160,8 @@ find_kubelet_binary() {
   esac
 }
 
-# containerRuntimeEndpoint in the file of --config, then in the drop-ins of --config-dir; the last one is used.
-list_configured_endpoints() {
+# list_configured KEY: its values in the file of --config, then in the drop-ins of --config-dir; the last one is used.
+list_configured() {
   file=$(list_option "$kubelet" --config | tail -n 1)
   folder=$(list_option "$kubelet" --config-dir | tail -n 1)
   {
@@ -157,6 +170,6 @@ list_configured_endpoints() {
     [ -z "$file" ] || cat "$root$file"
     [ -z "$folder" ] || for drop_in in "$root$folder"/*.conf; do cat "$drop_in"; done
   } | sed -n -e '/^[[:space:]]*#/d' \
-    -e 's/^\(.*[{,]\)\{0,1\}[[:space:]]*"\{0,1\}containerRuntimeEndpoint"\{0,1\}[[:space:]]*:[[:space:]]*//p' |
+    -e 's/^\(.*[{,]\)\{0,1\}[[:space:]]*"\{0,1\}'"$1"'"\{0,1\}[[:space:]]*:[[:space:]]*//p' |
     sed -e "s/^[\"']//" -e "s/[\"',}[:space:]#].*//"
 }

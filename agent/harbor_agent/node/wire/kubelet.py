@@ -25,6 +25,7 @@ def decode_kubelet(blocks: Mapping[str, bytes], sockets: Mapping[str, str]) -> K
         shim_endpoints=_split_lines(blocks.get("shims", b"")),
         sockets=dict(sockets),
         login_files=_split_lines(blocks.get("login-files", b"")),
+        answers_for_health=bool(blocks.get("health", b"?").strip()),
     )
 
 

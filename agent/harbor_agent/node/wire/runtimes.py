@@ -58,6 +58,7 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
     "containerd": RuntimeParts(
         probe=("cri/client.sh", "containerd/client.sh", "containerd/probe.sh"),
         transaction=(
+            "kubelet.sh",
             "cri/client.sh",
             "containerd/client.sh",
             "containerd/daemon.sh",

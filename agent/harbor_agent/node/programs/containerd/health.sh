@@ -1,9 +1,14 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # What makes the node Ready, as far as the node can ask without a login: the conditions that CRI reports to kubelet, and
-# kubelet's own answer. Both are asked by curl; what was not known before the change is not required after it. Functions
-# only; part of the program that transaction.sh ends.
+# kubelet's own answer. Both are asked by curl; what was not known before the change is not required after it. kubelet.sh
+# precedes this text. Functions only; part of the program that transaction.sh ends.
 
 note_health() {
+  note_processes
+  kubelet=$(find_kubelet)
+  find_root
+  # Kubelet may be stopped when it is asked again.
+  print_health_address >"$T/kubelet.health" 2>/dev/null
   {
     list_conditions
     ! is_kubelet_healthy || echo kubelet
@@ -21,7 +26,7 @@ is_node_healthy() {
   conditions=$newline$(list_conditions)$newline
   while read -r fact; do
     case $fact$conditions in
-      kubelet*) is_kubelet_healthy || fail kubelet-not-healthy "kubelet does not answer 'ok' on 127.0.0.1:10248/healthz, as it did before" || return 1 ;;
+      kubelet*) is_kubelet_healthy || fail kubelet-not-healthy "kubelet does not answer 'ok' on $(cat "$T/kubelet.health")/healthz, as it did before" || return 1 ;;
       *"$newline$fact$newline"*) ;;
       *) fail cri-not-ready "CRI does not report $fact, as it did before" || return 1 ;;
     esac
@@ -35,7 +40,7 @@ list_conditions() {
     grep -oE '(Runtime|Network)Ready=1' | sed 's/=1//'
 }
 
-# Port 10248 is kubelet's default (healthzPort).
+# A kubelet whose port is off is not asked.
 is_kubelet_healthy() {
-  [ "$(curl -q -s -m 2 --noproxy '*' http://127.0.0.1:10248/healthz 2>/dev/null)" = ok ]
+  [ -s "$T/kubelet.health" ] && [ "$(curl -q -g -s -m 2 --noproxy '*' "http://$(cat "$T/kubelet.health")/healthz" 2>/dev/null)" = ok ]
 }
