@@ -9,6 +9,7 @@ from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.toml.document import parse_toml
+from harbor_agent.model.policy import RouteChoice
 from harbor_agent.planning.containerd.state import SNAP_TEMPLATE, find_containerd
 from harbor_agent.planning.files.managed import require_unmanaged
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.address import Address
     from harbor_agent.model.plan import FileChange
+    from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.effective import Effective
 
@@ -28,6 +30,13 @@ _FIX = "fix the file by hand, and check it with 'containerd config dump'"
 # k3s and RKE2 write this file, in their data directory, at each start; MicroK8s the other one, from a template.
 _GENERATED = "/agent/etc/containerd/config.toml"
 _FROM_TEMPLATE = re.compile(r"/var/snap/[^/]+/[^/]+/args/containerd\.toml")
+
+
+def require_automatic_route(desired: DesiredState) -> None:
+    """Raise RefusedError for a forced route: those that can be forced are Docker's."""
+    if desired.route is not RouteChoice.AUTO:
+        message = f"--route {desired.route}: containerd reads no such file"
+        raise RefusedError("route-ineffective", message, "use --route auto")
 
 
 def require_plannable(state: NodeState) -> None:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.plan import Action, Activation, Plan, Refusal, Route
-from harbor_agent.model.policy import RouteChoice
 from harbor_agent.model.runtimes.containerd import NAME
 from harbor_agent.model.state import FileKind
 from harbor_agent.planning.containerd import checks
 from harbor_agent.planning.containerd.edits.certificates import delete_certificates, write_certificates
 from harbor_agent.planning.containerd.edits.closing import CLOSED, close_directories
-from harbor_agent.planning.containerd.edits.earlier import note_earlier_settings, note_original_hashes
+from harbor_agent.planning.containerd.edits.earlier import (
+    find_kept_changes,
+    note_earlier_settings,
+    note_original_hashes,
+)
 from harbor_agent.planning.containerd.edits.migration import migrate
 from harbor_agent.planning.containerd.edits.placement import add_registries, put_configuration_last
 from harbor_agent.planning.containerd.edits.removal import remove_registries
@@ -143,7 +146,7 @@ class _Planner:
             reason = "; ".join(filter(None, (placed.reason, CLOSED)))
             workspace, placed = closed, replace(placed, route=Route.CONTAINERD_CONFIG, reason=reason)
         if missing:
-            self.require_automatic_route()
+            checks.require_automatic_route(self.desired)
             checks.require_pullable(missing, self.before)
             added = add_registries(workspace, evaluate(workspace.state), missing)
             workspace = added.workspace
@@ -168,12 +171,6 @@ class _Planner:
             message = f"{conflict}: containerd does not load its CRI plugin with these files"
             return Problem(code="runtime-config-conflict", message=message, hint=hint)
         return Problem(code="needs-repair", message="; ".join(faults), hint=_NEEDS_REPAIR)
-
-    def require_automatic_route(self) -> None:
-        """Refuse a forced route: those that can be forced are Docker's."""
-        if self.desired.route is not RouteChoice.AUTO:
-            message = f"--route {self.desired.route}: containerd reads no such file"
-            raise RefusedError("route-ineffective", message, "use --route auto")
 
     def require_sound(self, workspace: Workspace, after: Effective, *, repaired: bool) -> None:
         """Refuse a plan with which CRI would not load, or other settings would change."""
@@ -232,6 +229,8 @@ class _Planner:
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
             owned += [a.entry for a in self.present if not is_trusted(self.state, self.before, a)]
+        if self.absent and not owned:
+            self.warnings += find_kept_changes(self.state, changes)
         created = list(record.created_files if record else ())
         created += [change.path for change in changes if not change.before.exists]
         gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}

@@ -199,3 +199,15 @@ def test_a_rollback_forgets_the_earlier_setting() -> None:
     assert isinstance(back, Plan)
     assert (back.original_hashes, back.earlier_settings) == ({}, {})
     assert shown(applied(after, back)) == shown(state)
+
+
+def test_what_a_repair_changed_is_named_once_the_last_registry_is_removed() -> None:
+    conflict = running(node({CONFIG: f"{READS_CERTS}[{CRI}.registry.mirrors.h]\nendpoint = ['http://h']\n"}))
+    repaired = applied(conflict, planned(conflict, want(HARBOR, repair=True)))
+    warnings = {one.code: one.message for one in planned(repaired, unwant(HARBOR)).warnings}
+    assert CONFIG in warnings["repair-kept"]
+    assert f"{CERTS}/h/hosts.toml" in warnings["repair-kept"]
+    assert HOSTS not in warnings["repair-kept"]
+    for text in (READS_CERTS, BARE):
+        whole = trusted(running(node({CONFIG: text})))
+        assert "repair-kept" not in [one.code for one in planned(whole, unwant(HARBOR)).warnings]

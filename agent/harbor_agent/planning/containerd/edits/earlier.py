@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.errors import Problem
 from harbor_agent.formats.containerd.config import PLUGIN_NAMES, read_config
 from harbor_agent.formats.containerd.earlier import list_earlier_forms
 from harbor_agent.formats.text import FormatError, decode
-from harbor_agent.model.state import EarlierSetting
+from harbor_agent.model.state import EarlierSetting, FileState
 from harbor_agent.planning.containerd.effective import evaluate
 from harbor_agent.planning.containerd.hosts import exists
 from harbor_agent.planning.containerd.state import find_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harbor_agent.model.address import Address
     from harbor_agent.model.plan import FileChange
-    from harbor_agent.model.state import FileState, NodeState
+    from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.effective import Effective
     from harbor_agent.planning.files.workspace import Workspace
 
@@ -50,6 +51,29 @@ def note_earlier_settings(
         elif change.path in found and now == found[change.path].value:
             del found[change.path]
     return found
+
+
+def find_kept_changes(state: NodeState, changes: Sequence[FileChange]) -> list[Problem]:
+    """Return the warning about files that are not as they were before this tool, once it trusts no registry any more.
+
+    A repair is not undone with the last registry: without it CRI would not load, or a file would be broken again.
+    """
+    after = {change.path: change.after for change in changes}
+    kept = [
+        path
+        for path, digest in note_original_hashes(state, changes).items()
+        if (after.get(path) or state.files.get(path) or FileState(path=path)).digest != digest
+    ]
+    if not kept:
+        return []
+    return [
+        Problem(
+            code="repair-kept",
+            message=f"not as before the first change of this tool: {', '.join(kept)}",
+            hint="a repair stays, and so do edits of others; if containerd works with the files from before, "
+            "'harbor-agent rollback --pristine' restores them",
+        )
+    ]
 
 
 def restore_hosts_file(workspace: Workspace, path: str, address: Address, reason: str) -> Workspace | None:
