@@ -103,7 +103,7 @@ def test_plan_files_resume_history_metrics_and_ansible(site: Site, tmp_path: Pat
     runs = site.agent("history", "-o", "json").document["runs"]
     assert [run["run_id"] for run in runs[:2]] == [resumed.document["run_id"], halted.document["run_id"]]
     assert site.agent("drift", *inventory, "--metrics", metrics).code == 0
-    assert metrics.read_text().count('runtime="containerd",status="in_sync"} 1\n') == len(nodes)
+    assert metrics.read_text().count('runtime="containerd",status="in_sync"}') == len(nodes)
 
     rolled_back = site.agent("rollback", resumed.document["run_id"], *inventory, "--yes")
     assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr

@@ -36,6 +36,7 @@ def find_stopped_daemon(state: NodeState) -> Problem | None:
 def find_unloaded_cri(state: NodeState) -> Problem | None:
     """Return why no pod pulls through a containerd that runs without CRI; None if it has CRI or does not say."""
     containerd = find_containerd(state)
+    # rule CD-31
     if containerd is None or state.offline or containerd.cri_loaded is not False:
         return None
     detail = f": {containerd.cri_error}" if containerd.cri_error else ""
