@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from harbor_agent.engine.history.scopes import remember_scopes
 from harbor_agent.engine.plan.nodes import plan_nodes
 from harbor_agent.engine.plan.reachability import Reach, find_unreachable_by_summary, summarize_reach
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
@@ -143,8 +145,11 @@ def _sync_secrets(request: TaskRequest, resolved: Resolved) -> Result:
     secrets = resolve_logins(resolved).secrets
     if not secrets:
         return {"changed": False, "skipped": True, "msg": "no pull secret is requested"}
-    act = plan_secrets if request.check_mode else apply_secrets
-    report = act(secrets, resolved.general.kubeconfig, None)
+    kubeconfig = resolved.general.kubeconfig
+    if request.check_mode:
+        report = plan_secrets(secrets, kubeconfig, None)
+    else:
+        report = apply_secrets(secrets, kubeconfig, None, partial(remember_scopes, run_id=request.run_id))
     if report is None:
         return {"changed": False}
     problems = [item.result.problem for item in report.items if item.result.problem]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials, KeyForm
-    from harbor_agent.model.secret import SecretSpec
+    from harbor_agent.model.secret import SecretForm, SecretSpec
 
 SECRET_TYPE: Final = "kubernetes.io/dockerconfigjson"  # noqa: S105  (a type, no password)
 PAYLOAD_KEY: Final = ".dockerconfigjson"
@@ -111,7 +111,7 @@ def build_payload(address: Address, credentials: Credentials, key_form: KeyForm)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def build_annotations(spec: SecretSpec) -> dict[str, str]:
+def build_annotations(spec: SecretSpec | SecretForm) -> dict[str, str]:
     """Return the annotations: KubeSphere's console sets force-insecure exactly if the key's scheme is http.
 
     For https it is set on request only: KubeSphere 4 then verifies no certificate.

@@ -5,6 +5,7 @@ Import this module when it is needed: lightkube takes a quarter of a second to i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
@@ -17,6 +18,7 @@ from harbor_agent.kubernetes.kubeconfig.client import open_client
 from harbor_agent.kubernetes.namespaces import list_namespaces
 from harbor_agent.kubernetes.secrets import list_labelled
 from harbor_agent.kubernetes.service_accounts import list_attached_accounts
+from harbor_agent.model.policy import CONTEXT_NAMESPACE
 from harbor_agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -81,6 +83,16 @@ class Cluster:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server, by which this controller distinguishes clusters."""
+        return str(self.client.config.cluster.server)
+
+    def name_context(self, selection: Namespaces) -> Namespaces:
+        """Return the selection with the name of the context's namespace, which may be another one tomorrow."""
+        names = (self.client.namespace if name == CONTEXT_NAMESPACE else name for name in selection.names)
+        return replace(selection, names=tuple(dict.fromkeys(names)))
 
     def namespaces(self, selection: Namespaces) -> tuple[str, ...] | Problem:
         """Return the namespaces selected; sends a request only if names alone do not say."""

@@ -37,5 +37,21 @@ def list_namespaces(client: Client, selection: Namespaces) -> tuple[str, ...] | 
     return tuple(name for name in dict.fromkeys(names) if name not in selection.excluded)
 
 
+def find_incarnation(client: Client, namespace: str) -> str | Problem:
+    """Return the UID of a namespace, "" if the user may not read it; `namespace-missing` or `namespace-terminating`."""
+    found = attempt(
+        Intent(verb="get", resource="namespaces", namespace=namespace), lambda: client.get(Namespace, namespace)
+    )
+    if isinstance(found, Problem):
+        return found if found.code == "namespace-missing" else ""
+    if found.status and found.status.phase == "Terminating":
+        return Problem(
+            code="namespace-terminating",
+            message=f"namespace {namespace} is being deleted",
+            hint="wait until it is deleted, or leave it out",
+        )
+    return (found.metadata and found.metadata.uid) or ""
+
+
 def _read_name(namespace: Namespace) -> str:
     return (namespace.metadata and namespace.metadata.name) or ""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from harbor_agent.model.address import Address
 from harbor_agent.model.policy import CONTEXT_NAMESPACE
 from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harbor_agent.errors import Problem
-    from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials, KeyForm
 
 
@@ -44,11 +46,48 @@ class Namespaces:
         """Return names and selector, such as "*, team=shop"."""
         return ", ".join([*self.names, *([self.selector] if self.selector else [])])
 
+    def without(self, gone: Collection[str]) -> Namespaces:
+        """Return the same without these namespaces."""
+        excluded = tuple(dict.fromkeys((*self.excluded, *gone))) if self.needs_the_cluster else self.excluded
+        return replace(self, names=tuple(name for name in self.names if name not in gone), excluded=excluded)
+
     def may_meet(self, other: Namespaces) -> bool:
         """Whether both may hold the same namespace."""
         if self.needs_the_cluster or other.needs_the_cluster:
             return True
         return not (set(self.names) - set(self.excluded)).isdisjoint(set(other.names) - set(other.excluded))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretForm:
+    """What a pull secret is like, its login left out. `url` is that of the registry."""
+
+    url: str
+    key_form: KeyForm
+    service_accounts: tuple[str, ...] = ()
+    force_insecure: bool = False
+
+    @property
+    def address(self) -> Address:
+        """The registry."""
+        return Address.parse(self.url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretScope:
+    """What a person applied: one registry's secret, in these namespaces of the cluster at `server`, for this user.
+
+    `registry` is its entry. `run_id` is the run, "" for a command about secrets alone; `applied` is ISO 8601 in UTC.
+    """
+
+    server: str
+    registry: str
+    name: str
+    namespaces: Namespaces
+    form: SecretForm
+    username: str
+    run_id: str = ""
+    applied: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +106,16 @@ class SecretSpec:
     service_accounts: tuple[str, ...] = ()
     force_conflicts: bool = False
     force_insecure: bool = False
+
+    @property
+    def form(self) -> SecretForm:
+        """The same without its name and its login."""
+        return SecretForm(
+            url=self.address.url,
+            key_form=self.key_form,
+            service_accounts=self.service_accounts,
+            force_insecure=self.force_insecure,
+        )
 
 
 class SecretAction(StrEnum):

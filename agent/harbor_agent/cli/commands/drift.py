@@ -107,7 +107,8 @@ def drift(
     """Report nodes that differ from what was applied to them.
 
     Compares each node with its record of the last run, and that record with the current settings. Nodes without a
-    record are unmanaged. Exits with 3 if anything has to be done.
+    record are unmanaged. Pull secrets are compared with what was applied from here. Exits with 3 if anything has to be
+    done.
     """
     if subcommand.invoked_subcommand:
         return None
@@ -167,12 +168,14 @@ def _parse_amount(text: str) -> int | str:
 def _correct(
     measurement: Measurement, corrections: Corrections, progress: Progress, output: options.Format, *, yes: bool
 ) -> ExitCode:
-    from harbor_agent.engine.drift.correct import compute_correction_exit_code, correct_nodes
+    from harbor_agent.engine.drift.correct import correct_nodes
+    from harbor_agent.engine.drift.exit_code import compute_correction_exit_code
 
     measurement.record(corrections.report)
     ended = None
-    if corrections.chosen or corrections.dns:
-        confirm_plan([node.planned for node in corrections.chosen], None, corrections.dns, yes=yes)
+    if corrections.chosen or corrections.dns or corrections.secrets:
+        secrets = corrections.secrets.report if corrections.secrets else None
+        confirm_plan([node.planned for node in corrections.chosen], secrets, corrections.dns, yes=yes)
         with graceful_stop() as stop:
             ended = correct_nodes(corrections, progress, stop)
     code = compute_correction_exit_code(corrections, ended)

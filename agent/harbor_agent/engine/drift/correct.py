@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.corrections import CorrectedFile, CorrectionLog
 from harbor_agent.engine.drift.dns import build_dns_correction, choose_dns_corrections, list_corrected_texts
-from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
+from harbor_agent.engine.drift.secret_corrections import (
+    choose_secret_corrections,
+    list_corrected_secrets,
+    list_unwritten_secrets,
+)
 from harbor_agent.engine.history.database import HistoryError
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
 from harbor_agent.engine.plan.run_plan import RunPlan, refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
 from harbor_agent.engine.request.resolve import require_registry
 from harbor_agent.engine.rollout.run import apply_run
-from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
+from harbor_agent.errors import AgentError, Problem, UsageError
 from harbor_agent.model.plan import Plan
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine, RunKind
@@ -28,19 +32,19 @@ from harbor_agent.planning.node import find_record
 if TYPE_CHECKING:
     from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
-    from harbor_agent.engine.drift.dns import DnsDrift
+    from harbor_agent.engine.drift.secret_corrections import SecretCorrection
+    from harbor_agent.engine.drift.secrets import SecretsDrift
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.policy import DriftLimits
 
 _UNTOUCHED = frozenset({Outcome.SKIPPED, Outcome.REFUSED, Outcome.UNREACHABLE})
-_REFUSED = frozenset({"drift-quarantined", "containers-would-stop", "dns-owner-rewrites", "dns-no-reload"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """The drifted nodes that will be corrected, and the correction of the cluster's DNS (None: nothing to do).
+    """The drifted nodes that will be corrected, and the corrections of DNS and of pull secrets (None: nothing to do).
 
     `blocked_by` is the reason if nothing will be, regardless of the node. `lock_timeout` is how long the run waits for
     another one, in seconds.
@@ -49,6 +53,7 @@ class Corrections:
     report: DriftReport
     chosen: tuple[DriftedNode, ...] = ()
     dns: DnsReport | None = None
+    secrets: SecretCorrection | None = None
     blocked_by: Problem | None = None
     lock_timeout: float = 0.0
 
@@ -70,16 +75,19 @@ def choose_corrections(
         with CorrectionLog() as log:
             checked = {node.name: _check_allowed(node, log, accept_restart=accept_restart) for node in drifted}
             dns = choose_dns_corrections(report.dns, log, accept_restart=accept_restart) if report.dns else None
+            secrets, correction = _choose_secrets(report, log)
     except AgentError as error:
         return Corrections(report=report, blocked_by=_describe_missing_history(error.problem))
     free = [node for node in checked.values() if node.problem is None]
     checked |= {node.name: replace(node, problem=_describe_node_limit(limits)) for node in free[limits.max_nodes :]}
     chosen = tuple(free[: limits.max_nodes])
-    report = replace(report, nodes=tuple(checked.get(node.name, node) for node in report.nodes), dns=dns)
+    nodes = tuple(checked.get(node.name, node) for node in report.nodes)
+    report = replace(report, nodes=nodes, dns=dns, secrets=secrets)
     unreachable = find_unreachable_registries([n.planned for n in report.nodes], [n.planned for n in chosen])
     if unreachable and not allow_unreachable_registry:
         return Corrections(report=report, blocked_by=unreachable)
-    return Corrections(report=report, chosen=chosen, dns=build_dns_correction(dns) if dns else None)
+    dns_correction = build_dns_correction(dns) if dns else None
+    return Corrections(report=report, chosen=chosen, dns=dns_correction, secrets=correction)
 
 
 def correct_nodes(corrections: Corrections, listener: Listener, stop: StopRequest) -> Report:
@@ -92,6 +100,8 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         general=replace(report.general, rollout=rollout),
         nodes=nodes,
         credentials=read_logins([report.general, *(node.policy for node in nodes)]),
+        desired_secrets=corrections.secrets.desired if corrections.secrets else (),
+        secrets=corrections.secrets.report if corrections.secrets else None,
         dns=corrections.dns,
         asking=tuple(node.planned.node for node in report.nodes if node.planned.state is not None),
         kind=RunKind.CORRECT,
@@ -99,41 +109,29 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         lock_timeout=corrections.lock_timeout,
     )
     with CorrectionLog() as log:
-        texts = list_corrected_texts(report.dns) if report.dns else []
-        added = log.add([*texts, *(one for node in corrections.chosen for one in _list_corrected_files(node))])
+        others = list_corrected_texts(report.dns) if report.dns else []
+        others += list_corrected_secrets(report.secrets) if report.secrets else []
+        added = log.add([*others, *(one for node in corrections.chosen for one in _list_corrected_files(node))])
         try:
             ended = apply_run(run_plan, listener, stop)
         except AgentError:
             with suppress(HistoryError):
-                log.forget(added, [*(text.node for text in texts), *(node.name for node in corrections.chosen)])
+                log.forget(added, [*(other.node for other in others), *(node.name for node in corrections.chosen)])
             raise
         try:
-            log.forget(added, [result.node for result in ended.results if result.outcome in _UNTOUCHED])
+            unwritten = list_unwritten_secrets(report.secrets, ended.secrets) if report.secrets else []
+            log.forget(added, [*unwritten, *(one.node for one in ended.results if one.outcome in _UNTOUCHED)])
         except HistoryError as error:  # the report of the nodes that were changed must not get lost
             ended = replace(ended, warnings=(*ended.warnings, error.problem))
     return ended
 
 
-def compute_correction_exit_code(corrections: Corrections, ended: Report | None) -> ExitCode:
-    """Return the exit code of a correction: that of the run and of the nodes that it did not correct."""
-    chosen = {node.name for node in corrections.chosen} if ended else set()
-    rest = [node for node in corrections.report.nodes if node.name not in chosen]
-    codes = [compute_drift_exit_code(node.status for node in rest)]
-    codes += [ExitCode.REFUSED for node in rest if node.problem and _is_refusal(node)]
-    codes += [ended.exit_code] if ended else []
-    if corrections.report.dns:
-        codes += _list_dns_codes(corrections.report.dns, is_corrected=corrections.dns is not None)
-    codes += [ExitCode.STOPPED] if corrections.blocked_by else []
-    return ended.exit_code if ended and ended.exit_code >= ExitCode.BUG else find_most_severe(codes)
-
-
-def _list_dns_codes(drift: DnsDrift, *, is_corrected: bool) -> list[ExitCode]:
-    """Return the exit codes of the DNS servers that the run left alone."""
-    if drift.problem:
-        return [ExitCode.FAILED]
-    left = [one for one in drift.servers if one.problem or one.status is not DriftStatus.DRIFT or not is_corrected]
-    refused = [ExitCode.REFUSED for one in left if one.problem and one.problem.code in _REFUSED]
-    return [compute_drift_exit_code(one.status for one in left), *refused]
+def _choose_secrets(report: DriftReport, log: CorrectionLog) -> tuple[SecretsDrift | None, SecretCorrection | None]:
+    if report.secrets is None:
+        return None, None
+    policies = [report.general, *(node.planned.policy for node in report.nodes)]
+    context = report.request.flags.context
+    return choose_secret_corrections(report.secrets, policies, log, report.general.kubeconfig, context)
 
 
 def release_node(node: str) -> Quarantine:
@@ -244,7 +242,3 @@ def _describe_missing_history(problem: Problem) -> Problem:
         f"{problem.message}",
         hint=problem.hint,
     )
-
-
-def _is_refusal(node: DriftedNode) -> bool:
-    return node.planned.outcome is Outcome.REFUSED or bool(node.problem and node.problem.code in _REFUSED)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.dns import detect_dns_drift
+from harbor_agent.engine.drift.secrets import detect_secret_drift
 from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
 from harbor_agent.engine.plan.dns import find_nameservers
 from harbor_agent.engine.plan.fleet import load_fleet
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.drift.dns import DnsDrift
+    from harbor_agent.engine.drift.secrets import SecretsDrift
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.request.expiry import CertificateEnd
@@ -64,7 +66,7 @@ class DriftedNode:
 class DriftReport:
     """All selected nodes. `general` is the current policy without variables of nodes.
 
-    `certificates` are those of the registries over HTTPS. `dns` is None if the cluster's DNS is not part of the check.
+    `certificates` are those of the registries over HTTPS. `dns` and `secrets` are None if the check is not about them.
     """
 
     request: RunRequest
@@ -73,13 +75,14 @@ class DriftReport:
     warnings: tuple[Problem, ...] = ()
     certificates: tuple[CertificateEnd, ...] = ()
     dns: DnsDrift | None = None
+    secrets: SecretsDrift | None = None
     scope: Scope | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code if nothing is corrected."""
         codes = [compute_drift_exit_code(node.status for node in self.nodes)]
-        return find_most_severe([*codes, *([self.dns.exit_code] if self.dns else [])])
+        return find_most_severe([*codes, *(part.exit_code for part in (self.dns, self.secrets) if part)])
 
 
 def detect_drift(request: RunRequest, listener: Listener, *, correcting: bool = False) -> DriftReport:
@@ -111,6 +114,9 @@ def detect_drift(request: RunRequest, listener: Listener, *, correcting: bool = 
         dns=detect_dns_drift(
             resolved.general, request.flags.context, quarantines, partial(find_nameservers, transport, reached)
         )
+        if fleet.scope.does_cluster_part
+        else None,
+        secrets=detect_secret_drift(resolved.policies, resolved.general.kubeconfig, request.flags.context, quarantines)
         if fleet.scope.does_cluster_part
         else None,
         scope=fleet.scope,

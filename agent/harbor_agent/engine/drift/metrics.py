@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
+from harbor_agent.engine.drift.secret_corrections import list_states_after
 from harbor_agent.errors import ExitCode, Problem, UsageError
 from harbor_agent.local.files import describe_error, replace_file
 from harbor_agent.model.result import Outcome
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+    from harbor_agent.engine.drift.secrets import SecretsDrift
     from harbor_agent.engine.reports.report import Report
 
 # The exit codes of a run that completed its check, regardless of the result.
@@ -119,6 +121,7 @@ def _list_families(summary: DriftRunSummary, last_success: int | None) -> Iterat
     )
     if summary.report is not None:
         yield from _list_node_families(summary.report, summary.correction)
+        yield from _list_secret_families(summary.report.secrets, summary.correction)
         yield (
             "harbor_agent_certificate_not_after_timestamp_seconds",
             "When the last CA of a registry expires, or the certificate that the registry serves.",
@@ -167,6 +170,33 @@ def _label_node(node: DriftedNode, **labels: str) -> dict[str, str]:
     """Return the labels of a node; the runtime of one that was not reached is not known."""
     runtime = {"runtime": node.planned.runtime} if node.planned.state else {}
     return {"node": node.name, **runtime, **labels}
+
+
+def _list_secret_families(drift: SecretsDrift | None, ended: Report | None) -> Iterator[tuple[str, str, Samples]]:
+    if drift is None or drift.problem:
+        return
+    report = ended.secrets if ended else None
+    left = list_states_after(drift, report)
+    counts = Counter(left)
+    yield (
+        "harbor_agent_drift_pull_secrets",
+        "Pull secrets by their status after the last run.",
+        [({"status": status.value}, counts[status]) for status in DriftStatus if status is not DriftStatus.BUSY],
+    )
+    yield (
+        "harbor_agent_drift_pull_secret_status",
+        "Always 1: the status of the pull secret after the last run.",
+        [
+            ({"namespace": one.namespace, "secret": one.name, "status": status.value}, 1)
+            for one, status in zip(drift.secrets, left, strict=True)
+        ],
+    )
+    outcomes = Counter(item.result.outcome for item in (report.items if report else ()))
+    yield (
+        "harbor_agent_drift_pull_secret_corrections",
+        "Pull secrets that the last run chose to correct, by outcome.",
+        [({"outcome": outcome.value}, number) for outcome, number in outcomes.items()],
+    )
 
 
 def _build_sample(value: float) -> Samples:

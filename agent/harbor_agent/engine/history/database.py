@@ -73,6 +73,16 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    # What persons applied to clusters; `namespaces` and `form` are JSON.
+    (
+        """
+        CREATE TABLE secret_scope (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL, registry TEXT NOT NULL, name TEXT NOT NULL,
+            namespaces TEXT NOT NULL, form TEXT NOT NULL, username TEXT NOT NULL, run TEXT NOT NULL,
+            applied TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 
 

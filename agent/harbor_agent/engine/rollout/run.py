@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message
 from harbor_agent.engine.exit_codes import compute_run_exit_code, find_most_severe
 from harbor_agent.engine.history.recorder import RunStart, record_run
+from harbor_agent.engine.history.scopes import remember_scopes
 from harbor_agent.engine.history.waiting import Waiting
 from harbor_agent.engine.locks.run import LockRequest, hold_locks
 from harbor_agent.engine.plan.nodes import open_transport
@@ -58,11 +60,11 @@ def apply_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> Repor
             dns = apply_dns(run, run_plan)
             history.record_dns(dns)
             halted = find_reason_to_halt(dns, accept_unproven=run_plan.accepts_unproven)
-            early = write_secrets(run_plan) if prover and not halted else None  # the pods pull with them
+            early = write_secrets(run, run_plan) if prover and not halted else None  # the pods pull with them
             halted = halted or find_missing_secret(early)
             run = replace(run, hooks=hooks, prover=prover)
             rollout = skip_nodes(run, run_plan.nodes, halted) if halted else roll_out(run, run_plan.nodes)
-        secrets = early or sync_secrets(run_plan, rollout)
+        secrets = early or sync_secrets(run, run_plan, rollout)
         warnings += [*run_plan.warnings, *list_left_pods(prover), *write_records(run, run_plan, rollout)]
         warnings += lock_warnings
         warnings += find_waiting_pods(run, run_plan, rollout)
@@ -145,21 +147,23 @@ def open_cluster(run: RolloutContext, run_plan: RunPlan) -> RolloutHooks:
     return open_hooks(run, run_plan.nodes, kubeconfig=kubeconfig, context=context)
 
 
-def sync_secrets(run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | None:
+def sync_secrets(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> SecretsReport | None:
     """Write the pull secrets into the cluster, unless the rollout halted."""
     if run_plan.does_cluster_part and (rollout.halted or rollout.stopped):
         problem = Problem(
             code="run-halted", message="the run halted before the secrets", hint="fix the nodes, then run it again"
         )
         return skip_secrets(run_plan.desired_secrets, problem)
-    return write_secrets(run_plan)
+    return write_secrets(run, run_plan)
 
 
-def write_secrets(run_plan: RunPlan) -> SecretsReport | None:
+def write_secrets(run: RolloutContext, run_plan: RunPlan) -> SecretsReport | None:
     """Write the pull secrets into the cluster; None without any, and in a shard that leaves them to the first one."""
     if not run_plan.does_cluster_part:
         return None
-    return apply_secrets(run_plan.desired_secrets, run_plan.general.kubeconfig, run_plan.request.flags.context)
+    kubeconfig, context = run_plan.general.kubeconfig, run_plan.request.flags.context
+    remember = None if run.is_correction else partial(remember_scopes, run_id=run.run_id)
+    return apply_secrets(run_plan.desired_secrets, kubeconfig, context, remember)
 
 
 def find_waiting_pods(run: RolloutContext, run_plan: RunPlan, rollout: RolloutResult) -> list[Problem]:

@@ -84,7 +84,7 @@ def build_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedul
         metrics_folder=str(metrics.parent) if metrics else None,
         credentials=tuple(_list_credentials(resolved.policies, account)) if request.correct else (),
     )
-    asks_cluster = request.correct or any(registry.resolve for registry in resolved.general.registries)
+    asks_cluster = request.correct or any(one.resolve or one.secret for one in resolved.general.registries)
     kubeconfig = resolved.general.kubeconfig if asks_cluster else None
     keys = (node.private_key_file for node in nodes)
     own = (str(_expand_home(text, account)) for text in (kubeconfig, *keys) if text)

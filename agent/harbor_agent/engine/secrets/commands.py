@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.request.resolve import Resolved
+    from harbor_agent.engine.secrets.reconcile import Remember
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.model.address import Address
-    from harbor_agent.model.secret import SecretPlan, SecretResult
+    from harbor_agent.model.secret import Namespaces, SecretPlan, SecretResult
+
+    Forget = Callable[[str, str, str, Namespaces, Sequence[str]], list[Problem]]
 
 _T = TypeVar("_T")
 
@@ -46,14 +49,17 @@ class ManagedSecret:
     is_copy: bool = False
 
 
-def apply_pull_secrets(resolved: Resolved, listener: Listener = lambda _: None) -> tuple[SecretsReport, ExitCode]:
+def apply_pull_secrets(
+    resolved: Resolved, listener: Listener = lambda _: None, remember: Remember | None = None
+) -> tuple[SecretsReport, ExitCode]:
     """Check the logins and apply the secrets; the warnings include pods that still wait for an image.
 
+    `remember` is that of `apply_secrets`.
     Raises AgentError if a registry rejects its login.
     """
     resolved = resolve_logins(_add_default_secrets(resolved))
     warnings = check_logins(resolved.policies, resolved.credentials)
-    report = apply_secrets(resolved.secrets, resolved.general.kubeconfig, resolved.request.flags.context)
+    report = apply_secrets(resolved.secrets, resolved.general.kubeconfig, resolved.request.flags.context, remember)
     report = report or SecretsReport()
     waiting = handle_waiting_pods(resolved.policies, resolved.secrets, resolved.request, listener)
     report = replace(report, warnings=(*warnings, *report.warnings, *waiting))
@@ -104,11 +110,14 @@ def plan_secret_removal(resolved: Resolved) -> SecretsReport:
     return _remove_each(resolved, plan_removal)
 
 
-def remove_pull_secrets(resolved: Resolved) -> tuple[SecretsReport, ExitCode]:
-    """Detach and delete the secrets that this tool created. Raises AgentError if the cluster does not answer."""
+def remove_pull_secrets(resolved: Resolved, forget: Forget | None = None) -> tuple[SecretsReport, ExitCode]:
+    """Detach and delete the secrets that this tool created. Raises AgentError if the cluster does not answer.
+
+    `forget` is given the server, the registry, the name, the selection of namespaces, and those that it meant.
+    """
     from harbor_agent.engine.secrets.sync import remove_secret  # noqa: PLC0415 - lightkube is slow to import
 
-    report = _remove_each(resolved, remove_secret)
+    report = _remove_each(resolved, remove_secret, forget)
     return report, ExitCode.FAILED if report.status == "failed" else ExitCode.DONE
 
 
@@ -155,21 +164,27 @@ def validate_logins(resolved: Resolved) -> tuple[list[Problem], list[Address]]:
 
 
 def _remove_each(
-    resolved: Resolved, act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult]
+    resolved: Resolved,
+    act: Callable[[Cluster, str, str, Address], SecretPlan | SecretResult],
+    forget: Forget | None = None,
 ) -> SecretsReport:
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
     policy = _add_default_secrets(resolved).general
+    items: list[SecretItem] = []
+    warnings: list[Problem] = []
     with open_cluster(policy.kubeconfig, resolved.request.flags.context) as cluster:
-        items = tuple(
-            SecretItem(
-                registry=registry.address.entry, result=act(cluster, registry.secret.name, namespace, registry.address)
-            )
-            for registry in policy.registries
-            if registry.secret is not None
-            for namespace in _find_namespaces(cluster, registry.secret)
-        )
-    return SecretsReport(items=items)
+        for registry in policy.registries:
+            entry, secret = registry.address.entry, registry.secret or SecretPolicy()
+            namespaces = _find_namespaces(cluster, secret)
+            items += [
+                SecretItem(registry=entry, result=act(cluster, secret.name, namespace, registry.address))
+                for namespace in namespaces
+            ]
+            if forget:
+                selection = cluster.name_context(build_namespaces(secret))
+                warnings += forget(cluster.server, entry, secret.name, selection, namespaces)
+    return SecretsReport(items=tuple(items), warnings=tuple(warnings))
 
 
 def _find_namespaces(cluster: Cluster, secret: SecretPolicy) -> Sequence[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.secret import ALL_NAMESPACES, SecretResult
+from harbor_agent.model.secret import ALL_NAMESPACES, SecretResult, SecretScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from harbor_agent.planning.secrets.desired import DesiredSecret
 
     _Action = Callable[[Cluster, SecretSpec, str], SecretPlan | SecretResult]
+    Remember = Callable[[Sequence[SecretScope]], list[Problem]]
+
+
+_APPLIED = frozenset({Outcome.CHANGED, Outcome.UNCHANGED})
 
 
 def plan_secrets(secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None) -> SecretsReport | None:
@@ -29,14 +33,20 @@ def plan_secrets(secrets: Sequence[DesiredSecret], kubeconfig: str | None, conte
 
 
 def apply_secrets(
-    secrets: Sequence[DesiredSecret], kubeconfig: str | None, context: str | None
+    secrets: Sequence[DesiredSecret],
+    kubeconfig: str | None,
+    context: str | None,
+    remember: Remember | None = None,
 ) -> SecretsReport | None:
-    """Create or update every secret if necessary and attach it; None if there is no secret to apply."""
+    """Create or update every secret if necessary and attach it; None if there is no secret to apply.
+
+    `remember` is given what was applied; a correction, which no person asked for, has none.
+    """
     if not secrets:
         return None
     from harbor_agent.engine.secrets.sync import apply_secret  # noqa: PLC0415 - lightkube is slow to import
 
-    return _sync_all(secrets, kubeconfig, context, apply_secret)
+    return _sync_all(secrets, kubeconfig, context, apply_secret, remember)
 
 
 def skip_secrets(secrets: Sequence[DesiredSecret], reason: Problem) -> SecretsReport | None:
@@ -49,6 +59,7 @@ def _sync_all(
     kubeconfig: str | None,
     context: str | None,
     act: _Action,
+    remember: Remember | None = None,
 ) -> SecretsReport | None:
     from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
 
@@ -62,6 +73,7 @@ def _sync_all(
         warnings = [warning for _, unmatched in parts for warning in unmatched]
         warnings += [warning for item in items for warning in item.result.warnings]
         warnings += _find_leftovers(cluster, secrets, items)
+        warnings += remember(_list_scopes(cluster, secrets, items)) if remember else []
     return SecretsReport(items=items, warnings=tuple(warnings))
 
 
@@ -72,6 +84,24 @@ def _sync_namespaces(cluster: Cluster, desired: DesiredSecret, act: _Action) -> 
     registry = desired.spec.address.entry
     items = [SecretItem(registry=registry, result=act(cluster, desired.spec, namespace)) for namespace in namespaces]
     return items, [] if namespaces else [_describe_no_match(desired.namespaces)]
+
+
+def _list_scopes(cluster: Cluster, secrets: Sequence[DesiredSecret], items: Sequence[SecretItem]) -> list[SecretScope]:
+    """Return what was applied; a secret that could be written to no namespace was not."""
+    failed = {(one.registry, one.result.name) for one in items if one.result.outcome not in _APPLIED}
+    written = {(one.registry, one.result.name) for one in items if one.result.outcome in _APPLIED}
+    return [
+        SecretScope(
+            server=cluster.server,
+            registry=desired.spec.address.entry,
+            name=desired.spec.name,
+            namespaces=cluster.name_context(desired.namespaces),
+            form=desired.spec.form,
+            username=desired.spec.credentials.username,
+        )
+        for desired in secrets
+        if (desired.spec.address.entry, desired.spec.name) not in failed - written
+    ]
 
 
 def _describe_no_match(namespaces: Namespaces) -> Problem:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import UsageError
-from harbor_agent.model.secret import Namespaces, SecretSpec
+from harbor_agent.model.secret import Namespaces, SecretForm, SecretSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harbor_agent.model.policy import Credentials, Policy, SecretPolicy
+    from harbor_agent.model.policy import Credentials, Policy, Registry, SecretPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,39 +43,65 @@ def build_desired_secrets(
     present = [registry for policy in policies for registry in policy.present]
     named = {registry.address.entry for policy in policies for registry in policy.registries}
     removed = frozenset(named - {registry.address.entry for registry in present})
-    found: dict[str, DesiredSecret] = {}
-    for registry in present:
-        if registry.secret is None:
-            continue
-        if registry.address.entry not in credentials:
-            raise UsageError.of(
-                "credentials-missing",
-                f"secret {registry.secret.name} needs a login at {registry.address}, and none is configured",
-                "add credentials to harbor-agent.yaml, or --username with --password-stdin or --password-file",
-            )
-        spec = SecretSpec(
-            name=registry.secret.name,
-            address=registry.address,
-            credentials=credentials[registry.address.entry],
-            key_form=registry.secret.key_form,
-            service_accounts=registry.secret.service_accounts,
-            force_conflicts=force_conflicts,
-            force_insecure=registry.secret.force_insecure,
-        )
-        desired = DesiredSecret(
-            spec=spec,
-            namespaces=build_namespaces(registry.secret),
+    found = [
+        DesiredSecret(
+            spec=build_spec(
+                registry, secret, _require_login(registry, secret, credentials), force_conflicts=force_conflicts
+            ),
+            namespaces=build_namespaces(secret),
             report_leftovers=report_leftovers,
             removed=removed,
         )
-        found.setdefault(registry.address.entry, desired)
-    _require_one_registry_each(list(found.values()))
-    return list(found.values())
+        for registry, secret in list_requested(policies)
+    ]
+    _require_one_registry_each(found)
+    return found
+
+
+def list_requested(policies: Iterable[Policy]) -> list[tuple[Registry, SecretPolicy]]:
+    """Return the registries that should have a pull secret, each once, with the settings of it."""
+    present = [registry for policy in policies for registry in policy.present if registry.secret is not None]
+    first = {registry.address.entry: registry for registry in reversed(present)}
+    entries = dict.fromkeys(registry.address.entry for registry in present)
+    return [(first[entry], secret) for entry in entries if (secret := first[entry].secret)]
+
+
+def build_form(registry: Registry, secret: SecretPolicy) -> SecretForm:
+    """Return what the secret of a registry should be like, its login left out."""
+    return SecretForm(
+        url=registry.address.url,
+        key_form=secret.key_form,
+        service_accounts=secret.service_accounts,
+        force_insecure=secret.force_insecure,
+    )
+
+
+def build_spec(registry: Registry, secret: SecretPolicy, login: Credentials, *, force_conflicts: bool) -> SecretSpec:
+    """Return the secret of a registry with this login."""
+    return SecretSpec(
+        name=secret.name,
+        address=registry.address,
+        credentials=login,
+        key_form=secret.key_form,
+        service_accounts=secret.service_accounts,
+        force_conflicts=force_conflicts,
+        force_insecure=secret.force_insecure,
+    )
 
 
 def build_namespaces(secret: SecretPolicy) -> Namespaces:
     """Return the namespaces that the secret belongs in."""
     return Namespaces(names=secret.namespaces, selector=secret.namespace_selector, excluded=secret.exclude_namespaces)
+
+
+def _require_login(registry: Registry, secret: SecretPolicy, credentials: Mapping[str, Credentials]) -> Credentials:
+    if login := credentials.get(registry.address.entry):
+        return login
+    raise UsageError.of(
+        "credentials-missing",
+        f"secret {secret.name} needs a login at {registry.address}, and none is configured",
+        "add credentials to harbor-agent.yaml, or --username with --password-stdin or --password-file",
+    )
 
 
 def _require_one_registry_each(secrets: Sequence[DesiredSecret]) -> None:

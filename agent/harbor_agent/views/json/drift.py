@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
     from harbor_agent.engine.drift.dns import DnsDrift, DriftedServer
+    from harbor_agent.engine.drift.secrets import DriftedSecret, SecretsDrift
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.errors import Problem
     from harbor_agent.views.json.common import Json
@@ -36,6 +37,7 @@ def build_drift_document(report: DriftReport, exit_code: int, ended: Report | No
         "exit_code": exit_code,
         "summary": {status.value: left.count(status) for status in DriftStatus},
         "dns": _describe_dns(report.dns),
+        "secrets": _describe_secrets(report.secrets),
         "nodes": nodes,
         "groups": _group_nodes(nodes),
         "run": build_run_document(ended) if ended else None,
@@ -57,6 +59,26 @@ def _describe_server(one: DriftedServer) -> Json:
         "status": one.status.value,
         "entries": describe_entries(one.server),
         "quarantined_since": one.quarantine.since if one.quarantine else None,
+        **explain(one.problem, one.reason),
+    }
+
+
+def _describe_secrets(drift: SecretsDrift | None) -> Json | None:
+    if drift is None:
+        return None
+    return {"secrets": [_describe_secret(one) for one in drift.secrets], **explain(drift.problem)}
+
+
+def _describe_secret(one: DriftedSecret) -> Json:
+    return {
+        "namespace": one.namespace,
+        "name": one.name,
+        "registry": one.registry,
+        "status": one.status.value,
+        "applied_by": (one.scope.run_id or None) if one.scope else None,
+        "applied": one.scope.applied if one.scope else None,
+        "quarantined_since": one.quarantine.since if one.quarantine else None,
+        "message": one.problem.message if one.problem else None,
         **explain(one.problem, one.reason),
     }
 

@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.drift.secret_corrections import list_states_after
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.run import run_summary
+from harbor_agent.views.text.secrets import secrets_text
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, shorten_digest, style
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
     from harbor_agent.engine.drift.dns import DnsDrift
+    from harbor_agent.engine.drift.secrets import SecretsDrift
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.errors import Problem
 
@@ -43,15 +46,19 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
     """
     width = max((len(node.name) for node in report.nodes), default=0)
     blocks = _describe_dns(report.dns) if report.dns else []
+    blocks += _describe_secrets(report.secrets) if report.secrets else []
     blocks += ["\n".join(lines) for group in _group_nodes(report.nodes) for lines in _render_group(group, width)]
     warnings = (*report.warnings, *(ended.warnings if ended else ()), *((blocked_by,) if blocked_by else ()))
     if warnings:
         blocks.append("\n".join(render_warnings(warnings)))
     if ended and ended.dns:
         blocks.append(dns_text(ended.dns, diffs=False))
+    if ended and ended.secrets:
+        blocks.append(secrets_text(ended.secrets))
     if ended:
         blocks.append(run_summary(ended))
-    return "\n".join([*blocks, _summarize(report, ended.changed_nodes if ended else frozenset())])
+    corrected = ended.changed_nodes if ended else frozenset()
+    return "\n".join([*blocks, _summarize(report, corrected) + _count_secrets(report.secrets, ended)])
 
 
 def _describe_dns(dns: DnsDrift) -> list[str]:
@@ -63,6 +70,30 @@ def _describe_dns(dns: DnsDrift) -> list[str]:
         problem = render_problem(one.problem) if one.problem else []
         blocks.append("\n".join([f"{one.server.name}  {word}  {one.reason}".rstrip(), *problem]))
     return blocks
+
+
+def _describe_secrets(drift: SecretsDrift) -> list[str]:
+    """Return a block for each pull secret that is not as applied."""
+    if drift.problem:
+        return ["\n".join(["pull secrets  failed", *render_problem(drift.problem)])]
+    blocks = []
+    for one in drift.secrets:
+        if one.status is DriftStatus.IN_SYNC:
+            continue
+        word = style(_WORDS[one.status], _COLORS.get(one.status, Color.RED), bold=True)
+        reason = "" if one.problem and one.problem.message == one.reason else one.reason
+        problem = render_problem(one.problem) if one.problem else []
+        blocks.append("\n".join([f"secret {one.namespace}/{one.name}  {word}  {reason}".rstrip(), *problem]))
+    return blocks
+
+
+def _count_secrets(drift: SecretsDrift | None, ended: Report | None) -> str:
+    """Return the end of the last line: how many pull secrets are in which state after the run."""
+    if drift is None or drift.problem:
+        return ""
+    found = Counter(list_states_after(drift, ended.secrets if ended else None))
+    counted = ", ".join(f"{found[status]} {_WORDS[status]}" for status in DriftStatus if found[status])
+    return f"; pull secrets: {counted or 'none'}"
 
 
 def _group_nodes(nodes: Sequence[DriftedNode]) -> list[list[DriftedNode]]:

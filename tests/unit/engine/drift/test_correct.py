@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harbor_agent.engine.drift.correct import choose_corrections, compute_correction_exit_code, correct_nodes
+from harbor_agent.engine.drift.correct import choose_corrections, correct_nodes
 from harbor_agent.engine.drift.corrections import CorrectionLog
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+from harbor_agent.engine.drift.exit_code import compute_correction_exit_code
 from harbor_agent.engine.history.database import find_history_file
 from harbor_agent.engine.history.lock import hold_lock
 from harbor_agent.engine.plan.nodes import plan_state

@@ -78,7 +78,8 @@ def test_a_history_of_the_first_schema_is_migrated_with_its_content() -> None:
         )
     with closing(sqlite3.connect(find_history_file())) as connection, connection:
         connection.executescript(
-            "DROP TABLE correction; DROP TABLE quarantine; DROP TABLE config_map; PRAGMA user_version = 1;"
+            "DROP TABLE correction; DROP TABLE quarantine; DROP TABLE config_map; DROP TABLE secret_scope; "
+            "PRAGMA user_version = 1;"
         )
         connection.execute("ALTER TABLE run RENAME COLUMN rolls_back TO takes_back")
     with CorrectionLog() as memory:

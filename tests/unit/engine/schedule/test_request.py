@@ -26,15 +26,19 @@ def test_a_calling_user_without_a_name_must_name_another(tmp_path: Path, monkeyp
     assert "--user" in refused.value.problem.hint
 
 
-@pytest.mark.parametrize("resolve", ["", ", resolve: {address: 192.168.0.99}"], ids=["no name", "a name for pods"])
-def test_the_kubeconfig_is_read_if_a_name_is_in_the_clusters_dns(
-    resolve: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "more",
+    ["", ", resolve: {address: 192.168.0.99}", ", secret: {namespaces: [shop]}"],
+    ids=["no part of the cluster", "a name for pods", "a pull secret"],
+)
+def test_the_kubeconfig_is_read_if_the_cluster_is_part_of_the_check(
+    more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hosts").write_text("node1\n")
     settings = tmp_path / "harbor-agent.yaml"
-    settings.write_text(f"registries:\n  - {{address: harbor.lan{resolve}}}\nkubeconfig: {tmp_path}/kubeconfig\n")
+    settings.write_text(f"registries:\n  - {{address: harbor.lan{more}}}\nkubeconfig: {tmp_path}/kubeconfig\n")
     selection = NodeSelection(sources=(str(tmp_path / "hosts"),))
     request = ScheduleRequest(selection=selection, config=str(settings), timing=Timing(every="6h"))
     ready = build_schedule(request, lambda _: None)
-    assert (f"{tmp_path}/kubeconfig" in ready.readable) == bool(resolve)
+    assert (f"{tmp_path}/kubeconfig" in ready.readable) == bool(more)

@@ -47,6 +47,7 @@ def apply(
     Creates or updates the secret in every namespace, and attaches it to the service accounts. With --dry-run it shows
     what would change, as `secret diff` does.
     """
+    from harbor_agent.engine.history.scopes import remember_scopes
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import apply_pull_secrets, preview_pull_secrets
@@ -55,7 +56,7 @@ def apply(
     resolved = resolve(RunRequest(flags=flags, config=login.config, retry_pods=retry_pods))
     if dry_run:
         return _show_preview(preview_pull_secrets(resolved, check=True), output, pending=False)
-    return _finish(*apply_pull_secrets(resolved, Progress()), output)
+    return _finish(*apply_pull_secrets(resolved, Progress(), remember_scopes), output)
 
 
 @app.command(
@@ -119,6 +120,7 @@ def remove(
 
     Removes only what harbor-agent created. Shows it and asks for confirmation.
     """
+    from harbor_agent.engine.history.scopes import forget_scopes
     from harbor_agent.engine.request.request import RegistryFlags, RunRequest
     from harbor_agent.engine.request.resolve import resolve
     from harbor_agent.engine.secrets.commands import plan_secret_removal, remove_pull_secrets
@@ -132,7 +134,7 @@ def remove(
     )
     resolved = resolve(RunRequest(flags=flags, config=config))
     _confirm_removal(plan_secret_removal(resolved), yes=yes)
-    return _finish(*remove_pull_secrets(resolved), output)
+    return _finish(*remove_pull_secrets(resolved, forget_scopes), output)
 
 
 def _finish(report: SecretsReport, exit_code: ExitCode, output: options.Format) -> ExitCode:
