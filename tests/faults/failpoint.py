@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.lab.shapes import CONTAINERD
+from tests.lab.shapes import CONTAINERD, WITHOUT_DAEMON
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ class Failpoint:
 
 def install(node: LabNode) -> None:
     """Put the shims onto a node, where they do nothing until a failpoint is set."""
-    runtime = ("curl", _CURL) if node.shape in CONTAINERD else ("docker", _DOCKER)
-    for name, text in (("sync", _SYNC), runtime):
+    shims = [("sync", _SYNC)]
+    if node.shape not in WITHOUT_DAEMON:
+        shims.append(("curl", _CURL) if node.shape in CONTAINERD else ("docker", _DOCKER))
+    for name, text in shims:
         shim = node.root / "usr/local/sbin" / name
         shim.write_text(text)
         shim.chmod(0o755)

@@ -21,6 +21,11 @@ BUSYBOX = "lab.invalid/busybox:1"
 # What containerd 1.6, 1.7 and 2.1 run each pod's first container from.
 PAUSE = tuple(f"registry.k8s.io/pause:{version}" for version in ("3.6", "3.8", "3.10"))
 _NODES_NETWORK = {2: {1: {1: 2}}}
+# ctr reads the variable; k3s and RKE2 have their containerd listen in another place.
+_FIND_SOCKET = (
+    "export CONTAINERD_ADDRESS=/run/containerd/containerd.sock; "
+    "[ ! -S /run/k3s/containerd/containerd.sock ] || CONTAINERD_ADDRESS=/run/k3s/containerd/containerd.sock; "
+)
 
 
 class CriError(Exception):
@@ -47,7 +52,7 @@ def remove_image(node: LabNode, image: str) -> None:
 def import_images(node: LabNode) -> None:
     """Give the node `BUSYBOX` and the image that containerd starts each pod from, without any registry."""
     image = image_archive(busybox_root(node.base), (BUSYBOX, *PAUSE), ("/bin/busybox", "sleep", "1000000"))
-    node.run("ctr -n k8s.io images import -", stdin=image)
+    node.run(f"{_FIND_SOCKET}ctr -n k8s.io images import -", stdin=image)
 
 
 def start_pod(node: LabNode, name: str) -> str:
@@ -62,8 +67,11 @@ def start_pod(node: LabNode, name: str) -> str:
 
 def list_processes(node: LabNode) -> dict[str, str]:
     """Return the PID and start time of each running container, by its ID."""
-    script = """ctr -n k8s.io tasks ls | while read -r id pid state; do
+    script = (
+        _FIND_SOCKET
+        + """ctr -n k8s.io tasks ls | while read -r id pid state; do
       [ "$state" != RUNNING ] || echo "$id $pid-$(cut -d ' ' -f 22 /proc/$pid/stat)"; done"""
+    )
     return dict(line.split() for line in node.run(script).stdout.splitlines())  # type: ignore[misc]
 
 
@@ -73,7 +81,8 @@ def _call(node: LabNode, method: str, request: Mapping[int, object]) -> str:
     frame = b"\0" + len(message).to_bytes(4, "big") + message
     # The answer goes through base64, because the node's output is text.
     script = (
-        "curl -sS --max-time 60 --http2-prior-knowledge --unix-socket /run/containerd/containerd.sock -D /tmp/trailers "
+        f"{_FIND_SOCKET}"
+        'curl -sS --max-time 60 --http2-prior-knowledge --unix-socket "$CONTAINERD_ADDRESS" -D /tmp/trailers '
         "-H 'content-type: application/grpc' -H 'te: trailers' --data-binary @- -o /tmp/answer "
         f"http://localhost/runtime.v1.{method} && cat /tmp/trailers && base64 -w 0 /tmp/answer; "
         "rm -f /tmp/answer /tmp/trailers"

@@ -139,12 +139,9 @@ WantedBy=multi-user.target
 """,
 }
 
-# The root of a node is an overlay, on which no other one can be mounted: containerd's are in memory.
 # Where root may not lower oom_score_adj (no CAP_SYS_RESOURCE, as in many sandboxes) runc cannot start a pod, for which
 # containerd asks for -998.
-_PODS = {
-    "etc/fstab": "tmpfs /var/lib/containerd tmpfs mode=711 0 0\n",
-    "usr/local/sbin/runc": """\
+RUNC = """\
 #!/bin/sh
 bundle=. previous=
 for word; do
@@ -153,8 +150,9 @@ for word; do
 done
 [ ! -f "$bundle/config.json" ] || sed -i 's/"oomScoreAdj":-[0-9][0-9]*/"oomScoreAdj":0/' "$bundle/config.json"
 exec /usr/sbin/runc "$@"
-""",
-}
+"""
+# The root of a node is an overlay, on which no other one can be mounted: containerd's are in memory.
+_PODS = {"etc/fstab": "tmpfs /var/lib/containerd tmpfs mode=711 0 0\n", "usr/local/sbin/runc": RUNC}
 
 # kubespray 2.27, roles/container-engine/containerd/templates/config.toml.j2, with containerd 1.x.
 _CONTAINERD_KUBESPRAY = {

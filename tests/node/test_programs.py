@@ -35,6 +35,7 @@ _PLAN = Plan(
     activation=activation(Action.RELOAD),
 )
 _CONTAINERD_PLAN = replace(_PLAN, activation=replace(_PLAN.activation, runtime="containerd", action=Action.RESTART))
+_K3S_PLAN = replace(_PLAN, activation=replace(_PLAN.activation, runtime="k3s", action=Action.RESTART))
 _LOGIN = Credentials(username="u", password=Sensitive("hunter2"))
 _LOGIN_PROGRAM = wire.build_login_program("docker", Address(host="h"), _LOGIN)
 assert _LOGIN_PROGRAM
@@ -42,6 +43,7 @@ _PROGRAMS = {
     "probe": wire.build_probe_program(["10.99.0.1:5000"]),
     "begin": wire.build_begin_program(_PLAN, transaction="run-1", record=b"{}", deadline=5),
     "begin-containerd": wire.build_begin_program(_CONTAINERD_PLAN, transaction="run-1", record=b"{}", deadline=5),
+    "begin-k3s": wire.build_begin_program(_K3S_PLAN, transaction="run-1", record=b"{}", deadline=5),
     "login": _LOGIN_PROGRAM,
     "pull": wire.build_pull_program("docker", "h/p:1", _LOGIN, "h"),
 }
@@ -64,7 +66,7 @@ def test_shellcheck_finds_nothing(name: str) -> None:
 
 
 @pytest.mark.needs("shellcheck")
-@pytest.mark.parametrize("name", ["begin", "begin-containerd"])
+@pytest.mark.parametrize("name", ["begin", "begin-containerd", "begin-k3s"])
 def test_shellcheck_finds_nothing_in_the_transaction_as_a_node_keeps_it(name: str) -> None:
     """The parts are excused from SC2034 and SC2154, since their variables come from each other; the whole is not."""
     kept = re.search(rb"PAYLOAD_PROGRAM='([^']*)'", _PROGRAMS[name].stdin)

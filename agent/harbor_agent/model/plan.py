@@ -97,6 +97,8 @@ class Plan:
 
     `changes` are in an order in which every prefix leaves a node that boots. `owned_entries`, `created_files`,
     `original_hashes` and `earlier_settings` go into the record: what this tool may later remove or restore.
+    `passing_files` are changed files that the runtime itself writes again at its next start: the record has no hash of
+    them.
     `containers_seen` says whether the runtime listed its containers; `latent_edits` describes edits of somebody else
     that the running daemon has not read and that a restart applies; `warnings` stop nothing. `names` must resolve to
     their addresses on the node once the files are changed.
@@ -112,6 +114,7 @@ class Plan:
     created_files: tuple[str, ...] = ()
     original_hashes: Mapping[str, str] = field(default_factory=dict)
     earlier_settings: Mapping[str, EarlierSetting] = field(default_factory=dict)
+    passing_files: tuple[str, ...] = ()
     containers_seen: bool = True
     latent_edits: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()

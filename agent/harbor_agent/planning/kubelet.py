@@ -25,6 +25,8 @@ _DOCKER_SOCKETS = ("dockershim.sock", "cri-dockerd.sock")
 _WITHOUT_DOCKERSHIM = (1, 24)
 _K3S = re.compile(r"(^|/)k3s(-server|-agent)?( |$)")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
+# k3s and RKE2 start containerd, and kubelet reports that.
+_REPORTED = {"k3s": "containerd", "rke2": "containerd"}
 _NAMES = {"docker": "Docker", "containerd": "containerd", "cri-o": "CRI-O"}
 
 
@@ -71,7 +73,7 @@ def uses_socket(kubelet: Kubelet, path: str) -> bool:
 def read_reported_runtime(version: str, planned: str = "docker") -> OtherRuntime | None:
     """Return the runtime of a Node's `status.nodeInfo.containerRuntimeVersion`; None if it is planned or unknown."""
     name, separator, _ = version.partition("://")
-    if not separator or name == planned:
+    if not separator or name == _REPORTED.get(planned, planned):
         return None
     return OtherRuntime(name=_NAMES.get(name, name), source=version)
 

@@ -10,6 +10,7 @@ from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.policy import RuntimeChoice
 from harbor_agent.planning.containerd import runtime as containerd
 from harbor_agent.planning.containerd.k3s.runtime import k3s, rke2
+from harbor_agent.planning.containerd.k3s.settings import is_server
 from harbor_agent.planning.containers_image.runtime import crio, podman
 from harbor_agent.planning.docker import runtime as docker
 from harbor_agent.planning.docker.edits.render import render_drop_in
@@ -48,14 +49,14 @@ __all__ = [
     "plan_node",
     "plan_restoration",
     "render_drop_in",
+    "runs_control_plane",
 ]
 
 # Docker first: it is planned if both are present and neither kubelet nor the operator chooses.
-RUNTIMES: tuple[Runtime, ...] = (docker, containerd, crio, podman)
-# These are planned in a file system tree; MicroK8s is containerd with files in another place.
-_TREE_RUNTIMES: tuple[Runtime, ...] = (*RUNTIMES, k3s, rke2)
+RUNTIMES: tuple[Runtime, ...] = (docker, containerd, crio, podman, k3s, rke2)
+# In a file system tree, MicroK8s is containerd with files in another place.
 _MICROK8S = "microk8s"
-TREE_NAMES = (*(runtime.NAME for runtime in _TREE_RUNTIMES), _MICROK8S)
+TREE_NAMES = (*(runtime.NAME for runtime in RUNTIMES), _MICROK8S)
 TEMPLATES = tuple(name for runtime in RUNTIMES for name in runtime.TEMPLATES)
 
 
@@ -72,7 +73,7 @@ def find_runtime(state: NodeState) -> Runtime:
     """
     if state.chosen_runtime:
         return next(runtime for runtime in RUNTIMES if state.chosen_runtime == runtime.NAME)
-    present = [runtime for runtime in _TREE_RUNTIMES if runtime.is_present(state)]
+    present = [runtime for runtime in RUNTIMES if runtime.is_present(state)]
     if state.kubelet:
         present = [one for one in present if one.find_socket(state) is not None]
         present = [one for one in present if _is_used_by(state.kubelet, one, state)] or present
@@ -85,6 +86,11 @@ def explain_runtime(state: NodeState) -> str:
     """Return the runtime to configure, and how it was found."""
     runtime = find_runtime(state)
     return f"{runtime.NAME}, because {_explain_choice(state, runtime)}"
+
+
+def runs_control_plane(state: NodeState) -> bool:
+    """Whether the node is known to run the API server: as a server of k3s or RKE2, which a restart restarts too."""
+    return is_server(state)
 
 
 def find_record(state: NodeState) -> Record | None:
@@ -139,7 +145,7 @@ def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeS
     if name == _MICROK8S:
         state = containerd.observe_snap(tree)
     else:
-        state = next(one for one in _TREE_RUNTIMES if name == one.NAME).observe_tree(tree, version)
+        state = next(one for one in RUNTIMES if name == one.NAME).observe_tree(tree, version)
     return observe_names(tree, observe_trust_store(tree, state))
 
 

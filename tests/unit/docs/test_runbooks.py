@@ -41,6 +41,7 @@ COMPOSED = {f"pull-{verdict}" for verdict in PullVerdict if verdict is not PullV
 }
 COMPOSED |= set(CertificateFault)
 COMPOSED |= {f"{runtime}-start-{end}" for runtime in RUNTIMES for end in ("failed", "timeout")}
+COMPOSED |= {f"{runtime}-not-running" for runtime in RUNTIMES if runtime != "podman"}
 
 
 def constants(node: ast.AST) -> set[str]:

@@ -118,3 +118,11 @@ def test_runtime_docker_changes_it_all_the_same_and_warns() -> None:
 def test_the_cluster_reports_a_runtime_too(version: str, name: str | None) -> None:
     other = read_reported_runtime(version)
     assert (other.name if other else None) == name
+
+
+@pytest.mark.parametrize("planned", ["k3s", "rke2"])
+def test_the_cluster_reports_k3s_and_rke2_as_containerd(planned: str) -> None:
+    assert read_reported_runtime("containerd://1.7.11-k3s2", planned) is None
+    other = read_reported_runtime("docker://26.1.5", planned)
+    assert other
+    assert other.name == "Docker"

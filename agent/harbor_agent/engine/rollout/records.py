@@ -112,7 +112,8 @@ def _strip_run(record: Record) -> Record:
 
 
 def _hash_changes(plan: Plan) -> dict[str, str]:
-    return {change.path: hash_content(change.after) for change in plan.changes}
+    lasting = (change for change in plan.changes if change.path not in plan.passing_files)
+    return {change.path: hash_content(change.after) for change in lasting}
 
 
 def _hash_current(paths: Mapping[str, str], state: NodeState) -> dict[str, str]:

@@ -12,11 +12,11 @@ from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_t
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome, Proof
-from harbor_agent.planning.node import find_runtime
+from harbor_agent.planning.node import find_runtime, runs_control_plane
 from harbor_agent.planning.rollout.waves import find_exceeded_budget, split_into_waves
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.proof.check import PullCheck
@@ -47,7 +47,8 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
     results = {p.node.name: _build_plan_result(p) for p in planned if p.outcome is not Outcome.PENDING}
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.PENDING}
     halted = over_budget = None
-    for wave in split_into_waves([p.node for p in to_change.values()], run.rollout, run.hooks.unfit_for_canary):
+    nodes, servers = [p.node for p in to_change.values()], _find_servers(to_change.values())
+    for wave in split_into_waves(nodes, run.rollout, run.hooks.unfit_for_canary, servers):
         # Only a run that leaves a node unchanged has halted.
         if halted is None and (reason := over_budget or ("a stop was requested" if run.stop() else None)):
             halted = reason
@@ -67,6 +68,10 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
     in_order = tuple(results[p.node.name] for p in planned)
     run.hooks.finish(in_order)
     return RolloutResult(results=in_order, halted=halted, stopped=stopped, warnings=run.hooks.warnings)
+
+
+def _find_servers(planned: Iterable[PlannedNode]) -> frozenset[str]:
+    return frozenset(p.node.name for p in planned if p.state and runs_control_plane(p.state))
 
 
 def skip_nodes(run: RolloutContext, planned: Sequence[PlannedNode], halted: str) -> RolloutResult:

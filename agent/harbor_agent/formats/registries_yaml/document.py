@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MIRRORS = "mirrors"
 ENDPOINT = "endpoint"
 REWRITE = "rewrite"
-_KNOWN = frozenset({MIRRORS, "configs", "auths"})
+CONFIGS = "configs"
+_KNOWN = frozenset({MIRRORS, CONFIGS, "auths"})
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -38,7 +39,8 @@ class Mirror:
 class RegistriesFile:
     """A registries.yaml: its text with the places of the mirrors.
 
-    `unknown` are the keys that are ignored, each with its line.
+    `unknown` are the keys that are ignored, each with its line; `configs` are the registries with settings of TLS or
+    a login.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -56,6 +58,7 @@ class RegistriesFile:
         self.unknown = tuple(self._find_unknown())
         self.mirrors_spot = self.manifests.member(self.root, MIRRORS) if self.root else None
         self.mirrors = dict(self._read_mirrors())
+        self.configs = tuple(self._list_configs())
 
     def encode(self, text: str) -> bytes:
         """Return the bytes of a text that replaces this one, with the byte order mark of the file."""
@@ -69,6 +72,14 @@ class RegistriesFile:
         for key, _ in self.root.node.value:
             if key.value not in _KNOWN and key.value != "<<":
                 yield str(key.value), int(key.start_mark.line) + 1
+
+    def _list_configs(self) -> Iterator[str]:
+        spot = self.manifests.member(self.root, CONFIGS) if self.root and not self.root.is_null else None
+        if spot is None or spot.is_null:
+            return
+        if not isinstance(spot.node, MappingNode):
+            raise FormatError(spot.line, f"'{CONFIGS}' is not a mapping")
+        yield from (str(key.value) for key, _ in spot.node.value)
 
     def _read_mirrors(self) -> Iterator[tuple[str, Mirror]]:
         spot = self.mirrors_spot

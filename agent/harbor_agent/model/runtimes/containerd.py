@@ -57,11 +57,15 @@ class ContainerdState:
 class K3sState:
     """The k3s or RKE2 of a node, which starts a containerd of its own and writes the configuration of it.
 
-    `name` says which of the two, `version` is its own, as 1.31.1. `unit` is that of the server or of the agent.
-    `containerd` is the one that it starts: its `config_file` is the one that was generated at the last start.
+    `name` says which of the two, `version` is its own, as 1.31.1. `unit` is that of the server or of the agent, `argv`
+    that of its process, as far as it does not hide it (None: not running). `containerd` is the one that it starts: its
+    `config_file` is the one that was generated at the last start. `changed_files` are the files that changed after the
+    process of the unit started, by their ctime (None: not known).
     """
 
     name: str
     version: str = ""
     unit: UnitState
+    argv: tuple[str, ...] | None = None
     containerd: ContainerdState
+    changed_files: tuple[str, ...] | None = None

@@ -119,7 +119,7 @@ find_kubelet() {
 
 # The processes that matter to any part of the probe, because /proc may have thousands.
 note_processes() {
-  noted=$(grep -HsxE 'kubelet|hyperkube|k3s-server|k3s-agent|cri-dockerd|containerd|crio|dockerd.*|docker-current|docker-latest|docker-ce' \
+  noted=$(grep -HsxE 'kubelet|hyperkube|k3s-server|k3s-agent|rke2|cri-dockerd|containerd|crio|dockerd.*|docker-current|docker-latest|docker-ce' \
     /proc/[0-9]*/comm)
 }
 

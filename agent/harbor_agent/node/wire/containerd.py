@@ -1,14 +1,15 @@
-"""What containerd/probe.sh prints, as a `ContainerdState`."""
+"""What containerd/probe.sh prints, as a `ContainerdState`, and rancher/probe.sh, as a `K3sState`."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import Problem
 from harbor_agent.model.daemon import RunningContainer
-from harbor_agent.model.runtimes.containerd import DEFAULT_CONFIG, DEFAULT_SOCKET, ContainerdState
+from harbor_agent.model.runtimes.containerd import DEFAULT_CONFIG, DEFAULT_SOCKET, K3S, RKE2, ContainerdState, K3sState
 from harbor_agent.node.wire.framing import decode_json, refuse
 from harbor_agent.node.wire.unit import (
     build_unit,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _VERSION = re.compile(r"\bv?(\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?)")
+_RANCHER_VERSION = re.compile(r"\bv(\d+\.\d+\.\d+)")
+# The blocks of the containerd that k3s or RKE2 starts, beside those of its own of the same name.
+_OF_CONTAINERD = "containerd-"
 _ANNOTATION = re.compile(r'(?P<container>.+)/config\.json:"io\.kubernetes\.cri\.(?P<name>[a-z-]+)":(?P<value>".*")')
 # What an answer says, of a registry that was asked, about an image that cannot exist and without a login.
 _ASKED = re.compile(
@@ -60,6 +64,29 @@ def decode_containerd(
     if silent := read_text(blocks, "silent").strip():
         return state, (Problem(code="containerd-silent", message=f"containerd did not answer: {silent}"),)
     return state, ()
+
+
+def _decode_rancher(
+    name: str, unit: str, blocks: Mapping[str, bytes], changed: Mapping[str, int]
+) -> tuple[K3sState, tuple[Problem, ...]]:
+    """Decode what rancher/probe.sh printed, and why containerd's part is missing, if it is. Raises WireError."""
+    version = _RANCHER_VERSION.search(read_text(blocks, "own-version"))
+    own = {key: block for key, block in blocks.items() if key not in ("argv", "started")}
+    own |= {key.removeprefix(_OF_CONTAINERD): block for key, block in blocks.items() if key.startswith(_OF_CONTAINERD)}
+    containerd, problems = decode_containerd(unit, own, changed)
+    state = K3sState(
+        name=name,
+        version=version[1] if version else "",
+        unit=containerd.unit,
+        argv=read_argv(blocks),
+        containerd=containerd,
+        changed_files=find_changed_files(blocks, changed),
+    )
+    return state, problems
+
+
+decode_k3s = partial(_decode_rancher, K3S)
+decode_rke2 = partial(_decode_rancher, RKE2)
 
 
 def read_scheme(entry: str, answer: str) -> str:

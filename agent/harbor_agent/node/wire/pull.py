@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.formats.pull_output import TIMED_OUT, find_certificate_fault, judge_pull, quote_last_line
 from harbor_agent.model.program import Program
 from harbor_agent.model.result import PullReport, PullVerdict
-from harbor_agent.model.runtimes import containerd
-from harbor_agent.model.runtimes.containers_image import CRIO
+from harbor_agent.model.runtimes.containers_image import PODMAN
+from harbor_agent.model.runtimes.docker import NAME as DOCKER
 from harbor_agent.node.wire.framing import compose, decode_text, parse_number, refuse, unframe
 from harbor_agent.node.wire.runtimes import RUNTIMES
 from harbor_agent.resources import read_node_program
@@ -77,7 +77,7 @@ def decode_pull(stdout: bytes, registry: Address) -> PullReport:
 
 def _encode_login(runtime: str, credentials: Credentials, registry_key: str) -> dict[str, bytes]:
     user, password = credentials.username.encode(), credentials.password.reveal().encode()
-    if runtime in (containerd.NAME, CRIO):
+    if runtime not in (DOCKER, PODMAN):
         return {"PAYLOAD_USER": user, "PAYLOAD_PASSWORD": password}
     auth = base64.b64encode(user + b":" + password).decode()
     return {"PAYLOAD_CONFIG": json.dumps({"auths": {registry_key: {"auth": auth}}}).encode()}

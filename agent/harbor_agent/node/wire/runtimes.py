@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.node.wire.containerd import decode_containerd
+from harbor_agent.node.wire.containerd import decode_containerd, decode_k3s, decode_rke2
 from harbor_agent.node.wire.containers_image import decode_crio, decode_podman
 from harbor_agent.node.wire.docker import decode_docker
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harbor_agent.errors import Problem
-    from harbor_agent.model.runtimes.containerd import ContainerdState
+    from harbor_agent.model.runtimes.containerd import ContainerdState, K3sState
     from harbor_agent.model.runtimes.containers_image import ContainersImageState
     from harbor_agent.model.runtimes.docker import DockerState
 
-    RuntimeState = DockerState | ContainerdState | ContainersImageState
+    RuntimeState = DockerState | ContainerdState | K3sState | ContainersImageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,12 @@ class RuntimeParts:
 
 # The runtime of a transaction that names none: older builds knew only one.
 UNNAMED = "docker"
+# k3s and RKE2 are one program for the node, but for their names.
+_RANCHER_TRANSACTION = (
+    *("kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/answers.sh", "containerd/health.sh"),
+    *("containerd/workloads.sh", "rancher/daemon.sh"),
+)
+_CONTAINERD_PULL = ("names/pull.sh", "kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/pull.sh")
 RUNTIMES: Mapping[str, RuntimeParts] = {
     "docker": RuntimeParts(
         probe=("docker/client.sh", "docker/socket.sh", "docker/probe.sh"),
@@ -54,6 +60,11 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
         login=("docker/client.sh", "login/folder.sh", "docker/login.sh"),
         decode=decode_docker,
     ),
+    # Before containerd: its probe leaves theirs to them.
+    "k3s": RuntimeParts(
+        probe=("rancher/probe.sh",), transaction=_RANCHER_TRANSACTION, pull=_CONTAINERD_PULL, decode=decode_k3s
+    ),
+    "rke2": RuntimeParts(probe=(), transaction=_RANCHER_TRANSACTION, pull=_CONTAINERD_PULL, decode=decode_rke2),
     # After Docker: its probe uses what Docker's found.
     "containerd": RuntimeParts(
         probe=("cri/client.sh", "containerd/client.sh", "containerd/probe.sh"),
@@ -61,12 +72,13 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
             "kubelet.sh",
             "cri/client.sh",
             "containerd/client.sh",
+            "containerd/answers.sh",
             "containerd/daemon.sh",
             "containerd/health.sh",
             "containerd/validation.sh",
             "containerd/workloads.sh",
         ),
-        pull=("names/pull.sh", "kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/pull.sh"),
+        pull=_CONTAINERD_PULL,
         decode=decode_containerd,
     ),
     # After containerd: their probes use what is in its parts.

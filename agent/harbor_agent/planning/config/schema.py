@@ -196,7 +196,7 @@ def _read_route(reader: Reader) -> RouteChoice | None:
 def _read_runtime(reader: Reader) -> RuntimeChoice | None:
     text = reader.read_text()
     if text in _OTHER_RUNTIMES:
-        message = f"{reader.name}: '{text}' is not supported by this version"
+        message = f"{reader.name}: '{text}' cannot be chosen; kubelet on a node with it names it"
         raise reader.build_error(message, f"use one of: {', '.join(RuntimeChoice)}")
     reader.read_choice(*(choice.value for choice in RuntimeChoice))
     return RuntimeChoice(text) if text else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from harbor_agent.errors import Problem
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.toml.document import parse_toml
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 # Measured: 1.6.20 says "invalid reference format" of every such image, 1.7.24 pulls it.
 _IPV6_SINCE = (1, 7)
+_NO_RANCHER = (
+    "no process or unit of k3s or RKE2 was found: start its unit and plan again, or edit registries.yaml by hand"
+)
 _FIX = "fix the file by hand, and check it with 'containerd config dump'"
 # k3s and RKE2 write this file, in their data directory, at each start; MicroK8s the other one, from a template.
 _GENERATED = "/agent/etc/containerd/config.toml"
@@ -68,20 +70,13 @@ def require_configurable(state: NodeState) -> None:
     require_plannable(state)
     containerd = find_containerd(state)
     if containerd and containerd.config_file.endswith(_GENERATED):
-        raise RefusedError.from_problem(build_generated_problem("k3s or RKE2", containerd.config_file))
+        message = (
+            f"k3s or RKE2 writes {containerd.config_file} at each start: a registry belongs in its registries.yaml"
+        )
+        raise RefusedError("file-managed", message, _NO_RANCHER)
     if containerd and containerd.config_file == SNAP_TEMPLATE and not state.files[SNAP_TEMPLATE].exists:
         message = f"there is no {SNAP_TEMPLATE}: this is not a tree of MicroK8s"
         raise RefusedError("containerd-absent", message, "choose another --assume-runtime")
-
-
-def build_generated_problem(name: str, path: str = "the configuration of its containerd") -> Problem:
-    """Return the problem that a running k3s or RKE2 is not configured by this version."""
-    return Problem(
-        code="file-managed",
-        message=f"{name} writes {path} at each start: a registry belongs in its registries.yaml",
-        hint="edit registries.yaml by hand and restart the unit; on a copy of the node's files "
-        "'--root DIR --assume-runtime k3s=VERSION' shows the edit",
-    )
 
 
 def require_lasting(changes: Sequence[FileChange]) -> None:

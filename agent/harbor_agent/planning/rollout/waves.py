@@ -22,16 +22,21 @@ def is_control_plane(node: Node) -> bool:
 
 
 def split_into_waves(
-    nodes: Sequence[Node], rollout: Rollout, unfit_for_canary: Collection[str] = frozenset()
+    nodes: Sequence[Node],
+    rollout: Rollout,
+    unfit_for_canary: Collection[str] = frozenset(),
+    servers: Collection[str] = frozenset(),
 ) -> tuple[tuple[Node, ...], ...]:
     """Split nodes into the canary, then batches, then control-plane nodes one at a time; every node once.
 
+    `servers` are nodes that were found to belong to the control plane, also if the inventory does not say so.
     The order is kept, except that nodes in `unfit_for_canary` follow the other workers (or control-plane nodes), so
     that one of them is the canary only if there is no other. If there are no workers, the first control-plane node is
     the canary.
     """
-    workers = _move_last([node for node in nodes if not is_control_plane(node)], unfit_for_canary)
-    control_plane = _move_last([node for node in nodes if is_control_plane(node)], unfit_for_canary)
+    last = [node for node in nodes if node.name in servers or is_control_plane(node)]
+    workers = _move_last([node for node in nodes if node not in last], unfit_for_canary)
+    control_plane = _move_last(last, unfit_for_canary)
     size = resolve_amount(rollout.batch, len(workers), up=True) or 1
     canary = _count_canary_nodes(workers, rollout.canary, unfit_for_canary)
     rest = workers[canary:]

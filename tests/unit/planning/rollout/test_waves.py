@@ -21,6 +21,12 @@ def test_canary_then_batches_then_control_plane() -> None:
     assert names == [["w1"], ["w2", "w3"], ["w4", "w5"], ["m1"], ["m2"]]
 
 
+def test_a_server_that_the_inventory_does_not_name_is_last_too() -> None:
+    fleet = [node("s1"), node("w1"), node("m1", "master"), node("s2"), node("w2")]
+    split = split_into_waves(fleet, Rollout(canary=1, batch=2), servers={"s1", "s2"})
+    assert [[n.name for n in wave] for wave in split] == [["w1"], ["w2"], ["s1"], ["m1"], ["s2"]]
+
+
 @given(
     workers=st.integers(0, 30),
     masters=st.integers(0, 4),

@@ -6,16 +6,29 @@
 find_containerd_program() {
   containerd=$(readlink "/proc/$1/exe" 2>/dev/null) || containerd=
   containerd=${containerd% (deleted)}
+  # k3s is one program with many names.
+  case ${containerd##*/} in
+    containerd) ;;
+    *) [ ! -x "${containerd%/*}/containerd" ] || containerd=${containerd%/*}/containerd ;;
+  esac
   if [ -n "$containerd" ]; then PATH=$PATH:${containerd%/*}; else containerd=$(command -v containerd); fi
 }
 
 # Sets containerd_config and containerd_socket of process $1: by its open sockets, or else by its arguments.
 find_containerd_places() {
   containerd_config=$(find_option "$1" config c)
-  containerd_config=${containerd_config:-/etc/containerd/config.toml}
+  containerd_config=${containerd_config:-$(print_default_configuration "$1")}
   containerd_socket=$(print_listening_socket "$1")
   containerd_socket=${containerd_socket:-$(find_option "$1" address a)}
   containerd_socket=${containerd_socket:-/run/containerd/containerd.sock}
+}
+
+# k3s hides the arguments of its containerd. Its programs are in DATA/data/HASH/bin.
+print_default_configuration() {
+  case $(readlink "/proc/$1/exe" 2>/dev/null) in
+    */data/*/bin/*) printf '%s/agent/etc/containerd/config.toml' "$(readlink "/proc/$1/exe" | sed 's,/data/[^/]*/bin/[^/]*$,,')" ;;
+    *) echo /etc/containerd/config.toml ;;
+  esac
 }
 
 # Sets containerd_pid, the process that listens on the socket $1; fails if there is none.

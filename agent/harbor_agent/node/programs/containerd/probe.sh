@@ -3,6 +3,8 @@
 
 # The one that kubelet uses; without a kubelet any other but the one behind Docker.
 find_containerd() {
+  # The one that k3s or RKE2 starts is theirs.
+  case $present in *k3s* | *rke2*) return 1 ;; esac
   containerd_pid=0
   if [ -n "$kubelet" ]; then
     [ -n "$endpoint" ] || return 1
@@ -42,14 +44,19 @@ is_containerd_of_docker() {
 
 report_containerd() {
   report_unit containerd
-  printf '%s\n' "$containerd_socket" | print_block containerd socket
-  printf '%s\n' "$containerd_config" | print_block containerd config-file
+  report_configuration containerd
+}
+
+# report_configuration RUNTIME: where containerd listens, and the files that decide what it does.
+report_configuration() {
+  printf '%s\n' "$containerd_socket" | print_block "$1" socket
+  printf '%s\n' "$containerd_config" | print_block "$1" config-file
   if [ -n "$containerd" ]; then
     if dump=$(dump_configuration "$containerd_config"); then
-      printf '%s\n' "$dump" | print_block containerd dump
+      printf '%s\n' "$dump" | print_block "$1" dump
     else
       dump=
-      dump_configuration "$containerd_config" 2>&1 >/dev/null | filter_reason | print_block containerd dump-error
+      dump_configuration "$containerd_config" 2>&1 >/dev/null | filter_reason | print_block "$1" dump-error
     fi
   fi
   add_unit_files
@@ -57,7 +64,7 @@ report_containerd() {
   add_path "${containerd_config%/*}"
   add_path "$containerd_config"
   add_imports
-  add_recorded containerd
+  add_recorded "$1"
   add_environment_files
   add_host_directories
 }
@@ -128,22 +135,27 @@ add_host_directory() {
 }
 
 ask_containerd() {
-  cri_socket=$containerd_socket
-  list_annotations | print_block containerd containers
+  ask_for containerd
+}
+
+# ask_for RUNTIME: what containerd itself reports, as this runtime's.
+ask_for() {
+  asked_for=$1 cri_socket=$containerd_socket
+  list_annotations | print_block "$1" containers
   if [ "$containerd_pid" = 0 ]; then
-    [ -z "$containerd" ] || timeout 5 "$containerd" --version | print_block containerd version
+    [ -z "$containerd" ] || timeout 5 "$containerd" --version | print_block "$1" version
     return 0
   fi
-  run_ctr version | sed -n '/^Server/,$p' | print_block containerd version
+  run_ctr version | sed -n '/^Server/,$p' | print_block "$1" version
   is_cri_loaded
   case $? in
     0)
       find_cri_version
-      printf 'loaded\n' | print_block containerd cri
+      printf 'loaded\n' | print_block "$1" cri
       ;;
-    1) printf 'missing %s\n' "$said" | print_block containerd cri ;;
+    1) printf 'missing %s\n' "$said" | print_block "$1" cri ;;
     *)
-      printf '%s\n' "$said" | tail -n 1 | print_block containerd silent
+      printf '%s\n' "$said" | tail -n 1 | print_block "$1" silent
       return 0
       ;;
   esac
@@ -156,7 +168,7 @@ ask_containerd() {
 report_live_config_path() {
   can_curl || return 0
   print_bytes 0 0 0 0 2 8 1 | curl_cri 5 RuntimeService/Status -o - | tr -d '\0' |
-    grep -ao '"registry":{"configPath":"[^"]*"' | sed -n '1s/.*:"\(.*\)"$/\1/p' | print_block containerd live-config-path
+    grep -ao '"registry":{"configPath":"[^"]*"' | sed -n '1s/.*:"\(.*\)"$/\1/p' | print_block "$asked_for" live-config-path
 }
 
 # What containerd says when it is to pull an image that cannot exist: by which scheme it asks the registry. Several run at
@@ -164,7 +176,7 @@ report_live_config_path() {
 report_proof() {
   said=$(pull_through_cri "$1/harbor-agent/none:none" 3 | tail -c 1500)
   [ -n "$said" ] || return 0
-  block=$(printf '%s\n' "$said" | print_block "containerd proof $1")
+  block=$(printf '%s\n' "$said" | print_block "$asked_for proof $1")
   printf '%s\n' "$block"
 }
 

@@ -9,7 +9,8 @@ from harbor_agent.formats.registries_yaml.additions import add_endpoint, render_
 from harbor_agent.formats.registries_yaml.removals import remove_endpoints
 from harbor_agent.formats.text import FormatError, decode
 from harbor_agent.planning.containerd.hosts import ANY_MIRROR, find_directory, reaches_plainly
-from harbor_agent.planning.containerd.k3s.effective import evaluate, is_live, view_containerd
+from harbor_agent.planning.containerd.k3s.effective import evaluate, is_written, view_containerd
+from harbor_agent.planning.files.managed import is_rendered
 from harbor_agent.planning.refusal import RefusedError, refuse_file
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def remove_registry(workspace: Workspace, name: str, address: Address) -> Worksp
 def add_hosts_file(workspace: Workspace, name: str, address: Address) -> Workspace:
     """Trust the registry at once too, if containerd has no directory for it that says something else."""
     effective = evaluate(workspace.state, name)
-    if effective.generated is None or is_live(workspace.state, name, effective, address):
+    if effective.generated is None or is_written(workspace.state, name, effective, address):
         return workspace
     directory = find_directory(view_containerd(workspace.state, name), effective.generated, address)
     if not directory.is_own or workspace.file(directory.file).exists:
@@ -74,11 +75,17 @@ def add_hosts_file(workspace: Workspace, name: str, address: Address) -> Workspa
 
 
 def remove_hosts_file(workspace: Workspace, name: str, address: Address) -> Workspace:
-    """Stop trusting the registry at once too, if its hosts.toml is the one that this tool writes."""
+    """Stop trusting the registry at once too.
+
+    Its hosts.toml is deleted if this tool wrote it, or if the daemon wrote it from settings that registries.yaml no
+    longer has: then the next start deletes it as well.
+    """
     effective = evaluate(workspace.state, name)
     if effective.generated is None:
         return workspace
     directory = find_directory(view_containerd(workspace.state, name), effective.generated, address)
-    if workspace.file(directory.file).content == render_hosts(address).encode():
+    content = workspace.file(directory.file).content
+    is_stale = directory.is_own and is_rendered(content or b"") and not effective.names(address)
+    if content == render_hosts(address).encode() or is_stale:
         return workspace.delete(directory.file, _REMOVED)
     return workspace

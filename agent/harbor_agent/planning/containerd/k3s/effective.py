@@ -26,18 +26,28 @@ if TYPE_CHECKING:
 class Effective:
     """The files of a node with k3s or RKE2.
 
-    `file` is registries.yaml, None if there is none. `generated` is what the containerd of the last start reads: None
-    if its configuration is not there, or does not send it to a directory of registries.
+    `file` is registries.yaml, None if there is none. `written` is what the containerd of the last start reads: None if
+    its configuration is not there, or broken.
     """
 
     settings: Settings
     file: RegistriesFile | None
-    generated: containerd.Effective | None
+    written: containerd.Effective | None
+
+    @property
+    def generated(self) -> containerd.Effective | None:
+        """What containerd reads, None if that does not send it to a directory of registries."""
+        found = self.written
+        return found if found and found.registry.get("config_path") and found.roots else None
 
     def find_mirror(self, address: Address) -> Mirror | None:
         """Return the mirror that counts for a registry: its own, or that for all."""
         mirrors = self.file.mirrors if self.file else {}
         return mirrors.get(address.entry, mirrors.get(ANY_MIRROR))
+
+    def names(self, address: Address) -> bool:
+        """Whether registries.yaml has anything about the registry itself."""
+        return self.file is not None and address.entry in (*self.file.mirrors, *self.file.configs)
 
     def is_trusted(self, address: Address) -> bool:
         """Whether containerd pulls from the registry over plain HTTP after the next start."""
@@ -54,7 +64,7 @@ def evaluate(state: NodeState, name: str) -> Effective:
         file = None if content is None else RegistriesFile(content)
     except FormatError as error:
         raise refuse_file(path, error) from None
-    return Effective(settings=settings, file=file, generated=_evaluate_generated(state, name))
+    return Effective(settings=settings, file=file, written=_evaluate_written(state, name))
 
 
 def view_containerd(state: NodeState, name: str) -> NodeState:
@@ -62,9 +72,9 @@ def view_containerd(state: NodeState, name: str) -> NodeState:
     return replace(state, runtimes=(require_k3s(state, name).containerd,))
 
 
-def is_live(state: NodeState, name: str, effective: Effective, address: Address) -> bool:
-    """Whether hosts.toml sends containerd to the registry over plain HTTP already now."""
-    found = effective.generated
+def is_written(state: NodeState, name: str, effective: Effective, address: Address) -> bool:
+    """Whether the files of the last start send containerd to the registry over plain HTTP."""
+    found = effective.written
     return found is not None and is_trusted_by_containerd(view_containerd(state, name), found, address)
 
 
@@ -74,10 +84,10 @@ def summarize(effective: Effective) -> InEffect:
     return InEffect(entries=tuple(one.entry for one in found if one and effective.is_trusted(one)), foreign=())
 
 
-def _evaluate_generated(state: NodeState, name: str) -> containerd.Effective | None:
+def _evaluate_written(state: NodeState, name: str) -> containerd.Effective | None:
     view = view_containerd(state, name)
     try:
         found = containerd.evaluate(view)
     except RefusedError:
         return None  # the next start writes it again
-    return found if found.files and found.registry.get("config_path") and found.roots else None
+    return found if found.files else None

@@ -6,21 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_problem
-from harbor_agent.model.plan import Action, Activation, Plan, Refusal, Route
+from harbor_agent.model.plan import Action, Refusal, Route
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.model.state import FileKind
+from harbor_agent.planning.containerd.k3s.checks import require_plannable, require_same_reading, require_sound
 from harbor_agent.planning.containerd.k3s.edits import add_hosts_file, add_registry, remove_hosts_file, remove_registry
-from harbor_agent.planning.containerd.k3s.effective import evaluate, is_live
-from harbor_agent.planning.containerd.k3s.settings import list_units, require_k3s, require_registries_read
+from harbor_agent.planning.containerd.k3s.effective import evaluate, is_written
+from harbor_agent.planning.containerd.k3s.outcome import Outcome, build_plan
+from harbor_agent.planning.containerd.k3s.process import find_stopped_daemon, is_live
+from harbor_agent.planning.containerd.k3s.settings import require_k3s, require_registries_read
 from harbor_agent.planning.containerd.k3s.warnings import find_warnings
-from harbor_agent.planning.files.lasting import find_volatile_changes
-from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
-from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
-from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
-from harbor_agent.planning.trust_store import delete_authorities, warn_of_reading, write_authorities
+from harbor_agent.planning.files.workspace import Workspace
+from harbor_agent.planning.refusal import RefusedError
+from harbor_agent.planning.trust_store import delete_authorities, write_authorities
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
+    from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import DesiredState
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.k3s.effective import Effective
@@ -38,13 +39,15 @@ def plan(node: str, state: NodeState, desired: DesiredState, templates: Template
 
 
 def _plan(node: str, state: NodeState, desired: DesiredState, templates: Templates, name: str) -> Plan:
-    if pending := find_pending_transaction(state):
-        raise RefusedError.from_problem(pending)
+    require_plannable(state, name)
     before = evaluate(state, name)
+    require_same_reading(state, name, before)
     present = [address for address in desired.present if address.needs_node_change]
     kept = {address.entry for address in present}
     absent = [one for one in desired.absent if not one.is_docker_hub and one.literal is None and one.entry not in kept]
     missing = [address for address in present if not before.is_trusted(address)]
+    unread = [one for one in present if before.is_trusted(one) and not is_live(state, name, before, one)]
+    unread = [] if state.offline else unread
     removable = [one for one in absent if before.is_trusted(one) or is_live(state, name, before, one)]
     _require_no_certificates(desired, before)
     workspace = Workspace(original=state, state=state, templates=templates)
@@ -52,38 +55,59 @@ def _plan(node: str, state: NodeState, desired: DesiredState, templates: Templat
     route, reason = Route.NONE, _describe_unchanged(present, absent)
     if workspace.changes():
         route, reason = Route.CERTIFICATES, "; ".join(change.reason for change in workspace.changes())
-    if missing or removable:
+    if missing or unread or removable:
         require_registries_read(state, require_k3s(state, name), before.settings)
         if missing and desired.route is not RouteChoice.AUTO:
             message = f"--route {desired.route}: {name} reads no such file"
             raise RefusedError("route-ineffective", message, "use --route auto")
-        workspace = _change_registries(workspace, name, missing, removable)
         route, reason = Route.REGISTRIES_YAML, f"{name} writes the configuration of its containerd from that file"
-    after = evaluate(workspace.state, name)
-    _require_sound(after, missing, removable)
-    is_late = any(not is_live(workspace.state, name, after, one) for one in missing)
-    is_late = is_late or any(_is_kept(workspace.state, name, after, one) for one in removable)
-    decision = _build_plan(node, workspace, before, name, (present, absent))
-    action = Action.RESTART if is_late else Action.NONE
-    server = list_units(name)[0]
-    if is_late and decision.activation.unit == server:
-        reason = f"{reason}; a restart of {server} is one of the API server and of etcd too"
-    activation = replace(decision.activation, action=action)
-    warnings = (*find_warnings(state, before, desired, name), *decision.warnings)
-    return replace(decision, activation=activation, route=route, reason=reason, warnings=warnings)
-
-
-def _change_registries(workspace: Workspace, name: str, missing: list[Address], removable: list[Address]) -> Workspace:
+        if not missing and not removable:
+            reason = f"{before.settings.registries} is correct, but {name} has not read it"
     for address in removable:
         workspace = remove_hosts_file(remove_registry(workspace, name, address), name, address)
-    for address in missing:
-        workspace = add_hosts_file(add_registry(workspace, name, address), name, address)
-    return workspace
+    for address in (*missing, *unread):
+        workspace = add_registry(workspace, name, address) if address in missing else workspace
+        workspace = add_hosts_file(workspace, name, address)
+    after = evaluate(workspace.state, name)
+    require_sound(after, missing, removable)
+    is_late = any(_needs_restart(workspace, name, (before, after), one) for one in (*missing, *unread))
+    is_late = is_late or any(_is_kept(workspace, name, (before, after), one) for one in removable)
+    action = Action.RESTART if is_late else Action.NONE
+    if (workspace.changes() or is_late) and (stopped := find_stopped_daemon(state, name)):
+        raise RefusedError.from_problem(stopped)
+    outcome = Outcome(
+        workspace.changes(),
+        action,
+        route,
+        reason,
+        expected=tuple(address.entry for address in present),
+        unexpected=tuple(address.entry for address in absent),
+        added=tuple(address.entry for address in missing),
+    )
+    decision = build_plan(node, state, outcome, before, name)
+    return replace(decision, warnings=(*find_warnings(state, before, desired, name), *decision.warnings))
 
 
-def _is_kept(state: NodeState, name: str, after: Effective, address: Address) -> bool:
-    """Whether a registry that is removed is trusted until a restart: also if that is not known."""
-    return after.generated is None or is_live(state, name, after, address)
+def _needs_restart(workspace: Workspace, name: str, seen: tuple[Effective, Effective], address: Address) -> bool:
+    """Whether containerd is not sent to a registry by its files; also if it was before, and does not do so."""
+    before, after = seen
+    if not is_written(workspace.state, name, after, address):
+        return True
+    state = workspace.original
+    return not state.offline and is_written(state, name, before, address) and not is_live(state, name, before, address)
+
+
+def _is_kept(workspace: Workspace, name: str, seen: tuple[Effective, Effective], address: Address) -> bool:
+    """Whether a registry that is removed is trusted until a restart: in a tree also if that is not known."""
+    before, after = seen
+    state = workspace.original
+    if is_written(workspace.state, name, after, address):
+        return True
+    if state.offline:
+        return after.generated is None
+    return after.written is None or (
+        is_live(state, name, before, address) and not is_written(state, name, before, address)
+    )
 
 
 def _require_no_certificates(desired: DesiredState, effective: Effective) -> None:
@@ -97,47 +121,6 @@ def _require_no_certificates(desired: DesiredState, effective: Effective) -> Non
         message = f"the CA of {', '.join(named)} is not written into {effective.settings.registries} by this version"
         hint = "set configs.HOST.tls.ca_file in that file, or system_trust for the trust store of the system"
         raise RefusedError("ca-not-distributed", message, hint)
-
-
-def _require_sound(after: Effective, missing: list[Address], removable: list[Address]) -> None:
-    """Refuse a plan that would not take effect; an edit has compared everything else in the file already."""
-    if any(not after.is_trusted(one) for one in missing) or any(after.is_trusted(one) for one in removable):
-        message = f"the change of {after.settings.registries} would not take effect"
-        raise RefusedError("settings-would-change", message, "edit the file by hand on this node")
-
-
-def _build_plan(
-    node: str, workspace: Workspace, before: Effective, name: str, asked: tuple[list[Address], list[Address]]
-) -> Plan:
-    """Build the plan without its action. Raises RefusedError for files that may not be changed."""
-    state, changes, record = workspace.original, workspace.changes(), workspace.original.records.get(name)
-    present, absent = asked
-    require_plain_paths(change.path for change in changes)
-    require_unmanaged(changes)
-    removed = {address.entry for address in absent}
-    owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
-    owned += [one.entry for one in present if not before.is_trusted(one)]
-    gone = {change.path for change in changes if change.after.kind is FileKind.ABSENT}
-    created = [*(record.created_files if record else ()), *(one.path for one in changes if not one.before.exists)]
-    return Plan(
-        node=node,
-        activation=Activation(
-            runtime=name,
-            unit=require_k3s(state, name).unit.name,
-            config_file=before.settings.registries,
-            expected=tuple(address.entry for address in present),
-            unexpected=tuple(address.entry for address in absent),
-        ),
-        changes=changes,
-        reason="",
-        owned_entries=tuple(dict.fromkeys(owned)),
-        created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
-        warnings=(
-            *find_manager_warnings(changes),
-            *find_volatile_changes(changes, state.volatile),
-            *warn_of_reading(changes, name, restarts=False, offline=state.offline),
-        ),
-    )
 
 
 def _describe_unchanged(present: list[Address], absent: list[Address]) -> str:

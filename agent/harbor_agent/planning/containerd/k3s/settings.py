@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,6 +65,12 @@ def list_units(name: str) -> tuple[str, str]:
     return ("k3s.service", "k3s-agent.service") if name == K3S else ("rke2-server.service", "rke2-agent.service")
 
 
+def is_server(state: NodeState) -> bool:
+    """Whether the node runs a server of k3s or RKE2: the API server and, in most clusters, etcd."""
+    found = (one for one in state.runtimes if isinstance(one, K3sState))
+    return any(one.unit.name == list_units(one.name)[0] for one in found)
+
+
 def read_settings(state: NodeState, k3s: K3sState) -> Settings:
     """Read the settings. Raises RefusedError for a configuration with which it does not start."""
     folder = build_folder(k3s.name)
@@ -82,9 +89,10 @@ def read_settings(state: NodeState, k3s: K3sState) -> Settings:
     # an argument counts more than the file
     options |= {name: value for name in _OPTIONS if (value := find_option(words, name))}
     data = options.get(_DATA) or f"/var/lib/rancher/{k3s.name}"
+    running = k3s.containerd.config_file if k3s.containerd.argv is not None else ""
     return Settings(
         registries=options.get(_PRIVATE) or f"{folder}/registries.yaml",
-        folder=f"{data}/agent/etc/containerd",
+        folder=posixpath.dirname(running) or f"{data}/agent/etc/containerd",
         uses_docker=f"--{_DOCKER}" in words or options.get(_DOCKER, "").lower() in _TRUE,
         endpoint=options.get(_ENDPOINT, ""),
     )
@@ -99,10 +107,13 @@ def require_registries_read(state: NodeState, k3s: K3sState, settings: Settings)
     """Refuse a node on which registries.yaml has no effect."""
     if settings.uses_docker:
         message = f"{k3s.name} uses Docker (docker: true), which does not read {settings.registries}"
-        raise RefusedError("kubelet-uses-docker", message, "plan Docker: --assume-runtime docker=VERSION")
+        raise RefusedError("kubelet-uses-docker", message, _name_choice(state, "docker"))
     if settings.endpoint:
         message = f"{k3s.name} uses the runtime at {settings.endpoint}, which does not read {settings.registries}"
-        raise RefusedError("settings-unclear", message, "plan that runtime: --assume-runtime NAME=VERSION")
+        raise RefusedError("settings-unclear", message, _name_choice(state, "NAME"))
+    if settings.registries not in state.files:
+        message = f"{k3s.name} reads {settings.registries}, which was not read from the node"
+        raise RefusedError("settings-unclear", message, "name the file in config.yaml: private-registry")
     for path in list_templates(settings):
         content = read_content(state.files[path]) if path in state.files else None
         if content is None:
@@ -112,3 +123,7 @@ def require_registries_read(state: NodeState, k3s: K3sState, settings: Settings)
             hint = f'add {{{{ template "base" . }}}} to it: without that {settings.registries} has no effect'
             raise RefusedError("template-without-base", message, hint)
         return
+
+
+def _name_choice(state: NodeState, name: str) -> str:
+    return f"plan that runtime: {f'--assume-runtime {name}=VERSION' if state.offline else f'--runtime {name}'}"

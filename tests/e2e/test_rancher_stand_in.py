@@ -1,0 +1,184 @@
+"""Nodes with stand-ins for k3s and RKE2 (tests/lab/rancher_stand_in.sh), each of which starts a real containerd."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.site import IMAGE, PULLER, Site
+from tests.faults.failpoint import Failpoint, held
+from tests.faults.failpoint import install as install_failpoints
+from tests.lab import cri
+from tests.lab.images import busybox_root
+from tests.lab.nodes import Lab
+from tests.lab.rancher import install_stand_in, wait_ready
+from tests.lab.registry import running_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.site import Ended
+    from tests.lab.node import LabNode
+
+pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
+
+_LOGIN = (PULLER.name, PULLER.password)
+_UNITS = {"node1": "k3s.service", "node2": "rke2-agent.service"}
+_FAILS = b"[Service]\nExecStartPre=/bin/sh -c '! grep -q 10.99 /etc/rancher/rke2/registries.yaml'\n"
+_FOLDERS = {"node1": "/etc/rancher/k3s", "node2": "/etc/rancher/rke2"}
+
+
+def prepare(node: LabNode) -> None:
+    """A server of k3s, and an agent of an RKE2 from before it wrote directories of registries."""
+    if node.name == "node1":
+        install_stand_in(node, "k3s", "server")
+    else:
+        install_stand_in(node, "rke2", "agent", writes_mirrors=True)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Both nodes, each with a pod, and a registry with a login."""
+    with (
+        Lab(shapes=("no-docker", "no-docker"), suites=("trixie", "bookworm"), prepare=prepare) as lab,
+        running_registry(
+            lab.folder / "registry",
+            authentication="token",
+            logins=[PULLER],
+            host=lab.address,
+            port=5000,
+            prefix=lab.network.inside(()),
+        ) as registry,
+    ):
+        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+        for node in lab.nodes:
+            wait_ready(node)
+            cri.import_images(node)
+            cri.start_pod(node, "web")
+        yield Site(lab=lab, registry=registry)
+
+
+def run(site: Site, *arguments: str) -> Ended:
+    inventory, settings = site.lab.write_inventory(), site.settings(None, "")
+    return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
+
+
+def list_everything(site: Site, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:
+    """The files of the node, and those from which its containerd is configured."""
+    written = node.run("cd /var/lib/rancher/*/agent/etc/containerd && find . -printf '%p %m %s\\n' | sort").stdout
+    return site.files(node), written
+
+
+def read_main_process(node: LabNode) -> str:
+    return node.run(f"systemctl show {_UNITS[node.name]} -p MainPID").stdout
+
+
+def assert_no_node_pulls(site: Site) -> None:
+    for node in site.lab.nodes:
+        with pytest.raises(cri.CriError, match="HTTP response to HTTPS client"):
+            cri.pull(node, site.image, _LOGIN)
+
+
+def assert_nodes_pull(site: Site) -> None:
+    for node in site.lab.nodes:
+        cri.pull(node, site.image, _LOGIN)
+        cri.remove_image(node, site.image)
+
+
+def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: Site) -> None:
+    server, agent = site.lab.nodes
+    before = [list_everything(site, node) for node in site.lab.nodes]
+    pods = [cri.list_processes(node) for node in site.lab.nodes]
+    process = read_main_process(server)
+    assert_no_node_pulls(site)
+
+    planned = run(site, "plan", "-v")
+    assert "runtime: k3s, because kubelet uses /run/k3s/containerd/containerd.sock" in planned.stdout
+    assert "runtime: rke2, because kubelet uses /run/k3s/containerd/containerd.sock" in planned.stdout
+    applied = run(site, "apply", "--yes", "-o", "json")
+    assert applied.code == 0, applied.stdout + applied.stderr
+    facts = [applied.node(node.name) for node in site.lab.nodes]
+    assert [(one["outcome"], one["action"], one["verified"]) for one in facts] == [
+        ("changed", "none", True),
+        ("changed", "restart", True),
+    ]
+    assert read_main_process(server) == process
+    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+
+    # The next start writes hosts.toml again, in its own form, and that is no drift.
+    server.run("systemctl restart k3s")
+    wait_ready(server)
+    assert_nodes_pull(site)
+    assert run(site, "drift").code == 0
+    assert run(site, "plan", "--exit-code").code == 0
+    server.run("rm -r /var/lib/rancher/k3s/agent/etc/containerd/certs.d/*")
+    agent.run(f"rm {_FOLDERS['node2']}/registries.yaml")
+    assert run(site, "drift").code != 0
+    assert run(site, "drift", "--correct", "--yes").code == 0
+    assert_nodes_pull(site)
+
+    removed = site.agent(
+        "apply", "-i", site.lab.write_inventory(), "--registry", site.registry.entry, "--absent", "--yes", "-o", "json"
+    )
+    assert removed.code == 0, removed.stdout + removed.stderr
+    assert_no_node_pulls(site)
+    assert [list_everything(site, node) for node in site.lab.nodes] == before
+    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+
+
+def test_stand_in_that_does_not_start_with_the_change_is_as_before_and_resumed(site: Site) -> None:
+    server, agent = site.lab.nodes
+    before = [list_everything(site, node) for node in site.lab.nodes]
+    pods = [cri.list_processes(node) for node in site.lab.nodes]
+    registries, drop_in = f"{_FOLDERS['node2']}/registries.yaml", "/etc/systemd/system/rke2-agent.service.d"
+
+    agent.run(f"printf 'mirrors:\\n\\tdocker.io:\\n' >{registries}")
+    refused = run(site, "plan", "-o", "json").node("node2")
+    assert (refused["code"], f"{registries} line 2" in refused["reason"]) == ("file-invalid", True)
+    agent.run(f"rm {registries}")
+
+    # What no check foresees: the start fails if the file has the registry.
+    agent.run(f"mkdir {drop_in} && cat >{drop_in}/fails.conf && systemctl daemon-reload", stdin=_FAILS)
+    halted = run(site, "apply", "--yes", "-o", "json")
+    failed = halted.node("node2")
+    assert (failed["outcome"], failed["code"]) == ("rolled_back", "rke2-start-failed")
+    assert halted.node("node1")["outcome"] == "skipped", "a server is the last"
+    agent.run(f"rm -r {drop_in} && systemctl daemon-reload")
+    assert [list_everything(site, node) for node in site.lab.nodes] == before
+    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+
+    resumed = site.agent("apply", "--resume", halted.document["run_id"], "--yes", "-o", "json")
+    assert resumed.code == 0, resumed.stdout + resumed.stderr
+    server.run("systemctl restart k3s")
+    wait_ready(server)
+    inventory = site.lab.write_inventory()
+    rolled_back = site.agent("rollback", resumed.document["run_id"], "-i", inventory, "--yes")
+    assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr
+    assert_no_node_pulls(site)
+    assert [list_everything(site, node) for node in site.lab.nodes] == before
+    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+
+
+def test_stand_in_boots_with_the_files_from_before_a_change_that_was_cut_off(site: Site) -> None:
+    agent = site.lab.nodes[1]
+    before = site.files(agent)
+    install_failpoints(agent)
+    point = Failpoint(agent, "swapped-1")
+    inventory, settings = site.lab.write_inventory(nodes=(agent,)), site.settings(None, "")
+    order = ("apply", "-i", str(inventory), "-c", str(settings), "--yes", "-o", "json")
+    with held(point), ThreadPoolExecutor() as pool:
+        running = pool.submit(site.agent, *order)
+        point.wait()
+        assert site.registry.entry in agent.run(f"cat {_FOLDERS['node2']}/registries.yaml").stdout
+        agent.power_off()
+        agent.start()
+        point.release()
+        ended = running.result()
+    assert ended.node("node2")["outcome"] == "rolled_back"
+    wait_ready(agent)
+    written = agent.run("cat /var/lib/rancher/rke2/agent/etc/containerd/config.toml").stdout
+    assert site.registry.entry not in written, "RKE2 started with the earlier file"
+    agent.run("rm /usr/local/sbin/sync")
+    assert site.files(agent) == before
