@@ -22,6 +22,17 @@ it are built from Debian's source packages of these versions.
 |---|---|---|
 """
 
+# Packages that have no SPDX expression yet say it in words of their own, which differ between their releases.
+_SPDX = {
+    "Apache Software License": "Apache-2.0",
+    "Apache Software License, Version 2.0": "Apache-2.0",
+    "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
+    "ISC License": "ISC",
+    "ISC License (ISCL)": "ISC",
+    "ISC license": "ISC",
+    "MIT License": "MIT",
+}
+
 
 def write_licenses(folder: Path) -> None:
     """Write LICENSES.md. Raises ValueError if a package does not name its license."""
@@ -33,7 +44,10 @@ def write_licenses(folder: Path) -> None:
 
 
 def find_license(distribution: Distribution) -> str:
-    """Return the license of a package: its SPDX expression, else its short license field, else its classifiers."""
+    """Return the license of a package: its SPDX expression, else its short license field, else its classifiers.
+
+    Raises ValueError if it names none.
+    """
     metadata = distribution.metadata
     if expression := metadata.get("License-Expression"):
         return expression
@@ -41,7 +55,7 @@ def find_license(distribution: Distribution) -> str:
     named = [value.split(" :: ")[-1] for value in classifiers if value != "License :: OSI Approved"]
     field = metadata.get("License", "UNKNOWN")
     if field != "UNKNOWN" and "\n" not in field:
-        return field
+        return _SPDX.get(field, field)
     if not named:
         raise ValueError(f"{metadata['Name']} {distribution.version} does not name its license")
-    return ", ".join(named)
+    return ", ".join(_SPDX.get(name, name) for name in named)
