@@ -41,7 +41,11 @@ TESTS = {
         "tests/unit/planning/containers_image/test_kept_files.py",
         "tests/unit/planning/containers_image/test_live.py",
     ),
-    "CD": ("tests/unit/planning/containerd/test_cases.py", "tests/unit/formats/containerd/test_hosts.py"),
+    "CD": (
+        "tests/unit/planning/containerd/test_cases.py",
+        "tests/unit/planning/containerd/test_certificates.py",
+        "tests/unit/formats/containerd/test_hosts.py",
+    ),
 }
 PARALLEL = 2
 _PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")

@@ -15,12 +15,19 @@ from tests.lab.images import busybox_root
 from tests.lab.registry import running_registry, running_token_service
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.e2e.site import Site
     from tests.lab.node import LabNode
+    from tests.lab.registry import RunningRegistry
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
+
+_MIRRORS = """
+[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]
+  endpoint = ["https://registry-1.docker.io"]
+"""
 
 
 def can_pull_from(node: LabNode, image: str) -> bool:
@@ -122,3 +129,49 @@ def test_a_token_service_with_another_ca_needs_it_among_those_of_the_registry(si
         assert apply(good) == [("certificate-ca-missing", False)] * len(nodes)
         assert apply(good, tokens) == [(None, True)] * len(nodes)
         assert [code for code, _ in apply(good, tokens, state="absent")] == [None] * len(nodes)
+
+
+def test_beside_mirrors_the_ca_is_in_tls_settings_before_containerd_2(site: Site, tmp_path: Path) -> None:
+    lab, nodes, entry = site.lab, site.lab.nodes[len(CONTAINERD_VERSIONS) :], f"{site.lab.address}:5448"
+    image, inventory, first, second = (
+        f"{entry}/{IMAGE}",
+        lab.write_inventory("tls.ini", nodes=nodes),
+        Authority(),
+        Authority(),
+    )
+    original = [node.run("cat /etc/containerd/config.toml").stdout for node in nodes]
+    for node, text in zip(nodes, original, strict=True):
+        node.run("cat >/etc/containerd/config.toml", stdin=(text + _MIRRORS).encode())
+        node.run("systemctl restart containerd")
+        node.wait_ready()
+    before = [site.files(node) for node in nodes]
+    pods = [cri.list_processes(node) for node in nodes]
+
+    def apply(*authorities: Authority, **fields: str) -> list[tuple[str | None, str, bool | None]]:
+        (tmp_path / "ca.crt").write_bytes(b"".join(one.pem for one in authorities))
+        registry = {"address": f"https://{entry}", "ca_file": str(tmp_path / "ca.crt"), "verify_image": IMAGE, **fields}
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(json.dumps({"registries": [registry], "rollout": {"max_failed": "100%"}}))
+        ended = site.agent("apply", "-i", inventory, "-c", settings, "--yes", "-o", "json")
+        return [(node["code"], node["action"], node["verified"]) for node in ended.document["nodes"]]
+
+    def serve(authority: Authority | None) -> AbstractContextManager[RunningRegistry]:
+        tls = authority.issue([lab.address]).serve_from(tmp_path / "tls") if authority else False
+        return running_registry(tmp_path / "data", host=lab.address, port=5448, prefix=lab.network.inside(()), tls=tls)
+
+    with serve(None) as plain:
+        plain.push(*IMAGE.split(":"), root=busybox_root(nodes[0].base))
+    refused = ("ca-not-distributed", "none", None)
+    with serve(first):
+        assert apply(first) == [(None, "restart", True)] * 2 + [refused]
+        assert [can_pull_from(node, image) for node in nodes] == [True, True, False]
+    with serve(second):
+        assert apply(first, second) == [(None, "none", True)] * 2 + [refused]
+        assert [code for code, _, _ in apply(first, second, state="absent")] == [None] * 3
+        assert [can_pull_from(node, image) for node in nodes] == [False] * 3
+    assert [site.files(node) for node in nodes] == before
+    assert [cri.list_processes(node) for node in nodes] == pods
+    for node, text in zip(nodes, original, strict=True):
+        node.run("cat >/etc/containerd/config.toml", stdin=text.encode())
+        node.run("systemctl restart containerd")
+        node.wait_ready()

@@ -108,8 +108,73 @@ def test_without_a_directory_one_is_read_after_a_restart() -> None:
     assert (plan.activation.action, plan.route) == (Action.RESTART, Route.CONTAINERD_CONFIG)
 
 
-def test_beside_mirrors_there_is_no_place() -> None:
-    assert refused(running(node({CONFIG: HAS_MIRRORS})), secure()).problem.code == "ca-not-distributed"
+def test_beside_mirrors_they_are_tls_settings_and_the_file_is_as_before_without_them() -> None:
+    before = running(node({CONFIG: HAS_MIRRORS}))
+    plan = planned(before, secure(MUTUAL))
+    assert (plan.activation.action, plan.route) == (Action.RESTART, Route.CONTAINERD_CONFIG)
+    # the file that names the others comes last
+    assert [change.path for change in plan.changes][-1] == CONFIG
+    assert texts(plan)[CONFIG] == (
+        HAS_MIRRORS
+        + f"""[plugins."io.containerd.grpc.v1.cri".registry.configs."{NAME}".tls]
+  ca_file = "{FOLDER}/{AUTHORITIES}"
+  cert_file = "{FOLDER}/{CLIENT}"
+  key_file = "{FOLDER}/{KEY}"
+"""
+    )
+    mutual = applied(before, plan)
+    assert {path: file.mode for path, file in mutual.files.items() if path.endswith(KEY)} == {f"{FOLDER}/{KEY}": 0o600}
+    assert planned(mutual, secure(MUTUAL)).is_empty
+    alone = applied(mutual, planned(mutual, secure()))
+    assert "ca_file" in str(shown(alone)[CONFIG])
+    assert "cert_file" not in str(shown(alone)[CONFIG])
+    assert shown(applied(alone, planned(alone, secure(None)))) == shown(before)
+
+
+def test_another_ca_beside_mirrors_is_read_at_the_next_pull() -> None:
+    node_with_ca = running(node({CONFIG: HAS_MIRRORS}))
+    node_with_ca = applied(node_with_ca, planned(node_with_ca, secure()))
+    plan = planned(node_with_ca, secure(RegistryCertificates(authorities=PEM + PEM)))
+    assert [change.path for change in plan.changes] == [f"{FOLDER}/{AUTHORITIES}"]
+    assert plan.activation.action is Action.NONE
+
+
+def test_from_a_mirror_over_http_to_https_and_back() -> None:
+    before = running(node({CONFIG: HAS_MIRRORS}))
+    http = applied(before, planned(before, want(NAME)))
+    https = applied(http, planned(http, secure(drops_http=True)))
+    assert "http://" not in str(shown(https)[CONFIG])
+    assert planned(https, secure(drops_http=True)).is_empty
+    back = applied(https, planned(https, want(NAME)))
+    assert "ca_file" not in str(shown(back)[CONFIG])
+    assert f"http://{NAME}" in str(shown(back)[CONFIG])
+    assert f"{FOLDER}/{AUTHORITIES}" not in shown(back)
+
+
+_THEIRS = f"""    [plugins."io.containerd.grpc.v1.cri".registry.configs."{NAME}".tls]
+      insecure_skip_verify = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (node({CONFIG: HAS_MIRRORS}, version="2.1.9"), "containerd 2 knows no TLS settings"),
+        (node({CONFIG: HAS_MIRRORS + _THEIRS}), "TLS settings of its own for harbor.lan: insecure_skip_verify"),
+    ],
+    ids=["containerd-2", "of-somebody-else"],
+)
+def test_beside_mirrors_there_is_no_other_place(state: NodeState, words: str) -> None:
+    problem = refused(running(state), secure()).problem
+    assert problem.code == "ca-not-distributed"
+    assert words in problem.message
+
+
+def test_tls_settings_of_others_stay() -> None:
+    state = running(node({CONFIG: HAS_MIRRORS + _THEIRS.replace(NAME, "other.lan")}))
+    with_ca = applied(state, planned(state, secure()))
+    assert "insecure_skip_verify = true" in str(shown(with_ca)[CONFIG])
+    assert shown(applied(with_ca, planned(with_ca, secure(None)))) == shown(state)
 
 
 def test_from_http_to_https_and_back_is_one_plan_each() -> None:

@@ -17,6 +17,7 @@ from harbor_agent.model.plan import Route
 from harbor_agent.model.policy import RegistryCertificates
 from harbor_agent.planning.containerd.edits.earlier import restore_hosts_file
 from harbor_agent.planning.containerd.edits.opening import Placement, open_directories
+from harbor_agent.planning.containerd.edits.tls import delete_tls_settings, has_tls_settings, write_tls_settings
 from harbor_agent.planning.containerd.effective import evaluate
 from harbor_agent.planning.containerd.hosts import HOSTS_FILE, find_directory, read_hosts_of
 from harbor_agent.planning.refusal import RefusedError, refuse_file
@@ -43,9 +44,10 @@ def write_certificates(
     wanted = [address for address in addresses if address.entry in certificates]
     if not wanted:
         return placed
-    if effective.mirrors:
-        message = f"the CA of {', '.join(one.entry for one in wanted)} has no place beside registry.mirrors"
-        raise RefusedError("ca-not-distributed", message, "replace the mirrors by config_path and hosts.toml files")
+    if has_tls_settings(effective):
+        workspace = write_tls_settings(workspace, effective, wanted, certificates)
+        reason = "containerd has its registries as mirrors in its configuration, and TLS settings beside them"
+        return Placement(workspace=workspace, route=Route.CONTAINERD_CONFIG, reason=reason)
     if not effective.roots:
         placed = open_directories(workspace, effective)
         workspace = placed.workspace
@@ -63,7 +65,9 @@ def delete_certificates(
     certificates: Mapping[str, RegistryCertificates],
 ) -> Workspace:
     """Delete this tool's certificates that these registries no longer need. Raises RefusedError."""
-    for address in addresses if effective.roots else ():
+    if not effective.roots:
+        return delete_tls_settings(workspace, effective, addresses, certificates)
+    for address in addresses:
         kept = certificates.get(address.entry) or RegistryCertificates()
         directory = find_directory(workspace.state, effective, address)
         contents = {AUTHORITIES: kept.authorities, CLIENT: kept.client, KEY: kept.key}
