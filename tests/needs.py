@@ -6,6 +6,7 @@ nodes cannot be had. `HARBOR_AGENT_REQUIRE=nodes,apiserver` turns such a skip in
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from functools import cache
@@ -52,6 +53,7 @@ def missing(need: str) -> str | None:
         "corefile-parser": _missing_corefile_parser,
         "python3.13": _missing_python,
         "standalone": _missing_standalone,
+        "kubernetes-validate": _missing_schemas,
     }.get(need)
     return check() if check else _missing_program(need)
 
@@ -84,6 +86,12 @@ def _missing_root() -> str | None:
 
 def _missing_python() -> str | None:
     return None if PYTHON_3_13.exists() else "needs a Python 3.13 with the packages: make python-3.13"
+
+
+def _missing_schemas() -> str | None:
+    if importlib.util.find_spec("kubernetes_validate"):
+        return None
+    return "the schemas of Kubernetes are not installed: pip install kubernetes-validate"
 
 
 def _missing_standalone() -> str | None:

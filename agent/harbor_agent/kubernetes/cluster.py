@@ -94,6 +94,13 @@ class Cluster:
         names = (self.client.namespace if name == CONTEXT_NAMESPACE else name for name in selection.names)
         return replace(selection, names=tuple(dict.fromkeys(names)))
 
+    def read_version(self) -> str | Problem:
+        """Return the version of the API server, such as "v1.20.2"."""
+        found = attempt(Intent(verb="get", resource="version"), lambda: self.client.read_document("version"))
+        if isinstance(found, Problem):
+            return found
+        return str(found.get("gitVersion", "")) if isinstance(found, dict) else ""
+
     def namespaces(self, selection: Namespaces) -> tuple[str, ...] | Problem:
         """Return the namespaces selected; sends a request only if names alone do not say."""
         return list_namespaces(self.client, selection)

@@ -149,13 +149,13 @@ def render_crontab(schedule: Schedule, template: str, *, minute: int) -> str:
         f"said=$(XDG_STATE_HOME={shlex.quote(schedule.state_home)} {shlex.join(schedule.command)} 2>&1); code=$?; "
         'case $code in 0|75) ;; *) echo "$said"; exit $code ;; esac'
     )
-    times = _build_cron_times(schedule.timing, minute)
+    times = build_cron_times(schedule.timing, minute)
     # crontab(5): a percent sign ends the command unless it follows a backslash
     return render_text(template, schedule=schedule, times=times, command=command.replace("%", "\\%"))
 
 
-def _build_cron_times(timing: Timing, minute: int) -> str:
-    """Return the five time fields of crontab(5)."""
+def build_cron_times(timing: Timing, minute: int) -> str:
+    """Return the five time fields of crontab(5), which a CronJob has too. Raises UsageError for other times."""
     seconds = timing.seconds
     word = timing.calendar or _CRON_WORDS.get(seconds, "")
     if word in _CRON_OF_WORDS:

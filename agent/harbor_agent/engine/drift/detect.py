@@ -92,14 +92,15 @@ def detect_drift(request: RunRequest, listener: Listener, *, correcting: bool = 
     `rollout.health_deadline`, and the logins that kubelet should have are read, so that they can be restored.
     """
     fleet = load_fleet(request.selection, listener)
-    resolved = resolve(request, fleet.own_nodes)
+    resolved = resolve(request, fleet.nodes)
     resolved = resolve_kubelet_logins(resolved) if correcting else resolved
     transport = open_transport(request.selection)
 
     def replan(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
         return plan_nodes(transport, [(p.node, p.policy) for p in nodes], request, listener)
 
-    planned = plan_nodes(transport, resolved.nodes, request, listener)
+    own = {node.name for node in fleet.own_nodes}
+    planned = plan_nodes(transport, [one for one in resolved.nodes if one[0].name in own], request, listener)
     if correcting:
         planned = replan_busy_nodes(transport, planned, replan, resolved.general.rollout.health_deadline, listener)
     quarantines, warnings = _load_quarantines()

@@ -57,7 +57,7 @@ def build_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedul
     Raises UsageError for an error in them, and for options that a run without a terminal cannot use.
     """
     selection = request.selection.make_absolute()
-    _require_no_prompt(selection)
+    require_no_prompt(selection)
     account = find_account(request.user)
     config = find_configuration_file(request.config)
     metrics = parse_metrics_path(request.metrics) if request.metrics else None
@@ -67,7 +67,7 @@ def build_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedul
     if request.correct:
         require_registry(resolved.policies)
     unit = build_unit_name(request.name)
-    command = [*_find_program(), "drift", *_build_arguments(request, selection, config, metrics)]
+    command = [*_find_program(), "drift", *build_arguments(request, selection, config, metrics)]
     command += ["--correct", "--yes", "--note", f"by {unit}.timer"] if request.correct else []
     state_home = _find_state_home(account)
     schedule = Schedule(
@@ -92,7 +92,8 @@ def build_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedul
     return ReadySchedule(schedule=schedule, nodes=len(nodes), readable=tuple(dict.fromkeys(readable)))
 
 
-def _require_no_prompt(selection: NodeSelection) -> None:
+def require_no_prompt(selection: NodeSelection) -> None:
+    """Raise UsageError if a run with this selection would ask for a password."""
     if any(find_questions(selection)) or _asks_for_vault_password(selection):
         raise UsageError.of(
             "usage",
@@ -122,9 +123,10 @@ def _find_program() -> list[str]:
     return [str(installed)] if installed.exists() else [sys.executable, "-m", "harbor_agent.cli"]
 
 
-def _build_arguments(
+def build_arguments(
     request: ScheduleRequest, selection: NodeSelection, config: Path | None, metrics: Path | None
 ) -> list[str]:
+    """Return the options of `drift` for this check."""
     default = NodeSelection()
     arguments = [
         *(("-i", source) for source in selection.sources),

@@ -1,0 +1,112 @@
+"""The manifests of a drift check are taken by the real API server as they are, and by the schemas of newer ones."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from tests.lab.apiserver import RunningApiServer
+
+PLURALS = {
+    "Namespace": "namespaces",
+    "ServiceAccount": "serviceaccounts",
+    "ConfigMap": "configmaps",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "NetworkPolicy": "networkpolicies",
+    "CronJob": "cronjobs",
+}
+ACCOUNT = "system:serviceaccount:harbor-agent:harbor-agent-drift"
+
+
+def render(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    """Return the objects for a check that needs most of all: names for pods, a login, a secret, a drain."""
+    (folder / "hosts").write_text("node1\n")
+    (folder / "password").write_text("secret")
+    registry = {
+        "address": "harbor.lan",
+        "resolve": {"address": "192.0.2.9"},
+        "secret": {"namespaces": ["shop"], "service_accounts": ["default"]},
+        "credentials": {"username": "u", "password_file": str(folder / "password")},
+    }
+    settings = {"registries": [registry], "kubeconfig": "/etc/harbor/kubeconfig", "rollout": {"drain": True}}
+    (folder / "harbor-agent.yaml").write_text(json.dumps(settings))
+    program = str(Path(sys.executable).with_name("harbor-agent"))
+    argv = [program, "schedule", "install", "-i", "hosts", "--kubernetes", "--image", "harbor-agent:1", "--correct"]
+    done = subprocess.run([*argv, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def create(apiserver: RunningApiServer, document: dict[str, Any]) -> dict[str, Any]:
+    api, metadata = document["apiVersion"], document["metadata"]
+    root = f"/apis/{api}" if "/" in api else f"/api/{api}"
+    place = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    return apiserver.ask("POST", f"{root}{place}/{PLURALS[document['kind']]}", document)
+
+
+def is_kept(asked: object, kept: object) -> bool:
+    """Whether the server kept all of it; it may add defaults."""
+    if isinstance(asked, dict) and isinstance(kept, dict):
+        return all(key in kept and is_kept(value, kept[key]) for key, value in asked.items())
+    if isinstance(asked, list) and isinstance(kept, list):
+        return len(asked) == len(kept) and all(map(is_kept, asked, kept))
+    return asked == kept
+
+
+@pytest.mark.needs("apiserver")
+def test_the_api_server_keeps_all_of_it_and_grants_no_more(apiserver: RunningApiServer, tmp_path: Path) -> None:
+    objects = render(tmp_path, "--kubeconfig", str(apiserver.kubeconfig()))
+    assert objects[-1]["apiVersion"] == "batch/v1beta1"  # it is 1.20, and was asked
+    apiserver.create_namespace("shop")
+    for document in objects:
+        assert is_kept(document, create(apiserver, document)), document["kind"]
+    allowed = {
+        ("kube-system", "coordination.k8s.io", "leases", "harbor-agent", "update"),
+        ("kube-system", "", "configmaps", "coredns", "patch"),
+        ("", "", "nodes", "", "list"),
+        ("demo", "", "pods/eviction", "", "create"),
+        ("shop", "", "secrets", "harbor-pull", "get"),
+        ("shop", "", "serviceaccounts", "default", "get"),
+    }
+    refused = {
+        ("kube-system", "coordination.k8s.io", "leases", "kube-scheduler", "update"),
+        ("demo", "", "secrets", "harbor-pull", "get"),
+        ("shop", "", "secrets", "another", "get"),
+        ("shop", "", "secrets", "harbor-pull", "patch"),
+        ("kube-system", "", "secrets", "", "list"),
+        ("demo", "", "configmaps", "", "get"),
+        ("demo", "", "pods", "", "create"),
+        ("", "", "nodes", "", "delete"),
+    }
+    assert {right: _may(apiserver, *right) for right in allowed | refused} == {
+        **dict.fromkeys(allowed, True),
+        **dict.fromkeys(refused, False),
+    }
+
+
+def _may(apiserver: RunningApiServer, *right: str) -> bool:
+    namespace, group, resource, name, verb = right
+    resource, _, sub = resource.partition("/")
+    attributes = {"namespace": namespace, "group": group, "resource": resource, "subresource": sub, "verb": verb}
+    review = {"spec": {"user": ACCOUNT, "resourceAttributes": attributes | {"name": name}}}
+    return apiserver.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
+
+
+@pytest.mark.needs("kubernetes-validate")
+@pytest.mark.parametrize("version", ["1.25", "1.30", "1.35"])
+def test_newer_servers_would_take_them_too(tmp_path: Path, version: str) -> None:
+    validator = importlib.import_module("kubernetes_validate")
+    for document in render(tmp_path, "--kube-version", version):
+        validator.validate(document, version, strict=True)

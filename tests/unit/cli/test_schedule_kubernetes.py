@@ -1,0 +1,169 @@
+"""schedule install --kubernetes prints what a cluster needs for a drift check, and refuses what a pod cannot have."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Ran, Runner
+
+IMAGE = ("--kubernetes", "--image", "registry.example/harbor-agent:1")
+KUBECONFIG = "/etc/harbor/kubeconfig"
+
+
+@pytest.fixture
+def install(run: Runner, tmp_path: Path) -> Runner:
+    (tmp_path / "hosts").write_text("node1\nnode2 ansible_port=2222 ansible_password=hunter2\n")
+
+    def installed(*arguments: str, settings: object = None) -> Ran:
+        if settings is not None:
+            (tmp_path / "harbor-agent.yaml").write_text(json.dumps(settings))
+        return run("schedule", "install", "-i", "hosts", *IMAGE, *arguments)
+
+    return installed
+
+
+def objects(ran: Ran) -> dict[str, Any]:
+    assert ran.rc == 0, ran.err
+    return {f"{one['kind']} {one['metadata'].get('namespace', '')}".strip(): one for one in yaml.safe_load_all(ran.out)}
+
+
+def pod(ran: Ran) -> dict[str, Any]:
+    return objects(ran)["CronJob harbor-agent"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_a_check_of_nodes_alone_gets_no_right_at_all(install: Runner) -> None:
+    ran = install("--every", "6h", settings={"registries": ["192.0.2.9"]})
+    found = objects(ran)
+    assert [name.split()[0] for name in found] == [
+        *("Namespace", "ServiceAccount", "PersistentVolumeClaim", "NetworkPolicy", "CronJob")
+    ]
+    cron = found["CronJob harbor-agent"]
+    assert (cron["apiVersion"], cron["spec"]["schedule"]) == ("batch/v1", "0 */6 * * *")
+    assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    assert pod(ran)["automountServiceAccountToken"] is False
+    (container,) = pod(ran)["containers"]
+    mounted = "/etc/harbor-agent/inventory"
+    assert container["args"] == ["drift", "-i", f"{mounted}/hosts", "-c", f"{mounted}/harbor-agent.yaml"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    # the ports of nodes and registry, and names
+    ports = [port["port"] for rule in found["NetworkPolicy harbor-agent"]["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 22, 80, 2222]
+    assert "--from-file=hosts=hosts --from-file=harbor-agent.yaml=" in ran.out
+    assert "hunter2" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("version", "api"),
+    [("1.20", "batch/v1beta1"), ("v1.20.2+k3s1", "batch/v1beta1"), ("1.21", "batch/v1"), ("1.35", "batch/v1")],
+)
+def test_the_version_of_the_cluster_decides_the_api(install: Runner, version: str, api: str) -> None:
+    assert objects(install("--kube-version", version))["CronJob harbor-agent"]["apiVersion"] == api
+
+
+def test_a_correction_gets_the_lock_and_the_nodes_and_its_files(install: Runner, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter3")
+    login = {"username": "u", "password_file": str(tmp_path / "password")}
+    settings = {"registries": [{"address": "192.0.2.9:8080", "credentials": login}], "kubeconfig": KUBECONFIG}
+    ran = install("--correct", "--name", "site", settings=settings)
+    found = objects(ran)
+    rules = [(rule["resources"], rule["verbs"]) for rule in found["Role kube-system"]["rules"]]
+    assert rules == [(["leases"], ["create"]), (["leases"], ["get", "update"])]
+    assert found["Role kube-system"]["rules"][1]["resourceNames"] == ["harbor-agent"]
+    assert [rule["resources"] for rule in found["ClusterRole"]["rules"]] == [["nodes"], ["leases"]]
+    assert found["RoleBinding kube-system"]["subjects"] == [
+        {"kind": "ServiceAccount", "name": "harbor-agent-drift-site", "namespace": "harbor-agent"}
+    ]
+    mounts = {mount["mountPath"]: mount.get("subPath") for mount in pod(ran)["containers"][0]["volumeMounts"]}
+    assert mounts[KUBECONFIG] == "kubeconfig"
+    key = mounts[str(tmp_path / "password")]
+    assert f"create secret generic harbor-agent-files --from-file={key}={tmp_path / 'password'}" in ran.out
+    assert pod(ran)["automountServiceAccountToken"] is True
+    assert pod(ran)["containers"][0]["args"][-4:] == ["--correct", "--yes", "--note", "by a CronJob"]
+    assert "hunter3" not in ran.out
+
+
+def test_names_for_pods_are_compared_without_a_right_to_change_them(install: Runner) -> None:
+    named = {"address": "harbor.lan", "resolve": {"address": "192.0.2.9"}}
+    found = objects(install(settings={"registries": [named], "kubeconfig": KUBECONFIG}))
+    verbs = {verb for rule in found["Role kube-system"]["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list"}
+    assert "ClusterRole" not in found
+
+
+def test_pull_secrets_are_read_by_name_where_they_are(install: Runner) -> None:
+    secret = {"namespaces": ["shop", "demo"], "service_accounts": ["default"]}
+    found = objects(
+        install(
+            "--correct", settings={"registries": [{"address": "192.0.2.9", "secret": secret}], "kubeconfig": KUBECONFIG}
+        )
+    )
+    for namespace in ("shop", "demo"):
+        rules = [
+            (rule["resources"], rule["resourceNames"], rule["verbs"]) for rule in found[f"Role {namespace}"]["rules"]
+        ]
+        assert rules == [(["secrets"], ["harbor-pull"], ["get"]), (["serviceaccounts"], ["default"], ["get"])]
+    assert "secrets" not in str(found["ClusterRole"]["rules"])
+    selected = {"address": "192.0.2.9", "secret": {"namespace_selector": "team=shop"}}
+    found = objects(install(settings={"registries": [selected], "kubeconfig": KUBECONFIG}))
+    assert [(rule["resources"], rule.get("resourceNames")) for rule in found["ClusterRole"]["rules"]] == [
+        (["secrets"], ["harbor-pull"]),
+        (["namespaces"], None),
+    ]
+    assert "Role kube-system" not in found
+
+
+@pytest.mark.parametrize(
+    ("hosts", "settings", "reason"),
+    [
+        ("node1 ansible_ssh_private_key_file=/root/key\n", {}, "node1 names the key /root/key of this machine"),
+        ("node1 ansible_connection=local\n", {}, "node1 is reached by a local connection"),
+        (
+            "node1\n",
+            {"registries": [{"address": "h", "secret": {}}]},
+            "the settings have a pull secret and no kubeconfig",
+        ),
+        ("node1\n", {"kubeconfig": "admin.conf"}, "the settings name admin.conf without its folder"),
+    ],
+)
+def test_what_a_pod_cannot_have_is_refused(
+    run: Runner, tmp_path: Path, hosts: str, settings: dict[str, object], reason: str
+) -> None:
+    (tmp_path / "hosts").write_text(hosts)
+    (tmp_path / "harbor-agent.yaml").write_text(json.dumps({"registries": ["192.0.2.9"]} | settings))
+    ran = run("schedule", "install", "-i", "hosts", *IMAGE, "--correct")
+    assert ran.rc == 2
+    assert reason in ran.err
+    assert "[schedule-not-portable]" in ran.err
+    assert ran.out == ""
+
+
+def test_variables_beside_the_inventory_are_refused(install: Runner, tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    ran = install()
+    assert ran.rc == 2
+    assert "hosts has group_vars beside it, which a secret cannot hold" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--kubernetes",),
+        ("--image", "i"),
+        ("--kube-version", "1.20"),
+        (*IMAGE, "--user", "ops"),
+        (*IMAGE, "--metrics", "/x/y.prom"),
+        (*IMAGE, "--on-calendar", "Mon..Fri 02:00"),
+        (*IMAGE, "--kube-version", "new"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(run: Runner, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "hosts").write_text("node1\n")
+    ran = run("schedule", "install", "-i", "hosts", *arguments)
+    assert (ran.rc, ran.out) == (2, "")
