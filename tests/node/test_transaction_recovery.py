@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from tests.node.transactions import (
     ENTRY,
     OPTIONS,
     RESTART,
+    activated,
     assert_no_leftovers,
     begin,
     change,
@@ -130,6 +132,22 @@ def test_after_a_reboot_at_any_step_the_node_is_wholly_old_or_wholly_new(world: 
     world.recover("run-1")
     assert_whole(world, status(world))
     assert_no_leftovers(world)
+
+
+def test_directories_of_a_change_are_removed_with_it_after_a_power_cut(world: World) -> None:
+    folder = world.file(DROP_IN).parent
+    assert not folder.exists()
+    world.set("kill-at", "committed")
+    world.set("no-stop-post", "")
+    begin(world, restart_plan(world))
+    world.wait_until_unlocked()
+    world.recover("run-1")
+    assert status(world).phase is TransactionPhase.COMMITTED
+    removal = activated(restart_plan(world), expected=(), unexpected=(ENTRY,))
+    report = begin(world, replace(removal, changes=(change(world, DROP_IN, None),)), "run-2")
+    assert report.phase is TransactionPhase.COMMITTED, report.detail
+    world.wait_until_unlocked()
+    assert not folder.exists()
 
 
 def assert_whole(world: World, report: TransactionReport) -> None:

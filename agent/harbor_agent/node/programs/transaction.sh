@@ -193,6 +193,9 @@ commit() {
 # end_commit CODE DETAIL
 end_commit() {
   CODE=$1 DETAIL=$2
+  # A later removal needs it, even if the power goes when this is committed.
+  [ ! -f "$T/created-directories" ] ||
+    { cat "$T/created-directories" >>"$STATE/created-directories" && sync "$STATE/created-directories"; }
   remove_aids
   disarm 2>"$T/trouble" || [ -n "$CODE" ] ||
     fail recovery-armed "the change is in effect, but $RECOVERY could not be removed: $(tail -n 1 "$T/trouble")"
@@ -252,7 +255,6 @@ close() {
   disarm
   read_journal
   if [ "$step" = committed ]; then
-    [ ! -f "$T/created-directories" ] || cat "$T/created-directories" >>"$STATE/created-directories"
     remove_emptied_directories
   else
     keep_change_times
