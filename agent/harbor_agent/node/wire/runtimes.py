@@ -44,7 +44,9 @@ _RANCHER_TRANSACTION = (
     *("kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/answers.sh", "containerd/health.sh"),
     *("containerd/workloads.sh", "rancher/daemon.sh"),
 )
-_CONTAINERD_PULL = ("names/pull.sh", "kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/pull.sh")
+_CONTAINERD_PULL = (
+    *("names/pull.sh", "kubelet.sh", "cri/client.sh", "containerd/client.sh", "containerd/pull.sh", "cri/pull.sh"),
+)
 RUNTIMES: Mapping[str, RuntimeParts] = {
     "docker": RuntimeParts(
         probe=("docker/client.sh", "docker/socket.sh", "docker/probe.sh"),
@@ -85,7 +87,7 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
     "cri-o": RuntimeParts(
         probe=("containers_image/files.sh", "crio/client.sh", "crio/probe.sh"),
         transaction=("cri/client.sh", "crio/client.sh", "crio/daemon.sh"),
-        pull=("kubelet.sh", "names/pull.sh", "cri/client.sh", "crio/client.sh", "crio/pull.sh"),
+        pull=("names/pull.sh", "kubelet.sh", "cri/client.sh", "crio/client.sh", "crio/pull.sh", "cri/pull.sh"),
         decode=decode_crio,
     ),
     "podman": RuntimeParts(
