@@ -208,7 +208,9 @@ describe_evaluation() {
   loaded=$(systemctl show "$unit" -p FragmentPath,DropInPaths,EnvironmentFiles,NeedDaemonReload 2>/dev/null)
   printf '%s\n' "$loaded"
   for directory in /etc /run /usr/local/lib /usr/lib; do
-    ls -1 "$directory/systemd/system/$unit.d"/*.conf 2>/dev/null
+    for drop_in in "$directory/systemd/system/$unit.d"/*.conf; do
+      [ ! -e "$drop_in" ] || printf '%s\n' "$drop_in"
+    done
   done
   # shellcheck disable=SC2046 # paths that systemd separates by blanks; EnvironmentFile= takes globs
   sha256sum -- $(printf '%s\n' "$loaded" | sed 's/ (ignore_errors=[a-z]*)//g; s/^[A-Za-z]*=//' | grep '^/') \

@@ -1,9 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The containers of a transaction with Docker. Functions only; part of the program that transaction.sh ends.
 
+# Before a change, before_change has begun with it.
 note_workloads() {
-  list_containers --filter status=running >"$T/workloads.before" ||
-    fail docker-silent "dockerd does not list its containers"
+  if [ -z "${listing:-}" ]; then
+    list_containers --filter status=running >"$T/workloads.before"
+  else
+    wait "$listing"
+  fi || fail docker-silent "dockerd does not list its containers"
 }
 
 # IDs of the containers that the filters of `docker ps` select.

@@ -33,7 +33,10 @@ before_change() {
   fi
   find_docker_socket
   printf '%s\n' "$docker_socket" >"$T/docker.socket"
-  list_in_effect >"$T/live.before" || fail docker-silent "dockerd does not answer"
+  # dockerd answers two questions at once.
+  list_containers --filter status=running >"$T/workloads.before" &
+  listing=$!
+  list_in_effect >"$T/live.before" || { wait "$listing"; fail docker-silent "dockerd does not answer"; }
 }
 
 # Succeeds with CODE and DETAIL if containerd keeps dockerd from starting: it is stopped by a signal, or does not answer.
