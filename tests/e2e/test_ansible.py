@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harbor_agent import resources
-from tests.e2e.site import PULLER
+from tests.e2e.playbook import environment, playbook
 from tests.lab.images import busybox_root
 from tests.shipping.collection import BIN, NAME, install_collection
 from tests.transport.sshd import make_key
@@ -47,23 +45,6 @@ def collection(fresh_site: Site, tmp_path_factory: pytest.TempPathFactory) -> st
     place.mkdir(exist_ok=True)
     (place / "collections").symlink_to(install_collection(tmp_path_factory.mktemp("collection")))
     return NAME
-
-
-def playbook(
-    site: Site, inventory: Path, settings: Path, *arguments: str, name: str | Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a playbook, by default the file site.yml, as somebody would who never starts harbor-agent."""
-    argv = [
-        str(BIN / "ansible-playbook"),
-        *("-i", str(inventory), str(name or resources.find_playbook("site.yml"))),
-        *("-e", json.dumps({"harbor_agent_config": str(settings)})),
-        *arguments,
-    ]
-    return site.lab.run(argv, cwd=site.lab.home, env=environment())
-
-
-def environment() -> dict[str, str]:
-    return {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HARBOR_PASSWORD": PULLER.password}
 
 
 def read_results(ended: subprocess.CompletedProcess[str], task: str) -> dict[str, Any]:
