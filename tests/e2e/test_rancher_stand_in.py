@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ from tests.e2e.site import IMAGE, PULLER, Site
 from tests.faults.failpoint import Failpoint, held
 from tests.faults.failpoint import install as install_failpoints
 from tests.lab import cri
+from tests.lab.certificates import Authority
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.rancher import install_stand_in, wait_ready
@@ -18,6 +21,7 @@ from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.site import Ended
     from tests.lab.node import LabNode
@@ -38,9 +42,26 @@ def prepare(node: LabNode) -> None:
         install_stand_in(node, "rke2", "agent", writes_mirrors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class RancherSite(Site):
+    """Both nodes, a registry over plain HTTP with a login, and one over HTTPS with a CA of its own (`ca_file`)."""
+
+    secure: str
+    ca_file: Path
+
+    def write_settings(self, *, state: str = "present") -> Path:
+        """Write what an operator would have about both registries."""
+        login = {"username": PULLER.name, "password_env": "HARBOR_PASSWORD"}
+        plain = {"address": self.registry.entry, "verify_image": IMAGE, "credentials": login}
+        secure = {"address": f"https://{self.secure}", "ca_file": str(self.ca_file), "verify_image": IMAGE}
+        path = self.lab.folder / f"{state}.yaml"
+        path.write_text(json.dumps({"registries": [one | {"state": state} for one in (plain, secure)]}))
+        return path
+
+
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """Both nodes, each with a pod, and a registry with a login."""
+def site() -> Iterator[RancherSite]:
+    """Each node has a pod."""
     with (
         Lab(shapes=("no-docker", "no-docker"), suites=("trixie", "bookworm"), prepare=prepare) as lab,
         running_registry(
@@ -52,20 +73,27 @@ def site() -> Iterator[Site]:
             prefix=lab.network.inside(()),
         ) as registry,
     ):
-        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
+        root, inside = busybox_root(lab.nodes[0].base), lab.network.inside(())
+        registry.push(*IMAGE.split(":"), root=root)
+        with running_registry(lab.folder / "secure", host=lab.address, port=5443, prefix=inside) as plain:
+            plain.push(*IMAGE.split(":"), root=root)
         for node in lab.nodes:
             wait_ready(node)
             cri.import_images(node)
             cri.start_pod(node, "web")
-        yield Site(lab=lab, registry=registry)
+        authority = Authority()
+        (lab.folder / "ca.crt").write_bytes(authority.pem)
+        tls = authority.issue([lab.address]).serve_from(lab.folder / "tls")
+        with running_registry(lab.folder / "secure", host=lab.address, port=5443, prefix=inside, tls=tls):
+            yield RancherSite(lab=lab, registry=registry, secure=f"{lab.address}:5443", ca_file=lab.folder / "ca.crt")
 
 
-def run(site: Site, *arguments: str) -> Ended:
-    inventory, settings = site.lab.write_inventory(), site.settings(None, "")
+def run(site: RancherSite, *arguments: str) -> Ended:
+    inventory, settings = site.lab.write_inventory(), site.write_settings()
     return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
 
 
-def list_everything(site: Site, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:
+def list_everything(site: RancherSite, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:
     """The files of the node, and those from which its containerd is configured."""
     written = node.run("cd /var/lib/rancher/*/agent/etc/containerd && find . -printf '%p %m %s\\n' | sort").stdout
     return site.files(node), written
@@ -75,19 +103,23 @@ def read_main_process(node: LabNode) -> str:
     return node.run(f"systemctl show {_UNITS[node.name]} -p MainPID").stdout
 
 
-def assert_no_node_pulls(site: Site) -> None:
+def assert_no_node_pulls(site: RancherSite) -> None:
     for node in site.lab.nodes:
         with pytest.raises(cri.CriError, match="HTTP response to HTTPS client"):
             cri.pull(node, site.image, _LOGIN)
+        with pytest.raises(cri.CriError, match="unknown authority"):
+            cri.pull(node, f"{site.secure}/{IMAGE}")
 
 
-def assert_nodes_pull(site: Site) -> None:
+def assert_nodes_pull(site: RancherSite) -> None:
     for node in site.lab.nodes:
         cri.pull(node, site.image, _LOGIN)
+        cri.pull(node, f"{site.secure}/{IMAGE}")
         cri.remove_image(node, site.image)
+        cri.remove_image(node, f"{site.secure}/{IMAGE}")
 
 
-def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: Site) -> None:
+def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: RancherSite) -> None:
     server, agent = site.lab.nodes
     before = [list_everything(site, node) for node in site.lab.nodes]
     pods = [cri.list_processes(node) for node in site.lab.nodes]
@@ -119,16 +151,15 @@ def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: Sit
     assert run(site, "drift", "--correct", "--yes").code == 0
     assert_nodes_pull(site)
 
-    removed = site.agent(
-        "apply", "-i", site.lab.write_inventory(), "--registry", site.registry.entry, "--absent", "--yes", "-o", "json"
-    )
+    inventory, absent = site.lab.write_inventory(), site.write_settings(state="absent")
+    removed = site.agent("apply", "-i", inventory, "-c", absent, "--yes", "-o", "json")
     assert removed.code == 0, removed.stdout + removed.stderr
     assert_no_node_pulls(site)
     assert [list_everything(site, node) for node in site.lab.nodes] == before
     assert [cri.list_processes(node) for node in site.lab.nodes] == pods
 
 
-def test_stand_in_that_does_not_start_with_the_change_is_as_before_and_resumed(site: Site) -> None:
+def test_stand_in_that_does_not_start_with_the_change_is_as_before_and_resumed(site: RancherSite) -> None:
     server, agent = site.lab.nodes
     before = [list_everything(site, node) for node in site.lab.nodes]
     pods = [cri.list_processes(node) for node in site.lab.nodes]
@@ -161,14 +192,14 @@ def test_stand_in_that_does_not_start_with_the_change_is_as_before_and_resumed(s
     assert [cri.list_processes(node) for node in site.lab.nodes] == pods
 
 
-def test_stand_in_boots_with_the_files_from_before_a_change_that_was_cut_off(site: Site) -> None:
+def test_stand_in_boots_with_the_files_from_before_a_change_that_was_cut_off(site: RancherSite) -> None:
     agent = site.lab.nodes[1]
     before = site.files(agent)
     install_failpoints(agent)
-    point = Failpoint(agent, "swapped-1")
-    inventory, settings = site.lab.write_inventory(nodes=(agent,)), site.settings(None, "")
+    point = Failpoint(agent, "swapped-2")
+    inventory, settings = site.lab.write_inventory(nodes=(agent,)), site.write_settings()
     order = ("apply", "-i", str(inventory), "-c", str(settings), "--yes", "-o", "json")
-    with held(point), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, held(point):
         running = pool.submit(site.agent, *order)
         point.wait()
         assert site.registry.entry in agent.run(f"cat {_FOLDERS['node2']}/registries.yaml").stdout

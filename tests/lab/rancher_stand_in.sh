@@ -102,6 +102,10 @@ write_config() {
 		printf '\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors]\n\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."%s"]\n' "$host"
 		printf '  endpoint = [%s]\n' "$(list_values mirrors "$host" endpoint | sed 's/.*/"&"/' | paste -sd,)"
 	done >>"$folder/config.toml"
+	for host in $(list_hosts configs); do
+		list_values configs "$host" tls ca_file |
+			sed "s|.*|[plugins.\"io.containerd.grpc.v1.cri\".registry.configs.\"$host\".tls]\n  ca_file = \"&\"|"
+	done >>"$folder/config.toml"
 }
 
 # Directories with a hosts.toml that is not theirs stay, unless registries.yaml names the registry.

@@ -89,12 +89,12 @@ def _extend_mirror(text: str, mirror: Mirror, urls: list[str], style: Style) -> 
     """Add endpoints to a registry that the file names."""
     require_editable(mirror.spot)
     if mirror.spot.is_null:
-        return _fill(mirror.spot, f"{{ {write_endpoint(urls)} }}")
+        return fill(mirror.spot, f"{{ {write_endpoint(urls)} }}")
     if mirror.endpoints is None:
         return _add_endpoints(text, mirror.spot.node, urls, style)
     require_editable(mirror.endpoints)
     if mirror.endpoints.is_null:
-        return _fill(mirror.endpoints, f"[ {', '.join(map(json.dumps, urls))} ]")
+        return fill(mirror.endpoints, f"[ {', '.join(map(json.dumps, urls))} ]")
     return _add_items(text, mirror.endpoints.node, urls, style)
 
 
@@ -111,7 +111,7 @@ def _add_mirrors(text: str, root: Spot, host: str, urls: list[str], style: Style
 def _add_mirror(text: str, mirrors: Spot, host: str, urls: list[str], style: Style) -> Edit:
     """Append a registry to `mirrors`."""
     if mirrors.is_null:
-        return _fill(mirrors, f"{{ {write_inline(host, urls)} }}")
+        return fill(mirrors, f"{{ {write_inline(host, urls)} }}")
     node = as_mapping(mirrors.node)
     if node.flow_style:
         return insert_in_brackets(text, node, write_inline(host, urls), after=True)
@@ -143,8 +143,8 @@ def _add_items(text: str, node: Node, urls: list[str], style: Style) -> Edit:
     return Edit(start=start, end=start, text=written)
 
 
-def _fill(spot: Spot, written: str) -> Edit:
-    """Write the value of a key that has none."""
+def fill(spot: Spot, written: str) -> Edit:
+    """Write the value of a key that has none. Raises NotEditableError for a written null."""
     start = spot.node.start_mark.index
     if start < spot.node.end_mark.index or spot.key is None:
         raise NotEditableError(spot.line, "the value is null: leave it empty, or write a mapping or list")

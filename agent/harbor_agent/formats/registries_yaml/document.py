@@ -12,7 +12,7 @@ from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.yaml.nodes import Manifests, NotEditableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from yaml.nodes import Node
 
@@ -22,6 +22,7 @@ MIRRORS = "mirrors"
 ENDPOINT = "endpoint"
 REWRITE = "rewrite"
 CONFIGS = "configs"
+TLS = "tls"
 _KNOWN = frozenset({MIRRORS, CONFIGS, "auths"})
 _MARK = b"\xef\xbb\xbf"
 
@@ -36,11 +37,18 @@ class Mirror:
     has_rewrites: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one registry: the line of its value, and the texts in its TLS settings."""
+
+    line: int
+    tls: Mapping[str, str]
+
+
 class RegistriesFile:
     """A registries.yaml: its text with the places of the mirrors.
 
-    `unknown` are the keys that are ignored, each with its line; `configs` are the registries with settings of TLS or
-    a login.
+    `unknown` are the keys that are ignored, each with its line; `configs` are the settings of registries by their keys.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -58,7 +66,7 @@ class RegistriesFile:
         self.unknown = tuple(self._find_unknown())
         self.mirrors_spot = self.manifests.member(self.root, MIRRORS) if self.root else None
         self.mirrors = dict(self._read_mirrors())
-        self.configs = tuple(self._list_configs())
+        self.configs = dict(self._read_configs())
 
     def encode(self, text: str) -> bytes:
         """Return the bytes of a text that replaces this one, with the byte order mark of the file."""
@@ -73,13 +81,29 @@ class RegistriesFile:
             if key.value not in _KNOWN and key.value != "<<":
                 yield str(key.value), int(key.start_mark.line) + 1
 
-    def _list_configs(self) -> Iterator[str]:
+    def _read_configs(self) -> Iterator[tuple[str, Config]]:
         spot = self.manifests.member(self.root, CONFIGS) if self.root and not self.root.is_null else None
         if spot is None or spot.is_null:
             return
         if not isinstance(spot.node, MappingNode):
             raise FormatError(spot.line, f"'{CONFIGS}' is not a mapping")
-        yield from (str(key.value) for key, _ in spot.node.value)
+        for key, _ in spot.node.value:
+            name = str(key.value)
+            if (found := self.manifests.member(spot, name)) is None:
+                raise FormatError(int(key.start_mark.line) + 1, f"the key {name} is not text")
+            yield name, Config(found.line, dict(self._read_tls(found, name)))
+
+    def _read_tls(self, spot: Spot, name: str) -> Iterator[tuple[str, str]]:
+        tls = None if spot.is_null else self.manifests.member(self._require_mapping(spot, name), TLS)
+        if tls is not None and not tls.is_null:
+            for key, value in as_mapping(self._require_mapping(tls, f"{TLS} of {name}").node).value:
+                if isinstance(value, ScalarNode):
+                    yield str(key.value), str(value.value)
+
+    def _require_mapping(self, spot: Spot, name: str) -> Spot:
+        if not isinstance(spot.node, MappingNode):
+            raise FormatError(spot.line, f"'{CONFIGS}': {name} is not a mapping")
+        return spot
 
     def _read_mirrors(self) -> Iterator[tuple[str, Mirror]]:
         spot = self.mirrors_spot

@@ -55,18 +55,18 @@ def _remove_mirror(file: RegistriesFile, mirror: Mirror) -> Edit:
     node = as_mapping(entry.node)
     is_alone = len(node.value) == 1
     if is_in_brackets(endpoints.node) and not is_in_brackets(node):
-        return _empty_brackets(text, endpoints)
+        return empty_brackets(text, endpoints)
     if not is_alone:
-        return _remove_pair(text, node, endpoints)
+        return remove_pair(text, node, endpoints)
     in_lines = not is_in_brackets(mirrors.node)
     if is_in_brackets(node) and in_lines:
-        return _empty_brackets(text, entry)
+        return empty_brackets(text, entry)
     others = as_mapping(mirrors.node)
     if len(others.value) > 1:
-        return _remove_pair(text, others, entry)
-    if not in_lines and not (is_in_brackets(file.root.node) and _is_padded(text, mirrors)):
-        return _empty_brackets(text, mirrors)
-    return _remove_pair(text, as_mapping(file.root.node), mirrors)
+        return remove_pair(text, others, entry)
+    if not in_lines and not (is_in_brackets(file.root.node) and is_padded(text, mirrors)):
+        return empty_brackets(text, mirrors)
+    return remove_pair(text, as_mapping(file.root.node), mirrors)
 
 
 def _remove_item(file: RegistriesFile, mirror: Mirror, index: int) -> Edit:
@@ -87,7 +87,7 @@ def _remove_item(file: RegistriesFile, mirror: Mirror, index: int) -> Edit:
     return Edit(start=find_end_of_line(text, find_end(items[index - 1])), end=end)
 
 
-def _remove_pair(text: str, node: MappingNode, spot: Spot) -> Edit:
+def remove_pair(text: str, node: MappingNode, spot: Spot) -> Edit:
     """Remove a key with its value from a mapping."""
     keys = [key for key, _ in node.value]
     index = next(number for number, key in enumerate(keys) if key is spot.key)
@@ -107,7 +107,8 @@ def _remove_pair(text: str, node: MappingNode, spot: Spot) -> Edit:
     return Edit(start=before - terminator, end=end)
 
 
-def _is_padded(text: str, spot: Spot) -> bool:
+def is_padded(text: str, spot: Spot) -> bool:
+    """Whether a value in brackets has a blank after the first and before the last of them."""
     start, end = spot.node.start_mark.index, find_end(spot.node)
     return text.startswith(("{ ", "[ "), start) and text.endswith((" }", " ]"), start, end)
 
@@ -116,10 +117,10 @@ def _read_line_end(text: str, offset: int) -> str:
     return "\r\n" if text.startswith("\r\n", offset) else text[offset : offset + 1]
 
 
-def _empty_brackets(text: str, spot: Spot) -> Edit:
+def empty_brackets(text: str, spot: Spot) -> Edit:
     """Remove what is in brackets, with them if they are padded: then there was no value."""
     start, end = spot.node.start_mark.index, find_end(spot.node)
-    if _is_padded(text, spot):
+    if is_padded(text, spot):
         return Edit(start=start - 1 if text[start - 1 : start] == " " else start, end=end)
     last = spot.node.value[-1]
     inside = find_end(last[1] if isinstance(last, tuple) else last)

@@ -11,6 +11,8 @@ from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harbor_agent.model.address import Address
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.k3s.effective import Effective
@@ -36,7 +38,7 @@ def require_same_reading(state: NodeState, name: str, effective: Effective) -> N
         require_same_dump(view_containerd(state, name), effective.written)
 
 
-def require_sound(after: Effective, missing: list[Address], removable: list[Address]) -> None:
+def require_sound(after: Effective, missing: Iterable[Address], removable: Iterable[Address]) -> None:
     """Refuse a plan that would not take effect; an edit has compared everything else in the file already."""
     if any(not after.is_trusted(one) for one in missing) or any(after.is_trusted(one) for one in removable):
         message = f"the change of {after.settings.registries} would not take effect"

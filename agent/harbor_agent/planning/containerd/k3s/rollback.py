@@ -9,6 +9,7 @@ from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.plan import Action, FileChange, Refusal, Route
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.containerd.hosts import parse_entry
+from harbor_agent.planning.containerd.k3s.certificates import is_certificate, is_file_named
 from harbor_agent.planning.containerd.k3s.checks import require_plannable
 from harbor_agent.planning.containerd.k3s.effective import evaluate, is_written, summarize
 from harbor_agent.planning.containerd.k3s.outcome import Outcome, build_plan
@@ -43,6 +44,8 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
         written = [entry for entry in (*then, *gone) if _is_written(restored, name, after, entry)]
         is_late = any(entry not in written for entry in then if entry not in now_trusted)
         is_late = is_late or any(entry in written for entry in gone)
+        certificates = [change.after for change in changes if is_certificate(name, change.path)]
+        is_late = is_late or any(is_file_named(restored, after, one.path) is not one.exists for one in certificates)
         outcome = Outcome(
             tuple(changes),
             Action.RESTART if is_late else Action.NONE,

@@ -31,6 +31,7 @@ def observe_tree(tree: FileTree, version: str, name: str) -> NodeState:
     folder = build_folder(name)
     paths = [f"{folder}/{base}" for base in ("config.yaml", "registries.yaml", "registries.yml")]
     paths += [f"{folder}/config.yaml.d/{base}" for base in tree.names(f"{folder}/config.yaml.d")]
+    paths += [f"{folder}/{base}" for base in tree.names(folder) if base.startswith("harbor-agent-")]
     files = {path: tree.state(path) for path in (*paths, *list_unit_paths(tree, unit.name))}
     found = K3sState(name=name, version=version, unit=unit, containerd=ContainerdState(unit=unit))
     state = NodeState(system=System(init="systemd", privileged=True), runtimes=(found,), files=files, offline=True)

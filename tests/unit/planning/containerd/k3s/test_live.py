@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from harbor_agent.local.tree import Tree
-from harbor_agent.model.address import Address
 from harbor_agent.model.plan import Plan, Refusal
-from harbor_agent.model.policy import DesiredState, RegistryCertificates
 from harbor_agent.planning.node import explain_runtime, observe_tree, plan_node
 from tests.unit.planning.containerd.k3s.test_cases import CASES
 from tests.unit.planning.containerd.nodes import HARBOR, READS_CERTS, node, planned, refused, running, unwant, want
@@ -58,18 +54,3 @@ def test_microk8s_is_containerd_with_its_template() -> None:
     decision = plan_node("image", observe_tree(elsewhere, "1.31", "microk8s"), want(HARBOR), {})
     assert isinstance(decision, Refusal)
     assert decision.problem.code == "containerd-absent"
-
-
-def test_a_ca_is_not_left_out_silently() -> None:
-    state = observe_tree(Tree(str(CASES / "empty/root")), "1.31", "k3s")
-    desired = DesiredState(
-        secure=(Address.parse("https://h.lan"),), certificates={"h.lan": RegistryCertificates(authorities=b"pem")}
-    )
-    decision = plan_node("image", state, desired, {})
-    assert isinstance(decision, Refusal)
-    assert decision.problem.code == "ca-not-distributed"
-    assert "h.lan" in decision.problem.message
-    # containerd trusts the store of the system, which this tree lacks
-    decision = plan_node("image", state, replace(desired, system_trust=("h.lan",)), {})
-    assert isinstance(decision, Refusal)
-    assert decision.problem.code == "trust-store-unknown"
