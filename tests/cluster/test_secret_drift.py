@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
@@ -211,6 +213,21 @@ def test_without_the_history_of_an_apply_nothing_is_written(
     operator.run("secret", "remove", "-n", there, "--yes")
     assert states(operator.correct()[1]) == {"a": ("unmanaged", None), "b": ("unmanaged", None)}
     assert pull_secrets_of(operator.api, missing) == []
+
+
+def test_a_cluster_with_another_ca_at_the_same_address_is_another_one(operator: Operator) -> None:
+    operator.add_namespace("a")
+    operator.run("secret", "apply", "--yes")
+    another = operator.folder / "another-ca"
+    document = yaml.safe_load(operator.api.kubeconfig().read_text())
+    authority = base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"])
+    document["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority * 2).decode()
+    another.write_text(yaml.safe_dump(document))
+    operator.delete(f"{operator.team}-a")
+    operator.write_settings(kubeconfig=str(another))
+    assert states(operator.correct()[1]) == {"a": ("unmanaged", None)}
+    operator.write_settings()
+    assert states(operator.correct()[1]) == {"a": ("drift", None)}
 
 
 def test_a_secret_that_another_program_deletes_again_is_only_reported(operator: Operator) -> None:

@@ -5,7 +5,10 @@ Import this module when it is needed: lightkube takes a quarter of a second to i
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
@@ -86,8 +89,16 @@ class Cluster:
 
     @property
     def server(self) -> str:
-        """The URL of the API server, by which this controller distinguishes clusters."""
-        return str(self.client.config.cluster.server)
+        """The URL of the API server and a digest of its CA, by which this controller distinguishes clusters.
+
+        Through tunnels, several clusters have the same URL.
+        """
+        cluster = self.client.config.cluster
+        if cluster.certificate_auth_data:
+            authority = base64.b64decode(cluster.certificate_auth_data)
+        else:
+            authority = Path(cluster.certificate_auth).read_bytes() if cluster.certificate_auth else b""
+        return " ".join([cluster.server, *([hashlib.sha256(authority).hexdigest()[:16]] if authority else [])])
 
     def name_context(self, selection: Namespaces) -> Namespaces:
         """Return the selection with the name of the context's namespace, which may be another one tomorrow."""

@@ -77,6 +77,7 @@ class SecretForm:
 class SecretScope:
     """What a person applied: one registry's secret, in these namespaces of the cluster at `server`, for this user.
 
+    `server` is `Cluster.server`, which distinguishes clusters.
     `registry` is its entry. `run_id` is the run, "" for a command about secrets alone; `applied` is ISO 8601 in UTC.
     """
 
