@@ -120,8 +120,9 @@ def test_a_registry_over_https_with_its_own_ca(site: Site, tmp_path: Path) -> No
     right, authorities = Authority(), tmp_path / "ca.crt"
     right.issue([lab.address]).write(tmp_path / "tls.crt", tmp_path / "tls.key")
 
-    def apply(state: str = "present") -> list[tuple[str | None, bool | None]]:
+    def apply(state: str = "present", **fields: bool) -> list[tuple[str | None, bool | None]]:
         registry = {"address": f"https://{entry}", "ca_file": str(authorities), "verify_image": IMAGE, "state": state}
+        registry |= fields
         settings = tmp_path / "settings.yaml"
         settings.write_text(json.dumps({"registries": [registry], "rollout": {"max_failed": "100%"}}))
         ended = site.agent("apply", "-i", lab.write_inventory(), "-c", settings, "--yes", "-o", "json")
@@ -140,3 +141,16 @@ def test_a_registry_over_https_with_its_own_ca(site: Site, tmp_path: Path) -> No
         for node in lab.nodes:
             assert "unknown authority" in node.run(f"podman pull -q {entry}/{IMAGE} 2>&1", check=False).stdout
             assert not node.succeeds("ls /etc/containers/certs.d")
+
+        # podman is another process each time, so it reads the system's trust store at once
+        assert apply(system_trust=True) == [(None, True)] * len(lab.nodes)
+        for node in lab.nodes:
+            node.run("mv /etc/containers/certs.d /root/aside")
+            node.run(f"podman pull -q {entry}/{IMAGE} && podman rmi {entry}/{IMAGE}")
+            node.run("mv /root/aside /etc/containers/certs.d")
+            assert node.succeeds(f"curl -sfm 20 -o /dev/null https://{entry}/v2/")
+        assert [code for code, _ in apply("absent")] == [None] * len(lab.nodes)
+        for node in lab.nodes:
+            assert "unknown authority" in node.run(f"podman pull -q {entry}/{IMAGE} 2>&1", check=False).stdout
+            assert node.run("ls /usr/local/share/ca-certificates").stdout == ""
+            assert node.run("find -L /etc/ssl/certs -type l").stdout == "", "no link to a certificate that is gone"
