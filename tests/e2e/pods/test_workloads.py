@@ -67,7 +67,9 @@ def test_kubelet_pulls_with_either_form_of_the_key(settings: Path, cluster: Clus
         cluster.wait_pod(namespace, node.name, "Running")
 
 
-def test_a_namespace_that_comes_later_gets_the_secret_by_its_label(settings: Path, cluster: Cluster) -> None:
+def test_a_namespace_that_comes_later_is_drift_and_gets_the_secret_by_its_label(
+    settings: Path, cluster: Cluster
+) -> None:
     document = json.loads(settings.read_text())
     document["registries"][0]["secret"] |= {"namespaces": [], "namespace_selector": "registry=harbor"}
     by_label = settings.with_name("by-label.yaml")
@@ -75,8 +77,11 @@ def test_a_namespace_that_comes_later_gets_the_secret_by_its_label(settings: Pat
     before = cluster.site.agent("secret", "apply", "-c", by_label, "--yes", "-o", "json")
     assert [one["code"] for one in before.document["secret"]["warnings"] if one["code"] == "namespaces-none-match"]
     cluster.create_namespace(_LATER, labels={"registry": "harbor"})
-    apply = cluster.site.agent("secret", "apply", "-c", by_label, "--yes", "-o", "json")
-    assert apply.code == 0, apply.stderr
+    inventory = cluster.site.lab.write_inventory()
+    correct = cluster.site.agent("drift", "-i", inventory, "-c", by_label, "--correct", "--yes", "-o", "json")
+    assert correct.code == 0, correct.stdout + correct.stderr
+    (found,) = correct.document["secrets"]["secrets"]
+    assert (found["namespace"], found["status"]) == (_LATER, "drift")
     node = cluster.nodes[0]
     cluster.create_pod(_LATER, "pod", node)
     cluster.wait_pod(_LATER, "pod", "Running")
