@@ -104,7 +104,7 @@ class Record:
     the daemon runs with, empty if that was not known. `expected_entries` are in effect, `unexpected_entries` are not.
     `original_hashes` are those of the files before this tool changed them, as far as it noted them. `earlier_settings`
     maps files to the setting about all registries that this tool changed in them; it is restored with the last of the
-    registries.
+    registries. Of a file with logins for kubelet it is the mode, in octal.
     `approved_run` is the run in which a person last asked for this policy; a correction keeps it.
     """
 
