@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # The kubelet, and the sockets through which it may reach a container runtime: facts only (decoded by
-# agent/harbor_agent/node/wire/kubelet.py). A kubelet that does not run is known by the files of its unit. Functions only; part of the program that probe.sh ends.
+# agent/harbor_agent/node/wire/kubelet.py). A kubelet that does not run is known by the files of its unit. Functions only;
+# part of several programs.
 
 report_kubelet() {
   study_kubelet || return 0
