@@ -17,7 +17,8 @@ from harbor_agent.planning.containers_image.effective import evaluate, find_tabl
 from harbor_agent.planning.refusal import RefusedError
 from tests.oracle.podman import ask_podman
 from tests.oracle.registries_conf import KEPT, NAMED_HOSTS, generate_contents
-from tests.unit.planning.containers_image.nodes import applied, decide, node, shown, want
+from tests.unit.planning.containers_image.nodes import applied, node, shown
+from tests.unit.planning.decisions import decide, want
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.address import Address
-from harbor_agent.model.plan import Plan, Refusal
-from harbor_agent.model.policy import DesiredState
 from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.planning.containers_image.runtime import crio, podman
+from tests.unit.planning.decisions import HARBOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harbor_agent.model.plan import Plan
     from harbor_agent.model.state import NodeState
 
-HARBOR = "192.168.0.99"
 MAIN = "/etc/containers/registries.conf"
 FOLDER = "/etc/containers/registries.conf.d"
 OWN = f"{FOLDER}/50-{HARBOR}.conf"
@@ -47,32 +45,6 @@ def node(contents: Mapping[str, str | bytes], version: str = "4.3.1") -> NodeSta
 
 def crio_node(contents: Mapping[str, str | bytes], version: str = "1.36.3") -> NodeState:
     return crio.observe_tree(Files(contents), version)
-
-
-def want(*entries: str) -> DesiredState:
-    return DesiredState(present=tuple(map(Address.parse, entries)))
-
-
-def unwant(*entries: str) -> DesiredState:
-    return DesiredState(absent=tuple(map(Address.parse, entries)))
-
-
-def decide(state: NodeState, desired: DesiredState | None = None) -> Plan | Refusal:
-    name = state.runtimes[0].name  # type: ignore[union-attr]
-    runtime = podman if name == "podman" else crio
-    return runtime.plan("node-1", state, desired or want(HARBOR), {})
-
-
-def planned(state: NodeState, desired: DesiredState | None = None) -> Plan:
-    decision = decide(state, desired)
-    assert isinstance(decision, Plan), decision.problem
-    return decision
-
-
-def refused(state: NodeState, desired: DesiredState | None = None) -> Refusal:
-    decision = decide(state, desired)
-    assert isinstance(decision, Refusal), decision.reason
-    return decision
 
 
 def applied(state: NodeState, plan: Plan) -> NodeState:

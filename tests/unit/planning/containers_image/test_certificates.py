@@ -8,7 +8,8 @@ import pytest
 
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import DesiredState, RegistryCertificates
-from tests.unit.planning.containers_image.nodes import OURS, OWN, applied, crio_node, node, planned, shown
+from tests.unit.planning.containers_image.nodes import OURS, OWN, applied, crio_node, node, shown
+from tests.unit.planning.decisions import planned
 
 ENTRY = "harbor.lan:5443"
 CA = b"-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"

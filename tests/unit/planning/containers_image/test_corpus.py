@@ -12,7 +12,8 @@ import yaml
 
 from harbor_agent.local.tree import Tree
 from harbor_agent.planning.containers_image.runtime import crio, podman
-from tests.unit.planning.containers_image.nodes import HARBOR, applied, planned, refused, shown, unwant
+from tests.unit.planning.containers_image.nodes import applied, shown
+from tests.unit.planning.decisions import HARBOR, planned, refused, unwant
 
 CORPUS = os.environ.get("HARBOR_AGENT_CORPUS", "")
 RUNTIMES = {"cri-o": crio, "podman": podman}

@@ -13,20 +13,8 @@ from harbor_agent.model.plan import Plan
 from harbor_agent.model.runtimes.containers_image import ContainersImageState
 from harbor_agent.planning.containers_image.runtime import crio, podman
 from harbor_agent.planning.node import find_runtime, plan_node
-from tests.unit.planning.containers_image.nodes import (
-    FOLDER,
-    HARBOR,
-    MAIN,
-    OURS,
-    OWN,
-    applied,
-    crio_node,
-    node,
-    planned,
-    refused,
-    unwant,
-    want,
-)
+from tests.unit.planning.containers_image.nodes import FOLDER, MAIN, OURS, OWN, applied, crio_node, node
+from tests.unit.planning.decisions import HARBOR, planned, refused, unwant, want
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState

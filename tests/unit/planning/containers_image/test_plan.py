@@ -6,21 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.planning.containers_image.nodes import (
-    FOLDER,
-    HARBOR,
-    MAIN,
-    OURS,
-    OWN,
-    applied,
-    crio_node,
-    node,
-    planned,
-    refused,
-    shown,
-    unwant,
-    want,
-)
+from tests.unit.planning.containers_image.nodes import FOLDER, MAIN, OURS, OWN, applied, crio_node, node, shown
+from tests.unit.planning.decisions import HARBOR, planned, refused, unwant, want
 
 SHORT_NAMES = 'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "enforcing"\n'
 V1 = """[registries.search]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harbor_agent.model.plan import Refusal
-from tests.unit.planning.containers_image.nodes import FOLDER, HARBOR, MAIN, OURS, crio_node, decide, node, want
+from tests.unit.planning.containers_image.nodes import FOLDER, MAIN, OURS, crio_node, node
+from tests.unit.planning.decisions import HARBOR, decide, want
 
 OWN = OURS.decode()
 PLAIN = '[[registry]]\nlocation = "{}"\ninsecure = {}\n'

@@ -7,7 +7,8 @@ import pytest
 from harbor_agent.model.plan import Refusal
 from harbor_agent.planning.containers_image.effective import evaluate
 from tests.oracle.registries_conf import HOSTS, generate_contents
-from tests.unit.planning.containers_image.nodes import applied, decide, node, planned, shown, unwant, want
+from tests.unit.planning.containers_image.nodes import applied, node, shown
+from tests.unit.planning.decisions import decide, planned, unwant, want
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.containerd.k3s.runtime import k3s
-from tests.unit.planning.containerd.k3s.nodes import HARBOR, decide, refused, unwant
+from tests.unit.planning.decisions import HARBOR, decide, refused, unwant
 
 FOLDER = "/etc/rancher/k3s"
 AGENT = "/var/lib/rancher/k3s/agent/etc/containerd"

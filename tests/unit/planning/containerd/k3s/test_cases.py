@@ -11,17 +11,8 @@ import yaml
 
 from harbor_agent.local.tree import Tree
 from harbor_agent.model.plan import Refusal
-from tests.unit.planning.containerd.k3s.nodes import (
-    HARBOR,
-    RUNTIMES,
-    applied,
-    decide,
-    planned,
-    refused,
-    shown,
-    unwant,
-    want,
-)
+from tests.unit.planning.containerd.k3s.nodes import RUNTIMES, applied, shown
+from tests.unit.planning.decisions import HARBOR, decide, planned, refused, unwant, want
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState

@@ -17,7 +17,7 @@ from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.planning.containerd.k3s.runtime import k3s
 from harbor_agent.planning.drift import DriftStatus, classify
 from harbor_agent.planning.node import observe_tree, plan_node
-from tests.unit.planning.containerd.k3s.nodes import applied, planned, refused, shown
+from tests.unit.planning.containerd.k3s.nodes import applied, shown
 from tests.unit.planning.containerd.k3s.test_cases import CASES
 from tests.unit.planning.containerd.k3s.test_running import (
     CONFIG,
@@ -31,6 +31,7 @@ from tests.unit.planning.containerd.k3s.test_running import (
     paths,
     recorded,
 )
+from tests.unit.planning.decisions import planned, refused
 
 if TYPE_CHECKING:
     from harbor_agent.model.state import NodeState

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from harbor_agent.local.tree import Tree
-from tests.unit.planning.containerd.k3s.nodes import HARBOR, RUNTIMES, applied, planned, refused, shown, unwant
+from tests.unit.planning.containerd.k3s.nodes import RUNTIMES, applied, shown
+from tests.unit.planning.decisions import HARBOR, planned, refused, unwant
 
 CORPUS = os.environ.get("HARBOR_AGENT_CORPUS", "")
 

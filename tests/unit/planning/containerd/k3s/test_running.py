@@ -20,7 +20,7 @@ from harbor_agent.planning.containerd.k3s.runtime import k3s
 from harbor_agent.planning.drift import DriftStatus, classify, hash_content
 from harbor_agent.planning.node import explain_runtime, find_runtime, plan_node, runs_control_plane
 from harbor_agent.planning.rollback import find_objection_to_rollback
-from tests.unit.planning.containerd.k3s.nodes import HARBOR, planned, refused, unwant, want
+from tests.unit.planning.decisions import HARBOR, planned, refused, unwant, want
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
