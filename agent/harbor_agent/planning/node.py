@@ -54,9 +54,9 @@ __all__ = [
 
 # Docker first: it is planned if both are present and neither kubelet nor the operator chooses.
 RUNTIMES: tuple[Runtime, ...] = (docker, containerd, crio, podman, k3s, rke2)
-# In a file system tree, MicroK8s is containerd with files in another place.
-_MICROK8S = "microk8s"
-TREE_NAMES = (*(runtime.NAME for runtime in RUNTIMES), _MICROK8S)
+# In a file system tree, these are containerd with files in another place.
+_OBSERVERS = {"microk8s": containerd.observe_snap, "k0s": containerd.observe_k0s}
+TREE_NAMES = (*(runtime.NAME for runtime in RUNTIMES), *_OBSERVERS)
 TEMPLATES = tuple(name for runtime in RUNTIMES for name in runtime.TEMPLATES)
 
 
@@ -142,8 +142,8 @@ def plan_restoration(node: str, state: NodeState, snapshot: Snapshot, reason: st
 
 def observe_tree(tree: FileTree, version: str, name: str = docker.NAME) -> NodeState:
     """Read what planning needs from a file system tree, for a runtime of this name and version."""
-    if name == _MICROK8S:
-        state = containerd.observe_snap(tree)
+    if name in _OBSERVERS:
+        state = _OBSERVERS[name](tree)
     else:
         state = next(one for one in RUNTIMES if name == one.NAME).observe_tree(tree, version)
     return observe_names(tree, observe_trust_store(tree, state))

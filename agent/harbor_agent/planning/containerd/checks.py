@@ -9,7 +9,7 @@ from harbor_agent.formats.redact import mask_text
 from harbor_agent.formats.text import FormatError
 from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.model.policy import RouteChoice
-from harbor_agent.planning.containerd.state import SNAP_TEMPLATE, find_containerd
+from harbor_agent.planning.containerd.state import K0S_CONFIG, SNAP_TEMPLATE, find_containerd
 from harbor_agent.planning.files.managed import require_unmanaged
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
@@ -74,9 +74,10 @@ def require_configurable(state: NodeState) -> None:
             f"k3s or RKE2 writes {containerd.config_file} at each start: a registry belongs in its registries.yaml"
         )
         raise RefusedError("file-managed", message, _NO_RANCHER)
-    if containerd and containerd.config_file == SNAP_TEMPLATE and not state.files[SNAP_TEMPLATE].exists:
-        message = f"there is no {SNAP_TEMPLATE}: this is not a tree of MicroK8s"
-        raise RefusedError("containerd-absent", message, "choose another --assume-runtime")
+    for path, name in ((SNAP_TEMPLATE, "MicroK8s"), (K0S_CONFIG, "k0s")):
+        if containerd and containerd.config_file == path and not state.files[path].exists:
+            message = f"there is no {path}: this is not a tree of {name}"
+            raise RefusedError("containerd-absent", message, "choose another --assume-runtime")
 
 
 def require_lasting(changes: Sequence[FileChange]) -> None:

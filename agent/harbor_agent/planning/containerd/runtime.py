@@ -11,7 +11,7 @@ from harbor_agent.planning.containerd.plan import plan
 from harbor_agent.planning.containerd.process import list_live_entries
 from harbor_agent.planning.containerd.rollback import restore
 from harbor_agent.planning.containerd.state import find_containerd
-from harbor_agent.planning.containerd.tree import observe_snap, observe_tree
+from harbor_agent.planning.containerd.tree import observe_k0s, observe_snap, observe_tree
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.runtime import ProcessState
 
@@ -29,6 +29,7 @@ __all__ = [
     "is_in_use",
     "is_present",
     "is_running",
+    "observe_k0s",
     "observe_snap",
     "observe_tree",
     "plan",

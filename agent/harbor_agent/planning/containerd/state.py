@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # MicroK8s makes the configuration from this template at each start.
 SNAP_TEMPLATE = "/var/snap/microk8s/current/args/containerd-template.toml"
+# k0s starts containerd with this configuration.
+K0S_CONFIG = "/etc/k0s/containerd.toml"
 Version = tuple[int, int, int]
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 # Of the versions that are in use, the one with the fewest abilities of its own.

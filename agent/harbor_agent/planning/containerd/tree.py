@@ -12,7 +12,7 @@ from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.runtimes.containerd import DEFAULT_CONFIG, DEFAULT_SOCKET, ContainerdState
 from harbor_agent.model.state import FileKind, NodeState, System
 from harbor_agent.planning.containerd.effective import DEFAULT_ROOT, evaluate
-from harbor_agent.planning.containerd.state import SNAP_TEMPLATE
+from harbor_agent.planning.containerd.state import K0S_CONFIG, SNAP_TEMPLATE
 from harbor_agent.planning.containerd.unit import USUAL_NAME, read_unit, starts_containerd
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.systemd.unit_files import DIRECTORIES, list_drop_in_folders
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harbor_agent.planning.runtime import FileTree
 
 SNAP_UNIT = "snap.microk8s.daemon-containerd.service"
-_K0S_CONFIG = "/etc/k0s/containerd.toml"
+_K0S_UNITS = ("k0sworker.service", "k0scontroller.service")
 
 
 def observe_tree(tree: FileTree, version: str) -> NodeState:
@@ -37,6 +37,12 @@ def observe_tree(tree: FileTree, version: str) -> NodeState:
 def observe_snap(tree: FileTree) -> NodeState:
     """Read what planning needs of MicroK8s from a file system tree; its own version does not say containerd's."""
     return _observe(tree, "", SNAP_UNIT, SNAP_TEMPLATE)
+
+
+def observe_k0s(tree: FileTree) -> NodeState:
+    """Read what planning needs of k0s from a file system tree; its own version does not say containerd's."""
+    named = (unit for unit in _K0S_UNITS if any(tree.state(f"{folder}/{unit}").exists for folder in DIRECTORIES))
+    return _observe(tree, "", next(named, _K0S_UNITS[0]), K0S_CONFIG)
 
 
 def _observe(tree: FileTree, version: str, name: str, config_file: str = "") -> NodeState:
@@ -60,8 +66,8 @@ def _observe(tree: FileTree, version: str, name: str, config_file: str = "") -> 
 
 def _find_default_config(tree: FileTree) -> str:
     """Return containerd's default, or that of k0s, which starts containerd without a unit of its own."""
-    is_k0s = not tree.state(DEFAULT_CONFIG).exists and tree.state(_K0S_CONFIG).exists
-    return _K0S_CONFIG if is_k0s else DEFAULT_CONFIG
+    is_k0s = not tree.state(DEFAULT_CONFIG).exists and tree.state(K0S_CONFIG).exists
+    return K0S_CONFIG if is_k0s else DEFAULT_CONFIG
 
 
 def _read_imports(tree: FileTree, state: NodeState, config_file: str) -> NodeState:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.state import FileKind, FileState, Record
+from harbor_agent.model.state import Record
 from harbor_agent.planning.containers_image.runtime import crio, podman
 from tests.unit.planning.decisions import HARBOR
+from tests.unit.planning.trees import Files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,24 +20,6 @@ MAIN = "/etc/containers/registries.conf"
 FOLDER = "/etc/containers/registries.conf.d"
 OWN = f"{FOLDER}/50-{HARBOR}.conf"
 OURS = b'[[registry]]\nprefix = "192.168.0.99"\nlocation = "192.168.0.99"\ninsecure = true\n'
-
-
-class Files:
-    """A tree in memory."""
-
-    def __init__(self, contents: Mapping[str, str | bytes]) -> None:
-        self.contents = contents
-
-    def state(self, path: str) -> FileState:
-        content = self.contents.get(path)
-        if content is None:
-            return FileState(path=path)
-        data = content.encode() if isinstance(content, str) else content
-        return FileState(path=path, kind=FileKind.REGULAR, content=data, mode=0o644)
-
-    def names(self, directory: str) -> list[str]:
-        below = [path.removeprefix(f"{directory}/") for path in self.contents if path.startswith(f"{directory}/")]
-        return sorted({path.partition("/")[0] for path in below})
 
 
 def node(contents: Mapping[str, str | bytes], version: str = "4.3.1") -> NodeState:

@@ -9,6 +9,7 @@ from harbor_agent.model.plan import Plan, Refusal
 from harbor_agent.planning.node import explain_runtime, observe_tree, plan_node
 from tests.unit.planning.containerd.k3s.test_cases import CASES
 from tests.unit.planning.containerd.nodes import HARBOR, READS_CERTS, node, planned, refused, running, unwant, want
+from tests.unit.planning.trees import Files
 
 GENERATED = [
     "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
@@ -54,3 +55,26 @@ def test_microk8s_is_containerd_with_its_template() -> None:
     decision = plan_node("image", observe_tree(elsewhere, "1.31", "microk8s"), want(HARBOR), {})
     assert isinstance(decision, Refusal)
     assert decision.problem.code == "containerd-absent"
+
+
+def test_k0s_is_containerd_with_a_file_in_another_place() -> None:
+    folder = CASES.parent / "containerd/k0s-own/root"
+    decision = plan_node("image", observe_tree(Tree(str(folder)), "1.31", "k0s"), want(HARBOR), {})
+    assert isinstance(decision, Plan)
+    assert [change.path for change in decision.changes] == [f"/etc/k0s/certs.d/{HARBOR}/hosts.toml"]
+    elsewhere = Tree(str(CASES.parent / "containerd/debian-package/root"))
+    decision = plan_node("image", observe_tree(elsewhere, "1.31", "k0s"), want(HARBOR), {})
+    assert isinstance(decision, Refusal)
+    assert (decision.problem.code, "/etc/k0s/containerd.toml" in decision.problem.message) == (
+        "containerd-absent",
+        True,
+    )
+
+
+def test_the_unit_of_k0s_is_the_one_that_restarts() -> None:
+    tree = Files(
+        {"/etc/k0s/containerd.toml": "version = 2\n", "/etc/systemd/system/k0scontroller.service": "[Service]\n"}
+    )
+    decision = plan_node("image", observe_tree(tree, "1.31", "k0s"), want(HARBOR), {})
+    assert isinstance(decision, Plan)
+    assert (decision.activation.unit, decision.activation.action.value) == ("k0scontroller.service", "restart")
