@@ -16,7 +16,7 @@ from tests.lab.registry import Login, running_registry
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.lab.apiserver import RunningApiServer
     from tests.lab.node import LabNode
@@ -79,6 +79,11 @@ class Site:
         done = self.lab.run(argv, cwd=self.lab.home, env=password, stdin=stdin, timeout=timeout)
         return Ended(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
+    def run(self, *arguments: str, nodes: Sequence[LabNode] | None = None) -> Ended:
+        """Run a command with the inventory of these nodes, else of all, and the settings of the site."""
+        inventory, settings = self.lab.write_inventory(nodes=nodes), self.settings(None, "")
+        return self.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
+
     def settings(
         self, server: RunningApiServer | None, namespace: str, *, service_accounts: Sequence[str] = ("default",)
     ) -> Path:
@@ -120,10 +125,16 @@ class Site:
 
 
 @contextmanager
-def running_site(*, shapes: Sequence[Shape], suites: Sequence[str] = ("bookworm",)) -> Iterator[Site]:
+def running_site(
+    *,
+    shapes: Sequence[Shape],
+    suites: Sequence[str] = ("bookworm",),
+    packages: tuple[str, ...] = (),
+    prepare: Callable[[LabNode], None] | None = None,
+) -> Iterator[Site]:
     """Boot nodes of these shapes, and run a registry that has `IMAGE` and wants a login."""
     with (
-        Lab(shapes=shapes, suites=suites) as lab,
+        Lab(shapes=shapes, suites=suites, packages=packages, prepare=prepare) as lab,
         running_registry(
             lab.folder / "registry",
             authentication="token",

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.site import IMAGE, PULLER, Site
+from tests.e2e.site import IMAGE, PULLER, running_site
 from tests.lab.certificates import Authority
 from tests.lab.images import busybox_root
-from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.site import Ended
+    from tests.e2e.site import Site
     from tests.lab.node import LabNode
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
@@ -29,24 +28,8 @@ FOLDER = "/etc/containers/registries.conf.d"
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """Two hosts, and a registry with a login."""
-    with (
-        Lab(shapes=("podman", "podman"), suites=SUITES, packages=("podman",)) as lab,
-        running_registry(
-            lab.folder / "registry",
-            authentication="token",
-            logins=[PULLER],
-            host=lab.address,
-            port=5000,
-            prefix=lab.network.inside(()),
-        ) as registry,
-    ):
-        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
-        yield Site(lab=lab, registry=registry)
-
-
-def run(site: Site, *arguments: str) -> Ended:
-    inventory, settings = site.lab.write_inventory(), site.settings(None, "")
-    return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
+    with running_site(shapes=("podman", "podman"), suites=SUITES, packages=("podman",)) as site:
+        yield site
 
 
 def try_pull(site: Site, node: LabNode) -> str:
@@ -70,7 +53,7 @@ def test_a_registry_is_trusted_kept_and_taken_away_again(site: Site) -> None:
     files = [list_settings(site, node) for node in lab.nodes]
     assert all("server gave HTTP response to HTTPS client" in try_pull(site, node) for node in lab.nodes)
 
-    applied = run(site, "apply", "--yes", "-o", "json")
+    applied = site.run("apply", "--yes", "-o", "json")
     assert applied.code == 0, applied.stdout + applied.stderr
     outcomes = [(node["outcome"], node["verified"]) for node in applied.document["nodes"]]
     assert outcomes == [("changed", True)] * len(lab.nodes)
@@ -80,14 +63,14 @@ def test_a_registry_is_trusted_kept_and_taken_away_again(site: Site) -> None:
         assert not node.run("podman images -q; find / -xdev -name 'harbor-agent-pull*'").stdout
         assert not node.succeeds(f"grep -rF '{PULLER.password}' /etc /root /var/lib/harbor-agent /run")
 
-    again = run(site, "plan", "--exit-code")
+    again = site.run("plan", "--exit-code")
     assert again.code == 0, again.stdout
-    assert run(site, "drift").code == 0
+    assert site.run("drift").code == 0
 
     lab.nodes[0].run(f"rm {drop_in}")
     lab.nodes[1].run(f"sed -i s/true/false/ {drop_in}")
-    assert run(site, "drift", "-o", "json").code != 0
-    corrected = run(site, "drift", "--correct", "--yes")
+    assert site.run("drift", "-o", "json").code != 0
+    corrected = site.run("drift", "--correct", "--yes")
     assert corrected.code == 0, corrected.stdout + corrected.stderr
     assert all(is_asked(site, node) for node in lab.nodes)
 
@@ -103,13 +86,13 @@ def test_a_file_that_podman_rejects_is_named_and_a_rollback_restores_the_files(s
     lab, broken = site.lab, f"{FOLDER}/99-broken.conf"
     files = [list_settings(site, node) for node in lab.nodes]
     lab.nodes[0].run(f"printf '[[registry]]\\nlocation = \"http://a.lan\"\\n' >{broken}")
-    planned = run(site, "plan", "-o", "json")
+    planned = site.run("plan", "-o", "json")
     assert planned.node("node1")["code"] == "file-invalid"
     assert broken in str(planned.node("node1"))
     lab.nodes[0].run(f"rm {broken}")
 
-    assert run(site, "apply", "--yes").code == 0
-    rolled_back = run(site, "rollback", "--pristine", "--yes")
+    assert site.run("apply", "--yes").code == 0
+    rolled_back = site.run("rollback", "--pristine", "--yes")
     assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr
     for node, before in zip(lab.nodes, files, strict=True):
         assert list_settings(site, node) ^ before == set()

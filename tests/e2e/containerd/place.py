@@ -20,8 +20,7 @@ LOGIN = (PULLER.name, PULLER.password)
 
 def run(site: Site, *arguments: str, nodes: Sequence[LabNode] | None = None) -> Ended:
     """Run harbor-agent with the inventory of these nodes, else of all, and the settings of the site."""
-    inventory, settings = site.lab.write_inventory(nodes=nodes), site.settings(None, "")
-    return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
+    return site.run(*arguments, nodes=nodes)
 
 
 def list_everything(site: Site, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:

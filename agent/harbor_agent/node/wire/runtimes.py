@@ -86,13 +86,13 @@ RUNTIMES: Mapping[str, RuntimeParts] = {
     # After containerd: their probes use what is in its parts.
     "cri-o": RuntimeParts(
         probe=("containers_image/files.sh", "crio/client.sh", "crio/probe.sh"),
-        transaction=("cri/client.sh", "crio/client.sh", "crio/daemon.sh"),
+        transaction=("cri/client.sh", "crio/client.sh", "containers_image/daemon.sh", "crio/daemon.sh"),
         pull=("names/pull.sh", "kubelet.sh", "cri/client.sh", "crio/client.sh", "crio/pull.sh", "cri/pull.sh"),
         decode=decode_crio,
     ),
     "podman": RuntimeParts(
         probe=("podman/client.sh", "podman/probe.sh"),
-        transaction=("podman/client.sh", "podman/daemon.sh"),
+        transaction=("podman/client.sh", "containers_image/daemon.sh", "podman/daemon.sh"),
         pull=("podman/client.sh", "login/folder.sh", "podman/pull.sh"),
         decode=decode_podman,
     ),

@@ -6,10 +6,6 @@ list_boot_units() {
   echo crio.service kubelet.service containerd.service docker.service
 }
 
-limit_patience() {
-  echo "$patience"
-}
-
 # Fails if CRI-O cannot be changed now, and notes by which scheme it asks each registry.
 before_change() {
   is_active || { fail cri-o-not-running "$unit is not active"; return 1; }
@@ -24,11 +20,6 @@ locate_crio() {
   read_fact MainPID
   find_crio_socket "${value:-0}"
   find_cri_version
-}
-
-# CRI-O has no command that checks its files: its answer to the reload is the check.
-judge() {
-  :
 }
 
 judge_swapped() {
@@ -55,13 +46,7 @@ is_as_planned() {
       ;;
   esac
   locate_crio
-  while read -r keyword entry; do
-    case $keyword in expected | unexpected) ;; *) continue ;; esac
-    case $keyword:$(print_scheme "$entry") in
-      expected:https) fail registry-not-live "CRI-O still asks $entry by https: $(try_pull "$entry")" || return 2 ;;
-      unexpected:http) fail registry-not-live "CRI-O still asks $entry by http" || return 2 ;;
-    esac
-  done <"$T/plan"
+  are_registries_as_planned CRI-O || return 2
 }
 
 # Where CRI-O watches its files (auto_reload_registries), it reads them within seconds.
@@ -89,54 +74,6 @@ revoke() {
 
 is_revoked() {
   is_as_before
-}
-
-# A reload touches no container.
-note_workloads() {
-  :
-}
-
-keep_workloads() {
-  :
-}
-
-are_workloads_back() {
-  lost=''
-}
-
-# A reload ends no pod, and CRI-O answers for itself.
-is_node_healthy() {
-  :
-}
-
-name_hindrance() {
-  return 1
-}
-
-adapt_arguments() {
-  cat
-}
-
-must_disable_live_restore() {
-  return 1
-}
-
-restart_keeping_workloads() {
-  return 1
-}
-
-remove_stages() {
-  :
-}
-
-# print_scheme ENTRY: by which scheme CRI-O asks the registry for an image that cannot exist: http, https, any if the
-# registry answered, nothing if that is not known. A registry over plain HTTP that it trusts is asked by http last.
-print_scheme() {
-  case $(try_pull "$1") in
-    *"\"https://$1/"* | *"\"https://$1\""*) echo https ;;
-    *"\"http://$1/"* | *"\"http://$1\""*) echo http ;;
-    *'not found'* | *'manifest unknown'* | *unauthorized* | *'authentication required'* | *'401 Unauthorized'* | *denied*) echo any ;;
-  esac
 }
 
 try_pull() {
