@@ -80,6 +80,8 @@ ALLOWED = {
     *("/etc/pki/ca-trust/source/anchors", "/usr/bin/update-ca-trust", "redhat", "/harbor-agent-"),
     # the folder of the Corefile in CoreDNS's and node-cache's manifests
     "/etc/coredns",
+    # paths in the pod of a check in the cluster, and the version of an API
+    *("/var/lib/harbor-agent", "/etc/harbor-agent", "/tmp", "/.ssh", "/inventory", "/state", "/v1"),
     # what every registry answers at, in a message
     "/v2/",
     # a setting: the CA that Harbor itself offers
