@@ -26,6 +26,7 @@ PLURALS = {
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "NetworkPolicy": "networkpolicies",
     "CronJob": "cronjobs",
+    "Job": "jobs",
 }
 ACCOUNT = "system:serviceaccount:harbor-agent:harbor-agent-drift"
 
@@ -110,3 +111,15 @@ def test_newer_servers_would_take_them_too(tmp_path: Path, version: str) -> None
     validator = importlib.import_module("kubernetes_validate")
     for document in render(tmp_path, "--kube-version", version):
         validator.validate(document, version, strict=True)
+
+
+@pytest.mark.needs("apiserver")
+def test_a_job_for_each_shard_is_kept_and_an_indexed_one_is_not(apiserver: RunningApiServer) -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs/guides/many-machines.md"
+    job = yaml.safe_load(guide.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0])
+    job["metadata"]["namespace"] = apiserver.create_namespace("jobs")
+    assert is_kept(job, create(apiserver, job))
+    indexed = {**job["spec"], "completionMode": "Indexed", "completions": 4, "parallelism": 4}
+    kept = create(apiserver, {**job, "metadata": job["metadata"] | {"name": "indexed"}, "spec": indexed})
+    # This is why `--shard auto/4` refuses a pod without JOB_COMPLETION_INDEX: here each pod would take all nodes.
+    assert "completionMode" not in kept["spec"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.lab.locks import name_lock
+from harbor_agent.engine.history.lock import find_lock_file
 
 if TYPE_CHECKING:
     from tests.e2e.site import Ended, Site
@@ -167,7 +167,7 @@ def test_a_full_disk_stops_no_run(halted: Halted, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
     try:
         (tmp_path / "harbor-agent").mkdir()
-        (tmp_path / "harbor-agent" / name_lock(inventory)).touch()
+        (tmp_path / "harbor-agent" / find_lock_file(str(inventory)).name).touch()
         with pytest.raises(OSError, match="No space"):
             (tmp_path / "ballast").write_bytes(bytes(1 << 20))
         ended = _apply_with_state(site, tmp_path, inventory, "full.lan")

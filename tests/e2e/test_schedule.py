@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 
+from harbor_agent.engine.history.lock import find_lock_file
 from tests.e2e.site import IMAGE, PULLER, Ended
 from tests.lab import cri, installation
 from tests.lab.images import busybox_root
@@ -301,7 +302,7 @@ def test_a_fight_ends_in_quarantine_and_a_reinstalled_node_is_told(scheduled: Co
 def test_two_at_once_page_nobody(scheduled: Controller) -> None:
     node = scheduled.fleet[1]
     node.run(f"echo '# edited' >{_DROP_IN} && {_RESTART}")
-    lock = scheduled.machine.run("ls -t ~ops/.local/state/harbor-agent/lock-* | head -n 1").stdout.strip()
+    lock = f"/home/ops/.local/state/harbor-agent/{find_lock_file('/home/ops/cluster/inventory.ini').name}"
     scheduled.machine.run(f"systemd-run --quiet --unit=holder --uid=ops flock --no-fork {lock} sleep 1000")
     wait_until(lambda: "held" in scheduled.agent("lock", "show").stdout, "the lock is held", seconds=30)
     assert scheduled.run_now() == 75

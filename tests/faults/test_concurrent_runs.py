@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harbor_agent.engine.history.lock import find_lock_file
 from tests.faults.controller import Order
 from tests.faults.failpoint import Failpoint, held, is_final
 from tests.faults.invariants import assert_invariants, assert_reported
-from tests.lab.locks import name_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.faults.place import FaultSite
     from tests.lab.node import LabNode
@@ -103,7 +103,7 @@ def test_a_lock_of_garbage_is_no_lock(site: FaultSite) -> None:
     order = Order(site=site, nodes=[node])
     expected = order.expect()
     inventory = order.arguments("apply")[2]
-    lock = site.lab.home / ".local/state/harbor-agent" / name_lock(Path(inventory))
+    lock = site.lab.home / ".local/state/harbor-agent" / find_lock_file(inventory).name
     lock.write_bytes(b"\0\xff{ not JSON")
     assert site.agent("lock", "show").code == 0
     ended = order.apply()

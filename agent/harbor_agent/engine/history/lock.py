@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import socket
 import time
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = "lock"
-_DIGITS = 12  # of the inventory's digest
+_DIGITS = 12  # of the digest of an inventory's path
 _POLL_SECONDS = 0.2
 
 
@@ -53,12 +54,17 @@ class LockState:
 
 
 def find_lock_file(inventory: str = "") -> Path:
-    """Return the path of the lock of an inventory, by its digest; of runs without an inventory if that is "".
+    """Return the path of the lock of an inventory, by its path; of runs that name none if that is "".
 
-    It is in $XDG_STATE_HOME/harbor-agent, by default below ~/.local/state.
+    An inventory that is edited while a run lasts keeps its lock. The file is in $XDG_STATE_HOME/harbor-agent, by
+    default below ~/.local/state.
     """
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(base) / "harbor-agent" / (f"{_NAME}-{inventory[:_DIGITS]}" if inventory else _NAME)
+    if not inventory:
+        return Path(base) / "harbor-agent" / _NAME
+    place = os.path.realpath(inventory) if Path(inventory).exists() else inventory
+    digest = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()
+    return Path(base) / "harbor-agent" / f"{_NAME}-{digest[:_DIGITS]}"
 
 
 @contextlib.contextmanager

@@ -159,21 +159,26 @@ def _renew(
     renewed = time.monotonic()
     while not ended.wait(lock.seconds / _RENEWALS):
         try:
-            state = _read(cluster)
-            if all(claim.run_id != lock.run_id for claim in state.claims):
-                reason = f"another run took it over: {', '.join(map(str, state.claims)) or 'it has ended already'}"
-            elif _write(cluster, lock, state, add_claim(state.claims, lock.build_claim())):
-                renewed = time.monotonic()
-                continue
-            else:
-                continue
+            reason = _renew_once(cluster, lock)
+            renewed = time.monotonic()
         except AgentError as error:
-            if time.monotonic() - renewed < lock.seconds:
-                continue
-            reason = f"it could not be renewed for {lock.seconds:.0f} seconds: {error.problem.message}"
-        warnings.append(_describe_loss(reason))
-        lose()
-        return
+            is_late = time.monotonic() - renewed >= lock.seconds
+            late = f"it could not be renewed for {lock.seconds:.0f} seconds: {error.problem.message}"
+            reason = late if is_late else None
+        if reason:
+            warnings.append(_describe_loss(reason))
+            lose()
+            return
+
+
+def _renew_once(cluster: Cluster, lock: ClusterLock) -> str | None:
+    """Renew the claim; return why the lock is lost, if another run removed it. Raises AgentError."""
+    while True:
+        state = _read(cluster)
+        if all(claim.run_id != lock.run_id for claim in state.claims):
+            return f"another run took it over: {', '.join(map(str, state.claims)) or 'it has ended already'}"
+        if _write(cluster, lock, state, add_claim(state.claims, lock.build_claim())):
+            return None
 
 
 def _describe_loss(reason: str) -> Problem:

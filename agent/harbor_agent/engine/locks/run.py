@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.history.lock import hold_lock
+from harbor_agent.engine.history.lock import find_lock_file, hold_lock
 from harbor_agent.errors import AgentError, LockedError, Problem
 
 if TYPE_CHECKING:
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
-    """A run that needs its locks. `inventory` is the digest of its inventory, "" without one.
+    """A run that needs its locks.
 
-    Without `uses_cluster`, only the inventory is locked; else the cluster of `kubeconfig` and `context` too. Shards
-    with the same `subject` hold its lock together. `lose` is called in another thread if that lock is lost.
+    `inventories` are the sources that it names; two runs that share one exclude each other. With `uses_cluster`, the
+    cluster of `kubeconfig` and `context` is locked too; shards with the same `subject` hold its lock together. `lose`
+    is called in another thread if that lock is lost.
     """
 
     run_id: str
     waiting: Waiting
-    inventory: str = ""
+    inventories: tuple[str, ...] = ()
     uses_cluster: bool = False
     kubeconfig: str | None = None
     context: str | None = None
@@ -42,9 +43,11 @@ def hold_locks(request: LockRequest) -> Iterator[list[Problem]]:
     Raises LockedError. A cluster whose lock cannot be used is a warning; for a shard it raises AgentError, because
     other machines work on the same cluster at that time.
     """
-    with hold_lock(request.run_id, request.inventory, request.waiting) as killed:
-        if killed:
-            request.waiting.report(f"an earlier run was killed: {killed}; its nodes finished on their own")
+    with ExitStack() as stack:
+        names = sorted({find_lock_file(source): source for source in request.inventories or ("",)}.items())
+        killed = [stack.enter_context(hold_lock(request.run_id, source, request.waiting)) for _, source in names]
+        for holder in dict.fromkeys(filter(None, killed)):
+            request.waiting.report(f"an earlier run was killed: {holder}; its nodes finished on their own")
         if not request.uses_cluster:
             yield []
             return

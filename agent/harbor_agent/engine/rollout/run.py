@@ -116,7 +116,7 @@ def hold_run_locks(run: RolloutContext, run_plan: RunPlan) -> AbstractContextMan
     request = LockRequest(
         run_id=run.run_id,
         waiting=Waiting(seconds=run_plan.lock_timeout, report=report, stop=run.stop),
-        inventory=run_plan.scope.inventory.digest if run_plan.scope else "",
+        inventories=run_plan.request.selection.sources,
         uses_cluster=run_plan.general.kubeconfig is not None,
         kubeconfig=run_plan.general.kubeconfig,
         context=run_plan.request.flags.context,

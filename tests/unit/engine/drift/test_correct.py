@@ -147,7 +147,7 @@ def test_without_a_registry_nothing_can_be_corrected() -> None:
 
 def test_of_two_runs_at_once_the_second_corrects_and_records_nothing() -> None:
     corrections = choose_corrections(report(drifted()), LIMITS, accept_restart=False)
-    with hold_lock("by the other timer"), pytest.raises(LockedError, match="another run holds the lock"):
+    with hold_lock("by the other timer", "node1,"), pytest.raises(LockedError, match="another run holds the lock"):
         correct_nodes(corrections, lambda _: None, StopRequest())
     with CorrectionLog() as memory:
         assert memory.list_corrections("node1") == []

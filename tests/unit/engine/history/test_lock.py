@@ -12,6 +12,7 @@ import pytest
 
 from harbor_agent.engine.history.lock import find_lock_file, hold_lock, list_lock_states, release_locks
 from harbor_agent.engine.history.waiting import Waiting
+from harbor_agent.engine.locks.run import LockRequest, hold_locks
 from harbor_agent.errors import ExitCode, LockedError, UsageError
 
 if TYPE_CHECKING:
@@ -118,13 +119,13 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
 
 def test_each_inventory_has_a_lock_of_its_own(other: multiprocessing.process.BaseProcess) -> None:
     assert other.is_alive()
-    with hold_lock("run-2", "a" * 64), hold_lock("run-3", "b" * 64):
+    with hold_lock("run-2", "a,"), hold_lock("run-3", "b,"):
         assert sorted(state.holder.run_id for state in list_lock_states() if state.holder) == [
             "run-1",
             "run-2",
             "run-3",
         ]
-        with pytest.raises(LockedError, match="run run-2"), hold_lock("run-4", "a" * 64):
+        with pytest.raises(LockedError, match="run run-2"), hold_lock("run-4", "a,"):
             pytest.fail("two runs of one inventory")
 
 
@@ -147,3 +148,22 @@ def test_a_stop_ends_the_wait(other: multiprocessing.process.BaseProcess) -> Non
     waiting = Waiting(seconds=600.0, stop=lambda: ExitCode.INTERRUPTED)
     with pytest.raises(LockedError, match="run run-1"), hold_lock("run-2", waiting=waiting):
         pytest.fail("two runs at once")
+
+
+def test_an_inventory_keeps_its_lock_by_any_path_and_when_it_is_edited(tmp_path: Path) -> None:
+    inventory, link = tmp_path / "hosts", tmp_path / "link"
+    inventory.write_text("node1\n")
+    link.symlink_to(inventory)
+    with hold_lock("run-1", str(inventory)):
+        inventory.write_text("node1\nnode2\n")
+        with pytest.raises(LockedError, match="run run-1"), hold_lock("run-2", str(link)):
+            pytest.fail("two runs of one inventory")
+
+
+def test_runs_that_share_one_of_their_inventories_exclude_each_other() -> None:
+    first = LockRequest(run_id="run-1", waiting=Waiting(), inventories=("a,", "b,", "b,"))
+    second = LockRequest(run_id="run-2", waiting=Waiting(), inventories=("b,", "c,"))
+    with hold_locks(first), pytest.raises(LockedError, match="run run-1"), hold_locks(second):
+        pytest.fail("two runs of one inventory")
+    with hold_locks(second):
+        assert {state.held for state in list_lock_states() if state.holder} == {True}
