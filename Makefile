@@ -9,6 +9,7 @@
 # make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
 # make standalone    dist/harbor-node-agent-…: a folder with its own Python for machines of this kind, and a .tar.xz of it
 # make collection    dist/harbor_agent-nodes-….tar.gz: the collection for Ansible
+# make helm          .helm/helm, for the tests of the chart
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ INSTALLED := $(VENV)/.installed
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone collection clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone collection helm clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -64,6 +65,9 @@ standalone: $(INSTALLED)
 collection: $(INSTALLED)
 	@mkdir -p dist
 	$(BIN)/ansible-galaxy collection build --force --output-path dist $(COLLECTION)
+
+helm: $(INSTALLED)
+	@$(BIN)/python .ci/helm/fetch.py
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,6 +26,7 @@ _PROGRAMS = {
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
+HELM = Path(__file__).resolve().parents[1] / ".helm/helm"
 PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
 
 _CLUSTER_PROGRAMS = ("kubelet", "kube-controller-manager", "kube-scheduler", "pause")
@@ -54,6 +55,7 @@ def missing(need: str) -> str | None:
         "python3.13": _missing_python,
         "standalone": _missing_standalone,
         "kubernetes-validate": _missing_schemas,
+        "helm": _missing_helm,
     }.get(need)
     return check() if check else _missing_program(need)
 
@@ -86,6 +88,15 @@ def _missing_root() -> str | None:
 
 def _missing_python() -> str | None:
     return None if PYTHON_3_13.exists() else "needs a Python 3.13 with the packages: make python-3.13"
+
+
+def find_helm() -> str:
+    """Return the path of helm, or where `make helm` would put it."""
+    return shutil.which("helm") or str(HELM)
+
+
+def _missing_helm() -> str | None:
+    return None if Path(find_helm()).exists() else "helm is not in the path: make helm"
 
 
 def _missing_schemas() -> str | None:

@@ -1,0 +1,93 @@
+"""The Helm chart renders the same objects as `schedule install --kubernetes`, and a real API server takes them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.cluster.test_cronjob import render
+from tests.needs import find_helm
+
+if TYPE_CHECKING:
+    from tests.lab.apiserver import RunningApiServer
+
+pytestmark = pytest.mark.needs("helm")
+
+CHART = Path(__file__).resolve().parents[2] / "charts/harbor-agent"
+IMAGE = {"image": "harbor-agent:1", "inventory": "hosts"}
+MOST = {
+    "correct": True,
+    "drain": True,
+    "dns": True,
+    "secrets": [{"namespace": "shop", "name": "harbor-pull"}],
+    "accounts": ["default"],
+    "kubeconfig": "/etc/harbor/kubeconfig",
+    "ports": [22, 80],
+}
+
+
+def helm(*arguments: str, rc: int = 0) -> str:
+    done = subprocess.run([find_helm(), *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == rc, done.stderr + done.stdout
+    return done.stdout + (done.stderr if rc else "")
+
+
+def template(folder: Path, values: dict[str, Any], *arguments: str) -> list[dict[str, Any]]:
+    (folder / "values.yaml").write_text(json.dumps(values))
+    shown = helm(
+        "template", "harbor-agent", str(CHART), "-n", "harbor-agent", "-f", str(folder / "values.yaml"), *arguments
+    )
+    return [document for document in yaml.safe_load_all(shown) if document]
+
+
+def by_name(objects: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the objects by kind and namespace, without the namespace that helm creates itself."""
+    return {(one["kind"], one["metadata"].get("namespace", "")): one for one in objects if one["kind"] != "Namespace"}
+
+
+@pytest.mark.parametrize("version", ["1.20", "1.21", "1.35"])
+def test_the_chart_and_the_command_make_the_same_objects(tmp_path: Path, version: str) -> None:
+    printed = render(tmp_path, "--kube-version", version)
+    (cron,) = (one for one in printed if one["kind"] == "CronJob")
+    container = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    files = [
+        {"key": mount["subPath"], "path": mount["mountPath"]}
+        for mount in container["volumeMounts"]
+        if mount["name"] == "files"
+    ]
+    chart = template(tmp_path, IMAGE | MOST | {"files": files}, "--kube-version", version)
+    assert by_name(chart) == by_name(printed)
+
+
+def test_by_default_the_check_has_no_right(tmp_path: Path) -> None:
+    kinds = {one["kind"] for one in template(tmp_path, IMAGE)}
+    assert kinds == {"ServiceAccount", "PersistentVolumeClaim", "NetworkPolicy", "CronJob"}
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"image": "a", "colour": "red"}, {"image": "a", "ports": ["ssh"]}, {"image": "a", "kubeconfig": "x"}]
+)
+def test_wrong_values_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    (tmp_path / "values.yaml").write_text(json.dumps(values))
+    said = helm("lint", str(CHART), "-f", str(tmp_path / "values.yaml"), rc=1)
+    assert "values don't meet the specifications of the schema" in said
+
+
+@pytest.mark.needs("apiserver")
+def test_the_packed_chart_is_installed_and_removed(apiserver: RunningApiServer, tmp_path: Path) -> None:
+    helm("package", str(CHART), "-d", str(tmp_path))
+    (packed,) = tmp_path.glob("harbor-agent-*.tgz")
+    secrets = [{"namespace": "chart", "name": "harbor-pull"}]
+    (tmp_path / "values.yaml").write_text(json.dumps(IMAGE | MOST | {"secrets": secrets}))
+    apiserver.create_namespace("chart")
+    where = ("-n", "chart", "--kubeconfig", str(apiserver.kubeconfig()))
+    helm("install", "site", str(packed), "-f", str(tmp_path / "values.yaml"), *where)
+    path = "/apis/batch/v1beta1/namespaces/chart/cronjobs"
+    assert [one["metadata"]["name"] for one in apiserver.ask("GET", path)["items"]] == ["harbor-agent-drift-site"]
+    helm("uninstall", "site", *where)
+    assert apiserver.ask("GET", path)["items"] == []
