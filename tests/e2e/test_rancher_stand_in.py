@@ -16,7 +16,7 @@ from tests.lab import cri
 from tests.lab.certificates import Authority
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
-from tests.lab.rancher import install_stand_in, wait_ready
+from tests.lab.rancher import install_k0s_stand_in, install_stand_in, wait_ready
 from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ _FOLDERS = {"node1": "/etc/rancher/k3s", "node2": "/etc/rancher/rke2"}
 
 
 def prepare(node: LabNode) -> None:
-    """A server of k3s, and an agent of an RKE2 from before it wrote directories of registries."""
+    """A server of k3s, an agent of an RKE2 from before it wrote directories of registries, and a worker of k0s."""
     if node.name == "node1":
         install_stand_in(node, "k3s", "server")
+    elif node.name == "node3":
+        install_k0s_stand_in(node)
     else:
         install_stand_in(node, "rke2", "agent", writes_mirrors=True)
 
@@ -48,6 +50,15 @@ class RancherSite(Site):
 
     secure: str
     ca_file: Path
+
+    @property
+    def rancher_nodes(self) -> tuple[LabNode, ...]:
+        """The nodes with k3s and RKE2; the last one has k0s."""
+        return self.lab.nodes[:2]
+
+    def write_inventory(self) -> Path:
+        """Write an inventory of these nodes."""
+        return self.lab.write_inventory(nodes=self.rancher_nodes)
 
     def write_settings(self, *, state: str = "present") -> Path:
         """Write what an operator would have about both registries."""
@@ -63,7 +74,7 @@ class RancherSite(Site):
 def site() -> Iterator[RancherSite]:
     """Each node has a pod."""
     with (
-        Lab(shapes=("no-docker", "no-docker"), suites=("trixie", "bookworm"), prepare=prepare) as lab,
+        Lab(shapes=("no-docker",) * 3, suites=("trixie", "bookworm", "bookworm"), prepare=prepare) as lab,
         running_registry(
             lab.folder / "registry",
             authentication="token",
@@ -77,7 +88,7 @@ def site() -> Iterator[RancherSite]:
         registry.push(*IMAGE.split(":"), root=root)
         with running_registry(lab.folder / "secure", host=lab.address, port=5443, prefix=inside) as plain:
             plain.push(*IMAGE.split(":"), root=root)
-        for node in lab.nodes:
+        for node in lab.nodes[:2]:
             wait_ready(node)
             cri.import_images(node)
             cri.start_pod(node, "web")
@@ -89,7 +100,7 @@ def site() -> Iterator[RancherSite]:
 
 
 def run(site: RancherSite, *arguments: str) -> Ended:
-    inventory, settings = site.lab.write_inventory(), site.write_settings()
+    inventory, settings = site.write_inventory(), site.write_settings()
     return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
 
 
@@ -104,7 +115,7 @@ def read_main_process(node: LabNode) -> str:
 
 
 def assert_no_node_pulls(site: RancherSite) -> None:
-    for node in site.lab.nodes:
+    for node in site.rancher_nodes:
         with pytest.raises(cri.CriError, match="HTTP response to HTTPS client"):
             cri.pull(node, site.image, _LOGIN)
         with pytest.raises(cri.CriError, match="unknown authority"):
@@ -112,7 +123,7 @@ def assert_no_node_pulls(site: RancherSite) -> None:
 
 
 def assert_nodes_pull(site: RancherSite) -> None:
-    for node in site.lab.nodes:
+    for node in site.rancher_nodes:
         cri.pull(node, site.image, _LOGIN)
         cri.pull(node, f"{site.secure}/{IMAGE}")
         cri.remove_image(node, site.image)
@@ -120,9 +131,9 @@ def assert_nodes_pull(site: RancherSite) -> None:
 
 
 def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: RancherSite) -> None:
-    server, agent = site.lab.nodes
-    before = [list_everything(site, node) for node in site.lab.nodes]
-    pods = [cri.list_processes(node) for node in site.lab.nodes]
+    server, agent = site.rancher_nodes
+    before = [list_everything(site, node) for node in site.rancher_nodes]
+    pods = [cri.list_processes(node) for node in site.rancher_nodes]
     process = read_main_process(server)
     assert_no_node_pulls(site)
 
@@ -131,13 +142,13 @@ def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: Ran
     assert "runtime: rke2, because kubelet uses /run/k3s/containerd/containerd.sock" in planned.stdout
     applied = run(site, "apply", "--yes", "-o", "json")
     assert applied.code == 0, applied.stdout + applied.stderr
-    facts = [applied.node(node.name) for node in site.lab.nodes]
+    facts = [applied.node(node.name) for node in site.rancher_nodes]
     assert [(one["outcome"], one["action"], one["verified"]) for one in facts] == [
         ("changed", "none", True),
         ("changed", "restart", True),
     ]
     assert read_main_process(server) == process
-    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+    assert [cri.list_processes(node) for node in site.rancher_nodes] == pods
 
     # The next start writes hosts.toml again, in its own form, and that is no drift.
     server.run("systemctl restart k3s")
@@ -151,18 +162,18 @@ def test_stand_ins_are_configured_proven_corrected_and_as_before_again(site: Ran
     assert run(site, "drift", "--correct", "--yes").code == 0
     assert_nodes_pull(site)
 
-    inventory, absent = site.lab.write_inventory(), site.write_settings(state="absent")
+    inventory, absent = site.write_inventory(), site.write_settings(state="absent")
     removed = site.agent("apply", "-i", inventory, "-c", absent, "--yes", "-o", "json")
     assert removed.code == 0, removed.stdout + removed.stderr
     assert_no_node_pulls(site)
-    assert [list_everything(site, node) for node in site.lab.nodes] == before
-    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+    assert [list_everything(site, node) for node in site.rancher_nodes] == before
+    assert [cri.list_processes(node) for node in site.rancher_nodes] == pods
 
 
 def test_stand_in_that_does_not_start_with_the_change_is_as_before_and_resumed(site: RancherSite) -> None:
-    server, agent = site.lab.nodes
-    before = [list_everything(site, node) for node in site.lab.nodes]
-    pods = [cri.list_processes(node) for node in site.lab.nodes]
+    server, agent = site.rancher_nodes
+    before = [list_everything(site, node) for node in site.rancher_nodes]
+    pods = [cri.list_processes(node) for node in site.rancher_nodes]
     registries, drop_in = f"{_FOLDERS['node2']}/registries.yaml", "/etc/systemd/system/rke2-agent.service.d"
 
     agent.run(f"printf 'mirrors:\\n\\tdocker.io:\\n' >{registries}")
@@ -177,19 +188,19 @@ def test_stand_in_that_does_not_start_with_the_change_is_as_before_and_resumed(s
     assert (failed["outcome"], failed["code"]) == ("rolled_back", "rke2-start-failed")
     assert halted.node("node1")["outcome"] == "skipped", "a server is the last"
     agent.run(f"rm -r {drop_in} && systemctl daemon-reload")
-    assert [list_everything(site, node) for node in site.lab.nodes] == before
-    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+    assert [list_everything(site, node) for node in site.rancher_nodes] == before
+    assert [cri.list_processes(node) for node in site.rancher_nodes] == pods
 
     resumed = site.agent("apply", "--resume", halted.document["run_id"], "--yes", "-o", "json")
     assert resumed.code == 0, resumed.stdout + resumed.stderr
     server.run("systemctl restart k3s")
     wait_ready(server)
-    inventory = site.lab.write_inventory()
+    inventory = site.write_inventory()
     rolled_back = site.agent("rollback", resumed.document["run_id"], "-i", inventory, "--yes")
     assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr
     assert_no_node_pulls(site)
-    assert [list_everything(site, node) for node in site.lab.nodes] == before
-    assert [cri.list_processes(node) for node in site.lab.nodes] == pods
+    assert [list_everything(site, node) for node in site.rancher_nodes] == before
+    assert [cri.list_processes(node) for node in site.rancher_nodes] == pods
 
 
 def test_stand_in_boots_with_the_files_from_before_a_change_that_was_cut_off(site: RancherSite) -> None:
@@ -213,3 +224,14 @@ def test_stand_in_boots_with_the_files_from_before_a_change_that_was_cut_off(sit
     assert site.registry.entry not in written, "RKE2 started with the earlier file"
     agent.run("rm /usr/local/sbin/sync")
     assert site.files(agent) == before
+
+
+def test_stand_in_for_k0s_is_containerd_in_another_place(site: RancherSite) -> None:
+    node = site.lab.nodes[2]
+    before, inventory = site.files(node), site.lab.write_inventory(nodes=(node,))
+    applied = site.agent("apply", "-i", inventory, "-c", site.write_settings(), "--yes", "-o", "json")
+    facts = applied.node("node3")
+    assert (facts["outcome"], facts["action"], facts["verified"]) == ("changed", "none", True), applied.stdout
+    absent = site.write_settings(state="absent")
+    assert site.agent("apply", "-i", inventory, "-c", absent, "--yes").code == 0
+    assert site.files(node) == before

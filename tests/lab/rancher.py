@@ -1,4 +1,4 @@
-"""A node whose runtime is a stand-in for k3s or RKE2 (rancher_stand_in.sh), with a real containerd."""
+"""Nodes whose runtime is a stand-in for k3s, RKE2 (rancher_stand_in.sh) or k0s, with a real containerd."""
 
 from __future__ import annotations
 
@@ -41,6 +41,24 @@ ExecStart=/usr/local/bin/{program} \\
     {role} \\
 
 """
+_K0S_CONFIG = '# k0s_managed=true\nversion = 2\nimports = ["/run/k0s/containerd-cri.toml"]\n'
+_K0S_DIRECTORIES = """\
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "registry.k8s.io/pause:3.6"
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/k0s/certs.d"
+"""
+_K0S_UNIT = """\
+[Unit]
+Description=Stand-in for k0s
+[Service]
+ExecStart=/usr/local/bin/k0s worker
+KillMode=process
+Restart=always
+[Install]
+WantedBy=multi-user.target
+"""
 _UNITS = {"k3s-server": "k3s.service", "k3s-agent": "k3s-agent.service"}
 
 
@@ -74,6 +92,30 @@ def install_stand_in(node: LabNode, program: str, role: str, *, writes_mirrors: 
     (units / unit).write_text(_UNIT.format(unit=unit, program=program, role=role), encoding="utf-8")
     (units / "multi-user.target.wants").mkdir(exist_ok=True)
     (units / "multi-user.target.wants" / unit).symlink_to(f"../{unit}")
+
+
+def install_k0s_stand_in(node: LabNode) -> None:
+    """Write a worker of k0s (k0s_stand_in.sh) onto a node without Docker, before it boots."""
+    root = node.root
+    for path, text in {
+        "usr/local/bin/k0s": (_HERE / "k0s_stand_in.sh").read_text(encoding="utf-8"),
+        "etc/k0s/containerd.toml": _K0S_CONFIG,
+        "etc/k0s/containerd.d/registry.toml": _K0S_DIRECTORIES,
+        "etc/systemd/system/k0sworker.service": _K0S_UNIT,
+        "etc/fstab": "tmpfs /var/lib/k0s/containerd tmpfs mode=711 0 0\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+        (root / path).chmod(0o755 if text.startswith("#!") else 0o644)
+    binaries, library = root / "var/lib/k0s/bin", root / "usr/local/lib/k0s"
+    for folder in (binaries, library, root / "var/lib/k0s/containerd"):
+        folder.mkdir(parents=True)
+    shutil.copy(root / "bin/bash", binaries / "kubelet")
+    shutil.move(root / "usr/bin/containerd", binaries)
+    shutil.move(root / "usr/bin/ctr", library)
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / "k0sworker.service").symlink_to("../k0sworker.service")
 
 
 def unit_of(program: str, role: str) -> str:

@@ -19,6 +19,7 @@ _PROJECT = Path(__file__).parents[2]
         ".ci/standalone/harbor-agent",
         "tests/lab/packages.sh",
         "tests/lab/corefile_parser.sh",
+        "tests/lab/k0s_stand_in.sh",
         "tests/lab/rancher_stand_in.sh",
         "tests/lab/start_kubelet.sh",
     ],

@@ -81,12 +81,16 @@ def require_configurable(state: NodeState) -> None:
 
 
 def require_lasting(changes: Sequence[FileChange]) -> None:
-    """Refuse the change of a file that a program writes, or that is made from a template at each start."""
+    """Refuse the change of a file that a program writes, now and then or at each start."""
     require_unmanaged(changes)
     for change in changes:
         if _FROM_TEMPLATE.fullmatch(change.path):
             message = f"{change.path} is made from containerd-template.toml at each start"
             raise RefusedError("file-managed", message, "set config_path in containerd-template.toml by hand")
+        if change.path.startswith("/run/"):
+            message = f"{change.path} is made again at each start"
+            hint = "set config_path in a file of the program that makes it; k0s takes those in /etc/k0s/containerd.d"
+            raise RefusedError("file-managed", message, hint)
 
 
 def require_pullable(addresses: Sequence[Address], effective: Effective) -> None:

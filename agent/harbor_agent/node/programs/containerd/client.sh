@@ -56,8 +56,10 @@ filter_mirrors() {
   sed -n -E "s/^ *\[plugins\.[\"']io\.containerd\.(grpc\.v1\.cri|cri\.v1\.images)[\"']\.registry\.mirrors\.[\"']?([^]\"'*]+)[\"']?\]\$/\2/p"
 }
 
+# k0s has ctr as a command of its own.
 run_ctr() {
-  timeout "${ctr_limit:-5}" ctr --address "$containerd_socket" "$@"
+  if command -v ctr >/dev/null 2>&1; then set -- ctr --address "$containerd_socket" "$@"; else set -- k0s ctr --address "$containerd_socket" "$@"; fi
+  timeout "${ctr_limit:-5}" "$@"
 }
 
 # is_cri_loaded [SECONDS]: whether the running containerd has CRI: 0, 1 if not (sets said, the reason, if there is one),

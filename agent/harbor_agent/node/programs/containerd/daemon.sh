@@ -30,8 +30,9 @@ locate_containerd() {
   read_unit
   read_fact MainPID
   if [ "${value:-0}" != 0 ]; then
-    find_containerd_places "$value"
-    find_containerd_program "$value"
+    process=$(print_containerd_of "$value")
+    find_containerd_places "$process"
+    find_containerd_program "$process"
     printf '%s\n%s\n' "$containerd_socket" "$containerd" >"$T/places"
   elif [ -s "$T/places" ]; then
     { read -r containerd_socket && read -r containerd; } <"$T/places"
@@ -41,6 +42,17 @@ locate_containerd() {
     containerd=$(command -v containerd)
   fi
   containerd_config=$config_file cri_socket=$containerd_socket
+}
+
+# The containerd of a unit whose main process is $1: k0s starts it as a child.
+print_containerd_of() {
+  if [ "$(cat "/proc/$1/comm")" != containerd ]; then
+    note_processes
+    for child in $(find_processes containerd); do
+      ! grep -qsx "PPid:[[:space:]]*$1" "/proc/$child/status" || { printf '%s' "$child" && return 0; }
+    done
+  fi
+  printf '%s' "$1"
 }
 
 # Whether the planned hosts.toml has an https server after its hosts: then the last try shows nothing about them.

@@ -37,6 +37,18 @@ def test_what_microk8s_makes_from_its_template_is_not_edited() -> None:
     assert plan.route.value == "hosts-toml"
 
 
+def test_what_k0s_makes_at_each_start_is_not_edited_but_its_directories_are() -> None:
+    main, made = "/etc/k0s/containerd.toml", "/run/k0s/containerd-cri.toml"
+    imports = f'# k0s_managed=true\nversion = 2\nimports = ["{made}"]\n'
+    cri = 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_image = "pause"\n'
+    problem = refused(running(node({main: imports, made: cri}, config_file=main))).problem
+    assert problem.code == "file-managed"
+    assert made in problem.message
+    assert "/etc/k0s/containerd.d" in problem.hint
+    plan = planned(running(node({main: imports, made: READS_CERTS}, config_file=main)))
+    assert (plan.route.value, plan.activation.action.value) == ("hosts-toml", "none")
+
+
 def test_a_tree_is_planned_for_the_runtime_that_is_named() -> None:
     tree = Tree(str(CASES / "rke2-with-directories/root"))
     state = observe_tree(tree, "1.32.3", "rke2")
