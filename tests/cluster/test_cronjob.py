@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from harbor_agent.kubernetes.cluster import open_cluster
+
 if TYPE_CHECKING:
     from tests.lab.apiserver import RunningApiServer
 
@@ -95,6 +97,18 @@ def test_the_api_server_keeps_all_of_it_and_grants_no_more(apiserver: RunningApi
         **dict.fromkeys(allowed, True),
         **dict.fromkeys(refused, False),
     }
+
+
+@pytest.mark.needs("apiserver")
+def test_the_kubeconfig_of_the_pod_is_read(apiserver: RunningApiServer, tmp_path: Path) -> None:
+    (config_map,) = (one for one in render(tmp_path) if one["kind"] == "ConfigMap")
+    mounted, text = "/var/run/secrets/kubernetes.io/serviceaccount", config_map["data"]["kubeconfig"]
+    (tmp_path / "ca.crt").write_bytes(apiserver.authority)
+    (tmp_path / "token").write_text(apiserver.tokens["admin"])
+    file = tmp_path / "kubeconfig"
+    file.write_text(text.replace(mounted, str(tmp_path)).replace("https://kubernetes.default.svc", apiserver.url))
+    with open_cluster(str(file)) as cluster:
+        assert str(cluster.read_version()).startswith("v1.20")
 
 
 def _may(apiserver: RunningApiServer, *right: str) -> bool:
