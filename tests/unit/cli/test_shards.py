@@ -36,10 +36,16 @@ def test_the_shards_of_a_run_have_every_node_once(run: Runner) -> None:
     assert limited["fleet"] != whole["fleet"]
 
 
-@pytest.mark.parametrize("command", [("plan",), ("drift",), ("verify",), ("apply", "--yes")])
+@pytest.mark.parametrize("command", [("plan",), ("drift",), ("verify",), ("apply", "--yes", "--after", "none.json")])
 def test_every_command_for_nodes_takes_a_shard(run: Runner, command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, *ARGUMENTS, "--shard", "2/3", XDG_STATE_HOME=str(tmp_path / "state"))
     assert "shard 2/3: 2 of 6 nodes" in done.err
+
+
+def test_a_shard_without_a_canary_is_refused_before_any_node_is_asked(run: Runner) -> None:
+    done = run("apply", *ARGUMENTS, "--yes", "--shard", "2/3")
+    assert (done.rc, done.document()["error"]["code"]) == (2, "canary-missing")  # type: ignore[index]
+    assert "probe nodes" not in done.err
 
 
 def test_an_empty_shard_is_no_error(run: Runner) -> None:

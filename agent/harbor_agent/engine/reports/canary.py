@@ -15,6 +15,7 @@ from harbor_agent.model.runs import RunKind
 if TYPE_CHECKING:
     from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.engine.reports.file import RunFile
+    from harbor_agent.model.inventory import Shard
 
 _OLDEST = timedelta(hours=24)
 _FINE = frozenset({Outcome.CHANGED, Outcome.UNCHANGED})
@@ -28,15 +29,20 @@ def require_canary(run_plan: RunPlan, path: str | None) -> RunPlan:
     `canary-refused` if that run failed, or proves nothing about this one, `report-unreadable` if it cannot be read.
     """
     if path is None:
-        if run_plan.scope and run_plan.scope.shard and run_plan.resumes is None:
-            message = f"shard {run_plan.scope.shard} needs the result of a canary"
-            raise UsageError.of("canary-missing", message, _HINT)
+        if run_plan.resumes is None:
+            require_report(run_plan.request.selection.shard, path)
         return run_plan
     file = read_run_file(path)
     if reason := find_objection_to_canary(file, run_plan, datetime.now(UTC)):
         raise UsageError.of("canary-refused", f"{path} is not the result of a canary for this run: {reason}", _HINT)
     rollout = replace(run_plan.general.rollout, canary=0)
     return replace(run_plan, general=replace(run_plan.general, rollout=rollout), after=file.run_id)
+
+
+def require_report(shard: Shard | None, path: str | None) -> None:
+    """Raise UsageError `canary-missing` for a shard without the report of a canary."""
+    if shard and path is None:
+        raise UsageError.of("canary-missing", f"shard {shard} needs the result of a canary", _HINT)
 
 
 def find_objection_to_canary(file: RunFile, run_plan: RunPlan, now: datetime) -> str | None:

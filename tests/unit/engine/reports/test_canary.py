@@ -11,7 +11,7 @@ import pytest
 from harbor_agent.engine.plan.run_plan import RunPlan
 from harbor_agent.engine.reports.canary import find_objection_to_canary, require_canary
 from harbor_agent.engine.reports.file import RegistryState, ReportedNode, RunFile
-from harbor_agent.engine.request.request import RunRequest
+from harbor_agent.engine.request.request import NodeSelection, RunRequest
 from harbor_agent.errors import UsageError
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node, Shard
@@ -23,7 +23,8 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NODES = [Node(name=name, address=name) for name in ("a", "b", "c")]
 SCOPE = describe_scope(NODES, NODES, Shard(index=2, count=3))
 REGISTRY = Registry(address=Address.parse("192.168.0.99"))
-PLAN = RunPlan(request=RunRequest(), general=Policy(registries=(REGISTRY,)), nodes=(), scope=SCOPE)
+SHARD = NodeSelection(shard=Shard(index=2, count=3))
+PLAN = RunPlan(request=RunRequest(selection=SHARD), general=Policy(registries=(REGISTRY,)), nodes=(), scope=SCOPE)
 CANARY = RunFile(
     tool="harbor-agent 0",
     run_id="run-0",
@@ -76,7 +77,7 @@ def test_a_canary_that_proves_nothing_is_refused(change: dict[str, object], reas
 def test_a_shard_needs_a_canary() -> None:
     with pytest.raises(UsageError, match="shard 2/3 needs the result of a canary"):
         require_canary(PLAN, None)
-    whole = replace(PLAN, scope=describe_scope(NODES, NODES, None))
+    whole = replace(PLAN, request=RunRequest(), scope=describe_scope(NODES, NODES, None))
     assert require_canary(whole, None) is whole
     resumed = replace(PLAN, resumes="run-9")
     assert require_canary(resumed, None) is resumed
