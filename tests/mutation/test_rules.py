@@ -46,6 +46,10 @@ TESTS = {
         "tests/unit/planning/containerd/test_certificates.py",
         "tests/unit/formats/containerd/test_hosts.py",
     ),
+    "KR": (
+        "tests/unit/planning/containerd/k3s/test_cases.py",
+        "tests/unit/planning/containerd/k3s/test_running.py",
+    ),
 }
 PARALLEL = 2
 _PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")

@@ -85,7 +85,7 @@ def remove_hosts_file(workspace: Workspace, name: str, address: Address) -> Work
         return workspace
     directory = find_directory(view_containerd(workspace.state, name), effective.generated, address)
     content = workspace.file(directory.file).content
-    is_stale = directory.is_own and is_rendered(content or b"") and not effective.names(address)
+    is_stale = directory.is_own and is_rendered(content or b"") and not effective.names(address)  # rule KR-06
     if content == render_hosts(address).encode() or is_stale:
         return workspace.delete(directory.file, _REMOVED)
     return workspace

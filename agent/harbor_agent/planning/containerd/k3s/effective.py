@@ -43,7 +43,7 @@ class Effective:
     def find_mirror(self, address: Address) -> Mirror | None:
         """Return the mirror that counts for a registry: its own, or that for all."""
         mirrors = self.file.mirrors if self.file else {}
-        return mirrors.get(address.entry, mirrors.get(ANY_MIRROR))
+        return mirrors.get(address.entry, mirrors.get(ANY_MIRROR))  # rule KR-01
 
     def names(self, address: Address) -> bool:
         """Whether registries.yaml has anything about the registry itself."""

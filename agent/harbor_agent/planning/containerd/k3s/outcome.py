@@ -40,7 +40,8 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, before: Effective,
     changes, record = outcome.changes, state.records.get(name)
     restarts, view, unit = outcome.action is Action.RESTART, view_containerd(state, name), require_k3s(state, name).unit
     require_plain_paths(change.path for change in changes)
-    passing = tuple(change.path for change in changes if change.path.startswith(f"{before.settings.folder}/"))
+    folder = f"{before.settings.folder}/"
+    passing = tuple(change.path for change in changes if change.path.startswith(folder))  # rule KR-08
     lasting = tuple(change for change in changes if change.path not in passing)
     require_unmanaged(lasting)
     owned = [entry for entry in (record.entries if record else ()) if entry not in outcome.unexpected]

@@ -137,7 +137,7 @@ def _is_late(workspace: Workspace, needed: _Needed, before: Effective, name: str
 def _needs_restart(workspace: Workspace, name: str, seen: tuple[Effective, Effective], address: Address) -> bool:
     """Whether containerd is not sent to a registry by its files; also if it was before, and does not do so."""
     before, after = seen
-    if not is_written(workspace.state, name, after, address):
+    if not is_written(workspace.state, name, after, address):  # rule KR-05
         return True
     state = workspace.original
     return not state.offline and is_written(state, name, before, address) and not is_live(state, name, before, address)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DATA, _PRIVATE, _DOCKER, _ENDPOINT = "data-dir", "private-registry", "docker", "container-runtime-endpoint"
 _OPTIONS = frozenset({_DATA, _PRIVATE, _DOCKER, _ENDPOINT})
 _TRUE = frozenset({"true", "yes", "on", "1", "t"})
-_TEMPLATES = ("config-v3.toml.tmpl", "config.toml.tmpl")
+_TEMPLATES = ("config-v3.toml.tmpl", "config.toml.tmpl")  # rule KR-02
 # The built-in template, a directory of registries, or the range over the mirrors of templates before 2024.
 _READS_REGISTRIES = re.compile(
     rb'^[^#\r\n]*(?:\{\{-?\s*template\s+"base"|config_path\s*=|PrivateRegistryConfig)', re.MULTILINE
@@ -68,7 +68,7 @@ def list_units(name: str) -> tuple[str, str]:
 def is_server(state: NodeState) -> bool:
     """Whether the node runs a server of k3s or RKE2: the API server and, in most clusters, etcd."""
     found = (one for one in state.runtimes if isinstance(one, K3sState))
-    return any(one.unit.name == list_units(one.name)[0] for one in found)
+    return any(one.unit.name == list_units(one.name)[0] for one in found)  # rule KR-07
 
 
 def read_settings(state: NodeState, k3s: K3sState) -> Settings:
@@ -87,7 +87,7 @@ def read_settings(state: NodeState, k3s: K3sState) -> Settings:
     unit = read_unit(state.files, k3s.unit.name)
     words = unit.arguments if unit and unit.arguments else ("",)
     # an argument counts more than the file
-    options |= {name: value for name in _OPTIONS if (value := find_option(words, name))}
+    options |= {name: value for name in _OPTIONS if (value := find_option(words, name))}  # rule KR-04
     data = options.get(_DATA) or f"/var/lib/rancher/{k3s.name}"
     running = k3s.containerd.config_file if k3s.containerd.argv is not None else ""
     return Settings(
@@ -118,7 +118,7 @@ def require_registries_read(state: NodeState, k3s: K3sState, settings: Settings)
         content = read_content(state.files[path]) if path in state.files else None
         if content is None:
             continue
-        if not _READS_REGISTRIES.search(content):
+        if not _READS_REGISTRIES.search(content):  # rule KR-03
             message = f"{path} replaces the configuration of containerd without its registries"
             hint = f'add {{{{ template "base" . }}}} to it: without that {settings.registries} has no effect'
             raise RefusedError("template-without-base", message, hint)

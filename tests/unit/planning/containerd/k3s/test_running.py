@@ -30,6 +30,7 @@ REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 FOLDER = "/var/lib/rancher/k3s/agent/etc/containerd"
 CONFIG, HOSTS = f"{FOLDER}/config.toml", f"{FOLDER}/certs.d/{HARBOR}/hosts.toml"
 UNIT = "/etc/systemd/system/k3s.service"
+SERVICE = "[Service]\nExecStart=/usr/local/bin/k3s server\nKillMode=process\n"
 TRUSTING = f'mirrors:\n  "{HARBOR}":\n    endpoint:\n      - "http://{HARBOR}"\n'
 SECTION = '[plugins."io.containerd.grpc.v1.cri".registry'
 DIRECTORIES = f'version = 2\n{SECTION}]\n  config_path = "{FOLDER}/certs.d"\n'
@@ -49,10 +50,7 @@ def node(contents: Mapping[str, str], *, unit: str = "k3s.service", **facts: obj
     """Return a node whose k3s has started with these files."""
     files = {
         path: FileState(path=path, kind=FileKind.REGULAR, content=text.encode(), mode=0o644)
-        for path, text in {
-            UNIT: "[Service]\nExecStart=/usr/local/bin/k3s server\nKillMode=process\n",
-            **contents,
-        }.items()
+        for path, text in {UNIT: SERVICE, **contents}.items()
     }
     files.setdefault(REGISTRIES, FileState(path=REGISTRIES))
     state = UnitState(name=unit, load_state="loaded", active_state="active", unit_file_state="enabled")
@@ -161,6 +159,16 @@ def test_a_file_that_the_next_start_writes_from_other_settings_is_left_to_it() -
     state = node({CONFIG: DIRECTORIES, REGISTRIES: TRUSTING + SETTINGS, HOSTS: RENDERED})
     plan = planned(state, unwant(HARBOR))
     assert (paths(plan), plan.activation.action) == ([REGISTRIES], Action.RESTART)
+
+
+def test_an_argument_counts_more_than_the_configuration() -> None:
+    named, other = "/etc/k3s/registries.yaml", "/etc/k3s/other.yaml"
+    unit = SERVICE.replace("k3s server", f"k3s server --private-registry={named}")
+    settings = {UNIT: unit, "/etc/rancher/k3s/config.yaml": f"private-registry: {other}\n"}
+    state = node({CONFIG: NO_REGISTRIES, named: TRUSTING, other: "", **settings})
+    assert paths(planned(state)) == []
+    unread = node({CONFIG: NO_REGISTRIES, **settings})
+    assert refused(unread).problem.code == "settings-unclear"
 
 
 def test_a_removal_from_mirrors_restarts() -> None:
