@@ -49,7 +49,7 @@ is_as_planned() {
   are_registries_as_planned CRI-O || return 2
 }
 
-# Where CRI-O watches its files (auto_reload_registries), it reads them within seconds.
+# If CRI-O watches the folder of drop-ins (auto_reload_registries), it reads them within seconds.
 is_in_effect() {
   is_active || return 0
   # Certificates are read at each pull, and it says nothing of them.
