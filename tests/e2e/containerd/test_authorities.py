@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
 
+_AT_ONCE = {"canary": len(CONTAINERD_VERSIONS), "max_failed": "100%"}
 _MIRRORS = """
 [plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]
   endpoint = ["https://registry-1.docker.io"]
@@ -50,7 +51,7 @@ def test_the_ca_in_the_trust_store_is_read_when_containerd_starts(site: Site, tm
     (tmp_path / "ca.crt").write_bytes(authority.pem)
     trusted = {"address": f"https://{entry}", "ca_file": str(tmp_path / "ca.crt"), "system_trust": True}
     settings, folder = tmp_path / "settings.yaml", f"/etc/containerd/certs.d/{entry}"
-    settings.write_text(json.dumps({"registries": [{**trusted, "verify_image": IMAGE}]}))
+    settings.write_text(json.dumps({"registries": [{**trusted, "verify_image": IMAGE}], "rollout": _AT_ONCE}))
 
     def trusts() -> list[bool]:
         return [node.succeeds(f"curl -sfm 20 -o /dev/null https://{entry}/v2/") for node in nodes]
@@ -64,7 +65,7 @@ def test_the_ca_in_the_trust_store_is_read_when_containerd_starts(site: Site, tm
             node.wait_ready()
 
     def agent(command: str, *arguments: str) -> str:
-        ended = site.agent(command, "-i", inventory, "-o", "json", *arguments, "--yes")
+        ended = site.agent(command, "-i", inventory, "-c", settings, "-o", "json", *arguments, "--yes")
         assert ended.code == 0, ended.stdout + ended.stderr
         return str(ended.document["run_id"])
 
@@ -77,7 +78,7 @@ def test_the_ca_in_the_trust_store_is_read_when_containerd_starts(site: Site, tm
         planned = site.agent("plan", "-i", inventory, "-c", settings, "-o", "json").document["nodes"]
         assert [[one["code"] for one in node["warnings"]] for node in planned] == [["trust-store-not-read"]] * 3
         assert "restart containerd" in planned[0]["warnings"][0]["hint"]
-        run_id = agent("apply", "-c", str(settings))
+        run_id = agent("apply")
         for node in nodes:
             node.run(f"mv {folder} /root/aside")
         assert (trusts(), can_pull()) == ([True] * 3, [False] * 3)
@@ -89,7 +90,7 @@ def test_the_ca_in_the_trust_store_is_read_when_containerd_starts(site: Site, tm
         assert (trusts(), can_pull()) == ([False] * 3, [True] * 3)
         restart()
         assert can_pull() == [False] * 3
-        agent("apply", "-c", str(settings))
+        agent("apply")
         agent("apply", "--registry", f"https://{entry}", "--absent")
         assert trusts() == [False] * 3
     assert [node.run(list_store).stdout for node in nodes] == before
@@ -107,7 +108,7 @@ def test_a_token_service_with_another_ca_needs_it_among_those_of_the_registry(si
         (tmp_path / "ca.crt").write_bytes(b"".join(one.pem for one in authorities))
         settings = tmp_path / "settings.yaml"
         one = {**registry, "ca_file": str(tmp_path / "ca.crt"), **fields}
-        settings.write_text(json.dumps({"registries": [one], "rollout": {"max_failed": "100%"}}))
+        settings.write_text(json.dumps({"registries": [one], "rollout": _AT_ONCE}))
         ended = site.agent("apply", "-i", inventory, "-c", settings, "--yes", "-o", "json")
         return [(node["code"], node["verified"]) for node in ended.document["nodes"]]
 
@@ -151,7 +152,7 @@ def test_beside_mirrors_the_ca_is_in_tls_settings_before_containerd_2(site: Site
         (tmp_path / "ca.crt").write_bytes(b"".join(one.pem for one in authorities))
         registry = {"address": f"https://{entry}", "ca_file": str(tmp_path / "ca.crt"), "verify_image": IMAGE, **fields}
         settings = tmp_path / "settings.yaml"
-        settings.write_text(json.dumps({"registries": [registry], "rollout": {"max_failed": "100%"}}))
+        settings.write_text(json.dumps({"registries": [registry], "rollout": _AT_ONCE}))
         ended = site.agent("apply", "-i", inventory, "-c", settings, "--yes", "-o", "json")
         return [(node["code"], node["action"], node["verified"]) for node in ended.document["nodes"]]
 
