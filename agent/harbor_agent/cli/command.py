@@ -13,7 +13,7 @@ import typer
 from harbor_agent.cli.console import print_explain_hint, print_json, print_status
 from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
 from harbor_agent.cli.options import Format
-from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem
+from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem, UsageError
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, style
 
 if TYPE_CHECKING:
@@ -59,7 +59,19 @@ def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | 
         print_status(f"interrupted; {_RUN_AGAIN}")
         return _end(ExitCode.INTERRUPTED, _describe_interruption("interrupted"), output)
     except Exception as error:  # noqa: BLE001 - the last resort: report our bug, and keep secrets out
+        if lack := _find_lack(error):
+            _report(lack, output)
+            return lack.exit_code
         return _end(ExitCode.BUG, _report_bug(error), output)
+
+
+def _find_lack(error: Exception) -> UsageError | None:
+    """Return the error of a machine without a directory for temporary files; None for any other error."""
+    if isinstance(error, FileNotFoundError) and "temporary directory" in (reason := error.strerror or ""):
+        message = f"cannot write temporary files: {reason[0].lower()}{reason[1:]}"
+        hint = "set TMPDIR to a writable directory, or start the container with --tmpfs /tmp"
+        return UsageError.of("temporary-directory-missing", message, hint)
+    return None
 
 
 def _report(error: AgentError, output: object) -> None:

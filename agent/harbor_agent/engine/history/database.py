@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from harbor_agent.engine.history.lock import find_lock_file
 from harbor_agent.errors import AgentError, ExitCode, Problem
+
+try:
+    import sqlite3
+except ModuleNotFoundError:  # a Python that was built without it; nothing here uses it then
+    _HAS_SQLITE = False
+else:
+    _HAS_SQLITE = True
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +24,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _BUSY_SECONDS = 10.0
-_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # SQLite's extended codes have the primary one in their lowest byte.
 _PRIMARY = 0xFF
 # Each migrates the schema from the version that is its index to the next; they are never edited.
@@ -107,6 +113,8 @@ class Database:
         """Open the history, or create it."""
         self.file = find_history_file()
         self.moved_aside: Problem | None = None
+        if not _HAS_SQLITE:
+            raise HistoryError(_describe_missing_sqlite())
         with self.translate_errors():
             try:
                 self.connection = _open(self.file)
@@ -192,7 +200,7 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 
 def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _move_aside(file: Path) -> Problem:
@@ -205,6 +213,14 @@ def _move_aside(file: Path) -> Problem:
         code="history-unusable",
         message=f"the run history is corrupt; moved it to {aside} and created a new one",
         hint="delete the old file when you no longer need it; nothing on the nodes depends on it",
+    )
+
+
+def _describe_missing_sqlite() -> Problem:
+    return Problem(
+        code="history-unusable",
+        message=f"cannot use the run history: this Python ({sys.executable}) was built without SQLite",
+        hint="install harbor-agent with a Python that can import sqlite3, or use the self-contained folder",
     )
 
 
