@@ -44,6 +44,7 @@ TESTS = {
     "CD": (
         "tests/unit/planning/containerd/test_cases.py",
         "tests/unit/planning/containerd/test_certificates.py",
+        "tests/unit/planning/containerd/test_live.py",
         "tests/unit/formats/containerd/test_hosts.py",
     ),
     "KR": (
