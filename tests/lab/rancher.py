@@ -59,6 +59,7 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+_LEFT_BEHIND = "[Service]\nExecStart=/usr/local/bin/k3s server\n[Install]\nWantedBy=multi-user.target\n"
 _UNITS = {"k3s-server": "k3s.service", "k3s-agent": "k3s-agent.service"}
 
 
@@ -95,13 +96,14 @@ def install_stand_in(node: LabNode, program: str, role: str, *, writes_mirrors: 
 
 
 def install_k0s_stand_in(node: LabNode) -> None:
-    """Write a worker of k0s (k0s_stand_in.sh) onto a node without Docker, before it boots."""
+    """Write a worker of k0s (k0s_stand_in.sh) onto a node without Docker, and the unit of a k3s that was removed."""
     root = node.root
     for path, text in {
         "usr/local/bin/k0s": (_HERE / "k0s_stand_in.sh").read_text(encoding="utf-8"),
         "etc/k0s/containerd.toml": _K0S_CONFIG,
         "etc/k0s/containerd.d/registry.toml": _K0S_DIRECTORIES,
         "etc/systemd/system/k0sworker.service": _K0S_UNIT,
+        "etc/systemd/system/k3s.service": _LEFT_BEHIND,
         "etc/fstab": "tmpfs /var/lib/k0s/containerd tmpfs mode=711 0 0\n",
     }.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +117,8 @@ def install_k0s_stand_in(node: LabNode) -> None:
     shutil.move(root / "usr/bin/ctr", library)
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(exist_ok=True)
-    (wants / "k0sworker.service").symlink_to("../k0sworker.service")
+    for unit in ("k0sworker.service", "k3s.service"):
+        (wants / unit).symlink_to(f"../{unit}")
 
 
 def unit_of(program: str, role: str) -> str:

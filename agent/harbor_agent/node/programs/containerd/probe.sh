@@ -4,7 +4,7 @@
 # The one that kubelet uses; without a kubelet any other but the one behind Docker.
 find_containerd() {
   # The one that k3s or RKE2 starts is theirs.
-  case $present in *k3s* | *rke2*) return 1 ;; esac
+  case $present in *k3s* | *rke2*) [ "$rancher_pid" = 0 ] || return 1 ;; esac
   containerd_pid=0
   if [ -n "$kubelet" ]; then
     [ -n "$endpoint" ] || return 1

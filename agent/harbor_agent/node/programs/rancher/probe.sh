@@ -13,7 +13,7 @@ find_rke2() {
 
 # find_rancher NAME PROCESSES UNIT…: by its process, or else by a unit that starts it at boot.
 find_rancher() {
-  rancher=$1 processes=$2
+  wanted=$1 processes=$2
   shift 2
   main_pid=0
   case $noted in *:k3s-*| *:rke2*) main_pid=$(find_processes "$processes" | sed -n 1p) ;; esac
@@ -27,6 +27,7 @@ find_rancher() {
   else
     has_enabled_unit "$@" || return 1
   fi
+  rancher=$wanted rancher_pid=$main_pid
   containerd_pid=0 containerd='' containerd_socket=/run/k3s/containerd/containerd.sock
   if [ "$main_pid" != 0 ] && find_containerd_behind "$containerd_socket"; then
     find_containerd_program "$containerd_pid"
@@ -90,14 +91,15 @@ print_data_folder() {
 }
 
 ask_k3s() {
-  ask_rancher
+  ask_rancher k3s
 }
 
 ask_rke2() {
-  ask_rancher
+  ask_rancher rke2
 }
 
+# Of two of them it is the last one that was found, and of one that does not run nothing but its version is known.
 ask_rancher() {
-  timeout 5 "$rancher" --version | print_block "$rancher" own-version
-  [ "$containerd_pid" = 0 ] || ask_for "$rancher"
+  timeout 5 "$1" --version | print_block "$1" own-version
+  if [ "$1" = "$rancher" ] && [ "$rancher_pid" != 0 ] && [ "$containerd_pid" != 0 ]; then ask_for "$1"; fi
 }
