@@ -22,6 +22,7 @@ _PROGRAMS = {
     "kubectl": ("kubernetes-client", ("kubectl",)),
     "dnsmasq": ("dnsmasq-base", ("dnsmasq",)),
     "faketime": ("faketime", ("faketime",)),
+    "promtool": ("prometheus", ("promtool",)),
 }
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")

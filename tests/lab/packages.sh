@@ -3,7 +3,7 @@
 # docker-registry and sshd are run by the lab itself, inside its own network.
 set -eu
 
-packages="busybox dnsmasq-base docker-registry faketime fish golang-go gpg iproute2 iptables mmdebstrap openssh-client openssh-server shellcheck systemd-container tcsh"
+packages="busybox dnsmasq-base docker-registry faketime fish golang-go gpg iproute2 iptables mmdebstrap openssh-client openssh-server prometheus shellcheck systemd-container tcsh"
 missing=
 for package in $packages; do
 	dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
@@ -30,7 +30,7 @@ apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 for package in $missing; do
 	case $package in
-	docker-registry) systemctl disable --quiet docker-registry.service || true ;;
+	docker-registry | prometheus) systemctl disable --quiet "$package.service" || true ;;
 	openssh-server) systemctl disable --quiet ssh.service || true ;;
 	esac
 done

@@ -1,0 +1,141 @@
+"""The alerting rules name series and values that a drift run writes, lead to pages that exist, and pass promtool."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
+from harbor_agent.engine.drift.metrics import DriftRunSummary, render_metrics
+from harbor_agent.engine.drift.secrets import DriftedSecret, SecretsDrift
+from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.reports.report import Report
+from harbor_agent.engine.request.expiry import CertificateEnd
+from harbor_agent.engine.request.request import RunRequest
+from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
+from harbor_agent.errors import ExitCode
+from harbor_agent.model.address import Address
+from harbor_agent.model.daemon import UnitState
+from harbor_agent.model.inventory import Node
+from harbor_agent.model.policy import Policy
+from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.runs import Quarantine
+from harbor_agent.model.runtimes.containerd import ContainerdState
+from harbor_agent.model.secret import SecretResult
+from harbor_agent.model.state import NodeState, System
+from harbor_agent.planning.drift import DriftStatus
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / "docs/guides/prometheus"
+RULES = yaml.safe_load((FOLDER / "rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+TEXT = (FOLDER / "rules.test.yml").read_text(encoding="utf-8")
+NAMES = sorted({rule["alert"] for rule in RULES})
+LEAST_ALERTS = 13
+# Prometheus adds these to what it scrapes.
+ADDED = {"instance", "job"}
+VALUES = {
+    "status": set(DriftStatus),
+    "outcome": set(Outcome) - {Outcome.PENDING},
+    "kind": {"ca", "served"},
+}
+
+
+@cache
+def written() -> dict[str, set[str]]:
+    """The labels of each metric, in the file of a run that had something of everything."""
+    policy, name = Policy(registries=()), "node1"
+    planned = PlannedNode(
+        node=Node(name=name, address=name),
+        policy=policy,
+        outcome=Outcome.PENDING,
+        state=NodeState(system=System(), runtimes=(ContainerdState(unit=UnitState(name="containerd.service")),)),
+    )
+    quarantine = Quarantine(node=name, since="2026-11-24T06:09:06+00:00", path="/x", reason="again")
+    node = DriftedNode(planned=planned, status=DriftStatus.DRIFT, reason="", quarantine=quarantine)
+    secret = DriftedSecret(registry="harbor.lan", name="pull", namespace="shop", status=DriftStatus.DRIFT)
+    corrected = SecretResult(namespace="shop", name="pull", outcome=Outcome.FAILED)
+    certificate = CertificateEnd(address=Address.parse("https://harbor.lan"), kind="ca", ends=datetime.now(UTC))
+    report = DriftReport(request=RunRequest(), general=policy, nodes=(node,))
+    report = replace(report, secrets=SecretsDrift(secrets=(secret,)), certificates=(certificate,))
+    correction = Report(
+        run_id="run",
+        results=(NodeResult(node=name, outcome=Outcome.FAILED),),
+        secrets=SecretsReport(items=(SecretItem(registry="harbor.lan", result=corrected),)),
+        halted=None,
+        exit_code=ExitCode.FAILED,
+    )
+    summary = DriftRunSummary(exit_code=1, ended_at=1000.0, seconds=1.5, report=report, correction=correction)
+    labels: dict[str, set[str]] = defaultdict(set)
+    for family in text_string_to_metric_families(render_metrics("site", summary, last_success=1)):
+        for sample in family.samples:
+            labels[sample.name] |= set(sample.labels)
+    return labels
+
+
+def selectors(text: str) -> list[tuple[str, dict[str, set[str]]]]:
+    """Each metric of ours in an expression, with the values that it is compared with by label."""
+    return [
+        (name, {label: set(values.split("|")) for label, values in re.findall(r'(\w+)=~?"([^"]*)"', inside or "")})
+        for name, inside in re.findall(r"\b(harbor_agent_\w+)(?:\{([^}]*)\})?", text)
+    ]
+
+
+def assert_written(text: str) -> None:
+    found = selectors(text)
+    assert found
+    for name, labels in found:
+        assert name in written(), f"no run writes {name}"
+        assert set(labels) <= written()[name] | ADDED, f"{name} has no such label"
+        for label, values in labels.items():
+            assert values <= VALUES.get(label, values), f"{label} has no such value in {name}"
+
+
+def test_the_alerts_are_found() -> None:
+    assert len(NAMES) >= LEAST_ALERTS
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_names_what_a_run_writes(rule: dict[str, Any]) -> None:
+    assert_written(rule["expr"])
+    used = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+    names = {name for name, _ in selectors(rule["expr"])}
+    assert used <= set().union(*(written()[name] for name in names)) | ADDED
+
+
+def test_the_tests_of_the_alerts_use_what_a_run_writes() -> None:
+    for test in yaml.safe_load(TEXT)["tests"]:
+        for one in test["input_series"]:
+            assert_written(one["series"])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_is_wrong_and_leads_to_a_page(rule: dict[str, Any]) -> None:
+    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+    assert rule["labels"]["severity"] in {"warning", "critical"}
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert not anchor or anchor in {heading.lower().replace(" ", "-").replace("'", "") for heading in headings}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_is_tested_and_is_in_the_guide(name: str) -> None:
+    assert name in TEXT
+    for guide in ("schedule.md", "schedule.zh.md"):
+        assert f"| `{name}` |" in (ROOT / "docs/guides" / guide).read_text(encoding="utf-8")
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.parametrize("arguments", [("check", "rules", "rules.yml"), ("test", "rules", "rules.test.yml")])
+def test_promtool_finds_nothing(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
