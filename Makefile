@@ -8,6 +8,7 @@
 # make python-3.13   .venv-3.13, for the tests of what Python 3.13 does differently; PYTHON_3_13=… names it
 # make bundle        dist/bundle-…: all that is needed to install without a network, for this Python and machine
 # make standalone    dist/harbor-node-agent-…: a folder with its own Python for machines of this kind, and a .tar.xz of it
+# make image         dist/harbor-node-agent-…-image.tar, for docker build and podman build; HARBOR_AGENT_STANDALONE=… uses that folder
 # make collection    dist/harbor_agent-nodes-….tar.gz: the collection for Ansible
 # make helm          .helm/helm, for the tests of the chart
 # make clean         remove the virtual environment and caches
@@ -19,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone collection helm clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone image collection helm clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -61,6 +62,9 @@ bundle: $(INSTALLED)
 
 standalone: $(INSTALLED)
 	$(BIN)/python .ci/standalone/build.py
+
+image: $(INSTALLED)
+	@$(BIN)/python .ci/image/build.py "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail -n 2 | sed -n 1p)}"
 
 collection: $(INSTALLED)
 	@mkdir -p dist

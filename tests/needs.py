@@ -57,6 +57,7 @@ def missing(need: str) -> str | None:
         "standalone": _missing_standalone,
         "kubernetes-validate": _missing_schemas,
         "helm": _missing_helm,
+        "image": _missing_image,
     }.get(need)
     return check() if check else _missing_program(need)
 
@@ -74,6 +75,11 @@ def cluster_assets() -> Path:
 def standalone_folder() -> Path:
     """Return the folder that `make standalone` has built, or would have."""
     return Path(os.environ.get("HARBOR_AGENT_STANDALONE") or "/nonexistent")
+
+
+def image_archive() -> Path:
+    """Return the archive that `make image` has built, or would have."""
+    return Path(os.environ.get("HARBOR_AGENT_IMAGE") or "/nonexistent")
 
 
 def corefile_parser_source() -> Path:
@@ -112,6 +118,12 @@ def _missing_standalone() -> str | None:
             "needs a build with its own Python: set HARBOR_AGENT_STANDALONE to the folder that 'make standalone' prints"
         )
     return None if shutil.which("objdump") else "needs objdump: apt-get install binutils"
+
+
+def _missing_image() -> str | None:
+    if image_archive().is_file():
+        return None
+    return "needs the image: set HARBOR_AGENT_IMAGE to the archive that 'make image' prints"
 
 
 def _missing_program(need: str) -> str | None:
