@@ -1,7 +1,8 @@
-"""The alerting rules name series and values that a drift run writes, lead to pages that exist, and pass promtool."""
+"""The alerting rules and the dashboard name what a drift run writes, and promtool reads them."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections import defaultdict
@@ -40,7 +41,9 @@ FOLDER = ROOT / "docs/guides/prometheus"
 RULES = yaml.safe_load((FOLDER / "rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 TEXT = (FOLDER / "rules.test.yml").read_text(encoding="utf-8")
 NAMES = sorted({rule["alert"] for rule in RULES})
-LEAST_ALERTS = 13
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
+LEAST_ALERTS, LEAST_PANELS, GRID_COLUMNS = 13, 12, 24
 # Prometheus adds these to what it scrapes.
 ADDED = {"instance", "job"}
 VALUES = {
@@ -85,7 +88,7 @@ def written() -> dict[str, set[str]]:
 def selectors(text: str) -> list[tuple[str, dict[str, set[str]]]]:
     """Each metric of ours in an expression, with the values that it is compared with by label."""
     return [
-        (name, {label: set(values.split("|")) for label, values in re.findall(r'(\w+)=~?"([^"]*)"', inside or "")})
+        (name, {label: set(values.split("|")) for label, values in re.findall(r'(\w+)[=!]~?"([^"]*)"', inside or "")})
         for name, inside in re.findall(r"\b(harbor_agent_\w+)(?:\{([^}]*)\})?", text)
     ]
 
@@ -100,8 +103,19 @@ def assert_written(text: str) -> None:
             assert values <= VALUES.get(label, values), f"{label} has no such value in {name}"
 
 
-def test_the_alerts_are_found() -> None:
+def run_promtool(*arguments: str, folder: Path = FOLDER) -> None:
+    done = subprocess.run(["promtool", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def expressions(title: str) -> list[str]:
+    """The expressions of a panel, with all fleets chosen."""
+    return [target["expr"].replace("$fleet", ".*") for target in PANELS[title]["targets"]]
+
+
+def test_the_alerts_and_panels_are_found() -> None:
     assert len(NAMES) >= LEAST_ALERTS
+    assert len(PANELS) == len(DASHBOARD["panels"]) >= LEAST_PANELS
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -137,5 +151,62 @@ def test_an_alert_is_tested_and_is_in_the_guide(name: str) -> None:
 @pytest.mark.needs("promtool")
 @pytest.mark.parametrize("arguments", [("check", "rules", "rules.yml"), ("test", "rules", "rules.test.yml")])
 def test_promtool_finds_nothing(arguments: tuple[str, ...]) -> None:
-    done = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_promtool(*arguments)
+
+
+@pytest.mark.parametrize("title", PANELS)
+def test_a_panel_shows_what_a_run_writes(title: str) -> None:
+    for target in PANELS[title]["targets"]:
+        assert_written(target["expr"])
+        assert 'fleet=~"$fleet"' in target["expr"]
+        shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+        names = {name for name, _ in selectors(target["expr"])}
+        assert shown <= set().union(*(written()[name] for name in names))
+
+
+def test_panels_do_not_overlap() -> None:
+    cells = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in DASHBOARD["panels"])
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < GRID_COLUMNS
+
+
+def test_the_choice_of_fleets_is_of_a_metric_that_is_written() -> None:
+    (fleet,) = (one for one in DASHBOARD["templating"]["list"] if one["type"] == "query")
+    assert_written(fleet["query"]["query"])
+
+
+@pytest.mark.needs("promtool")
+def test_promtool_reads_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": one}
+        for number, one in enumerate([one for title in PANELS for one in expressions(title)])
+    ]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    run_promtool("check", "rules", "rules.yml", folder=tmp_path)
+
+
+@pytest.mark.needs("promtool")
+def test_the_age_of_drift_counts_from_the_first_run_that_found_it(tmp_path: Path) -> None:
+    labels = 'fleet="site", node="node1", runtime="docker"'
+    series = f'harbor_agent_drift_node_status{{{labels}, status="drift"}}'
+    (age,) = expressions("Drift for")
+    expected = {
+        "expr": age,
+        "eval_time": "5h",
+        "exp_samples": [{"labels": f'{{{labels}, status="drift"}}', "value": 7200}],
+    }
+    test = {
+        "interval": "5m",
+        "input_series": [
+            {"series": series, "values": "_x36 1x60"},
+            {"series": series.replace("node1", "node2"), "values": "1x12 stale"},
+        ],
+        "promql_expr_test": [expected],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
+    run_promtool("test", "rules", "test.yml", folder=tmp_path)
