@@ -46,3 +46,12 @@ def find_pending_transaction(state: NodeState) -> Problem | None:
         message=f"transaction {transaction} is under way on the node or was interrupted",
         hint=_HINT.replace("RUN", transaction),
     )
+
+
+def require_idle_systemd(state: NodeState) -> None:
+    """Raise RefusedError while a transaction is under way, and for a node without systemd."""
+    if pending := find_pending_transaction(state):
+        raise RefusedError.from_problem(pending)
+    if state.system.init not in ("", "systemd"):
+        message = f"process 1 of the node is {state.system.init}, not systemd"
+        raise RefusedError("no-systemd", message, "only nodes with systemd can be changed")

@@ -11,7 +11,7 @@ from harbor_agent.formats.toml.document import parse_toml
 from harbor_agent.model.policy import RouteChoice
 from harbor_agent.planning.containerd.state import K0S_CONFIG, SNAP_TEMPLATE, find_containerd
 from harbor_agent.planning.files.managed import require_unmanaged
-from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.refusal import RefusedError, require_idle_systemd
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ def require_automatic_route(desired: DesiredState) -> None:
 
 def require_plannable(state: NodeState) -> None:
     """Raise RefusedError for a node without a containerd that can be changed."""
-    if pending := find_pending_transaction(state):
-        raise RefusedError.from_problem(pending)
-    if state.system.init not in ("", "systemd"):
-        message = f"process 1 of the node is {state.system.init}, not systemd"
-        raise RefusedError("no-systemd", message, "only nodes with systemd can be changed")
+    require_idle_systemd(state)
     containerd = find_containerd(state)
     if containerd is None:
         message = "there is no containerd on the node that kubelet could use"

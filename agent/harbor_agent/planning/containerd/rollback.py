@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_problem
-from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
+from harbor_agent.model.plan import Action, Activation, Plan, Refusal, Route
 from harbor_agent.model.runtimes.containerd import NAME
-from harbor_agent.model.state import FileState
 from harbor_agent.planning.containerd.checks import require_plannable
 from harbor_agent.planning.containerd.edits.earlier import note_earlier_settings, note_original_hashes
 from harbor_agent.planning.containerd.effective import evaluate
@@ -22,14 +20,16 @@ from harbor_agent.planning.containerd.process import (
     has_read_config,
 )
 from harbor_agent.planning.containerd.state import find_record, require_containerd
-from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
+from harbor_agent.planning.files.restoration import apply_changes, list_restorations
+from harbor_agent.planning.files.workspace import require_plain_paths
 from harbor_agent.planning.refusal import RefusedError
 from harbor_agent.planning.trust_store import warn_of_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harbor_agent.model.state import NodeState
+    from harbor_agent.model.plan import FileChange
+    from harbor_agent.model.state import FileState, NodeState
 
 
 def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: str) -> Plan | Refusal:
@@ -39,24 +39,14 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
     """
     try:
         require_plannable(state)
-        changes = tuple(_list_changes(state, earlier, reason))
+        changes = list_restorations(state, earlier, reason)
         return _build_plan(node, state, changes, reason)
     except RefusedError as refused:
         return Refusal(node=node, runtime=NAME, problem=mask_problem(refused.problem))
 
 
-def _list_changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
-    changes = []
-    for file in reversed(earlier):
-        now = state.files.get(file.path) or FileState(path=file.path)
-        if now != file:
-            require_writable(now)
-            changes.append(FileChange(before=now, after=file, reason=reason))
-    return changes
-
-
 def _build_plan(node: str, state: NodeState, changes: tuple[FileChange, ...], reason: str) -> Plan:
-    restored = replace(state, files={**state.files, **{change.path: change.after for change in changes}})
+    restored = apply_changes(state, changes)
     before, after = evaluate(state), evaluate(restored)
     if changes and after.conflict:
         message = f"containerd would not load its CRI plugin with the earlier files: {after.conflict}"

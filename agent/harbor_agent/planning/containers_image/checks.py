@@ -8,7 +8,7 @@ from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.runtimes.containers_image import PODMAN
 from harbor_agent.planning.containers_image.effective import find_table, is_trusted, summarize
 from harbor_agent.planning.containers_image.state import MACHINE_CONFIG, find_runtime_state
-from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.refusal import RefusedError, require_idle_systemd
 from harbor_agent.planning.runtime import takes_effect
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
 
@@ -29,11 +29,7 @@ _FIX = "fix the file by hand, and check it with 'podman info'"
 
 def require_plannable(state: NodeState, name: str) -> None:
     """Raise RefusedError for a node without a runtime of this name that can be changed."""
-    if pending := find_pending_transaction(state):
-        raise RefusedError.from_problem(pending)
-    if state.system.init not in ("", "systemd"):
-        message = f"process 1 of the node is {state.system.init}, not systemd"
-        raise RefusedError("no-systemd", message, "only nodes with systemd can be changed")
+    require_idle_systemd(state)
     runtime = find_runtime_state(state, name)
     if runtime is None:
         code = "podman-absent" if name == PODMAN else "cri-o-absent"

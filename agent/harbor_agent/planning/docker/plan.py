@@ -38,7 +38,7 @@ from harbor_agent.planning.files.lasting import find_volatile_changes
 from harbor_agent.planning.files.managed import find_manager_warnings, require_unmanaged
 from harbor_agent.planning.files.workspace import Workspace, require_plain_paths
 from harbor_agent.planning.network.reachability import find_reachability_problems
-from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.refusal import RefusedError, require_idle_systemd
 from harbor_agent.planning.trust_store import delete_authorities, write_authorities
 
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ def _decide(node: str, state: NodeState, desired: DesiredState, templates: Templ
 
 
 def _require_docker(state: NodeState) -> None:
-    if pending := find_pending_transaction(state):
-        raise RefusedError.from_problem(pending)
-    if state.system.init not in ("", "systemd"):
-        message = f"process 1 of the node is {state.system.init}, not systemd"
-        raise RefusedError("no-systemd", message, "only nodes with systemd can be changed")
+    require_idle_systemd(state)
     docker = find_docker(state)
     if docker is None and not state.offline:
         message = f"there is no docker on the node{describe_others(state)}"

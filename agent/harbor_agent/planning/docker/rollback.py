@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_problem
 from harbor_agent.model.address import DOCKER_HUB_NAMES
-from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
+from harbor_agent.model.plan import Action, Activation, Plan, Refusal, Route
 from harbor_agent.model.runtimes.docker import NAME
-from harbor_agent.model.state import FileState
 from harbor_agent.planning.docker.action import choose_action, find_stopped_daemon
 from harbor_agent.planning.docker.checks.certificates import FOLDER
 from harbor_agent.planning.docker.checks.latent import find_latent_edits
@@ -18,7 +16,8 @@ from harbor_agent.planning.docker.in_effect import summarize
 from harbor_agent.planning.docker.live_restore import are_containers_listed, find_disruption
 from harbor_agent.planning.docker.startup import find_start_faults
 from harbor_agent.planning.docker.state import find_docker, find_record
-from harbor_agent.planning.files.workspace import require_plain_paths, require_writable
+from harbor_agent.planning.files.restoration import apply_changes, list_restorations
+from harbor_agent.planning.files.workspace import require_plain_paths
 from harbor_agent.planning.kubelet_login import is_login_file
 from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
 from harbor_agent.planning.trust_store import is_in_store, warn_of_reading
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.errors import Problem
-    from harbor_agent.model.state import NodeState
+    from harbor_agent.model.plan import FileChange
+    from harbor_agent.model.state import FileState, NodeState
     from harbor_agent.planning.docker.effective import Effective
 
 
@@ -39,9 +39,8 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
     """
     try:
         _require_docker(state)
-        changes = tuple(_list_changes(state, earlier, reason))
-        files = {**state.files, **{change.path: change.after for change in changes}}
-        return _build_plan(node, state, replace(state, files=files), changes, reason)
+        changes = list_restorations(state, earlier, reason)
+        return _build_plan(node, state, apply_changes(state, changes), changes, reason)
     except RefusedError as refused:
         return Refusal(node=node, runtime=NAME, problem=mask_problem(refused.problem))
 
@@ -51,16 +50,6 @@ def _require_docker(state: NodeState) -> None:
         raise RefusedError("docker-absent", "there is no docker on the node", "remove it from the inventory")
     if pending := find_pending_transaction(state):
         raise RefusedError.from_problem(pending)
-
-
-def _list_changes(state: NodeState, earlier: Sequence[FileState], reason: str) -> list[FileChange]:
-    changes = []
-    for file in reversed(earlier):
-        now = state.files.get(file.path) or FileState(path=file.path)
-        if now != file:
-            require_writable(now)
-            changes.append(FileChange(before=now, after=file, reason=reason))
-    return changes
 
 
 def _build_plan(node: str, state: NodeState, restored: NodeState, changes: tuple[FileChange, ...], reason: str) -> Plan:

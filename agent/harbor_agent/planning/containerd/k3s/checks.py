@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.planning.containerd.checks import require_same_dump
 from harbor_agent.planning.containerd.k3s.effective import view_containerd
 from harbor_agent.planning.containerd.k3s.settings import require_k3s
-from harbor_agent.planning.refusal import RefusedError, find_pending_transaction
+from harbor_agent.planning.refusal import RefusedError, require_idle_systemd
 from harbor_agent.planning.systemd.unit_files import find_fragment, is_unit_masked
 
 if TYPE_CHECKING:
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 def require_plannable(state: NodeState, name: str) -> None:
     """Raise RefusedError for a node on which k3s or RKE2 cannot be changed."""
-    if pending := find_pending_transaction(state):
-        raise RefusedError.from_problem(pending)
-    if state.system.init not in ("", "systemd"):
-        message = f"process 1 of the node is {state.system.init}, not systemd"
-        raise RefusedError("no-systemd", message, "only nodes with systemd can be changed")
+    require_idle_systemd(state)
     unit = require_k3s(state, name).unit
     fragment = find_fragment(state.files, unit.name)
     masked = fragment and is_unit_masked(state.files[fragment])

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_problem
-from harbor_agent.model.plan import Action, FileChange, Refusal, Route
-from harbor_agent.model.state import FileState
+from harbor_agent.model.plan import Action, Refusal, Route
 from harbor_agent.planning.containerd.hosts import parse_entry
 from harbor_agent.planning.containerd.k3s.certificates import is_certificate, is_file_named
 from harbor_agent.planning.containerd.k3s.checks import require_plannable
 from harbor_agent.planning.containerd.k3s.effective import evaluate, is_written, summarize
 from harbor_agent.planning.containerd.k3s.outcome import Outcome, build_plan
 from harbor_agent.planning.containerd.k3s.process import find_stopped_daemon
-from harbor_agent.planning.files.workspace import require_writable
+from harbor_agent.planning.files.restoration import apply_changes, list_restorations
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.model.plan import Plan
-    from harbor_agent.model.state import NodeState
+    from harbor_agent.model.state import FileState, NodeState
     from harbor_agent.planning.containerd.k3s.effective import Effective
 
 
@@ -29,15 +27,10 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
     """Plan the restoration of `earlier` files, given in the order in which they were changed, in reverse."""
     try:
         require_plannable(state, name)
-        changes = []
-        for file in reversed(earlier):
-            now = state.files.get(file.path) or FileState(path=file.path)
-            if now != file:
-                require_writable(now)
-                changes.append(FileChange(before=now, after=file, reason=reason))
+        changes = list_restorations(state, earlier, reason)
         if changes and (stopped := find_stopped_daemon(state, name)):
             raise RefusedError.from_problem(stopped)
-        restored = replace(state, files={**state.files, **{change.path: change.after for change in changes}})
+        restored = apply_changes(state, changes)
         after = evaluate(restored, name)
         now_trusted, then = _list_trusted(state, name), summarize(after).entries
         gone = tuple(entry for entry in now_trusted if entry not in then)
@@ -47,7 +40,7 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
         certificates = [change.after for change in changes if is_certificate(name, change.path)]
         is_late = is_late or any(is_file_named(restored, after, one.path) is not one.exists for one in certificates)
         outcome = Outcome(
-            tuple(changes),
+            changes,
             Action.RESTART if is_late else Action.NONE,
             Route.NONE,
             reason,
