@@ -18,20 +18,32 @@ pytestmark = [pytest.mark.needs("nodes"), pytest.mark.field("words")]
 
 _KUBELET = """\
 mkdir -p /usr/local/bin
-printf '#!/bin/sh\\nread -r line </run/kubelet.pipe\\n' >/usr/local/bin/kubelet
-chmod 755 /usr/local/bin/kubelet
+printf '#!/bin/sh\\nread -r line </run/kubelet.pipe\\n' >/usr/local/bin/{name}
+chmod 755 /usr/local/bin/{name}
 [ -p /run/kubelet.pipe ] || mkfifo /run/kubelet.pipe
-systemd-run --quiet --unit=kubelet /usr/local/bin/kubelet --container-runtime-endpoint=unix://{socket}
+systemd-run --quiet --unit=kubelet {environment} /usr/local/bin/{name} {options}
+"""
+_SOCKET = "unix:///run/containerd/containerd.sock"
+# As MicroK8s starts it, but for the socket.
+_KUBELITE_OPTIONS = """\
+# of kubelet
+--root-dir=${SNAP_COMMON}/var/lib/kubelet
+--eviction-hard="memory.available<100Mi,nodefs.available<1Gi"
+--container-runtime-endpoint=unix://${SNAP_COMMON}/containerd/containerd.sock
 """
 
 
-@pytest.fixture
-def kubelet_on_containerd(fresh_site: Site) -> Iterator[LabNode]:
-    """A node with a stand-in for kubelet: a process of that name with its arguments."""
-    node = fresh_site.nodes[0]
-    node.run(_KUBELET.format(socket="/run/containerd/containerd.sock"))
+@pytest.fixture(params=["kubelet", "kubelite"])
+def kubelet_on_containerd(fresh_site: Site, request: pytest.FixtureRequest) -> Iterator[LabNode]:
+    """A node with a stand-in for kubelet, or for that of MicroK8s: a process of that name with its arguments."""
+    node, name = fresh_site.nodes[0], request.param
+    environment, options = "", f"--container-runtime-endpoint={_SOCKET}"
+    if name == "kubelite":
+        node.run("cat >/run/kubelite-options", stdin=_KUBELITE_OPTIONS.encode())
+        environment, options = "-E SNAP_COMMON=/run", "--kubelet-args-file=/run/kubelite-options"
+    node.run(_KUBELET.format(name=name, environment=environment, options=options))
     yield node
-    node.run("systemctl stop kubelet; rm /usr/local/bin/kubelet")
+    node.run(f"systemctl stop kubelet; rm /usr/local/bin/{name}")
 
 
 def test_a_node_whose_kubelet_uses_containerd_is_planned_for_it(

@@ -109,7 +109,7 @@ has_dockershim() {
 }
 
 find_kubelet() {
-  for candidate in $(find_processes 'kubelet|hyperkube|k3s-server|k3s-agent'); do
+  for candidate in $(find_processes 'kubelet|kubelite|hyperkube|k3s-server|k3s-agent'); do
     # hyperkube is each component of Kubernetes, by its first word.
     if [ "$(cat "/proc/$candidate/comm")" = hyperkube ]; then
       list_words "$candidate" | grep -qx kubelet || continue
@@ -120,7 +120,7 @@ find_kubelet() {
 
 # The processes that matter to any part of the probe, because /proc may have thousands.
 note_processes() {
-  noted=$(grep -HsxE 'kubelet|hyperkube|k3s-server|k3s-agent|rke2|cri-dockerd|containerd|crio|dockerd.*|docker-current|docker-latest|docker-ce' \
+  noted=$(grep -HsxE 'kubelet|kubelite|hyperkube|k3s-server|k3s-agent|rke2|cri-dockerd|containerd|crio|dockerd.*|docker-current|docker-latest|docker-ce' \
     /proc/[0-9]*/comm)
 }
 
@@ -141,7 +141,20 @@ find_processes() {
 }
 
 list_words() {
-  if [ "$1" = stopped ]; then printf '%s\n' "$stopped_words"; else tr '\0' '\n' <"/proc/$1/cmdline"; fi
+  if [ "$1" = stopped ]; then
+    printf '%s\n' "$stopped_words"
+  else
+    tr '\0' '\n' <"/proc/$1/cmdline"
+    list_words_of_kubelite "$1"
+  fi
+}
+
+# kubelite of MicroK8s is kubelet too, and has the options of that in a file, where snapd's variables stand for folders.
+list_words_of_kubelite() {
+  read -r name <"/proc/$1/comm" && [ "$name" = kubelite ] || return 0
+  folders=$(tr '\0' '\n' <"/proc/$1/environ" | sed -En 's,^(SNAP|SNAP_DATA|SNAP_COMMON)=(/.*),s|${\1}|\2|g,p')
+  options=$(tr '\0' '\n' <"/proc/$1/cmdline" | sed -n 's/^--kubelet-args-file=//p')
+  sed -e '/^--/!d' -e 's/"//g' -e "$folders" -- "$options" | tr ' ' '\n'
 }
 
 # The values of --container-runtime-endpoint, with "=" or as the next word.
