@@ -94,8 +94,8 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roll:
-    """How many machines a list has, and the SHA-256 (hex) of it, by which two machines compare their lists."""
+class NodeSet:
+    """How many nodes there are, and the SHA-256 (hex) of their list, by which two controllers compare what they see."""
 
     nodes: int
     digest: str
@@ -109,8 +109,8 @@ class Scope:
     selects, of which the run has those of its shard. Without a shard it has all of them.
     """
 
-    inventory: Roll
-    fleet: Roll
+    inventory: NodeSet
+    fleet: NodeSet
     shard: Shard | None = None
 
     @property

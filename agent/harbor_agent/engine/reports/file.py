@@ -10,7 +10,7 @@ from harbor_agent.errors import Problem, UsageError
 from harbor_agent.local.files import describe_error
 
 # Reports are decoded by these types, so they must be there at run time.
-from harbor_agent.model.inventory import Roll, Shard  # noqa: TC001
+from harbor_agent.model.inventory import NodeSet, Shard  # noqa: TC001
 from harbor_agent.model.plan import Action
 from harbor_agent.model.result import NodeResult, Outcome, Proof  # noqa: TC001
 
@@ -90,8 +90,8 @@ class RunFile:
     exit_code: int
     note: str
     registries: tuple[RegistryState, ...]
-    inventory: Roll | None
-    fleet: Roll | None
+    inventory: NodeSet | None
+    fleet: NodeSet | None
     shard: Shard | None
     after: str | None
     nodes: tuple[ReportedNode, ...]

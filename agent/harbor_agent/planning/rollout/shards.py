@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.inventory import SSH_PORT, Roll, Scope
+from harbor_agent.model.inventory import SSH_PORT, NodeSet, Scope
 from harbor_agent.planning.rollout.waves import is_control_plane
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ def _find_index(node: Node, count: int) -> int:
 def describe_scope(hosts: Iterable[Node], nodes: Sequence[Node], shard: Shard | None) -> Scope:
     """Return the scope of a run: all `hosts` of its inventory, and the `nodes` that were selected before the shard."""
     return Scope(
-        inventory=_describe_roll([f"{host.name} {host.address} {host.port or SSH_PORT}" for host in hosts]),
+        inventory=_describe_node_set([f"{host.name} {host.address} {host.port or SSH_PORT}" for host in hosts]),
         fleet=describe_fleet(node.name for node in nodes),
         shard=shard,
     )
 
 
-def describe_fleet(names: Iterable[str]) -> Roll:
-    """Return the roll of nodes with these names, in any order."""
-    return _describe_roll(names)
+def describe_fleet(names: Iterable[str]) -> NodeSet:
+    """Return number and digest of nodes with these names, in any order."""
+    return _describe_node_set(names)
 
 
-def _describe_roll(lines: Iterable[str]) -> Roll:
+def _describe_node_set(lines: Iterable[str]) -> NodeSet:
     found = sorted(lines)
-    return Roll(nodes=len(found), digest=hashlib.sha256(json.dumps(found).encode()).hexdigest())
+    return NodeSet(nodes=len(found), digest=hashlib.sha256(json.dumps(found).encode()).hexdigest())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.model.result import Outcome
 from harbor_agent.views.json.common import begin_document, count_outcomes, describe_problem
-from harbor_agent.views.json.run import describe_result, describe_roll
+from harbor_agent.views.json.run import describe_node_set, describe_result
 
 if TYPE_CHECKING:
     from harbor_agent.engine.reports.merge import MergedReport
@@ -23,8 +23,8 @@ def build_merged_document(report: MergedReport) -> Json:
         "kind": first.kind,
         "exit_code": int(report.exit_code),
         "after": first.after,
-        "inventory": describe_roll(first.inventory),
-        "fleet": describe_roll(first.fleet),
+        "inventory": describe_node_set(first.inventory),
+        "fleet": describe_node_set(first.fleet),
         "shards": [
             {
                 "shard": str(shard.shard),

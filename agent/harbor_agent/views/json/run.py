@@ -11,7 +11,7 @@ from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
     from harbor_agent.engine.reports.report import Report
-    from harbor_agent.model.inventory import Roll, Scope
+    from harbor_agent.model.inventory import NodeSet, Scope
     from harbor_agent.model.result import NodeResult
     from harbor_agent.views.json.common import Json
 
@@ -45,15 +45,15 @@ def describe_scope(scope: Scope | None) -> Json:
     """Return `inventory`, `fleet` and `shard`: null for a tree, and `shard` for a run of all nodes."""
     shard = scope.shard if scope else None
     return {
-        "inventory": describe_roll(scope.inventory) if scope else None,
-        "fleet": describe_roll(scope.fleet) if scope else None,
+        "inventory": describe_node_set(scope.inventory) if scope else None,
+        "fleet": describe_node_set(scope.fleet) if scope else None,
         "shard": {"index": shard.index, "count": shard.count} if shard else None,
     }
 
 
-def describe_roll(roll: Roll | None) -> Json | None:
+def describe_node_set(node_set: NodeSet | None) -> Json | None:
     """Return number and digest of a list of machines."""
-    return {"nodes": roll.nodes, "digest": roll.digest} if roll else None
+    return {"nodes": node_set.nodes, "digest": node_set.digest} if node_set else None
 
 
 def describe_result(result: NodeResult) -> Json:
