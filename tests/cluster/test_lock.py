@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +17,7 @@ from harbor_agent.engine.history.waiting import Waiting
 from harbor_agent.engine.locks.cluster import ClusterLock, acquire_cluster_lock
 from harbor_agent.engine.locks.run import LockRequest, hold_locks
 from harbor_agent.errors import AgentError, LockedError
+from harbor_agent.local.process import identify_process
 from harbor_agent.model.inventory import Shard
 from tests.lab.waiting import wait_until
 
@@ -124,6 +127,25 @@ def test_a_holder_that_died_is_succeeded(shared: Cluster) -> None:
         pass
     shared.write("dead", "2020-01-01T00:00:00+00:00")
     with shared.holding("run-2", seconds=SHORT):
+        assert shared.runs() == ["run-2"]
+
+
+def test_a_process_of_this_machine_that_ended_is_succeeded_at_once(shared: Cluster) -> None:
+    with shared.holding("run-1"):
+        pass
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        claim = {
+            "run_id": "killed",
+            "holder": "ops@a",
+            "rollout": "killed",
+            "shard": "",
+            "renewed": "2999-01-01T00:00Z",
+        }
+        shared.patch(json.dumps([{**claim, "process": identify_process(other.pid)}]))
+        with pytest.raises(LockedError, match=r"\(run killed\)"):
+            shared.acquire("run-2")
+        other.kill()
+    with shared.holding("run-2"):
         assert shared.runs() == ["run-2"]
 
 

@@ -119,6 +119,7 @@ class Claim:
 
     `holder` names its process for people. Runs of one `rollout` hold the lock together, each with its own `shard`; a
     run of all nodes has a rollout of its own, and the shard "". `renewed` is ISO 8601 by the clock of the holder.
+    `process` is its process as `harbor_agent.local.process` names it, "" if unknown.
     """
 
     run_id: str
@@ -126,6 +127,7 @@ class Claim:
     rollout: str
     shard: str
     renewed: str
+    process: str = ""
 
     def __str__(self) -> str:
         """Return the run as it is named in messages."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import AgentError, LockedError, Problem
+from harbor_agent.local.process import has_ended, identify_process
 from harbor_agent.local.user import get_user_name
 from harbor_agent.model.runs import Claim
 from harbor_agent.planning.rollout.claims import add_claim, find_obstacle, remove_claim
@@ -44,8 +45,14 @@ class ClusterLock:
     def build_claim(self) -> Claim:
         """Return the claim, renewed now."""
         holder = f"{get_user_name()}@{socket.gethostname()}, process {os.getpid()}"
-        renewed = datetime.now(UTC).isoformat()
-        return Claim(run_id=self.run_id, holder=holder, rollout=self.rollout, shard=self.shard, renewed=renewed)
+        return Claim(
+            run_id=self.run_id,
+            holder=holder,
+            rollout=self.rollout,
+            shard=self.shard,
+            renewed=datetime.now(UTC).isoformat(),
+            process=identify_process(os.getpid()),
+        )
 
 
 def acquire_cluster_lock(
@@ -104,7 +111,8 @@ class HeldClusterLock:
 class _Watch:
     """The claims of others, and since when each has not changed, by the clock of this process.
 
-    The clocks of two machines differ, so a claim is dead only if it was seen unchanged for as long as it lasts.
+    The clocks of two machines differ, so a claim is dead only if it was seen unchanged for as long as it lasts, or if
+    its process was one of this machine and has ended.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -120,7 +128,8 @@ class _Watch:
             else (claim.renewed, now)
             for claim in claims
         }
-        return frozenset(run for run, (_, since) in self._seen.items() if now - since >= self._seconds)
+        unchanged = {run for run, (_, since) in self._seen.items() if now - since >= self._seconds}
+        return frozenset(unchanged | {claim.run_id for claim in claims if has_ended(claim.process)})
 
 
 def _acquire(cluster: Cluster, lock: ClusterLock, waiting: Waiting) -> None:
