@@ -45,6 +45,12 @@ is_as_planned() {
       return 1
       ;;
   esac
+  # They may still be about an edit before this one: CRI-O lists what it has read.
+  while read -r keyword entry; do
+    case $keyword:$words in
+      unexpected:*"Location:$entry Insecure:true"*) fail registry-not-live "CRI-O still has $entry as insecure" || return 1 ;;
+    esac
+  done <"$T/plan"
   locate_crio
   are_registries_as_planned CRI-O || return 2
 }
@@ -54,7 +60,15 @@ is_in_effect() {
   is_active || return 0
   # Certificates are read at each pull, and it says nothing of them.
   grep -q '^change .* /etc/containers/registries\.conf' "$T/plan" || return 0
-  until_deadline $(($(now) + 20)) is_as_planned
+  until_deadline $(($(now) + 20)) is_as_planned_by_now
+}
+
+# What CRI-O does not ask as planned yet, it may ask so once it has seen the edit.
+is_as_planned_by_now() {
+  is_as_planned
+  verdict=$?
+  case $verdict:$CODE in 2:registry-not-live) return 1 ;; esac
+  return "$verdict"
 }
 
 # Whether the plan's entries are asked as they were before the change. Without an answer nothing contradicts it.
