@@ -31,7 +31,8 @@ class Order:
     """One more registry for some nodes, beside the one whose login and image prove every run.
 
     With `kubeconfig` the latter's pull secret is wanted in that cluster. `own` are inventory variables by node names.
-    `health_deadline` is a setting of harbor-agent.yaml, in seconds.
+    `health_deadline` is a setting of harbor-agent.yaml, in seconds. Orders with the same `inventory`, the name of a
+    file, exclude each other; by default each has its own.
     """
 
     site: Site
@@ -39,6 +40,7 @@ class Order:
     kubeconfig: Path | None = None
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     health_deadline: int = 120
+    inventory: str = ""
     entry: str = field(default_factory=lambda: f"10.99.0.1:{next(_ENTRIES)}")
 
     def arguments(self, command: str, *further: str) -> list[str]:
@@ -56,7 +58,9 @@ class Order:
         rollout["health_deadline"] = self.health_deadline
         settings = folder / f"{name}.yaml"
         settings.write_text(json.dumps({"registries": [proven, self.entry], "rollout": rollout, **cluster}))
-        inventory = self.site.lab.write_inventory(f"{name}.ini", nodes=self.nodes, host_variables=self.own)
+        inventory = self.site.lab.write_inventory(
+            self.inventory or f"{name}.ini", nodes=self.nodes, host_variables=self.own
+        )
         given = ["-i", str(inventory), "-c", str(settings), "-o", "json", *further]
         options = {
             "apply": ["--yes", "--allow-unreachable-registry"],

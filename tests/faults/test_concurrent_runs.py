@@ -47,10 +47,10 @@ def _transactions(node: LabNode) -> set[str]:
 
 def test_of_two_controllers_the_second_learns_who_is_at_work(site: FaultSite, tmp_path: Path) -> None:
     node = site.nodes[0]
-    order = Order(site=site, nodes=[node])
+    order = Order(site=site, nodes=[node], inventory="shared.ini")
     expected = order.expect()
     # It waits for the first one as long as a daemon may take to become healthy.
-    second = Order(site=site, nodes=[node], health_deadline=10)
+    second = Order(site=site, nodes=[node], inventory="shared.ini", health_deadline=10)
     point = Failpoint(node, "preflight")
     with held(point), order.applying() as running:
         transaction = point.wait()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.site import PULLER
 from tests.lab.cluster import PAUSE_IMAGE, is_ready
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.pods.conftest import Cluster
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.needs("cluster")
 _NAMESPACE = "story"
 _NODES = ("node1", "node2")
 _NOT_PULLED = ("ErrImagePull", "ImagePullBackOff")
+_FAILED = "Failed to pull image"
 _ROTATED = replace(PULLER, password="e2e-canary-rotated")
 
 
@@ -44,7 +46,7 @@ def story(cluster: Cluster) -> Story:
     site, api = cluster.site, cluster.api
     cluster.create_namespace(_NAMESPACE)
     settings = site.settings(api, _NAMESPACE)
-    untrusted = _create_pods(cluster, "before", *_NOT_PULLED)
+    untrusted = _create_pods_in_vain(cluster, "before")
     for node in cluster.nodes:
         cluster.create_pod(_NAMESPACE, f"steady-{node.name}", node, image=PAUSE_IMAGE)
     for name in _NODES:
@@ -56,7 +58,7 @@ def story(cluster: Cluster) -> Story:
     )
     _create_pods(cluster, "after", "Running")
     site.registry.replace_logins(_ROTATED)
-    refused = _create_pods(cluster, "rotated", *_NOT_PULLED)
+    refused = _create_pods_in_vain(cluster, "rotated")
     login = ("-c", settings, "--username", PULLER.name, "--password-stdin", "--yes", "-o", "json")
     return Story(
         running=running,
@@ -75,13 +77,24 @@ def _read_containers(cluster: Cluster, node: str) -> list[dict[str, Any]]:
     return cluster.pod(_NAMESPACE, f"steady-{node}")["status"]["containerStatuses"]
 
 
-def _create_pods(cluster: Cluster, name: str, *states: str) -> dict[str, str]:
-    """Create a pod on each node, wait for one of the states, and return the events of each by node."""
+def _create_pods(cluster: Cluster, name: str, *states: str) -> None:
+    """Create a pod on each node, and wait for one of the states."""
     for node in cluster.nodes:
         cluster.create_pod(_NAMESPACE, f"{name}-{node.name}", node)
     for node in cluster.nodes:
         cluster.wait_pod(_NAMESPACE, f"{name}-{node.name}", *states)
-    return {node.name: cluster.events(_NAMESPACE, f"{name}-{node.name}") for node in cluster.nodes}
+
+
+def _create_pods_in_vain(cluster: Cluster, name: str) -> dict[str, str]:
+    """Create a pod on each node that cannot pull, and return the events of each by node."""
+    _create_pods(cluster, name, *_NOT_PULLED)
+    events = {}
+    for node in cluster.nodes:
+        pod = f"{name}-{node.name}"
+        # kubelet writes the state of a pod and its events side by side.
+        wait_until(lambda pod=pod: _FAILED in cluster.events(_NAMESPACE, pod), f"{pod} has its event", seconds=60)
+        events[node.name] = cluster.events(_NAMESPACE, pod)
+    return events
 
 
 @pytest.mark.parametrize("node", _NODES)
