@@ -10,6 +10,11 @@
 # make standalone    dist/harbor-node-agent-…: a folder with its own Python for machines of this kind, and a .tar.xz of it
 # make image         dist/harbor-node-agent-…-image.tar, for docker build and podman build; HARBOR_AGENT_STANDALONE=… uses that folder
 # make collection    dist/harbor_agent-nodes-….tar.gz: the collection for Ansible
+# make wheel, sdist  dist/harbor_node_agent-….whl and .tar.gz, for pip, pipx and uv
+# make chart         dist/harbor-agent-….tgz: the Helm chart
+# make sbom          dist/harbor-node-agent-….cdx.json: the parts of the standalone build; HARBOR_AGENT_STANDALONE=… uses that folder
+# make version       the version in every file, and its section in CHANGELOG.md: make version VERSION=0.2.0
+# make release       dist/release-…: all of the files above and their checksums, from a tree without changes
 # make helm          .helm/helm, for the tests of the chart
 # make clean         remove the virtual environment and caches
 
@@ -17,10 +22,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail -n 2 | sed -n 1p)}"
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 bundle standalone image collection helm clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 version release wheel sdist bundle standalone sbom image collection chart helm clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -57,6 +63,15 @@ python-3.13:
 	$(or $(PYTHON_3_13),python3.13) -m venv .venv-3.13
 	.venv-3.13/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 
+version: $(INSTALLED)
+	@$(BIN)/python .ci/release/raise_version.py "$(VERSION)"
+
+release: $(INSTALLED)
+	@$(BIN)/python .ci/release/build.py
+
+wheel sdist: $(INSTALLED)
+	$(BIN)/hatchling build --directory dist --target $@ 2>&1
+
 bundle: $(INSTALLED)
 	$(BIN)/python .ci/bundle/build.py
 
@@ -64,11 +79,18 @@ standalone: $(INSTALLED)
 	$(BIN)/python .ci/standalone/build.py
 
 image: $(INSTALLED)
-	@$(BIN)/python .ci/image/build.py "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail -n 2 | sed -n 1p)}"
+	@$(BIN)/python .ci/image/build.py $(STANDALONE)
+
+sbom: $(INSTALLED)
+	@$(BIN)/python .ci/release/sbom.py $(STANDALONE)
 
 collection: $(INSTALLED)
 	@mkdir -p dist
 	$(BIN)/ansible-galaxy collection build --force --output-path dist $(COLLECTION)
+
+chart: helm
+	@mkdir -p dist
+	.helm/helm package charts/harbor-agent --destination dist
 
 helm: $(INSTALLED)
 	@$(BIN)/python .ci/helm/fetch.py
