@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.cli.conftest import Ran, Runner
 
 IMAGE = ("--kubernetes", "--image", "registry.example/harbor-agent:1")
@@ -57,6 +57,16 @@ def test_a_check_of_nodes_alone_gets_no_right_at_all(install: Runner) -> None:
     assert ports == [53, 53, 22, 80, 2222]
     assert "--from-file=hosts=hosts --from-file=harbor-agent.yaml=" in ran.out
     assert "hunter2" not in ran.out
+
+
+def test_the_home_is_that_of_the_image(install: Runner) -> None:
+    # OpenSSH takes the home from passwd: elsewhere it finds neither key nor known_hosts.
+    image = (Path(__file__).resolve().parents[3] / ".ci/image/Containerfile").read_text(encoding="utf-8")
+    (home,) = re.findall("^ENV HOME=(.*)$", image, re.MULTILINE)
+    (container,) = pod(install())["containers"]
+    assert container["env"] == [{"name": "HOME", "value": home}]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert (mounts["state"], mounts["ssh"]) == (home, f"{home}/.ssh")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from harbor_agent.planning.in_cluster.check import ClusterSchedule
     from harbor_agent.planning.in_cluster.rights import Object
 
-USER = 10001  # that of the container image
-HOME = "/var/lib/harbor-agent"
+# Those of the container image: OpenSSH takes the home from passwd, not from $HOME.
+USER = 10001
+HOME = "/state"
 FOLDER = "/etc/harbor-agent"
 INVENTORY, SSH, FILES = "harbor-agent-inventory", "harbor-agent-ssh", "harbor-agent-files"
 _STABLE = (1, 21)  # the first version with CronJob in batch/v1; batch/v1beta1 is gone in 1.25
@@ -146,7 +147,7 @@ def _build_container(schedule: ClusterSchedule) -> Object:
         "image": schedule.image,
         "args": list(schedule.arguments),
         "workingDir": f"{FOLDER}/inventory",
-        "env": [{"name": "HOME", "value": HOME}, {"name": "XDG_STATE_HOME", "value": f"{HOME}/state"}],
+        "env": [{"name": "HOME", "value": HOME}],
         "volumeMounts": mounts,
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
