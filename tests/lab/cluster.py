@@ -39,7 +39,11 @@ def running_cluster(lab: Lab) -> Iterator[RunningApiServer]:
     """Make a cluster of a lab's nodes until the block ends; all of them are Ready when it begins."""
     users = {"controllers": (_CONTROLLERS, ""), "scheduler": (_SCHEDULER, "")}
     users |= {node.name: (f"system:node:{node.name}", "system:nodes") for node in lab.nodes}
-    options = ("--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction")
+    options = (
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        "--kubelet-preferred-address-types=InternalIP",  # for logs; no server knows the nodes' names
+    )
     folder = lab.folder / "cluster"
     with ExitStack() as stack:
         server = stack.enter_context(

@@ -120,10 +120,16 @@ class Cluster:
         return "\n".join(one["message"] for one in found["items"])
 
 
+def _keep_images_in_memory(node: LabNode) -> None:
+    # On the root of a node, an overlay, Docker copies the whole image for each container, twice.
+    if node.shape == "docker.io":
+        (node.root / "etc/fstab").write_text("tmpfs /var/lib/docker tmpfs mode=711 0 0\n")
+
+
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[Cluster]:
     with (
-        Lab(shapes=("docker.io", "containerd"), packages=CNI) as lab,
+        Lab(shapes=("docker.io", "containerd"), packages=CNI, prepare=_keep_images_in_memory) as lab,
         running_registry(
             lab.folder / "registry",
             authentication="htpasswd",

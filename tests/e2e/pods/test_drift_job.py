@@ -1,0 +1,196 @@
+"""The printed manifests on a real kubelet: a Job checks all nodes and a pull secret, and fails if a node has drifted.
+
+Softer than a cluster of users: nothing enforces the NetworkPolicy, the volume is a folder of one node, and the lab's
+controller answers for kubernetes.default.svc, as CoreDNS and kube-proxy do elsewhere.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.site import PULLER
+from tests.lab.apiserver import running_program
+from tests.lab.cluster import exists
+from tests.lab.dns_node import serving_dns
+from tests.lab.waiting import wait_until
+from tests.needs import image_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.pods.conftest import Cluster
+    from tests.lab.node import LabNode
+
+pytestmark = pytest.mark.needs("cluster", "image", "kubectl")
+
+_IMAGE = "harbor-agent:test"
+_NAMESPACE, _SHOP = "harbor-agent", "drift-job"
+_FOLDER = "/var/lib/drift-job"
+_VOLUMES, _JOBS = "/api/v1/persistentvolumes", f"/apis/batch/v1/namespaces/{_NAMESPACE}/jobs"
+_DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """How a Job ended: the condition that it has, and what its pod left."""
+
+    result: str
+    code: int
+    node: str
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A person with kubectl on the controller, and the options of the schedule."""
+
+    cluster: Cluster
+    options: tuple[str | Path, ...]
+
+    def kubectl(self, command: str, stdin: str = "") -> str:
+        """Run a shell command that must succeed, as the cluster's administrator; return what it prints."""
+        environment = {"KUBECONFIG": str(self.cluster.api.kubeconfig())}
+        done = self.cluster.site.lab.run(["sh", "-c", command], env=environment, stdin=stdin)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def print_manifests(self, *further: str) -> str:
+        """Return what `schedule install --kubernetes` prints."""
+        ended = self.cluster.site.agent("schedule", "install", *self.options, *further)
+        assert ended.code == 0, ended.stderr
+        return ended.stdout
+
+    def list_commands(self, manifests: str, known_hosts: Path) -> list[str]:
+        """Return the printed commands, with the files that only a person knows."""
+        files = {"=KEY": f"={self.cluster.site.lab.private_key}", "=KNOWN_HOSTS": f"={known_hosts}"}
+        printed = "\n".join(line[4:] for line in manifests.splitlines() if line.startswith("#   "))
+        for word, file in files.items():
+            assert word in printed
+            printed = printed.replace(word, file)
+        return printed.splitlines()
+
+    def check(self, name: str) -> Check:
+        """Make a Job from the CronJob, as `kubectl create job --from` does, and wait until it has ended."""
+        # kubectl 1.32 knows no CronJob of 1.20.
+        cron = self.cluster.api.ask("GET", f"/apis/batch/v1beta1/namespaces/{_NAMESPACE}/cronjobs/harbor-agent-drift")
+        template = cron["spec"]["jobTemplate"]
+        job = {"metadata": {**template["metadata"], "name": name}, "spec": template["spec"]}
+        self.cluster.api.ask("POST", _JOBS, job)
+        try:
+            wait_until(lambda: self._read_result(name) != "", f"job {name} has ended", seconds=120, every=0.2)
+        except TimeoutError as error:
+            error.add_note(self.kubectl(f"kubectl -n {_NAMESPACE} describe pods -l job-name={name}"))
+            raise
+        (pod,) = self.cluster.list_pods(_NAMESPACE, f"job-name%3D{name}")
+        (container,) = pod["status"]["containerStatuses"]
+        return Check(
+            result=self._read_result(name),
+            code=container["state"]["terminated"]["exitCode"],
+            node=pod["spec"]["nodeName"],
+            log=self.kubectl(f"kubectl -n {_NAMESPACE} logs job/{name}"),
+        )
+
+    def _read_result(self, name: str) -> str:
+        conditions = self.cluster.api.ask("GET", f"{_JOBS}/{name}")["status"].get("conditions", ())
+        return "".join(one["type"] for one in conditions if one["status"] == "True")
+
+
+@pytest.fixture
+def person(cluster: Cluster) -> Iterator[Person]:
+    """A person whose nodes are configured and have the image and a volume; everything is removed afterwards."""
+    site, lab, node = cluster.site, cluster.site.lab, cluster.nodes[0]
+    site.registry.replace_logins(PULLER)
+    settings = site.settings(cluster.api, cluster.create_namespace(_SHOP))
+    # The pod has the key at its own place.
+    hosts = "".join(f"{one.name} ansible_host={one.address}\n" for one in cluster.nodes)
+    inventory = lab.folder / "hosts.ini"
+    inventory.write_text(f"[nodes]\n{hosts}[nodes:vars]\nansible_user=ops\nansible_become=true\n")
+    build = f"docker build --quiet --tag {_IMAGE} --file Containerfile -"
+    node.run(build, stdin=image_archive().read_bytes(), timeout=250)
+    create_volume(cluster, node)
+    run = ("-i", lab.write_inventory(), "-c", settings, "--yes")
+    applied = site.agent("apply", *run)
+    assert applied.code == 0, applied.stderr
+    words = ("--kubernetes", "--image", _IMAGE, "--kubeconfig", cluster.api.kubeconfig())
+    yield Person(cluster=cluster, options=("-i", inventory, "-c", settings, *words))
+    removed = site.agent("apply", *run, "--registry", site.registry.entry, "--absent")
+    for path in (f"/api/v1/namespaces/{_NAMESPACE}", f"/api/v1/namespaces/{_SHOP}", f"{_VOLUMES}/drift-job"):
+        if exists(cluster.api, path):
+            cluster.api.ask("DELETE", path)
+    assert removed.code == 0, removed.stderr
+
+
+def create_volume(cluster: Cluster, node: LabNode) -> None:
+    """Create a volume in a folder of the node: pods that use it run there. The lab has no provisioner."""
+    node.run(f"mkdir {_FOLDER}")
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node.name]}]}
+    spec: dict[str, object] = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "local": {"path": _FOLDER},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
+    }
+    cluster.api.ask("POST", _VOLUMES, {"metadata": {"name": "drift-job"}, "spec": spec})
+
+
+@contextmanager
+def answering_for_the_api(cluster: Cluster, node: LabNode) -> Iterator[None]:
+    """Let pods of the node reach the API server by its name, as CoreDNS and kube-proxy do."""
+    lab, api = cluster.site.lab, cluster.api
+    forward = ("-l", f"{api.host}:443", "/usr/lib/systemd/systemd-socket-proxyd", f"{api.host}:{api.port}")
+    resolver = node.root / "etc/kubernetes/resolv.conf"  # kubelet reads it for each pod
+    resolver.write_text(f"nameserver {lab.address}\n")
+    try:
+        with (
+            serving_dns(lab.name, lab.folder, lab.address) as dns,
+            running_program(Path("/usr/bin/systemd-socket-activate"), forward, api.directory, lab.name),
+        ):
+            dns.answer({"kubernetes.default.svc": api.host})
+            yield
+    finally:
+        resolver.write_text("")
+
+
+def forge_host_key(cluster: Cluster, node: LabNode) -> Path:
+    """Write known_hosts with another key for the node."""
+    lab = cluster.site.lab
+    other = " ".join((lab.folder / "id.pub").read_text().split()[:2])
+    rest = [line for line in lab.known_hosts.read_text().splitlines() if not line.startswith(f"{node.address} ")]
+    file = lab.folder / "known_hosts.forged"
+    file.write_text("\n".join([*rest, f"{node.address} {other}", ""]))
+    return file
+
+
+def test_the_job_finds_drift_on_nodes_whose_host_keys_it_knows(cluster: Cluster, person: Person) -> None:
+    with_docker, with_containerd = cluster.nodes
+    manifests = person.print_manifests()
+    for command in person.list_commands(manifests, cluster.site.lab.known_hosts):
+        person.kubectl(command)
+    person.kubectl("kubectl apply -f -", manifests)
+    with answering_for_the_api(cluster, with_docker):
+        first = person.check("first")
+        with_docker.run(f"mv {_DROP_IN} /root/kept")
+        try:
+            second = person.check("second")
+            _, ssh, _ = person.list_commands(manifests, forge_host_key(cluster, with_containerd))
+            person.kubectl(f"{ssh} --dry-run=client -o yaml | kubectl replace -f -")
+            # OpenSSH, which does not read $HOME, in place of our own client.
+            person.kubectl("kubectl apply -f -", person.print_manifests("--transport", "ansible"))
+            third = person.check("third")
+        finally:
+            with_docker.run(f"mv /root/kept {_DROP_IN}")
+
+    assert (first.result, first.code, first.node) == ("Complete", 0, with_docker.name), first.log
+    assert "Drift: 2 in sync; pull secrets: 1 in sync" in first.log
+    assert (second.result, second.code) == ("Failed", 3), second.log
+    assert f"{_DROP_IN} is missing" in second.log
+    assert "Drift: 1 in sync, 1 drifted" in second.log
+    assert (third.result, third.code) == ("Failed", 4), third.log
+    assert f"{_DROP_IN} is missing" in third.log
+    assert "[host-key-changed]" in third.log
+    assert "Drift: 1 drifted (1 in files, 0 at runtime), 1 unreachable" in third.log
