@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.field import build_table, note_case
@@ -15,6 +16,10 @@ from tests.needs import missing, required
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
     from xdist.remote import Producer
+
+# How long an example takes is a fact about the machine, which others may keep busy.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Folders whose tests share what takes long to start.
 _SHARED = ("cluster", "e2e", "faults", "lab", "node", "transport")
