@@ -44,7 +44,8 @@ class Terminal:
         The input is hidden unless `echo` is set.
         """
         with self._lock, _open_terminal() as terminal:
-            if terminal is None:
+            # A thread that waited for its turn while the program ends must not turn echo off again.
+            if terminal is None or (stopping is not None and stopping.is_set()):
                 return None
             self._since = time.monotonic()
             try:
