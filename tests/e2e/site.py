@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.images import busybox_root
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tests.lab.registry import RunningRegistry
     from tests.lab.shapes import Shape
 
-# Tests that look for it at every process of the machine may run beside others that have it in their environment.
-PULLER = Login(name="robot$demo+puller", password=f"e2e-canary-{os.getpid():07x}")
+# Tests that look for it at every process of the machine may run beside others that have it in their environment:
+# not even its beginning is theirs, which in base64 would be found too.
+PULLER = Login(name="robot$demo+puller", password=f"e2e-canary-{token_hex(8)}")
 IMAGE = "demo/hello:1.0"
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.field("attack-passwords")]
 
-_BECOME_PASSWORD = f"root-canary-{os.getpid():07x}-e07f"
+_BECOME_PASSWORD = f"root-canary-{token_hex(8)}"
 _SHOWS = ("cmdline", "environ")
 
 
