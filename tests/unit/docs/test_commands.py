@@ -98,8 +98,9 @@ def test_every_example_in_a_help_text_is_taken() -> None:
         parse(words(line.strip()))
 
 
-def test_commands_are_found_in_the_readme() -> None:
-    found = shown(text_of("README.md"))
+def test_commands_are_found_in_the_documents() -> None:
+    assert ["plan", "-i", "inventory.ini", "--registry", "192.168.0.99"] in shown(text_of("README.md"))
+    found = shown(text_of("docs/guides/daily-work.md"))
     assert ["render", "--registry", "192.168.0.99"] in found
     assert any(command[:2] == ["secret", "validate"] for command in found)
 

@@ -55,8 +55,8 @@ def test_a_mistake_in_a_copy_of_the_example_is_found_with_its_line(tmp_path: Pat
         load_configuration(str(copy))
 
 
-def test_the_settings_in_the_readme_are_read(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_settings_of_daily_work_are_read(tmp_path: Path) -> None:
+    text = (ROOT / "docs/guides/daily-work.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert yaml.safe_load(block)["registries"]
     (tmp_path / "harbor-agent.yaml").write_text(block, encoding="utf-8")

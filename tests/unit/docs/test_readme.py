@@ -1,4 +1,4 @@
-"""The two READMEs show the same commands, and the output that the program prints."""
+"""The READMEs are short and show the same commands; the guide for every day shows what the program prints."""
 
 from __future__ import annotations
 
@@ -52,6 +52,9 @@ KUBESPRAY_ARGUMENTS = (
     *("--log-opt", "max-size=50m", "--log-opt", "max-file=5"),
 )
 
+DAILY_WORK = "docs/guides/daily-work.md"
+MOST_LINES = 110
+
 
 def blocks(name: str) -> list[str]:
     return re.findall(r"^```\w*\n(.*?)^```$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -63,6 +66,13 @@ def test_both_languages_have_the_same_command_blocks() -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_a_readme_is_a_door(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    assert "harbor-agent plan -i inventory.ini" in text.partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
 def test_every_local_link_leads_somewhere(name: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8"))
     assert links
@@ -70,7 +80,7 @@ def test_every_local_link_leads_somewhere(name: str) -> None:
 
 
 def test_the_lines_of_a_run_are_those_that_apply_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    run = next(block for block in blocks("README.md") if block.startswith("change node1"))
+    run = next(block for block in blocks(DAILY_WORK) if block.startswith("change node1"))
     progress, results = Progress(), []
     for name, action, seconds in (("node1", "restart", 9.8), ("node3", "reload", 3.1), ("node2", "restart", 10.2)):
         results.append(
@@ -113,5 +123,5 @@ def test_the_plan_is_the_one_that_the_program_makes() -> None:
         for name, state in states.items()
         for decision in [plan_node(name, state, want(HARBOR), TEMPLATES)]
     ]
-    shown = next(block for block in blocks("README.md") if block.startswith("$ harbor-agent plan"))
+    shown = next(block for block in blocks(DAILY_WORK) if block.startswith("$ harbor-agent plan"))
     assert shown.partition("\n")[2].rstrip("\n") == re.sub(r"\x1b\[\d*m", "", plan_text(nodes, None))
