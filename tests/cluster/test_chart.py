@@ -37,11 +37,11 @@ def helm(*arguments: str, rc: int = 0) -> str:
     return done.stdout + (done.stderr if rc else "")
 
 
-def template(folder: Path, values: dict[str, Any], *arguments: str) -> list[dict[str, Any]]:
+def template(
+    folder: Path, values: dict[str, Any], *arguments: str, release: str = "harbor-agent"
+) -> list[dict[str, Any]]:
     (folder / "values.yaml").write_text(json.dumps(values))
-    shown = helm(
-        "template", "harbor-agent", str(CHART), "-n", "harbor-agent", "-f", str(folder / "values.yaml"), *arguments
-    )
+    shown = helm("template", release, str(CHART), "-n", "harbor-agent", "-f", str(folder / "values.yaml"), *arguments)
     return [document for document in yaml.safe_load_all(shown) if document]
 
 
@@ -50,9 +50,14 @@ def by_name(objects: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, An
     return {(one["kind"], one["metadata"].get("namespace", "")): one for one in objects if one["kind"] != "Namespace"}
 
 
-@pytest.mark.parametrize("version", ["1.20", "1.21", "1.35"])
-def test_the_chart_and_the_command_make_the_same_objects(tmp_path: Path, version: str) -> None:
-    printed = render(tmp_path, "--kube-version", version)
+@pytest.mark.parametrize(
+    ("version", "release", "name"),
+    [("1.20", "harbor-agent", ()), ("1.21", "east", ("--name", "east")), ("1.35", "harbor-agent", ())],
+)
+def test_the_chart_and_the_command_make_the_same_objects(
+    tmp_path: Path, version: str, release: str, name: tuple[str, ...]
+) -> None:
+    printed = render(tmp_path, "--kube-version", version, *name)
     (cron,) = (one for one in printed if one["kind"] == "CronJob")
     container = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     files = [
@@ -60,8 +65,15 @@ def test_the_chart_and_the_command_make_the_same_objects(tmp_path: Path, version
         for mount in container["volumeMounts"]
         if mount["name"] == "files"
     ]
-    chart = template(tmp_path, IMAGE | MOST | {"files": files}, "--kube-version", version)
+    chart = template(tmp_path, IMAGE | MOST | {"files": files}, "--kube-version", version, release=release)
     assert by_name(chart) == by_name(printed)
+
+
+def test_a_release_whose_name_is_too_long_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(json.dumps(IMAGE))
+    name = "a-name-that-is-longer-than-a-cronjob"
+    said = helm("template", name, str(CHART), "-f", str(tmp_path / "values.yaml"), rc=1)
+    assert "use a release name of at most 33 characters" in said
 
 
 def test_by_default_the_check_has_no_right(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def test_the_approved_plan_changes_that_cluster_while_the_other_one_is_locked(st
 
 def test_each_cluster_has_a_timer_and_a_cronjob_of_its_own(story: Story) -> None:
     fleet, install = story.fleet, blocks(6)[0].splitlines()[1]
+    objects: dict[str, set[str]] = {}
     assert install.startswith(_INSTALL)
     for one in CLUSTERS:
         # `schedule show` prints what would be installed; the machine of a test gets no timer.
@@ -178,8 +179,11 @@ def test_each_cluster_has_a_timer_and_a_cronjob_of_its_own(story: Story) -> None
         assert f"drift -i {folder}/inventory.ini -c {folder}/harbor-agent.yaml --metrics {metrics}\n" in shown.stdout
         printed = fleet.type(blocks(6)[2], one)
         assert printed.code == 0, printed.stderr
-        objects = list(yaml.safe_load_all((fleet.repository / f"{one}.drift.yaml").read_text()))
-        assert "CronJob" in {found["kind"] for found in objects}
+        manifests = yaml.safe_load_all((fleet.repository / f"{one}.drift.yaml").read_text())
+        objects[one] = {f"{found['kind']} {found['metadata']['name']}" for found in manifests}
+        assert f"CronJob harbor-agent-drift-{one}" in objects[one]
+    # So both are in one management cluster.
+    assert objects["east"] & objects["west"] == {"Namespace harbor-agent"}
 
 
 def test_no_file_of_the_repository_or_of_the_jobs_has_the_password(story: Story) -> None:

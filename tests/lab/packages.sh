@@ -8,6 +8,7 @@ missing=
 for package in $packages; do
 	dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
+command -v kubectl >/dev/null || missing="$missing kubernetes-client"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 parser=${0%/*}/corefile_parser.sh
 [ -n "$missing" ] || exec "$parser"

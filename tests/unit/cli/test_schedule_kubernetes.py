@@ -93,7 +93,7 @@ def test_a_correction_gets_the_lock_and_the_nodes_and_its_files(install: Runner,
     mounts = {mount["mountPath"]: mount.get("subPath") for mount in pod(ran)["containers"][0]["volumeMounts"]}
     assert mounts[KUBECONFIG] == "kubeconfig"
     key = mounts[str(tmp_path / "password")]
-    assert f"create secret generic harbor-agent-files --from-file={key}={tmp_path / 'password'}" in ran.out
+    assert f"create secret generic harbor-agent-drift-site-files --from-file={key}={tmp_path / 'password'}" in ran.out
     assert pod(ran)["automountServiceAccountToken"] is True
     assert pod(ran)["containers"][0]["args"][-4:] == ["--correct", "--yes", "--note", "by a CronJob"]
     assert "hunter3" not in ran.out
@@ -127,6 +127,66 @@ def test_pull_secrets_are_read_by_name_where_they_are(install: Runner) -> None:
         (["namespaces"], None),
     ]
     assert "Role kube-system" not in found
+
+
+def test_two_checks_in_one_namespace_share_nothing_but_the_namespace(install: Runner, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter3")
+    login = {"username": "u", "password_file": str(tmp_path / "password")}
+    registry = {"address": "192.0.2.9", "credentials": login, "secret": {"namespaces": ["shop"]}}
+    settings = {"registries": [registry], "kubeconfig": KUBECONFIG}
+    east, west = (install("--correct", "--name", name, settings=settings) for name in ("east", "west"))
+
+    def names(ran: Ran) -> set[str]:
+        volumes = pod(ran)["volumes"]
+        named = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
+        assert all(f"create secret generic {secret} " in ran.out for secret in named)
+        objects_of = objects(ran)
+        return named | {f"{place} {one['metadata']['name']}" for place, one in objects_of.items()}
+
+    assert names(east) & names(west) == {"Namespace harbor-agent"}
+    assert len(names(east)) == len(names(west))
+
+
+def test_a_check_from_another_cluster_has_its_kubeconfig_and_no_right(install: Runner, tmp_path: Path) -> None:
+    kubeconfig = write_kubeconfig(tmp_path, {"token": "hunter4"})
+    settings = {
+        "registries": [{"address": "192.0.2.9", "secret": {"namespaces": ["shop"]}}],
+        "kubeconfig": str(kubeconfig),
+    }
+    ran = install("--other-cluster", "--name", "east", settings=settings)
+    kinds = [name.split()[0] for name in objects(ran)]
+    assert kinds == ["Namespace", "ServiceAccount", "PersistentVolumeClaim", "NetworkPolicy", "CronJob"]
+    assert pod(ran)["automountServiceAccountToken"] is False
+    (mount,) = (one for one in pod(ran)["containers"][0]["volumeMounts"] if one["mountPath"] == str(kubeconfig))
+    assert mount["name"] == "files"
+    assert f"harbor-agent-drift-east-files --from-file={mount['subPath']}={kubeconfig}" in ran.out
+    policy = objects(ran)["NetworkPolicy harbor-agent"]["spec"]["egress"]
+    assert [port["port"] for port in policy[1]["ports"]] == [22, 80, 2222, 7443]
+    assert "hunter4" not in ran.out
+
+
+@pytest.mark.parametrize("user", [{"client-key": "admin.key"}, {"exec": {"command": "login"}}])
+def test_a_kubeconfig_that_a_pod_cannot_use_is_refused(
+    install: Runner, tmp_path: Path, user: dict[str, object]
+) -> None:
+    registry = {"address": "192.0.2.9", "secret": {"namespaces": ["shop"]}}
+    kubeconfig = str(write_kubeconfig(tmp_path, user))
+    ran = install("--other-cluster", settings={"registries": [registry], "kubeconfig": kubeconfig})
+    assert (ran.rc, ran.out) == (2, "")
+    assert f"kubeconfig {kubeconfig} has {next(iter(user))}, which is about this machine" in ran.err
+    assert "[schedule-not-portable]" in ran.err
+
+
+def write_kubeconfig(folder: Path, user: dict[str, object]) -> Path:
+    file = folder / "east.conf"
+    content = {
+        "current-context": "east",
+        "contexts": [{"name": "east", "context": {"cluster": "east", "user": "admin"}}],
+        "clusters": [{"name": "east", "cluster": {"server": "https://192.0.2.1:7443"}}],
+        "users": [{"name": "admin", "user": user}],
+    }
+    file.write_text(json.dumps(content))
+    return file
 
 
 @pytest.mark.parametrize(
@@ -171,6 +231,8 @@ def test_variables_beside_the_inventory_are_refused(install: Runner, tmp_path: P
         (*IMAGE, "--metrics", "/x/y.prom"),
         (*IMAGE, "--on-calendar", "Mon..Fri 02:00"),
         (*IMAGE, "--kube-version", "new"),
+        (*IMAGE, "--name", "a-name-that-is-longer-than-a-cronjob"),
+        ("--other-cluster",),
     ],
 )
 def test_options_that_do_not_fit_are_refused(run: Runner, tmp_path: Path, arguments: tuple[str, ...]) -> None:

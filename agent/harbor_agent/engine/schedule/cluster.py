@@ -11,6 +11,7 @@ from harbor_agent.engine.plan.fleet import load_nodes
 from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
+from harbor_agent.engine.schedule.kubeconfig import find_api_port
 from harbor_agent.engine.schedule.request import build_arguments, require_no_prompt
 from harbor_agent.errors import AgentError, Problem, UsageError
 from harbor_agent.model.inventory import SSH_PORT
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from harbor_agent.planning.in_cluster.rights import Object
 
 _NAMESPACE = "harbor-agent"
+_LONGEST_NAME = 52  # of a CronJob: its Jobs add eleven characters
 _NEWEST = (1, 99)  # every version since 1.21 takes the same objects
 _MOUNTED = f"{FOLDER}/inventory"
 _BESIDE = ("group_vars", "host_vars")
@@ -40,9 +42,13 @@ _BESIDE = ("group_vars", "host_vars")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The cluster of a check: its version such as "1.20", else that of the cluster of `kubeconfig`, and the image."""
+    """The cluster in which a check runs: its version such as "1.20", else that of `kubeconfig`, and the image.
+
+    `is_another` says that it is not the one that is checked, whose kubeconfig the pod gets as a file.
+    """
 
     image: str
+    is_another: bool = False
     version: str | None = None
     kubeconfig: str | None = None
     context: str | None = None
@@ -71,7 +77,7 @@ def build_manifests(request: ScheduleRequest, target: Target, listener: Listener
         require_registry(resolved.policies)
     _require_portable(nodes)
     sources = _map_sources(request.selection, config)
-    unit = build_unit_name(request.name)
+    unit = _build_name(request.name)
     checks_dns = any(registry.resolve for registry in resolved.general.registries)
     secrets = list_requested(resolved.policies)
     asks_cluster = request.correct or checks_dns or bool(secrets)
@@ -80,6 +86,11 @@ def build_manifests(request: ScheduleRequest, target: Target, listener: Listener
             "the settings have a pull secret and no kubeconfig", "add kubeconfig: /etc/harbor-agent/kubeconfig"
         )
     named = _map_named_files(resolved, corrects=request.correct)
+    kubeconfig = resolved.general.kubeconfig if asks_cluster else None
+    ports = {*(node.port or SSH_PORT for node in nodes), *_list_registry_ports(resolved)}
+    if target.is_another and kubeconfig:
+        named |= _map_file(kubeconfig)
+        ports.add(find_api_port(kubeconfig))
     schedule = ClusterSchedule(
         name=unit,
         namespace=_NAMESPACE,
@@ -87,9 +98,9 @@ def build_manifests(request: ScheduleRequest, target: Target, listener: Listener
         schedule=build_cron_times(request.timing, minute=0),
         arguments=_build_arguments(request, sources, config),
         version=_find_version(target),
-        ports=tuple(sorted({*(node.port or SSH_PORT for node in nodes), *_list_registry_ports(resolved)})),
+        ports=tuple(sorted(ports)),
         files=tuple((key, path) for key, (path, _) in named.items()),
-        kubeconfig=_locate_kubeconfig(resolved) if asks_cluster else None,
+        kubeconfig=_locate(kubeconfig) if kubeconfig and not target.is_another else None,
         corrects=request.correct,
         drains=resolved.general.rollout.drain,
         checks_dns=checks_dns,
@@ -98,6 +109,15 @@ def build_manifests(request: ScheduleRequest, target: Target, listener: Listener
     )
     files = {key: source for key, (_, source) in named.items()}
     return Manifests(objects=tuple(build_objects(schedule)), commands=tuple(list_commands(schedule, sources, files)))
+
+
+def _build_name(name: str | None) -> str:
+    """Return the name of all objects in a namespace of several checks. Raises UsageError."""
+    unit = build_unit_name(name)
+    if len(unit) > _LONGEST_NAME:
+        most = _LONGEST_NAME - len(build_unit_name("x")) + 1
+        raise UsageError.of("usage", f"--name {name} is too long for a CronJob", f"use at most {most} characters")
+    return unit
 
 
 def _require_portable(nodes: Iterable[Node]) -> None:
@@ -154,9 +174,13 @@ def _map_named_files(resolved: Resolved, *, corrects: bool) -> dict[str, tuple[s
     registries = {registry for policy in resolved.policies for registry in policy.registries}
     for registry in sorted(registries, key=lambda one: one.address.url):
         for text in _list_named_files(registry, corrects=corrects):
-            key = re.sub(r"[^A-Za-z0-9._-]", "-", text.strip("/~"))
-            found[key] = (_locate(text), str(Path(text).expanduser().absolute()))
+            found |= _map_file(text)
     return found
+
+
+def _map_file(text: str) -> dict[str, tuple[str, str]]:
+    key = re.sub(r"[^A-Za-z0-9._-]", "-", text.strip("/~"))
+    return {key: (_locate(text), str(Path(text).expanduser().absolute()))}
 
 
 def _list_named_files(registry: Registry, *, corrects: bool) -> Iterator[str]:
@@ -171,10 +195,6 @@ def _list_named_files(registry: Registry, *, corrects: bool) -> Iterator[str]:
         raise _refuse(f"the login of {registry.address} is in docker_config", "name a file with password_file")
     if source.password_file:
         yield source.password_file
-
-
-def _locate_kubeconfig(resolved: Resolved) -> str | None:
-    return _locate(resolved.general.kubeconfig) if resolved.general.kubeconfig else None
 
 
 def _locate(text: str) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 USER = 10001
 HOME = "/state"
 FOLDER = "/etc/harbor-agent"
-INVENTORY, SSH, FILES = "harbor-agent-inventory", "harbor-agent-ssh", "harbor-agent-files"
 _STABLE = (1, 21)  # the first version with CronJob in batch/v1; batch/v1beta1 is gone in 1.25
 _RBAC = "rbac.authorization.k8s.io"
 _DNS_PORT = 53
@@ -163,16 +162,16 @@ def _mount(volume: str, path: str, *, writable: bool = False) -> Object:
 
 
 def _build_volumes(schedule: ClusterSchedule) -> list[Object]:
-    def secret(volume: str, name: str) -> Object:
-        return {"name": volume, "secret": {"secretName": name, "defaultMode": 0o400}}
+    def secret(volume: str) -> Object:
+        return {"name": volume, "secret": {"secretName": f"{schedule.name}-{volume}", "defaultMode": 0o400}}
 
     kubeconfig: list[Object] = [{"name": "kubeconfig", "configMap": {"name": schedule.name}}]
     return [
         {"name": "state", "persistentVolumeClaim": {"claimName": schedule.name}},
         {"name": "tmp", "emptyDir": {}},
-        secret("ssh", SSH),
-        secret("inventory", INVENTORY),
-        *([secret("files", FILES)] if schedule.files else []),
+        secret("ssh"),
+        secret("inventory"),
+        *([secret("files")] if schedule.files else []),
         *(kubeconfig if schedule.kubeconfig else []),
     ]
 
@@ -183,14 +182,15 @@ def list_commands(schedule: ClusterSchedule, sources: Mapping[str, str], files: 
     `sources` are the inventory and the settings on this machine by their name in the pod, `files` those that the
     settings name by their key.
     """
-    create = f"kubectl -n {schedule.namespace} create secret generic"
+    create = f"kubectl -n {schedule.namespace} create secret generic {schedule.name}"
 
     def name(found: Mapping[str, str]) -> list[str]:
         return [shlex.quote(f"--from-file={key}={path}") for key, path in found.items()]
 
+    # The namespace of another check is there already, which `create` alone would call an error.
     commands = [
-        f"kubectl create namespace {schedule.namespace}",
-        f"{create} {SSH} --from-file=id_ed25519=KEY --from-file=known_hosts=KNOWN_HOSTS",
-        " ".join([create, INVENTORY, *name(sources)]),
+        f"kubectl create namespace {schedule.namespace} --dry-run=client -o yaml | kubectl apply -f -",
+        f"{create}-ssh --from-file=id_ed25519=KEY --from-file=known_hosts=KNOWN_HOSTS",
+        " ".join([f"{create}-inventory", *name(sources)]),
     ]
-    return [*commands, *([" ".join([create, FILES, *name(files)])] if files else [])]
+    return [*commands, *([" ".join([f"{create}-files", *name(files)])] if files else [])]

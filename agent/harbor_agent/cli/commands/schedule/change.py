@@ -105,7 +105,11 @@ def _render_manifests(
         message = "--user and --metrics are about this machine, and --kubernetes installs nothing here"
         raise UsageError.of("flags-ambiguous", message, "leave them out")
     target = Target(
-        image=cluster.image, version=cluster.kube_version, kubeconfig=cluster.kubeconfig, context=cluster.context
+        image=cluster.image,
+        is_another=cluster.other_cluster,
+        version=cluster.kube_version,
+        kubeconfig=cluster.kubeconfig,
+        context=cluster.context,
     )
     manifests = build_manifests(build_request(nodes, check, name), target, Progress(verbose))
     return manifests_text(manifests.objects, manifests.commands).rstrip("\n")

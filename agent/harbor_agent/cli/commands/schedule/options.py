@@ -46,7 +46,7 @@ Name = Annotated[
     build_option(
         Panel.SCHEDULE,
         "--name",
-        "Name of one of several schedules; its units are harbor-agent-drift-NAME.",
+        "Name of one of several schedules; its units or objects are harbor-agent-drift-NAME.",
         metavar="NAME",
     ),
 ]
@@ -65,6 +65,14 @@ Kubernetes = Annotated[
 ]
 Image = Annotated[
     str | None, build_option(Panel.SCHEDULE, "--image", "Container image for --kubernetes.", metavar="NAME:TAG")
+]
+OtherCluster = Annotated[
+    bool,
+    build_option(
+        Panel.SCHEDULE,
+        "--other-cluster",
+        "The CronJob runs in another cluster than the nodes: it gets the settings' kubeconfig as a secret.",
+    ),
 ]
 KubeVersion = Annotated[
     str | None,
@@ -100,6 +108,7 @@ class ClusterOptions:
 
     kubernetes: Kubernetes = False
     image: Image = None
+    other_cluster: OtherCluster = False
     kube_version: KubeVersion = None
     kubeconfig: options.Kubeconfig = None
     context: options.Context = None
