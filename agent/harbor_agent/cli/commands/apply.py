@@ -33,7 +33,8 @@ app = command_app()
 PlanFilePath = Annotated[
     str | None,
     typer.Argument(
-        help="Plan file written by `plan --out`. Applies exactly that plan, or refuses if anything has changed.",
+        help="Plan file written by `plan --out`. Applies exactly that plan without a question, or refuses if anything"
+        " has changed.",
         metavar="PLANFILE",
     ),
 ]
@@ -97,8 +98,8 @@ def apply(
     """Change the nodes, verify each, then apply the pull secret.
 
     If a kubeconfig is named, the cluster's DNS gets the names with `resolve` first. Shows the plan and asks for
-    confirmation. Starts with a canary node, then works in waves. A node whose Docker does not run as before after the
-    change is rolled back.
+    confirmation; a plan file has been approved, so nothing is asked. Starts with a canary node, then works in waves. A
+    node whose Docker does not run as before after the change is rolled back.
     """
     from harbor_agent.engine.plan.reachability import require_reachable_registries
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain, require_pods
@@ -118,7 +119,7 @@ def apply(
         run_plan = require_drain(run_plan)
     run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
     run_plan = require_pods(run_plan, prove=prove_with_pods, retry=retry_pods)
-    confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes)
+    confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes or plan_file is not None)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)
     code = print_report(report, output)

@@ -14,7 +14,7 @@ from harbor_agent.cli.help import Panel, build_option, command_app, format_examp
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.request import build_request
-from harbor_agent.errors import ExitCode
+from harbor_agent.errors import ExitCode, UsageError
 
 app = command_app()
 
@@ -22,6 +22,12 @@ Out = Annotated[
     str | None,
     build_option(
         Panel.PLAN, "--out", "Also write a plan file for `apply FILE`: hashes, no file contents.", metavar="FILE"
+    ),
+]
+WithDiffs = Annotated[
+    bool,
+    build_option(
+        Panel.PLAN, "--with-diffs", "Keep the diffs in the plan file, secrets masked, for those who approve it."
     ),
 ]
 ValidHours = Annotated[
@@ -35,7 +41,7 @@ PlanFilePath = Annotated[str, typer.Argument(help="Plan file written by `plan --
     epilog=format_examples(
         "harbor-agent plan -i inventory.ini --registry 192.168.0.99",
         "harbor-agent plan -i inventory.ini --limit node1 --exit-code",
-        "harbor-agent plan -i inventory.ini --out change.plan",
+        "harbor-agent plan -i inventory.ini --out change.plan --with-diffs",
     ),
 )
 @command
@@ -55,6 +61,7 @@ def plan(
     secret: SecretOptions,
     live_restore: options.LiveRestore = False,
     out: Out = None,
+    with_diffs: WithDiffs = False,
     valid_hours: ValidHours = 24.0,
     note: options.Note = "",
     exit_code: options.ExitCodeFlag = False,
@@ -72,19 +79,22 @@ def plan(
     from harbor_agent.views.json.plan import build_plan_document
     from harbor_agent.views.text.plan import plan_text
 
+    if with_diffs and out is None:
+        raise UsageError.of("flags-ambiguous", "--with-diffs is for a plan file", "add --out FILE")
     request = replace(
         build_request(nodes, login, plan_options, secret, verify_image), note=note, live_restore=live_restore
     )
     run_plan = note_objections(plan_run(request, Progress(verbose)))
+    if out is not None:
+        from harbor_agent.engine.plan.file import save_plan_file
+
+        save_plan_file(run_plan, out, hours=valid_hours, with_diffs=with_diffs)
     if output is options.Format.JSON:
         print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
     else:
         warnings, is_verbose = run_plan.warnings, bool(verbose)
         print_result(plan_text(run_plan.nodes, run_plan.secrets, warnings, run_plan.dns, is_verbose=is_verbose))
     if out is not None:
-        from harbor_agent.engine.plan.file import save_plan_file
-
-        save_plan_file(run_plan, out, hours=valid_hours)
         print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
     return compute_plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code, dns=run_plan.dns)
 
@@ -95,7 +105,7 @@ def plan(
 )
 @command
 def show(file: PlanFilePath, *, output: options.Output = options.Format.TEXT) -> ExitCode:
-    """Show the nodes, the files and the validity of a plan file."""
+    """Show a plan file: its validity, and diffs or hashes."""
     from harbor_agent.engine.plan.file import read_plan_file
     from harbor_agent.views.json.plan_file import build_plan_file_document
     from harbor_agent.views.text.plan_file import plan_file_text

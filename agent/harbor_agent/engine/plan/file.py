@@ -1,6 +1,7 @@
 """Plan files: a plan that is approved now and applied later, or refused if it has changed by then.
 
-A plan file holds the request and hashes of the planned files, never their content and no password.
+A plan file holds the request, hashes of the planned files and, if they are requested, the diffs as the plan shows
+them, with secrets masked. It never holds whole files, and no password.
 """
 
 from __future__ import annotations
@@ -11,26 +12,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harbor_agent import __version__
-from harbor_agent.engine.plan.dns import approve_dns, enforce_dns_approval
-from harbor_agent.engine.plan.nodes import refuse_node
-from harbor_agent.engine.plan.run_plan import plan_run
+from harbor_agent.engine.plan.approval import (
+    approve_dns,
+    approve_nodes,
+    approve_secrets,
+    enforce_approval,
+    enforce_dns_approval,
+    require_approved_secrets,
+    require_diffs_without_secrets,
+)
+from harbor_agent.engine.plan.run_plan import note_objections, plan_run
 from harbor_agent.engine.request.request import RunRequest  # noqa: TC001 - plan files are decoded by this type
-from harbor_agent.errors import UsageError
+from harbor_agent.errors import (
+    Problem,  # noqa: TC001 - plan files are decoded by this type
+    UsageError,
+)
 from harbor_agent.local.clock import Moment
 from harbor_agent.local.files import describe_error, replace_file
-from harbor_agent.planning.config.digest import policy_digest, request_digest
+from harbor_agent.planning.config.digest import request_digest
 from harbor_agent.planning.rollout.approval import (
     Approval,  # noqa: TC001 - plan files are decoded by these types
     ApprovedConfigMap,  # noqa: TC001 - likewise
-    build_approval,
-    check_approval,
+    ApprovedSecret,  # noqa: TC001 - likewise
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from harbor_agent.engine.events import Listener
-    from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.plan.run_plan import RunPlan
 
 SCHEMA = "harbor-agent/plan-file/2"
@@ -48,7 +55,10 @@ class _Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFile:
-    """A plan that may be approved. `created_at` (ISO 8601, UTC) is for people; its age is counted from `clock`."""
+    """A plan that may be approved. `created_at` (ISO 8601, UTC) is for people; its age is counted from `clock`.
+
+    With `with_diffs` it also holds what the plan shows: the diff of each file and ConfigMap, and the warnings.
+    """
 
     schema: str = SCHEMA
     tool: str = f"harbor-agent {__version__}"
@@ -59,18 +69,26 @@ class PlanFile:
     request: RunRequest
     nodes: tuple[Approval, ...]
     dns: tuple[ApprovedConfigMap, ...] = ()
+    secrets: tuple[ApprovedSecret, ...] = ()
+    with_diffs: bool = False
+    warnings: tuple[Problem, ...] = ()
 
 
-def save_plan_file(run_plan: RunPlan, path: str, *, hours: float) -> None:
-    """Write the plan to a plan file that is valid for `hours`. Raises UsageError if that fails."""
-    _write_plan_file(path, _build_plan_file(run_plan, hours=hours))
+def save_plan_file(run_plan: RunPlan, path: str, *, hours: float, with_diffs: bool = False) -> None:
+    """Write the plan to a plan file that is valid for `hours`.
+
+    Raises UsageError if that fails, and if a diff holds a password (`diff-holds-secret`).
+    """
+    plan = _build_plan_file(run_plan, hours=hours, with_diffs=with_diffs)
+    require_diffs_without_secrets(run_plan, plan.nodes, plan.dns, path)
+    _write_plan_file(path, plan)
 
 
 def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> RunPlan:
     """Plan the request of a plan file again, and refuse nodes and DNS servers whose plan differs from the approved one.
 
-    Of `overrides` only the password and the note count. Raises UsageError if the file is not a plan file or has
-    expired, and if the settings have changed since.
+    So all that the result changes was approved. Of `overrides` only the password and the note count. Raises UsageError
+    if the file is not a plan file or has expired, and if the settings or the pull secrets have changed since.
     """
     plan = read_plan_file(path)
     _require_fresh(path, plan, Moment.now())
@@ -80,8 +98,13 @@ def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> R
     if _digest_request(run_plan) != plan.request_digest:
         message = f"the settings have changed since {path} was created"
         raise UsageError.of("plan-stale", message, "plan again and check the new plan")
-    nodes = tuple(_enforce_approval(plan, run_plan.nodes))
-    return replace(run_plan, nodes=nodes, dns=enforce_dns_approval(run_plan.dns, plan.dns))
+    require_approved_secrets(run_plan.secrets, plan.secrets)
+    fresh = approve_nodes(note_objections(run_plan).nodes, with_diffs=plan.with_diffs)
+    return replace(
+        run_plan,
+        nodes=enforce_approval(run_plan.nodes, fresh, plan.nodes),
+        dns=enforce_dns_approval(run_plan.dns, plan.dns, with_diffs=plan.with_diffs),
+    )
 
 
 def read_plan_file(path: str) -> PlanFile:
@@ -122,7 +145,7 @@ def make_storable(request: RunRequest) -> RunRequest:
     )
 
 
-def _build_plan_file(run_plan: RunPlan, *, hours: float) -> PlanFile:
+def _build_plan_file(run_plan: RunPlan, *, hours: float, with_diffs: bool) -> PlanFile:
     """Return a plan file that is valid for `hours` from now."""
     now = Moment.now()
     return PlanFile(
@@ -131,8 +154,11 @@ def _build_plan_file(run_plan: RunPlan, *, hours: float) -> PlanFile:
         valid_hours=hours,
         request_digest=_digest_request(run_plan),
         request=make_storable(run_plan.request),
-        nodes=tuple(_build_approvals(run_plan.nodes)),
-        dns=approve_dns(run_plan.dns),
+        nodes=approve_nodes(run_plan.nodes, with_diffs=with_diffs),
+        dns=approve_dns(run_plan.dns, with_diffs=with_diffs),
+        secrets=approve_secrets(run_plan.secrets),
+        with_diffs=with_diffs,
+        warnings=run_plan.warnings if with_diffs else (),
     )
 
 
@@ -158,19 +184,6 @@ def _require_fresh(path: str, plan: PlanFile, now: Moment) -> None:
     if hours > plan.valid_hours:
         message = f"{path} has expired: it was created {hours:.1f} hours ago and was valid for {plan.valid_hours:g}"
         raise UsageError.of("plan-expired", message, "plan again; --valid-hours sets how long a plan is valid")
-
-
-def _enforce_approval(plan: PlanFile, nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
-    """Refuse every node whose new plan differs from the approved one."""
-    approved = {approval.node: approval for approval in plan.nodes}
-    return [
-        refuse_node(node, problem) if (problem := check_approval(now, approved)) else node
-        for node, now in zip(nodes, _build_approvals(nodes), strict=True)
-    ]
-
-
-def _build_approvals(nodes: Sequence[PlannedNode]) -> list[Approval]:
-    return [build_approval(p.node.name, p.outcome, p.decision, policy_digest(p.policy), p.objection) for p in nodes]
 
 
 def _digest_request(run_plan: RunPlan) -> str:

@@ -1,9 +1,11 @@
-"""A change of a ConfigMap as a unified diff of its keys."""
+"""A change of a ConfigMap as a unified diff of its keys, secrets masked."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING
+
+from harbor_agent.formats.redact import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,6 @@ def render_config_map_diff(change: ConfigMapChange) -> str:
 
 def _render_key(label: str, before: str | None, after: str | None) -> Iterator[str]:
     headers = [label if text is not None else "/dev/null" for text in (before, after)]
-    lines = [(text or "").splitlines(keepends=True) for text in (before, after)]
+    lines = [mask_text((text or "").encode()).splitlines(keepends=True) for text in (before, after)]
     for line in difflib.unified_diff(lines[0], lines[1], headers[0], headers[1]):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

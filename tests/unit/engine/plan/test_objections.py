@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harbor_agent.engine.plan.approval import approve_nodes
 from harbor_agent.engine.plan.file import read_plan_file, save_plan_file
 from harbor_agent.engine.plan.nodes import plan_state
 from harbor_agent.engine.plan.run_plan import RunPlan, note_objections, refuse_unconsented_restarts
@@ -15,6 +16,7 @@ from harbor_agent.model.daemon import RunningContainer
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.policy import Policy, Registry
 from harbor_agent.model.result import Outcome
+from harbor_agent.planning.rollout.approval import check_approval
 from harbor_agent.views.json.plan import build_plan_document
 from harbor_agent.views.text.plan import plan_text
 from harbor_agent.views.text.plan_file import plan_file_text
@@ -28,9 +30,11 @@ POLICY = Policy(registries=(Registry(address=want(HARBOR).present[0]),))
 SENTENCE = "apply will refuse this change: the restart would stop containers that are not started again: db"
 
 
-def build_run_plan(restart_policy: str) -> RunPlan:
-    container = RunningContainer(name="db", image="i", restart_policy=restart_policy)
-    state = with_docker(running(node({FRAGMENT: DEBIAN_UNIT}), ARGV), containers=(container,))
+def build_run_plan(restart_policy: str, *names: str) -> RunPlan:
+    containers = tuple(
+        RunningContainer(name=name, image="i", restart_policy=restart_policy) for name in names or ("db",)
+    )
+    state = with_docker(running(node({FRAGMENT: DEBIAN_UNIT}), ARGV), containers=containers)
     request = RunRequest(selection=NodeSelection(sources=("node1,",)))
     planned = plan_state(Node(name="node1", address="192.0.2.1"), POLICY, state, request)
     return note_objections(RunPlan(request=request, general=POLICY, nodes=(planned,)))
@@ -63,3 +67,16 @@ def test_nothing_is_said_of_a_change_that_apply_will_make() -> None:
     assert "refuse" not in plan_text(run_plan.nodes, None)
     (document,) = build_plan_document(run_plan.nodes, None)["nodes"]  # type: ignore[misc]
     assert document["apply_refuses"] is None
+
+
+def test_an_approval_covers_the_containers_that_the_plan_file_names_and_no_others() -> None:
+    (approved,) = approve_nodes(build_run_plan("no").nodes, with_diffs=True)
+    (same,) = approve_nodes(build_run_plan("no").nodes, with_diffs=True)
+    (fewer,) = approve_nodes(build_run_plan("always").nodes, with_diffs=True)
+    (more,) = approve_nodes(build_run_plan("no", "db", "queue").nodes, with_diffs=True)
+    known = {"node1": approved}
+    assert check_approval(same, known) is None
+    assert check_approval(fewer, known) is None
+    problem = check_approval(more, known)
+    assert problem
+    assert (problem.code, problem.message.endswith("not started again: db, queue")) == ("plan-stale", True)
