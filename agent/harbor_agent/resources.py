@@ -1,4 +1,4 @@
-"""Finds templates/, playbooks/, runbooks and the node programs, in an editable install and in a wheel."""
+"""Finds templates/, playbooks/, runbooks, schemas and the node programs, in an editable install and in a wheel."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ def read_runbook(code: str, language: str) -> str:
 def _find_runbooks(language: str) -> Path:
     english = _find_folder("runbooks", "docs/runbooks")
     return english if language == "en" else english / language
+
+
+def list_schemas() -> tuple[str, ...]:
+    """Return the sorted names of the schemas of printed documents, such as `run-2`."""
+    return tuple(sorted(file.stem for file in _find_folder("schemas", "docs/schemas").glob("*.json")))
+
+
+def read_schema(name: str) -> str:
+    """Return the JSON Schema of a printed document. Raises FileNotFoundError."""
+    return (_find_folder("schemas", "docs/schemas") / f"{name}.json").read_text(encoding="utf-8")
 
 
 def read_node_program(name: str) -> str:

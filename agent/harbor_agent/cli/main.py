@@ -24,7 +24,7 @@ _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[
 _OBJECTS_BETWEEN_COLLECTIONS = 250_000
 _IN_ORDER = (
     *("render", "plan", "apply", "verify", "drift", "schedule", "rollback", "merge", "history"),
-    *("secret", "dns", "workloads", "trust-hosts", "lock", "explain", "help"),
+    *("secret", "dns", "workloads", "trust-hosts", "lock", "config", "schema", "explain", "help"),
 )
 
 

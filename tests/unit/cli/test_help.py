@@ -117,7 +117,7 @@ def test_help_of_no_command_is_a_wrong_command_line(run: Runner) -> None:
     [
         (["harbor-agent", "tru"], {"trust-hosts"}),
         (["harbor-agent", "secret", "va"], {"validate"}),
-        (["harbor-agent", "help", "sch"], {"schedule"}),
+        (["harbor-agent", "help", "sch"], {"schedule", "schema"}),
         (["harbor-agent", "help", "schedule", "in"], {"install"}),
         (["harbor-agent", "apply", "--regis"], {"--registry"}),
     ],

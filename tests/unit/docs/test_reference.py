@@ -28,12 +28,15 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
 from harbor_agent.model.secret import SecretAction
 from harbor_agent.model.workloads.kinds import find_template_paths, list_custom_kinds
+from harbor_agent.planning.config.settings import SETTINGS
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.secrets.retention import Retention
 from harbor_agent.transport.ssh.host_keys import KeyStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from harbor_agent.planning.config.kinds import Kind, Setting
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 OF_TYPER = {"--install-completion", "--show-completion", "--help", "-h"}
@@ -199,9 +202,32 @@ def test_the_settings_of_the_reference_are_those_of_the_program() -> None:
             assert table[key] == f"`{written(default)}`", key
 
 
+def described_keys(kind: Kind, prefix: str = "") -> Iterator[tuple[str, Setting]]:
+    """The settings of the parser by their keys, as the reference writes them."""
+    for setting in kind.settings:
+        yield f"{prefix}{setting.key}", setting
+        below = f"{prefix}{setting.key}{'[]' if 'array' in setting.kind.schema.get('type', ()) else ''}."
+        yield from described_keys(setting.kind, below)
+
+
+def test_a_setting_has_one_meaning_and_default_in_parser_schema_and_reference() -> None:
+    table = {
+        row[0].strip("`"): row[1:]
+        for row in rows(sections(read("configuration.md"), "##")["Keys of harbor-agent.yaml"])
+    }
+    table.pop("key")
+    known = dict(described_keys(SETTINGS))
+    assert known.keys() - table.keys() == {"rollout", "drift", "registries[].credentials.password"}
+    assert {key: row[1] for key, row in table.items()} == {key: known[key].meaning for key in table}
+    for key, (default, _) in table.items():
+        setting = known[key].default
+        assert default.startswith("`") == (setting is not None), key
+        assert setting is None or default == f"`{written(setting)}`", key
+
+
 def written(default: object) -> str:
     """A default as it is written in YAML."""
-    if isinstance(default, tuple):
+    if isinstance(default, tuple | list):
         return f"[{', '.join(default)}]"
     return str(default).lower() if isinstance(default, bool) else str(default)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harbor_agent.errors import UsageError
+from harbor_agent.errors import Problem, UsageError
 from harbor_agent.local.files import describe_error
-from harbor_agent.planning.config.reader import Source
+from harbor_agent.planning.config.reader import SettingError, Source
 from harbor_agent.planning.config.schema import PolicyLayer, parse_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import yaml
 
     from harbor_agent.planning.config.reader import Place
@@ -23,11 +25,15 @@ def load_configuration(path: str | None) -> PolicyLayer:
 
     Raises UsageError if the named file is missing, is not YAML or has an unknown setting; the last two name the line.
     """
-    if find_configuration_file(path) is None:
-        return PolicyLayer()
-    file = Path(path or DEFAULT_FILE)
+    file = find_configuration_file(path)
+    return PolicyLayer() if file is None else parse_settings(*parse_yaml(read_configuration(path), str(_name(path))))
+
+
+def read_configuration(path: str | None) -> str:
+    """Return the text of the file at `path`, or of ./harbor-agent.yaml. Raises UsageError if it cannot be read."""
+    file = _name(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError.of("configuration-missing", f"cannot read {file}: no such file", "check -c/--config") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -36,34 +42,50 @@ def load_configuration(path: str | None) -> PolicyLayer:
             f"cannot read {file}: {describe_error(error)}",
             "check its permissions and its encoding",
         ) from None
-    return parse_settings(*parse_yaml(text, str(file)))
 
 
 def find_configuration_file(path: str | None) -> Path | None:
     """Return the path of the file that `load_configuration` reads, None if it reads none."""
-    file = Path(path or DEFAULT_FILE)
+    file = _name(path)
     return file.absolute() if path is not None or file.exists() else None
 
 
 def parse_yaml(text: str, name: str) -> tuple[object, Source]:
-    """Parse one YAML document into plain values and the line of each. Raises UsageError naming file and line."""
+    """Parse one YAML document into plain values and the line of each. Raises SettingError: the first mistake."""
+    document, source, errors = check_yaml(text, name)
+    if errors:
+        raise errors[0]
+    return document, source
+
+
+def check_yaml(text: str, name: str) -> tuple[object, Source, list[SettingError]]:
+    """Parse one YAML document; return plain values, the line of each, and the keys that are written twice.
+
+    Raises SettingError if it is not YAML.
+    """
     import yaml  # noqa: PLC0415 - not needed for --help
 
+    lines: dict[Place, int] = {(): 1}
+    source = Source(name=name, lines=lines)
+    errors: list[SettingError] = []
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[Place, int] = {(): 1}
         if root is not None:
-            _collect_lines(root, (), lines, name)
-        return yaml.safe_load(text), Source(name=name, lines=lines)
+            errors = list(_collect_lines(root, (), lines, name))
+        return yaml.safe_load(text), source, errors
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError.of("configuration-invalid", f"{name}:{line}: not YAML: {error.problem}", "") from None
+        raise _build_error(name, line, f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise UsageError.of("configuration-invalid", f"{name}: not YAML: {error}", "") from None
+        raise SettingError.of("configuration-invalid", f"{name}: not YAML: {error}") from None
 
 
-def _collect_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str) -> None:
-    """Add the line of every key and item below `node` to `lines`. Raises UsageError for a duplicate key."""
+def _name(path: str | None) -> Path:
+    return Path(path or DEFAULT_FILE)
+
+
+def _collect_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str) -> Iterator[SettingError]:
+    """Add the line of every key and item below `node` to `lines`, and yield an error for each duplicate key."""
     import yaml  # noqa: PLC0415 - the caller has imported it
 
     if isinstance(node, yaml.MappingNode):
@@ -71,11 +93,18 @@ def _collect_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name:
             below = (*place, str(key.value))
             line = key.start_mark.line + 1
             if below in lines:
-                message = f"{name}:{line}: duplicate key '{key.value}' (first in line {lines[below]})"
-                raise UsageError.of("configuration-invalid", message, "remove one of them")
+                message = f"duplicate key '{key.value}' (first in line {lines[below]})"
+                yield _build_error(name, line, message, "remove one of them")
+                for replaced in [one for one in lines if one[: len(below)] == below]:
+                    del lines[replaced]
             lines[below] = line
-            _collect_lines(value, below, lines, name)
+            yield from _collect_lines(value, below, lines, name)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*place, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*place, index), lines, name)
+            yield from _collect_lines(value, (*place, index), lines, name)
+
+
+def _build_error(name: str, line: int, message: str, hint: str = "") -> SettingError:
+    problem = Problem(code="configuration-invalid", message=message, hint=hint)
+    return Source(name=name, lines={(): line}).build_error((), problem)

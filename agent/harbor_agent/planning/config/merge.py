@@ -23,7 +23,7 @@ from harbor_agent.model.policy import (
     SecretPolicy,
 )
 from harbor_agent.model.secret import ALL_NAMESPACES
-from harbor_agent.planning.config.schema import PASSWORD_SOURCES, WRITTEN_SOURCES
+from harbor_agent.planning.config.settings import PASSWORD_SOURCES, WRITTEN_SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
