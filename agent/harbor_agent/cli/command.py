@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from harbor_agent.cli.console import print_explain_hint, print_json, print_status
+from harbor_agent.cli.common_options import ColorChoice, CommonOptions
+from harbor_agent.cli.console import choose_colors, print_explain_hint, print_json, print_status
 from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
 from harbor_agent.cli.options import Format
 from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem, UsageError
@@ -28,10 +29,13 @@ def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
     A parameter whose type is a dataclass stands for all of its fields, so that commands share options. Errors become
     a line (or JSON) and an exit code. Only a bug prints a traceback, without values: they may be secret.
     """
-    parameters = expand_parameters(function)
+    parameters = [*expand_parameters(function), *expand_parameters(_take_common_options)]
+    common = [parameter.name for parameter in expand_parameters(_take_common_options)]
 
     def run(**values: object) -> None:
         output = values.get("output")
+        chosen = {name: values.pop(name) for name in common}
+        _take_common_options(**collect_arguments(_take_common_options, chosen))  # type: ignore[arg-type]
         signal.signal(signal.SIGTERM, lambda *_: _terminate(output))
         arguments = collect_arguments(function, values)
         code = _run(lambda: function(**arguments), output)
@@ -43,6 +47,12 @@ def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature looks for it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _take_common_options(options: CommonOptions) -> None:
+    # A group of commands has the options too, and the command after it need not repeat them.
+    if options.color is not ColorChoice.AUTO:
+        choose_colors(options.color)
 
 
 def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import print_result
+from harbor_agent.cli.console import print_document
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -40,7 +40,7 @@ def show_help(path: Path = None, *, ctx: typer.Context) -> ExitCode:
     if found is None:
         message = f"no such command: {' '.join(path or [])}"
         raise UsageError.of("usage", message, "run `harbor-agent help` to list the commands")
-    print_result(found.command.get_help(found))
+    print_document(found.command.get_help(found))
     return ExitCode.DONE
 
 

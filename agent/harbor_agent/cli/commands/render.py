@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import print_result, print_status
+from harbor_agent.cli.console import print_document, print_status
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -54,7 +54,7 @@ def render(
     if request.root is None:
         if replace(plan_options, route=None) != PlanOptions() or plan_options.route is RouteChoice.DAEMON_JSON:
             raise UsageError.of("flags-ambiguous", "without --root, only the drop-in can be printed", "add --root DIR")
-        print_result(render_drop_in(resolve(request)).removesuffix("\n"))
+        print_document(render_drop_in(resolve(request)).removesuffix("\n"))
         return ExitCode.DONE
     (planned,) = plan_run(request, Progress()).nodes
     return _render_tree(planned)
@@ -68,8 +68,8 @@ def _render_tree(planned: PlannedNode) -> ExitCode:
     changes = planned.decision.changes if planned.decision and not planned.problem else ()
     for change in changes:
         if len(changes) > 1:
-            print_result(f"==> {change.path} <==")
-        print_result(_render_file(change))
+            print_document(f"==> {change.path} <==")
+        print_document(_render_file(change))
     return compute_plan_exit_code([planned], None, pending=False)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.views.text.cells import fill_cell, measure_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,8 +22,8 @@ def list_names(names: Sequence[str]) -> str:
 
 def format_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return rows with aligned columns, two blanks between them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(map(measure_text, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(fill_cell, row, widths)).rstrip() for row in rows]
 
 
 def count_nodes(count: int) -> str:

@@ -29,7 +29,7 @@ _COLORS = {
     DriftStatus.DRIFT: Color.YELLOW,
     DriftStatus.PENDING: Color.YELLOW,
     DriftStatus.UNMANAGED: Color.YELLOW,
-    DriftStatus.SKIPPED: Color.GRAY,
+    DriftStatus.SKIPPED: None,
 }
 # Problems, then nodes with something to do, then the others.
 _ORDER = (

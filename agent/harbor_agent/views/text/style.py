@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 
 class Color(enum.IntEnum):
-    """Foreground colors by their SGR parameter (ECMA-48, and aixterm for the bright ones)."""
+    """Foreground colors by their SGR parameter (ECMA-48)."""
 
     RED = 31
     GREEN = 32
     YELLOW = 33
     CYAN = 36
-    GRAY = 90
 
 
 _SHA256_DIGITS = 64
@@ -31,9 +30,9 @@ _OUTCOMES = {
     Outcome.PENDING: Color.YELLOW,
     Outcome.CHANGED: Color.GREEN,
     Outcome.UNCHANGED: Color.GREEN,
-    Outcome.SKIPPED: Color.GRAY,
+    Outcome.SKIPPED: None,
 }
-_DIFF_LINES = {"+": Color.GREEN, "-": Color.RED, "@": Color.CYAN}
+DIFF_LINES = {"+": Color.GREEN, "-": Color.RED, "@": Color.CYAN}
 
 
 def style(text: str, color: Color | None = None, *, bold: bool = False, dim: bool = False) -> str:
@@ -49,13 +48,14 @@ def style_outcome(outcome: Outcome) -> str:
 
 def style_diff(diff: str) -> str:
     """Return a unified diff with colored lines and bold file names."""
-    return "\n".join(map(_style_diff_line, diff.splitlines()))
+    # A file may have line ends of other kinds, and styles that would hide text.
+    return "\n".join(map(_style_diff_line, diff.removesuffix("\n").replace("\x1b", "\\x1b").split("\n")))
 
 
 def _style_diff_line(line: str) -> str:
     if line.startswith(("+++", "---")):
         return style(line, bold=True)
-    color = _DIFF_LINES.get(line[:1])
+    color = DIFF_LINES.get(line[:1])
     return style(line, color) if color else line
 
 
@@ -94,4 +94,4 @@ def render_warnings(warnings: Iterable[Problem]) -> list[str]:
 
 def indent(text: str) -> str:
     """Return the lines of `text` two columns further right."""
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}" for line in text.removesuffix("\n").split("\n"))

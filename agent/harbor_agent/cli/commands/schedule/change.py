@@ -9,7 +9,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.schedule.group import app
 from harbor_agent.cli.commands.schedule.options import CheckOptions, ClusterOptions, Name, build_request
 from harbor_agent.cli.confirm import confirm
-from harbor_agent.cli.console import print_result, print_status
+from harbor_agent.cli.console import print_document, print_result, print_status
 from harbor_agent.cli.help import format_examples
 from harbor_agent.cli.option_groups import NodeOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -54,7 +54,7 @@ def install(
     With --kubernetes, prints manifests instead, and the commands that create their secrets; nothing is installed.
     """
     if cluster != ClusterOptions():
-        print_result(_render_manifests(nodes, check, name, cluster, verbose))
+        print_document(_render_manifests(nodes, check, name, cluster, verbose))
         return ExitCode.DONE
     from harbor_agent.engine.schedule import install as schedule
     from harbor_agent.engine.schedule.request import build_schedule

@@ -8,7 +8,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.schedule.group import app
 from harbor_agent.cli.commands.schedule.options import CheckOptions, Crontab, Name, build_request
-from harbor_agent.cli.console import print_json, print_result
+from harbor_agent.cli.console import print_document, print_json, print_result
 from harbor_agent.cli.help import format_examples
 from harbor_agent.cli.option_groups import NodeOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -49,7 +49,7 @@ def show(
         return ExitCode.DONE
     ready = build_schedule(build_request(nodes, check, name), Progress(0))
     if crontab:
-        print_result(schedule.render_crontab_lines(ready.schedule).rstrip("\n"))
+        print_document(schedule.render_crontab_lines(ready.schedule).rstrip("\n"))
     else:
         print_result(
             "\n".join(f"# {path}\n{text}" for path, text in schedule.render_units(ready.schedule).items()).rstrip("\n")

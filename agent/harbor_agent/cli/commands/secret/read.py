@@ -8,7 +8,7 @@ from typing import Annotated
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.secret.group import app
-from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.console import print_document, print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, ManifestOptions, describe
 from harbor_agent.cli.request import add_manifest_flags, build_flags
@@ -72,7 +72,7 @@ def render(*, login: LoginOptions, manifest: ManifestOptions) -> ExitCode:
     from harbor_agent.engine.secrets.commands import render_pull_secrets
 
     resolved = resolve(RunRequest(flags=add_manifest_flags(build_flags(login), manifest), config=login.config))
-    print_result(render_pull_secrets(resolved).removesuffix("\n"))
+    print_document(render_pull_secrets(resolved).removesuffix("\n"))
     return ExitCode.DONE
 
 

@@ -1,0 +1,27 @@
+"""The options of every command."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated
+
+from harbor_agent.cli.help import Panel, build_option
+
+
+class ColorChoice(enum.StrEnum):
+    """When output has colors."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+Color = Annotated[ColorChoice, build_option(Panel.OUTPUT, "--color", "Colors: on a terminal (auto), always or never.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonOptions:
+    """How a command shows what it does."""
+
+    color: Color = ColorChoice.AUTO
