@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import signal
 import traceback
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from harbor_agent.cli.common_options import ColorChoice, CommonOptions
-from harbor_agent.cli.console import choose_colors, print_explain_hint, print_json, print_status
+from harbor_agent.cli.console import choose_colors, print_explain_hint, print_status
 from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
-from harbor_agent.cli.options import Format
-from harbor_agent.errors import AgentError, ExitCode, OutputError, Problem, UsageError
+from harbor_agent.cli.reports import print_early_end
+from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, style
 
 if TYPE_CHECKING:
@@ -95,13 +94,8 @@ def _report(error: AgentError, output: object) -> None:
 
 
 def _end(code: ExitCode, problem: Problem, output: object) -> ExitCode:
-    """Print the document of an early end if JSON was requested; returns `code`."""
-    if output is Format.JSON:
-        from harbor_agent.views.json.error import build_error_document
-
-        # If standard output itself is broken, the exit code remains.
-        with contextlib.suppress(OutputError, ValueError):
-            print_json(build_error_document(problem, code))
+    """Print the document of an early end in the format `output`; returns `code`."""
+    print_early_end(problem, code, str(output))
     return code
 
 

@@ -70,6 +70,14 @@ def print_json(document: object) -> None:
         sys.stdout.flush()
 
 
+def print_utf8(text: str) -> None:
+    """Print a document for a file or for another program, in UTF-8 in every locale."""
+    with _surviving_write_errors(sys.stdout):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+        sys.stdout.flush()
+
+
 def print_status(text: str) -> None:
     """Print progress, a warning or a question's context on standard error."""
     _print(text, sys.stderr, is_fitted=True)

@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from typing import Any, cast
@@ -17,7 +16,7 @@ from typer.main import get_command
 
 from harbor_agent import __version__
 from harbor_agent.cli.help import HelpGroup, format_examples
-from harbor_agent.errors import ExitCode, OutputError, Problem
+from harbor_agent.errors import ExitCode, Problem
 
 # The module of this class differs between versions of typer; BadParameter is a subclass in all of them.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -108,8 +107,7 @@ def main() -> None:
         sys.exit(app(prog_name="harbor-agent", standalone_mode=False))
     except _CommandLineError as error:
         error.show()
-        if _requests_json(sys.argv[1:]):
-            _print_usage_error(error.format_message())
+        _print_usage_error(error.format_message(), _find_format(sys.argv[1:]))
         sys.exit(ExitCode.USAGE)
 
 
@@ -121,16 +119,18 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))
 
 
-def _requests_json(arguments: list[str]) -> bool:
-    """Whether a command line that cannot be parsed requests JSON."""
-    joined = not {"-ojson", "--output=json"}.isdisjoint(arguments)
-    return joined or any(pair in {("-o", "json"), ("--output", "json")} for pair in pairwise(arguments))
+def _find_format(arguments: list[str]) -> str:
+    """Return the format of the result that a command line which cannot be parsed requests, "" for none."""
+    for argument, following in pairwise([*arguments, ""]):
+        if argument in ("-o", "--output"):
+            return following
+        if argument.startswith(("-o", "--output=")):
+            return argument.removeprefix("--output=").removeprefix("-o")
+    return ""
 
 
-def _print_usage_error(message: str) -> None:
-    from harbor_agent.cli.console import print_json
-    from harbor_agent.views.json.error import build_error_document
+def _print_usage_error(message: str, output: str) -> None:
+    from harbor_agent.cli.reports import print_early_end
 
     problem = Problem(code="usage", message=message, hint="add --help to list commands and options")
-    with suppress(OutputError):  # the error is on standard error already
-        print_json(build_error_document(problem, ExitCode.USAGE))
+    print_early_end(problem, ExitCode.USAGE, output)

@@ -14,6 +14,7 @@ from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
 from harbor_agent.cli.request import build_request
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
@@ -92,7 +93,7 @@ def apply(
     note: options.Note = "",
     after: After = None,
     yes: options.Yes = False,
-    output: options.Output = options.Format.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Change the nodes, verify each, then apply the pull secret.
@@ -122,7 +123,7 @@ def apply(
     confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes or plan_file is not None)
     with graceful_stop() as stop:
         report = apply_run(run_plan, progress, stop)
-    code = print_report(report, output)
+    code = print_report(report, output, run_plan.nodes)
     if report.halted:
         print_status(f"to resume the run: harbor-agent apply --resume {report.run_id}")
     return code
@@ -159,16 +160,24 @@ def _check_no_other_options(request: RunRequest) -> None:
         )
 
 
-def print_report(report: Report, output: options.Format) -> ExitCode:
-    """Print the result of a run: the nodes that are not as requested, and a summary as the last line."""
+def print_report(report: Report, output: ReportFormat, planned: Sequence[PlannedNode]) -> ExitCode:
+    """Print the result of a run: the nodes that are not as requested, and a summary as the last line.
+
+    `planned` has the diffs for formats that show every node.
+    """
     from harbor_agent.views.json.run import build_run_document
     from harbor_agent.views.text.dns import dns_text
     from harbor_agent.views.text.run import failures_text, run_summary
     from harbor_agent.views.text.secrets import secrets_text
     from harbor_agent.views.text.style import render_warnings
 
-    if output is options.Format.JSON:
+    if output is ReportFormat.JSON:
         print_json(build_run_document(report))
+        return report.exit_code
+    if output is not ReportFormat.TEXT:
+        from harbor_agent.views.outline.run import outline_run
+
+        print_outline(outline_run(report, planned), output)
         return report.exit_code
     if report.dns is not None:
         print_result(dns_text(report.dns, diffs=False))

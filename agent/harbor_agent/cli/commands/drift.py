@@ -15,6 +15,7 @@ from harbor_agent.cli.help import Panel, build_option, command_app, format_examp
 from harbor_agent.cli.metrics import Measurement
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
@@ -101,7 +102,7 @@ def drift(
     lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     yes: options.Yes = False,
-    output: options.Output = options.Format.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode | None:
     """Report nodes that differ from what was applied to them.
@@ -166,7 +167,7 @@ def _parse_amount(text: str) -> int | str:
 
 
 def _correct(
-    measurement: Measurement, corrections: Corrections, progress: Progress, output: options.Format, *, yes: bool
+    measurement: Measurement, corrections: Corrections, progress: Progress, output: ReportFormat, *, yes: bool
 ) -> ExitCode:
     from harbor_agent.engine.drift.correct import correct_nodes
     from harbor_agent.engine.drift.exit_code import compute_correction_exit_code
@@ -186,7 +187,7 @@ def _finish(
     measurement: Measurement,
     report: DriftReport,
     code: ExitCode,
-    output: options.Format,
+    output: ReportFormat,
     *,
     ended: Report | None = None,
     blocked_by: Problem | None = None,
@@ -196,8 +197,12 @@ def _finish(
 
     warnings = measurement.finish(report, code, ended)
     report = replace(report, warnings=(*report.warnings, *warnings))
-    if output is options.Format.JSON:
+    if output is ReportFormat.JSON:
         print_json(build_drift_document(report, int(code), ended, blocked_by))
-    else:
+    elif output is ReportFormat.TEXT:
         print_result(drift_text(report, ended, blocked_by))
+    else:
+        from harbor_agent.views.outline.drift import outline_drift
+
+        print_outline(outline_drift(report, code, ended, blocked_by), output)
     return code

@@ -13,6 +13,7 @@ from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
 from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -65,7 +66,7 @@ def plan(
     valid_hours: ValidHours = 24.0,
     note: options.Note = "",
     exit_code: options.ExitCodeFlag = False,
-    output: options.Output = options.Format.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode | None:
     """Show the exact changes on every node; change nothing.
@@ -85,18 +86,23 @@ def plan(
         build_request(nodes, login, plan_options, secret, verify_image), note=note, live_restore=live_restore
     )
     run_plan = note_objections(plan_run(request, Progress(verbose)))
+    code = compute_plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code, dns=run_plan.dns)
     if out is not None:
         from harbor_agent.engine.plan.file import save_plan_file
 
         save_plan_file(run_plan, out, hours=valid_hours, with_diffs=with_diffs)
-    if output is options.Format.JSON:
+    if output is ReportFormat.JSON:
         print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
-    else:
+    elif output is ReportFormat.TEXT:
         warnings, is_verbose = run_plan.warnings, bool(verbose)
         print_result(plan_text(run_plan.nodes, run_plan.secrets, warnings, run_plan.dns, is_verbose=is_verbose))
+    else:
+        from harbor_agent.views.outline.plan import outline_plan
+
+        print_outline(outline_plan(run_plan, code, counts_pending=exit_code), output)
     if out is not None:
         print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
-    return compute_plan_exit_code(run_plan.nodes, run_plan.secrets, pending=exit_code, dns=run_plan.dns)
+    return code
 
 
 @app.command(

@@ -13,6 +13,7 @@ from harbor_agent.cli.commands.apply import confirm_plan, print_report
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.reports import ReportFormat, ReportOutput
 from harbor_agent.cli.request import build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
@@ -53,7 +54,7 @@ def rollback(
     lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     yes: options.Yes = False,
-    output: options.Output = options.Format.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Roll back a run, a node's last change, or every change.
@@ -76,7 +77,7 @@ def rollback(
     run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
     confirm_plan(run_plan.nodes, None, run_plan.dns, yes=yes)
     with graceful_stop() as stop:
-        return print_report(apply_run(run_plan, progress, stop), output)
+        return print_report(apply_run(run_plan, progress, stop), output, run_plan.nodes)
 
 
 def _choose_subject(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:

@@ -10,6 +10,7 @@ from harbor_agent.cli.commands.apply import print_report
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
+from harbor_agent.cli.reports import ReportFormat, ReportOutput
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
@@ -43,7 +44,7 @@ def verify(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     lock_timeout: LockTimeout = 0.0,
-    output: options.Output = options.Format.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
     """Check that every node trusts the registry and can pull.
@@ -67,7 +68,8 @@ def verify(
     request = RunRequest(selection=build_selection(nodes), flags=flags, config=login.config, prove_with_pods=pod)
     run_plan = replace(plan_run(request, progress), lock_timeout=lock_timeout)
     if not pod:
-        return print_report(verify_run(run_plan, progress, StopRequest(), with_login=login_too), output)
+        report = verify_run(run_plan, progress, StopRequest(), with_login=login_too)
+        return print_report(report, output, run_plan.nodes)
     with graceful_stop("no other node is verified, and the pods are deleted") as stop:
         report = verify_run(run_plan, progress, stop, with_login=login_too, namespace=namespace)
-    return print_report(report, output)
+    return print_report(report, output, run_plan.nodes)

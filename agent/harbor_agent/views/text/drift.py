@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.drift.secrets import SecretsDrift
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.errors import Problem
+    from harbor_agent.planning.drift import NodeDrift
 
 _COLORS = {
     DriftStatus.IN_SYNC: Color.GREEN,
@@ -57,8 +58,7 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
         blocks.append(secrets_text(ended.secrets))
     if ended:
         blocks.append(run_summary(ended))
-    corrected = ended.changed_nodes if ended else frozenset()
-    return "\n".join([*blocks, _summarize(report, corrected) + _count_secrets(report.secrets, ended)])
+    return "\n".join([*blocks, summarize_drift(report, ended)])
 
 
 def _describe_dns(dns: DnsDrift) -> list[str]:
@@ -131,17 +131,21 @@ def _describe_status(node: DriftedNode) -> str:
 
 
 def _describe_differences(node: DriftedNode) -> list[str]:
-    lines: list[str] = []
-    if node.drift:
-        lines += [
-            f"  {file.path}: {shorten_digest(file.recorded)} -> {shorten_digest(file.found)}"
-            for file in node.drift.files
-        ]
-        lines += [f"  - {_mask(argument)}" for argument in node.drift.missing_arguments]
-        lines += [f"  + {_mask(argument)}" for argument in node.drift.added_arguments]
+    lines = [f"  {line}" for line in list_differences(node.drift)]
     if node.quarantine and (node.problem is None or node.problem.code != "drift-quarantined"):
         lines.append(f"  in quarantine since {node.quarantine.since}: {node.quarantine.reason}")
     return lines
+
+
+def list_differences(drift: NodeDrift | None) -> list[str]:
+    """Return a line for each file and each argument of the daemon that differs from the record."""
+    if drift is None:
+        return []
+    return [
+        *(f"{file.path}: {shorten_digest(file.recorded)} -> {shorten_digest(file.found)}" for file in drift.files),
+        *(f"- {_mask(argument)}" for argument in drift.missing_arguments),
+        *(f"+ {_mask(argument)}" for argument in drift.added_arguments),
+    ]
 
 
 def _describe_problems(group: Sequence[DriftedNode]) -> list[str]:
@@ -151,8 +155,9 @@ def _describe_problems(group: Sequence[DriftedNode]) -> list[str]:
     return [*dict.fromkeys(messages), *(render_problem(problems[0])[1:] if problems else [])]
 
 
-def _summarize(report: DriftReport, corrected: frozenset[str]) -> str:
-    """Return the last line: the nodes that were corrected, and the state of all others."""
+def summarize_drift(report: DriftReport, ended: Report | None) -> str:
+    """Return one line: the nodes that were corrected, and the state of all others and of the pull secrets."""
+    corrected = ended.changed_nodes if ended else frozenset()
     left = [node for node in report.nodes if node.name not in corrected]
     found = Counter(node.status for node in left)
     counted = [f"{len(corrected)} corrected"] if corrected else []
@@ -161,7 +166,7 @@ def _summarize(report: DriftReport, corrected: frozenset[str]) -> str:
     ]
     quarantined = sum(node.quarantine is not None for node in left)
     counted += [f"{quarantined} in quarantine"] if quarantined else []
-    return "Drift: " + (", ".join(counted) or "no nodes")
+    return "Drift: " + (", ".join(counted) or "no nodes") + _count_secrets(report.secrets, ended)
 
 
 def _count_places(nodes: Sequence[DriftedNode], status: DriftStatus) -> str:

@@ -21,7 +21,11 @@ def merged_text(report: MergedReport) -> str:
     for shard in report.shards:
         own = [node.build_result() for node in shard.nodes]
         lines.append(f"shard {shard.shard}: {summarize_run(own, shard.halted, shard.run_id)}")
+    return "\n".join([*lines, summarize_merged(report)])
+
+
+def summarize_merged(report: MergedReport) -> str:
+    """Return one line about all shards."""
     halted = sum(1 for shard in report.shards if shard.halted)
-    total = f"{len(report.shards)} shards, {count_nodes(len(results))}: {count_results(results)}"
-    lines.append(total + (f"; {halted} of the shards halted" if halted else ""))
-    return "\n".join(lines)
+    total = f"{len(report.shards)} shards, {count_nodes(len(report.results))}: {count_results(report.results)}"
+    return total + (f"; {halted} of the shards halted" if halted else "")

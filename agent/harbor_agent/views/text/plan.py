@@ -63,7 +63,7 @@ def plan_text(
         blocks.append(secrets_text(secrets))
     if warnings:
         blocks.append("\n".join(render_warnings(warnings)))
-    return "\n\n".join([*blocks, _summarize(nodes)])
+    return "\n\n".join([*blocks, summarize_plan(nodes)])
 
 
 def describe_action(action: Action) -> str:
@@ -71,7 +71,8 @@ def describe_action(action: Action) -> str:
     return _ACTIONS[action]
 
 
-def _summarize(nodes: Sequence[PlannedNode]) -> str:
+def summarize_plan(nodes: Sequence[PlannedNode]) -> str:
+    """Return one line about a plan: how many nodes have each outcome."""
     found = Counter(node.outcome for node in nodes)
     actions = Counter(node.decision.activation.action for node in nodes if isinstance(node.decision, Plan))
     counted = [f"{actions[action]} {action.value}" for action in (Action.RELOAD, Action.RESTART) if actions[action]]
@@ -139,7 +140,7 @@ def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> _NodeText:
         body=tuple(body),
         problem=problem,
         stops=(
-            *(_describe_stops(decision, planned.state) if isinstance(decision, Plan) and restarts else ()),
+            *(map(indent, describe_stops(decision, planned.state)) if isinstance(decision, Plan) and restarts else ()),
             *describe_objection(planned.objection),
         ),
     )
@@ -153,7 +154,7 @@ def describe_objection(objection: Problem | None) -> list[str]:
     return [f"  apply will refuse this change: {message.strip()}", *hint]
 
 
-def _describe_stops(plan: Plan, state: NodeState | None) -> list[str]:
+def describe_stops(plan: Plan, state: NodeState | None) -> list[str]:
     """Return a line about the containers that the restart stops, nothing for a node without a daemon."""
     if state is None or state.offline:
         return []
@@ -161,15 +162,13 @@ def _describe_stops(plan: Plan, state: NodeState | None) -> list[str]:
     if plan.activation.live_restore is LiveRestore.PLANNED:
         running = find_runtime(state).describe_process(state).containers or ()
         kept = ", ".join(container.name for container in running)
-        return [f"  live-restore is enabled before the restart and stays enabled; containers keep running: {kept}"]
+        return [f"live-restore is enabled before the restart and stays enabled; containers keep running: {kept}"]
     if not containers:
         return [
-            "  the restart stops no container"
-            if plan.containers_seen
-            else "  containers that the restart stops: unknown"
+            "the restart stops no container" if plan.containers_seen else "containers that the restart stops: unknown"
         ]
     names = [f"{container.name} ({_describe_restart_of(container)})" for container in containers]
-    return [f"  the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]
+    return [f"the restart stops {len(containers)} container{'s' if len(containers) != 1 else ''}: {', '.join(names)}"]
 
 
 def _describe_restart_of(container: RunningContainer) -> str:

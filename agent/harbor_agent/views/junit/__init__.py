@@ -1,0 +1,1 @@
+"""Reports as JUnit XML, which CI systems show."""

@@ -1,0 +1,1 @@
+"""Reports as a comment on a merge request."""
