@@ -23,7 +23,7 @@ _SECRET_DEFAULTS, _ROLLOUT_DEFAULTS = SecretPolicy(), Rollout()
 _MIN_DEADLINE = 10  # seconds; no dockerd with containers restarts faster
 
 _CREDENTIALS = build_section(
-    Setting("username", kinds.TEXT, "user"),
+    Setting("username", kinds.TEXT, "user at the registry"),
     Setting("email", kinds.TEXT, "e-mail address, only shown in the secret"),
     Setting("password_env", kinds.TEXT, "environment variable with the password"),
     Setting("password_file", kinds.TEXT, "file with the password"),
@@ -34,7 +34,7 @@ _CREDENTIALS = build_section(
     rules={"allOf": allow_one_of(*WRITTEN_SOURCES)},
 )
 _SECRET = build_section(
-    Setting("name", kinds.TEXT, "name", _SECRET_DEFAULTS.name),
+    Setting("name", kinds.TEXT, "name of the secret", _SECRET_DEFAULTS.name),
     Setting(
         "namespaces",
         kinds.TEXTS,
@@ -192,17 +192,22 @@ _ROLLOUT = build_section(
         "seconds for the daemon to be healthy after a change, and again after a rollback",
         _ROLLOUT_DEFAULTS.health_deadline,
     ),
-    Setting("drain", kinds.SWITCH, "as `--drain`", default=False),
+    Setting("drain", kinds.SWITCH, "cordon a node and evict its pods before a restart, as `--drain`", default=False),
 )
 _DRIFT = build_section(
-    Setting("max_nodes", build_count(1), "as `--max-nodes`", DriftLimits().max_nodes),
     Setting(
-        "max_drifted", build_count(0, percent=True), "as `--max-drifted`; at least two nodes", DriftLimits().max_drifted
+        "max_nodes", build_count(1), "nodes that one run corrects at most, as `--max-nodes`", DriftLimits().max_nodes
+    ),
+    Setting(
+        "max_drifted",
+        build_count(0, percent=True),
+        "nothing is corrected if more drifted, as `--max-drifted`; at least two nodes",
+        DriftLimits().max_drifted,
     ),
 )
 SETTINGS = build_section(
     Setting("registries", REGISTRIES, "list of registries; each is an address or a mapping"),
-    Setting("route", ROUTE, "as `--route`", "auto"),
+    Setting("route", ROUTE, "the file on a node that gets the setting, as `--route`", "auto"),
     Setting(
         "runtime",
         kinds.RUNTIME,
