@@ -26,7 +26,7 @@ STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail 
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 version release wheel sdist bundle standalone sbom image collection chart helm clean
+.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -62,6 +62,9 @@ lab-packages:
 python-3.13:
 	$(or $(PYTHON_3_13),python3.13) -m venv .venv-3.13
 	.venv-3.13/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+
+texts: $(INSTALLED)
+	@$(BIN)/python .ci/texts/update.py
 
 version: $(INSTALLED)
 	@$(BIN)/python .ci/release/raise_version.py "$(VERSION)"

@@ -33,6 +33,11 @@ def read_runbook(code: str, language: str) -> str:
     return (_find_runbooks(language) / f"{code}.md").read_text(encoding="utf-8")
 
 
+def read_translations(language: str) -> list[str]:
+    """Return the texts of the gettext catalogues (.po) of a language, one for each room."""
+    return [path.read_text(encoding="utf-8") for path in sorted((_PACKAGE / "language" / language).glob("*.po"))]
+
+
 def _find_runbooks(language: str) -> Path:
     english = _find_folder("runbooks", "docs/runbooks")
     return english if language == "en" else english / language

@@ -14,6 +14,7 @@ from harbor_agent.cli.console import choose_colors, print_explain_hint, print_st
 from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
 from harbor_agent.cli.reports import print_early_end
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
+from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, style
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _report(error: AgentError, output: object) -> None:
     for line in render_warnings(error.warnings):
         print_status(line)
     message, *hint = render_problem(error.problem)
-    print_status(style("error: ", Color.RED, bold=True) + message.strip())
+    print_status(style(translate("error: "), Color.RED, bold=True) + message.strip())
     for line in hint:
         print_status(line)
 

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Annotated
 
-from harbor_agent.cli.help import Panel, build_option
+from harbor_agent.cli.help import Lang, Panel, build_option
 
 
 class ColorChoice(enum.StrEnum):
@@ -25,3 +25,4 @@ class CommonOptions:
     """How a command shows what it does."""
 
     color: Color = ColorChoice.AUTO
+    lang: Lang = None

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from harbor_agent.errors import StoppedError
+from harbor_agent.language.current import translate
 
 
 def confirm(question: str, *, outcome: str = "nothing was changed", hint: str = "run the command with --yes") -> None:
@@ -14,5 +15,5 @@ def confirm(question: str, *, outcome: str = "nothing was changed", hint: str = 
     if not sys.stdin.isatty():
         message = f"cannot ask for confirmation without a terminal, so {outcome}"
         raise StoppedError.of("not-confirmed", message, hint)
-    if not typer.confirm(question, err=True):
+    if not typer.confirm(translate(question), err=True):
         raise StoppedError.of("declined", f"declined; {outcome}")

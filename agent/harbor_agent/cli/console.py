@@ -13,6 +13,7 @@ import typer
 
 from harbor_agent.cli.common_options import ColorChoice
 from harbor_agent.errors import OutputError
+from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import find_problem_codes
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def print_utf8(text: str) -> None:
 
 
 def print_status(text: str) -> None:
-    """Print progress, a warning or a question's context on standard error."""
-    _print(text, sys.stderr, is_fitted=True)
+    """Print progress, a warning or a question's context on standard error, in the language of the process."""
+    _print(translate(text), sys.stderr, is_fitted=True)
 
 
 def print_explain_hint() -> None:

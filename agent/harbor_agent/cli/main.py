@@ -15,8 +15,10 @@ import typer
 from typer.main import get_command
 
 from harbor_agent import __version__
-from harbor_agent.cli.help import HelpGroup, format_examples
+from harbor_agent.cli.help import HelpGroup, Lang, format_examples, show_usage_error
 from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.language.choice import ENGLISH, choose_language
+from harbor_agent.language.current import set_language
 
 # The module of this class differs between versions of typer; BadParameter is a subclass in all of them.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -92,6 +94,7 @@ def _print_version(show: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+    lang: Lang = None,
 ) -> None:
     """Take the options before the command."""
 
@@ -103,12 +106,23 @@ def main() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     atexit.register(gc.freeze)
     _open_closed_streams()
+    _set_language()
     try:
         sys.exit(app(prog_name="harbor-agent", standalone_mode=False))
     except _CommandLineError as error:
-        error.show()
+        show_usage_error(error)
         _print_usage_error(error.format_message(), _find_format(sys.argv[1:]))
         sys.exit(ExitCode.USAGE)
+
+
+def _set_language() -> None:
+    """Read the catalogue of the language that --lang or the locale names; nothing is read for English."""
+    language = choose_language(sys.argv[1:], os.environ, (sys.stdout.encoding, sys.stderr.encoding))
+    if language != ENGLISH:
+        from harbor_agent import resources
+        from harbor_agent.language.catalogue import Catalogue
+
+        set_language(language, Catalogue.parse(resources.read_translations(language)))
 
 
 def _open_closed_streams() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from typing import Annotated
@@ -14,11 +13,10 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.console import print_result
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.errors import ExitCode
+from harbor_agent.language.current import get_language
 from harbor_agent.views.text.style import style
 
 app = command_app()
-
-_LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def _check_known(codes: list[str] | None) -> list[str]:
@@ -55,10 +53,10 @@ Codes = Annotated[
 def explain(codes: Codes = None) -> ExitCode:
     """Explain a problem code: what it means and what to do.
 
-    In Chinese if the locale is Chinese (LC_ALL, LC_MESSAGES, LANG), otherwise in English.
+    In Chinese with --lang zh or in a Chinese locale (LC_ALL, LC_MESSAGES, LANG), otherwise in English.
     """
     if codes:
-        print_result("\n\n".join(_format_page(resources.read_runbook(code, _choose_language())) for code in codes))
+        print_result("\n\n".join(_format_page(resources.read_runbook(code, get_language())) for code in codes))
         return ExitCode.DONE
     every = resources.list_runbook_codes()
     width = max(map(len, every))
@@ -67,15 +65,9 @@ def explain(codes: Codes = None) -> ExitCode:
     return ExitCode.DONE
 
 
-def _choose_language() -> str:
-    """Return the language of the locale, "en" unless there are pages in it; the first variable that is set decides."""
-    locale = next((value for name in _LOCALE_VARIABLES if (value := os.environ.get(name))), "")
-    return "zh" if locale.lower().startswith("zh") else "en"
-
-
 def _read_meaning(code: str) -> str:
     """Return the sentence below the title of the code's page."""
-    return resources.read_runbook(code, _choose_language()).split("\n", 3)[2]
+    return resources.read_runbook(code, get_language()).split("\n", 3)[2]
 
 
 def _format_page(page: str) -> str:

@@ -6,6 +6,7 @@ import enum
 import re
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def style(text: str, color: Color | None = None, *, bold: bool = False, dim: boo
 
 def style_outcome(outcome: Outcome) -> str:
     """Return the outcome's word in its color: red unless it is fine or pending."""
-    return style(outcome.value.replace("_", " "), _OUTCOMES.get(outcome, Color.RED), bold=True)
+    return style(translate(outcome.value.replace("_", " ")), _OUTCOMES.get(outcome, Color.RED), bold=True)
 
 
 def style_diff(diff: str) -> str:
@@ -73,9 +74,9 @@ def shorten_digest(text: str) -> str:
 
 def render_problem(problem: Problem) -> list[str]:
     """Return a problem as indented lines: message and code, then the hint, which may be a block to copy."""
-    first, *more = problem.hint.splitlines() or [""]
+    first, *more = translate(problem.hint).splitlines() or [""]
     hint = [f"  -> {first}", *(f"     {line}" if line else "" for line in more)] if first else []
-    return [f"  {problem.message} {style(f'[{problem.code}]', dim=True)}", *hint]
+    return [f"  {translate(problem.message)} {style(f'[{problem.code}]', dim=True)}", *hint]
 
 
 def find_problem_codes(text: str) -> list[str]:
@@ -88,7 +89,7 @@ def render_warnings(warnings: Iterable[Problem]) -> list[str]:
     lines: list[str] = []
     for warning in warnings:
         message, *hint = render_problem(warning)
-        lines += [f"  warning: {message.strip()}", *hint]
+        lines += [f"  {translate('warning: ')}{message.strip()}", *hint]
     return lines
 
 

@@ -1,0 +1,87 @@
+"""Strings of the code that are prose at first sight, but for programs: not translated."""
+
+from __future__ import annotations
+
+import re
+
+_SHELL = (
+    *(
+        r"\$\(",
+        ">&",
+        r"\$run",
+        "; echo ",
+        "/bin/sh -c",
+        r"\bsudo (?:-|\{ask)",
+        "^sudo",
+        r"\bsu -s",
+        "stty",
+        "umask 077 &&",
+    ),
+    *(
+        "said=",
+        "do test ",
+        "^base64",
+        "^printf",
+        r"^exec (?:\{|\d)",
+        r"^if \[ ",
+        "<<'",
+        r"^\{executable\} \{",
+        r"^\{quote\} ",
+    ),
+)
+_SQL = (
+    r"^(?:ALTER|CREATE|DELETE|INSERT|PRAGMA)\b",
+    r"\b(?:NOT NULL|VALUES|STRICT|CONFLICT|json_\w+\(|SELECT|UPDATE run|UNIQUE)\b",
+    r"\bexcluded\.",
+)
+# Commands to copy, their options, and "A, or B" if it begins with one is prose.
+_COMMANDS = (
+    "^harbor-agent",
+    "^openssl",
+    "^kubectl [^,;]*$",
+    "^--?[a-zA-Z]",
+    "--from-file=",
+    "^ProxyCommand=",
+    "-o Server",
+)
+_FILES = (
+    *(
+        "^#",
+        r"^\s{4,}",
+        r"^\S+ = ",
+        "^[a-z-]+:$",
+        "^(?:apiVersion|kind|users|contexts|current-context): ",
+        r"^\s*- name: ",
+    ),
+    *(
+        r"^\[defaults ",
+        r"^hosts \{",
+        "^cache 30",
+        r"\[\w+\]\]",
+        r"^\{find_indent_in\}",
+        r"^\\? ?No newline",
+        "^Binary files",
+    ),
+)
+_PROTOCOLS = (
+    *(
+        "application/vnd",
+        r"^(?:Bearer|Basic) \{",
+        "^tls: ",
+        "^remote error: ",
+        "^server gave HTTP",
+        r"^\{schema\} begin",
+    ),
+    r"^(?:transaction|runtime|unit|action|deadline|config-file|live-restore) \{\w+\}$",
+    r"^(?:expected|unexpected|name|arguments|change) \{\w+\}(?: \{\w+\})*$",
+)
+_PATTERNS = (r"[\w)]\|[\w(]", r"\\[dSstw.(]", r"[\w\])]\.\*[\w ]", "x509:", r"\(\?i\)")
+_TYPES = (r"^\w+\[", ": Any\\b", r"\| None$")
+_NAMES_OF_OPTIONS = (r"^(?=(?:.*[a-z]-[a-z]){3})(?:[a-z\d]+(?:-[a-z\d]+)* )+[a-z\d]+(?:-[a-z\d]+)*$",)
+_ALL = re.compile("|".join((*_SHELL, *_SQL, *_COMMANDS, *_FILES, *_PROTOCOLS, *_PATTERNS, *_TYPES, *_NAMES_OF_OPTIONS)))
+_METRIC = re.compile(r"[A-Z].*\.")
+
+
+def is_for_programs(template: str, *, is_help: bool) -> bool:
+    """Whether a line is code, or the help text of a metric; only the help of commands has whole sentences."""
+    return bool(_ALL.search(template)) or (not is_help and bool(_METRIC.fullmatch(template)))

@@ -1,0 +1,49 @@
+"""Every text that people read has a Chinese translation with the same values, in the words of docs/STYLE.md."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / ".ci/texts"))
+
+from update import FOLDER, read_catalogue  # noqa: E402 - a script beside others
+
+CATALOGUES = {path.stem: read_catalogue(path) for path in sorted(FOLDER.glob("*.po"))}
+LEAST_MESSAGES = 300
+# Endings of English words, such as the "s" of "nodes".
+ENDINGS = frozenset({"plural", "plural_2"})
+BANNED = [
+    word
+    for row in (ROOT / "docs/STYLE.md").read_text(encoding="utf-8").partition("\n## 中文\n")[2].splitlines()
+    if row.startswith("| `")
+    for word in row.split("|")[1].replace("`", "").strip().split("、")
+]
+
+
+def values(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name} - ENDINGS
+
+
+def test_the_texts_and_the_words_are_found() -> None:
+    assert sum(map(len, CATALOGUES.values())) >= LEAST_MESSAGES
+    assert {"你", "排干"} <= set(BANNED)
+
+
+@pytest.mark.parametrize("room", CATALOGUES)
+def test_every_text_is_translated(room: str) -> None:
+    assert [text for text, said in CATALOGUES[room].items() if not said] == []
+
+
+@pytest.mark.parametrize("room", CATALOGUES)
+def test_a_translation_has_the_values_of_its_text(room: str) -> None:
+    assert [(text, said) for text, said in CATALOGUES[room].items() if values(text) != values(said)] == []
+
+
+@pytest.mark.parametrize("room", CATALOGUES)
+def test_a_translation_uses_the_words_of_the_glossary(room: str) -> None:
+    assert [said for said in CATALOGUES[room].values() if any(word in said for word in BANNED)] == []
