@@ -1,23 +1,18 @@
 """Every rule of docs/reference/rules.md is held by some test: without its branch, one fails.
 
-Each rule's text is left out in a copy of the package, and the quick tests of planning and formats run against it.
+Its text is left out as its module is imported (absent_rule.py), and the quick tests of planning and formats run.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES: dict[str, dict[str, str]] = {
@@ -53,18 +48,28 @@ TESTS = {
     ),
 }
 PARALLEL = 2
-_PYTEST = ("-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")
+_PYTEST = (
+    "-q",
+    "-x",
+    "--no-header",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:randomly",
+    "-p",
+    "tests.mutation.absent_rule",
+)
 
 
 @pytest.fixture(scope="module")
-def survivors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def survivors() -> dict[str, str]:
     """Give the rules that no test missed, with what pytest said."""
-    folder = tmp_path_factory.mktemp("mutants")
-    assert run(copy(folder / "original"), tuple(path for paths in TESTS.values() for path in paths)).returncode == 0
+    whole = run("", tuple(path for paths in TESTS.values() for path in paths))
+    assert whole.returncode == 0, whole.stdout
     with ThreadPoolExecutor(PARALLEL) as pool:
-        said = dict(zip(RULES, pool.map(lambda rule: without(folder, rule), RULES), strict=True))
-    yield {rule: text for rule, text in said.items() if text}
-    shutil.rmtree(folder)
+        said = dict(zip(RULES, pool.map(without, RULES), strict=True))
+    return {rule: text for rule, text in said.items() if text}
 
 
 @pytest.mark.timeout(900)
@@ -73,26 +78,15 @@ def test_some_test_fails_without_the_rule(survivors: dict[str, str], rule: str) 
     assert rule not in survivors, survivors[rule]
 
 
-def without(folder: Path, rule: str) -> str:
-    """Run the tests against the package without the rule; return what was said where none failed."""
-    facts = RULES[rule]
-    package = copy(folder / rule)
-    path = package / facts["file"]
-    path.write_text(path.read_text(encoding="utf-8").replace(facts["old"], facts["new"]), encoding="utf-8")
-    compile(path.read_text(encoding="utf-8"), str(path), "exec")
+def without(rule: str) -> str:
+    """Run the tests without the rule; return what was said where none failed."""
     own, others = TESTS[rule[:2]], [path for one, paths in TESTS.items() if one != rule[:2] for path in paths]
-    first = run(package, own)
-    second = first if first.returncode == 1 else run(package, tuple(others))
-    shutil.rmtree(package)
+    first = run(rule, own)
+    second = first if first.returncode == 1 else run(rule, tuple(others))
     return "" if 1 in (first.returncode, second.returncode) else first.stdout + second.stdout + second.stderr
 
 
-def copy(folder: Path) -> Path:
-    shutil.copytree(ROOT / "agent", folder / "agent", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def run(package: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "pytest", *_PYTEST, "-o", f"pythonpath={package / 'agent'} {ROOT}", *tests]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""}
+def run(absent: str, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ABSENT_RULE": absent, "PYTEST_ADDOPTS": ""}
+    argv = [sys.executable, "-m", "pytest", *_PYTEST, *tests]
     return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
