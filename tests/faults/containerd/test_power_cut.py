@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
 
 _JOURNAL = 'tail -n 1 "$(ls -td /var/lib/harbor-agent/transactions/*/ | head -n 1)journal"'
+_JOURNALS = (
+    "tail -n +1 /var/lib/harbor-agent/transactions/*/journal; systemctl --no-pager --all list-units 'harbor-agent*'"
+)
 _STEPS = [
     ("swapping-1", "swapped-2", "activating"),
     ("health", "swapping-2", "committed"),
@@ -59,7 +62,11 @@ def test_a_node_without_power_comes_back_old_or_new(site: Site, steps: tuple[str
         running.wait(timeout=300)
 
     for node, step, files in zip(lab.nodes, steps, before, strict=True):
-        wait_until(lambda node=node: _has_ended(node), f"{node.name} has ended its transaction", seconds=120)
+        try:
+            wait_until(lambda node=node: _has_ended(node), f"{node.name} has ended its transaction", seconds=120)
+        except TimeoutError as error:
+            error.add_note(node.run(_JOURNALS).stdout)
+            raise
         outcome = node.run(_JOURNAL).stdout.split()[0]
         assert outcome == ("committed" if step == "committed" else "rolled_back"), step
         assert (site.files(node) == files) is (outcome == "rolled_back"), step
