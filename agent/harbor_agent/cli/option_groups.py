@@ -21,6 +21,18 @@ KubeletLogin = Annotated[
 ]
 
 
+AssumedVersion = Annotated[
+    str | None,
+    build_option(
+        Panel.PLAN, "--assume-docker-version", "dockerd version in --root.", metavar="V", show_default="20.10"
+    ),
+]
+AssumedRuntime = Annotated[
+    str | None,
+    build_option(
+        Panel.PLAN, "--assume-runtime", "Runtime and version in --root, such as containerd=1.7.24.", metavar="NAME=V"
+    ),
+]
 LockTimeout = Annotated[
     float,
     build_option(
@@ -77,8 +89,8 @@ class PlanOptions:
     system_trust: SystemTrust = False
     kubelet_login: KubeletLogin = False
     root: options.Root = None
-    assume_docker_version: options.AssumedVersion = None
-    assume_runtime: options.AssumedRuntime = None
+    assume_docker_version: AssumedVersion = None
+    assume_runtime: AssumedRuntime = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Annotated
 
+from harbor_agent.cli.completion import complete_context, complete_limit, complete_namespace
 from harbor_agent.cli.help import Panel, build_option
 from harbor_agent.model.policy import RouteChoice, RuntimeChoice
 
@@ -51,6 +52,7 @@ Limit = Annotated[
         "Limit the run to matching nodes (Ansible pattern, e.g. 'workers:!node7'; @failed selects nodes that failed in "
         "the last run).",
         metavar="PATTERN",
+        autocompletion=complete_limit,
     ),
 ]
 TransportOption = Annotated[
@@ -155,18 +157,6 @@ Root = Annotated[
         Panel.PLAN, "--root", "Work on the files of an unpacked image in DIR instead of on nodes.", metavar="DIR"
     ),
 ]
-AssumedVersion = Annotated[
-    str | None,
-    build_option(
-        Panel.PLAN, "--assume-docker-version", "dockerd version in --root.", metavar="V", show_default="20.10"
-    ),
-]
-AssumedRuntime = Annotated[
-    str | None,
-    build_option(
-        Panel.PLAN, "--assume-runtime", "Runtime and version in --root, such as containerd=1.7.24.", metavar="NAME=V"
-    ),
-]
 AllowUnreachableRegistry = Annotated[
     bool,
     build_option(Panel.RUN, "--allow-unreachable-registry", "Restart nodes even if no node reaches the registry."),
@@ -189,6 +179,7 @@ Namespaces = Annotated[
         "Namespace (KubeSphere: project) of the secret, '*' for all; repeatable.",
         metavar="NAME",
         show_default="that of the kubeconfig's context",
+        autocompletion=complete_namespace,
     ),
 ]
 ServiceAccounts = Annotated[
@@ -220,7 +211,12 @@ Kubeconfig = Annotated[
 Context = Annotated[
     str | None,
     build_option(
-        Panel.SECRET, "--context", "Context in the kubeconfig.", metavar="NAME", show_default="current context"
+        Panel.SECRET,
+        "--context",
+        "Context in the kubeconfig.",
+        metavar="NAME",
+        show_default="current context",
+        autocompletion=complete_context,
     ),
 ]
 ForceConflicts = Annotated[

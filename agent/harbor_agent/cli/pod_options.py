@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from harbor_agent.cli.completion import complete_namespace
 from harbor_agent.cli.help import Panel, build_option
 
 WithPods = Annotated[bool, build_option(Panel.RUN, "--pod", "Have kubelet pull, for one short-lived pod on each node.")]
@@ -15,6 +16,7 @@ PodNamespace = Annotated[
         "Namespace (KubeSphere: project) of the pods.",
         metavar="NAME",
         show_default="the first one of the pull secret",
+        autocompletion=complete_namespace,
     ),
 ]
 ProveWithPods = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from harbor_agent.cli import options, pod_options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.completion import complete_run
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
@@ -46,6 +47,7 @@ Resume = Annotated[
         "--resume",
         "Resume a run that halted or was killed, with the options it was started with.",
         metavar="RUN",
+        autocompletion=complete_run,
     ),
 ]
 OnlyUnmanaged = Annotated[

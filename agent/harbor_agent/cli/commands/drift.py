@@ -10,6 +10,7 @@ import typer
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import confirm_plan
+from harbor_agent.cli.completion import complete_past_node
 from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.metrics import Measurement
@@ -64,7 +65,9 @@ Metrics = Annotated[
         metavar="FILE",
     ),
 ]
-NodeName = Annotated[str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE")]
+NodeName = Annotated[
+    str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE", autocompletion=complete_past_node)
+]
 
 
 @app.callback(

@@ -8,6 +8,7 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.completion import complete_past_node, complete_run
 from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.errors import ExitCode
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-RunName = Annotated[str, typer.Argument(help="Run, as the first column of `history` names it.", metavar="RUN")]
-NodeName = Annotated[str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE")]
+RunName = Annotated[
+    str,
+    typer.Argument(help="Run, as the first column of `history` names it.", metavar="RUN", autocompletion=complete_run),
+]
+NodeName = Annotated[
+    str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE", autocompletion=complete_past_node)
+]
 
 
 @app.callback(

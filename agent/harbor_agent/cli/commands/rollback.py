@@ -10,6 +10,7 @@ import typer
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import confirm_plan, print_report
+from harbor_agent.cli.completion import complete_node, complete_run
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -21,11 +22,20 @@ from harbor_agent.errors import ExitCode, UsageError
 app = command_app()
 
 RunName = Annotated[
-    str | None, typer.Argument(help="Run to roll back, as `history` or its last line names it.", metavar="[RUN]")
+    str | None,
+    typer.Argument(
+        help="Run to roll back, as `history` or its last line names it.", metavar="[RUN]", autocompletion=complete_run
+    ),
 ]
 NodeName = Annotated[
     list[str] | None,
-    build_option(Panel.PLAN, "--node", "Roll back the last change of this node; repeatable.", metavar="NAME"),
+    build_option(
+        Panel.PLAN,
+        "--node",
+        "Roll back the last change of this node; repeatable.",
+        metavar="NAME",
+        autocompletion=complete_node,
+    ),
 ]
 Pristine = Annotated[
     bool, build_option(Panel.PLAN, "--pristine", "Restore the state from before the very first change.")

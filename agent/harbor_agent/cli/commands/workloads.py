@@ -9,6 +9,7 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
+from harbor_agent.cli.completion import complete_namespace
 from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import describe
@@ -46,7 +47,12 @@ AllKinds = Annotated[
 OnlyIn = Annotated[
     list[str] | None,
     build_option(
-        Panel.SECRET, "-n --namespace", "Scan only this namespace; repeatable.", show_default="all", metavar="NAME"
+        Panel.SECRET,
+        "-n --namespace",
+        "Scan only this namespace; repeatable.",
+        show_default="all",
+        metavar="NAME",
+        autocompletion=complete_namespace,
     ),
 ]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.secret.group import app
+from harbor_agent.cli.completion import complete_namespace
 from harbor_agent.cli.console import print_document, print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, ManifestOptions, describe
@@ -18,7 +19,12 @@ from harbor_agent.views.text.style import render_warnings
 OnlyIn = Annotated[
     list[str] | None,
     build_option(
-        Panel.SECRET, "-n --namespace", "Show only this namespace; repeatable.", show_default="all", metavar="NAME"
+        Panel.SECRET,
+        "-n --namespace",
+        "Show only this namespace; repeatable.",
+        show_default="all",
+        metavar="NAME",
+        autocompletion=complete_namespace,
     ),
 ]
 
