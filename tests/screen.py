@@ -5,15 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
+import signal
 import struct
 import termios
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyte
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 ROWS = 120
@@ -58,18 +61,60 @@ class Shown:
         return {one.fg for one in shown}, {one.bg for one in shown}
 
 
+class Session:
+    """A program whose standard streams are a terminal of so many columns, while it runs."""
+
+    def __init__(self, argv: Sequence[str], columns: int, env: Mapping[str, str] | None = None) -> None:
+        inherited = {name: value for name, value in os.environ.items() if name not in _OF_THE_TEST}
+        environment = {**inherited, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})}
+        self.columns, self.written = columns, b""
+        self._pid, self._terminal = pty.fork()
+        if self._pid == 0:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+            os.execvpe(argv[0], list(argv), environment)
+
+    @property
+    def text(self) -> str:
+        """The screen as it is now."""
+        return "\n".join(line.rstrip() for line in emulate(self.written, self.columns).display).rstrip()
+
+    def wait_for(self, is_shown: Callable[[str], object], seconds: float = 60) -> str:
+        """Wait until the screen is as expected, and return it."""
+        end = time.monotonic() + seconds
+        while not is_shown(self.text):
+            if time.monotonic() > end:
+                os.kill(self._pid, signal.SIGKILL)
+                raise AssertionError(f"not within {seconds:g} s: {self.end().text}")
+            if select.select([self._terminal], [], [], 0.2)[0]:
+                chunk = self._read()
+                assert chunk, f"the program has ended: {self.end().text}"
+        return self.text
+
+    def type(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
+    def end(self) -> Shown:
+        """Return the screen after the end of the program."""
+        while self._read():
+            pass
+        _, status = os.waitpid(self._pid, 0)
+        os.close(self._terminal)
+        screen = emulate(self.written, self.columns)
+        return Shown(code=os.waitstatus_to_exitcode(status), written=self.written, screen=screen)
+
+    def _read(self) -> bytes:
+        try:
+            chunk = os.read(self._terminal, 65536)
+        except OSError:  # what Linux says once the other side is closed
+            return b""
+        self.written += chunk
+        return chunk
+
+
 def show(argv: Sequence[str], columns: int, *, env: Mapping[str, str] | None = None) -> Shown:
-    """Run a program whose standard streams are a terminal of so many columns."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_THE_TEST}
-    environment = {**inherited, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})}
-    pid, terminal = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-        os.execvpe(argv[0], list(argv), environment)
-    written = b"".join(_read_chunks(terminal))
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return Shown(code=os.waitstatus_to_exitcode(status), written=written, screen=emulate(written, columns))
+    """Run a program on a terminal to its end."""
+    return Session(argv, columns, env).end()
 
 
 def emulate(written: bytes, columns: int) -> pyte.Screen:
@@ -77,17 +122,6 @@ def emulate(written: bytes, columns: int) -> pyte.Screen:
     screen = pyte.Screen(columns, ROWS)
     pyte.ByteStream(screen).feed(written)
     return screen
-
-
-def _read_chunks(terminal: int) -> Iterable[bytes]:
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # what Linux says once the other side is closed
-            return
-        if not chunk:
-            return
-        yield chunk
 
 
 def assert_snapshot(text: str, path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import re
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,11 +166,16 @@ def test_a_slow_job_does_not_hold_up_the_others(subject: Subject) -> None:
 
 
 def test_each_job_has_exactly_one_result(subject: Subject) -> None:
-    jobs = [Job(node=subject.node(), program=Program(stdin=b"exit 0")) for _ in range(9)]
+    begun: list[int] = []
+    jobs = [
+        Job(node=subject.node(), program=Program(stdin=b"exit 0"), on_start=partial(begun.append, number))
+        for number in range(9)
+    ]
 
     results = list(subject.transport.run(jobs))
 
     assert sorted(map(id, jobs)) == sorted(id(result.job) for result in results)
+    assert sorted(begun) == list(range(9))
 
 
 def test_no_jobs_give_no_results(subject: Subject) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from harbor_agent.cli.common_options import ColorChoice, CommonOptions
-from harbor_agent.cli.console import choose_colors, print_explain_hint, print_status
+from harbor_agent.cli.console import print_explain_hint, print_status
 from harbor_agent.cli.option_groups import collect_arguments, expand_parameters
 from harbor_agent.cli.reports import print_early_end
+from harbor_agent.cli.terminal.footer import FOOTER
+from harbor_agent.cli.terminal.streams import choose_colors
 from harbor_agent.errors import AgentError, ExitCode, Problem, UsageError
 from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, style
@@ -57,7 +59,7 @@ def _take_common_options(options: CommonOptions) -> None:
 
 def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | None:
     try:
-        return function()
+        return _end_display(function)
     except AgentError as error:
         _report(error, output)
         return error.exit_code
@@ -73,6 +75,14 @@ def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | 
             _report(lack, output)
             return lack.exit_code
         return _end(ExitCode.BUG, _report_bug(error), output)
+
+
+def _end_display(function: Callable[[], ExitCode | None]) -> ExitCode | None:
+    """Run the command; however it ends, nothing stays at the bottom of the terminal."""
+    try:
+        return function()
+    finally:
+        FOOTER.remove()
 
 
 def _find_lack(error: Exception) -> UsageError | None:
@@ -119,5 +129,6 @@ def _describe_interruption(message: str) -> Problem:
 
 
 def _terminate(output: object) -> NoReturn:
+    FOOTER.remove()
     print_status(f"terminated; {_RUN_AGAIN}")
     raise SystemExit(int(_end(ExitCode.TERMINATED, _describe_interruption("terminated"), output)))

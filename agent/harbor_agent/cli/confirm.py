@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from harbor_agent.cli.terminal.footer import FOOTER
 from harbor_agent.errors import StoppedError
 from harbor_agent.language.current import translate
 
@@ -15,5 +16,7 @@ def confirm(question: str, *, outcome: str = "nothing was changed", hint: str = 
     if not sys.stdin.isatty():
         message = f"cannot ask for confirmation without a terminal, so {outcome}"
         raise StoppedError.of("not-confirmed", message, hint)
-    if not typer.confirm(translate(question), err=True):
+    with FOOTER.hidden():
+        is_confirmed = typer.confirm(translate(question), err=True)
+    if not is_confirmed:
         raise StoppedError.of("declined", f"declined; {outcome}")

@@ -6,15 +6,22 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from threading import RLock
 
-from harbor_agent.cli.console import print_status, show_status_line
-from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, Phase
+from harbor_agent.cli.console import print_status
+from harbor_agent.cli.terminal.footer import FOOTER, Ticker
+from harbor_agent.cli.terminal.streams import can_move_cursor
+from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, NodeStep, Phase, Step
 from harbor_agent.model.result import NodeResult, Outcome, Proof
+from harbor_agent.views.screen.work import Work, draw_work, format_time
 from harbor_agent.views.text.common import count_nodes
 from harbor_agent.views.text.run import describe_failed_pull
 from harbor_agent.views.text.style import indent, render_problem, style, style_outcome
 
 _SECONDS_BETWEEN_COUNTS = 5.0
+# Without a terminal, a line says who is at work if nothing was said for so long.
+_SECONDS_OF_SILENCE = 30.0
+_NAMED_AT_WORK = 5
 # Up to so many nodes in the same state get a line each; further ones are only counted.
 _SHOWN_ALIKE = 20
 _LONGEST_NAME = 120
@@ -23,74 +30,133 @@ _QUIET = frozenset({Outcome.UNCHANGED, Outcome.SKIPPED})
 
 @dataclass(slots=True)
 class Progress:
-    """A listener that prints the phases of a run and the nodes worth a line.
+    """A listener that prints the phases of a run and the nodes worth a line; any thread may call it.
 
-    The number of nodes in each state is in the status line of a terminal; otherwise it is printed every few seconds.
+    On a terminal, the number of nodes in each state and the nodes at work, with their steps, are at its bottom.
+    Elsewhere the numbers are printed every few seconds, and so are the nodes at work if nothing else was.
     A node gets its own line if it has a problem or was changed, unless there are many such nodes.
     """
 
     verbose: int = 0
-    _phase: str = field(default="", init=False)
-    _total: int = field(default=0, init=False)
+    _phase: Phase | None = field(default=None, init=False)
     _states: Counter[str] = field(default_factory=Counter, init=False)
-    _last_count: float = field(default=0.0, init=False)
-    _is_on_terminal: bool = field(init=False)
+    _work: dict[str, tuple[Step, float]] = field(default_factory=dict, init=False)
+    _last_line: float = field(default=0.0, init=False)
+    _has_footer: bool = field(init=False)
+    _reminder: Ticker | None = field(default=None, init=False)
+    _lock: RLock = field(default_factory=RLock, init=False)
 
     def __post_init__(self) -> None:
         """Look for the terminal once: asking for each node costs more than counting it."""
-        self._is_on_terminal = sys.stderr.isatty()
+        self._has_footer = can_move_cursor(sys.stderr)
 
     def __call__(self, event: Event) -> None:
         """Print the event, or only count it."""
         match event:
-            case Phase(name=name, total=total):
-                self._phase, self._total = _shorten(name), total
-                self._states.clear()
-                self._last_count = time.monotonic()
-                if total:
-                    print_status(style(f"{self._phase} ({count_nodes(total)})", bold=True))
+            case Phase():
+                self._begin(event)
+            case NodeStep(node=node, step=step):
+                with self._lock:
+                    self._work[node] = (step, time.monotonic())
             case NodeProbed(node=node, problem=problem, seconds=seconds):
-                is_one_of_few = self._count(problem.code if problem else "probed")
+                is_one_of_few = self._count(node, problem.code if problem else "probed")
                 if self.verbose or (problem and is_one_of_few):
                     text = problem.message if problem else "probed"
-                    print_status(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
+                    self._print(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
                 self._show_counts()
             case NodeFinished(result=result):
-                is_one_of_few = self._count(result.outcome.value.replace("_", " "))
+                is_one_of_few = self._count(result.node, result.outcome.value.replace("_", " "))
                 if self.verbose or is_one_of_few or result.outcome not in _QUIET:
-                    _print_node(result)
+                    self._print("\n".join(_describe_node(result)))
                 self._show_counts()
             case Message(text=text):
-                print_status(text)
+                self._print(text)
 
-    def _count(self, state: str) -> bool:
-        """Count a node; returns whether it is one of the first in this state."""
-        self._states[state] += 1
+    @property
+    def _total(self) -> int:
+        return self._phase.total if self._phase else 0
+
+    def _begin(self, phase: Phase) -> None:
+        with self._lock:
+            self._phase = phase
+            self._states.clear()
+            self._work.clear()
+        if not phase.total:
+            return
+        wave = f", {_describe_wave(phase)}" if phase.wave else ""
+        self._print(style(f"{_shorten(phase.name)} ({count_nodes(phase.total)}){wave}", bold=True))
+        if self._has_footer:
+            FOOTER.show(self._draw)
+        elif self._reminder is None:
+            self._reminder = Ticker(self._remind, _SECONDS_BETWEEN_COUNTS)
+
+    def _count(self, node: str, state: str) -> bool:
+        """Count a node, whose work has ended; returns whether it is one of the first in this state."""
+        with self._lock:
+            self._work.pop(node, None)
+            self._states[state] += 1
         return self._states[state] <= _SHOWN_ALIKE
 
     def _show_counts(self) -> None:
         is_over = self._states.total() >= self._total
-        if self._is_on_terminal:
-            show_status_line("" if is_over else self._describe_counts())
-        elif not is_over and time.monotonic() - self._last_count >= _SECONDS_BETWEEN_COUNTS:
-            print_status(f"  {self._describe_counts()}")
-            self._last_count = time.monotonic()
+        if is_over and self._has_footer:
+            FOOTER.remove()
+        elif not (is_over or self._has_footer) and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_COUNTS:
+            self._print(f"  {self._describe_phase()}: {self._describe_counts()}")
 
     def _describe_counts(self) -> str:
+        """Return how many nodes of the phase are done, and how many of them are in which state."""
         counted = ", ".join(f"{count} {state}" for state, count in self._states.most_common())
-        return f"{self._phase}: {self._states.total()} of {self._total}: {counted}"
+        return f"{self._states.total()} of {self._total}" + (f": {counted}" if counted else "")
+
+    def _draw(self, columns: int, rows: int) -> list[str]:
+        with self._lock:
+            return draw_work(f"{self._describe_phase()}: {self._describe_counts()}", self._list_work(), columns, rows)
+
+    def _describe_phase(self) -> str:
+        """Return the wave, whose nodes are listed below, or the name of any other phase."""
+        if self._phase is None:
+            return ""
+        return _describe_wave(self._phase) or _shorten(self._phase.name)
+
+    def _list_work(self) -> list[Work]:
+        """Return the nodes at work; one that waits for the others of its wave is not."""
+        now = time.monotonic()
+        return [
+            Work(node=node, step=step.value, seconds=now - since)
+            for node, (step, since) in self._work.items()
+            if step is not Step.WAIT
+        ]
+
+    def _remind(self) -> None:
+        if time.monotonic() - self._last_line < _SECONDS_OF_SILENCE:
+            return
+        with self._lock:
+            work = sorted(self._list_work(), key=lambda one: -one.seconds)
+        if not work:
+            return
+        named = [f"{one.node} ({one.step}, {format_time(one.seconds)})" for one in work[:_NAMED_AT_WORK]]
+        more = len(work) - len(named)
+        self._print(f"  at work: {', '.join(named)}" + (f" and {more} more" if more else ""))
+
+    def _print(self, text: str) -> None:
+        self._last_line = time.monotonic()
+        print_status(text)
 
 
-def _print_node(result: NodeResult) -> None:
+def _describe_node(result: NodeResult) -> list[str]:
     unproven = ", not proven by a pull" if result.outcome is Outcome.CHANGED else ""
     proven = ", proven by a pod" if result.proof is Proof.POD else ", pull verified"
     pull = {True: proven, False: describe_failed_pull(result), None: unproven}[result.verified]
     outcome = style_outcome(result.outcome)
-    print_status(f"  {result.node}: {outcome}{pull} ({result.action.value}, {result.seconds:.1f} s)")
+    lines = [f"  {result.node}: {outcome}{pull} ({result.action.value}, {result.seconds:.1f} s)"]
     if result.containers_lost:
-        print_status(f"    no longer running: {', '.join(result.containers_lost)}")
-    if result.problem:
-        print_status("\n".join(map(indent, render_problem(result.problem))))
+        lines.append(f"    no longer running: {', '.join(result.containers_lost)}")
+    return [*lines, *(map(indent, render_problem(result.problem)) if result.problem else ())]
+
+
+def _describe_wave(phase: Phase) -> str:
+    return f"wave {phase.wave.number} of {phase.wave.total}" if phase.wave else ""
 
 
 def _shorten(name: str) -> str:

@@ -7,17 +7,25 @@ import os
 import select
 import termios
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from harbor_agent.model.sensitive import Sensitive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+# What makes room on the terminal while a question is open.
+_displays: list[Callable[[], AbstractContextManager[None]]] = []
 _POLL_SECONDS = 0.25
 _MAX_ANSWER = 4096
+
+
+def add_display(make_room: Callable[[], AbstractContextManager[None]]) -> None:
+    """Have `make_room()` entered before each question and left after it, by the thread that asks."""
+    _displays.append(make_room)
 
 
 class Terminal:
@@ -43,7 +51,9 @@ class Terminal:
 
         The input is hidden unless `echo` is set.
         """
-        with self._lock, _open_terminal() as terminal:
+        with self._lock, ExitStack() as room, _open_terminal() as terminal:
+            for make_room in _displays if terminal is not None else ():
+                room.enter_context(make_room())
             # A thread that waited for its turn while the program ends must not turn echo off again.
             if terminal is None or (stopping is not None and stopping.is_set()):
                 return None

@@ -49,6 +49,7 @@ class LocalTransport:
 
 def run_locally(job: Job, stopping: Event) -> Completed | Lost:
     """Run one job on this machine."""
+    job.on_start()
     deadline = Deadline(job.timeout, stopping)
     user = "root" if os.geteuid() == 0 else get_user_name()
     exchange = Exchange(job.program, job.node.become, user=user)

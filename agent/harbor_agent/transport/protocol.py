@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+def _ignore() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One program for one node. `timeout` is in seconds and includes connecting."""
+    """One program for one node. `timeout` is in seconds and includes connecting.
+
+    `on_start` is called when the job's turn has come, by any thread; it does not raise.
+    """
 
     node: Node
     program: Program
     timeout: float = 60.0
+    on_start: Callable[[], None] = field(default=_ignore, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,20 +32,6 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Runner
 
 NO_ANSWER = Problem(code="ssh-timeout", message="no answer")
-EVENTS = """
-from harbor_agent.cli.console import print_status
-from harbor_agent.cli.progress import Progress
-from harbor_agent.engine.events import NodeProbed, Phase
-from harbor_agent.errors import Problem
-NO_ANSWER = Problem(code="ssh-timeout", message="no answer")
-progress = Progress()
-progress(Phase(name="probe nodes", total=3))
-progress(NodeProbed(node="a", problem=None, seconds=0.1))
-print_status("a note")
-progress(NodeProbed(node="b", problem=NO_ANSWER, seconds=0.1))
-progress(NodeProbed(node="c", problem=None, seconds=0.1))
-print_status("the end")
-"""
 
 
 @pytest.fixture
@@ -157,19 +139,6 @@ def test_trouble_has_a_line_of_its_own_but_not_hundreds(capsys: pytest.CaptureFi
     assert shown[0] == "probe nodes (500 nodes)"
     assert "dead0: no answer (10.0 s)" in shown[1]
     assert len(shown) < 30
-
-
-def test_on_a_terminal_one_line_shows_the_progress() -> None:
-    ours, theirs = pty.openpty()
-    done = subprocess.run([sys.executable, "-c", EVENTS], stderr=theirs, check=True, timeout=60)
-    os.close(theirs)
-    assert done.returncode == 0
-    shown = os.read(ours, 65536).decode()
-    os.close(ours)
-    assert "\r\x1b[Kprobe nodes: 1 of 3: 1 probed" in shown
-    assert "\r\x1b[Kprobe nodes: 2 of 3: 1 probed, 1 ssh-timeout" in shown
-    assert "\r\x1b[Ka note\r\n" in shown, "the line makes room for other output"
-    assert shown.endswith("\r\x1b[Kthe end\r\n"), "and is removed in the end"
 
 
 def test_limit_failed_is_what_failed_in_the_last_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import NodeProbed, Phase
+from harbor_agent.engine.events import NodeProbed, Phase, Step, announce
 from harbor_agent.errors import Problem
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, Lost, decode_answer
@@ -49,7 +49,15 @@ def probe_nodes(
     """
     listener(Phase(name="probe nodes", total=len(nodes)))
     programs = {entries: wire.build_probe_program(entries) for entries in {entries for _, entries in nodes}}
-    jobs = [Job(node=node, program=programs[entries], timeout=timeout) for node, entries in nodes]
+    jobs = [
+        Job(
+            node=node,
+            program=programs[entries],
+            timeout=timeout,
+            on_start=announce(listener, node.name, Step.PROBE),
+        )
+        for node, entries in nodes
+    ]
     for result in transport.run(jobs):
         seen = _build_result(result)
         listener(NodeProbed(node=seen.node.name, problem=seen.problem, seconds=seen.seconds))

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from harbor_agent.engine.events import Message
+from harbor_agent.engine.events import Message, NodeStep, Step
 from harbor_agent.engine.plan.matching import find_node
 from harbor_agent.engine.proof.check import PullCheck
 from harbor_agent.engine.proof.nodes import list_nodes
@@ -149,6 +149,7 @@ class PodProver:
                 trial.not_before = time.monotonic() + _SECRET_SECONDS
             else:
                 self._delete(trial.pod, trial.refused)
+                self._options.listener(NodeStep(node=trial.node, step=Step.WAIT))
                 ended[trial.node] = replace(check, seconds=time.monotonic() - trial.since)
         return ended
 
@@ -176,6 +177,7 @@ class PodProver:
             return fail(name)
         trial.pod, trial.since = name, time.monotonic()
         trial.asked = trial.since
+        self._options.listener(NodeStep(node=trial.node, step=Step.POD))
         self._left.add(name)
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.events import NodeStep, Step, announce
 from harbor_agent.engine.proof.check import PullCheck
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import PullReport, PullVerdict
@@ -14,6 +15,7 @@ from harbor_agent.transport.protocol import Job, decode_answer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Credentials, Policy, Registry
@@ -25,9 +27,9 @@ _PULL_TIMEOUT = 300.0
 class RuntimeProver:
     """Has the runtime of each node pull; `credentials` are by registry entry."""
 
-    def __init__(self, transport: Transport, credentials: Mapping[str, Credentials]) -> None:
-        """Keep both."""
-        self._transport, self._credentials = transport, credentials
+    def __init__(self, transport: Transport, credentials: Mapping[str, Credentials], listener: Listener) -> None:
+        """Keep them; `listener` gets the steps of the nodes."""
+        self._transport, self._credentials, self._listener = transport, credentials, listener
 
     def __call__(self, planned: Sequence[PlannedNode]) -> dict[str, PullCheck]:
         """Pull each registry's `verify_image` on each node. Keys are node names."""
@@ -46,12 +48,21 @@ class RuntimeProver:
             runtime: wire.build_pull_program(runtime, image, login, registry.address.config_key)
             for runtime in {runtime for _, runtime in nodes}
         }
-        jobs = [Job(node=node, program=programs[runtime], timeout=_PULL_TIMEOUT) for node, runtime in nodes]
+        jobs = [
+            Job(
+                node=node,
+                program=programs[runtime],
+                timeout=_PULL_TIMEOUT,
+                on_start=announce(self._listener, node.name, Step.PULL),
+            )
+            for node, runtime in nodes
+        ]
         reports: list[tuple[str, PullReport, float]] = []
         for result in self._transport.run(jobs):
             pull = decode_answer(result, partial(wire.decode_pull, registry=registry.address))
             if isinstance(pull, Problem):
                 pull = PullReport(image=image, verdict=PullVerdict.FAILED, detail=pull.message)
+            self._listener(NodeStep(node=result.job.node.name, step=Step.WAIT))
             reports.append((result.job.node.name, pull, result.seconds))
         return reports
 

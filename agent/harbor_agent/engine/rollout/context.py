@@ -44,7 +44,7 @@ class RolloutContext:
 
     def prove_pulls(self, planned: Sequence[PlannedNode]) -> dict[str, PullCheck]:
         """Have nodes prove that they pull. Keys are node names."""
-        prover = self.prover or RuntimeProver(self.transport, self.credentials)
+        prover = self.prover or RuntimeProver(self.transport, self.credentials, self.listener)
         return prover(planned)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from harbor_agent.engine.events import Message
+from harbor_agent.engine.events import Message, Step, announce_all
 from harbor_agent.engine.plan.matching import find_node
 from harbor_agent.engine.rollout.drain import drain_nodes, find_objection_to_eviction
 from harbor_agent.engine.rollout.hooks import NoHooks
@@ -148,6 +148,7 @@ class KubernetesHooks:
         problems = {name: self._cordon(name) for name in restarting}
         held = {name: _refuse(name, problem) for name, problem in problems.items() if problem}
         to_empty = {name: self._before[name].name for name, problem in problems.items() if problem is None}
+        announce_all(self._options.listener, to_empty, Step.DRAIN)
         for name, problem in drain_nodes(
             self._nodes, to_empty, self._options.deadlines.drain, self._options.stop
         ).items():
@@ -160,6 +161,7 @@ class KubernetesHooks:
         """Wait until restarted nodes are Ready if they were before, and uncordon those that this run cordoned."""
         restarted = {r.node for r in results if r.outcome in _RESTARTED}
         were_ready = {name: node for name, node in self._before.items() if name in restarted and node.ready}
+        announce_all(self._options.listener, were_ready, Step.READY)
         late = wait_until_ready(self._nodes, were_ready, self._options.deadlines.ready)
         self._before.clear()
         done = []

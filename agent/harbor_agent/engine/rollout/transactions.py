@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import Message
+from harbor_agent.engine.events import Message, NodeStep, Step, announce, announce_all
 from harbor_agent.engine.rollout.stop import StopRequestedError
 from harbor_agent.errors import Problem
+from harbor_agent.model.plan import Action
 from harbor_agent.model.result import Outcome, TransactionPhase
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, Lost, decode_answer, describe_unknown_answer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.rollout.stop import StopRequest
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.plan import Plan
+    from harbor_agent.model.program import Program
     from harbor_agent.model.result import TransactionReport
     from harbor_agent.model.state import Record
     from harbor_agent.transport.protocol import Completed, Transport
@@ -30,6 +32,7 @@ _POLL_SECONDS = 2.0
 _REPORT_SECONDS = 10.0
 _MOST_NAMES = 5
 
+_STEPS = {Action.NONE: Step.CHANGE, Action.RELOAD: Step.RELOAD, Action.RESTART: Step.RESTART}
 _OUTCOMES = {
     TransactionPhase.COMMITTED: Outcome.CHANGED,
     TransactionPhase.ROLLED_BACK: Outcome.ROLLED_BACK,
@@ -85,7 +88,8 @@ def begin_transactions(
         except ValueError as error:  # the node named a path or a unit that no line can carry
             yield TransactionResult(node=node, outcome=Outcome.FAILED, problem=describe_unknown_answer(error))
         else:
-            jobs.append(Job(node=node, program=program, timeout=monitor.timeout))
+            step = _STEPS[plan.activation.action]
+            jobs.append(_build_job(node, program, step, monitor))
     yield from _run_jobs(transport, jobs, transaction, monitor)
 
 
@@ -94,8 +98,13 @@ def roll_back_transactions(
 ) -> Iterator[TransactionResult]:
     """Roll back a committed transaction on these nodes; yields as `begin_transactions` does."""
     program = wire.build_rollback_program(transaction)
-    jobs = [Job(node=node, program=program, timeout=monitor.timeout) for node in nodes]
+    jobs = [_build_job(node, program, Step.ROLL_BACK, monitor) for node in nodes]
     return _run_jobs(transport, jobs, transaction, monitor)
+
+
+def _build_job(node: Node, program: Program, step: Step, monitor: TransactionMonitor) -> Job:
+    announced = announce(monitor.listener, node.name, step)
+    return Job(node=node, program=program, timeout=monitor.timeout, on_start=announced)
 
 
 def _run_jobs(
@@ -108,6 +117,7 @@ def _run_jobs(
         if ended.outcome is Outcome.UNKNOWN or (isinstance(result, Lost) and result.started):
             open_[ended.node.name] = ended
         else:
+            monitor.listener(NodeStep(node=ended.node.name, step=Step.WAIT))
             yield ended
     if open_:
         yield from _poll_until_ended(transport, open_, transaction, monitor)
@@ -122,6 +132,7 @@ def _poll_until_ended(
     reported, pause = time.monotonic(), 0.0
     end = reported + monitor.health_deadline * 2
     monitor.listener(Message(text=f"{_list_names(open_)}: the result of the change did not arrive; checking the node"))
+    announce_all(monitor.listener, open_, Step.CHECK)
     while open_ and not monitor.stop() and (left := end - time.monotonic()) > 0:
         if time.monotonic() - reported >= _REPORT_SECONDS:
             reported = time.monotonic()

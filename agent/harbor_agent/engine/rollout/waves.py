@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import Message, NodeFinished, Phase
+from harbor_agent.engine.events import Message, NodeFinished, Phase, Wave
 from harbor_agent.engine.rollout.login_check import add_login_check, check_node_logins
 from harbor_agent.engine.rollout.records import build_record
 from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions, roll_back_transactions
@@ -48,14 +48,15 @@ def roll_out(run: RolloutContext, planned: Sequence[PlannedNode]) -> RolloutResu
     to_change = {p.node.name: p for p in planned if p.outcome is Outcome.PENDING}
     halted = over_budget = None
     nodes, servers = [p.node for p in to_change.values()], _find_servers(to_change.values())
-    for wave in split_into_waves(nodes, run.rollout, run.hooks.unfit_for_canary, servers):
+    waves = list(split_into_waves(nodes, run.rollout, run.hooks.unfit_for_canary, servers))
+    for number, wave in enumerate(waves, 1):
         # Only a run that leaves a node unchanged has halted.
         if halted is None and (reason := over_budget or ("a stop was requested" if run.stop() else None)):
             halted = reason
             run.listener(Message(text=f"halting: {halted}"))
         if halted is None:
             names = ", ".join(node.name for node in wave)
-            run.listener(Phase(name=f"change {names}", total=len(wave)))
+            run.listener(Phase(name=f"change {names}", total=len(wave), wave=Wave(number=number, total=len(waves))))
             for result in _change_wave(run, [to_change[node.name] for node in wave]):
                 results[result.node] = result
                 run.listener(NodeFinished(result=result))
@@ -108,6 +109,8 @@ def verify_nodes(
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:
     """Verify unchanged nodes by a pull; a node whose pull fails is FAILED, one that does not answer UNREACHABLE."""
+    if any(registry.verify_image for p in planned for registry in p.policy.present):
+        run.listener(Phase(name="verify nodes", total=len(planned)))
     checks = run.prove_pulls(planned)
     results = []
     for p in planned:

@@ -78,6 +78,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def _run_job(self, job: Job) -> Completed | Lost:
         start = time.monotonic()
+        job.on_start()
         try:
             encode_job(job).write(cast("Stream", self.wfile))
             self.connection.settimeout(job.timeout + _SECONDS_OF_GRACE)

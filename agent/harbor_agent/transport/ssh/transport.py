@@ -69,6 +69,7 @@ class SshTransport:
     def _run_one(self, watchdog: Watchdog, job: Job, stopping: Event) -> Completed | Lost:
         if job.node.connection == "local":
             return run_locally(job, stopping)
+        job.on_start()
         deadline = Deadline(job.timeout, stopping, paused_seconds=lambda: self._connector.terminal.seconds)
         try:
             jump_path = self._resolver.resolve(job.node)

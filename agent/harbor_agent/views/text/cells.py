@@ -15,3 +15,10 @@ def measure_text(text: str) -> int:
 def fill_cell(text: str, width: int) -> str:
     """Return the text with blanks up to `width` columns."""
     return text + " " * (width - measure_text(text))
+
+
+def cut_text(text: str, width: int) -> str:
+    """Return the beginning of the text that fits into `width` columns."""
+    while measure_text(text) > width:
+        text = text[: max(width, 0)] if len(text) > width else text[:-1]
+    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.events import NodeStep, Phase, Step, Wave
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.waves import roll_out
@@ -18,6 +19,7 @@ from harbor_agent.transport.protocol import Completed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from harbor_agent.engine.events import Event, Listener
     from harbor_agent.model.result import NodeResult
     from harbor_agent.transport.protocol import Job, Lost
 
@@ -48,11 +50,12 @@ class Denying:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         for job in jobs:
+            job.on_start()
             answer = self._answers[job.program.arguments[0]].encode()
             yield Completed(job=job, rc=0, stdout=answer, stderr=b"", seconds=1.0)
 
 
-def change(transport: Denying) -> NodeResult:
+def change(transport: Denying, listener: Listener = lambda _: None) -> NodeResult:
     registry = Registry(address=Address(host="10.99.0.1", port=5000), verify_image="p/i:1")
     planned = PlannedNode(
         node=Node(name="node1", address="192.0.2.1"),
@@ -65,7 +68,7 @@ def change(transport: Denying) -> NodeResult:
         ),
         reason="it is not trusted",
     )
-    run = RolloutContext(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=lambda _: None)
+    run = RolloutContext(run_id="run", transport=transport, rollout=Rollout(), credentials={}, listener=listener)
     (result,) = roll_out(run, [planned]).results
     return result
 
@@ -103,3 +106,11 @@ def test_containers_lost_in_the_rollback_are_reported_with_those_of_the_change()
     result = change(Denying(answer, lost_at_first="first"))
     assert result.containers_lost == ("first", "second")
     assert "no longer running: second" in result.reason
+
+
+def test_each_step_of_a_node_is_reported_in_its_turn() -> None:
+    events: list[Event] = []
+    change(Denying(report("rolled_back", "rollback-requested")), events.append)
+    assert events[0] == Phase(name="change node1", total=1, wave=Wave(number=1, total=1))
+    steps = [event.step for event in events if isinstance(event, NodeStep)]
+    assert steps == [Step.RESTART, Step.WAIT, Step.PULL, Step.WAIT, Step.ROLL_BACK, Step.WAIT]

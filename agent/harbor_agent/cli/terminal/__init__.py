@@ -1,0 +1,1 @@
+"""The terminal and its streams: sizes, colors, and lines that stay at the bottom."""

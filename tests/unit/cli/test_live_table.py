@@ -1,0 +1,126 @@
+"""The nodes at work, at the bottom of a terminal: which, with which step, for how long, and gone in the end."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from harbor_agent.cli.progress import Progress
+from harbor_agent.engine.events import Phase
+from tests.screen import Session, assert_snapshot
+
+SCREENS = Path(__file__).parent / "screens"
+RUN = """
+import termios
+from harbor_agent.cli.console import print_status
+from harbor_agent.cli.terminal.footer import FOOTER
+from harbor_agent.cli.progress import Progress
+from harbor_agent.engine.events import NodeFinished, NodeProbed, NodeStep, Phase, Step, Wave
+from harbor_agent.local.terminal import Terminal
+from harbor_agent.model.plan import Action
+from harbor_agent.model.result import NodeResult, Outcome, Proof
+# The keys that the test types are not shown: they only say when to go on.
+keys = termios.tcgetattr(0)
+keys[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, keys)
+progress = Progress()
+"""
+WAVE = """
+names = [f"worker-{number:02}.pool-a.example.internal" for number in range(60)]
+progress(Phase(name="change " + ", ".join(names), total=60, wave=Wave(number=3, total=7)))
+for name in names:
+    progress(NodeStep(node=name, step=Step.RESTART if name < "worker-40" else Step.RELOAD))
+for name in names[:5]:
+    progress(NodeStep(node=name, step=Step.WAIT))
+for name in names[5:8]:
+    progress(NodeStep(node=name, step=Step.PULL))
+print_status("a message")
+input()
+proof = {"verified": True, "proof": Proof.PULL, "action": Action.RESTART, "seconds": 9.8}
+for name in names:
+    progress(NodeFinished(result=NodeResult(node=name, outcome=Outcome.CHANGED, **proof)))
+"""
+SILENCE = """
+progress(Phase(name="probe nodes", total=2))
+progress(NodeStep(node="node1", step=Step.PROBE))
+input()
+"""
+QUESTION = f"""{SILENCE}
+answer = Terminal().ask("Passphrase: ")
+print_status(f"{{len(answer.reveal())}} characters")
+input()
+progress(NodeProbed(node="node1", problem=None, seconds=1.0))
+input()
+FOOTER.remove()
+print_status("the end")
+"""
+
+
+def start(script: str, columns: int) -> Session:
+    return Session([sys.executable, "-c", RUN + script], columns)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\b\d:\d\d\b", "0:00", text)
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_a_wave_of_many_nodes_shows_those_at_work_and_counts_the_others(columns: int) -> None:
+    run = start(WAVE, columns)
+    assert_snapshot(
+        without_times(run.wait_for(lambda text: "more at work" in text)) + "\n", SCREENS / f"wave-{columns}.txt"
+    )
+    run.type("\n")
+    shown = run.end()
+    assert "at work" not in shown.text
+    assert shown.lines[-1] == "  worker-59.pool-a.example.internal: changed, pull verified (restart, 9.8 s)"
+    assert shown.screen.cursor.x == 0
+
+
+def test_time_passes_in_the_table_of_one_silent_node() -> None:
+    run = start(SILENCE, 80)
+    run.wait_for(lambda text: re.search(r"node1  probe  0:0[1-9]$", text))
+    run.type("\n")
+    assert run.end().code == 0
+
+
+def test_a_question_has_the_terminal_for_itself() -> None:
+    run = start(QUESTION, 80)
+    assert run.wait_for(lambda text: "node1  probe" in text).startswith("probe nodes (2 nodes)\nprobe nodes: 0 of 2\n")
+    run.type("\n")
+    asked = run.wait_for(lambda text: "Passphrase:" in text)
+    assert "node1" not in asked
+    run.type("secret\n")
+    assert "secret" not in run.wait_for(lambda text: "6 characters" in text and "node1  probe" in text)
+    run.type("\n")
+    run.wait_for(lambda text: text.endswith("probe nodes: 1 of 2: 1 probed"))
+    run.type("\n")
+    assert run.end().lines[-1] == "the end"
+
+
+def test_ctrl_c_leaves_a_clean_terminal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        run = Session(
+            [
+                *(sys.executable, "-m", "harbor_agent.cli", "plan", "--registry", "h.lan"),
+                *("-i", f"127.0.0.1:{port},"),
+            ],
+            80,
+        )
+        run.wait_for(lambda text: re.search(r"127.0.0.1 +probe +0:\d\d", text))
+        run.type("\x03")
+        shown = run.end()
+    assert shown.code == 130
+    assert shown.lines[-2].startswith("interrupted; nodes already started finish on their own;")
+    assert not any("0:0" in line for line in shown.lines)
+    assert (shown.screen.cursor.x, shown.screen.cursor.hidden) == (0, False)
+
+
+def test_without_a_terminal_a_phase_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress()(Phase(name="probe nodes", total=2))
+    assert capsys.readouterr().err == "probe nodes (2 nodes)\n"
