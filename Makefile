@@ -11,6 +11,7 @@
 # make image         dist/harbor-node-agent-…-image.tar, for docker build and podman build; HARBOR_AGENT_STANDALONE=… uses that folder
 # make collection    dist/harbor_agent-nodes-….tar.gz: the collection for Ansible
 # make wheel, sdist  dist/harbor_node_agent-….whl and .tar.gz, for pip, pipx and uv
+# make man           dist/man: the manual pages, one for each command
 # make chart         dist/harbor-agent-….tgz: the Helm chart
 # make sbom          dist/harbor-node-agent-….cdx.json: the parts of the standalone build; HARBOR_AGENT_STANDALONE=… uses that folder
 # make version       the version in every file, and its section in CHANGELOG.md: make version VERSION=0.2.0
@@ -26,7 +27,7 @@ STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail 
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm clean
+.PHONY: man test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -90,6 +91,9 @@ sbom: $(INSTALLED)
 collection: $(INSTALLED)
 	@mkdir -p dist
 	$(BIN)/ansible-galaxy collection build --force --output-path dist $(COLLECTION)
+
+man: $(INSTALLED)
+	@$(BIN)/python .ci/man/pages.py dist/man
 
 chart: helm
 	@mkdir -p dist

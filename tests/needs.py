@@ -23,6 +23,7 @@ _PROGRAMS = {
     "dnsmasq": ("dnsmasq-base", ("dnsmasq",)),
     "faketime": ("faketime", ("faketime",)),
     "promtool": ("prometheus", ("promtool",)),
+    "groff": ("groff-base", ("groff",)),
 }
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")

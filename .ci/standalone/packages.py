@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -50,8 +50,18 @@ def install_packages(folder: Path, scratch: Path, root: Path) -> None:
     subprocess.run(download, env=environment, check=True)
     install = [*new, "install", "--quiet", "--no-compile", "--no-warn-script-location", "--no-index"]
     subprocess.run([*install, "--find-links", str(wheels), "harbor-node-agent[ansible]"], env=environment, check=True)
-    shutil.rmtree(folder / "share", ignore_errors=True)  # manual pages of what is installed
+    keep_own_pages(folder / "share")
     write_programs(folder)
+
+
+def keep_own_pages(share: Path) -> None:
+    """Remove everything but our manual pages from share: pages of the packages, and data that none of them reads."""
+    for path in sorted(share.rglob("*"), reverse=True):
+        if path.is_dir():
+            with contextlib.suppress(OSError):  # it holds pages of ours
+                path.rmdir()
+        elif not path.match("man/man1/harbor-agent*.1"):
+            path.unlink()
 
 
 def _name_platforms() -> Iterator[str]:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +217,12 @@ def test_the_source_archive_builds_the_same_files(tmp_path: Path, files: dict[st
         archive.extractall(tmp_path, filter="data")
     again = build(tmp_path / sdist.removesuffix(".tar.gz"), tmp_path / "second")
     assert again[wheel].read_bytes() == built[wheel].read_bytes()
+    with zipfile.ZipFile(built[wheel]) as packed:
+        names = set(packed.namelist())
+    pages = {name.rpartition("/")[2] for name in names if ".data/data/share/man/man1/" in name}
+    assert {"harbor-agent.1", "harbor-agent-apply.1", "harbor-agent-config-check.1"} <= pages
+    schemas = {f"harbor_agent/data/schemas/{path.name}" for path in (ROOT / "docs/schemas").glob("*.json")}
+    assert schemas <= names
 
 
 @pytest.mark.needs("helm")

@@ -68,6 +68,12 @@ def test_every_part_is_listed_with_its_license(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "licenses").iterdir()) == sorted(listed.keys() - packages)
 
 
+def test_only_our_manual_pages_are_in_it(folder: Path) -> None:
+    pages = [path for path in (folder / "share").rglob("*") if path.is_file()]
+    assert folder / "share/man/man1/harbor-agent.1" in pages
+    assert [path for path in pages if not path.match("man/man1/harbor-agent*.1")] == []
+
+
 def test_nothing_in_it_names_the_place_where_it_was_built(folder: Path) -> None:
     programs = [path for path in (folder / "bin").iterdir() if path.name != "python3.13"]
     assert {"harbor-agent", "ansible", "ansible-playbook", "ansible-vault", "ansible-runner"} <= {

@@ -170,8 +170,11 @@ def show_usage_error(error: Any) -> None:  # noqa: ANN401 - of whichever click t
     typer.echo(translate("Error: ") + translate(error.format_message()), err=True)
 
 
-def _write_panels(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as above
-    """Write arguments and options in the order of `Panel`; an option without a panel, such as --help, comes last."""
+def list_panels(parameters: Iterable[Any], ctx: Any) -> dict[str, list[tuple[str, str]]]:  # noqa: ANN401 - as above
+    """Return the rows (names, text) of arguments and options by the title of their panel, in the order of `Panel`.
+
+    An option without a panel, such as --help, comes last.
+    """
     panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], **{panel.value: [] for panel in Panel}}
     without_panel: list[tuple[str, str]] = []
     for parameter in parameters:
@@ -189,6 +192,11 @@ def _write_panels(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None: 
         *panels[Panel.OUTPUT],
         *without_panel,
     ]
+    return panels
+
+
+def _write_panels(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as above
+    panels = list_panels(parameters, ctx)
     width = max(len(names) for rows in panels.values() for names, _ in rows if len(names) <= _WIDEST_COLUMN)
     for title, rows in panels.items():
         if rows:

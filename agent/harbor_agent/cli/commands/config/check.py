@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 File = Annotated[
     str | None,
-    typer.Argument(help="Settings file; ./harbor-agent.yaml if omitted.", metavar="[FILE]", show_default=False),
+    typer.Argument(help="Settings file; ./harbor-agent.yaml if omitted.", metavar="FILE", show_default=False),
 ]
 
 

@@ -27,7 +27,7 @@ app = command_app()
 
 File = Annotated[
     str | None,
-    typer.Argument(help="File to write; ./harbor-agent.yaml if omitted.", metavar="[FILE]", show_default=False),
+    typer.Argument(help="File to write; ./harbor-agent.yaml if omitted.", metavar="FILE", show_default=False),
 ]
 PasswordEnv = Annotated[
     str | None,

@@ -42,7 +42,7 @@ Name = Annotated[
     str | None,
     typer.Argument(
         help="Schema, as the first column of the list or a document names it. Lists all schemas if omitted.",
-        metavar="[NAME]",
+        metavar="NAME",
         callback=_find_name,
         autocompletion=_complete,
         show_default=False,
