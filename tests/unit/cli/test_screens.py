@@ -71,6 +71,16 @@ def test_colors_can_be_chosen_and_the_words_stay(
     assert rename(shown, root) == (SCREENS / "plan-80.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("language", "columns"), [("en", 80), ("zh", 60)])
+def test_a_runbook_is_drawn_on_a_terminal(language: str, columns: int) -> None:
+    shown = show((*PROGRAM, "explain", "host-key-unknown", "--lang", language), columns)
+    assert_snapshot(shown.text, SCREENS / f"explain-{language}-{columns}.txt")
+    assert shown.list_styled(bold=True)[0] == "host-key-unknown"
+    assert "ssh-keygen -lf answers" in "".join(shown.list_styled(fg="cyan"))
+    foregrounds, backgrounds = shown.list_colors()
+    assert (foregrounds, backgrounds) == ({"default", "cyan"}, {"default"})
+
+
 def test_elsewhere_nothing_is_wrapped_or_imported_for_a_terminal(root: Path) -> None:
     def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}

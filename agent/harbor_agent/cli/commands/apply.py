@@ -170,7 +170,7 @@ def print_report(report: Report, output: ReportFormat, planned: Sequence[Planned
     from harbor_agent.views.json.run import build_run_document
     from harbor_agent.views.text.dns import dns_text
     from harbor_agent.views.text.run import failures_text, run_summary
-    from harbor_agent.views.text.secrets import secrets_text
+    from harbor_agent.views.text.secrets import list_secrets_text
     from harbor_agent.views.text.style import render_warnings
 
     if output is ReportFormat.JSON:
@@ -183,8 +183,8 @@ def print_report(report: Report, output: ReportFormat, planned: Sequence[Planned
         return report.exit_code
     if report.dns is not None:
         print_result(dns_text(report.dns, diffs=False))
-    if report.secrets is not None:
-        print_result(secrets_text(report.secrets))
+    if report.secrets is not None and (listed := list_secrets_text(report.secrets)):
+        print_result(listed)
     if report.warnings:
         print_result("\n".join(render_warnings(report.warnings)))
     if failures := failures_text(report.results):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -10,8 +11,9 @@ import typer
 
 from harbor_agent import resources
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import print_result
+from harbor_agent.cli.console import print_document, print_result
 from harbor_agent.cli.help import command_app, format_examples
+from harbor_agent.cli.terminal.streams import find_size, is_terminal
 from harbor_agent.errors import ExitCode
 from harbor_agent.language.current import get_language
 from harbor_agent.views.text.style import style
@@ -56,7 +58,7 @@ def explain(codes: Codes = None) -> ExitCode:
     In Chinese with --lang zh or in a Chinese locale (LC_ALL, LC_MESSAGES, LANG), otherwise in English.
     """
     if codes:
-        print_result("\n\n".join(_format_page(resources.read_runbook(code, get_language())) for code in codes))
+        print_document("\n\n".join(_format_page(resources.read_runbook(code, get_language())) for code in codes))
         return ExitCode.DONE
     every = resources.list_runbook_codes()
     width = max(map(len, every))
@@ -71,6 +73,10 @@ def _read_meaning(code: str) -> str:
 
 
 def _format_page(page: str) -> str:
-    """Return the page for a terminal: bold headings, links without their targets."""
+    """Return the page without the targets of links: drawn for a terminal, elsewhere as it is, with bold headings."""
     text = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", page.rstrip("\n"))
+    if is_terminal(sys.stdout):
+        from harbor_agent.views.screen.markdown import render_markdown
+
+        return render_markdown(text, find_size(sys.stdout).columns)
     return re.sub(r"^#+ (.+)$", lambda heading: style(heading[1], bold=True), text, flags=re.MULTILINE)

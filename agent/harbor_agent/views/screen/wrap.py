@@ -31,7 +31,7 @@ def wrap_prose(glyphs: Sequence[Glyph], width: int, hang: int) -> list[list[Glyp
         cut = _find_break(rest, width - len(start))
         if cut is None:
             break
-        lines.append([*start, *_strip_end(rest[:cut])])
+        lines.append([*start, *strip_end(rest[:cut])])
         rest = rest[cut:]
         while rest and rest[0][0] == " ":
             rest = rest[1:]
@@ -102,7 +102,8 @@ def _count_fitting(glyphs: Sequence[Glyph], width: int) -> int:
     return len(glyphs)
 
 
-def _strip_end(glyphs: Sequence[Glyph]) -> list[Glyph]:
+def strip_end(glyphs: Sequence[Glyph]) -> list[Glyph]:
+    """Return the glyphs without the blanks at their end."""
     end = len(glyphs)
     while end and glyphs[end - 1][0] == " ":
         end -= 1

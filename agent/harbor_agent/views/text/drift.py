@@ -12,7 +12,7 @@ from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.run import run_summary
-from harbor_agent.views.text.secrets import secrets_text
+from harbor_agent.views.text.secrets import list_secrets_text
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, shorten_digest, style
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
         blocks.append("\n".join(render_warnings(warnings)))
     if ended and ended.dns:
         blocks.append(dns_text(ended.dns, diffs=False))
-    if ended and ended.secrets:
-        blocks.append(secrets_text(ended.secrets))
+    if ended and ended.secrets and (listed := list_secrets_text(ended.secrets)):
+        blocks.append(listed)
     if ended:
         blocks.append(run_summary(ended))
     return "\n".join([*blocks, summarize_drift(report, ended)])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.planning.node import choose_runtime, explain_runtime, find_runtime
-from harbor_agent.views.text.common import FEW, list_names
 from harbor_agent.views.text.dns import dns_text
-from harbor_agent.views.text.secrets import secrets_text
+from harbor_agent.views.text.many.groups import NodeText, group_nodes, render_group
+from harbor_agent.views.text.many.overview import describe_groups
+from harbor_agent.views.text.many.remarks import fold_warnings
+from harbor_agent.views.text.secrets import count_secrets, list_secrets_text
 from harbor_agent.views.text.style import indent, render_problem, render_warnings, style_diff, style_outcome
 
 if TYPE_CHECKING:
@@ -25,24 +26,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.state import NodeState
 
-_FIRST = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.REFUSED)
-_LAST = (Outcome.UNCHANGED, Outcome.SKIPPED)
 _ACTIONS = {Action.NONE: "files only", Action.RELOAD: "reload, no container stops", Action.RESTART: "restart"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _NodeText:
-    """The text about one node. Nodes with the same `title` and `body` share a block.
-
-    `problem` (before the body) and `stops` (after it) name things of this node and may differ within a block.
-    """
-
-    name: str
-    outcome: Outcome
-    title: str
-    body: tuple[str, ...]
-    problem: tuple[str, ...] = ()
-    stops: tuple[str, ...] = ()
 
 
 def plan_text(
@@ -55,15 +39,23 @@ def plan_text(
 ) -> str:
     """Return the whole plan: DNS, nodes with problems first and unchanged ones last, and a last line that sums up.
 
-    More than a few nodes with the same text share a block. `is_verbose` adds how each node's runtime was found.
+    More than a few nodes with the same text share a block, and warnings that more than a few nodes have follow once. A
+    plan of many nodes ends with a line for each group of them. `is_verbose` leaves every node its warnings and adds how
+    its runtime was found.
     """
+    texts = [_describe_node(node, is_verbose=is_verbose) for node in nodes]
+    kept, remarks = fold_warnings(texts, is_verbose=is_verbose)
+    groups = group_nodes(kept)
     blocks = [dns_text(dns)] if dns else []
-    blocks += [block for group in _group_nodes(nodes, is_verbose=is_verbose) for block in _render_group(group)]
-    if secrets is not None:
-        blocks.append(secrets_text(secrets))
+    blocks += [block for group in groups for block in render_group(group)]
+    blocks += remarks
+    if secrets is not None and (listed := list_secrets_text(secrets)):
+        blocks.append(listed)
     if warnings:
         blocks.append("\n".join(render_warnings(warnings)))
-    return "\n\n".join([*blocks, summarize_plan(nodes)])
+    if overview := describe_groups(groups):
+        blocks.append(overview)
+    return "\n\n".join([*blocks, summarize_plan(nodes) + count_secrets(secrets)])
 
 
 def describe_action(action: Action) -> str:
@@ -83,36 +75,7 @@ def summarize_plan(nodes: Sequence[PlannedNode]) -> str:
     return "Plan: " + ", ".join([to_change, *(f"{found[o]} {o.value}" for o in others if found[o])])
 
 
-def _group_nodes(nodes: Sequence[PlannedNode], *, is_verbose: bool) -> list[list[_NodeText]]:
-    """Return the nodes by their text, in the order in which it is printed."""
-    groups: dict[tuple[str, tuple[str, ...]], list[_NodeText]] = {}
-    for text in (_describe_node(node, is_verbose=is_verbose) for node in nodes):
-        groups.setdefault((text.title, text.body), []).append(text)
-    return sorted(groups.values(), key=lambda group: _rank(group[0].outcome))
-
-
-def _rank(outcome: Outcome) -> int:
-    if outcome in _FIRST:
-        return _FIRST.index(outcome) - len(_FIRST)
-    return 1 + _LAST.index(outcome) if outcome in _LAST else 0
-
-
-def _render_group(group: Sequence[_NodeText]) -> list[str]:
-    """Return a block per node, or one for all of them."""
-    if len(group) <= FEW:
-        return ["\n".join([f"{one.name}  {one.title}", *one.problem, *one.body, *one.stops]) for one in group]
-    first = group[0]
-    lines = [f"{len(group)} nodes  {first.title}", f"  {list_names([one.name for one in group])}"]
-    lines += dict.fromkeys(line for one in group for line in one.problem)
-    lines += first.body
-    if len({one.stops for one in group}) == 1:
-        lines += first.stops
-    else:
-        lines += [f"  {one.name}: {line.strip()}" for one in group for line in one.stops]
-    return ["\n".join(lines)]
-
-
-def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> _NodeText:
+def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> NodeText:
     decision = planned.decision
     title = style_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.PENDING:
@@ -127,17 +90,16 @@ def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> _NodeText:
         body.append(indent(planned.reason))
     if is_verbose and planned.state:
         body.append(f"  runtime: {explain_runtime(choose_runtime(planned.state, planned.policy.runtime))}")
-    if decision:
-        if isinstance(decision, Refusal) and decision.changes:
-            body.append("  the change would be:")
-        body += [indent(style_diff(render_diff(change))) for change in decision.changes]
-        body += render_warnings(decision.warnings)
+    if decision and isinstance(decision, Refusal) and decision.changes:
+        body.append("  the change would be:")
     restarts = isinstance(decision, Plan) and decision.activation.action is Action.RESTART
-    return _NodeText(
+    return NodeText(
         name=planned.node.name,
         outcome=planned.outcome,
         title=title,
         body=tuple(body),
+        diffs={change.path: indent(style_diff(render_diff(change))) for change in decision.changes} if decision else {},
+        warnings=decision.warnings if decision else (),
         problem=problem,
         stops=(
             *(map(indent, describe_stops(decision, planned.state)) if isinstance(decision, Plan) and restarts else ()),

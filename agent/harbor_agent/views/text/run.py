@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from harbor_agent.model.result import Outcome, Proof
+from harbor_agent.views.text.secrets import count_secrets
 from harbor_agent.views.text.style import indent, render_problem, style_outcome
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ def describe_failed_pull(result: NodeResult) -> str:
 
 
 def run_summary(report: Report) -> str:
-    """Return the last line of a run: outcomes, pulls, why it halted, and its ID."""
-    return summarize_run(report.results, report.halted, report.run_id)
+    """Return the last line of a run: outcomes, pulls, pull secrets, why it halted, and its ID."""
+    return summarize_run(report.results, report.halted, report.run_id, count_secrets(report.secrets))
 
 
-def summarize_run(results: Sequence[NodeResult], halted: str | None, run_id: str) -> str:
-    """Return one line about a run: outcomes, pulls, why it halted, and its ID."""
-    text = f"Halted: {count_results(results)}; reason: {halted}" if halted else f"Done: {count_results(results)}"
+def summarize_run(results: Sequence[NodeResult], halted: str | None, run_id: str, secrets: str = "") -> str:
+    """Return one line about a run: outcomes, pulls, the text about pull secrets, why it halted, and its ID."""
+    counted = count_results(results) + secrets
+    text = f"Halted: {counted}; reason: {halted}" if halted else f"Done: {counted}"
     return f"{text} (run {run_id})"
 
 

@@ -25,12 +25,22 @@ _WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Ou
 
 def secrets_text(report: SecretsReport) -> str:
     """Return a block per secret, a line per warning, and a last line that counts the secrets."""
-    return _render_report(report, with_keys=False)
+    return f"{list_secrets_text(report)}\n{_count(report)}".lstrip("\n")
+
+
+def list_secrets_text(report: SecretsReport) -> str:
+    """Return a block per secret and a line per warning; "" if there is none."""
+    return _list_report(report, with_keys=False)
+
+
+def count_secrets(report: SecretsReport | None) -> str:
+    """Return the end of the line that sums up a plan or a run: how many pull secrets have each outcome."""
+    return "" if report is None else f"; {_count(report).replace('P', 'p', 1)}"
 
 
 def secrets_diff_text(report: SecretsReport) -> str:
     """Return the same as `secrets_text`, with a line for each key that the server would change."""
-    return _render_report(report, with_keys=True)
+    return f"{_list_report(report, with_keys=True)}\n{_count(report)}".lstrip("\n")
 
 
 def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
@@ -46,9 +56,9 @@ def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
     return "\n".join([*lines, f"Pull secrets: {len(secrets) - copies or 'none'} created by harbor-agent{copied}"])
 
 
-def _render_report(report: SecretsReport, *, with_keys: bool) -> str:
+def _list_report(report: SecretsReport, *, with_keys: bool) -> str:
     blocks = [line for item in report.items for line in _describe_secret(item, with_keys=with_keys)]
-    return "\n".join([*blocks, *render_warnings(report.warnings), _count(report)])
+    return "\n".join([*blocks, *render_warnings(report.warnings)])
 
 
 def _describe_secret(item: SecretItem, *, with_keys: bool) -> list[str]:
