@@ -17,6 +17,7 @@
 # make version       the version in every file, and its section in CHANGELOG.md: make version VERSION=0.2.0
 # make release       dist/release-…: all of the files above and their checksums, from a tree without changes
 # make helm          .helm/helm, for the tests of the chart
+# make axe           .axe/axe.min.js, for the tests of reports in HTML
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -27,7 +28,7 @@ STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail 
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: man test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm clean
+.PHONY: man test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -101,6 +102,9 @@ chart: helm
 
 helm: $(INSTALLED)
 	@$(BIN)/python .ci/helm/fetch.py
+
+axe: $(INSTALLED)
+	@$(BIN)/python .ci/axe/fetch.py
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -24,10 +24,12 @@ _PROGRAMS = {
     "faketime": ("faketime", ("faketime",)),
     "promtool": ("prometheus", ("promtool",)),
     "groff": ("groff-base", ("groff",)),
+    "chromium": ("chromium", ("chromium",)),
 }
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
+AXE = Path(__file__).resolve().parents[1] / ".axe/axe.min.js"
 HELM = Path(__file__).resolve().parents[1] / ".helm/helm"
 PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
 
@@ -58,6 +60,7 @@ def missing(need: str) -> str | None:
         "standalone": _missing_standalone,
         "kubernetes-validate": _missing_schemas,
         "helm": _missing_helm,
+        "axe": _missing_axe,
         "image": _missing_image,
     }.get(need)
     return check() if check else _missing_program(need)
@@ -105,6 +108,10 @@ def find_helm() -> str:
 
 def _missing_helm() -> str | None:
     return None if Path(find_helm()).exists() else "helm is not in the path: make helm"
+
+
+def _missing_axe() -> str | None:
+    return None if AXE.is_file() else "needs axe-core: make axe"
 
 
 def _missing_schemas() -> str | None:

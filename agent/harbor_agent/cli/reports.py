@@ -11,6 +11,7 @@ from harbor_agent.cli.help import Panel, build_option
 from harbor_agent.errors import ExitCode, OutputError, Problem
 
 if TYPE_CHECKING:
+    from harbor_agent.views.html.render import PageParts
     from harbor_agent.views.outline.value import Outline
 
 
@@ -21,19 +22,24 @@ class ReportFormat(enum.StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     JUNIT = "junit"
+    HTML = "html"
 
 
 ReportOutput = Annotated[
     ReportFormat,
     build_option(
-        Panel.OUTPUT, "-o --output", "Result as text, JSON for programs, a comment in Markdown, or JUnit XML for CI."
+        Panel.OUTPUT, "-o --output", "Result as text, JSON, a comment in Markdown, JUnit XML for CI, or a page of HTML."
     ),
 ]
 
 
 def print_outline(outline: Outline, output: ReportFormat) -> None:
-    """Print a report as Markdown or as JUnit XML."""
-    if output is ReportFormat.JUNIT:
+    """Print a report as Markdown, as JUnit XML or as HTML."""
+    if output is ReportFormat.HTML:
+        from harbor_agent.views.html.render import render_html
+
+        print_utf8(render_html(outline, load_page_parts()))
+    elif output is ReportFormat.JUNIT:
         from harbor_agent.views.junit.render import render_junit
 
         print_utf8(render_junit(outline))
@@ -41,6 +47,16 @@ def print_outline(outline: Outline, output: ReportFormat) -> None:
         from harbor_agent.views.markdown.render import render_markdown
 
         print_utf8(render_markdown(outline))
+
+
+def load_page_parts() -> PageParts:
+    """Return the template of a page, its style sheet and its script."""
+    from harbor_agent.resources import read_template
+    from harbor_agent.views.html.render import PageParts
+
+    return PageParts(
+        template=read_template("report.html.j2"), style=read_template("report.css"), script=read_template("report.js")
+    )
 
 
 def print_early_end(problem: Problem, code: ExitCode, output: str) -> None:
@@ -53,7 +69,7 @@ def print_early_end(problem: Problem, code: ExitCode, output: str) -> None:
             from harbor_agent.views.json.error import build_error_document
 
             print_json(build_error_document(problem, code))
-        elif output in (ReportFormat.MARKDOWN, ReportFormat.JUNIT):
+        elif output in (ReportFormat.MARKDOWN, ReportFormat.JUNIT, ReportFormat.HTML):
             from harbor_agent.views.outline.error import outline_error
 
             print_outline(outline_error(problem, code), ReportFormat(output))

@@ -1,1 +1,1 @@
-"""Engine results as text or JSON; pure, no I/O, no global state."""
+"""Engine results as text, as JSON and as reports; pure, no I/O, no global state."""

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.conftest import Ran, Runner
 
-FORMATS = ["markdown", "junit"]
+FORMATS = ["markdown", "junit", "html"]
 REGISTRY = ("--registry", "h.lan")
 SECRET = "Cha0tic-Passw0rd"
 
 
 def check_format(ran: Ran, form: str) -> str:
     """Return the document, which is one of its format."""
-    if form == "junit":
+    if form == "html":
+        assert ran.out.startswith("<!DOCTYPE html>")
+        assert ran.out.endswith("</html>\n")
+    elif form == "junit":
         assert ET.fromstring(ran.out).tag == "testsuites"
     else:
         assert ran.out.startswith("**")
@@ -42,7 +45,7 @@ def test_each_command_about_nodes_prints_it(run: Runner, tree: Path, form: str) 
 
 @pytest.mark.parametrize(
     ("command", "form"),
-    [("plan", "markdown"), ("apply", "junit"), ("verify", "markdown"), ("drift", "junit"), ("rollback", "markdown")],
+    [("plan", "markdown"), ("apply", "junit"), ("verify", "html"), ("drift", "junit"), ("rollback", "markdown")],
 )
 def test_an_early_end_is_a_document_too(run: Runner, command: str, form: str) -> None:
     ran = run(command, "-i", "no-such-file", "-o", form, *(["--pristine"] if command == "rollback" else []))
@@ -57,7 +60,7 @@ def test_an_early_end_is_a_document_too(run: Runner, command: str, form: str) ->
         ("junit", ["-o", "junit"]),
         ("junit", ["-ojunit"]),
         ("markdown", ["--output", "markdown"]),
-        ("markdown", ["--output=markdown"]),
+        ("html", ["--output=html"]),
     ],
 )
 def test_a_command_line_that_cannot_be_read_is_answered_in_its_format(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.views.markdown.quote import fence, quote, quote_in_html
 from harbor_agent.views.outline.value import TOOL, Verdict
-from harbor_agent.views.outline.words import say_once, title_group
+from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, title_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -78,17 +78,13 @@ def _describe_group(group: Sequence[Item], names: int | None, lines: int | None)
     if first.reason:
         yield quote(first.reason)
     if first.problem:
-        messages = [(item.problem.message,) if item.problem else () for item in shown]
-        yield "\n".join(f"- {_name(name)}{quote(text)}" for name, text in say_once(shown, messages))
+        yield _list_quotes(list_messages(shown))
         yield _render_advice(first.problem)
     if first.objection:
-        objections = [(item.objection.message,) if item.objection else () for item in shown]
-        yield "\n".join(
-            f"- {_name(name)}apply will refuse this change: {quote(text)}" for name, text in say_once(shown, objections)
-        )
+        yield _list_quotes(list_objections(shown))
         yield _render_advice(first.objection)
-    if remarks := say_once(shown, (item.remarks for item in shown)):
-        yield "\n".join(f"- {_name(name)}{quote(text)}" for name, text in remarks)
+    if remarks := list_remarks(shown):
+        yield _list_quotes(remarks)
     if first.warnings:
         yield _render_warnings(first.warnings)
     if first.diff:
@@ -98,8 +94,8 @@ def _describe_group(group: Sequence[Item], names: int | None, lines: int | None)
             yield f"and {len(whole) - lines} more lines"
 
 
-def _name(name: str) -> str:
-    return f"{quote(name)}: " if name else ""
+def _list_quotes(lines: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- {quote(name)}: {quote(text)}" if name else f"- {quote(text)}" for name, text in lines)
 
 
 def _count_more(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The words of a report that every format has: titles of groups, what is said of one subject, shown lists."""
+"""The words of a report that every format has: titles of groups, what is said of all and of one, problems as lines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.views.outline.value import Item
 
+Lines = list[tuple[str, str]]
+
 
 def title_group(group: Sequence[Item]) -> str:
     """Return number, kind and status of a group, such as "2 nodes: change, drop-in, restart"."""
@@ -20,14 +22,39 @@ def title_group(group: Sequence[Item]) -> str:
     return f"{len(group)} {noun}: {join_words((first.status, first.title))}"
 
 
-def say_once(group: Sequence[Item], lines: Iterable[tuple[str, ...]]) -> list[tuple[str, str]]:
-    """Return the lines of each item as pairs of name and line; the name is "" if all items have the same lines."""
-    said = list(lines)
-    if len(set(said)) == 1:
-        return [("", line) for line in said[0]]
-    return [(item.name, line) for item, own in zip(group, said, strict=True) for line in own]
+def list_messages(group: Sequence[Item]) -> Lines:
+    """Return the messages of the problems as pairs of name and line; the name is "" if all items have this line."""
+    return _say_once(group, ((_shorten_message(item, item.problem),) if item.problem else () for item in group))
+
+
+def list_objections(group: Sequence[Item]) -> Lines:
+    """Return likewise why `apply` will refuse the changes."""
+    return _say_once(
+        group,
+        (
+            (f"apply will refuse this change: {_shorten_message(item, item.objection)}",) if item.objection else ()
+            for item in group
+        ),
+    )
+
+
+def list_remarks(group: Sequence[Item]) -> Lines:
+    """Return likewise the remarks."""
+    return _say_once(group, (item.remarks for item in group))
 
 
 def describe_problem(problem: Problem) -> str:
     """Return message and hint of a problem as lines."""
     return f"{problem.message} [{problem.code}]" + (f"\n-> {problem.hint}" if problem.hint else "")
+
+
+def _shorten_message(item: Item, problem: Problem) -> str:
+    """Return the message without the name of the item at its start."""
+    return problem.message.removeprefix(f"{item.name}: ")
+
+
+def _say_once(group: Sequence[Item], lines: Iterable[tuple[str, ...]]) -> Lines:
+    said = list(lines)
+    if len(set(said)) == 1:
+        return [("", line) for line in said[0]]
+    return [(item.name, line) for item, own in zip(group, said, strict=True) for line in own]

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harbor_agent.views.markdown.quote import fence, quote, quote_in_html, show_invisible
+from harbor_agent.views.markdown.quote import fence, quote, quote_in_html
+from harbor_agent.views.outline.visible import show_invisible
 
 TEXTS = st.text(alphabet=st.one_of(st.sampled_from("`~ \t\n\r\\<>&@#/-+[]"), st.characters()))
 

@@ -64,7 +64,7 @@ def test_messages_that_differ_are_shown_with_their_node() -> None:
 
 def test_a_refusal_of_apply_is_in_the_comment() -> None:
     item = build_item("node1", Verdict.PENDING, "change", objection=Problem(code="c", message="it stops web"))
-    assert "- apply will refuse this change: `it stops web`" in render_markdown(plan(item))
+    assert "- `apply will refuse this change: it stops web`" in render_markdown(plan(item))
 
 
 def test_text_of_a_node_is_code_and_nothing_else() -> None:
