@@ -142,8 +142,9 @@ def test_no_password_is_left_or_shown(fresh_site: Site, transport: str, tmp_path
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         program = str(Path(sys.executable).with_name("harbor-agent"))
-        done = lab.run([program, *arguments, "--transport", transport, "-vv"], cwd=lab.home)
+        done = lab.run([program, *arguments, "--transport", transport, "-vv", "--debug"], cwd=lab.home)
         assert not _holds_password((done.stdout + done.stderr).encode()), arguments
+        assert "debug: nodes: " in done.stderr
         return done
 
     nodes = ("-i", str(inventory))

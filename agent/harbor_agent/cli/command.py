@@ -55,6 +55,10 @@ def _take_common_options(options: CommonOptions) -> None:
     # A group of commands has the options too, and the command after it need not repeat them.
     if options.color is not ColorChoice.AUTO:
         choose_colors(options.color)
+    if options.debug:
+        from harbor_agent.cli.terminal.debug import show_debug_log
+
+        show_debug_log(print_status)
 
 
 def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | None:

@@ -20,9 +20,15 @@ class ColorChoice(enum.StrEnum):
 Color = Annotated[ColorChoice, build_option(Panel.OUTPUT, "--color", "Colors: on a terminal (auto), always or never.")]
 
 
+Debug = Annotated[
+    bool, build_option(Panel.OUTPUT, "--debug", "Also print what is sent to nodes and received, secrets masked.")
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonOptions:
     """How a command shows what it does."""
 
     color: Color = ColorChoice.AUTO
     lang: Lang = None
+    debug: Debug = False

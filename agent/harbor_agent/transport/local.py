@@ -13,7 +13,7 @@ from harbor_agent.local.user import get_user_name
 from harbor_agent.transport.calls import call_from_here
 from harbor_agent.transport.deadline import Deadline, DeadlineExceededError
 from harbor_agent.transport.pool import run_each
-from harbor_agent.transport.protocol import Completed, Lost
+from harbor_agent.transport.protocol import Completed, Lost, begin_job, log_result
 from harbor_agent.transport.shell.exchange import Exchange, add_node_name, describe_timeout
 
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ class LocalTransport:
 
 def run_locally(job: Job, stopping: Event) -> Completed | Lost:
     """Run one job on this machine."""
-    job.on_start()
+    begin_job(job)
+    return log_result(_run_program(job, stopping))
+
+
+def _run_program(job: Job, stopping: Event) -> Completed | Lost:
     deadline = Deadline(job.timeout, stopping)
     user = "root" if os.geteuid() == 0 else get_user_name()
     exchange = Exchange(job.program, job.node.become, user=user)

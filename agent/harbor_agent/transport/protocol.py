@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass, field, replace
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from harbor_agent.model.program import Program
 
 _T = TypeVar("_T")
+_LOG = logging.getLogger(__name__)
+# The variables at the beginning of a program, whose values may be secret.
+_VARIABLE = re.compile(rb"^(PAYLOAD_\w+)=(\S*)", re.MULTILINE)
 
 
 def _ignore() -> None:
@@ -64,6 +69,37 @@ class Transport(Protocol):
     def run(self, jobs: Iterable[Job]) -> Iterator[Completed | Lost]:
         """Yield exactly one result per job, as each ends. A problem of a node is a result, never an exception."""
         ...
+
+
+def begin_job(job: Job) -> None:
+    """Report and log that the turn of a job has come. The values that it sends are not logged."""
+    job.on_start()
+    if _LOG.isEnabledFor(logging.DEBUG):
+        program = job.program
+        sent = [f"{name.decode()} ({len(value)} bytes)" for name, value in _VARIABLE.findall(program.stdin)]
+        _LOG.debug(
+            "%s: sent a program of %d bytes, arguments: %s, variables: %s",
+            *(job.node.name, len(program.stdin), " ".join(program.arguments) or "none", ", ".join(sent) or "none"),
+        )
+
+
+def log_result(result: Completed | Lost) -> Completed | Lost:
+    """Log a result, without the passwords of its node, and return it."""
+    if not _LOG.isEnabledFor(logging.DEBUG):
+        return result
+    node = result.job.node
+    if isinstance(result, Lost):
+        _LOG.debug("%s: lost after %.1f s: %s", node.name, result.seconds, result.problem.message)
+        return result
+    streams = [stream.decode(errors="backslashreplace") for stream in (result.stdout, result.stderr)]
+    for secret in (node.password, node.become.password if node.become else None):
+        if secret and secret.reveal():
+            streams = [stream.replace(secret.reveal(), "***") for stream in streams]
+    _LOG.debug(
+        "%s: received after %.1f s, exit status %d\nstandard output:\n%s\nstandard error:\n%s",
+        *(node.name, result.seconds, result.rc, *(stream.rstrip("\n") for stream in streams)),
+    )
+    return result
 
 
 def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T | Problem:

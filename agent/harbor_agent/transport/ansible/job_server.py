@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from harbor_agent.errors import Problem
 from harbor_agent.transport.ansible.job_protocol import Frame, decode_result, encode_job
-from harbor_agent.transport.protocol import Lost
+from harbor_agent.transport.protocol import Lost, begin_job, log_result
 from harbor_agent.transport.shell.exchange import OUTCOME_UNKNOWN_HINT, add_node_name
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ class _Handler(socketserver.StreamRequestHandler):
                 secret = password.reveal().encode("utf-8", "surrogateescape")
                 Frame(head={}, parts=(secret,)).write(cast("Stream", self.wfile))
             elif job := server.take_job(request.get("host", "")):
-                server.results.put(self._run_job(job))
+                begin_job(job)
+                server.results.put(log_result(self._run_job(job)))
 
     def _run_job(self, job: Job) -> Completed | Lost:
         start = time.monotonic()
-        job.on_start()
         try:
             encode_job(job).write(cast("Stream", self.wfile))
             self.connection.settimeout(job.timeout + _SECONDS_OF_GRACE)

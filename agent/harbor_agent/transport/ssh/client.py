@@ -7,6 +7,7 @@ before that one sends its data. So sending and closing exclude each other on eac
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,7 @@ from harbor_agent.transport.ssh.paramiko_import import paramiko
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_LOG = logging.getLogger("paramiko")
 _OFFERS = frozenset({"kex_algo_list", "server_key_algo_list", "server_encrypt_algo_list", "server_mac_algo_list"})
 _READ_AHEAD = 32768
 # A bastion that accepts no data for longer is lost, and so is the connection whose channels the lock protects.
@@ -59,7 +61,7 @@ def _handle_close(channel: Any, message: paramiko.Message) -> None:  # noqa: ANN
 
 
 class SshClientTransport(paramiko.Transport):
-    """paramiko's transport, which also keeps the server's offer of algorithms and logs nothing."""
+    """paramiko's transport, which also keeps the server's offer of algorithms, and logs only for --debug."""
 
     _channel_handler_table: ClassVar[dict[int, Callable[..., None]]] = {
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
@@ -89,7 +91,9 @@ class SshClientTransport(paramiko.Transport):
                 lock.release()
 
     def _log(self, level: int, msg: str | list[str], *args: object) -> None:
-        """Log nothing: problems are returned."""
+        """Log only for --debug: problems are returned."""
+        if _LOG.isEnabledFor(level) and _LOG.level == logging.DEBUG:
+            super()._log(level, msg, *args)  # type: ignore[misc]  # one of paramiko's inner parts
 
     def _parse_debug(self, m: paramiko.Message) -> None:
         """Ignore sshd's debug messages: it sends one for each key in authorized_keys."""

@@ -15,7 +15,7 @@ from harbor_agent.transport.calls import Called, call_from_here
 from harbor_agent.transport.deadline import Deadline, DeadlineExceededError, Watchdog
 from harbor_agent.transport.local import run_locally
 from harbor_agent.transport.pool import run_each
-from harbor_agent.transport.protocol import Completed, Lost, describe_unknown_answer
+from harbor_agent.transport.protocol import Completed, Lost, begin_job, describe_unknown_answer, log_result
 from harbor_agent.transport.shell.become import TERMINAL_REQUIRED
 from harbor_agent.transport.shell.exchange import OUTCOME_UNKNOWN_HINT, Exchange, add_node_name, describe_timeout
 from harbor_agent.transport.shell.on_terminal import TerminalExchange
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from harbor_agent.transport.ssh.config.target import Target
 
 # Errors are returned as problems; paramiko would also print the tracebacks of its threads.
-logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
+if not logging.getLogger("harbor_agent").isEnabledFor(logging.DEBUG):
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 _CHUNK = 65536
 _MILLISECONDS_BETWEEN_WINDOW_CHECKS = 20
@@ -69,7 +70,10 @@ class SshTransport:
     def _run_one(self, watchdog: Watchdog, job: Job, stopping: Event) -> Completed | Lost:
         if job.node.connection == "local":
             return run_locally(job, stopping)
-        job.on_start()
+        begin_job(job)
+        return log_result(self._run_program(watchdog, job, stopping))
+
+    def _run_program(self, watchdog: Watchdog, job: Job, stopping: Event) -> Completed | Lost:
         deadline = Deadline(job.timeout, stopping, paused_seconds=lambda: self._connector.terminal.seconds)
         try:
             jump_path = self._resolver.resolve(job.node)
