@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from harbor_agent.views.html.diff import split_diff
 from harbor_agent.views.outline.value import TOOL, Kind, Verdict
 from harbor_agent.views.outline.visible import show_invisible
-from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, title_group
+from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, list_warnings, title_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jinja2 import Template
 
+    from harbor_agent.errors import Problem
     from harbor_agent.views.html.diff import DiffLine
     from harbor_agent.views.outline.value import Item, Outline
 
@@ -56,6 +57,7 @@ class _Group:
     messages: list[str]
     objections: list[str]
     remarks: list[str]
+    warnings: list[Problem]
     diff: list[DiffLine]
     unlike: int
     is_open: bool
@@ -68,18 +70,14 @@ class _Group:
 
 def render_html(outline: Outline, parts: PageParts) -> str:
     """Return the page. It loads nothing, and its policy allows the one script that it holds by its digest."""
-    from markupsafe import Markup  # noqa: PLC0415 - as jinja2 below
-
     digest = base64.b64encode(hashlib.sha256(parts.script.encode()).digest()).decode()
-    return _compile(
-        parts.template
-    ).render(
+    return _compile(parts.template).render(
         outline=outline,
         tool=TOOL,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
-        style=Markup(parts.style),  # noqa: S704 - ours
-        script=Markup(parts.script),  # noqa: S704 - ours
+        style=parts.style,
+        script=parts.script,
         sections=list(_build_sections(outline)),
         statuses=_count_statuses(outline),
         runtimes=_count_runtimes(outline),
@@ -117,8 +115,10 @@ def _build_group(group: Sequence[Item], section: Sequence[Sequence[Item]], posit
     few = first.verdict is Verdict.PENDING and len(group) * _FEW_OF_MANY <= alike
     is_problem = first.verdict in (Verdict.ERROR, Verdict.FAILURE)
     messages, objections, remarks = list_messages(group), list_objections(group), list_remarks(group)
+    warnings = list_warnings(group)
     own: dict[str, list[str]] = {}
-    for name, line in (*messages, *objections, *remarks):
+    described = [(name, f"warning: {warning}") for name, warning in warnings]
+    for name, line in (*messages, *objections, *remarks, *described):
         own.setdefault(name, []).append(line)
     return _Group(
         title=title_group(group),
@@ -126,6 +126,7 @@ def _build_group(group: Sequence[Item], section: Sequence[Sequence[Item]], posit
         messages=_list_common(messages),
         objections=_list_common(objections),
         remarks=_list_common(remarks),
+        warnings=[warning for name, warning in warnings if not name],
         diff=split_diff(first.diff),
         unlike=alike if few else 0,
         is_open=is_problem or (first.verdict is Verdict.PENDING and position < _OPEN_GROUPS),

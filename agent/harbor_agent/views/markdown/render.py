@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.views.markdown.quote import fence, quote, quote_in_html
 from harbor_agent.views.outline.value import TOOL, Verdict
-from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, title_group
+from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, list_warnings, title_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ def render_markdown(outline: Outline) -> str:
         room -= len(text) + 2
         parts += [text] if text else []
         left_out += [] if is_whole else [title_group(group)]
-    warnings = _render_warnings(outline.warnings)
+    warnings = _render_warnings(("", warning) for warning in outline.warnings)
     if len(warnings) > room:
         left_out.append(f"{len(outline.warnings)} warnings")
     elif warnings:
@@ -85,8 +85,8 @@ def _describe_group(group: Sequence[Item], names: int | None, lines: int | None)
         yield _render_advice(first.objection)
     if remarks := list_remarks(shown):
         yield _list_quotes(remarks)
-    if first.warnings:
-        yield _render_warnings(first.warnings)
+    if warnings := list_warnings(shown):
+        yield _render_warnings(warnings)
     if first.diff:
         whole = first.diff.removesuffix("\n").split("\n")
         yield fence("\n".join(whole[:lines]), "diff")
@@ -110,8 +110,9 @@ def _render_advice(problem: Problem) -> str:
     return f"What to do: {quote(problem.hint)} ({code})" if problem.hint else f"More: {code}"
 
 
-def _render_warnings(warnings: Iterable[Problem]) -> str:
+def _render_warnings(warnings: Iterable[tuple[str, Problem]]) -> str:
     return "\n".join(
-        f"- warning: {quote(warning.message)}{f'; {quote(warning.hint)}' if warning.hint else ''}"
-        for warning in warnings
+        f"- {f'{quote(name)}: ' if name else ''}warning: {quote(warning.message)}"
+        f"{f'; {quote(warning.hint)}' if warning.hint else ''}"
+        for name, warning in warnings
     )

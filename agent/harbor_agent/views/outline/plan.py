@@ -11,6 +11,7 @@ from harbor_agent.views.outline.dns import outline_dns
 from harbor_agent.views.outline.secrets import outline_secrets
 from harbor_agent.views.outline.value import VERDICTS, Item, Outline, join_words, list_facts, time_steps
 from harbor_agent.views.text.plan import describe_action, describe_stops, summarize_plan
+from harbor_agent.views.text.secrets import count_secrets
 
 if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
@@ -23,7 +24,7 @@ def outline_plan(plan: RunPlan, exit_code: ExitCode, *, counts_pending: bool) ->
     secrets = outline_secrets(plan.secrets)
     return Outline(
         command="plan",
-        summary=summarize_plan(plan.nodes),
+        summary=summarize_plan(plan.nodes) + count_secrets(plan.secrets),
         items=(*map(outline_node, plan.nodes), *outline_dns(plan.dns), *secrets),
         exit_code=int(exit_code),
         facts=list_facts(note=plan.request.note),

@@ -12,6 +12,7 @@ from harbor_agent.views.outline.plan import render_changes
 from harbor_agent.views.outline.secrets import outline_secrets
 from harbor_agent.views.outline.value import VERDICTS, Item, Kind, Outline, Verdict, join_words, list_facts, time_steps
 from harbor_agent.views.text.run import count_results, describe_failed_pull
+from harbor_agent.views.text.secrets import count_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,11 @@ _PROVEN = {Proof.PULL: "verified by a pull", Proof.POD: "proven by a pod"}
 def outline_run(report: Report, planned: Sequence[PlannedNode]) -> Outline:
     """Return the outline of a run; `planned` has the diffs of its nodes."""
     plans = {one.node.name: one for one in planned}
+    counted = count_results(report.results) + count_secrets(report.secrets)
     registries = ", ".join(f"{url} ({presence})" for url, presence in report.registries)
     return Outline(
         command=report.kind,
-        summary=f"{'Halted' if report.halted else 'Done'}: {count_results(report.results)}",
+        summary=f"{'Halted' if report.halted else 'Done'}: {counted}",
         items=(
             *outline_halt(report.halted),
             *(outline_result(one, plans.get(one.node), is_check=report.kind == VERIFY) for one in report.results),

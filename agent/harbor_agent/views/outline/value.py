@@ -85,10 +85,10 @@ class Item:
 
     @property
     def likeness(self) -> tuple[object, ...]:
-        """What items of one group have in common; the message of a problem may name its node."""
+        """What items of one group have in common; a problem's message may name its node, and warnings part no group."""
         cause = (self.problem.code, self.problem.hint) if self.problem else self.reason
         objection = self.objection.code if self.objection else None
-        return (self.verdict, self.kind, self.status, self.title, cause, objection, self.diff, self.warnings)
+        return (self.verdict, self.kind, self.status, self.title, cause, objection, self.diff)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

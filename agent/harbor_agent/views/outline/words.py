@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harbor_agent.views.outline.value import join_words
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harbor_agent.errors import Problem
     from harbor_agent.views.outline.value import Item
 
+_Said = TypeVar("_Said")
 Lines = list[tuple[str, str]]
 
 
@@ -43,6 +44,11 @@ def list_remarks(group: Sequence[Item]) -> Lines:
     return _say_once(group, (item.remarks for item in group))
 
 
+def list_warnings(group: Sequence[Item]) -> list[tuple[str, Problem]]:
+    """Return likewise the warnings."""
+    return _say_once(group, (item.warnings for item in group))
+
+
 def describe_problem(problem: Problem) -> str:
     """Return message and hint of a problem as lines."""
     return f"{problem.message} [{problem.code}]" + (f"\n-> {problem.hint}" if problem.hint else "")
@@ -53,7 +59,7 @@ def _shorten_message(item: Item, problem: Problem) -> str:
     return problem.message.removeprefix(f"{item.name}: ")
 
 
-def _say_once(group: Sequence[Item], lines: Iterable[tuple[str, ...]]) -> Lines:
+def _say_once(group: Sequence[Item], lines: Iterable[tuple[_Said, ...]]) -> list[tuple[str, _Said]]:
     said = list(lines)
     if len(set(said)) == 1:
         return [("", line) for line in said[0]]

@@ -26,7 +26,7 @@ from harbor_agent.views.outline.drift import outline_drift
 from harbor_agent.views.outline.plan import outline_plan
 from harbor_agent.views.outline.run import outline_run
 from harbor_agent.views.outline.value import Kind, Verdict
-from harbor_agent.views.outline.words import title_group
+from harbor_agent.views.outline.words import list_warnings, title_group
 
 if TYPE_CHECKING:
     from harbor_agent.views.outline.value import Item, Outline
@@ -99,6 +99,15 @@ def test_nodes_that_say_the_same_are_one_group_and_the_worst_come_first() -> Non
         ("1 node: change, daemon-json, restart", ["node9"]),
         ("2 nodes: change, daemon-json, restart", ["node1", "node2"]),
     ]
+
+
+def test_a_warning_of_one_node_parts_no_group() -> None:
+    warned = planned("node2")
+    assert isinstance(warned.decision, Plan)
+    warned = replace(warned, decision=replace(warned.decision, warnings=(PROBLEM,)))
+    outline = outline_plan(run_plan(planned("node1"), warned), ExitCode.DONE, counts_pending=False)
+    (group,) = outline.groups
+    assert list_warnings(group) == [("node2", PROBLEM)]
 
 
 def test_a_run_has_the_diffs_of_its_plan_and_says_what_was_proven() -> None:
@@ -201,6 +210,7 @@ def test_a_secret_shows_keys_and_no_value() -> None:
     )
     secrets = SecretsReport(items=(SecretItem(registry="h.lan", result=plan),))
     outline = outline_plan(run_plan(secrets=secrets), ExitCode.FAILED, counts_pending=False)
+    assert outline.summary == "Plan: 0 to change; pull secrets: 1 to change"
     item = find(outline, "shop/harbor-pull")
     assert (item.title, item.reason) == ("update", "password changed")
     assert item.remarks == ("for h.lan", "replaces data[.dockerconfigjson]")
