@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from harbor_agent.engine.secrets.sync import apply_secret
 from harbor_agent.kubernetes.cluster import open_cluster
+from harbor_agent.model.result import Outcome
+from tests.cluster.pull_secrets import pull_secrets_of, wanted
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.lab.apiserver import RunningApiServer
@@ -80,14 +84,18 @@ def test_the_api_server_keeps_all_of_it_and_grants_no_more(apiserver: RunningApi
         ("kube-system", "", "configmaps", "coredns", "patch"),
         ("", "", "nodes", "", "list"),
         ("demo", "", "pods/eviction", "", "create"),
-        ("shop", "", "secrets", "harbor-pull", "get"),
+        *(("shop", "", "secrets", "harbor-pull", verb) for verb in ("get", "create", "patch")),
+        ("shop", "", "serviceaccounts", "default", "patch"),
         ("shop", "", "serviceaccounts", "default", "get"),
     }
     refused = {
         ("kube-system", "coordination.k8s.io", "leases", "kube-scheduler", "update"),
         ("demo", "", "secrets", "harbor-pull", "get"),
         ("shop", "", "secrets", "another", "get"),
-        ("shop", "", "secrets", "harbor-pull", "patch"),
+        ("shop", "", "secrets", "another", "create"),
+        ("shop", "", "secrets", "", "create"),
+        ("shop", "", "secrets", "harbor-pull", "delete"),
+        ("shop", "", "serviceaccounts", "builder", "patch"),
         ("kube-system", "", "secrets", "", "list"),
         ("demo", "", "configmaps", "", "get"),
         ("demo", "", "pods", "", "create"),
@@ -97,6 +105,29 @@ def test_the_api_server_keeps_all_of_it_and_grants_no_more(apiserver: RunningApi
         **dict.fromkeys(allowed, True),
         **dict.fromkeys(refused, False),
     }
+
+
+@pytest.mark.needs("apiserver")
+def test_the_printed_role_is_enough_to_write_the_secret_and_no_other(
+    apiserver: RunningApiServer, namespace: str, tmp_path: Path
+) -> None:
+    (role,) = (one for one in render(tmp_path) if one["kind"] == "Role" and one["metadata"]["namespace"] == "shop")
+    metadata = {"name": "printed", "namespace": namespace}
+    create(apiserver, {**role, "metadata": metadata})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "printed"}
+    user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "limited"}
+    api = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata}
+    create(apiserver, {**api, "roleRef": reference, "subjects": [user]})
+    right = ("", "secrets", "harbor-pull", "create")
+    wait_until(lambda: _may(apiserver, namespace, *right, user="limited"), "the role is in effect", seconds=20)
+    with open_cluster(str(apiserver.kubeconfig("limited"))) as cluster:
+        for password in ("first", "second"):
+            spec = wanted(name="harbor-pull", password=password, accounts=("default",))
+            written = apply_secret(cluster, spec, namespace)
+            assert written.outcome is Outcome.CHANGED, written.problem
+        other = apply_secret(cluster, wanted(name="another"), namespace)
+    assert (other.outcome, other.problem and other.problem.code) == (Outcome.FAILED, "cluster-forbidden")
+    assert pull_secrets_of(apiserver, namespace) == ["harbor-pull"]
 
 
 @pytest.mark.needs("apiserver")
@@ -111,11 +142,11 @@ def test_the_kubeconfig_of_the_pod_is_read(apiserver: RunningApiServer, tmp_path
         assert str(cluster.read_version()).startswith("v1.20")
 
 
-def _may(apiserver: RunningApiServer, *right: str) -> bool:
+def _may(apiserver: RunningApiServer, *right: str, user: str = ACCOUNT) -> bool:
     namespace, group, resource, name, verb = right
     resource, _, sub = resource.partition("/")
     attributes = {"namespace": namespace, "group": group, "resource": resource, "subresource": sub, "verb": verb}
-    review = {"spec": {"user": ACCOUNT, "resourceAttributes": attributes | {"name": name}}}
+    review = {"spec": {"user": user, "resourceAttributes": attributes | {"name": name}}}
     return apiserver.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
 
 

@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from harbor_agent.engine.history.lock import find_lock_file
 from tests.e2e.site import IMAGE, PULLER, Ended
 from tests.lab import cri, installation
+from tests.lab.apiserver import running_apiserver
+from tests.lab.cluster import exists
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry
@@ -22,11 +24,12 @@ from tests.lab.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.lab.apiserver import RunningApiServer
     from tests.lab.node import LabNode
     from tests.lab.registry import RunningRegistry
 
 pytestmark = [
-    pytest.mark.needs("nodes"),
+    pytest.mark.needs("nodes", "apiserver"),
     pytest.mark.skipif(installation.suite() is None, reason="no Debian of the lab has this version of Python"),
 ]
 
@@ -36,16 +39,18 @@ _METRICS = "/var/lib/metrics/site.prom"
 _DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
 _DAEMON_JSON = "/etc/docker/daemon.json"
 _KUBESPRAY = '[Service]\nEnvironment="DOCKER_OPTS=--data-root=/var/lib/docker --log-opt max-size=50m"\n'
+_LOGIN = ("--username", PULLER.name, "--password-stdin")
 _RESTART = "systemctl daemon-reload && systemctl restart docker"
 
 
 class Controller:
     """The first node: harbor-agent is installed there, `ops` uses it in ~/cluster, and the others are its fleet."""
 
-    def __init__(self, lab: Lab, registry: RunningRegistry) -> None:
+    def __init__(self, lab: Lab, registry: RunningRegistry, api: RunningApiServer) -> None:
         self.machine, *fleet = lab.nodes
         self.fleet = tuple(fleet)
         self.registry = registry
+        self.api = api
         self._as_ops("umask 077; cat >.ssh/id_ed25519", lab.private_key.read_bytes())
         self._as_ops("cat >.ssh/known_hosts", lab.known_hosts.read_bytes())
         hosts = "".join(f"{node.name} ansible_host={node.address}\n" for node in self.fleet)
@@ -59,6 +64,19 @@ class Controller:
         credentials = {"username": PULLER.name, "password_file": "/etc/harbor-password"}
         registry = {"address": self.registry.entry, "verify_image": IMAGE, "credentials": credentials}
         return {"registries": [registry], "rollout": {"batch": 3}, "drift": {"max_drifted": "100%", "max_nodes": 4}}
+
+    def want_secrets(self, namespaces: list[str], *, max_drifted: str) -> None:
+        """Write the settings with a pull secret in these namespaces."""
+        settings: dict[str, Any] = self._settings()
+        settings["registries"][0]["secret"] = {"namespaces": namespaces, "service_accounts": ["default"]}
+        settings["kubeconfig"] = "/home/ops/kubeconfig"
+        settings["drift"]["max_drifted"] = max_drifted
+        self.write("../kubeconfig", self.api.kubeconfig().read_text())
+        self.write("harbor-agent.yaml", json.dumps(settings))
+
+    def want_no_secrets(self) -> None:
+        """Write the settings as they were at first."""
+        self.write("harbor-agent.yaml", json.dumps(self._settings()))
 
     def _as_ops(self, command: str, stdin: bytes = b"") -> None:
         self.machine.run(command, stdin=stdin, user="ops")
@@ -138,16 +156,16 @@ def controller() -> Iterator[Controller]:
             port=5000,
             prefix=lab.network.inside(()),
         ) as registry,
+        running_apiserver(lab.folder / "apiserver", host=lab.address, namespace=lab.name) as api,
     ):
         registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
-        yield Controller(lab, registry)
+        yield Controller(lab, registry, api)
 
 
 @pytest.fixture(scope="module")
 def scheduled(controller: Controller) -> Controller:
     """The controller with the fleet as wanted, and a timer that corrects it."""
-    credentials = ("--username", PULLER.name, "--password-stdin")
-    applied = controller.agent("apply", "-i", "inventory.ini", *credentials, "--yes", stdin=PULLER.password)
+    applied = controller.agent("apply", "-i", "inventory.ini", *_LOGIN, "--yes", stdin=PULLER.password)
     assert applied.code == 0, applied.stderr
     installed = controller.install("--correct", "--metrics", _METRICS, "--every", "6h")
     assert installed.code == 0, installed.stderr
@@ -276,6 +294,38 @@ def test_what_others_did_is_undone_at_night_and_told(scheduled: Controller) -> N
     assert run["who"].startswith("ops@")
     # By a real pull: the password came from a file that ops cannot read.
     assert [node["verified"] for node in run["nodes"]] == [True] * 4
+
+
+def test_secrets_are_written_at_night_where_they_were_applied(scheduled: Controller) -> None:
+    api, names = scheduled.api, ["a", "b", "c", "d"]
+    for name in names:
+        api.create_namespace(name, "default")
+    secrets = [f"/api/v1/namespaces/{name}/secrets/harbor-pull" for name in names]
+    scheduled.want_secrets(names[:3], max_drifted="30%")
+    applied = scheduled.agent("secret", "apply", "-c", "harbor-agent.yaml", *_LOGIN, stdin=PULLER.password)
+    assert applied.code == 0, applied.stderr
+    # The settings of tonight have a namespace that no one has applied.
+    scheduled.want_secrets(names, max_drifted="30%")
+    before = [api.ask("GET", path)["data"] for path in secrets[:3]]
+    api.ask("DELETE", secrets[0])
+    account = "/api/v1/namespaces/b/serviceaccounts/default"
+    api.ask("PATCH", account, {"imagePullSecrets": None}, kind="application/merge-patch+json")
+
+    assert scheduled.run_now() == 3, scheduled.said()
+    assert [api.ask("GET", path)["data"] for path in secrets[:3]] == before
+    assert api.ask("GET", account)["imagePullSecrets"] == [{"name": "harbor-pull"}]
+    assert not exists(api, secrets[3])
+    found = scheduled.metrics()
+    assert (found["pull_secrets.in_sync"], found["pull_secrets.pending"]) == (3, 1)
+    run = scheduled.agent("history", "-o", "json").document["runs"][0]
+    assert (run["kind"], run["note"]) == ("correct", f"by {_UNIT}.timer")
+
+    for path in secrets[:3]:
+        api.ask("DELETE", path)
+    assert not scheduled.machine.succeeds(f"systemctl start {_UNIT}.service")
+    assert (scheduled.exit_code(), "drift-secrets-suspect" in scheduled.said()) == (7, True), scheduled.said()
+    assert [exists(api, path) for path in secrets] == [False] * 4
+    scheduled.want_no_secrets()
 
 
 def test_a_fight_ends_in_quarantine_and_a_reinstalled_node_is_told(scheduled: Controller) -> None:

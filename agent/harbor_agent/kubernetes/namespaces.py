@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lightkube.resources.core_v1 import Namespace
@@ -12,10 +13,20 @@ from harbor_agent.model.policy import CONTEXT_NAMESPACE
 from harbor_agent.model.secret import ALL_NAMESPACES
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lightkube import Client
     from lightkube.core.client import LabelSelector
 
     from harbor_agent.model.secret import Namespaces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incarnation:
+    """Which of the namespaces that had a name it is, by its UID, and when it was created; "" and None if not known."""
+
+    uid: str = ""
+    created: datetime | None = None
 
 
 def list_namespaces(client: Client, selection: Namespaces) -> tuple[str, ...] | Problem:
@@ -37,20 +48,21 @@ def list_namespaces(client: Client, selection: Namespaces) -> tuple[str, ...] | 
     return tuple(name for name in dict.fromkeys(names) if name not in selection.excluded)
 
 
-def find_incarnation(client: Client, namespace: str) -> str | Problem:
-    """Return the UID of a namespace, "" if the user may not read it; `namespace-missing` or `namespace-terminating`."""
+def find_incarnation(client: Client, namespace: str) -> Incarnation | Problem:
+    """Return what is known of a namespace if the user may read it; `namespace-missing` or `namespace-terminating`."""
     found = attempt(
         Intent(verb="get", resource="namespaces", namespace=namespace), lambda: client.get(Namespace, namespace)
     )
     if isinstance(found, Problem):
-        return found if found.code == "namespace-missing" else ""
+        return found if found.code == "namespace-missing" else Incarnation()
     if found.status and found.status.phase == "Terminating":
         return Problem(
             code="namespace-terminating",
             message=f"namespace {namespace} is being deleted",
             hint="wait until it is deleted, or leave it out",
         )
-    return (found.metadata and found.metadata.uid) or ""
+    metadata = found.metadata
+    return Incarnation(uid=metadata.uid or "", created=metadata.creationTimestamp) if metadata else Incarnation()
 
 
 def _read_name(namespace: Namespace) -> str:

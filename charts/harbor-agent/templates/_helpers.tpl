@@ -50,9 +50,11 @@ subjects:
 {{- $names := list }}
 {{- range $values.secrets }}{{ if eq .namespace $namespace }}{{ $names = append $names .name }}{{ end }}{{ end }}
 {{- if $names }}
-  - {apiGroups: [""], resources: [secrets], verbs: [get], resourceNames: {{ toJson $names }}}
+{{- $writes := ternary (list "get" "create" "patch") (list "get") $values.correct }}
+{{- $attaches := ternary (list "get" "patch") (list "get") $values.correct }}
+  - {apiGroups: [""], resources: [secrets], verbs: {{ toJson $writes }}, resourceNames: {{ toJson $names }}}
 {{- with $values.accounts }}
-  - {apiGroups: [""], resources: [serviceaccounts], verbs: [get], resourceNames: {{ toJson . }}}
+  - {apiGroups: [""], resources: [serviceaccounts], verbs: {{ toJson $attaches }}, resourceNames: {{ toJson . }}}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-"""The printed manifests on a real kubelet: a Job checks all nodes and a pull secret, and fails if a node has drifted.
+"""The printed manifests on a real kubelet: a Job checks all nodes and a pull secret, corrects both, and fails on drift.
 
 Softer than a cluster of users: nothing enforces the NetworkPolicy, the volume is a folder of one node, and the lab's
 controller answers for kubernetes.default.svc, as CoreDNS and kube-proxy do elsewhere.
@@ -6,6 +6,7 @@ controller answers for kubernetes.default.svc, as CoreDNS and kube-proxy do else
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,18 @@ class Person:
 
     cluster: Cluster
     options: tuple[str | Path, ...]
+    settings: Path
+
+    def write_correcting_settings(self) -> Path:
+        """Write the settings with the password in a file, as a pod needs it; return their path."""
+        settings = json.loads(self.settings.read_text())
+        password = self.cluster.site.lab.folder / "harbor-password"
+        password.write_text(PULLER.password)
+        settings["registries"][0]["credentials"] = {"username": PULLER.name, "password_file": str(password)}
+        file = self.settings.parent / "correcting" / self.settings.name
+        file.parent.mkdir()
+        file.write_text(json.dumps(settings))
+        return file
 
     def kubectl(self, command: str, stdin: str = "") -> str:
         """Run a shell command that must succeed, as the cluster's administrator; return what it prints."""
@@ -59,9 +72,9 @@ class Person:
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
-    def print_manifests(self, *further: str) -> str:
+    def print_manifests(self, *further: str, settings: Path | None = None) -> str:
         """Return what `schedule install --kubernetes` prints."""
-        ended = self.cluster.site.agent("schedule", "install", *self.options, *further)
+        ended = self.cluster.site.agent("schedule", "install", *self.options, "-c", settings or self.settings, *further)
         assert ended.code == 0, ended.stderr
         return ended.stdout
 
@@ -74,10 +87,10 @@ class Person:
             printed = printed.replace(word, file)
         return printed.splitlines()
 
-    def check(self, name: str) -> Check:
-        """Make a Job from the CronJob, as `kubectl create job --from` does, and wait until it has ended."""
+    def check(self, name: str, cron_job: str = "harbor-agent-drift") -> Check:
+        """Make a Job from a CronJob, as `kubectl create job --from` does, and wait until it has ended."""
         # kubectl 1.32 knows no CronJob of 1.20.
-        cron = self.cluster.api.ask("GET", f"/apis/batch/v1beta1/namespaces/{_NAMESPACE}/cronjobs/harbor-agent-drift")
+        cron = self.cluster.api.ask("GET", f"/apis/batch/v1beta1/namespaces/{_NAMESPACE}/cronjobs/{cron_job}")
         template = cron["spec"]["jobTemplate"]
         job = {"metadata": {**template["metadata"], "name": name}, "spec": template["spec"]}
         self.cluster.api.ask("POST", _JOBS, job)
@@ -117,7 +130,7 @@ def person(cluster: Cluster) -> Iterator[Person]:
     applied = site.agent("apply", *run)
     assert applied.code == 0, applied.stderr
     words = ("--kubernetes", "--image", _IMAGE, "--kubeconfig", cluster.api.kubeconfig())
-    yield Person(cluster=cluster, options=("-i", inventory, "-c", settings, *words))
+    yield Person(cluster=cluster, options=("-i", inventory, *words), settings=settings)
     removed = site.agent("apply", *run, "--registry", site.registry.entry, "--absent")
     for path in (f"/api/v1/namespaces/{_NAMESPACE}", f"/api/v1/namespaces/{_SHOP}", f"{_VOLUMES}/drift-job"):
         if exists(cluster.api, path):
@@ -166,6 +179,24 @@ def forge_host_key(cluster: Cluster, node: LabNode) -> Path:
     return file
 
 
+def correct_from_a_pod(cluster: Cluster, person: Person) -> tuple[Check, Check]:
+    """Apply the pull secret from a pod, undo it and a file of a node by hand, and let a Job correct both."""
+    hosts = f"/etc/containerd/certs.d/{cluster.site.registry.entry}/hosts.toml"
+    secret = f"/api/v1/namespaces/{_SHOP}/secrets/harbor-pull"
+    manifests = person.print_manifests("--correct", settings=person.write_correcting_settings())
+    _, _, inventory, files = person.list_commands(manifests, cluster.site.lab.known_hosts)
+    person.kubectl(f"{inventory} --dry-run=client -o yaml | kubectl replace -f -")
+    person.kubectl(files)
+    person.kubectl("kubectl apply -f -", manifests)
+    applied = person.check("apply", "harbor-agent-drift-apply")
+    cluster.nodes[1].run(f"rm {hosts}")
+    cluster.api.ask("DELETE", secret)
+    corrected = person.check("correct")
+    assert exists(cluster.api, secret), corrected.log
+    assert cluster.nodes[1].succeeds(f"test -e {hosts}"), corrected.log
+    return applied, corrected
+
+
 def test_the_job_finds_drift_on_nodes_whose_host_keys_it_knows(cluster: Cluster, person: Person) -> None:
     with_docker, with_containerd = cluster.nodes
     manifests = person.print_manifests()
@@ -174,6 +205,8 @@ def test_the_job_finds_drift_on_nodes_whose_host_keys_it_knows(cluster: Cluster,
     person.kubectl("kubectl apply -f -", manifests)
     with answering_for_the_api(cluster, with_docker):
         first = person.check("first")
+        applied, corrected = correct_from_a_pod(cluster, person)
+        person.kubectl("kubectl apply -f -", manifests)
         with_docker.run(f"mv {_DROP_IN} /root/kept")
         try:
             second = person.check("second")
@@ -187,6 +220,10 @@ def test_the_job_finds_drift_on_nodes_whose_host_keys_it_knows(cluster: Cluster,
 
     assert (first.result, first.code, first.node) == ("Complete", 0, with_docker.name), first.log
     assert "Drift: 2 in sync; pull secrets: 1 in sync" in first.log
+    assert (applied.result, applied.code) == ("Complete", 0), applied.log
+    assert (corrected.result, corrected.code) == ("Complete", 0), corrected.log
+    assert "hosts.toml is missing" in corrected.log
+    assert "pull secrets: 1 in sync" in corrected.log
     assert (second.result, second.code) == ("Failed", 3), second.log
     assert f"{_DROP_IN} is missing" in second.log
     assert "Drift: 1 in sync, 1 drifted" in second.log

@@ -31,11 +31,15 @@ def install(run: Runner, tmp_path: Path) -> Runner:
 
 def objects(ran: Ran) -> dict[str, Any]:
     assert ran.rc == 0, ran.err
-    return {f"{one['kind']} {one['metadata'].get('namespace', '')}".strip(): one for one in yaml.safe_load_all(ran.out)}
+    found = {}
+    for one in yaml.safe_load_all(ran.out):
+        kind = "Apply" if one["metadata"]["name"].endswith("-apply") else one["kind"]
+        found[f"{kind} {one['metadata'].get('namespace', '')}".strip()] = one
+    return found
 
 
-def pod(ran: Ran) -> dict[str, Any]:
-    return objects(ran)["CronJob harbor-agent"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+def pod(ran: Ran, kind: str = "CronJob") -> dict[str, Any]:
+    return objects(ran)[f"{kind} harbor-agent"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def test_a_check_of_nodes_alone_gets_no_right_at_all(install: Runner) -> None:
@@ -107,19 +111,29 @@ def test_names_for_pods_are_compared_without_a_right_to_change_them(install: Run
     assert "ClusterRole" not in found
 
 
-def test_pull_secrets_are_read_by_name_where_they_are(install: Runner) -> None:
+@pytest.mark.parametrize(
+    ("correct", "verbs", "attach"),
+    [((), ["get"], ["get"]), (("--correct",), ["get", "create", "patch"], ["get", "patch"])],
+)
+def test_pull_secrets_are_read_by_name_and_written_by_a_correction_only(
+    install: Runner, correct: tuple[str, ...], verbs: list[str], attach: list[str]
+) -> None:
     secret = {"namespaces": ["shop", "demo"], "service_accounts": ["default"]}
-    found = objects(
-        install(
-            "--correct", settings={"registries": [{"address": "192.0.2.9", "secret": secret}], "kubeconfig": KUBECONFIG}
-        )
-    )
+    settings = {"registries": [{"address": "192.0.2.9", "secret": secret}], "kubeconfig": KUBECONFIG}
+    ran = install(*correct, settings=settings)
+    found = objects(ran)
+    # Only a correction needs a history that knows what a person applied.
+    assert ("Apply harbor-agent" in found) is bool(correct)
     for namespace in ("shop", "demo"):
         rules = [
             (rule["resources"], rule["resourceNames"], rule["verbs"]) for rule in found[f"Role {namespace}"]["rules"]
         ]
-        assert rules == [(["secrets"], ["harbor-pull"], ["get"]), (["serviceaccounts"], ["default"], ["get"])]
+        assert rules == [(["secrets"], ["harbor-pull"], verbs), (["serviceaccounts"], ["default"], attach)]
     assert "secrets" not in str(found["ClusterRole"]["rules"])
+    if correct:
+        assert found["Apply harbor-agent"]["spec"]["suspend"] is True
+        (container,) = pod(ran, "Apply")["containers"]
+        assert container["args"] == ["secret", "apply", "-c", "/etc/harbor-agent/inventory/harbor-agent.yaml", "--yes"]
     selected = {"address": "192.0.2.9", "secret": {"namespace_selector": "team=shop"}}
     found = objects(install(settings={"registries": [selected], "kubeconfig": KUBECONFIG}))
     assert [(rule["resources"], rule.get("resourceNames")) for rule in found["ClusterRole"]["rules"]] == [

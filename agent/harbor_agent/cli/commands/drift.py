@@ -51,7 +51,7 @@ MaxDrifted = Annotated[
     build_option(
         Panel.RUN,
         "--max-drifted",
-        "Do not correct anything if more than this many nodes drifted (number or percentage).",
+        "Correct no node if more nodes than this drifted, and no pull secret if more of them did.",
         show_default="drift.max_drifted, or 30%",
         metavar="N|P%",
     ),

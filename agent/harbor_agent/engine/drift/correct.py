@@ -13,6 +13,7 @@ from harbor_agent.engine.drift.secret_corrections import (
     choose_secret_corrections,
     list_corrected_secrets,
     list_unwritten_secrets,
+    refuse_suspect_secrets,
 )
 from harbor_agent.engine.history.database import HistoryError
 from harbor_agent.engine.plan.reachability import find_unreachable_registries
@@ -75,7 +76,7 @@ def choose_corrections(
         with CorrectionLog() as log:
             checked = {node.name: _check_allowed(node, log, accept_restart=accept_restart) for node in drifted}
             dns = choose_dns_corrections(report.dns, log, accept_restart=accept_restart) if report.dns else None
-            secrets, correction = _choose_secrets(report, log)
+            secrets, correction = _choose_secrets(report, log, limits)
     except AgentError as error:
         return Corrections(report=report, blocked_by=_describe_missing_history(error.problem))
     free = [node for node in checked.values() if node.problem is None]
@@ -126,12 +127,15 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
     return ended
 
 
-def _choose_secrets(report: DriftReport, log: CorrectionLog) -> tuple[SecretsDrift | None, SecretCorrection | None]:
+def _choose_secrets(
+    report: DriftReport, log: CorrectionLog, limits: DriftLimits
+) -> tuple[SecretsDrift | None, SecretCorrection | None]:
     if report.secrets is None:
         return None, None
+    found = refuse_suspect_secrets(report.secrets, limits)
     policies = [report.general, *(node.planned.policy for node in report.nodes)]
     context = report.request.flags.context
-    return choose_secret_corrections(report.secrets, policies, log, report.general.kubeconfig, context)
+    return choose_secret_corrections(found, policies, log, report.general.kubeconfig, context)
 
 
 def release_node(node: str) -> Quarantine:

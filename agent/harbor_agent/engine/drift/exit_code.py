@@ -59,7 +59,8 @@ def _list_secret_codes(drift: SecretsDrift, ended: Report | None) -> list[ExitCo
     corrected = find_corrected_secrets(ended.secrets if ended else None)
     left = [one for one in drift.secrets if (one.namespace, one.name) not in corrected]
     refused = [ExitCode.REFUSED for one in left if one.problem and one.problem.code in _REFUSED]
-    return [compute_drift_exit_code(one.status for one in left), *refused]
+    stopped = [ExitCode.STOPPED for one in left if one.problem and one.problem.code == "drift-secrets-suspect"]
+    return [compute_drift_exit_code(one.status for one in left), *refused, *stopped]
 
 
 def _is_refusal(node: DriftedNode) -> bool:

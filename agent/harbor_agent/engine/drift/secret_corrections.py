@@ -13,7 +13,7 @@ from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine
 from harbor_agent.model.secret import Namespaces
-from harbor_agent.planning.drift import DriftStatus, find_reverted_file
+from harbor_agent.planning.drift import DriftStatus, find_reverted_file, is_suspect
 from harbor_agent.planning.secret_drift import describe_missing_approval
 from harbor_agent.planning.secrets.desired import DesiredSecret, build_spec, list_requested
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.drift.corrections import CorrectionLog
     from harbor_agent.engine.drift.secrets import DriftedSecret, SecretsDrift
     from harbor_agent.engine.secrets.report import SecretsReport
-    from harbor_agent.model.policy import Credentials, Policy, Registry
+    from harbor_agent.model.policy import Credentials, DriftLimits, Policy, Registry
 
 _WRITTEN = frozenset({Outcome.CHANGED, Outcome.UNCHANGED})
 
@@ -59,6 +59,20 @@ def choose_secret_corrections(
     items = tuple(item for item in report.items if not item.result.problem)
     correction = SecretCorrection(desired=desired, report=replace(report, items=items)) if desired else None
     return replace(drift, secrets=tuple(checked)), correction
+
+
+def refuse_suspect_secrets(drift: SecretsDrift, limits: DriftLimits) -> SecretsDrift:
+    """Return the drift with a problem of each secret if too many of those that were written drifted at once.
+
+    A new namespace that a selector takes in does not count: its secret was never there.
+    """
+    written = [one for one in drift.secrets if one.scope and not one.is_new]
+    drifted = sum(1 for one in written if one.status is DriftStatus.DRIFT)
+    if not is_suspect(drifted, len(written), limits):
+        return drift
+    problem = _describe_suspect_secrets(drifted, len(written), limits)
+    secrets = (replace(one, problem=one.problem or problem) if _is_correctable(one) else one for one in drift.secrets)
+    return replace(drift, secrets=tuple(secrets))
 
 
 def list_corrected_secrets(drift: SecretsDrift) -> list[CorrectedFile]:
@@ -154,6 +168,16 @@ def _describe_quarantine(one: DriftedSecret, quarantine: Quarantine) -> Problem:
         message=f"another program changes secret {one.namespace}/{one.name} or its service accounts again: "
         f"{quarantine.reason}; in quarantine since {quarantine.since}",
         hint=f"find that program, such as GitOps or a replicator, then run harbor-agent drift release {one.key}",
+    )
+
+
+def _describe_suspect_secrets(drifted: int, written: int, limits: DriftLimits) -> Problem:
+    return Problem(
+        code="drift-secrets-suspect",
+        message=f"{drifted} of {written} pull secrets drifted at once, more than drift.max_drifted "
+        f"({limits.max_drifted}) allows; none is written, because another program or an error in the settings is "
+        "more likely",
+        hint="find out what changed them; then run harbor-agent secret apply, or raise --max-drifted",
     )
 
 

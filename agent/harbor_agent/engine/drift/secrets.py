@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
@@ -25,7 +26,8 @@ class DriftedSecret:
     """One pull secret in one namespace; of namespaces that could not be listed, their selection.
 
     `scope` is what a person applied there, if that is known. `problem` is what forbids its correction. `incarnation` is
-    the UID of the namespace ("" if it is not known): one that is deleted and created again is another one.
+    the UID of the namespace ("" if it is not known): one that is deleted and created again is another one. `is_new`
+    says that it was created after what was applied there, by a selector.
     """
 
     registry: str
@@ -37,6 +39,7 @@ class DriftedSecret:
     problem: Problem | None = None
     quarantine: Quarantine | None = None
     incarnation: str = ""
+    is_new: bool = False
 
     @property
     def key(self) -> str:
@@ -124,7 +127,12 @@ def _check_namespace(
     if isinstance(incarnation, Problem):
         status = DriftStatus.FAILED if incarnation.code == "namespace-missing" else DriftStatus.SKIPPED
         return replace(checked, status=status, reason=incarnation.message, problem=incarnation)
-    return replace(checked, incarnation=incarnation)
+    is_new = one.scope is not None and _is_later(incarnation.created, one.scope.applied)
+    return replace(checked, incarnation=incarnation.uid, is_new=is_new)
+
+
+def _is_later(created: datetime | None, applied: str) -> bool:
+    return created is not None and applied != "" and created > datetime.fromisoformat(applied)
 
 
 def _recall_scopes(server: str, registry: str, name: str) -> list[SecretScope]:

@@ -11,9 +11,9 @@ from harbor_agent.engine.plan.fleet import load_nodes
 from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
-from harbor_agent.engine.schedule.kubeconfig import find_api_port
 from harbor_agent.engine.schedule.request import build_arguments, require_no_prompt
-from harbor_agent.errors import AgentError, Problem, UsageError
+from harbor_agent.engine.schedule.target import find_api_port, find_version
+from harbor_agent.errors import UsageError
 from harbor_agent.model.inventory import SSH_PORT
 from harbor_agent.model.policy import CONTEXT_NAMESPACE
 from harbor_agent.model.secret import ALL_NAMESPACES
@@ -29,29 +29,15 @@ if TYPE_CHECKING:
     from harbor_agent.engine.request.request import NodeSelection
     from harbor_agent.engine.request.resolve import Resolved
     from harbor_agent.engine.schedule.request import ScheduleRequest
+    from harbor_agent.engine.schedule.target import Target
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.policy import Registry, SecretPolicy
     from harbor_agent.planning.in_cluster.rights import Object
 
 _NAMESPACE = "harbor-agent"
-_LONGEST_NAME = 52  # of a CronJob: its Jobs add eleven characters
-_NEWEST = (1, 99)  # every version since 1.21 takes the same objects
+_LONGEST_NAME = 46  # of a CronJob 52, as its Jobs add eleven characters; and one of the two ends with -apply
 _MOUNTED = f"{FOLDER}/inventory"
 _BESIDE = ("group_vars", "host_vars")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The cluster in which a check runs: its version such as "1.20", else that of `kubeconfig`, and the image.
-
-    `is_another` says that it is not the one that is checked, whose kubeconfig the pod gets as a file.
-    """
-
-    image: str
-    is_another: bool = False
-    version: str | None = None
-    kubeconfig: str | None = None
-    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +83,8 @@ def build_manifests(request: ScheduleRequest, target: Target, listener: Listener
         image=target.image,
         schedule=build_cron_times(request.timing, minute=0),
         arguments=_build_arguments(request, sources, config),
-        version=_find_version(target),
+        apply_arguments=_build_apply_arguments(request, resolved, config),
+        version=find_version(target),
         ports=tuple(sorted(ports)),
         files=tuple((key, path) for key, (path, _) in named.items()),
         kubeconfig=_locate(kubeconfig) if kubeconfig and not target.is_another else None,
@@ -168,6 +155,14 @@ def _build_arguments(request: ScheduleRequest, sources: dict[str, str], config: 
     return ("drift", *arguments, *corrects)
 
 
+def _build_apply_arguments(request: ScheduleRequest, resolved: Resolved, config: Path | None) -> tuple[str, ...]:
+    """Return the command by which a person applies the pull secrets from a pod, so that its history knows where."""
+    if not request.correct or config is None or not any(one.secret for one in resolved.general.registries):
+        return ()
+    words = (word for address in request.addresses for word in ("--registry", address))
+    return ("secret", "apply", "-c", f"{_MOUNTED}/{config.name}", *words, "--yes")
+
+
 def _map_named_files(resolved: Resolved, *, corrects: bool) -> dict[str, tuple[str, str]]:
     """Return the files that the settings name: by key their path in the pod, and the one on this machine."""
     found: dict[str, tuple[str, str]] = {}
@@ -220,28 +215,6 @@ def _list_registry_ports(resolved: Resolved) -> Iterator[int]:
         for registry in policy.registries:
             default = 443 if registry.address.scheme == "https" else 80
             yield registry.address.port or default
-
-
-def _find_version(target: Target) -> tuple[int, int]:
-    """Return the version that is named, else the cluster's. Raises UsageError, AgentError if it does not answer."""
-    if target.version is not None:
-        return _parse_version(target.version, "--kube-version")
-    if target.kubeconfig is None and target.context is None:
-        return _NEWEST
-    from harbor_agent.kubernetes.cluster import open_cluster  # noqa: PLC0415 - lightkube is slow to import
-
-    with open_cluster(target.kubeconfig, target.context) as cluster:
-        found = cluster.read_version()
-    if isinstance(found, Problem):
-        raise AgentError(found)
-    return _parse_version(found, "the cluster's version")
-
-
-def _parse_version(text: str, what: str) -> tuple[int, int]:
-    match = re.match(r"v?(\d+)\.(\d+)", text)
-    if match is None:
-        raise UsageError.of("usage", f"{what}: '{text}' is not a version", "use a value such as 1.20")
-    return int(match[1]), int(match[2])
 
 
 def _refuse(message: str, hint: str) -> UsageError:

@@ -201,7 +201,7 @@ _DRIFT = build_section(
     Setting(
         "max_drifted",
         build_count(0, percent=True),
-        "nothing is corrected if more drifted, as `--max-drifted`; at least two nodes",
+        "nothing is corrected if more drifted, as `--max-drifted`; at least two, of nodes and of pull secrets",
         DriftLimits().max_drifted,
     ),
 )

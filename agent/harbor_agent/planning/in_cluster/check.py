@@ -15,6 +15,7 @@ class ClusterSchedule:
     path at which the settings expect one, or None if the check asks no cluster. `ports` are those of nodes and
     registries. `schedule` is in the format of cron, `version` that of the cluster. `secrets` are namespace ("*" for a
     selection) and name of each pull secret that is compared, `accounts` the service accounts that should have them.
+    `apply_arguments` are those by which a person applies the secrets in the cluster; empty if the check writes none.
     """
 
     name: str
@@ -22,6 +23,7 @@ class ClusterSchedule:
     image: str
     schedule: str
     arguments: tuple[str, ...]
+    apply_arguments: tuple[str, ...] = ()
     version: tuple[int, int]
     ports: tuple[int, ...]
     files: tuple[tuple[str, str], ...] = ()

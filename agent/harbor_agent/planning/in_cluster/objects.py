@@ -36,7 +36,11 @@ def build_objects(schedule: ClusterSchedule) -> list[Object]:
     objects.append(_build("v1", "PersistentVolumeClaim", schedule, spec=claim))
     objects.append(_build("networking.k8s.io/v1", "NetworkPolicy", schedule, spec=_build_policy(schedule)))
     api = "batch/v1" if schedule.version >= _STABLE else "batch/v1beta1"
-    objects.append(_build(api, "CronJob", schedule, spec=_build_cron(schedule)))
+    objects.append(_build(api, "CronJob", schedule, spec=_build_cron(schedule, schedule.arguments)))
+    if schedule.apply_arguments:
+        # It never runs by its time: a person makes a Job from it, so that the history knows what was applied.
+        spec = {**_build_cron(schedule, schedule.apply_arguments), "suspend": True}
+        objects.append(_build(api, "CronJob", schedule, suffix="-apply", spec=spec))
     return objects
 
 
@@ -55,8 +59,11 @@ users: [{name: pod, user: {tokenFile: /var/run/secrets/kubernetes.io/serviceacco
 """
 
 
-def _build(api: str, kind: str, schedule: ClusterSchedule, *, namespace: str = "", **rest: object) -> Object:
-    metadata = {"name": schedule.name, "namespace": namespace or schedule.namespace, "labels": _label(schedule)}
+def _build(
+    api: str, kind: str, schedule: ClusterSchedule, *, namespace: str = "", suffix: str = "", **rest: object
+) -> Object:
+    name, namespace = schedule.name + suffix, namespace or schedule.namespace
+    metadata = {"name": name, "namespace": namespace, "labels": _label(schedule)}
     return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
 
 
@@ -105,7 +112,7 @@ def _build_policy(schedule: ClusterSchedule) -> Object:
     }
 
 
-def _build_cron(schedule: ClusterSchedule) -> Object:
+def _build_cron(schedule: ClusterSchedule, arguments: tuple[str, ...]) -> Object:
     pod = {
         "serviceAccountName": schedule.name,
         "automountServiceAccountToken": schedule.kubeconfig is not None,
@@ -117,7 +124,7 @@ def _build_cron(schedule: ClusterSchedule) -> Object:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_build_container(schedule)],
+        "containers": [_build_container(schedule, arguments)],
         "volumes": _build_volumes(schedule),
     }
     # A second check would only find the lock held; the next one makes up for a check that failed.
@@ -132,7 +139,7 @@ def _build_cron(schedule: ClusterSchedule) -> Object:
     }
 
 
-def _build_container(schedule: ClusterSchedule) -> Object:
+def _build_container(schedule: ClusterSchedule, arguments: tuple[str, ...]) -> Object:
     mounts = [
         _mount("state", HOME, writable=True),
         _mount("tmp", "/tmp", writable=True),  # noqa: S108 - in the pod
@@ -144,7 +151,7 @@ def _build_container(schedule: ClusterSchedule) -> Object:
     return {
         "name": "drift",
         "image": schedule.image,
-        "args": list(schedule.arguments),
+        "args": list(arguments),
         "workingDir": f"{FOLDER}/inventory",
         "env": [{"name": "HOME", "value": HOME}],
         "volumeMounts": mounts,

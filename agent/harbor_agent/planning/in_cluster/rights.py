@@ -11,13 +11,17 @@ Object = dict[str, object]
 
 
 def list_secret_rules(schedule: ClusterSchedule, namespace: str) -> list[Object]:
-    """Return the rights to compare pull secrets; a correction here writes none, as only `apply` records where."""
+    """Return the rights to compare pull secrets, and with a correction to write them.
+
+    A server-side apply asks for `create` with the name, so that it can be limited to it.
+    """
     names = [name for place, name in schedule.secrets if place == namespace]
     if not names:
         return []
-    rules = [{**grant("", "secrets", "get"), "resourceNames": names}]
+    writes, attaches = (("create", "patch"), ("patch",)) if schedule.corrects else ((), ())
+    rules = [{**grant("", "secrets", "get", *writes), "resourceNames": names}]
     if schedule.accounts:
-        rules.append({**grant("", "serviceaccounts", "get"), "resourceNames": list(schedule.accounts)})
+        rules.append({**grant("", "serviceaccounts", "get", *attaches), "resourceNames": list(schedule.accounts)})
     return rules
 
 

@@ -95,7 +95,8 @@ def _render_manifests(
     nodes: NodeOptions, check: CheckOptions, name: str | None, cluster: ClusterOptions, verbose: int
 ) -> str:
     """Return the manifests as YAML. Raises UsageError for options that do not fit a cluster."""
-    from harbor_agent.engine.schedule.cluster import Target, build_manifests
+    from harbor_agent.engine.schedule.cluster import build_manifests
+    from harbor_agent.engine.schedule.target import Target
     from harbor_agent.views.text.manifests import manifests_text
 
     if not cluster.kubernetes or cluster.image is None:
