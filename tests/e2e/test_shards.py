@@ -1,4 +1,4 @@
-"""Two machines share a rollout: the canary first, then both shards at once under one lock, then one report."""
+"""Two machines share a rollout and its rollback: the canary first, both shards under one lock, then one report."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ class Story:
     shards: list[Ended]
     merged: Ended
     half: Ended
+    back_without_canary: Ended
+    back: list[Ended]
+    back_merged: Ended
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,19 @@ def story(fresh_site: Site, apiserver: RunningApiServer | None) -> Story:
     after_failure = _run(site, 1, *run, "--shard", "1/2", "--after", "failed.json")
     with ThreadPoolExecutor(2) as machines:
         shards = list(machines.map(lambda n: _run(site, n, *run, "--shard", f"{n}/2", "--after", str(canary)), (1, 2)))
-    saved = [str(_save(site, f"shard{number}", ended)) for number, ended in enumerate(shards, 1)]
+    runs = [canary, *(_save(site, f"shard{number}", ended) for number, ended in enumerate(shards, 1))]
+    rollback = ("rollback", "-i", str(inventory), "--yes", "-o", "json")
+    names = [json.loads(report.read_text())["run_id"] for report in runs]
+    back_without_canary = _run(site, 2, *rollback, names[2], "--shard", "2/2")
+    canary_back = str(_save(site, "canary-back", _run(site, 0, *rollback, names[0], "--limit", "node1")))
+    with ThreadPoolExecutor(2) as machines:
+        back = list(
+            machines.map(
+                lambda n: _run(site, n, *rollback, names[n], "--shard", f"{n}/2", "--after", canary_back), (1, 2)
+            )
+        )
+    saved_back = [str(_save(site, f"back{number}", ended)) for number, ended in enumerate(back, 1)]
+    saved = [str(report) for report in runs[1:]]
     return Story(
         without_canary=without_canary,
         canary=Ended(code=0, stdout=canary.read_text(), stderr=""),
@@ -57,6 +72,9 @@ def story(fresh_site: Site, apiserver: RunningApiServer | None) -> Story:
         shards=shards,
         merged=_run(site, 0, "merge", *saved, "-o", "json"),
         half=_run(site, 0, "merge", saved[0], "-o", "json"),
+        back_without_canary=back_without_canary,
+        back=back,
+        back_merged=_run(site, 0, "merge", *saved_back, "-o", "json"),
     )
 
 
@@ -109,6 +127,15 @@ def test_one_report_has_every_node_once(story: Story) -> None:
     assert sorted(node["node"] for node in merged["nodes"]) == ["node1", "node2", "node3"]
     assert [shard["run_id"] for shard in merged["shards"]] == [ended.document["run_id"] for ended in story.shards]
     assert (story.half.code, _error(story.half)) == (2, "shards-incomplete")
+
+
+def test_a_rollback_over_shards_has_a_canary_and_one_report_too(story: Story) -> None:
+    assert (story.back_without_canary.code, _error(story.back_without_canary)) == (2, "canary-missing")
+    outcomes = [{node["node"]: node["outcome"] for node in ended.document["nodes"]} for ended in story.back]
+    assert outcomes == [{"node1": "skipped", "node2": "changed"}, {"node3": "changed"}]
+    merged = story.back_merged.document
+    assert (merged["kind"], [node["node"] for node in merged["nodes"]]) == ("rollback", ["node1", "node2", "node3"])
+    assert [shard["exit_code"] for shard in merged["shards"]] == [ended.code for ended in story.back] == [0, 0]
 
 
 def _error(ended: Ended) -> str:

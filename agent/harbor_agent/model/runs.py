@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from harbor_agent.model.result import Outcome
 
+PRISTINE = "pristine"  # the target of a rollback to the state before the first change
+
 
 class RunKind(StrEnum):
     """The purpose of a run: a person's request, one for the cluster's DNS only, a rollback, an automatic correction."""

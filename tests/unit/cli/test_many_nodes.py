@@ -14,6 +14,7 @@ from harbor_agent.engine.events import NodeProbed, Phase
 from harbor_agent.engine.history.runs import Store
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.plan.offline import plan_tree
+from harbor_agent.engine.plan.run_plan import RunPlan
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import Problem
@@ -84,7 +85,9 @@ def test_few_nodes_are_shown_one_by_one(planned: PlannedNode) -> None:
 
 
 def test_json_has_every_node_and_says_which_are_alike(planned: PlannedNode) -> None:
-    document = build_plan_document([dead("x1"), *named(planned, ["a", "b", "c", "d"])], None)
+    nodes_of_plan = (dead("x1"), *named(planned, ["a", "b", "c", "d"]))
+    run_plan = RunPlan(request=RunRequest(), general=planned.policy, nodes=nodes_of_plan)
+    document = build_plan_document(run_plan, 4)
     nodes, groups = document["nodes"], document["groups"]
     assert isinstance(nodes, list)
     assert isinstance(groups, list)

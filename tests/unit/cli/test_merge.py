@@ -1,17 +1,17 @@
-"""One report of all shards, or a refusal that says what is wrong with the parts."""
+"""One report of all shards, or a refusal that says what is wrong with the parts: of runs, plans and drift checks."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from harbor_agent.planning.rollout.shards import describe_fleet
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.cli.conftest import Runner
 
 NODES = ["a", "b", "c", "d", "e"]
@@ -131,7 +131,9 @@ def test_parts_that_are_not_the_whole_are_refused(
         ("", "it is empty"),
         (json.dumps(PARTS[2])[:-40], "it is cut off"),
         ("[]", "Expected `object`"),
-        ('{"schema": "harbor-agent/plan/2"}', "its schema is harbor-agent/plan/2"),
+        ('{"schema": "harbor-agent/trust/2"}', "its schema is harbor-agent/trust/2"),
+        ('{"schema": "harbor-agent/plan/2", "nodes": []}', "an older version"),
+        ('{"schema": "harbor-agent/drift/2", "fleet": null, "shard": null}', "missing required field"),
         ('{"schema": "harbor-agent/run/2", "run_id": "x"}', "an older version"),
         (
             '{"schema": "harbor-agent/error/2", "error": {"code": "run-locked", "message": "held by ops", "hint": ""}}',
@@ -146,6 +148,144 @@ def test_a_file_that_is_no_report_is_refused(run: Runner, tmp_path: Path, conten
     done = run("merge", *names, "cut.json", "-o", "json")
     error: Any = done.document()["error"]
     assert (done.rc, error["code"]) == (2, "report-unreadable")
+    assert reason in error["message"]
+
+
+def frame(schema: str, index: int, names: str, code: int, **more: object) -> dict[str, Any]:
+    """What a plan and a drift check have in common; `more` are further members."""
+    return {
+        "schema": f"harbor-agent/{schema}/2",
+        "tool": "harbor-agent 0",
+        "exit_code": code,
+        "inventory": INVENTORY,
+        "fleet": {"nodes": FLEET.nodes, "digest": FLEET.digest},
+        "shard": {"index": index, "count": 3},
+        "dns": None,
+        "groups": [],
+        "warnings": [],
+        "nodes": [{"node": name} for name in names],
+        **more,
+    }
+
+
+def planned(index: int, names: str, code: int, status: str, **more: object) -> dict[str, Any]:
+    problem = {"code": "docker-absent" if status == "refused" else None, "reason": "there is no Docker", "hint": None}
+    facts = {
+        "runtime": "docker",
+        "status": status,
+        "route": "drop-in",
+        "action": "reload",
+        "activation": None,
+        "files": [],
+        "containers_stopped": [],
+        "live_restore": "none",
+        "apply_refuses": None,
+        "warnings": [],
+        "hypothetical": False,
+        "seconds": 1.0,
+        **problem,
+    }
+    summary = dict.fromkeys(("change", "unchanged", "refused", "unreachable", "failed", "skipped"), 0)
+    own: dict[str, object] = {"summary": summary | {status: len(names)}, "secret": None}
+    own["nodes"] = [{"node": name, **facts} for name in names]
+    return frame("plan", index, names, code, **(own | more))
+
+
+def checked(index: int, names: str, code: int, status: str, **more: object) -> dict[str, Any]:
+    facts = {
+        "status": status,
+        "in_files": False,
+        "at_runtime": False,
+        "files": [],
+        "entries": [],
+        "arguments": {"missing": [], "added": []},
+        "recorded_by": None,
+        "quarantined_since": None,
+        "message": None,
+        "code": None,
+        "reason": "differs",
+        "hint": None,
+        "seconds": 1.0,
+    }
+    states = ("in_sync", "drift", "pending", "unmanaged", "busy", "unreachable", "failed", "skipped")
+    own: dict[str, object] = {"summary": dict.fromkeys(states, 0) | {status: len(names)}, "secrets": None}
+    own["nodes"] = [{"node": name, **facts} for name in names]
+    return frame("drift", index, names, code, **(own | {"run": None, "blocked_by": None} | more))
+
+
+def validate(document: dict[str, Any]) -> None:
+    name = document["schema"].removeprefix("harbor-agent/").replace("/", "-")
+    file = Path(__file__).resolve().parents[3] / f"docs/schemas/{name}.json"
+    Draft202012Validator(json.loads(file.read_text(encoding="utf-8"))).validate(document)
+
+
+def test_the_plans_of_shards_are_one_plan(run: Runner, tmp_path: Path) -> None:
+    secret = {"status": "unchanged", "secrets": [], "warnings": []}
+    parts = [
+        planned(2, "c", 5, "refused"),
+        planned(1, "ab", 3, "change", secret=secret),
+        planned(3, "de", 3, "change"),
+    ]
+    done = run("merge", *save(tmp_path, parts), "-o", "json")
+    document: dict[str, Any] = done.document()
+    assert done.rc == document["exit_code"] == 5
+    validate(document)
+    assert [one["node"] for one in document["nodes"]] == ["a", "b", "c", "d", "e"]
+    assert [(group["status"], group["nodes"]) for group in document["groups"]] == [
+        ("change", ["a", "b", "d", "e"]),
+        ("refused", ["c"]),
+    ]
+    assert (document["summary"]["change"], document["summary"]["refused"]) == (4, 1)
+    assert (document["secret"], document["shard"]) == (secret, None)
+    assert [one["exit_code"] for one in document["shards"]] == [3, 5, 3]
+    text = run("merge", *save(tmp_path, parts)).out.splitlines()
+    assert text[:2] == ["a, b, d, e: change", "c: refused: there is no Docker [docker-absent]"]
+    assert text[-2:] == ["shard 3/3: 2 change", "3 shards, 5 nodes: 4 change, 1 refused"]
+    comment = run("merge", *save(tmp_path, parts), "-o", "markdown")
+    assert (comment.rc, "there is no Docker" in comment.out, "4 nodes: change" in comment.out) == (5, True, True)
+
+
+def test_the_drift_of_shards_is_one_check(run: Runner, tmp_path: Path) -> None:
+    problem = {"code": "drift-suspect", "message": "too many", "hint": "look"}
+    corrected = PARTS[0] | {"kind": "correct"}
+    parts = [
+        checked(1, "ab", 0, "in_sync", secrets={"secrets": [], "code": None, "reason": None, "hint": None}),
+        checked(2, "c", 7, "drift", blocked_by=problem),
+        checked(3, "de", 0, "in_sync", run=corrected, warnings=[problem]),
+    ]
+    done = run("merge", *save(tmp_path, parts), "-o", "json")
+    document: dict[str, Any] = done.document()
+    assert done.rc == document["exit_code"] == 7
+    validate(document)
+    assert (document["blocked_by"], document["run"], document["warnings"]) == (problem, corrected, [problem])
+    assert [one["run"] for one in document["shards"]] == [None, None, corrected]
+    assert document["secrets"]["secrets"] == []
+    assert run("merge", *save(tmp_path, parts)).out.splitlines()[-1] == "3 shards, 5 nodes: 4 in sync, 1 drift"
+    cases = run("merge", *save(tmp_path, parts), "-o", "junit")
+    assert (cases.rc, "too many" in cases.out) == (7, True)
+    parts[0]["run"] = corrected
+    several: dict[str, Any] = run("merge", *save(tmp_path, parts), "-o", "json").document()
+    assert several["run"] is None
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "reason"),
+    [
+        (planned(3, "d", 0, "change"), "shards-incomplete", "the reports have 4 nodes, and the fleet has 5"),
+        (planned(2, "de", 0, "change"), "shards-overlap", "are both reports of shard 2/3"),
+        (planned(3, "da", 0, "change"), "shards-overlap", "nodes are in two reports: a"),
+        (planned(3, "de", 0, "change", shard=None), "shards-differ", "is the report of a run without --shard"),
+        (checked(3, "de", 0, "drift"), "shards-differ", "the kinds of the runs are plan and drift"),
+        (report(3, "de"), "shards-differ", "the kinds of the runs are plan and apply"),
+    ],
+)
+def test_plans_that_are_not_the_whole_are_refused(
+    run: Runner, tmp_path: Path, last: dict[str, Any], code: str, reason: str
+) -> None:
+    parts = [planned(1, "ab", 0, "change"), planned(2, "c", 0, "change"), last]
+    done = run("merge", *save(tmp_path, parts), "-o", "json")
+    error: Any = done.document()["error"]
+    assert (done.rc, error["code"]) == (2, code)
     assert reason in error["message"]
 
 

@@ -48,6 +48,27 @@ def test_a_shard_without_a_canary_is_refused_before_any_node_is_asked(run: Runne
     assert "probe nodes" not in done.err
 
 
+def test_a_shard_of_a_rollback_needs_a_canary_too(run: Runner) -> None:
+    done = run("rollback", "--pristine", "-i", "hosts", "-o", "json", "--yes", "--shard", "2/3")
+    error = done.document()["error"]
+    assert (done.rc, error["code"]) == (2, "canary-missing")  # type: ignore[index]
+    assert "harbor-agent rollback … --limit NODES" in error["hint"]  # type: ignore[index]
+    assert "probe nodes" not in done.err
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_the_shards_of_a_plan_and_of_a_check_are_merged(run: Runner, tmp_path: Path, command: str) -> None:
+    files = []
+    for index in (1, 2, 3):
+        done = run(command, *ARGUMENTS, "--shard", f"{index}/3", XDG_STATE_HOME=str(tmp_path / "state"))
+        assert done.document()["exit_code"] == done.rc
+        files.append(f"{index}.json")
+        (tmp_path / files[-1]).write_text(done.out)
+    merged = run("merge", *files, "-o", "json")
+    assert merged.rc == merged.document()["exit_code"] == 4
+    assert sorted(node["node"] for node in merged.document()["nodes"]) == NODES  # type: ignore[attr-defined, index]
+
+
 def test_an_empty_shard_is_no_error(run: Runner) -> None:
     done = run("verify", "-i", "a,b,", "--registry", "192.168.0.99", "-o", "json", "--limit", "a", "--shard", "1/9")
     assert (done.rc, done.document()["nodes"]) == (0, [])

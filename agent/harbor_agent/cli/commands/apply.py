@@ -108,10 +108,11 @@ def apply(
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts, require_drain, require_pods
     from harbor_agent.engine.reports.canary import require_canary, require_report
     from harbor_agent.engine.rollout.run import apply_run
+    from harbor_agent.model.runs import RunKind
 
     request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
     request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
-    require_report(request.selection.shard, after)
+    require_report(request.selection.shard, after, RunKind.APPLY)
     progress = Progress(verbose)
     run_plan = require_canary(_plan(request, plan_file, resume, progress), after)
     if not accept_restart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
 from harbor_agent.errors import ExitCode
+
+if TYPE_CHECKING:
+    from harbor_agent.engine.reports.merge import MergedParts, MergedReport
 
 app = command_app()
 
@@ -29,22 +32,41 @@ Reports = Annotated[
 def merge(reports: Reports, *, output: ReportOutput = ReportFormat.TEXT) -> ExitCode:
     """Merge the reports of shards into one, with one exit code.
 
-    Refuses reports of different rollouts, two of the same shard, and reports that do not have every node of the fleet.
+    The reports are of runs, of plans, or of drift checks. Refuses reports of different rollouts, two of the same shard,
+    and reports that do not have every node of the fleet.
     """
-    from harbor_agent.engine.reports.file import read_run_file
-    from harbor_agent.engine.reports.merge import merge_reports
+    from harbor_agent.engine.reports.file import read_report_file
+    from harbor_agent.engine.reports.merge import MergedReport, merge_reports
 
-    merged = merge_reports([read_run_file(path) for path in reports])
+    merged = merge_reports([read_report_file(path) for path in reports])
+    if isinstance(merged, MergedReport):
+        _print_runs(merged, output)
+    else:
+        _print_parts(merged, output)
+    return merged.exit_code
+
+
+def _print_runs(merged: MergedReport, output: ReportFormat) -> None:
+    from harbor_agent.views.json.merged.run import build_merged_document
+    from harbor_agent.views.outline.merged import outline_merged
+    from harbor_agent.views.text.merged.run import merged_text
+
     if output is ReportFormat.JSON:
-        from harbor_agent.views.json.merged_run import build_merged_document
-
         print_json(build_merged_document(merged))
     elif output is ReportFormat.TEXT:
-        from harbor_agent.views.text.merged_run import merged_text
-
         print_result(merged_text(merged))
     else:
-        from harbor_agent.views.outline.merged import outline_merged
-
         print_outline(outline_merged(merged), output)
-    return merged.exit_code
+
+
+def _print_parts(merged: MergedParts, output: ReportFormat) -> None:
+    from harbor_agent.views.json.merged.parts import build_merged_document
+    from harbor_agent.views.outline.parts import outline_parts
+    from harbor_agent.views.text.merged.parts import merged_parts_text
+
+    if output is ReportFormat.JSON:
+        print_json(build_merged_document(merged))
+    elif output is ReportFormat.TEXT:
+        print_result(merged_parts_text(merged))
+    else:
+        print_outline(outline_parts(merged), output)

@@ -92,7 +92,7 @@ def plan(
 
         save_plan_file(run_plan, out, hours=valid_hours, with_diffs=with_diffs)
     if output is ReportFormat.JSON:
-        print_json(build_plan_document(run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns))
+        print_json(build_plan_document(run_plan, int(code)))
     elif output is ReportFormat.TEXT:
         warnings, is_verbose = run_plan.warnings, bool(verbose)
         print_result(plan_text(run_plan.nodes, run_plan.secrets, warnings, run_plan.dns, is_verbose=is_verbose))

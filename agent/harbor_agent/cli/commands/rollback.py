@@ -9,7 +9,7 @@ import typer
 
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
-from harbor_agent.cli.commands.apply import confirm_plan, print_report
+from harbor_agent.cli.commands.apply import After, confirm_plan, print_report
 from harbor_agent.cli.completion import complete_node, complete_run
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, NodeOptions, describe
@@ -63,6 +63,7 @@ def rollback(
     drain: options.Drain = False,
     lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
+    after: After = None,
     yes: options.Yes = False,
     output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
@@ -73,15 +74,18 @@ def rollback(
     after, and undone if it fails.
     """
     from harbor_agent.engine.plan.run_plan import refuse_unconsented_restarts
+    from harbor_agent.engine.reports.canary import require_canary, require_report
     from harbor_agent.engine.request.request import RunRequest
     from harbor_agent.engine.rollout.rollback import plan_rollback
     from harbor_agent.engine.rollout.run import apply_run
+    from harbor_agent.model.runs import RunKind
 
     limit = ",".join(node) if node else nodes.limit
     request = RunRequest(selection=replace(build_selection(nodes), limit=limit), config=config, note=note, drain=drain)
+    require_report(request.selection.shard, after, RunKind.ROLLBACK)
     progress = Progress(verbose)
     subject = _choose_subject(run, node, nodes.limit, pristine=pristine)
-    run_plan = plan_rollback(request, subject, progress)
+    run_plan = require_canary(plan_rollback(request, subject, progress), after)
     if not accept_restart:
         run_plan = refuse_unconsented_restarts(run_plan)
     run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)

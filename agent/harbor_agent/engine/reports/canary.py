@@ -1,4 +1,4 @@
-"""The result of the canary, which the shards of an apply require."""
+"""The result of the canary, which the shards of an apply or of a rollback require."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harbor_agent.engine.reports.file import read_run_file
 from harbor_agent.engine.reports.report import list_registries
 from harbor_agent.errors import UsageError
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.runs import RunKind
+from harbor_agent.model.runs import PRISTINE, RunKind
 
 if TYPE_CHECKING:
     from harbor_agent.engine.plan.run_plan import RunPlan
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from harbor_agent.model.inventory import Shard
 
 _OLDEST = timedelta(hours=24)
+_NOUNS = {RunKind.APPLY: "an apply", RunKind.ROLLBACK: "a rollback"}
 _FINE = frozenset({Outcome.CHANGED, Outcome.UNCHANGED})
-_HINT = "apply to a few nodes first: harbor-agent apply … --limit NODES -o json > canary.json, then --after canary.json"
+_HINTS = {
+    RunKind.APPLY: "apply to a few nodes first: harbor-agent apply … --limit NODES -o json > canary.json, "
+    "then --after canary.json",
+    RunKind.ROLLBACK: "roll a few nodes back first: harbor-agent rollback … --limit NODES -o json > canary.json, "
+    "then --after canary.json",
+}
 
 
 def require_canary(run_plan: RunPlan, path: str | None) -> RunPlan:
@@ -30,25 +36,26 @@ def require_canary(run_plan: RunPlan, path: str | None) -> RunPlan:
     """
     if path is None:
         if run_plan.resumes is None:
-            require_report(run_plan.request.selection.shard, path)
+            require_report(run_plan.request.selection.shard, path, run_plan.kind)
         return run_plan
     file = read_run_file(path)
     if reason := find_objection_to_canary(file, run_plan, datetime.now(UTC)):
-        raise UsageError.of("canary-refused", f"{path} is not the result of a canary for this run: {reason}", _HINT)
+        message = f"{path} is not the result of a canary for this run: {reason}"
+        raise UsageError.of("canary-refused", message, _HINTS[run_plan.kind])
     rollout = replace(run_plan.general.rollout, canary=0)
     return replace(run_plan, general=replace(run_plan.general, rollout=rollout), after=file.run_id)
 
 
-def require_report(shard: Shard | None, path: str | None) -> None:
+def require_report(shard: Shard | None, path: str | None, kind: RunKind) -> None:
     """Raise UsageError `canary-missing` for a shard without the report of a canary."""
     if shard and path is None:
-        raise UsageError.of("canary-missing", f"shard {shard} needs the result of a canary", _HINT)
+        raise UsageError.of("canary-missing", f"shard {shard} needs the result of a canary", _HINTS[kind])
 
 
 def find_objection_to_canary(file: RunFile, run_plan: RunPlan, now: datetime) -> str | None:
     """Return why a run proves nothing about this one; None if it does."""
     reasons = (
-        _find_wrong_kind(file),
+        _find_wrong_kind(file, run_plan),
         _find_failure(file),
         _find_difference(file, run_plan),
         _find_age(file.ended, now),
@@ -56,9 +63,13 @@ def find_objection_to_canary(file: RunFile, run_plan: RunPlan, now: datetime) ->
     return next((reason for reason in reasons if reason), None)
 
 
-def _find_wrong_kind(file: RunFile) -> str | None:
-    if file.kind != RunKind.APPLY:
-        return f"run {file.run_id} is not an apply, but {file.kind}"
+def _find_wrong_kind(file: RunFile, run_plan: RunPlan) -> str | None:
+    if file.kind != run_plan.kind:
+        return f"run {file.run_id} is not {_NOUNS[run_plan.kind]}, but {file.kind}"
+    # Shards of one rollout are runs of their own, so the canary and this run may roll back two of them.
+    targets = (file.rolls_back, run_plan.rolls_back)
+    if PRISTINE in targets and targets[0] != targets[1]:
+        return f"run {file.run_id} is a rollback of {file.rolls_back}, not of {run_plan.rolls_back}"
     return f"run {file.run_id} is itself a shard, {file.shard}" if file.shard else None
 
 

@@ -1,4 +1,4 @@
-"""Reports of runs that other machines wrote with -o json."""
+"""Reports that other machines wrote with -o json."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.reports.part import KINDS, decode_part
 from harbor_agent.errors import Problem, UsageError
 from harbor_agent.local.files import describe_error
 
@@ -16,6 +17,8 @@ from harbor_agent.model.result import NodeResult, Outcome, Proof  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from harbor_agent.engine.reports.part import PartFile
 
 SCHEMA = "harbor-agent/run/2"
 _AGAIN = "write the report again with -o json > FILE; if the command was killed, run it again"
@@ -34,6 +37,7 @@ class _Head:
 
     schema: str
     kind: str | None = None
+    fleet: object = ""
     error: _Problem | None = None
 
 
@@ -99,6 +103,12 @@ class RunFile:
     secret: dict[str, object] | None
     dns: dict[str, object] | None
     warnings: tuple[_Problem, ...]
+    rolls_back: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes of the run."""
+        return tuple(node.node for node in self.nodes)
 
     def list_warnings(self) -> Sequence[Problem]:
         """Return the warnings about the run as a whole."""
@@ -107,6 +117,17 @@ class RunFile:
 
 def read_run_file(path: str) -> RunFile:
     """Read the report of a run. Raises UsageError `report-unreadable`, which says what the file is instead."""
+    found = _read(path, (SCHEMA,))
+    assert isinstance(found, RunFile)  # noqa: S101 - its schema says so
+    return found
+
+
+def read_report_file(path: str) -> RunFile | PartFile:
+    """Read the report of a run, a plan or a drift check. Raises UsageError `report-unreadable`."""
+    return _read(path, (SCHEMA, *KINDS))
+
+
+def _read(path: str, schemas: Sequence[str]) -> RunFile | PartFile:
     import msgspec  # noqa: PLC0415 - not needed for --help
 
     try:
@@ -115,8 +136,10 @@ def read_run_file(path: str) -> RunFile:
         raise _build_error(f"cannot read {path}: {describe_error(error)}") from None
     try:
         head = msgspec.json.decode(content, type=_Head)
-        if problem := _find_objection(path, head):
+        if problem := _find_objection(path, head, schemas):
             raise _build_error(problem)
+        if head.schema in KINDS:
+            return decode_part(path, content)
         return replace(msgspec.json.decode(content, type=RunFile), path=path)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         is_cut = not content.rstrip().endswith(b"}")
@@ -124,12 +147,14 @@ def read_run_file(path: str) -> RunFile:
         raise _build_error(f"{path} is not the report of a run: {reason}") from None
 
 
-def _find_objection(path: str, head: _Head) -> str | None:
+def _find_objection(path: str, head: _Head, schemas: Sequence[str]) -> str | None:
     if head.error:
         return f"{path} is not the report of a run, but of its early end: {head.error.message}"
-    if head.schema != SCHEMA:
-        return f"{path} is not the report of a run: its schema is {head.schema}, not {SCHEMA}"
-    return None if head.kind else f"{path} was written by an older version of harbor-agent, which knows no shards"
+    if head.schema not in schemas:
+        return f"{path} is not the report of a run: its schema is {head.schema}, not {' or '.join(schemas)}"
+    # A shard of null is a run of all nodes; without the member, the version knew none.
+    is_old = head.kind is None if head.schema == SCHEMA else head.fleet == ""
+    return f"{path} was written by an older version of harbor-agent, which knows no shards" if is_old else None
 
 
 def _build_error(message: str) -> UsageError:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.exit_codes import find_most_severe
+from harbor_agent.engine.reports.file import RunFile
+from harbor_agent.engine.reports.part import PartFile
 from harbor_agent.errors import ExitCode, UsageError
 from harbor_agent.planning.rollout.shards import describe_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harbor_agent.engine.reports.file import RunFile
     from harbor_agent.errors import Problem
     from harbor_agent.model.result import NodeResult
 
@@ -39,11 +40,22 @@ class MergedReport:
     @property
     def exit_code(self) -> ExitCode:
         """The exit code that one run of all nodes would have had."""
-        codes = [ExitCode(shard.exit_code) for shard in self.shards]
-        return find_most_severe(_INTERRUPTED.get(code, code) for code in codes)
+        return find_common_exit_code(self.shards)
 
 
-def merge_reports(files: Sequence[RunFile]) -> MergedReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedParts:
+    """The plans of all shards, or their drift checks, in the order of the shards."""
+
+    shards: tuple[PartFile, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code that one command for all nodes would have had."""
+        return find_common_exit_code(self.shards)
+
+
+def merge_reports(files: Sequence[RunFile | PartFile]) -> MergedReport | MergedParts:
     """Merge the reports of all shards of a fleet.
 
     Raises UsageError: `shards-differ` if they are not of one rollout, `shards-overlap` if two have the same shard or
@@ -51,10 +63,19 @@ def merge_reports(files: Sequence[RunFile]) -> MergedReport:
     """
     for problem in _list_objections(files):
         raise problem
-    return MergedReport(shards=tuple(sorted(files, key=_get_index)))
+    ordered = sorted(files, key=_get_index)
+    runs = tuple(file for file in ordered if isinstance(file, RunFile))
+    parts = tuple(file for file in ordered if isinstance(file, PartFile))
+    return MergedReport(shards=runs) if runs else MergedParts(shards=parts)
 
 
-def _list_objections(files: Sequence[RunFile]) -> Iterator[UsageError]:
+def find_common_exit_code(files: Sequence[RunFile | PartFile]) -> ExitCode:
+    """Return the exit code of all: the most severe one, and that of an early stop for one that was interrupted."""
+    codes = [ExitCode(file.exit_code) for file in files]
+    return find_most_severe(_INTERRUPTED.get(code, code) for code in codes)
+
+
+def _list_objections(files: Sequence[RunFile | PartFile]) -> Iterator[UsageError]:
     first = files[0]
     for file in files:
         if file.shard is None:
@@ -75,7 +96,7 @@ def _list_objections(files: Sequence[RunFile]) -> Iterator[UsageError]:
         yield UsageError.of("shards-incomplete", difference, hint)
 
 
-def _find_difference(one: RunFile, other: RunFile) -> str | None:
+def _find_difference(one: RunFile | PartFile, other: RunFile | PartFile) -> str | None:
     """Return what two reports of one rollout would have in common, and these do not."""
     facts = {
         "the kinds of the runs are": (one.kind, other.kind),
@@ -95,7 +116,7 @@ def _describe(fact: object) -> str:
     return str(fact) if nodes is None else f"{nodes} ({digest[:12]})"
 
 
-def _list_overlaps(files: Sequence[RunFile]) -> Iterator[UsageError]:
+def _list_overlaps(files: Sequence[RunFile | PartFile]) -> Iterator[UsageError]:
     of_shard: dict[int, str] = {}
     for file in files:
         if other := of_shard.get(_get_index(file)):
@@ -108,7 +129,7 @@ def _list_overlaps(files: Sequence[RunFile]) -> Iterator[UsageError]:
         yield UsageError.of("shards-overlap", message, "the inventory changed meanwhile; run all shards again")
 
 
-def _find_lack(files: Sequence[RunFile]) -> str | None:
+def _find_lack(files: Sequence[RunFile | PartFile]) -> str | None:
     """Return why the reports do not have exactly the nodes of the fleet."""
     found, fleet = describe_fleet(_list_names(files)), files[0].fleet
     if fleet is None or found == fleet:
@@ -118,9 +139,9 @@ def _find_lack(files: Sequence[RunFile]) -> str | None:
     return f"the reports have {found.nodes} nodes, and the fleet has {fleet.nodes}"
 
 
-def _list_names(files: Sequence[RunFile]) -> list[str]:
-    return [node.node for file in files for node in file.nodes]
+def _list_names(files: Sequence[RunFile | PartFile]) -> list[str]:
+    return [name for file in files for name in file.names]
 
 
-def _get_index(file: RunFile) -> int:
+def _get_index(file: RunFile | PartFile) -> int:
     return file.shard.index if file.shard else 0

@@ -27,7 +27,8 @@ class Report:
 
     `warnings` are about the run as a whole; a node's own are in its plan. `kind` is that of the history, or `verify`.
     `registries` are URL and presence of what the nodes should have, `scope` what they were selected from (None: a
-    tree), `ended` the time of the end, ISO 8601 in UTC, `after` the run that was the canary of this one.
+    tree), `ended` the time of the end, ISO 8601 in UTC, `after` the run that was the canary of this one,
+    `rolls_back` the target of a rollback.
     """
 
     run_id: str
@@ -43,6 +44,7 @@ class Report:
     scope: Scope | None = None
     ended: str = ""
     after: str | None = None
+    rolls_back: str | None = None
 
     @property
     def changed_nodes(self) -> frozenset[str]:

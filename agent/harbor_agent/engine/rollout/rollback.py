@@ -17,7 +17,7 @@ from harbor_agent.errors import Problem, UsageError
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.runs import RunKind
+from harbor_agent.model.runs import PRISTINE, RunKind
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.planning.node import find_record, plan_restoration
 from harbor_agent.planning.rollback import find_objection_to_rollback
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from harbor_agent.transport.protocol import Transport
 
 LAST = "last"
-PRISTINE = "pristine"
 _UNKNOWN_RUN = frozenset({"history-unknown", "history-empty"})
 _NAMED_AT_MOST = 3
 _TIMEOUT = 45.0

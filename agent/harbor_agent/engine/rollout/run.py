@@ -232,5 +232,6 @@ def build_report(
         registries=list_registries(run_plan.policies),
         scope=run_plan.scope,
         after=run_plan.after,
+        rolls_back=run_plan.rolls_back,
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
     )

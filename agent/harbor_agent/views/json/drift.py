@@ -8,7 +8,7 @@ from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.planning.node import find_record
 from harbor_agent.views.json.common import begin_document, describe_problem, explain, group_alike, mask
 from harbor_agent.views.json.dns import describe_entries
-from harbor_agent.views.json.run import build_run_document
+from harbor_agent.views.json.run import build_run_document, describe_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +35,12 @@ def build_drift_document(report: DriftReport, exit_code: int, ended: Report | No
     return {
         **begin_document(DRIFT_SCHEMA),
         "exit_code": exit_code,
+        **describe_scope(report.scope),
         "summary": {status.value: left.count(status) for status in DriftStatus},
         "dns": _describe_dns(report.dns),
         "secrets": _describe_secrets(report.secrets),
         "nodes": nodes,
-        "groups": _group_nodes(nodes),
+        "groups": group_drift(nodes),
         "run": build_run_document(ended) if ended else None,
         "blocked_by": describe_problem(blocked_by) if blocked_by else None,
         "warnings": [describe_problem(problem) for problem in report.warnings],
@@ -83,7 +84,7 @@ def _describe_secret(one: DriftedSecret) -> Json:
     }
 
 
-def _group_nodes(nodes: Iterable[Json]) -> list[Json]:
+def group_drift(nodes: Iterable[Json]) -> list[Json]:
     """Group the nodes with the same status and the same differences."""
     same = ("status", "code", "files", "entries", "arguments")
     return [

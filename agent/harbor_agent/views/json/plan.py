@@ -16,15 +16,14 @@ from harbor_agent.views.json.common import (
     group_alike,
 )
 from harbor_agent.views.json.dns import describe_dns
+from harbor_agent.views.json.run import describe_scope
 from harbor_agent.views.json.secrets import describe_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.plan.nodes import PlannedNode
-    from harbor_agent.engine.secrets.report import SecretsReport
-    from harbor_agent.errors import Problem
+    from harbor_agent.engine.plan.run_plan import RunPlan
     from harbor_agent.model.plan import Activation, FileChange
     from harbor_agent.model.state import FileState
     from harbor_agent.views.json.common import Json
@@ -33,26 +32,23 @@ PLAN_SCHEMA = "harbor-agent/plan/2"
 _STATUSES = ("change", "unchanged", "refused", "unreachable", "failed", "skipped")
 
 
-def build_plan_document(
-    nodes: Sequence[PlannedNode],
-    secrets: SecretsReport | None,
-    warnings: Sequence[Problem] = (),
-    dns: DnsReport | None = None,
-) -> Json:
+def build_plan_document(run_plan: RunPlan, exit_code: int) -> Json:
     """Return the object that `plan -o json` prints."""
-    documents = [_describe_node(node) for node in nodes]
+    documents = [_describe_node(node) for node in run_plan.nodes]
     return {
         **begin_document(PLAN_SCHEMA),
-        "summary": count_outcomes((node.outcome for node in nodes), _STATUSES),
-        "dns": describe_dns(dns),
+        "exit_code": exit_code,
+        **describe_scope(run_plan.scope),
+        "summary": count_outcomes((node.outcome for node in run_plan.nodes), _STATUSES),
+        "dns": describe_dns(run_plan.dns),
         "nodes": documents,
-        "groups": _group_nodes(documents),
-        "secret": describe_secrets(secrets),
-        "warnings": [describe_problem(problem) for problem in warnings],
+        "groups": group_plans(documents),
+        "secret": describe_secrets(run_plan.secrets),
+        "warnings": [describe_problem(problem) for problem in run_plan.warnings],
     }
 
 
-def _group_nodes(nodes: Iterable[Json]) -> list[Json]:
+def group_plans(nodes: Iterable[Json]) -> list[Json]:
     """Group the nodes with the same status and the same diffs."""
     said = ("status", "route", "action", "code")
     return [

@@ -26,6 +26,7 @@ def build_run_document(report: Report) -> Json:
         "kind": report.kind,
         "ended": report.ended,
         "after": report.after,
+        "rolls_back": report.rolls_back,
         "exit_code": int(report.exit_code),
         "note": report.note,
         "registries": [{"url": url, "state": presence} for url, presence in report.registries],

@@ -61,7 +61,7 @@ def _outline_node(node: DriftedNode, result: NodeResult | None) -> Item:
     problem = node.problem
     item = Item(
         name=node.name,
-        verdict=_judge(node.status),
+        verdict=judge_drift(node.status),
         status=node.status.value.replace("_", " "),
         reason="" if problem and problem.message == node.reason else node.reason,
         problem=problem,
@@ -100,7 +100,7 @@ def _outline_server(one: DriftedServer) -> Item:
     return Item(
         name=one.server.name,
         kind=Kind.DNS_SERVER,
-        verdict=_judge(one.status),
+        verdict=judge_drift(one.status),
         status=one.status.value.replace("_", " "),
         reason=one.reason,
         problem=one.problem,
@@ -121,7 +121,7 @@ def _outline_secret(one: DriftedSecret, *, is_corrected: bool) -> Item:
     return Item(
         name=f"{one.namespace}/{one.name}",
         kind=Kind.SECRET,
-        verdict=Verdict.FINE if is_corrected else _judge(one.status),
+        verdict=Verdict.FINE if is_corrected else judge_drift(one.status),
         status="corrected" if is_corrected else one.status.value.replace("_", " "),
         reason="" if one.problem and one.problem.message == one.reason else one.reason,
         problem=None if is_corrected else one.problem,
@@ -129,5 +129,6 @@ def _outline_secret(one: DriftedSecret, *, is_corrected: bool) -> Item:
     )
 
 
-def _judge(status: DriftStatus) -> Verdict:
+def judge_drift(status: DriftStatus) -> Verdict:
+    """Return what the status of a node, a DNS server or a pull secret means."""
     return _VERDICTS.get(status, Verdict.PENDING)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harbor_agent.engine.reports.report import VERIFY
 from harbor_agent.views.outline.run import outline_halt, outline_result
 from harbor_agent.views.outline.value import Outline, list_facts
-from harbor_agent.views.text.merged_run import summarize_merged
+from harbor_agent.views.text.merged.run import summarize_merged
 from harbor_agent.views.text.run import summarize_run
 
 if TYPE_CHECKING:

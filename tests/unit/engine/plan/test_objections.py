@@ -54,7 +54,7 @@ def test_the_plan_says_what_apply_will_refuse(run_plan: RunPlan, tmp_path: Path)
     assert "runtime: " not in text
     assert "\n  runtime: docker, because no kubelet" in plan_text(run_plan.nodes, None, is_verbose=True)
     assert text.endswith("Plan: 1 to change (1 restart), 1 of them refused by apply without consent")
-    (document,) = build_plan_document(run_plan.nodes, None)["nodes"]  # type: ignore[misc]
+    (document,) = build_plan_document(run_plan, 0)["nodes"]  # type: ignore[misc]
     assert (document["status"], document["apply_refuses"]["code"]) == ("change", refused.problem.code)
     save_plan_file(run_plan, str(tmp_path / "p.json"), hours=1)
     plan_file = read_plan_file(str(tmp_path / "p.json"))
@@ -65,7 +65,7 @@ def test_the_plan_says_what_apply_will_refuse(run_plan: RunPlan, tmp_path: Path)
 def test_nothing_is_said_of_a_change_that_apply_will_make() -> None:
     run_plan = build_run_plan("always")
     assert "refuse" not in plan_text(run_plan.nodes, None)
-    (document,) = build_plan_document(run_plan.nodes, None)["nodes"]  # type: ignore[misc]
+    (document,) = build_plan_document(run_plan, 0)["nodes"]  # type: ignore[misc]
     assert document["apply_refuses"] is None
 
 

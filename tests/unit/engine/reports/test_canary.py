@@ -17,6 +17,7 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node, Shard
 from harbor_agent.model.policy import Policy, Registry
 from harbor_agent.model.result import Outcome
+from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.rollout.shards import describe_scope
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -47,6 +48,23 @@ CANARY = RunFile(
 
 def test_a_canary_that_went_well_is_enough() -> None:
     assert find_objection_to_canary(CANARY, PLAN, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "canary", "target", "reason"),
+    [
+        # The shards of one rollout are runs of their own.
+        ("rollback", "run-7", "run-8", None),
+        ("rollback", "pristine", "pristine", None),
+        ("rollback", "pristine", "run-8", "run run-0 is a rollback of pristine, not of run-8"),
+        ("rollback", "run-7", "pristine", "run run-0 is a rollback of run-7, not of pristine"),
+        ("apply", None, "run-8", "run run-0 is not a rollback, but apply"),
+    ],
+)
+def test_a_rollback_has_a_rollback_as_its_canary(kind: str, canary: str, target: str, reason: str | None) -> None:
+    plan = replace(PLAN, general=Policy(registries=()), kind=RunKind.ROLLBACK, rolls_back=target)
+    file = replace(CANARY, kind=kind, rolls_back=canary, registries=())
+    assert find_objection_to_canary(file, plan, NOW) == reason
 
 
 @pytest.mark.parametrize(

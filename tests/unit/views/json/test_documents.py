@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.host_keys import TrustReport
 from harbor_agent.engine.plan.nodes import PlannedNode
+from harbor_agent.engine.plan.run_plan import RunPlan
 from harbor_agent.engine.reports.report import Report
 from harbor_agent.engine.request.request import RunRequest
 from harbor_agent.engine.schedule.status import InstalledSchedule, LastRun
@@ -79,6 +80,7 @@ SECRETS = SecretsReport(
     ),
     warnings=(PROBLEM,),
 )
+PLAN = RunPlan(request=RunRequest(), general=POLICY, nodes=(REFUSED, SKIPPED), secrets=SECRETS, warnings=(PROBLEM,))
 RUN = Report(
     run_id="run-1",
     results=(NodeResult(node="node1", outcome=Outcome.FAILED, problem=PROBLEM, reason="there is no Docker"),),
@@ -164,7 +166,7 @@ DOCUMENTS = {
     "harbor-agent/drift/2": build_drift_document(DRIFT, 7, RUN, PROBLEM),
     "harbor-agent/error/2": build_error_document(PROBLEM, ExitCode.USAGE),
     "harbor-agent/manifests/2": build_manifests_document([MANIFEST]),
-    "harbor-agent/plan/2": build_plan_document([REFUSED, SKIPPED], SECRETS, [PROBLEM]),
+    "harbor-agent/plan/2": build_plan_document(PLAN, 5),
     "harbor-agent/run/2": build_run_document(RUN),
     "harbor-agent/runs/2": build_runs_document([PAST]),
     "harbor-agent/schedules/2": build_schedules_document([SCHEDULE]),
@@ -175,8 +177,13 @@ DOCUMENTS = {
     "harbor-agent/trust/2": build_trust_document(KEYS),
     "harbor-agent/workloads/2": build_workloads_document(SCAN),
 }
-# They have tests of their own: tests/unit/cli/test_plan_files.py, tests/cluster/test_dns.py.
-ELSEWHERE = {"harbor-agent/merged-run/2", "harbor-agent/plan-file/2", "harbor-agent/dns/2"}
+# They have tests of their own, such as tests/unit/cli/test_plan_files.py and tests/cluster/test_dns.py.
+ELSEWHERE = {
+    "harbor-agent/config-check/2",
+    "harbor-agent/merged-run/2",
+    "harbor-agent/plan-file/2",
+    "harbor-agent/dns/2",
+}
 
 
 def closed(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
