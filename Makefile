@@ -11,6 +11,7 @@
 # make image         dist/harbor-node-agent-…-image.tar, for docker build and podman build; HARBOR_AGENT_STANDALONE=… uses that folder
 # make collection    dist/harbor_agent-nodes-….tar.gz: the collection for Ansible
 # make wheel, sdist  dist/harbor_node_agent-….whl and .tar.gz, for pip, pipx and uv
+# make picture       docs/images/plan.svg, the picture of the README, from a real plan
 # make man           dist/man: the manual pages, one for each command
 # make chart         dist/harbor-agent-….tgz: the Helm chart
 # make sbom          dist/harbor-node-agent-….cdx.json: the parts of the standalone build; HARBOR_AGENT_STANDALONE=… uses that folder
@@ -28,7 +29,7 @@ STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail 
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: man test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe clean
+.PHONY: man picture test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -64,6 +65,9 @@ lab-packages:
 python-3.13:
 	$(or $(PYTHON_3_13),python3.13) -m venv .venv-3.13
 	.venv-3.13/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+
+picture: $(INSTALLED)
+	@$(BIN)/python -m tests.lab.picture
 
 texts: $(INSTALLED)
 	@$(BIN)/python .ci/texts/update.py
