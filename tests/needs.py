@@ -61,6 +61,7 @@ def missing(need: str) -> str | None:
         "kubernetes-validate": _missing_schemas,
         "helm": _missing_helm,
         "axe": _missing_axe,
+        "check-jsonschema": _missing_pipeline_schemas,
         "image": _missing_image,
     }.get(need)
     return check() if check else _missing_program(need)
@@ -118,6 +119,12 @@ def _missing_schemas() -> str | None:
     if importlib.util.find_spec("kubernetes_validate"):
         return None
     return "the schemas of Kubernetes are not installed: pip install kubernetes-validate"
+
+
+def _missing_pipeline_schemas() -> str | None:
+    if importlib.util.find_spec("check_jsonschema"):
+        return None
+    return "the schemas of CI systems are not installed: pip install check-jsonschema"
 
 
 def _missing_standalone() -> str | None:
