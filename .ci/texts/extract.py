@@ -13,26 +13,49 @@ import re
 from typing import TYPE_CHECKING
 
 from for_programs import is_for_programs
-from message_ids import build_template, find_literal, split
+from message_ids import build_templates, find_literal, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _WORD = re.compile(r"[A-Za-z][a-z]+")
-_FEWEST_LETTERS = 4
+_FEWEST_LETTERS = 3
 _UNREAD_CALLS = frozenset(
     {"compile", "match", "search", "fullmatch", "sub", "startswith", "endswith", "execute", "executescript"}
-    | {"removeprefix", "removesuffix", "format_examples", "cast", "TypeError", "TypeVar"}
+    | {"removeprefix", "removesuffix", "format_examples", "cast", "Setting", "TypeError", "TypeVar"}
 )
 _UNREAD = (ast.Compare, ast.MatchValue, ast.arg)
 # Enumerations whose values are words that people read.
-_WORDS = frozenset({"Panel", "Outcome", "DriftStatus", "Action"})
+_WORDS = frozenset({"Action", "DriftStatus", "KeyStatus", "Outcome", "Panel", "Retention", "SecretAction", "Step"})
+# In texts for a terminal, a word alone is a text too.
+_LONE_WORD = re.compile(r"[a-z]{2,}|[A-Z]{2,}")
+_OF_LONE_WORDS = ("/views/text/", "/cli/progress.py")
 
 
 def extract_texts(path: Path) -> list[str]:
     """Return the message IDs of a module, in its order."""
-    return list(_visit(ast.parse(path.read_text(encoding="utf-8")), is_help="/cli/" in str(path)))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = list(_visit(tree, is_help="/cli/" in str(path)))
+    if any(part in str(path) for part in _OF_LONE_WORDS):
+        texts += _list_lone_words(tree)
+    return texts
+
+
+def _list_lone_words(tree: ast.AST) -> list[str]:
+    """Return the words of a module, except the keys by which it reads documents."""
+    keys = {id(one) for node in ast.walk(tree) for one in _list_keys(node)}
+    literals = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in keys)
+    return [one.value for one in literals if isinstance(one.value, str) and _LONE_WORD.fullmatch(one.value)]
+
+
+def _list_keys(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Subscript(slice=key):
+            return [key]
+        case ast.Call(func=ast.Attribute(attr="get" | "encode"), args=arguments, keywords=keywords):
+            return [*arguments, *(keyword.value for keyword in keywords)]
+    return []
 
 
 def _visit(node: ast.AST, *, is_help: bool) -> Iterator[str]:
@@ -46,16 +69,22 @@ def _visit(node: ast.AST, *, is_help: bool) -> Iterator[str]:
         case ast.FunctionDef() if is_help and _is_command(node):
             yield from _read_help(node)
         case ast.Call(func=ast.Name(id="translate"), args=[text, *_]):
-            yield from (line for line in build_template(text).split("\n") if _WORD.search(find_literal(line)))
+            yield from (line for line in _build_lines(text) if _WORD.search(find_literal(line)))
         case ast.Constant(value=str()) | ast.JoinedStr() | ast.BinOp(op=ast.Add()):
-            lines = build_template(node).split("\n")
-            yield from (line for line in lines if _is_prose(line) and not is_for_programs(line, is_help=is_help))
+            yield from (
+                line for line in _build_lines(node) if _is_prose(line) and not is_for_programs(line, is_help=is_help)
+            )
             for part in split(node):
                 if isinstance(part, ast.expr) and part is not node:
                     yield from _visit(part, is_help=is_help)
             return
     for child in ast.iter_child_nodes(node):
         yield from _visit(child, is_help=is_help)
+
+
+def _build_lines(node: ast.expr) -> Iterator[str]:
+    for template in build_templates(node):
+        yield from template.split("\n")
 
 
 def _is_unread(node: ast.AST) -> bool:

@@ -18,7 +18,11 @@ _SHELL = (
         "umask 077 &&",
     ),
     *(
+        "^set -- ",
         "said=",
+        "^LC_ALL=",
+        "^echo ",
+        r"^\{executable\} -",
         "do test ",
         "^base64",
         "^printf",
@@ -70,12 +74,12 @@ _PROTOCOLS = (
         "^tls: ",
         "^remote error: ",
         "^server gave HTTP",
-        r"^\{schema\} begin",
+        r"^\{schema\} (?:begin|end)$",
     ),
     r"^(?:transaction|runtime|unit|action|deadline|config-file|live-restore) \{\w+\}$",
     r"^(?:expected|unexpected|name|arguments|change) \{\w+\}(?: \{\w+\})*$",
 )
-_PATTERNS = (r"[\w)]\|[\w(]", r"\\[dSstw.(]", r"[\w\])]\.\*[\w ]", "x509:", r"\(\?i\)")
+_PATTERNS = (r"%[sd.]", r"^\^", r"[\w)]\|[\w(]", r"\\[dSstw.(]", r"[\w\])]\.\*[\w ]", "x509:", r"\(\?i\)")
 _TYPES = (r"^\w+\[", ": Any\\b", r"\| None$")
 _NAMES_OF_OPTIONS = (r"^(?=(?:.*[a-z]-[a-z]){3})(?:[a-z\d]+(?:-[a-z\d]+)* )+[a-z\d]+(?:-[a-z\d]+)*$",)
 _ALL = re.compile("|".join((*_SHELL, *_SQL, *_COMMANDS, *_FILES, *_PROTOCOLS, *_PATTERNS, *_TYPES, *_NAMES_OF_OPTIONS)))

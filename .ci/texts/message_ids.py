@@ -5,19 +5,40 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from itertools import product
 from string import Formatter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FIELD = re.compile(r"\{([a-z_]*)\}")
 # Functions and methods that only say how their value is written.
-_WRITERS = re.compile(
-    r"^_?(?:format|mask|shorten|clean|quote|strip|list|count|join|render|len|str|sorted|map|sum|repr)"
-)
+_WRITERS = re.compile(r"^_?(?:format|mask|shorten|clean|quote|strip|list|count|join|render|str|sorted|map|repr)")
 _OF_A_TEXT = frozenset({"join", "strip", "removeprefix", "upper", "lower"})
-_ENDINGS = frozenset({"s", "es", ""})
+_ENDINGS = frozenset({"s", "es", "y", "ies", "is", "are", "was", "were", "it", "them", ""})
 
 
-def build_template(node: ast.expr) -> str:
-    """Return the template of a string: braces doubled, each value by its name, a second one numbered."""
+def build_templates(node: ast.expr) -> list[str]:
+    """Return the templates of a string, one for each choice between two texts in it."""
+    choices = [_list_choices(part) for part in split(node)]
+    return [_build_template(parts) for parts in product(*choices)]
+
+
+def _list_choices(part: str | ast.expr) -> list[str | ast.expr]:
+    match part:
+        case ast.IfExp(body=ast.Constant(value=str(one)), orelse=ast.Constant(value=str(other))):
+            return [part] if _is_ending(one, other) else [one, other]
+    return [part]
+
+
+def _is_ending(one: str, other: str) -> bool:
+    """Whether a choice is between endings of a word, such as "s" and ""."""
+    return {one, other} <= _ENDINGS
+
+
+def _build_template(parts: Iterable[str | ast.expr]) -> str:
+    """Return a template: braces doubled, each value by its name, a second one numbered."""
     seen: Counter[str] = Counter()
 
     def name_value(name: str) -> str:
@@ -25,7 +46,7 @@ def build_template(node: ast.expr) -> str:
         return f"{{{name}}}" if seen[name] == 1 else f"{{{name}_{seen[name]}}}"
 
     pieces = []
-    for part in split(node):
+    for part in parts:
         if isinstance(part, ast.expr):
             pieces.append(name_value(_name(part)))
             continue
@@ -63,7 +84,7 @@ def _name(node: ast.expr) -> str:
     """Return a name for a value: its attribute, variable or function; "plural" for the ending of a word."""
     match node:
         case ast.IfExp(body=ast.Constant(value=str(one)), orelse=ast.Constant(value=str(other))):
-            return "plural" if {one, other} & _ENDINGS and " " not in one + other else "value"
+            return "plural" if _is_ending(one, other) else "value"
     return _find_name(node).strip("_").lower() or "value"
 
 
@@ -75,6 +96,8 @@ def _find_name(node: ast.AST) -> str:
             below: ast.AST = value
         case ast.Call(func=ast.Attribute(value=value, attr=name)) if name in _OF_A_TEXT:
             below = value
+        case ast.Call(func=ast.Name(id="len" | "sum")):
+            return "count"
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[*_, value]) if _WRITERS.match(name):
             return _find_name(value) or name
         case ast.Call(func=value) | ast.Subscript(value=value) | ast.Starred(value=value) | ast.Await(value=value):

@@ -17,6 +17,10 @@ from extract import extract_texts
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "agent/harbor_agent"
 FOLDER = PACKAGE / "language/zh"
+# Documents for other programs, and reports for merge requests and CI systems.
+IN_ENGLISH = {("views", name) for name in ("html", "json", "junit", "markdown", "outline")}
+# Counted words, in lines that sum up: "3 refused".
+COUNTED = ("{count} {state}",)
 TYPER = (
     *("Usage: ", "Error: ", "Arguments", "Options", "Commands", "Examples:", "required", "default: {default}"),
     *("env var: {variable}", "Show this message and exit.", "Install completion for the current shell."),
@@ -34,10 +38,15 @@ TYPER = (
 
 def collect_messages() -> dict[str, dict[str, list[str]]]:
     """Return room, message ID and its modules; a text of several rooms belongs to the first of them."""
-    rooms: dict[str, dict[str, list[str]]] = {"typer": {text: [] for text in TYPER}}
-    owners = dict.fromkeys(TYPER, "typer")
+    rooms: dict[str, dict[str, list[str]]] = {
+        "typer": {text: [] for text in TYPER},
+        "counted": {text: [] for text in COUNTED},
+    }
+    owners = {text: room for room, texts in rooms.items() for text in texts}
     for path in sorted(PACKAGE.rglob("*.py")):
         module = path.relative_to(PACKAGE)
+        if module.parts[:2] in IN_ENGLISH:
+            continue
         for text in extract_texts(path):
             owner = owners.setdefault(text, module.parts[0].removesuffix(".py"))
             modules = rooms.setdefault(owner, {}).setdefault(text, [])

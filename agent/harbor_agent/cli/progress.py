@@ -12,6 +12,7 @@ from harbor_agent.cli.console import print_status
 from harbor_agent.cli.terminal.footer import FOOTER, Ticker
 from harbor_agent.cli.terminal.streams import can_move_cursor
 from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, NodeStep, Phase, Step
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.views.screen.work import Work, draw_work, format_time
 from harbor_agent.views.text.common import count_nodes
@@ -61,7 +62,7 @@ class Progress:
             case NodeProbed(node=node, problem=problem, seconds=seconds):
                 is_one_of_few = self._count(node, problem.code if problem else "probed")
                 if self.verbose or (problem and is_one_of_few):
-                    text = problem.message if problem else "probed"
+                    text = translate(problem.message if problem else "probed")
                     self._print(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
                 self._show_counts()
             case NodeFinished(result=result):
@@ -84,7 +85,8 @@ class Progress:
         if not phase.total:
             return
         wave = f", {_describe_wave(phase)}" if phase.wave else ""
-        self._print(style(f"{_shorten(phase.name)} ({count_nodes(phase.total)}){wave}", bold=True))
+        name = translate(_shorten(phase.name))
+        self._print(style(f"{name} ({translate(count_nodes(phase.total))}){translate(wave)}", bold=True))
         if self._has_footer:
             FOOTER.show(self._draw)
         elif self._reminder is None:
@@ -106,7 +108,7 @@ class Progress:
 
     def _describe_counts(self) -> str:
         """Return how many nodes of the phase are done, and how many of them are in which state."""
-        counted = ", ".join(f"{count} {state}" for state, count in self._states.most_common())
+        counted = translate(", ".join(f"{count} {state}" for state, count in self._states.most_common()))
         return f"{self._states.total()} of {self._total}" + (f": {counted}" if counted else "")
 
     def _draw(self, columns: int, rows: int) -> list[str]:
@@ -117,13 +119,13 @@ class Progress:
         """Return the wave, whose nodes are listed below, or the name of any other phase."""
         if self._phase is None:
             return ""
-        return _describe_wave(self._phase) or _shorten(self._phase.name)
+        return translate(_describe_wave(self._phase) or _shorten(self._phase.name))
 
     def _list_work(self) -> list[Work]:
         """Return the nodes at work; one that waits for the others of its wave is not."""
         now = time.monotonic()
         return [
-            Work(node=node, step=step.value, seconds=now - since)
+            Work(node=node, step=translate(step.value), seconds=now - since)
             for node, (step, since) in self._work.items()
             if step is not Step.WAIT
         ]
@@ -137,7 +139,7 @@ class Progress:
             return
         named = [f"{one.node} ({one.step}, {format_time(one.seconds)})" for one in work[:_NAMED_AT_WORK]]
         more = len(work) - len(named)
-        self._print(f"  at work: {', '.join(named)}" + (f" and {more} more" if more else ""))
+        self._print(translate(f"  at work: {', '.join(named)}") + translate(f" and {more} more" if more else ""))
 
     def _print(self, text: str) -> None:
         self._last_line = time.monotonic()
@@ -149,9 +151,10 @@ def _describe_node(result: NodeResult) -> list[str]:
     proven = ", proven by a pod" if result.proof is Proof.POD else ", pull verified"
     pull = {True: proven, False: describe_failed_pull(result), None: unproven}[result.verified]
     outcome = style_outcome(result.outcome)
-    lines = [f"  {result.node}: {outcome}{pull} ({result.action.value}, {result.seconds:.1f} s)"]
+    action = translate(result.action.value)
+    lines = [f"  {result.node}: {outcome}{translate(pull)} ({action}, {result.seconds:.1f} s)"]
     if result.containers_lost:
-        lines.append(f"    no longer running: {', '.join(result.containers_lost)}")
+        lines.append(indent(indent(translate(f"no longer running: {', '.join(result.containers_lost)}"))))
     return [*lines, *(map(indent, render_problem(result.problem)) if result.problem else ())]
 
 

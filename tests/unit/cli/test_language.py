@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def test_the_locale_chooses_chinese(run: Runner) -> None:
 
 def test_every_line_of_help_is_chinese(run: Runner) -> None:
     out = run("--help", "--lang", "zh", **UTF8).out
-    assert "  plan         显示每个节点上的确切改动；不做改动。\n" in out
+    assert "plan 显示每个节点上的确切改动；不做改动。" in " ".join(out.split())
     assert "Commands" not in out
 
 
@@ -73,3 +74,49 @@ def test_files_and_documents_are_the_same_in_both_languages(run: Runner, tree: P
     assert run(*rendered, "--lang", "zh", **UTF8).out == run(*rendered, **UTF8).out
     documents = [run(*arguments, "-o", "json", *lang, **UTF8).document() for lang in ((), ("--lang", "zh"))]
     assert documents[0] == documents[1]
+
+
+PLAN = """\
+{tree}  待改动  drop-in, 重启
+  $DOCKER_OPTS 会传给 dockerd，而没有文件设置它；在 /etc/systemd/system/docker.service.d/docker-options.conf 中设置它
+  --- /dev/null
+  +++ /etc/systemd/system/docker.service.d/docker-options.conf\t0644 0:0
+  @@ -0,0 +1,2 @@
+  +[Service]
+  +Environment="DOCKER_OPTS=--insecure-registry=192.168.0.99"
+
+计划：1 个待改动（1 个重启）
+"""
+
+
+def test_a_plan_is_chinese(run: Runner, tree: Path) -> None:
+    ran = run("plan", "--root", str(tree), "--registry", "192.168.0.99", "--lang", "zh", **UTF8)
+    assert (ran.rc, ran.out, ran.err) == (0, PLAN.format(tree=tree), "")
+
+
+def test_a_run_is_summed_up_in_chinese(run: Runner, tree: Path) -> None:
+    ran = run("apply", "--root", str(tree), "--registry", "192.168.0.99", "--yes", "--lang", "zh", **UTF8)
+    assert ran.rc == 0
+    assert re.fullmatch(r"完成：1 个已改动，1 个未经拉取证明（运行 [\w-]+）", ran.out.splitlines()[-1])
+
+
+def test_a_refusal_is_chinese(run: Runner, tree: Path) -> None:
+    (tree / "lib/systemd/system/docker.service").unlink()
+    ran = run("plan", "--root", str(tree), "--registry", "192.168.0.99", "--lang", "zh", **UTF8)
+    assert ran.out.splitlines() == [
+        f"{tree}  已拒绝",
+        "  没有 docker.service（在 systemd 的任何目录中） [unit-missing]",
+        "  -> 不支持不由单元启动的 docker",
+        "",
+        "计划：0 个待改动，1 个已拒绝",
+    ]
+    assert ran.err == "详情：harbor-agent explain unit-missing\n"
+
+
+def test_an_error_is_chinese(run: Runner) -> None:
+    ran = run("plan", "-i", "absent.ini", "--registry", "192.168.0.99", "--lang", "zh", **UTF8)
+    assert ran.rc == 2
+    assert re.match(
+        r"错误：没有找到清单：\S+/absent.ini \[inventory-missing\]\n  -> 若要指明主机，写 'absent.ini,'，带逗号\n",
+        ran.err,
+    )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.drift.secret_corrections import list_states_after
 from harbor_agent.formats.redact import mask_text
+from harbor_agent.language.current import translate
 from harbor_agent.planning.drift import DriftStatus
-from harbor_agent.views.text.common import FEW, list_names
+from harbor_agent.views.text.cells import fill_cell
+from harbor_agent.views.text.common import FEW, count_nodes, list_names
 from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.run import run_summary
 from harbor_agent.views.text.secrets import list_secrets_text
-from harbor_agent.views.text.style import Color, render_problem, render_warnings, shorten_digest, style
+from harbor_agent.views.text.style import Color, indent, render_problem, render_warnings, shorten_digest, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,32 +60,36 @@ def drift_text(report: DriftReport, ended: Report | None, blocked_by: Problem | 
         blocks.append(listed)
     if ended:
         blocks.append(run_summary(ended))
-    return "\n".join([*blocks, summarize_drift(report, ended)])
+    return "\n".join([*blocks, translate(summarize_drift(report, ended))])
 
 
 def _describe_dns(dns: DnsDrift) -> list[str]:
     if dns.problem:
-        return ["\n".join(["cluster's DNS  failed", *render_problem(dns.problem)])]
+        return ["\n".join([translate("cluster's DNS  failed"), *render_problem(dns.problem)])]
     blocks = []
     for one in dns.servers:
-        word = style(_WORDS[one.status], _COLORS.get(one.status, Color.RED), bold=True)
+        word = style(translate(_WORDS[one.status]), _COLORS.get(one.status, Color.RED), bold=True)
         problem = render_problem(one.problem) if one.problem else []
-        blocks.append("\n".join([f"{one.server.name}  {word}  {one.reason}".rstrip(), *problem]))
+        blocks.append("\n".join([f"{one.server.name}  {word}  {translate(one.reason)}".rstrip(), *problem]))
     return blocks
 
 
 def _describe_secrets(drift: SecretsDrift) -> list[str]:
     """Return a block for each pull secret that is not as applied."""
     if drift.problem:
-        return ["\n".join(["pull secrets  failed", *render_problem(drift.problem)])]
+        return ["\n".join([translate("pull secrets  failed"), *render_problem(drift.problem)])]
     blocks = []
     for one in drift.secrets:
         if one.status is DriftStatus.IN_SYNC:
             continue
-        word = style(_WORDS[one.status], _COLORS.get(one.status, Color.RED), bold=True)
+        word = style(translate(_WORDS[one.status]), _COLORS.get(one.status, Color.RED), bold=True)
         reason = "" if one.problem and one.problem.message == one.reason else one.reason
         problem = render_problem(one.problem) if one.problem else []
-        blocks.append("\n".join([f"secret {one.namespace}/{one.name}  {word}  {reason}".rstrip(), *problem]))
+        blocks.append(
+            "\n".join(
+                [f"{translate(f'secret {one.namespace}/{one.name}')}  {word}  {translate(reason)}".rstrip(), *problem]
+            )
+        )
     return blocks
 
 
@@ -115,25 +121,25 @@ def _render_group(group: Sequence[DriftedNode], width: int) -> Iterator[list[str
                 *_describe_problems([node]),
             ]
         return
-    title = f"{f'{len(group)} nodes'.ljust(width)}  {_describe_status(group[0])}"
+    title = f"{fill_cell(translate(count_nodes(len(group))), width)}  {_describe_status(group[0])}"
     yield [
         title,
-        f"  {list_names([node.name for node in group])}",
+        f"  {translate(list_names([node.name for node in group]))}",
         *_describe_differences(group[0]),
         *_describe_problems(group),
     ]
 
 
 def _describe_status(node: DriftedNode) -> str:
-    word = style(_WORDS[node.status].ljust(11), _COLORS.get(node.status, Color.RED), bold=True)
+    word = style(fill_cell(translate(_WORDS[node.status]), 11), _COLORS.get(node.status, Color.RED), bold=True)
     reason = "" if node.problem and node.problem.message == node.reason else node.reason
-    return f"{word}  {reason}".rstrip()
+    return f"{word}  {translate(reason)}".rstrip()
 
 
 def _describe_differences(node: DriftedNode) -> list[str]:
     lines = [f"  {line}" for line in list_differences(node.drift)]
     if node.quarantine and (node.problem is None or node.problem.code != "drift-quarantined"):
-        lines.append(f"  in quarantine since {node.quarantine.since}: {node.quarantine.reason}")
+        lines.append(indent(translate(f"in quarantine since {node.quarantine.since}: {node.quarantine.reason}")))
     return lines
 
 

@@ -6,8 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.history.query import RunState, find_state
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
+from harbor_agent.views.text.cells import fill_cell
 from harbor_agent.views.text.common import format_table
 from harbor_agent.views.text.style import style_outcome
 
@@ -24,8 +26,8 @@ _STATES = {RunState.UNDER_WAY: "under way", RunState.BROKEN_OFF: "did not finish
 def runs_text(runs: Sequence[PastRun]) -> str:
     """Return the newest runs as a table, and the number of earlier ones."""
     if not runs:
-        return "no runs in the history of this controller"
-    rows = [("RUN", "KIND", "STARTED", "WHO", "RESULT", "NODES", "NOTE")]
+        return translate("no runs in the history of this controller")
+    rows = [tuple(map(translate, ("RUN", "KIND", "STARTED", "WHO", "RESULT", "NODES", "NOTE")))]
     rows += [
         (
             run.run_id,
@@ -40,7 +42,7 @@ def runs_text(runs: Sequence[PastRun]) -> str:
     ]
     earlier = len(runs) - _NEWEST
     more = (
-        [f"{earlier} earlier run{'s' if earlier > 1 else ''}; to list all: harbor-agent history -o json"]
+        [translate(f"{earlier} earlier run{'s' if earlier > 1 else ''}; to list all: harbor-agent history -o json")]
         if earlier > 0
         else []
     )
@@ -58,46 +60,49 @@ def run_text(run: PastRun) -> str:
         "options": run.options,
         "note": run.note,
         "exit code": "" if run.exit_code is None else str(run.exit_code),
-        "halted": run.halted or "",
+        "halted": translate(run.halted or ""),
     }
-    lines = [f"{name + ':':<11}{value}" for name, value in facts.items() if value]
+    lines = [f"{fill_cell(translate(name) + ':', 11)}{value}" for name, value in facts.items() if value]
     for one in run.config_maps:
-        outcome = style_outcome(one.outcome) if one.outcome else _NO_OUTCOME
+        outcome = style_outcome(one.outcome) if one.outcome else translate(_NO_OUTCOME)
         lines.append(f"ConfigMap {one.namespace}/{one.name} ({one.server})  {outcome}")
     for node in run.nodes:
-        outcome = style_outcome(node.outcome) if node.outcome else _NO_OUTCOME
+        outcome = style_outcome(node.outcome) if node.outcome else translate(_NO_OUTCOME)
         lines.append(f"{node.node}  {outcome}{_describe_pull(node)}")
-        lines += [f"  {node.reason}"] if node.reason else []
+        lines += [f"  {translate(node.reason)}"] if node.reason else []
     return "\n".join(lines)
 
 
 def node_text(runs: Sequence[PastRun]) -> str:
     """Return one node's runs as a table."""
-    rows = [("RUN", "KIND", "STARTED", "OUTCOME", "REASON")]
+    rows = [tuple(map(translate, ("RUN", "KIND", "STARTED", "OUTCOME", "REASON")))]
     for run in runs:
-        rows += [(run.run_id, run.kind.value, run.started, _describe_outcome(node), node.reason) for node in run.nodes]
+        rows += [
+            (run.run_id, run.kind.value, run.started, _describe_outcome(node), translate(node.reason))
+            for node in run.nodes
+        ]
     return "\n".join(format_table(rows))
 
 
 def _describe_origin(run: PastRun) -> str:
     if run.kind is RunKind.ROLLBACK:
         return f" of {run.rolls_back}"
-    return f", resumes {run.resumes}" if run.resumes else ""
+    return translate(f", resumes {run.resumes}") if run.resumes else ""
 
 
 def _describe_result(run: PastRun) -> str:
-    return _STATES.get(find_state(run), "done" if run.exit_code == 0 else f"exit code {run.exit_code}")
+    return translate(_STATES.get(find_state(run), "done" if run.exit_code == 0 else f"exit code {run.exit_code}"))
 
 
 def _count_outcomes(nodes: Sequence[PastNode]) -> str:
     found = Counter(node.outcome for node in nodes)
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
-    return ", ".join([*counted, *([f"{found[None]} without outcome"] if found[None] else [])]) or "none"
+    return translate(", ".join([*counted, *([f"{found[None]} without outcome"] if found[None] else [])]) or "none")
 
 
 def _describe_outcome(node: PastNode) -> str:
-    return f"{node.outcome.value.replace('_', ' ') if node.outcome else _NO_OUTCOME}{_describe_pull(node)}"
+    return f"{translate(node.outcome.value.replace('_', ' ') if node.outcome else _NO_OUTCOME)}{_describe_pull(node)}"
 
 
 def _describe_pull(node: PastNode) -> str:
-    return {True: ", pull verified", False: ", pull failed", None: ""}[node.verified]
+    return translate({True: ", pull verified", False: ", pull failed", None: ""}[node.verified])

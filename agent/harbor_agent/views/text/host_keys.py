@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.transport.ssh.host_keys import KeyStatus
 from harbor_agent.views.text.style import Color, render_problem, style
 
@@ -21,12 +22,12 @@ def host_keys_text(keys: Sequence[HostKey]) -> str:
     """Return a line per host with its problem below, and a last line that counts them."""
     lines: list[str] = []
     for key in keys:
-        status = style(key.status.value, _COLORS.get(key.status, Color.RED), bold=True)
+        status = style(translate(key.status.value), _COLORS.get(key.status, Color.RED), bold=True)
         lines.append(f"{_name_host(key)}: {status}{_show_key(key)}")
         lines += render_problem(key.problem) if key.problem else []
     found = Counter(key.status for key in keys)
     counted = [f"{found[status]} {_WORDS[status]}" for status in KeyStatus if found[status]]
-    return "\n".join([*lines, f"Host keys: {', '.join(counted) or 'no hosts'}"])
+    return "\n".join([*lines, translate(f"Host keys: {', '.join(counted) or 'no hosts'}")])
 
 
 def new_keys_text(keys: Sequence[HostKey]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import render_diff
@@ -55,7 +56,7 @@ def plan_text(
         blocks.append("\n".join(render_warnings(warnings)))
     if overview := describe_groups(groups):
         blocks.append(overview)
-    return "\n\n".join([*blocks, summarize_plan(nodes) + count_secrets(secrets)])
+    return "\n\n".join([*blocks, translate(summarize_plan(nodes) + count_secrets(secrets))])
 
 
 def describe_action(action: Action) -> str:
@@ -80,19 +81,20 @@ def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> NodeText:
     title = style_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.PENDING:
         where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
-        title += f"  {where}{describe_action(decision.activation.action)}"
+        title += f"  {where}{translate(describe_action(decision.activation.action))}"
     problem: tuple[str, ...] = ()
     body: list[str] = []
     if planned.problem:
         message, *body = render_problem(planned.problem)
         problem = (message,)
     elif planned.reason:
-        body.append(indent(planned.reason))
+        body.append(indent(translate(planned.reason)))
     if is_verbose and planned.state:
-        body.append(f"  runtime: {explain_runtime(choose_runtime(planned.state, planned.policy.runtime))}")
+        runtime = explain_runtime(choose_runtime(planned.state, planned.policy.runtime))
+        body.append(indent(translate(f"runtime: {runtime}")))
     if decision and isinstance(decision, Refusal) and decision.changes:
-        body.append("  the change would be:")
-    restarts = isinstance(decision, Plan) and decision.activation.action is Action.RESTART
+        body.append(indent(translate("the change would be:")))
+    restarts = decision if isinstance(decision, Plan) and decision.activation.action is Action.RESTART else None
     return NodeText(
         name=planned.node.name,
         outcome=planned.outcome,
@@ -102,7 +104,7 @@ def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> NodeText:
         warnings=decision.warnings if decision else (),
         problem=problem,
         stops=(
-            *(map(indent, describe_stops(decision, planned.state)) if isinstance(decision, Plan) and restarts else ()),
+            *(indent(translate(line)) for line in (describe_stops(restarts, planned.state) if restarts else ())),
             *describe_objection(planned.objection),
         ),
     )
@@ -113,7 +115,7 @@ def describe_objection(objection: Problem | None) -> list[str]:
     if objection is None:
         return []
     message, *hint = render_problem(objection)
-    return [f"  apply will refuse this change: {message.strip()}", *hint]
+    return [indent(translate(f"apply will refuse this change: {message.strip()}")), *hint]
 
 
 def describe_stops(plan: Plan, state: NodeState | None) -> list[str]:

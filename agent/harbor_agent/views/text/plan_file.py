@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.plan import Action
 from harbor_agent.model.result import Outcome
-from harbor_agent.views.text.common import FEW, list_names
+from harbor_agent.views.text.common import FEW, count_nodes, list_names
 from harbor_agent.views.text.plan import describe_action, describe_objection
 from harbor_agent.views.text.style import indent, render_warnings, shorten_digest, style_diff, style_outcome
 
@@ -27,14 +28,14 @@ def plan_file_text(plan: PlanFile) -> str:
     A file is shown by its diff, or by hashes if the plan file has no diffs. More than a few nodes with the same text
     share a block.
     """
-    lines = [f"created {plan.created_at} by {plan.tool}, valid for {plan.valid_hours:g} hours"]
-    lines += [f"note: {plan.request.note}"] if plan.request.note else []
+    lines = [translate(f"created {plan.created_at} by {plan.tool}, valid for {plan.valid_hours:g} hours")]
+    lines += [translate(f"note: {plan.request.note}")] if plan.request.note else []
     lines += [line for one in plan.dns for line in _describe_config_map(one)]
     lines += [line for group in _group_nodes(plan.nodes) for line in _render_group(group)]
     lines += [line for one in plan.secrets for line in _describe_secret(one)]
     lines += render_warnings(plan.warnings)
     to_change = sum(node.status is Outcome.PENDING for node in plan.nodes)
-    lines.append(f"Plan: {to_change} of {len(plan.nodes)} nodes to change")
+    lines.append(translate(f"Plan: {to_change} of {len(plan.nodes)} nodes to change"))
     lines += [] if plan.with_diffs else [_ONLY_HASHES]
     return "\n".join(lines)
 
@@ -53,13 +54,13 @@ def _render_group(group: Sequence[Approval]) -> Iterator[str]:
             yield f"{node.node}  {_build_title(node)}"
             yield from _describe_node(node)
         return
-    yield f"{len(group)} nodes  {_build_title(group[0])}"
-    yield f"  {list_names([node.node for node in group])}"
+    yield f"{translate(count_nodes(len(group)))}  {_build_title(group[0])}"
+    yield f"  {translate(list_names([node.node for node in group]))}"
     yield from _describe_node(group[0])
 
 
 def _build_title(node: Approval) -> str:
-    how = f"  {node.route}, {describe_action(Action(node.action))}" if node.status is Outcome.PENDING else ""
+    how = f"  {node.route}, {translate(describe_action(Action(node.action)))}" if node.status is Outcome.PENDING else ""
     return f"{style_outcome(node.status)}{how}"
 
 
@@ -86,7 +87,11 @@ def _describe_config_map(one: ApprovedConfigMap) -> Iterator[str]:
 
 
 def _describe_secret(secret: ApprovedSecret) -> Iterator[str]:
-    action = "" if secret.action == "none" else f" {secret.action}"
-    yield f"secret {secret.namespace}/{secret.name} for {secret.registry}  {style_outcome(Outcome.PENDING)}{action}"
+    action = "" if secret.action == "none" else f" {translate(secret.action)}"
+    title = translate(f"secret {secret.namespace}/{secret.name} for {secret.registry}")
+    yield f"{title}  {style_outcome(Outcome.PENDING)}{action}"
     yield from (f"  {key}" for key in secret.keys)
-    yield from (f"  service account {name}: {style_outcome(Outcome.PENDING)}" for name in secret.service_accounts)
+    yield from (
+        indent(translate(f"service account {name}: {style_outcome(Outcome.PENDING)}"))
+        for name in secret.service_accounts
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome, Proof
 from harbor_agent.views.text.secrets import count_secrets
 from harbor_agent.views.text.style import indent, render_problem, style_outcome
@@ -29,10 +30,12 @@ def failures_text(results: Sequence[NodeResult]) -> str:
 
 
 def _describe_failure(result: NodeResult) -> tuple[str, ...]:
-    title = style_outcome(result.outcome) + (describe_failed_pull(result) if result.verified is False else "")
+    title = style_outcome(result.outcome) + (
+        translate(describe_failed_pull(result)) if result.verified is False else ""
+    )
     if result.problem:
         return (title, *render_problem(result.problem))
-    return (title, indent(result.reason))
+    return (title, indent(translate(result.reason)))
 
 
 def describe_failed_pull(result: NodeResult) -> str:
@@ -42,7 +45,7 @@ def describe_failed_pull(result: NodeResult) -> str:
 
 def run_summary(report: Report) -> str:
     """Return the last line of a run: outcomes, pulls, pull secrets, why it halted, and its ID."""
-    return summarize_run(report.results, report.halted, report.run_id, count_secrets(report.secrets))
+    return translate(summarize_run(report.results, report.halted, report.run_id, count_secrets(report.secrets)))
 
 
 def summarize_run(results: Sequence[NodeResult], halted: str | None, run_id: str, secrets: str = "") -> str:

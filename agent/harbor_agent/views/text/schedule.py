@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import ExitCode
+from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import style
 
 if TYPE_CHECKING:
@@ -29,15 +30,16 @@ _MEANINGS = {
 def schedules_text(schedules: Sequence[InstalledSchedule]) -> str:
     """Return a block per schedule."""
     if not schedules:
-        return "no schedules on this machine; to install one: harbor-agent schedule install"
+        return translate("no schedules on this machine; to install one: harbor-agent schedule install")
     return "\n\n".join(_describe_schedule(one) for one in schedules)
 
 
 def _describe_schedule(one: InstalledSchedule) -> str:
-    lines = [f"{style(one.unit, bold=True)}  {one.when}, as {one.user}", f"  next run  {_describe_next_run(one)}"]
-    lines.append(f"  last run  {_describe_last_run(one.last_run)}")
-    lines.append(f"  command   {one.command}")
-    return "\n".join([*lines, f"  log       journalctl -u {one.unit}.service"])
+    lines = [f"{style(one.unit, bold=True)}  {translate(one.when)}, {translate(f'as {one.user}')}"]
+    lines.append(translate(f"  next run  {_describe_next_run(one)}"))
+    lines.append(translate(f"  last run  {_describe_last_run(one.last_run)}"))
+    lines.append(f"{translate('  command   ')}{one.command}")
+    return "\n".join([*lines, translate(f"  log       journalctl -u {one.unit}.service")])
 
 
 def _describe_next_run(one: InstalledSchedule) -> str:

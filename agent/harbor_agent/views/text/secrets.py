@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.redact import mask_userinfo
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.secret import KeyChangeKind, SecretPlan
 from harbor_agent.views.text.style import Color, indent, render_problem, render_warnings, style, style_outcome
@@ -25,7 +26,7 @@ _WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome} | {Ou
 
 def secrets_text(report: SecretsReport) -> str:
     """Return a block per secret, a line per warning, and a last line that counts the secrets."""
-    return f"{list_secrets_text(report)}\n{_count(report)}".lstrip("\n")
+    return f"{list_secrets_text(report)}\n{translate(_count(report))}".lstrip("\n")
 
 
 def list_secrets_text(report: SecretsReport) -> str:
@@ -40,20 +41,23 @@ def count_secrets(report: SecretsReport | None) -> str:
 
 def secrets_diff_text(report: SecretsReport) -> str:
     """Return the same as `secrets_text`, with a line for each key that the server would change."""
-    return f"{_list_report(report, with_keys=True)}\n{_count(report)}".lstrip("\n")
+    return f"{_list_report(report, with_keys=True)}\n{translate(_count(report))}".lstrip("\n")
 
 
 def shown_secrets_text(secrets: Sequence[ManagedSecret]) -> str:
     """Return a line per secret, and a last line that counts them."""
     lines = [
-        f"{secret.namespace}/{secret.name}  {secret.username} at {secret.registry}"
-        + (f"  attached to {', '.join(secret.service_accounts)}" if secret.service_accounts else "")
-        + ("  copy, not created by harbor-agent" if secret.is_copy else "")
+        f"{secret.namespace}/{secret.name}  "
+        + translate(f"{secret.username} at {secret.registry}")
+        + (translate(f"  attached to {', '.join(secret.service_accounts)}") if secret.service_accounts else "")
+        + (translate("  copy, not created by harbor-agent") if secret.is_copy else "")
         for secret in secrets
     ]
     copies = sum(secret.is_copy for secret in secrets)
     copied = f", {copies} {'copy' if copies == 1 else 'copies'}" if copies else ""
-    return "\n".join([*lines, f"Pull secrets: {len(secrets) - copies or 'none'} created by harbor-agent{copied}"])
+    return "\n".join(
+        [*lines, translate(f"Pull secrets: {len(secrets) - copies or 'none'} created by harbor-agent{copied}")]
+    )
 
 
 def _list_report(report: SecretsReport, *, with_keys: bool) -> str:
@@ -63,16 +67,17 @@ def _list_report(report: SecretsReport, *, with_keys: bool) -> str:
 
 def _describe_secret(item: SecretItem, *, with_keys: bool) -> list[str]:
     result = item.result
-    action = f" {result.action.value}" if result.outcome is Outcome.PENDING else ""
-    lines = [f"secret {result.namespace}/{result.name} for {item.registry}  {style_outcome(result.outcome)}{action}"]
+    action = f" {translate(result.action.value)}" if result.outcome is Outcome.PENDING else ""
+    title = translate(f"secret {result.namespace}/{result.name} for {item.registry}")
+    lines = [f"{title}  {style_outcome(result.outcome)}{action}"]
     if isinstance(result, SecretPlan) and result.outcome is Outcome.PENDING:
-        lines.append(f"  {result.reason}")
+        lines.append(indent(translate(result.reason)))
     elif result.differences and result.outcome is Outcome.CHANGED:
-        lines.append(f"  differed before: {', '.join(result.differences)}")
+        lines.append(indent(translate(f"differed before: {', '.join(result.differences)}")))
     lines += _render(result.problem)
     lines += _list_changes(result) if with_keys else []
     for account in result.service_accounts:
-        lines.append(f"  service account {account.name}: {style_outcome(account.outcome)}")
+        lines.append(indent(translate(f"service account {account.name}: {style_outcome(account.outcome)}")))
         lines += [indent(line) for line in _render(account.problem)]
     return lines
 

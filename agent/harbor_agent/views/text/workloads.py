@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.secrets.retention import Retention
 from harbor_agent.views.text.style import render_problem, render_warnings
@@ -21,17 +22,20 @@ def manifests_text(files: Sequence[ManifestFile]) -> str:
     lines = [line for file in files for line in _describe_file(file)]
     found = [file.outcome for file in files]
     counted = [f"{found.count(outcome)} {_WORDS[outcome]}" for outcome in _WORDS if outcome in found]
-    return "\n".join([*lines, f"Files: {', '.join(counted)}"])
+    return "\n".join([*lines, translate(f"Files: {', '.join(counted)}")])
 
 
 def workloads_text(report: WorkloadsReport) -> str:
     """Return a line per workload with its problem below, and a last line that counts them."""
     lines: list[str] = []
     for one in report.retentions:
-        lines += [f"{one.workload}: {one.status.value}", *(render_problem(one.problem) if one.problem else ())]
+        lines += [
+            f"{one.workload}: {translate(one.status.value)}",
+            *(render_problem(one.problem) if one.problem else ()),
+        ]
     found = [one.status for one in report.retentions]
     counted = ", ".join(f"{found.count(status)} {status.value}" for status in Retention)
-    return "\n".join([*lines, f"Workloads with pull secrets: {counted}"])
+    return "\n".join([*lines, translate(f"Workloads with pull secrets: {counted}")])
 
 
 def unread_text(report: WorkloadsReport) -> str:
@@ -53,14 +57,15 @@ _WORDS = {
 def _describe_file(file: ManifestFile) -> list[str]:
     lines: list[str] = []
     for workload in file.workloads:
-        lines.append(f"{file.before.path} line {workload.line}: {_name(workload)}: {_describe_change(workload)}")
+        where = translate(f"{file.before.path} line {workload.line}: {_name(workload)}")
+        lines.append(f"{where}: {translate(_describe_change(workload))}")
         lines += render_warnings(workload.warnings)
     if file.problem:
         lines += render_problem(file.problem)
     elif file.warnings:
         lines += render_warnings(file.warnings)
     elif not file.workloads:
-        lines.append(f"{file.before.path}: contains no workload with containers")
+        lines.append(translate(f"{file.before.path}: contains no workload with containers"))
     return lines
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
-from harbor_agent.views.text.common import FEW, list_names
+from harbor_agent.views.text.common import FEW, count_nodes, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +57,10 @@ def render_group(group: Sequence[NodeText]) -> list[str]:
     if len(group) <= FEW:
         return ["\n".join([f"{one.name}  {one.title}", *one.problem, *_list_shared(one), *one.stops]) for one in group]
     first = group[0]
-    lines = [f"{len(group)} nodes  {first.title}", f"  {list_names([one.name for one in group])}"]
+    lines = [
+        f"{translate(count_nodes(len(group)))}  {first.title}",
+        f"  {translate(list_names([one.name for one in group]))}",
+    ]
     lines += dict.fromkeys(line for one in group for line in one.problem)
     lines += _list_shared(first)
     if len({one.stops for one in group}) == 1:

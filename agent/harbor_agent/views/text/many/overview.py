@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.views.text.cells import fill_cell, measure_text
-from harbor_agent.views.text.common import FEW
+from harbor_agent.views.text.common import FEW, count_nodes
 from harbor_agent.views.text.many.groups import MANY
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ def describe_groups(groups: Sequence[Group]) -> str:
         for name, group in zip(names[:_MOST_LINES], groups, strict=False)
     ]
     more = len(groups) - _MOST_LINES
-    lines += [f"  and {more} more groups above"] if more > 0 else []
-    return "\n".join([f"{count} nodes in {len(groups)} groups:", *lines])
+    lines += [translate(f"  and {more} more groups above")] if more > 0 else []
+    return "\n".join([translate(f"{count} nodes in {len(groups)} groups:"), *lines])
 
 
 def _name_group(group: Group) -> str:
-    return ", ".join(one.name for one in group) if len(group) <= FEW else f"{len(group)} nodes"
+    return ", ".join(one.name for one in group) if len(group) <= FEW else translate(count_nodes(len(group)))
 
 
 def _describe_difference(group: Group, largest: Group) -> str:
@@ -45,4 +46,4 @@ def _describe_difference(group: Group, largest: Group) -> str:
     if group is largest or group[0].title != largest[0].title:
         return ""
     paths = [path for path in {**own, **others} if own.get(path) != others.get(path)]
-    return f", differs in {', '.join(paths)}" if paths else ""
+    return translate(f", differs in {', '.join(paths)}") if paths else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harbor_agent.views.text.common import FEW, list_names
+from harbor_agent.language.current import translate
+from harbor_agent.views.text.common import FEW, count_nodes, list_names
 from harbor_agent.views.text.style import render_problem, render_warnings
 
 if TYPE_CHECKING:
@@ -39,11 +40,18 @@ def _render_block(found: Sequence[tuple[str, Problem]]) -> str:
         by_message.setdefault(warning.message, []).append(name)
     names = list(dict.fromkeys(name for name, _ in found))
     first = found[0][1]
+    count = translate(count_nodes(len(names)))
     message, *hint = render_problem(first)
     if len(by_message) == 1:
-        return "\n".join([f"{len(names)} nodes: warning: {message.strip()}", f"  {list_names(names)}", *hint])
-    code = message.removeprefix(f"  {first.message} ")
-    lines = [f"  {list_names(own)}: {text}" for text, own in list(by_message.items())[:FEW]]
+        return "\n".join(
+            [
+                f"{count}: {translate('warning: ')}{message.strip()}",
+                f"  {translate(list_names(names))}",
+                *hint,
+            ]
+        )
+    code = message.removeprefix(f"  {translate(first.message)} ")
+    lines = [f"  {translate(list_names(own))}: {translate(text)}" for text, own in list(by_message.items())[:FEW]]
     more = len(by_message) - FEW
-    lines += [f"  and {more} more like these; -v shows all"] if more > 0 else []
-    return "\n".join([f"{len(names)} nodes: warning {code}", *lines, *hint])
+    lines += [translate(f"  and {more} more like these; -v shows all")] if more > 0 else []
+    return "\n".join([f"{count}: {translate('warning: ').rstrip(': ：')} {code}", *lines, *hint])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from harbor_agent.language.current import translate
 from harbor_agent.views.json.merged.parts import build_merged_document
 from harbor_agent.views.text.common import count_nodes
 
@@ -23,7 +24,7 @@ def merged_parts_text(merged: MergedParts) -> str:
         if group["status"] not in _FINE:
             lines += _describe_group(group, reasons)
     lines += [f"shard {shard.shard}: {count_statuses(shard.document['summary'])}" for shard in merged.shards]
-    return "\n".join([*lines, summarize_parts(merged, document)])
+    return "\n".join(map(translate, [*lines, summarize_parts(merged, document)]))
 
 
 def summarize_parts(merged: MergedParts, document: Json) -> str:
@@ -40,7 +41,8 @@ def count_statuses(summary: object) -> str:
 
 def _describe_group(group: Json, reasons: dict[object, object]) -> list[str]:
     names = cast("list[str]", group["nodes"])
+    status = translate(str(group["status"]))
     if group["code"]:
-        return [f"{name}: {group['status']}: {reasons[name]} [{group['code']}]" for name in names]
+        return [f"{name}: {status}: {translate(str(reasons[name]))} [{group['code']}]" for name in names]
     files = cast("list[str]", group["files"])
-    return [f"{', '.join(names)}: {group['status']}{': ' if files else ''}{', '.join(files)}"]
+    return [f"{', '.join(names)}: {status}{': ' if files else ''}{', '.join(files)}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.views.text.common import count_nodes
 from harbor_agent.views.text.run import count_results, failures_text, summarize_run
 from harbor_agent.views.text.style import render_warnings
@@ -20,8 +21,8 @@ def merged_text(report: MergedReport) -> str:
         lines.append(failures)
     for shard in report.shards:
         own = [node.build_result() for node in shard.nodes]
-        lines.append(f"shard {shard.shard}: {summarize_run(own, shard.halted, shard.run_id)}")
-    return "\n".join([*lines, summarize_merged(report)])
+        lines.append(translate(f"shard {shard.shard}: {summarize_run(own, shard.halted, shard.run_id)}"))
+    return "\n".join([*lines, translate(summarize_merged(report))])
 
 
 def summarize_merged(report: MergedReport) -> str:
