@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 
 
 def get_user_name() -> str:
@@ -12,3 +13,11 @@ def get_user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # KeyError until Python 3.12
         return str(os.getuid())
+
+
+def describe_user() -> str:
+    """Return user@host, with the user behind sudo, such as "ops as root@controller"."""
+    user = get_user_name()
+    behind = os.environ.get("SUDO_USER")
+    name = f"{behind} as {user}" if behind and behind != user else user
+    return f"{name}@{socket.gethostname()}"

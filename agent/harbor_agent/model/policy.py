@@ -169,6 +169,31 @@ class DriftLimits:
     max_drifted: int | str = "30%"
 
 
+class ReceiverKind(StrEnum):
+    """What a receiver understands: our JSON document, or the messages of a chat."""
+
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    FEISHU = "feishu"
+    DINGTALK = "dingtalk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverSource:
+    """The settings of one receiver. Its URL has exactly one source, and so has the secret that signs, if there is one.
+
+    `kind` is None if the host of the URL decides. The URL of a chat holds a token, so it comes from a file or the
+    environment.
+    """
+
+    url: str | None = None
+    url_env: str | None = None
+    url_file: str | None = None
+    kind: ReceiverKind | None = None
+    secret_env: str | None = None
+    secret_file: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole request, merged from defaults, file, inventory variables and flags."""
@@ -179,6 +204,7 @@ class Policy:
     rollout: Rollout = field(default_factory=Rollout)
     drift: DriftLimits = field(default_factory=DriftLimits)
     kubeconfig: str | None = None
+    notify: tuple[ReceiverSource, ...] = ()
 
     @property
     def present(self) -> tuple[Registry, ...]:

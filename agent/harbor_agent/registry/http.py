@@ -37,6 +37,7 @@ class Connection:
     Both are seconds. `authorities` are CAs in PEM beside those of the system, `client` the files of a client
     certificate and of its key. `addresses` are those of hosts whose names may not resolve here. Only for what is
     public and is judged by its own fingerprint, `is_verified` may be false: then any certificate is accepted.
+    `attempts` is how often a request is sent that no server answered, or that it answered with "later".
     """
 
     timeout: float = 10.0
@@ -45,6 +46,7 @@ class Connection:
     client: tuple[str, str] | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
     is_verified: bool = True
+    attempts: int = 3
 
 
 class HttpClient:
@@ -91,12 +93,24 @@ class HttpClient:
     ) -> Answer | Problem:
         """Return the answer to one request on a connection of its own, or why there is no answer.
 
-        A rate limit, 503 and a lost connection are tried up to three times. `name` is that of the request
-        in problems, such as "the token service".
+        After a rate limit, 503 and a lost connection it is tried again. `name` is that of the request in problems, such
+        as "the token service".
         """
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "harbor-agent"}
         if authorization:
             headers["Authorization"] = authorization.reveal()
+        return self._ask(method, url, headers, name=name)
+
+    def post(self, url: str, document: bytes) -> Answer | Problem:
+        """Return the answer to a JSON document, or why there is no answer."""
+        kind = "application/json; charset=utf-8"
+        headers = {"Content-Type": kind, "Accept-Encoding": "identity", "User-Agent": "harbor-agent"}
+        return self._ask("POST", url, headers, body=document)
+
+    def _ask(
+        self, method: str, url: str, headers: dict[str, str], *, name: str = "", body: bytes = b""
+    ) -> Answer | Problem:
+        """Return the answer to a request or to one of its repetitions."""
         proxy = find_proxy(url, os.environ)
         if proxy and is_cut_short(proxy):
             return Problem(
@@ -109,10 +123,10 @@ class HttpClient:
         answered = format_origin(url) in self._answered
         limit = self._connection.patience if self._answered else self._connection.timeout
         question = Question(
-            url=url, name=name, proxy=proxy, limit=limit, timeout=self._connection.timeout, answered=answered
+            url=url, name=name, proxy=proxy, limit=limit, timeout=self._connection.timeout, answered=answered, body=body
         )
         outcome, attempt = self._send(method, headers, question), 0
-        while (pause := find_pause(outcome, attempt, self._waited)) is not None:
+        while (pause := find_pause(outcome, attempt, self._waited, self._connection.attempts)) is not None:
             time.sleep(pause)
             self._waited += pause
             attempt += 1
@@ -147,7 +161,11 @@ class HttpClient:
                     timeout=timeout, verify=self._trust, proxy=question.proxy, trust_env=False, follow_redirects=False
                 ) as client,
                 client.stream(
-                    method, url, headers=headers, extensions={"trace": deadline.trace, **extensions}
+                    method,
+                    url,
+                    headers=headers,
+                    content=question.body or None,
+                    extensions={"trace": deadline.trace, **extensions},
                 ) as response,
             ):
                 certificate = _find_certificate(response)

@@ -11,18 +11,17 @@ import httpx2
 if TYPE_CHECKING:
     from harbor_agent.registry.answer import Answer
 
-_MOST_ATTEMPTS = 3
 _LONGEST_WAIT = 30.0  # seconds, for all requests of one check
 _PAUSES = (0.5, 2.0)
 _RETRIED = frozenset({429, 503})
 
 
-def find_pause(outcome: Answer | Exception, attempt: int, waited: float) -> float | None:
+def find_pause(outcome: Answer | Exception, attempt: int, waited: float, attempts: int) -> float | None:
     """Return the seconds to wait before the next attempt, None if this outcome is final.
 
     `Retry-After` is kept; if it is longer than the time that is left of 30 s, the outcome is final.
     """
-    if attempt + 1 >= _MOST_ATTEMPTS:
+    if attempt + 1 >= min(attempts, len(_PAUSES) + 1):
         return None
     pause = _PAUSES[attempt]
     if isinstance(outcome, Exception):

@@ -24,7 +24,8 @@ _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 10, 62, 64  # X509_V_ERR_… of OpenSSL
 class Question:
     """A request as its problems name it. `limit` and `timeout` are seconds for the answer and for the connection.
 
-    `answered` is whether this server has answered before; `name` is what is requested, such as "the token service".
+    `answered` is whether this server has answered before; `name` is what is requested, such as "the token service", and
+    `body` what is sent with it.
     """
 
     url: str
@@ -33,6 +34,7 @@ class Question:
     limit: float
     timeout: float
     answered: bool = False
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def origin(self) -> str:

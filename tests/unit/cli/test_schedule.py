@@ -73,6 +73,18 @@ def test_a_password_file_is_handed_over_and_never_read(show: Runner, tmp_path: P
     assert (gone.rc, "credentials-missing" in gone.err) == (2, True)
 
 
+def test_the_files_of_receivers_are_handed_over_to_every_check(show: Runner, tmp_path: Path) -> None:
+    for name in ("url", "secret"):
+        (tmp_path / name).write_text("https://canary.example")
+    files = [tmp_path / "url", tmp_path / "secret"]
+    ran = show(settings={"notify": [{"url_file": "url", "kind": "feishu", "secret_file": "secret"}]})
+    for file in files:
+        assert f"LoadCredential={build_credential_name(file)}:{file}" in ran.out
+    assert "canary" not in ran.out
+    ran = show(settings={"notify": [{"url_env": "HOOK"}]}, HOOK="https://canary.example")
+    assert (ran.rc, "schedule-password-in-environment" in ran.err, "canary" in ran.err) == (2, True, False)
+
+
 def test_a_password_in_the_environment_is_refused_and_printed_nowhere(show: Runner) -> None:
     ran = show("--correct", settings=with_login(password_env="PW"), PW="canary-in-the-environment")
     assert (ran.rc, "schedule-password-in-environment" in ran.err, "$PW" in ran.err) == (2, True, True)

@@ -143,6 +143,22 @@ def test_pull_secrets_are_read_by_name_and_written_by_a_correction_only(
     assert "Role kube-system" not in found
 
 
+def test_receivers_get_their_files_and_ports(install: Runner, tmp_path: Path) -> None:
+    url = tmp_path / "url"
+    url.write_text("https://canary.example:8443/hook\n")
+    named = {"url_file": str(url), "kind": "feishu", "secret_file": "/nowhere/secret"}
+    ran = install(settings={"notify": [named, {"url": "http://ops.example"}]})
+    found = objects(ran)
+    ports = [port["port"] for rule in found["NetworkPolicy harbor-agent"]["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 22, 80, 2222, 8443]
+    (container,) = pod(ran)["containers"]
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {str(url), "/nowhere/secret"} <= mounted
+    assert "canary" not in ran.out + ran.err
+    refused = install(settings={"notify": [{"url_env": "HOOK"}]})
+    assert (refused.rc, "the URL of a receiver is in $HOOK, which no pod has" in refused.err) == (2, True)
+
+
 def test_two_checks_in_one_namespace_share_nothing_but_the_namespace(install: Runner, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("hunter3")
     login = {"username": "u", "password_file": str(tmp_path / "password")}

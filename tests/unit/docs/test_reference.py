@@ -19,6 +19,7 @@ from harbor_agent.model.policy import (
     CredentialsSource,
     DriftLimits,
     Policy,
+    ReceiverSource,
     Registry,
     ResolvePolicy,
     Rollout,
@@ -176,6 +177,7 @@ def known_keys() -> dict[str, object]:
     found |= keys("registries[].resolve.", ResolvePolicy)
     found |= keys("rollout.", Rollout)
     found |= keys("drift.", DriftLimits)
+    found |= keys("notify[].", ReceiverSource)
     for not_written in (
         "registries[].credentials.password",
         "registries[].certificates",

@@ -12,6 +12,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.completion import complete_run
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -94,6 +95,7 @@ def apply(
     lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     after: After = None,
+    notify: Notify = None,
     yes: options.Yes = False,
     output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
@@ -112,20 +114,22 @@ def apply(
 
     request = replace(build_request(nodes, login, plan_options, secret, verify_image), note=note)
     request = replace(request, live_restore=live_restore, only_unmanaged=only_unmanaged)
-    require_report(request.selection.shard, after, RunKind.APPLY)
     progress = Progress(verbose)
-    run_plan = require_canary(_plan(request, plan_file, resume, progress), after)
-    if not accept_restart:
-        run_plan = refuse_unconsented_restarts(run_plan)
-    if not allow_unreachable_registry:
-        require_reachable_registries(run_plan.nodes)
-    if drain:
-        run_plan = require_drain(run_plan)
-    run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
-    run_plan = require_pods(run_plan, prove=prove_with_pods, retry=retry_pods)
-    confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes or plan_file is not None)
-    with graceful_stop() as stop:
-        report = apply_run(run_plan, progress, stop)
+    with Notifier("apply", notify, request.selection.sources, request.config) as notifier:
+        require_report(request.selection.shard, after, RunKind.APPLY)
+        run_plan = require_canary(_plan(request, plan_file, resume, progress), after)
+        notifier.follow(run_plan.request)
+        if not accept_restart:
+            run_plan = refuse_unconsented_restarts(run_plan)
+        if not allow_unreachable_registry:
+            require_reachable_registries(run_plan.nodes)
+        if drain:
+            run_plan = require_drain(run_plan)
+        run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
+        run_plan = require_pods(run_plan, prove=prove_with_pods, retry=retry_pods)
+        confirm_plan(run_plan.nodes, run_plan.secrets, run_plan.dns, yes=yes or plan_file is not None)
+        with graceful_stop() as stop:
+            report = notifier.notify(apply_run(run_plan, progress, stop))
     code = print_report(report, output, run_plan.nodes)
     if report.halted:
         print_status(f"to resume the run: harbor-agent apply --resume {report.run_id}")

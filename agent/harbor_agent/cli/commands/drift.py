@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +12,9 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import confirm_plan
 from harbor_agent.cli.completion import complete_past_node
 from harbor_agent.cli.console import print_json, print_result
+from harbor_agent.cli.ending.metrics import Measurement
+from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
-from harbor_agent.cli.metrics import Measurement
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
 from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
@@ -65,6 +66,17 @@ Metrics = Annotated[
         metavar="FILE",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is done with the result of a check: metrics, a notification, and the report."""
+
+    measurement: Measurement
+    notifier: Notifier
+    output: ReportFormat
+
+
 NodeName = Annotated[
     str, typer.Argument(help="Node, as the inventory names it.", metavar="NODE", autocompletion=complete_past_node)
 ]
@@ -102,6 +114,7 @@ def drift(
     accept_restart: options.AcceptRestart = False,
     allow_unreachable_registry: options.AllowUnreachableRegistry = False,
     metrics: Metrics = None,
+    notify: Notify = None,
     lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     yes: options.Yes = False,
@@ -122,7 +135,10 @@ def drift(
     from harbor_agent.engine.request.request import RunRequest
 
     progress = Progress(verbose)
-    with Measurement(parse_metrics_path(metrics) if metrics else None) as measurement:
+    file = parse_metrics_path(metrics) if metrics else None
+    sources = tuple(nodes.inventory or ())
+    with Measurement(file) as measurement, Notifier("drift", notify, sources, login.config) as notifier:
+        watched = Watched(measurement=measurement, notifier=notifier, output=output)
         limits = {
             "max_nodes": max_nodes,
             "max_drifted": _parse_amount(max_drifted) if max_drifted is not None else None,
@@ -134,7 +150,7 @@ def drift(
         report = detect_drift(request, progress, correcting=correct_nodes)
         measurement.record(report)
         if not correct_nodes:
-            return _finish(measurement, report, report.exit_code, output)
+            return _finish(watched, report, report.exit_code)
         limits_given = {name: value for name, value in limits.items() if value is not None}
         allowed = replace(report.general.drift, **limits_given)  # type: ignore[arg-type]  # each is of its option's type
         corrections = choose_corrections(
@@ -143,7 +159,7 @@ def drift(
             accept_restart=accept_restart,
             allow_unreachable_registry=allow_unreachable_registry,
         )
-        return _correct(measurement, replace(corrections, lock_timeout=lock_timeout), progress, output, yes=yes)
+        return _correct(watched, replace(corrections, lock_timeout=lock_timeout), progress, yes=yes)
 
 
 @app.command("release", epilog=format_examples("harbor-agent drift release node7"))
@@ -169,13 +185,11 @@ def _parse_amount(text: str) -> int | str:
     return text if text.endswith("%") else int(text)
 
 
-def _correct(
-    measurement: Measurement, corrections: Corrections, progress: Progress, output: ReportFormat, *, yes: bool
-) -> ExitCode:
+def _correct(watched: Watched, corrections: Corrections, progress: Progress, *, yes: bool) -> ExitCode:
     from harbor_agent.engine.drift.correct import correct_nodes
     from harbor_agent.engine.drift.exit_code import compute_correction_exit_code
 
-    measurement.record(corrections.report)
+    watched.measurement.record(corrections.report)
     ended = None
     if corrections.chosen or corrections.dns or corrections.secrets:
         secrets = corrections.secrets.report if corrections.secrets else None
@@ -183,14 +197,13 @@ def _correct(
         with graceful_stop() as stop:
             ended = correct_nodes(corrections, progress, stop)
     code = compute_correction_exit_code(corrections, ended)
-    return _finish(measurement, corrections.report, code, output, ended=ended, blocked_by=corrections.blocked_by)
+    return _finish(watched, corrections.report, code, ended=ended, blocked_by=corrections.blocked_by)
 
 
 def _finish(
-    measurement: Measurement,
+    watched: Watched,
     report: DriftReport,
     code: ExitCode,
-    output: ReportFormat,
     *,
     ended: Report | None = None,
     blocked_by: Problem | None = None,
@@ -198,14 +211,15 @@ def _finish(
     from harbor_agent.views.json.drift import build_drift_document
     from harbor_agent.views.text.drift import drift_text
 
-    warnings = measurement.finish(report, code, ended)
+    warnings = watched.measurement.finish(report, code, ended)
     report = replace(report, warnings=(*report.warnings, *warnings))
-    if output is ReportFormat.JSON:
+    report = watched.notifier.notify_drift(report, code, ended, blocked_by)
+    if watched.output is ReportFormat.JSON:
         print_json(build_drift_document(report, int(code), ended, blocked_by))
-    elif output is ReportFormat.TEXT:
+    elif watched.output is ReportFormat.TEXT:
         print_result(drift_text(report, ended, blocked_by))
     else:
         from harbor_agent.views.outline.drift import outline_drift
 
-        print_outline(outline_drift(report, code, ended, blocked_by), output)
+        print_outline(outline_drift(report, code, ended, blocked_by), watched.output)
     return code

@@ -11,6 +11,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import After, confirm_plan, print_report
 from harbor_agent.cli.completion import complete_node, complete_run
+from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -64,6 +65,7 @@ def rollback(
     lock_timeout: LockTimeout = 0.0,
     note: options.Note = "",
     after: After = None,
+    notify: Notify = None,
     yes: options.Yes = False,
     output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
@@ -85,13 +87,15 @@ def rollback(
     require_report(request.selection.shard, after, RunKind.ROLLBACK)
     progress = Progress(verbose)
     subject = _choose_subject(run, node, nodes.limit, pristine=pristine)
-    run_plan = require_canary(plan_rollback(request, subject, progress), after)
-    if not accept_restart:
-        run_plan = refuse_unconsented_restarts(run_plan)
-    run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
-    confirm_plan(run_plan.nodes, None, run_plan.dns, yes=yes)
-    with graceful_stop() as stop:
-        return print_report(apply_run(run_plan, progress, stop), output, run_plan.nodes)
+    with Notifier("rollback", notify, request.selection.sources, config) as notifier:
+        run_plan = require_canary(plan_rollback(request, subject, progress), after)
+        if not accept_restart:
+            run_plan = refuse_unconsented_restarts(run_plan)
+        run_plan = replace(run_plan, accepts_unproven=accept_unproven, lock_timeout=lock_timeout)
+        confirm_plan(run_plan.nodes, None, run_plan.dns, yes=yes)
+        with graceful_stop() as stop:
+            report = notifier.notify(apply_run(run_plan, progress, stop))
+    return print_report(report, output, run_plan.nodes)
 
 
 def _choose_subject(run: str | None, node: list[str] | None, limit: str | None, *, pristine: bool) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 from harbor_agent.cli import options, pod_options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import print_report
+from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -44,6 +46,7 @@ def verify(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     lock_timeout: LockTimeout = 0.0,
+    notify: Notify = None,
     output: ReportOutput = ReportFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> ExitCode:
@@ -66,10 +69,12 @@ def verify(
     progress = Progress(verbose)
     flags = replace(build_flags(login), verify_image=verify_image, kubeconfig=kubeconfig, context=context)
     request = RunRequest(selection=build_selection(nodes), flags=flags, config=login.config, prove_with_pods=pod)
-    run_plan = replace(plan_run(request, progress), lock_timeout=lock_timeout)
-    if not pod:
-        report = verify_run(run_plan, progress, StopRequest(), with_login=login_too)
-        return print_report(report, output, run_plan.nodes)
-    with graceful_stop("no other node is verified, and the pods are deleted") as stop:
-        report = verify_run(run_plan, progress, stop, with_login=login_too, namespace=namespace)
+    stopping = (
+        graceful_stop("no other node is verified, and the pods are deleted") if pod else nullcontext(StopRequest())
+    )
+    with Notifier("verify", notify, request.selection.sources, login.config) as notifier:
+        run_plan = replace(plan_run(request, progress), lock_timeout=lock_timeout)
+        with stopping as stop:
+            report = verify_run(run_plan, progress, stop, with_login=login_too, namespace=namespace)
+        report = notifier.notify(report)
     return print_report(report, output, run_plan.nodes)

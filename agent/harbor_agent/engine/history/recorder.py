@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +15,7 @@ from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.request import encode_request
 from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.formats.redact import mask_text
-from harbor_agent.local.user import get_user_name
+from harbor_agent.local.user import describe_user
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastConfigMap, PastNode, PastRun
 from harbor_agent.planning.config.digest import policy_digest
@@ -161,7 +159,7 @@ def _build_run(start: RunStart) -> PastRun:
         kind=start.kind,
         tool=f"harbor-agent {__version__}",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        who=_describe_user(),
+        who=describe_user(),
         options=encode_request(kept),
         config=str(config) if config else "",
         config_digest=_digest_file(config) if config else "",
@@ -225,10 +223,3 @@ def _build_finished_node(result: NodeResult, digest: str) -> PastNode:
 
 def _mask(text: str) -> str:
     return mask_text(text.encode(errors="backslashreplace"))
-
-
-def _describe_user() -> str:
-    user = get_user_name()
-    behind = os.environ.get("SUDO_USER")
-    name = f"{behind} as {user}" if behind and behind != user else user
-    return f"{name}@{socket.gethostname()}"

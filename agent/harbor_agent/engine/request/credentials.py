@@ -36,7 +36,7 @@ def read_login(source: CredentialsSource, address: Address) -> Credentials:
     One trailing newline of a password file is not part of the password, nor is a byte order mark.
     """
     if source.docker_config is not None:
-        file = _find_file(Path(source.docker_config).expanduser())
+        file = find_passed_file(Path(source.docker_config).expanduser())
         return read_docker_config(file / "config.json" if file.is_dir() else file, source, address)
     password, place = _read_password(source, address)
     password, notes = _remove_mark(password, place)
@@ -67,7 +67,7 @@ def _read_password(source: CredentialsSource, address: Address) -> tuple[Sensiti
         return Sensitive(os.environ[name]), f"${name}"
     file = Path(source.password_file or "").expanduser()
     try:
-        return parse_password(_find_file(file).read_text(encoding="utf-8"), str(file)), str(file)
+        return parse_password(find_passed_file(file).read_text(encoding="utf-8"), str(file)), str(file)
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read the password of {address} from {file}: {describe_error(error)}"
         raise build_error(message, "check password_file") from None
@@ -86,7 +86,7 @@ def _remove_mark(password: Sensitive, place: str) -> tuple[Sensitive, tuple[Prob
     return Sensitive(text), (note,)
 
 
-def _find_file(file: Path) -> Path:
+def find_passed_file(file: Path) -> Path:
     """Return the copy that systemd passed to this service, or the file itself."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:

@@ -11,6 +11,7 @@ from harbor_agent.engine.plan.fleet import load_nodes
 from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.request import RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
+from harbor_agent.engine.schedule.receivers import list_receiver_files, list_receiver_ports
 from harbor_agent.engine.schedule.request import build_arguments, require_no_prompt
 from harbor_agent.engine.schedule.target import find_api_port, find_version
 from harbor_agent.errors import UsageError
@@ -74,6 +75,7 @@ def build_manifests(request: ScheduleRequest, target: Target, listener: Listener
     named = _map_named_files(resolved, corrects=request.correct)
     kubeconfig = resolved.general.kubeconfig if asks_cluster else None
     ports = {*(node.port or SSH_PORT for node in nodes), *_list_registry_ports(resolved)}
+    ports |= {*list_receiver_ports(resolved.general)}
     if target.is_another and kubeconfig:
         named |= _map_file(kubeconfig)
         ports.add(find_api_port(kubeconfig))
@@ -170,6 +172,8 @@ def _map_named_files(resolved: Resolved, *, corrects: bool) -> dict[str, tuple[s
     for registry in sorted(registries, key=lambda one: one.address.url):
         for text in _list_named_files(registry, corrects=corrects):
             found |= _map_file(text)
+    for text in list_receiver_files(resolved.general, _refuse_variable):
+        found |= _map_file(text)
     return found
 
 
@@ -184,12 +188,15 @@ def _list_named_files(registry: Registry, *, corrects: bool) -> Iterator[str]:
     if source is None or not corrects:
         return
     if source.password_env:
-        message = f"the password of {registry.address} is in ${source.password_env}, which no pod has"
-        raise _refuse(message, "name a file with password_file; the pod gets it from a secret")
+        raise _refuse_variable(f"the password of {registry.address}", source.password_env, "password_file")
     if source.docker_config:
         raise _refuse(f"the login of {registry.address} is in docker_config", "name a file with password_file")
     if source.password_file:
         yield source.password_file
+
+
+def _refuse_variable(what: str, name: str, key: str) -> UsageError:
+    return _refuse(f"{what} is in ${name}, which no pod has", f"name a file with {key}; the pod gets it from a secret")
 
 
 def _locate(text: str) -> str:

@@ -16,6 +16,7 @@ from harbor_agent.engine.request.passwords import find_questions
 from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest
 from harbor_agent.engine.request.resolve import require_registry, resolve
 from harbor_agent.engine.schedule.access import find_account
+from harbor_agent.engine.schedule.receivers import list_receiver_files
 from harbor_agent.errors import UsageError
 from harbor_agent.planning.schedule import Credential, Schedule, build_unit_name
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harbor_agent.engine.events import Listener
-    from harbor_agent.model.policy import CredentialsSource, Policy
+    from harbor_agent.engine.request.resolve import Resolved
+    from harbor_agent.model.policy import Policy
     from harbor_agent.planning.schedule import Timing
 
 
@@ -82,7 +84,7 @@ def build_schedule(request: ScheduleRequest, listener: Listener) -> ReadySchedul
         corrects=request.correct,
         confined=selection.transport != "local" and not any(node.connection == "local" for node in nodes),
         metrics_folder=str(metrics.parent) if metrics else None,
-        credentials=tuple(_list_credentials(resolved.policies, account)) if request.correct else (),
+        credentials=tuple(_list_credentials(resolved, account, corrects=request.correct)),
     )
     asks_cluster = request.correct or any(one.resolve or one.secret for one in resolved.general.registries)
     kubeconfig = resolved.general.kubeconfig if asks_cluster else None
@@ -143,29 +145,34 @@ def build_arguments(
     return [word for pair in arguments for word in pair]
 
 
-def _list_credentials(policies: Iterable[Policy], account: pwd.struct_passwd) -> Iterator[Credential]:
-    """Yield the password files, each once. Raises UsageError for a password that a scheduled run does not have."""
-    seen = set()
+def _list_credentials(resolved: Resolved, account: pwd.struct_passwd, *, corrects: bool) -> Iterator[Credential]:
+    """Yield the files with passwords and with receivers' URLs, each once.
+
+    Raises UsageError for one that a scheduled run does not have.
+    """
+    named = [
+        *(_list_password_files(resolved.policies) if corrects else ()),
+        *list_receiver_files(resolved.general, _refuse_variable),
+    ]
+    for file in dict.fromkeys(_expand_home(text, account) for text in named):
+        yield Credential(name=build_credential_name(file), path=str(_require_file(file)))
+
+
+def _list_password_files(policies: Iterable[Policy]) -> Iterator[str]:
     for registry in (registry for policy in policies for registry in policy.registries):
         source = registry.credentials
         if source and source.password_env:
-            raise UsageError.of(
-                "schedule-password-in-environment",
-                f"the password of {registry.address} is in ${source.password_env}, which is not set in a scheduled run",
-                "name a file with password_file; systemd passes it to the run, so its user need not be able to read it",
-            )
-        if (
-            source
-            and (file := _find_password_file(source, account))
-            and (name := build_credential_name(file)) not in seen
-        ):
-            seen.add(name)
-            yield Credential(name=name, path=str(_require_file(file)))
+            raise _refuse_variable(f"the password of {registry.address}", source.password_env, "password_file")
+        if source and (text := source.password_file or source.docker_config):
+            yield text
 
 
-def _find_password_file(source: CredentialsSource, account: pwd.struct_passwd) -> Path | None:
-    text = source.password_file or source.docker_config
-    return _expand_home(text, account) if text else None
+def _refuse_variable(what: str, name: str, key: str) -> UsageError:
+    return UsageError.of(
+        "schedule-password-in-environment",
+        f"{what} is in ${name}, which is not set in a scheduled run",
+        f"name a file with {key}; systemd passes it to the run, so its user need not be able to read it",
+    )
 
 
 def _require_file(file: Path) -> Path:

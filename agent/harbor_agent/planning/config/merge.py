@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harbor_agent.model.address import Address
+    from harbor_agent.model.policy import ReceiverSource
     from harbor_agent.planning.config.schema import PolicyLayer
 
 
@@ -43,12 +44,14 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
     migrated = _find_migrated_entries(layers)
     merged: dict[str, dict[str, object]] = {}
     route, runtime, kubeconfig = RouteChoice.AUTO, RuntimeChoice.AUTO, None
+    notify: tuple[ReceiverSource, ...] = ()
     rollout: dict[str, object] = {}
     drift: dict[str, object] = {}
     for layer in layers:
         route = layer.route or route
         runtime = layer.runtime or runtime
         kubeconfig = layer.kubeconfig or kubeconfig
+        notify = layer.notify or notify
         rollout |= layer.rollout
         drift |= layer.drift
         for registry in layer.registries:
@@ -66,6 +69,7 @@ def merge(layers: Iterable[PolicyLayer], *, only: tuple[Address, ...] = ()) -> P
         rollout=_build_rollout(rollout),
         drift=DriftLimits(**drift),  # type: ignore[arg-type]  # checked key by key in _read_drift
         kubeconfig=kubeconfig,
+        notify=notify,
     )
 
 

@@ -15,6 +15,7 @@ from harbor_agent.planning.config.settings import REGISTRIES, REGISTRY, ROUTE, S
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harbor_agent.model.policy import ReceiverSource
     from harbor_agent.planning.config.reader import SettingError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,6 +34,7 @@ class PolicyLayer:
     rollout: Mapping[str, object] = field(default_factory=dict)
     drift: Mapping[str, object] = field(default_factory=dict)
     kubeconfig: str | None = None
+    notify: tuple[ReceiverSource, ...] = ()
 
 
 def parse_settings(document: object, source: Source) -> PolicyLayer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 from harbor_agent.model.policy import ANSWER_TIMEOUT, DriftLimits, KeyForm, Rollout, RouteChoice, SecretPolicy
 from harbor_agent.planning.config import kinds
 from harbor_agent.planning.config.kinds import Kind, Setting, build_choice, build_count
+from harbor_agent.planning.config.receivers import RECEIVERS
 from harbor_agent.planning.config.sections import (
     allow_one_of,
     build_list,
@@ -218,4 +219,5 @@ SETTINGS = build_section(
     Setting("rollout", _ROLLOUT, "sizes of waves, and when a run halts"),
     Setting("drift", _DRIFT, "limits of `drift --correct`"),
     Setting("kubeconfig", kinds.TEXT, "cluster for secrets, drains and names with `resolve`"),
+    Setting("notify", RECEIVERS, "receivers that get a summary at the end of a run, unless `--notify` names another"),
 )

@@ -54,7 +54,8 @@ def _render_registry(item: object, indent: str) -> Iterator[str]:
 
 def _render_default(setting: Setting) -> Iterator[str]:
     """Yield a setting as a comment with its default; nothing for one that has none."""
-    if setting.kind.settings and setting.key != "registries":
+    is_list = "array" in str(setting.kind.schema.get("type", ""))
+    if setting.kind.settings and not is_list:
         yield from _render_line(setting, None, "# ")
         for below in setting.kind.settings:
             yield from _render_line(below, below.default, "#   ")

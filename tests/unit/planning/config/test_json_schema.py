@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from harbor_agent.planning.config.check import check_document
 from harbor_agent.planning.config.reader import Source
+from harbor_agent.planning.config.receivers import RECEIVERS
 from harbor_agent.planning.config.schema import build_settings_schema, check_settings
 from harbor_agent.planning.config.settings import SETTINGS
 
@@ -29,6 +30,7 @@ SCHEMA: Any = json.loads(json.dumps(build_settings_schema()))
 VALIDATOR = Draft202012Validator(SCHEMA)
 LEAST_IN_DOCUMENTS, LEAST_IN_TESTS, LEAST_SETTINGS = 10, 30, 40
 NAMES = {setting.key for setting in SETTINGS.settings}
+RECEIVER_KEYS = {setting.key for setting in RECEIVERS.settings}
 MAY_BE_OURS = re.compile(rf"^({'|'.join(NAMES)}):", re.MULTILINE)
 VALUES: tuple[object, ...] = (
     *(None, "", "x", " ", "a b", "h:80", "auto", "false", "present", "absent", "drop-in", "docker", "k3s", "plain"),
@@ -105,10 +107,10 @@ def test_settings_in_tests_that_the_parser_accepts_are_accepted_by_the_schema() 
 
 
 def walk(kind: Kind, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Kind]]:
-    """Every setting with its path; a registry of a list is the first one."""
+    """Every setting with its path; a registry or receiver of a list is the first one."""
     for setting in kind.settings:
         yield (*path, setting.key), setting.kind
-        below = (setting.key, 0) if setting.key == "registries" else (setting.key,)
+        below = (setting.key, 0) if setting.key in {"registries", "notify"} else (setting.key,)
         yield from walk(setting.kind, (*path, *below))
 
 
@@ -118,6 +120,8 @@ def build(path: tuple[str | int, ...], value: object) -> object:
         return value
     first, *rest = path
     inner = build(tuple(rest), value)
+    if first == 0 and rest and rest[0] in RECEIVER_KEYS:
+        return [{**({} if str(rest[0]).startswith("url") else {"url_file": "f"}), str(rest[0]): value}]
     if first == 0:
         return [{"address": "h", **inner} if isinstance(inner, dict) else inner]
     below = {"address": "10.0.0.1"} if "resolve" in path[:1] and isinstance(inner, dict) and rest else {}

@@ -42,6 +42,7 @@ from harbor_agent.views.json.run import build_run_document
 from harbor_agent.views.json.schedules import build_schedules_document
 from harbor_agent.views.json.secrets import build_secret_document, build_secrets_document
 from harbor_agent.views.json.workloads import build_manifests_document, build_workloads_document
+from harbor_agent.views.notification.document import Origin, build_run_notification
 
 SCHEMAS = {
     schema["$id"]: schema
@@ -166,6 +167,7 @@ DOCUMENTS = {
     "harbor-agent/drift/2": build_drift_document(DRIFT, 7, RUN, PROBLEM),
     "harbor-agent/error/2": build_error_document(PROBLEM, ExitCode.USAGE),
     "harbor-agent/manifests/2": build_manifests_document([MANIFEST]),
+    "harbor-agent/notification/2": build_run_notification(RUN, Origin(command="apply", controller="ops@ctl")),
     "harbor-agent/plan/2": build_plan_document(PLAN, 5),
     "harbor-agent/run/2": build_run_document(RUN),
     "harbor-agent/runs/2": build_runs_document([PAST]),

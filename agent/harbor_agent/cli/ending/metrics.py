@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-import typer
-
 from harbor_agent.cli.console import print_status
-from harbor_agent.errors import AgentError, ExitCode
+from harbor_agent.cli.ending.exit_code import find_exit_code
 from harbor_agent.views.text.style import render_warnings
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.drift.detect import DriftReport
     from harbor_agent.engine.reports.report import Report
-    from harbor_agent.errors import Problem
+    from harbor_agent.errors import ExitCode, Problem
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ class Measurement:
         """Write the metrics if an exception ends the run before they were written."""
         if error is None or self._is_written:
             return
-        if problem := self._write(_find_exit_code(error), None):
+        if problem := self._write(find_exit_code(error), None):
             print_status("\n".join(render_warnings([problem])))
 
     def _write(self, code: ExitCode, ended: Report | None) -> Problem | None:
@@ -67,16 +65,3 @@ class Measurement:
             exit_code=int(code), ended_at=time.time(), seconds=seconds, report=self._report, correction=ended
         )
         return write_metrics(self.file, summary)
-
-
-def _find_exit_code(error: BaseException) -> ExitCode:
-    """Return the exit code that `command` ends the process with."""
-    match error:
-        case AgentError():
-            return error.exit_code
-        case KeyboardInterrupt() | typer.Abort():
-            return ExitCode.INTERRUPTED
-        case SystemExit():
-            return ExitCode.TERMINATED
-        case _:
-            return ExitCode.BUG

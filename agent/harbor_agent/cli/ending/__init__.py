@@ -1,0 +1,1 @@
+"""What a run leaves for others when it ends: metrics and notifications, also after an error."""

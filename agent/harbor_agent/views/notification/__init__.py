@@ -1,0 +1,1 @@
+"""Messages about the end of a run, for a webhook or a chat."""
