@@ -100,11 +100,18 @@ class Progress:
         return self._states[state] <= _SHOWN_ALIKE
 
     def _show_counts(self) -> None:
-        is_over = self._states.total() >= self._total
-        if is_over and self._has_footer:
-            FOOTER.remove()
-        elif not (is_over or self._has_footer) and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_COUNTS:
+        if self._states.total() >= self._total:
+            self._end()
+        elif not self._has_footer and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_COUNTS:
             self._print(f"  {self._describe_phase()}: {self._describe_counts()}")
+
+    def _end(self) -> None:
+        """End what a phase has in the background."""
+        if self._has_footer:
+            FOOTER.remove()
+        if self._reminder is not None:
+            self._reminder.stop()
+            self._reminder = None
 
     def _describe_counts(self) -> str:
         """Return how many nodes of the phase are done, and how many of them are in which state."""

@@ -95,6 +95,7 @@ def test_one_run_and_one_node_are_shown(run: Runner, store: Store) -> None:
     add(store, "run-1")
     shown = run("history", "show", "run-1").out
     assert "it broke" in shown
+    assert "options:   sources: node1,\n           addresses: h.lan\nnote:      ticket 7\n" in shown
     assert "ticket 7" in shown
     assert "ops@ctl" in shown
     assert "failed" in run("history", "node", "node1").out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -119,6 +120,23 @@ def test_ctrl_c_leaves_a_clean_terminal() -> None:
     assert shown.lines[-2].startswith("interrupted; nodes already started finish on their own;")
     assert not any("0:0" in line for line in shown.lines)
     assert (shown.screen.cursor.x, shown.screen.cursor.hidden) == (0, False)
+
+
+def test_without_a_terminal_a_silent_run_says_who_is_at_work() -> None:
+    hurry = "from harbor_agent.cli import progress as module\nmodule._SECONDS_OF_SILENCE = 0.0\n"
+    script = RUN.partition("# The keys")[0].replace(
+        "import termios\n", hurry + "module._SECONDS_BETWEEN_COUNTS = 0.05\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{script}progress = Progress(){SILENCE}"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stderr
+        assert run.stderr.readline() == "probe nodes (2 nodes)\n"
+        assert re.fullmatch(r"  at work: node1 \(probe, \d+:\d\d\)\n", run.stderr.readline())
+        run.communicate("\n", timeout=60)
 
 
 def test_without_a_terminal_a_phase_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from harbor_agent.views.text.common import format_table
 from harbor_agent.views.text.style import style_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harbor_agent.model.runs import PastNode, PastRun
 
 _NEWEST = 20
+_FACT_WIDTH = 11
 _NO_OUTCOME = "outcome unknown"
 _STATES = {RunState.UNDER_WAY: "under way", RunState.BROKEN_OFF: "did not finish"}
 
@@ -57,12 +59,12 @@ def run_text(run: PastRun) -> str:
         "started": run.started,
         "ended": run.ended or _describe_result(run),
         "settings": run.config and f"{run.config} (sha256 {run.config_digest[:12]})",
-        "options": run.options,
+        "options": _describe_options(run.options),
         "note": run.note,
         "exit code": "" if run.exit_code is None else str(run.exit_code),
         "halted": translate(run.halted or ""),
     }
-    lines = [f"{fill_cell(translate(name) + ':', 11)}{value}" for name, value in facts.items() if value]
+    lines = [f"{fill_cell(translate(name) + ':', _FACT_WIDTH)}{value}" for name, value in facts.items() if value]
     for one in run.config_maps:
         outcome = style_outcome(one.outcome) if one.outcome else translate(_NO_OUTCOME)
         lines.append(f"ConfigMap {one.namespace}/{one.name} ({one.server})  {outcome}")
@@ -82,6 +84,28 @@ def node_text(runs: Sequence[PastRun]) -> str:
             for node in run.nodes
         ]
     return "\n".join(format_table(rows))
+
+
+def _describe_options(text: str) -> str:
+    """Return a line for each option that the run had, below each other; the text itself if it is of another form."""
+    try:
+        options = json.loads(text)
+    except ValueError:
+        return text
+    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in _list_options(options)]
+    return f"\n{' ' * _FACT_WIDTH}".join(lines) if isinstance(options, dict) else text
+
+
+def _list_options(options: object) -> Iterator[tuple[str, str]]:
+    """Yield names and values from all levels, without those that were not given; the note is a fact of its own."""
+    for name, value in options.items() if isinstance(options, dict) else ():
+        if isinstance(value, dict):
+            yield from _list_options(value)
+        elif value and name != "note":
+            yield (
+                name,
+                ", ".join(map(str, value)) if isinstance(value, list) else "yes" if value is True else str(value),
+            )
 
 
 def _describe_origin(run: PastRun) -> str:
