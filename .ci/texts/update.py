@@ -19,8 +19,8 @@ PACKAGE = ROOT / "agent/harbor_agent"
 FOLDER = PACKAGE / "language/zh"
 # Documents for other programs, and reports for merge requests and CI systems.
 IN_ENGLISH = {("views", name) for name in ("html", "json", "junit", "markdown", "outline")}
-# Counted words, in lines that sum up: "3 refused".
-COUNTED = ("{count} {state}",)
+# Counted words, in lines that sum up, such as "3 refused"; some of them are not written as a whole in the code.
+COUNTED = ("{count} {state}", "error", "errors", "warning", "warnings")
 TYPER = (
     *("Usage: ", "Error: ", "Arguments", "Options", "Commands", "Examples:", "required", "default: {default}"),
     *("env var: {variable}", "Show this message and exit.", "Install completion for the current shell."),

@@ -27,8 +27,11 @@ _SELF_EXPLANATORY = "declined"
 
 
 def print_result(text: str) -> None:
-    """Print a result on standard output, fitted to a terminal; characters that the locale cannot show are escaped."""
-    _print(text, sys.stdout, is_fitted=True)
+    """Print a result on standard output, fitted to a terminal; characters that the locale cannot show are escaped.
+
+    A result of one line is printed in the language of the process; views translate longer ones, which quote files.
+    """
+    _print(text if "\n" in text else translate(text), sys.stdout, is_fitted=True)
 
 
 def print_document(text: str) -> None:

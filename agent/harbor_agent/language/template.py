@@ -35,9 +35,8 @@ class Template:
         self._longest = max((text for text, _, _ in self._source), key=len)
         self.literal_length = len(literal)
         self.words = [name for _, name, spec in self._target if spec == _WORD]
-        self.is_distinctive = self.has_values and (
-            sum(map(str.isalpha, literal)) >= _FEWEST_LETTERS or bool(self.words)
-        )
+        letters = sum(map(str.isalpha, literal)) + literal[:1].isalpha()  # a text that begins with a word is surer
+        self.is_distinctive = self.has_values and (letters >= _FEWEST_LETTERS or bool(self.words))
         self._pattern: re.Pattern[str] | None = None
         self._names: list[str] = []
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
+from harbor_agent.language.current import translate
 from harbor_agent.model.sensitive import Sensitive
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Terminal:
             self._since = time.monotonic()
             try:
                 with _set_echo(terminal, echo=echo):
-                    os.write(terminal, question.encode())
+                    os.write(terminal, translate(question).encode())
                     return _read_line(terminal, stopping or Event())
             finally:
                 self._spent += time.monotonic() - self._since

@@ -10,6 +10,7 @@ from harbor_agent.cli.console import print_result
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import describe
 from harbor_agent.errors import ExitCode
+from harbor_agent.language.current import translate
 
 if TYPE_CHECKING:
     from harbor_agent.engine.history.lock import LockState
@@ -29,13 +30,14 @@ def show(*, kubeconfig: options.Kubeconfig = None, context: options.Context = No
     from harbor_agent.engine.history.lock import list_lock_states
 
     known = [state for state in list_lock_states() if state.held or state.holder]
-    print_result("\n".join(map(_describe_lock, known)) or "free")
+    print_result("\n".join(translate(_describe_lock(state)) for state in known) or translate("free"))
     if kubeconfig is not None or context is not None:
         from harbor_agent.engine.locks.cluster import list_claims
 
         claims = list_claims(kubeconfig, context)
         print_result(
-            "\n".join(f"cluster: held by {claim}, renewed {claim.renewed}" for claim in claims) or "cluster: free"
+            "\n".join(translate(f"cluster: held by {claim}, renewed {claim.renewed}") for claim in claims)
+            or "cluster: free"
         )
     return ExitCode.DONE
 
@@ -46,7 +48,7 @@ def release(*, yes: options.UnusedYes = False) -> ExitCode:  # noqa: ARG001 - se
     """Clear the entries of killed runs; a live run keeps its lock."""
     from harbor_agent.engine.history.lock import release_locks
 
-    before = "; ".join(map(_describe_lock, release_locks())) or "free"
+    before = "; ".join(map(_describe_lock, release_locks())) or translate("free")
     print_result(f"Lock: released; before: {before}")
     return ExitCode.DONE
 

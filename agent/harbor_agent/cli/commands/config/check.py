@@ -12,6 +12,7 @@ from harbor_agent.cli.commands.config.group import app
 from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import format_examples
 from harbor_agent.errors import ExitCode
+from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import render_problem, render_warnings
 
 if TYPE_CHECKING:
@@ -54,4 +55,4 @@ def _describe_file(checked: CheckedFile) -> list[str]:
     lines += render_warnings(error.problem for error in checked.warnings)
     counts = (("error", len(checked.errors)), ("warning", len(checked.warnings)))
     parts = [f"{count} {name}{'s'[: count != 1]}" for name, count in counts if count]
-    return [*lines, f"{checked.path}: {', '.join(parts) or 'valid'}"]
+    return [*lines, f"{checked.path}: {translate(', '.join(parts)) or translate('valid')}"]

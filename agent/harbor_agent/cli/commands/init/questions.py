@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from harbor_agent.errors import AgentError
+from harbor_agent.language.current import translate
 from harbor_agent.model.address import Address
 from harbor_agent.planning.config import kinds
 
@@ -60,7 +61,7 @@ def ask_namespaces(flags: RegistryFlags, cluster: ShownCluster) -> RegistryFlags
     if not flags.username or flags.kubeconfig is None or flags.namespaces:
         return flags
     for note in cluster.notes:
-        typer.echo(note, err=True)
+        typer.echo(translate(note), err=True)
     question = "Namespaces of the pull secret, with commas between, '*' for all (empty: no pull secret)"
     names = _ask(question, str, default="").replace(" ", "").split(",")
     return replace(flags, namespaces=tuple(filter(None, names)))
@@ -92,7 +93,9 @@ def _ask(question: str, read: Callable[[str], _Value], *, default: str | None = 
         try:
             return read(text.strip())
         except AgentError as error:
-            raise typer.BadParameter(str(error.problem)) from None
+            raise typer.BadParameter(translate(str(error.problem))) from None
 
-    answer: _Value = typer.prompt(question, default=default, show_default=bool(default), value_proc=check, err=True)
+    answer: _Value = typer.prompt(
+        translate(question), default=default, show_default=bool(default), value_proc=check, err=True
+    )
     return answer
