@@ -71,23 +71,35 @@ def check_yaml(text: str, name: str) -> tuple[object, Source, list[SettingError]
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
-            errors = list(_collect_lines(root, (), lines, name))
+            errors = list(_collect_lines(root, (), lines, name, set()))
         return yaml.safe_load(text), source, errors
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _build_error(name, line, f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise SettingError.of("configuration-invalid", f"{name}: not YAML: {error}") from None
+    except ValueError as error:  # such as a date that does not exist
+        raise SettingError.of("configuration-invalid", f"{name}: not YAML: {error}") from None
+    except RecursionError:
+        raise SettingError.of("configuration-invalid", f"{name}: values are nested too deeply") from None
 
 
 def _name(path: str | None) -> Path:
     return Path(path or DEFAULT_FILE)
 
 
-def _collect_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str) -> Iterator[SettingError]:
-    """Add the line of every key and item below `node` to `lines`, and yield an error for each duplicate key."""
+def _collect_lines(
+    node: yaml.Node, place: Place, lines: dict[Place, int], name: str, seen: set[int]
+) -> Iterator[SettingError]:
+    """Add the line of every key and item below `node` to `lines`, and yield an error for each duplicate key.
+
+    Nodes in `seen` (by identity) are left out: an alias has no lines of its own, and may be inside of its anchor.
+    """
     import yaml  # noqa: PLC0415 - the caller has imported it
 
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below = (*place, str(key.value))
@@ -98,11 +110,11 @@ def _collect_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name:
                 for replaced in [one for one in lines if one[: len(below)] == below]:
                     del lines[replaced]
             lines[below] = line
-            yield from _collect_lines(value, below, lines, name)
+            yield from _collect_lines(value, below, lines, name, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*place, index)] = value.start_mark.line + 1
-            yield from _collect_lines(value, (*place, index), lines, name)
+            yield from _collect_lines(value, (*place, index), lines, name, seen)
 
 
 def _build_error(name: str, line: int, message: str, hint: str = "") -> SettingError:

@@ -83,5 +83,6 @@ def _build_rule(key: str, then: Schema) -> Schema:
 
 
 def _describe_setting(one: Setting) -> Schema:
+    """Return the schema of a setting; editors show the Markdown, and escape it in the description."""
     default = {} if one.default is None else {"default": one.default}
-    return {"description": one.meaning, **one.kind.schema, **default}
+    return {"description": one.meaning, "markdownDescription": one.meaning, **one.kind.schema, **default}

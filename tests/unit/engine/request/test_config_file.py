@@ -36,6 +36,10 @@ def test_the_file_in_this_directory_is_read_if_it_exists(folder: Path) -> None:
         ("rollout:\n  batch: none\n", r"c\.yaml:2: 'batch' must be"),
         ("- a\n", r"c\.yaml:1: expected a mapping"),
         ("\x00", r"c\.yaml: not YAML"),
+        ("route: 2024-13-45\n", r"c\.yaml: not YAML: month must be"),
+        (f"registries: {'[' * 2000}{']' * 2000}\n", r"c\.yaml: values are nested too deeply"),
+        ("registries: &a [*a]\n", r"c\.yaml:1: expected a mapping"),
+        ("route: &a {b: *a}\n", r"c\.yaml:1: 'route' must be text"),
     ],
 )
 def test_an_error_names_file_and_line(folder: Path, text: str, expected: str) -> None:
