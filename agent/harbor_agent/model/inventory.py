@@ -70,6 +70,11 @@ class Node:
     variables: Mapping[str, object] = field(default_factory=dict)
     skip_reason: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it is, which distinguishes it from a node of the same name in another inventory."""
+        return f"{self.address}:{self.port or SSH_PORT}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:

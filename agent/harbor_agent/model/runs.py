@@ -105,7 +105,8 @@ class Quarantine:
     """A node on which another program keeps undoing corrections, so that its drift is only reported.
 
     `since` is ISO 8601 in UTC; `path` is the file, "" for the daemon; `owner` is the comment in which the file names
-    the program that writes it, if it has one.
+    the program that writes it, if it has one. `place` is where the node is, which distinguishes it from others of its
+    name; "" is any.
     """
 
     node: str
@@ -113,6 +114,12 @@ class Quarantine:
     path: str
     reason: str
     owner: str | None = None
+    place: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The name with the place, if it is known: `node1@192.168.1.2:22`."""
+        return f"{self.node}@{self.place}" if self.place else self.node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

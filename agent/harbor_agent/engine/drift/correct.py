@@ -109,6 +109,7 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
         scope=report.scope,
         lock_timeout=corrections.lock_timeout,
     )
+    places = {node.name: (node.name, node.planned.node.place) for node in corrections.chosen}
     with CorrectionLog() as log:
         others = list_corrected_texts(report.dns) if report.dns else []
         others += list_corrected_secrets(report.secrets) if report.secrets else []
@@ -117,11 +118,11 @@ def correct_nodes(corrections: Corrections, listener: Listener, stop: StopReques
             ended = apply_run(run_plan, listener, stop)
         except AgentError:
             with suppress(HistoryError):
-                log.forget(added, [*(other.node for other in others), *(node.name for node in corrections.chosen)])
+                log.forget(added, [*((other.node, other.place) for other in others), *places.values()])
             raise
         try:
             unwritten = list_unwritten_secrets(report.secrets, ended.secrets) if report.secrets else []
-            log.forget(added, [*unwritten, *(one.node for one in ended.results if one.outcome in _UNTOUCHED)])
+            log.forget(added, [*unwritten, *(places[one.node] for one in ended.results if one.outcome in _UNTOUCHED)])
         except HistoryError as error:  # the report of the nodes that were changed must not get lost
             ended = replace(ended, warnings=(*ended.warnings, error.problem))
     return ended
@@ -142,10 +143,14 @@ def release_node(node: str) -> Quarantine:
     """Release a node from quarantine. Raises UsageError (`drift-not-quarantined`) if it is not in quarantine."""
     with CorrectionLog() as log:
         found = log.release(node)
-    if found is None:
+    if not found:
         message = f"{node} is not in quarantine"
         raise UsageError.of("drift-not-quarantined", message, "list the quarantined nodes with harbor-agent drift")
-    return found
+    if len(found) > 1:
+        names = " and ".join(one.full_name for one in found)
+        message = f"several nodes called {node} are in quarantine: {names}"
+        raise UsageError.of("flags-ambiguous", message, f"name one: harbor-agent drift release {found[0].full_name}")
+    return found[0]
 
 
 def _check_allowed(node: DriftedNode, log: CorrectionLog, *, accept_restart: bool) -> DriftedNode:
@@ -160,7 +165,7 @@ def _check_allowed(node: DriftedNode, log: CorrectionLog, *, accept_restart: boo
     if planned.outcome is not Outcome.PENDING:
         return replace(node, problem=_describe_kept_edit(node))
     found = {corrected.path: corrected.found for corrected in _list_corrected_files(node)}
-    reverted = find_reverted_file(found, log.list_corrections(node.name))
+    reverted = find_reverted_file(found, log.list_corrections(node.name, node.planned.node.place))
     if reverted is None:
         return node
     quarantine = _build_quarantine(node, *reverted)
@@ -172,8 +177,12 @@ def _list_corrected_files(node: DriftedNode) -> list[CorrectedFile]:
     """Return the files that the correction will change, as they are now; the path "" is the daemon itself."""
     plan = node.planned.decision
     changes = plan.changes if isinstance(plan, Plan) else ()
-    found = [CorrectedFile(node=node.name, path=change.path, found=hash_content(change.before)) for change in changes]
-    return found or [CorrectedFile(node=node.name, path="", found="")]
+    place = node.planned.node.place
+    found = [
+        CorrectedFile(node=node.name, place=place, path=change.path, found=hash_content(change.before))
+        for change in changes
+    ]
+    return found or [CorrectedFile(node=node.name, place=place, path="", found="")]
 
 
 def _build_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
@@ -182,6 +191,7 @@ def _build_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
     contents = {change.path: change.before.content or b"" for change in changes}
     return Quarantine(
         node=node.name,
+        place=node.planned.node.place,
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         path=path,
         reason=reason,

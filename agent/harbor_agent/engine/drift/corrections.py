@@ -14,18 +14,25 @@ if TYPE_CHECKING:
 
 # Enough for years of a healthy cluster, and for a day if every node of a large one is corrected again and again.
 _MOST_CORRECTIONS = 20_000
-_ADD = "INSERT INTO correction (node, path, found, clock, boot_id, uptime) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD = "INSERT INTO correction (node, place, path, found, clock, boot_id, uptime) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PRUNE = "DELETE FROM correction WHERE number <= (SELECT MAX(number) FROM correction) - ?"
-_QUARANTINE = "INSERT OR REPLACE INTO quarantine (node, since, path, reason, owner) VALUES (?, ?, ?, ?, ?)"
+_QUARANTINE = "INSERT OR REPLACE INTO quarantine (node, place, since, path, reason, owner) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedFile:
-    """A file that a run is about to correct, as it is before (see `PastCorrection`)."""
+    """A file that a run is about to correct, as it is before (see `PastCorrection`); `place` as in `Quarantine`."""
 
     node: str
+    place: str = ""
     path: str
     found: str
+
+
+def find_quarantine(quarantines: Sequence[Quarantine], node: str, place: str) -> Quarantine | None:
+    """Return the quarantine of a node at its place, also one whose place is not known."""
+    found = {one.place: one for one in quarantines if one.node == node}
+    return found.get(place) or found.get("")
 
 
 class CorrectionLog(Database):
@@ -37,26 +44,29 @@ class CorrectionLog(Database):
         Returns the number of the last correction before, for `forget`.
         """
         now = Moment.now()
-        rows = [(c.node, c.path, c.found, now.unix_time, now.boot_id, now.uptime) for c in corrections]
+        rows = [(c.node, c.place, c.path, c.found, now.unix_time, now.boot_id, now.uptime) for c in corrections]
         with self.translate_errors(), self.write_all_or_nothing():
             last: int = self.connection.execute("SELECT COALESCE(MAX(number), 0) FROM correction").fetchone()[0]
             self.connection.executemany(_ADD, rows)
             self.connection.execute(_PRUNE, (_MOST_CORRECTIONS,))
         return last
 
-    def forget(self, added: int, nodes: Collection[str]) -> None:
-        """Delete what `add` recorded for nodes that were not changed after all; `added` is what it returned."""
+    def forget(self, added: int, nodes: Collection[tuple[str, str]]) -> None:
+        """Delete what `add` recorded for nodes that were not changed after all, by name and place.
+
+        `added` is what it returned.
+        """
         with self.translate_errors(), self.write_all_or_nothing():
             self.connection.executemany(
-                "DELETE FROM correction WHERE number > ? AND node = ?", [(added, node) for node in nodes]
+                "DELETE FROM correction WHERE number > ? AND node = ? AND place = ?", [(added, *node) for node in nodes]
             )
 
-    def list_corrections(self, node: str) -> list[PastCorrection]:
-        """Return the corrections of a node since its last release, newest first."""
+    def list_corrections(self, node: str, place: str) -> list[PastCorrection]:
+        """Return the corrections of a node since its last release, newest first, also those without a place."""
         now = Moment.now()
         with self.translate_errors():
-            query = "SELECT * FROM correction WHERE node = ? ORDER BY number DESC"
-            rows = self.connection.execute(query, (node,)).fetchall()
+            query = "SELECT * FROM correction WHERE node = ? AND place IN (?, '') ORDER BY number DESC"
+            rows = self.connection.execute(query, (node, place)).fetchall()
         return [
             PastCorrection(
                 path=row["path"],
@@ -70,20 +80,32 @@ class CorrectionLog(Database):
 
     def quarantine(self, quarantine: Quarantine) -> None:
         """Put a node into quarantine."""
-        values = (quarantine.node, quarantine.since, quarantine.path, quarantine.reason, quarantine.owner)
+        values = (
+            quarantine.node,
+            quarantine.place,
+            quarantine.since,
+            quarantine.path,
+            quarantine.reason,
+            quarantine.owner,
+        )
         with self.translate_errors(), self.write_all_or_nothing():
             self.connection.execute(_QUARANTINE, values)
 
-    def list_quarantines(self) -> dict[str, Quarantine]:
-        """Return the nodes in quarantine, by name."""
+    def list_quarantines(self) -> list[Quarantine]:
+        """Return the nodes in quarantine."""
         with self.translate_errors():
-            rows = self.connection.execute("SELECT * FROM quarantine").fetchall()
-        return {row["node"]: Quarantine(**{name: row[name] for name in row.keys()}) for row in rows}  # noqa: SIM118 - no mapping
+            rows = self.connection.execute("SELECT * FROM quarantine ORDER BY node, place").fetchall()
+        return [Quarantine(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118 - no mapping
 
-    def release(self, node: str) -> Quarantine | None:
-        """Release a node from quarantine and delete its corrections; returns None if it was not in quarantine."""
-        found = self.list_quarantines().get(node)
-        with self.translate_errors(), self.write_all_or_nothing():
-            self.connection.execute("DELETE FROM quarantine WHERE node = ?", (node,))
-            self.connection.execute("DELETE FROM correction WHERE node = ?", (node,))
+    def release(self, name: str) -> list[Quarantine]:
+        """Release a node from quarantine and delete its corrections; `name` is with or without its place.
+
+        Returns what was in quarantine under this name. If that is not exactly one, nothing is released.
+        """
+        found = [one for one in self.list_quarantines() if name in (one.node, one.full_name)]
+        if len(found) == 1:
+            key = (found[0].node, found[0].place)
+            with self.translate_errors(), self.write_all_or_nothing():
+                self.connection.execute("DELETE FROM quarantine WHERE node = ? AND place = ?", key)
+                self.connection.execute("DELETE FROM correction WHERE node = ? AND place IN (?, '')", key)
         return found

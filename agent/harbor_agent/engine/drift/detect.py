@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.drift.corrections import CorrectionLog, find_quarantine
 from harbor_agent.engine.drift.dns import detect_dns_drift
 from harbor_agent.engine.drift.secrets import detect_secret_drift
 from harbor_agent.engine.exit_codes import compute_drift_exit_code, find_most_severe
@@ -109,7 +110,9 @@ def detect_drift(request: RunRequest, listener: Listener, *, correcting: bool = 
     return DriftReport(
         request=request,
         general=resolved.general,
-        nodes=tuple(_classify_node(one, quarantines.get(one.node.name)) for one in planned),
+        nodes=tuple(
+            _classify_node(one, find_quarantine(quarantines, one.node.name, one.node.place)) for one in planned
+        ),
         warnings=(*warnings, *describe_ending(certificates)),
         certificates=certificates,
         dns=detect_dns_drift(
@@ -124,14 +127,12 @@ def detect_drift(request: RunRequest, listener: Listener, *, correcting: bool = 
     )
 
 
-def _load_quarantines() -> tuple[dict[str, Quarantine], tuple[Problem, ...]]:
-    from harbor_agent.engine.drift.corrections import CorrectionLog  # noqa: PLC0415 - other commands need no SQLite
-
+def _load_quarantines() -> tuple[list[Quarantine], tuple[Problem, ...]]:
     try:
         with CorrectionLog() as log:
             return log.list_quarantines(), (log.moved_aside,) if log.moved_aside else ()
     except AgentError as error:
-        return {}, (error.problem,)
+        return [], (error.problem,)
 
 
 def _classify_node(planned: PlannedNode, quarantine: Quarantine | None) -> DriftedNode:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.drift.corrections import CorrectedFile
+from harbor_agent.engine.drift.corrections import CorrectedFile, find_quarantine
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.engine.plan.dns import plan_dns_of_run
 from harbor_agent.errors import AgentError, ExitCode, Problem
@@ -18,7 +18,7 @@ from harbor_agent.planning.dns.record import parse_record
 from harbor_agent.planning.drift import DriftStatus, find_reverted_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from harbor_agent.engine.dns.report import DnsReport, ServerReport
     from harbor_agent.engine.drift.corrections import CorrectionLog
@@ -65,14 +65,17 @@ class DnsDrift:
 
 
 def detect_dns_drift(
-    policy: Policy, context: str | None, quarantines: Mapping[str, Quarantine], ask_nodes: AskNodes
+    policy: Policy, context: str | None, quarantines: Sequence[Quarantine], ask_nodes: AskNodes
 ) -> DnsDrift | None:
     """Compare every DNS server with its record; None if no name should be in DNS, or if no kubeconfig is named."""
     report = plan_dns_of_run(policy, context, ask_nodes)
     if report is None:
         return None
     servers = [_classify(server, report.present) for server in report.servers]
-    return DnsDrift(report=report, servers=tuple(replace(one, quarantine=quarantines.get(one.name)) for one in servers))
+    return DnsDrift(
+        report=report,
+        servers=tuple(replace(one, quarantine=find_quarantine(quarantines, one.name, "")) for one in servers),
+    )
 
 
 def choose_dns_corrections(drift: DnsDrift, log: CorrectionLog, *, accept_restart: bool) -> DnsDrift:
@@ -145,7 +148,7 @@ def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:
     if one.quarantine:
         return replace(one, problem=_describe_fight(one.name, one.quarantine))
     found = {one.name: hash_data(one.server.plan.server.config.data)}
-    reverted = find_reverted_file(found, log.list_corrections(one.name))
+    reverted = find_reverted_file(found, log.list_corrections(one.name, ""))
     if reverted is None:
         return one
     _, reason = reverted

@@ -78,14 +78,20 @@ def refuse_suspect_secrets(drift: SecretsDrift, limits: DriftLimits) -> SecretsD
 def list_corrected_secrets(drift: SecretsDrift) -> list[CorrectedFile]:
     """Return the secrets that a correction will write; their content is in no log."""
     return [
-        CorrectedFile(node=one.key, path=one.incarnation, found="") for one in drift.secrets if _is_correctable(one)
+        CorrectedFile(node=one.key, place=one.place, path=one.incarnation, found="")
+        for one in drift.secrets
+        if _is_correctable(one)
     ]
 
 
-def list_unwritten_secrets(drift: SecretsDrift, report: SecretsReport | None) -> list[str]:
-    """Return the names in the log of the secrets that a correction did not write after all."""
+def list_unwritten_secrets(drift: SecretsDrift, report: SecretsReport | None) -> list[tuple[str, str]]:
+    """Return name and place in the log of the secrets that a correction did not write after all."""
     written = find_corrected_secrets(report)
-    return [one.key for one in drift.secrets if _is_correctable(one) and (one.namespace, one.name) not in written]
+    return [
+        (one.key, one.place)
+        for one in drift.secrets
+        if _is_correctable(one) and (one.namespace, one.name) not in written
+    ]
 
 
 def find_corrected_secrets(report: SecretsReport | None) -> frozenset[tuple[str, str]]:
@@ -113,12 +119,12 @@ def _check_history(one: DriftedSecret, log: CorrectionLog) -> DriftedSecret:
         return one
     if one.quarantine:
         return replace(one, problem=_describe_quarantine(one, one.quarantine))
-    reverted = find_reverted_file({one.incarnation: ""}, log.list_corrections(one.key))
+    reverted = find_reverted_file({one.incarnation: ""}, log.list_corrections(one.key, one.place))
     if reverted is None:
         return one
     _, reason = reverted
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    quarantine = Quarantine(node=one.key, since=since, path=one.incarnation, reason=reason)
+    quarantine = Quarantine(node=one.key, place=one.place, since=since, path=one.incarnation, reason=reason)
     log.quarantine(quarantine)
     return replace(one, quarantine=quarantine, problem=_describe_quarantine(one, quarantine))
 

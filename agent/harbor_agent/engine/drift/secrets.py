@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.drift.corrections import find_quarantine
 from harbor_agent.engine.exit_codes import compute_drift_exit_code
 from harbor_agent.errors import AgentError, ExitCode, Problem
 from harbor_agent.planning.drift import DriftStatus
@@ -13,7 +14,7 @@ from harbor_agent.planning.secret_drift import ObservedPlace, classify_secret
 from harbor_agent.planning.secrets.desired import build_form, build_namespaces, list_requested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from harbor_agent.kubernetes.cluster import Cluster
     from harbor_agent.model.policy import Policy, Registry, SecretPolicy
@@ -27,7 +28,7 @@ class DriftedSecret:
 
     `scope` is what a person applied there, if that is known. `problem` is what forbids its correction. `incarnation` is
     the UID of the namespace ("" if it is not known): one that is deleted and created again is another one. `is_new`
-    says that it was created after what was applied there, by a selector.
+    says that it was created after what was applied there, by a selector. `place` is the cluster (`Cluster.server`).
     """
 
     registry: str
@@ -40,6 +41,7 @@ class DriftedSecret:
     quarantine: Quarantine | None = None
     incarnation: str = ""
     is_new: bool = False
+    place: str = ""
 
     @property
     def key(self) -> str:
@@ -61,7 +63,7 @@ class SecretsDrift:
 
 
 def detect_secret_drift(
-    policies: Sequence[Policy], kubeconfig: str | None, context: str | None, quarantines: Mapping[str, Quarantine]
+    policies: Sequence[Policy], kubeconfig: str | None, context: str | None, quarantines: Sequence[Quarantine]
 ) -> SecretsDrift | None:
     """Compare every pull secret with what a person applied; None if the settings have none.
 
@@ -78,7 +80,9 @@ def detect_secret_drift(
         return SecretsDrift(problem=error.problem)
     with cluster:
         found = [one for registry, secret in requested for one in _check_registry(cluster, registry, secret)]
-    return SecretsDrift(secrets=tuple(replace(one, quarantine=quarantines.get(one.key)) for one in found))
+    return SecretsDrift(
+        secrets=tuple(replace(one, quarantine=find_quarantine(quarantines, one.key, one.place)) for one in found)
+    )
 
 
 def _check_registry(cluster: Cluster, registry: Registry, secret: SecretPolicy) -> Iterator[DriftedSecret]:
@@ -87,6 +91,7 @@ def _check_registry(cluster: Cluster, registry: Registry, secret: SecretPolicy) 
         name=secret.name,
         namespace=str(build_namespaces(secret)),
         status=DriftStatus.FAILED,
+        place=cluster.server,
     )
     namespaces = cluster.namespaces(build_namespaces(secret))
     if isinstance(namespaces, Problem):

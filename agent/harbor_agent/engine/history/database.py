@@ -89,6 +89,19 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    # `place` distinguishes nodes of one name; "" is any, as earlier versions knew none.
+    (
+        "ALTER TABLE correction ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+        """
+        CREATE TABLE placed_quarantine (
+            node TEXT NOT NULL, place TEXT NOT NULL, since TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL,
+            owner TEXT, PRIMARY KEY (node, place)
+        ) STRICT
+        """,
+        "INSERT INTO placed_quarantine SELECT node, '', since, path, reason, owner FROM quarantine",
+        "DROP TABLE quarantine",
+        "ALTER TABLE placed_quarantine RENAME TO quarantine",
+    ),
 )
 
 

@@ -150,7 +150,7 @@ def test_of_two_runs_at_once_the_second_corrects_and_records_nothing() -> None:
     with hold_lock("by the other timer", "node1,"), pytest.raises(LockedError, match="another run holds the lock"):
         correct_nodes(corrections, lambda _: None, StopRequest())
     with CorrectionLog() as memory:
-        assert memory.list_corrections("node1") == []
+        assert memory.list_corrections("node1", "203.0.113.1:22") == []
 
 
 def test_a_history_that_breaks_during_a_correction_costs_no_report() -> None:
