@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harbor_agent import __version__
-from tests.needs import find_helm, standalone_folder
+from tests.needs import find_helm, image_archive, standalone_folder
 from tests.shipping.collection import BIN
 
 if TYPE_CHECKING:
@@ -200,6 +200,32 @@ def test_a_version_is_raised_once_and_for_something(checkout: Checkout) -> None:
     assert checkout.raise_version(__version__).returncode == 0
     assert checkout.raise_version(__version__).stderr == f"version: CHANGELOG.md has a section for {__version__}\n"
     assert checkout.raise_version("7.0.0").stderr == "version: CHANGELOG.md has nothing under [Unreleased]\n"
+
+
+def test_every_file_of_a_release_has_a_target_and_is_described(files: dict[str, str]) -> None:
+    rules = re.findall(r"^([a-z ]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert files.keys() <= {target for rule in rules for target in rule.split()}
+    described = (ROOT / "docs/development.md").read_text(encoding="utf-8").partition("| file in `dist/release-")[2]
+    rows = [row.split("|") for row in described.partition("\n\n")[0].splitlines()[2:]]
+    assert len(rows) == len(files)  # wheel and sdist share one, and one is for the checksums
+    for target, pattern in files.items():
+        before, after = _split(pattern)
+        (row,) = [one for one in rows if f"`make {target}`" in one[2]]
+        assert before in row[1]
+        assert after in row[1]
+
+
+def _split(pattern: str) -> tuple[str, str]:
+    """Return what a name begins and ends with, around what depends on the machine."""
+    before, _, rest = pattern.format("0.2.0").partition("*")
+    return before.removesuffix("cp"), rest.rpartition("*")[2]
+
+
+@pytest.mark.needs("image", "standalone")
+def test_the_files_that_ci_builds_are_named_as_in_a_release(files: dict[str, str]) -> None:
+    built = {"image": image_archive().name, "standalone": f"{standalone_folder().name}.tar.xz"}
+    for target, name in built.items():
+        assert fnmatch.fnmatchcase(name, files[target].format(__version__))
 
 
 def build(source: Path, target: Path) -> dict[str, Path]:
