@@ -18,6 +18,7 @@
 # make version       the version in every file, and its section in CHANGELOG.md: make version VERSION=0.2.0
 # make release       dist/release-…: all of the files above and their checksums, from a tree without changes
 # make helm          .helm/helm, for the tests of the chart
+# make grafana-schema  .grafana/node_modules, for the test of the dashboard
 # make axe           .axe/axe.min.js, for the tests of reports in HTML
 # make clean         remove the virtual environment and caches
 
@@ -29,7 +30,7 @@ STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail 
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: man picture test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe clean
+.PHONY: man picture test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe grafana-schema clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -106,6 +107,9 @@ chart: helm
 
 helm: $(INSTALLED)
 	@$(BIN)/python .ci/helm/fetch.py
+
+grafana-schema:
+	@.ci/grafana/fetch.sh
 
 axe: $(INSTALLED)
 	@$(BIN)/python .ci/axe/fetch.py

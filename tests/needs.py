@@ -29,6 +29,7 @@ _PROGRAMS = {
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
+GRAFANA_SCHEMA = Path(__file__).resolve().parents[1] / ".grafana/node_modules"
 AXE = Path(__file__).resolve().parents[1] / ".axe/axe.min.js"
 HELM = Path(__file__).resolve().parents[1] / ".helm/helm"
 PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
@@ -61,6 +62,7 @@ def missing(need: str) -> str | None:
         "kubernetes-validate": _missing_schemas,
         "helm": _missing_helm,
         "axe": _missing_axe,
+        "grafana-schema": _missing_grafana_schema,
         "check-jsonschema": _missing_pipeline_schemas,
         "image": _missing_image,
     }.get(need)
@@ -109,6 +111,13 @@ def find_helm() -> str:
 
 def _missing_helm() -> str | None:
     return None if Path(find_helm()).exists() else "helm is not in the path: make helm"
+
+
+def _missing_grafana_schema() -> str | None:
+    if shutil.which("node") is None:
+        return "node is not in the path: apt-get install nodejs"
+    here = all((GRAFANA_SCHEMA / name).exists() for name in ("typescript", "@grafana/schema"))
+    return None if here else "the types of Grafana's dashboards are not here: make grafana-schema"
 
 
 def _missing_axe() -> str | None:

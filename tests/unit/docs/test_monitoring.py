@@ -10,14 +10,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from harbor_agent.engine.dns.report import DnsReport, ServerReport
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
-from harbor_agent.engine.drift.metrics import DriftRunSummary, render_metrics
+from harbor_agent.engine.drift.dns import DnsDrift, DriftedServer
+from harbor_agent.engine.drift.metrics.file import render_metrics
+from harbor_agent.engine.drift.metrics.summary import DriftRunSummary, Past
 from harbor_agent.engine.drift.secrets import DriftedSecret, SecretsDrift
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.reports.report import Report
@@ -27,6 +30,7 @@ from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.address import Address
 from harbor_agent.model.daemon import UnitState
+from harbor_agent.model.dns import ConfigMapState, DnsPlan, DnsServer, ServerKind
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.policy import Policy
 from harbor_agent.model.result import NodeResult, Outcome
@@ -35,6 +39,10 @@ from harbor_agent.model.runtimes.containerd import ContainerdState
 from harbor_agent.model.secret import SecretResult
 from harbor_agent.model.state import NodeState, System
 from harbor_agent.planning.drift import DriftStatus
+from tests.needs import GRAFANA_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "docs/guides/prometheus"
@@ -43,7 +51,7 @@ TEXT = (FOLDER / "rules.test.yml").read_text(encoding="utf-8")
 NAMES = sorted({rule["alert"] for rule in RULES})
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
-LEAST_ALERTS, LEAST_PANELS, GRID_COLUMNS = 13, 12, 24
+LEAST_ALERTS, LEAST_PANELS, GRID_COLUMNS = 18, 15, 24
 # Prometheus adds these to what it scrapes.
 ADDED = {"instance", "job"}
 VALUES = {
@@ -65,21 +73,29 @@ def written() -> dict[str, set[str]]:
     )
     quarantine = Quarantine(node=name, since="2026-11-24T06:09:06+00:00", path="/x", reason="again")
     node = DriftedNode(planned=planned, status=DriftStatus.DRIFT, reason="", quarantine=quarantine)
-    secret = DriftedSecret(registry="harbor.lan", name="pull", namespace="shop", status=DriftStatus.DRIFT)
+    secret = DriftedSecret(
+        registry="harbor.lan", name="pull", namespace="shop", status=DriftStatus.DRIFT, quarantine=quarantine
+    )
     corrected = SecretResult(namespace="shop", name="pull", outcome=Outcome.FAILED)
     certificate = CertificateEnd(address=Address.parse("https://harbor.lan"), kind="ca", ends=datetime.now(UTC))
+    config = ConfigMapState(namespace="kube-system", name="coredns", data={})
+    plan = DnsPlan(server=DnsServer(kind=ServerKind.COREDNS, config=config))
+    server = ServerReport(name="deployment/coredns", plan=plan, outcome=Outcome.FAILED)
+    drifted = DriftedServer(server=server, status=DriftStatus.DRIFT, quarantine=quarantine)
+    dns = DnsDrift(report=DnsReport(servers=(server,)), servers=(drifted,))
     report = DriftReport(request=RunRequest(), general=policy, nodes=(node,))
-    report = replace(report, secrets=SecretsDrift(secrets=(secret,)), certificates=(certificate,))
+    report = replace(report, secrets=SecretsDrift(secrets=(secret,)), certificates=(certificate,), dns=dns)
     correction = Report(
         run_id="run",
         results=(NodeResult(node=name, outcome=Outcome.FAILED),),
         secrets=SecretsReport(items=(SecretItem(registry="harbor.lan", result=corrected),)),
         halted=None,
         exit_code=ExitCode.FAILED,
+        dns=DnsReport(servers=(server,)),
     )
     summary = DriftRunSummary(exit_code=1, ended_at=1000.0, seconds=1.5, report=report, correction=correction)
     labels: dict[str, set[str]] = defaultdict(set)
-    for family in text_string_to_metric_families(render_metrics("site", summary, last_success=1)):
+    for family in text_string_to_metric_families(render_metrics("site", summary, Past(last_success=1))):
         for sample in family.samples:
             labels[sample.name] |= set(sample.labels)
     return labels
@@ -134,9 +150,14 @@ def test_the_tests_of_the_alerts_use_what_a_run_writes() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_says_what_is_wrong_and_leads_to_a_page(rule: dict[str, Any]) -> None:
-    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     assert rule["labels"]["severity"] in {"warning", "critical"}
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    code = re.fullmatch(r"docs/runbooks/([a-z0-9-]+)\.md", page)
+    explain = {"explain": f"harbor-agent explain {code[1]}"} if code else {}
+    others = {name: text for name, text in rule["annotations"].items() if name not in {"summary", "description"}}
+    assert others == {"runbook": rule["annotations"]["runbook"], **explain}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"]
     headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
     assert not anchor or anchor in {heading.lower().replace(" ", "-").replace("'", "") for heading in headings}
 
@@ -190,23 +211,52 @@ def test_promtool_reads_every_expression_of_the_dashboard(tmp_path: Path) -> Non
     run_promtool("check", "rules", "rules.yml", folder=tmp_path)
 
 
-@pytest.mark.needs("promtool")
-def test_the_age_of_drift_counts_from_the_first_run_that_found_it(tmp_path: Path) -> None:
-    labels = 'fleet="site", node="node1", runtime="docker"'
-    series = f'harbor_agent_drift_node_status{{{labels}, status="drift"}}'
-    (age,) = expressions("Drift for")
-    expected = {
-        "expr": age,
-        "eval_time": "5h",
-        "exp_samples": [{"labels": f'{{{labels}, status="drift"}}', "value": 7200}],
-    }
-    test = {
-        "interval": "5m",
-        "input_series": [
-            {"series": series, "values": "_x36 1x60"},
-            {"series": series.replace("node1", "node2"), "values": "1x12 stale"},
-        ],
-        "promql_expr_test": [expected],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
-    run_promtool("test", "rules", "test.yml", folder=tmp_path)
+# Of each kind of panel, the types of its options and of its fields.
+KINDS = {"stat": "Stat", "bargauge": "BarGauge", "table": "Table", "timeseries": "TimeSeries"}
+WITH_FIELDS = {"table", "timeseries"}
+TYPES = "@grafana/schema/dist/esm/raw/composable"
+# What a value of T is in JSON: a member of an enumeration is its text, and whatever has a default may be left out.
+WRITTEN = """\
+type Written<T> = T extends string ? `${T}` : T extends (infer Item)[] ? Written<Item>[]
+  : T extends object ? { [Key in keyof T]?: Written<T[Key]> } : T;
+"""
+
+
+def list_declarations(dashboard: dict[str, Any]) -> Iterator[str]:
+    """The dashboard, and the parts that its type leaves open, as constants of Grafana's types."""
+    yield 'import type { Dashboard } from "@grafana/schema";'
+    yield f'import type {{ PrometheusDataQuery }} from "{TYPES}/prometheus/dataquery/x/PrometheusDataQuery_types.gen";'
+    for kind, name in KINDS.items():
+        yield f'import type * as {name} from "{TYPES}/{kind}/panelcfg/x/{name}PanelCfg_types.gen";'
+    yield WRITTEN
+    yield f"export const dashboard: Written<Dashboard> = {json.dumps(dashboard)};"
+    for number, panel in enumerate(dashboard["panels"]):
+        name = KINDS[panel["type"]]
+        yield f"export const options{number}: Written<{name}.Options> = {json.dumps(panel['options'])};"
+        yield f"export const targets{number}: Written<PrometheusDataQuery>[] = {json.dumps(panel['targets'])};"
+        if panel["type"] in WITH_FIELDS:
+            fields = json.dumps(panel["fieldConfig"]["defaults"]["custom"])
+            yield f"export const fields{number}: Written<{name}.FieldConfig> = {fields};"
+
+
+def run_tsc(folder: Path, dashboard: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Check a dashboard by the types of Grafana; the modules are beside it, where the compiler looks for them."""
+    (folder / "node_modules").unlink(missing_ok=True)
+    (folder / "node_modules").symlink_to(GRAFANA_SCHEMA)
+    (folder / "dashboard.ts").write_text("\n".join(list_declarations(dashboard)), encoding="utf-8")
+    compiler = GRAFANA_SCHEMA / "typescript/bin/tsc"
+    options = ("--noEmit", "--strict", "--skipLibCheck", "--module", "es2020", "--moduleResolution", "node")
+    argv = ["node", str(compiler), *options, "--preserveSymlinks", "dashboard.ts"]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.needs("grafana-schema")
+def test_the_dashboard_has_the_types_of_grafana(tmp_path: Path) -> None:
+    done = run_tsc(tmp_path, DASHBOARD)
+    assert done.returncode == 0, done.stdout
+    wrong = json.loads(json.dumps(DASHBOARD))
+    wrong["panels"][0]["options"]["colorMode"] = "loud"
+    wrong["panels"][1]["targets"][0]["legendFromat"] = "x"
+    wrong["graphTooltip"] = 7
+    found = run_tsc(tmp_path, wrong).stdout
+    assert all(word in found for word in ("loud", "legendFromat", "DashboardCursorSync"))

@@ -131,7 +131,7 @@ def drift(
         return None
     from harbor_agent.engine.drift.correct import choose_corrections
     from harbor_agent.engine.drift.detect import detect_drift
-    from harbor_agent.engine.drift.metrics import parse_metrics_path
+    from harbor_agent.engine.drift.metrics.file import parse_metrics_path
     from harbor_agent.engine.request.request import RunRequest
 
     progress = Progress(verbose)

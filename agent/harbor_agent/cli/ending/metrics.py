@@ -55,7 +55,8 @@ class Measurement:
             print_status("\n".join(render_warnings([problem])))
 
     def _write(self, code: ExitCode, ended: Report | None) -> Problem | None:
-        from harbor_agent.engine.drift.metrics import DriftRunSummary, write_metrics
+        from harbor_agent.engine.drift.metrics.file import write_metrics
+        from harbor_agent.engine.drift.metrics.summary import DriftRunSummary
 
         self._is_written = True
         if self.file is None:

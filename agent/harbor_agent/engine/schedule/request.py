@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.drift.metrics import parse_metrics_path
+from harbor_agent.engine.drift.metrics.file import parse_metrics_path
 from harbor_agent.engine.plan.fleet import load_nodes
 from harbor_agent.engine.request.config_file import find_configuration_file
 from harbor_agent.engine.request.credentials import build_credential_name
