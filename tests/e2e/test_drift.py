@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -100,6 +101,9 @@ def test_a_hand_edit_and_a_rewritten_file_are_named_and_undone(fleet: Fleet) -> 
         assert {"entry": fleet.site.registry.entry, "where": "file", "wanted": True} in found.node(node.name)["entries"]
     assert found.node(by_hand.name)["files"][0]["found"] == "absent"
     assert f"{_DROP_IN} is missing" in fleet.site.agent("drift", "-i", fleet.inventory).stdout
+    report = ET.fromstring(fleet.site.agent("drift", "-i", fleet.inventory, "-o", "junit").stdout)
+    failed = {case.get("name") for case in report.iter("testcase") if case.find("failure") is not None}
+    assert failed == {by_hand.name, by_kubespray.name}
 
     one = fleet.correct("--max-nodes", "1", "--note", "by timer")
     assert one.code == 3, one.stderr
