@@ -39,7 +39,7 @@ def build_fleet(count: int, diff: str = DIFF) -> tuple[Item, ...]:
 
 def build_hostile_outline() -> Outline:
     """Return a report in which everything that a node, a user or a registry can write is hostile."""
-    problem = Problem(code="ssh-timeout", message=HOSTILE, hint=f"{HOSTILE}\n/close\n```\n{HOSTILE}")
+    problem = Problem(code=HOSTILE, message=HOSTILE, hint=f"{HOSTILE}\n/close\n```\n{HOSTILE}")
     item = build_item(
         HOSTILE,
         Verdict.FAILURE,

@@ -64,7 +64,7 @@ def _add_case(suite: ET.Element, item: Item, outline: Outline) -> None:
         problem = item.problem
         message = problem.message if problem else item.reason or item.title or item.status
         kind = problem.code if problem else item.status
-        result = ET.SubElement(case, element, {"type": kind, "message": _clean(message)})
+        result = ET.SubElement(case, element, {"type": _clean(kind), "message": _clean(message)})
         result.text = _clean(describe_problem(problem) if problem else message)
     _add_text(case, "system-out", _describe_item(item))
     _add_text(case, "system-err", _list_warnings(item.warnings))

@@ -103,8 +103,8 @@ def _count_more(count: int) -> str:
 
 
 def _render_advice(problem: Problem) -> str:
-    """Return code and hint; a hint of several lines is a block to copy."""
-    code = f"`harbor-agent explain {problem.code}`"
+    """Return code and hint; a hint of several lines is a block to copy. The code may be of another machine's report."""
+    code = quote(f"harbor-agent explain {problem.code}")
     if "\n" in problem.hint:
         return f"What to do ({code}):\n\n{fence(problem.hint)}"
     return f"What to do: {quote(problem.hint)} ({code})" if problem.hint else f"More: {code}"
