@@ -34,7 +34,7 @@ _SHELL = (
     ),
 )
 _SQL = (
-    r"^(?:ALTER|CREATE|DELETE|INSERT|PRAGMA)\b",
+    r"^(?:ALTER|CREATE|DELETE|DROP|INSERT|PRAGMA)\b",
     r"\b(?:NOT NULL|VALUES|STRICT|CONFLICT|json_\w+\(|SELECT|UPDATE run|UNIQUE)\b",
     r"\bexcluded\.",
 )
