@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,7 +104,8 @@ def test_plan_files_resume_history_metrics_and_ansible(site: Site, tmp_path: Pat
     runs = site.agent("history", "-o", "json").document["runs"]
     assert [run["run_id"] for run in runs[:2]] == [resumed.document["run_id"], halted.document["run_id"]]
     assert site.agent("drift", *inventory, "--metrics", metrics).code == 0
-    assert metrics.read_text().count('runtime="containerd",status="in_sync"}') == len(nodes)
+    in_sync = re.findall(r'^harbor_agent_drift_node_status\{.*"in_sync"\} 1\.0$', metrics.read_text(), re.MULTILINE)
+    assert ['runtime="containerd"' in line for line in in_sync] == [True] * len(nodes)
 
     rolled_back = site.agent("rollback", resumed.document["run_id"], *inventory, "--yes")
     assert rolled_back.code == 0, rolled_back.stdout + rolled_back.stderr
