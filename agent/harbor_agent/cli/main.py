@@ -24,7 +24,7 @@ from harbor_agent.language.current import set_language
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 _OBJECTS_BETWEEN_COLLECTIONS = 250_000
 _IN_ORDER = (
-    *("init", "render", "plan", "apply", "verify", "drift", "schedule", "rollback", "merge", "history"),
+    *("init", "render", "plan", "apply", "verify", "diagnose", "drift", "schedule", "rollback", "merge", "history"),
     *("secret", "dns", "workloads", "trust-hosts", "lock", "config", "schema", "explain", "help"),
 )
 

@@ -15,14 +15,19 @@ _SUBDOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]
 
 
 def check_names(
-    *, namespace: str | None = None, secret: str | None = None, service_accounts: Sequence[str] = ()
+    *,
+    namespace: str | None = None,
+    secret: str | None = None,
+    service_accounts: Sequence[str] = (),
+    pod: str | None = None,
 ) -> Problem | None:
     """Return why the first invalid name is refused, None if all are valid.
 
-    A namespace is a DNS label (63 characters at most), a secret or service account a DNS subdomain (253).
+    A namespace is a DNS label (63 characters at most), a secret, service account or pod a DNS subdomain (253).
     """
     subdomains = [] if secret is None else [("secret name", secret)]
     subdomains += [("service account name", name) for name in service_accounts]
+    subdomains += [] if pod is None else [("pod name", pod)]
     invalid = [f"the {kind} '{name}'" for kind, name in subdomains if not _SUBDOMAIN.match(name)]
     if namespace is not None and not _LABEL.match(namespace):
         invalid.append(f"the namespace '{namespace}'")

@@ -75,6 +75,11 @@ def find_certificate_fault(output: str) -> CertificateFault | None:
     return next((fault for fault, pattern in _FAULTS if re.search(pattern, output)), None)
 
 
+def is_name_unresolved(output: str) -> bool:
+    """Whether the text says that a name was not resolved."""
+    return bool(_NOT_RESOLVED.search(output))
+
+
 def quote_last_line(output: str) -> str:
     """Return the last line that is not empty, which has the reason, cut to 600 characters."""
     lines = [line for line in output.splitlines() if line.strip()]

@@ -133,7 +133,7 @@ class ProofPods:
             is_seen=status.startTime is not None or bool(status.containerStatuses),
             is_expired=status.reason == _EXPIRED,
             ended=_describe_end(metadata, status),
-            containers=tuple(_read_container(one) for one in status.containerStatuses or ()),
+            containers=tuple(read_container(one) for one in status.containerStatuses or ()),
         )
 
 
@@ -145,7 +145,8 @@ def _describe_end(metadata: ObjectMeta, status: PodStatus) -> str:
     return f"{status.reason}: {status.message}" if status.message else status.reason
 
 
-def _read_container(status: ContainerStatus) -> ContainerState:
+def read_container(status: ContainerStatus) -> ContainerState:
+    """Return the state of a container in kubelet's words."""
     state, image = status.state, status.imageID or ""
     if state and state.terminated:
         ended = state.terminated

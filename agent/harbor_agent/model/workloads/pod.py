@@ -41,3 +41,31 @@ class ProofPod:
     is_expired: bool = False
     ended: str = ""
     containers: tuple[ContainerState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledContainer:
+    """A container of a pod, the image that its pod names, and what events say about its pull, the newest first."""
+
+    state: ContainerState
+    image: str
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedPod:
+    """A pod, init containers first. `node` is "" until the scheduler has found one; `unscheduled` is why it has not.
+
+    `pull_secrets` are the names in its imagePullSecrets, those of its service account included. `events` are warnings
+    about the pod as a whole (its volumes, its sandbox), the newest first.
+    """
+
+    namespace: str
+    name: str
+    uid: str = ""
+    node: str = ""
+    unscheduled: str = ""
+    service_account: str = ""
+    pull_secrets: tuple[str, ...] = ()
+    containers: tuple[PulledContainer, ...] = ()
+    events: tuple[str, ...] = ()

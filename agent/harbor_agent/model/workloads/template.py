@@ -24,12 +24,22 @@ class PodContainer:
     name: str
     image: str = ""
 
-    def is_from(self, registry: Address) -> bool:
-        """Whether the image is from this registry, as the runtime reads it: without a host it is from Docker Hub."""
+    @property
+    def names_host(self) -> bool:
+        """Whether the image's name begins with a registry, as the runtime reads it."""
         host, slash, _ = self.image.partition("/")
-        if not slash or not ("." in host or ":" in host or host == "localhost"):
-            return bool(self.image) and registry.is_docker_hub
-        return host == registry.entry
+        return bool(slash) and ("." in host or ":" in host or host == "localhost")
+
+    @property
+    def host(self) -> str:
+        """The registry of the image: docker.io if its name has none, "" without an image."""
+        if self.names_host:
+            return self.image.partition("/")[0]
+        return "docker.io" if self.image else ""
+
+    def is_from(self, registry: Address) -> bool:
+        """Whether the image is from this registry, as the runtime reads it."""
+        return bool(self.image) and self.host == (registry.host if registry.is_docker_hub else registry.entry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

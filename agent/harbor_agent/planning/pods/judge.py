@@ -35,6 +35,14 @@ def is_waiting_for_image(state: ContainerState) -> bool:
     return state.phase is ContainerPhase.WAITING and state.reason in _PULL_FAILED
 
 
+def has_image(state: ContainerState) -> bool:
+    """Whether kubelet has the container's image."""
+    if state.phase is ContainerPhase.WAITING:
+        return not is_waiting_for_image(state) and state.reason not in _NOT_PULLED_YET
+    # kubelet also writes an end for a container that never began; it has no image then.
+    return bool(state.image_id)
+
+
 def judge_container(state: ContainerState, image: ProofImage) -> PullReport | None:
     """Return what the container proves about the pull of `image`; None while it proves nothing.
 
@@ -42,13 +50,10 @@ def judge_container(state: ContainerState, image: ProofImage) -> PullReport | No
     """
     if is_waiting_for_image(state):
         return _build_failure(state, image)
-    if state.phase is ContainerPhase.WAITING:
-        if state.reason in _NOT_PULLED_YET:
-            return None
-        return PullReport(image=image.reference, verdict=PullVerdict.PULLED, detail=f"pulled, then {state.reason}")
-    # kubelet also writes an end for a container that never began; it has no image then.
-    if not state.image_id:
+    if not has_image(state):
         return None
+    if state.phase is ContainerPhase.WAITING:
+        return PullReport(image=image.reference, verdict=PullVerdict.PULLED, detail=f"pulled, then {state.reason}")
     return PullReport(
         image=image.reference, verdict=PullVerdict.PULLED, detail=f"pulled {_strip_scheme(state.image_id)}"
     )

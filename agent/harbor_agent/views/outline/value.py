@@ -37,6 +37,7 @@ class Kind(StrEnum):
     NODE = "node"
     DNS_SERVER = "DNS server"
     SECRET = "pull secret"  # noqa: S105 - a name, not a password
+    CONTAINER = "container"
     COMMAND = "command"
 
 
@@ -57,7 +58,7 @@ _ORDER = tuple(Verdict)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One node, DNS server or pull secret, or the command itself.
+    """One node, DNS server, pull secret or container, or the command itself.
 
     `status` is its word, `title` how it changes, such as "drop-in, restart". `reason` is one sentence, "" if the
     problem says it. `diff` is a unified diff with secrets masked. `remarks` are lines about this subject alone,

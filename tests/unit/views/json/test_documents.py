@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport, DiagnosisStatus, Source
 from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.host_keys import TrustReport
 from harbor_agent.engine.plan.nodes import PlannedNode
@@ -33,6 +34,7 @@ from harbor_agent.planning.drift import DriftStatus, EntryDrift, FileDrift, Node
 from harbor_agent.planning.secrets.manifests import AnnotatedWorkload
 from harbor_agent.planning.secrets.retention import Retention, SecretRetention
 from harbor_agent.transport.ssh.host_keys import HostKey, KeyStatus
+from harbor_agent.views.json.diagnosis import build_diagnosis_document
 from harbor_agent.views.json.drift import build_drift_document
 from harbor_agent.views.json.error import build_error_document
 from harbor_agent.views.json.history import build_runs_document
@@ -163,7 +165,26 @@ SCAN = WorkloadsReport(
 KEYS = TrustReport(
     keys=(HostKey(host="192.168.0.2", known_as="192.168.0.2", nodes=("node1",), status=KeyStatus.UNREACHABLE),)
 )
+DIAGNOSIS = DiagnosisReport(
+    source=Source.POD,
+    subject="demo/web",
+    diagnoses=(
+        Diagnosis(
+            status=DiagnosisStatus.FAILED,
+            image="h.lan/shop/web:1",
+            registry="h.lan",
+            node="node1",
+            container="app",
+            problem=PROBLEM,
+            said="unauthorized",
+            facts=("secret pull does not exist",),
+        ),
+        Diagnosis(status=DiagnosisStatus.FINE),
+    ),
+    warnings=(PROBLEM,),
+)
 DOCUMENTS = {
+    "harbor-agent/diagnosis/2": build_diagnosis_document(DIAGNOSIS),
     "harbor-agent/drift/2": build_drift_document(DRIFT, 7, RUN, PROBLEM),
     "harbor-agent/error/2": build_error_document(PROBLEM, ExitCode.USAGE),
     "harbor-agent/manifests/2": build_manifests_document([MANIFEST]),
