@@ -37,11 +37,21 @@ def test_each_node_logs_in_and_keeps_nothing_of_it(fresh_site: Site) -> None:
     site = fresh_site
     inventory = site.lab.write_inventory("verify.ini", nodes=site.nodes[:2])
     run = ("-i", inventory, "--registry", site.registry.entry)
+    puller = ("--username", PULLER.name, "--password-stdin")
+
+    def diagnose() -> tuple[int, list[tuple[str, str | None]]]:
+        asked = ("diagnose", site.image, "-i", inventory, *puller, "-o", "json")
+        ended = site.agent(*asked, stdin=f"{PULLER.password}\n")
+        assert PULLER.password not in ended.stdout + ended.stderr
+        return ended.code, [(one["status"], one["code"]) for one in ended.document["diagnoses"]]
+
+    assert diagnose() == (1, [("failed", "not-configured")] * 2)
     applied = site.agent("apply", *run, "--yes", "-o", "json")
     assert applied.code == 0, applied.stderr
     before = [site.files(node) for node in site.nodes[:2]]
 
-    login = ("--username", PULLER.name, "--password-stdin", "--login", "-o", "json")
+    assert diagnose() == (0, [("fine", None)] * 2)
+    login = (*puller, "--login", "-o", "json")
     ended = site.agent("verify", *run, *login, stdin=f"{PULLER.password}\n")
 
     assert ended.code == 0, ended.stdout
