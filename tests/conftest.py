@@ -22,15 +22,18 @@ settings.register_profile("busy", settings(), deadline=None, suppress_health_che
 settings.load_profile("busy")
 
 # Folders whose tests share what takes long to start.
-_SHARED = ("cluster", "e2e", "faults", "lab", "node", "transport")
+_SHARED = ("cluster", "e2e", "faults", "lab", "transport")
+# Modules of another folder that share booted nodes.
+_WITH_NODES = "tests/node/test_containerd_"
 
 
 class _ByWhatTheyShare(LoadScopeScheduling):
-    """One worker runs all tests of such a folder; elsewhere, all tests of a module."""
+    """One worker runs all tests of such a folder or modules; elsewhere, all tests of a module."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        return str(path.parent if path.parts[1] in _SHARED else path)
+        is_shared = path.parts[1] in _SHARED or str(path).startswith(_WITH_NODES)
+        return str(path.parent if is_shared else path)
 
 
 def pytest_configure(config: pytest.Config) -> None:
