@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(600)]
 
 _DROP_INS = "/etc/systemd/system/docker.service.d"
-# dockerd judges the configuration well before the change, and its unit does not start with it.
-_DOOM = f"[Service]\nExecStartPre=/bin/sh -c '! grep -q doomed {_DROP_INS}/docker-options.conf'\n"
+# dockerd judges the configuration well before the change, and its unit does not start with it. systemd tries again at
+# once and without end, so it would start between the restored files and the restart that keeps containers.
+_DOOM = (
+    "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=50ms\n"
+    f"ExecStartPre=/bin/sh -c '! grep -q doomed {_DROP_INS}/docker-options.conf'\n"
+)
 _RUNNING = (
     "docker ps -q --no-trunc | xargs docker inspect --format '{{.Name}} {{.State.Pid}} {{.State.StartedAt}}' | sort"
 )

@@ -7,6 +7,8 @@ restore() {
   journal restoring "$1" "$2"
   if is_stopping; then return 0; fi
   cause_code=$1 cause_detail=$2
+  # The restored file does not ask for live-restore, and a daemon that starts with it before its restart stops containers.
+  if has_step keeping && ! is_active; then hold_unit; fi
   if ! restore_files 2>"$T/trouble"; then
     detail=$(cat "$T/trouble")
     if [ "$action" != none ] && ! is_active; then

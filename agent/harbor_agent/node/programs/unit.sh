@@ -35,9 +35,19 @@ is_active() {
   [ "$value" = active ]
 }
 
+# Neither systemd's next attempt nor a client at its socket starts the unit until restart_unit does.
+hold_unit() {
+  socket=${unit%.service}.socket
+  if systemctl is-active --quiet "$socket" 2>/dev/null && printf '%s\n' "$socket" >"$T/held"; then
+    systemctl stop "$socket" 2>/dev/null
+  fi
+  systemctl stop "$unit" 2>/dev/null
+}
+
 # Restarts and waits; fails with CODE and DETAIL if it is not active before $1.
 restart_unit() {
   systemctl reset-failed "$unit" "${unit%.service}.socket" 2>/dev/null
+  if [ -s "$T/held" ]; then systemctl start "$(cat "$T/held")" 2>/dev/null; fi
   restarted_at=$(date +%s)
   left=$(($1 - $(now)))
   # Waiting costs nothing here, and asking again and again takes from what the daemon needs to start.
