@@ -23,9 +23,10 @@ _CODE = "pods-waiting-for-image"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A pod of a Deployment and a bare one that cannot be pulled, an apply, and one with `--retry-pods`."""
+    """A pod of a Deployment and a bare one that cannot be pulled and why, an apply, and one with `--retry-pods`."""
 
     owned: str
+    diagnosis: Ended
     apply: Ended
     retry: Ended
     after: list[dict[str, Any]]
@@ -42,19 +43,28 @@ def story(cluster: Cluster) -> Story:
     (owned,) = [pod["metadata"]["name"] for pod in api.ask("GET", _PODS)["items"] if pod["metadata"]["name"] != "bare"]
     for name in ("bare", owned):
         cluster.wait_pod(_NAMESPACE, name, "ErrImagePull", "ImagePullBackOff")
+    asked = ("diagnose", f"{_NAMESPACE}/bare", "--kubeconfig", api.kubeconfig(), "--registry", site.registry.entry)
+    diagnosis = site.agent(*asked, "-o", "json")
     # Without an account, the secret is there, and kubelet goes on without it.
     settings = site.settings(api, _NAMESPACE, service_accounts=())
     arguments = ("apply", "-i", site.lab.write_inventory(), "-c", settings, "--yes", "-o", "json")
     apply = site.agent(*arguments)
     attach = ("--service-account", "default")
     retry = site.agent(*arguments, "--retry-pods", *attach)
-    return Story(owned=owned, apply=apply, retry=retry, after=api.ask("GET", _PODS)["items"])
+    return Story(owned=owned, diagnosis=diagnosis, apply=apply, retry=retry, after=api.ask("GET", _PODS)["items"])
 
 
 def find_warning(ended: Ended) -> dict[str, str]:
     """Return the warning about waiting pods."""
     (found,) = [warning for warning in ended.document["warnings"] if warning["code"] == _CODE]
     return found
+
+
+def test_why_kubelet_does_not_pull_is_found_in_its_own_words(story: Story, cluster: Cluster) -> None:
+    assert story.diagnosis.code == 1, story.diagnosis.stderr
+    (found,) = story.diagnosis.document["diagnoses"]
+    assert (found["node"], found["code"]) == (cluster.nodes[1].name, "pull-insecure-refused")
+    assert "server gave HTTP response to HTTPS client" in found["said"]
 
 
 def test_pods_that_wait_are_named_with_the_longest_time_that_kubelet_waits(story: Story) -> None:
