@@ -36,6 +36,9 @@ class Story:
 def story(cluster: Cluster) -> Story:
     site, api = cluster.site, cluster.api
     site.registry.replace_logins(PULLER)
+    # Other modules change this node too: with their entry in force, kubelet would meet the login first.
+    reset = site.run("rollback", "--pristine", "--yes", nodes=cluster.nodes[1:])
+    assert reset.code == 0, reset.stdout + reset.stderr
     cluster.create_namespace(_NAMESPACE)
     cluster.create_pod(_NAMESPACE, "bare", cluster.nodes[1])
     cluster.create_deployment(_NAMESPACE, "web", cluster.nodes[1])
