@@ -9,6 +9,7 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.cli.option_groups import DnsOptions, LockTimeout, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -118,6 +119,7 @@ def apply(
     accept_restart: options.AcceptRestart = False,
     lock_timeout: LockTimeout = 0.0,
     accept_unproven: options.AcceptUnproven = False,
+    notify: Notify = None,
     yes: options.Yes = False,
     output: options.Output = options.Format.TEXT,
     verbose: options.Verbose = 0,
@@ -133,21 +135,23 @@ def apply(
     from harbor_agent.engine.rollout.dns import apply_dns_only
     from harbor_agent.views.text.dns import dns_text
 
-    resolved = _resolve(dns)
-    ask = _prepare_asking(nodes, verbose)
-    with _open(resolved) as cluster:
-        report = plan_cluster_dns(cluster, resolved.general, lambda: _list_nameservers(ask()))
-        if not accept_restart:
-            report = report.refuse_unconsented()
-        if report.compute_exit_code() is ExitCode.DONE and report.is_pending:
-            print_status(dns_text(report))
-            if not yes:
-                confirm("Change the cluster's DNS?")
-            askers = ask()
-            with graceful_stop() as stop:
-                how = ApplyOptions(patience=Patience(stop=stop), listener=print_status, askers=askers)
-                report = apply_dns_only(cluster, report, resolved, how, Progress(verbose), lock_timeout=lock_timeout)
-    exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
+    with Notifier("dns apply", notify, tuple(nodes.inventory or ()), dns.config) as notifier:
+        resolved = _resolve(dns)
+        ask = _prepare_asking(nodes, verbose)
+        with _open(resolved) as cluster:
+            report = plan_cluster_dns(cluster, resolved.general, lambda: _list_nameservers(ask()))
+            if not accept_restart:
+                report = report.refuse_unconsented()
+            if report.compute_exit_code() is ExitCode.DONE and report.is_pending:
+                print_status(dns_text(report))
+                if not yes:
+                    confirm("Change the cluster's DNS?")
+                askers, progress = ask(), Progress(verbose)
+                with graceful_stop() as stop:
+                    how = ApplyOptions(patience=Patience(stop=stop), listener=print_status, askers=askers)
+                    report = apply_dns_only(cluster, report, resolved, how, progress, lock_timeout=lock_timeout)
+        exit_code = report.compute_exit_code(accept_unproven=accept_unproven)
+        report = notifier.notify_cluster(report, exit_code)
     return _finish(report, dns_text(report, diffs=False), exit_code, output)
 
 

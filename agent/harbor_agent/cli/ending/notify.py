@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
 from harbor_agent.cli.console import print_status
 from harbor_agent.cli.ending.exit_code import find_exit_code
@@ -14,12 +14,15 @@ from harbor_agent.views.text.style import render_warnings
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.drift.detect import DriftReport
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.engine.request.request import RunRequest
+    from harbor_agent.engine.secrets.report import SecretsReport
     from harbor_agent.views.json.common import Json
     from harbor_agent.views.notification.document import Origin
 
+Part = TypeVar("Part", bound="DnsReport | SecretsReport")
 Notify = Annotated[
     str | None,
     build_option(
@@ -67,6 +70,13 @@ class Notifier:
 
         warnings = self._send(build_run_notification(report, self._describe_origin()))
         return replace(report, warnings=(*report.warnings, *warnings))
+
+    def notify_cluster(self, part: Part, code: ExitCode) -> Part:
+        """Send what became of the cluster's DNS or pull secrets; return the report with warnings, as `notify`."""
+        from harbor_agent.views.notification.document import build_cluster_notification
+
+        warnings = self._send(build_cluster_notification(part, code, self._describe_origin()))
+        return replace(part, warnings=(*part.warnings, *warnings))
 
     def notify_drift(
         self, report: DriftReport, code: ExitCode, ended: Report | None, blocked_by: Problem | None

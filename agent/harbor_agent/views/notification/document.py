@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.dns.report import DnsReport
 from harbor_agent.engine.drift.secret_corrections import list_states_after
 from harbor_agent.errors import ExitCode
 from harbor_agent.model.result import Outcome
@@ -18,7 +19,6 @@ from harbor_agent.views.json.common import begin_document, mask
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from harbor_agent.engine.dns.report import DnsReport
     from harbor_agent.engine.drift.detect import DriftReport
     from harbor_agent.engine.reports.report import Report
     from harbor_agent.engine.secrets.report import SecretsReport
@@ -102,6 +102,18 @@ def build_drift_notification(
     return _build(origin, end)
 
 
+def build_cluster_notification(part: DnsReport | SecretsReport, code: ExitCode, origin: Origin) -> Json:
+    """Return the notification of a command that changed the cluster's DNS or pull secrets, and no node."""
+    if isinstance(part, DnsReport):
+        counts = Counter(server.outcome.value for server in part.servers)
+        findings, run_id = [*_list_dns_findings(part)], part.run_id or None
+    else:
+        counts = Counter(item.result.outcome.value for item in part.items)
+        findings, run_id = [*_list_secret_findings(part)], None
+    event = "done" if code is ExitCode.DONE else "failed"
+    return _build(origin, _End(event=event, code=code, counts=counts, findings=findings, run_id=run_id))
+
+
 def build_error_notification(problem: Problem, code: ExitCode, origin: Origin) -> Json:
     """Return the notification of a run that ended before it had a report."""
     finding = _Finding(subject="run", status="failed", reason=problem.message, code=problem.code)
@@ -125,6 +137,8 @@ def _list_dns_findings(dns: DnsReport | None) -> Iterator[_Finding]:
     for server in dns.servers:
         if server.outcome not in _FINE:
             yield _describe(server.name, server.outcome.value, server.problem)
+        elif server.unproven:
+            yield _describe(server.name, "unproven", server.unproven)
 
 
 def _list_secret_findings(secrets: SecretsReport | None) -> Iterator[_Finding]:
@@ -132,6 +146,10 @@ def _list_secret_findings(secrets: SecretsReport | None) -> Iterator[_Finding]:
         if item.result.outcome not in _FINE:
             subject = f"secret {item.result.namespace}/{item.result.name}"
             yield _describe(subject, item.result.outcome.value, item.result.problem)
+        for account in item.result.service_accounts:
+            if account.outcome not in _FINE:
+                subject = f"service account {item.result.namespace}/{account.name}"
+                yield _describe(subject, account.outcome.value, account.problem)
 
 
 def _list_drift_findings(report: DriftReport, ended: Report | None) -> Iterator[_Finding]:

@@ -9,6 +9,7 @@ from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.secret.group import app
 from harbor_agent.cli.confirm import confirm
 from harbor_agent.cli.console import print_json, print_result, print_status
+from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import Panel, build_option, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
@@ -39,6 +40,7 @@ def apply(
     secret: SecretOptions,
     dry_run: DryRun = False,
     retry_pods: pod_options.RetryPods = False,
+    notify: Notify = None,
     yes: options.UnusedYes = False,  # noqa: ARG001 - see its help
     output: options.Output = options.Format.TEXT,
 ) -> ExitCode:
@@ -53,10 +55,13 @@ def apply(
     from harbor_agent.engine.secrets.commands import apply_pull_secrets, preview_pull_secrets
 
     flags = add_secret_flags(build_flags(login), secret)
-    resolved = resolve(RunRequest(flags=flags, config=login.config, retry_pods=retry_pods))
+    request = RunRequest(flags=flags, config=login.config, retry_pods=retry_pods)
     if dry_run:
-        return _show_preview(preview_pull_secrets(resolved, check=True), output, pending=False)
-    return _finish(*apply_pull_secrets(resolved, Progress(), remember_scopes), output)
+        return _show_preview(preview_pull_secrets(resolve(request), check=True), output, pending=False)
+    with Notifier("secret apply", notify, config=login.config) as notifier:
+        report, exit_code = apply_pull_secrets(resolve(request), Progress(), remember_scopes)
+        report = notifier.notify_cluster(report, exit_code)
+    return _finish(report, exit_code, output)
 
 
 @app.command(
