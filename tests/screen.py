@@ -26,11 +26,12 @@ _OF_THE_TEST = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "KUBECONFIG")
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """The end of a program on a terminal: its exit code, the bytes it wrote, and the screen after them."""
+    """The end of a program on a terminal: its exit code, the bytes it wrote, the screen after them, and the echo."""
 
     code: int
     written: bytes
     screen: pyte.Screen
+    has_echo: bool
 
     @property
     def lines(self) -> list[str]:
@@ -91,6 +92,14 @@ class Session:
                 assert chunk, f"the program has ended: {self.end().text}"
         return self.text
 
+    @property
+    def has_echo(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        return bool(termios.tcgetattr(self._terminal)[3] & termios.ECHO)
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self._pid, number)
+
     def type(self, keys: str) -> None:
         os.write(self._terminal, keys.encode())
 
@@ -99,9 +108,11 @@ class Session:
         while self._read():
             pass
         _, status = os.waitpid(self._pid, 0)
+        has_echo = self.has_echo
         os.close(self._terminal)
         screen = emulate(self.written, self.columns)
-        return Shown(code=os.waitstatus_to_exitcode(status), written=self.written, screen=screen)
+        code = os.waitstatus_to_exitcode(status)
+        return Shown(code=code, written=self.written, screen=screen, has_echo=has_echo)
 
     def _read(self) -> bytes:
         try:

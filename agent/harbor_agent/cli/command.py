@@ -39,6 +39,8 @@ def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
         chosen = {name: values.pop(name) for name in common}
         _take_common_options(**collect_arguments(_take_common_options, chosen))  # type: ignore[arg-type]
         signal.signal(signal.SIGTERM, lambda *_: _terminate(output))
+        if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, lambda *_: FOOTER.stop_process())
         arguments = collect_arguments(function, values)
         code = _run(lambda: function(**arguments), output)
         print_explain_hint()

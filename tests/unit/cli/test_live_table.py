@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +18,6 @@ from tests.screen import Session, assert_snapshot
 
 SCREENS = Path(__file__).parent / "screens"
 RUN = """
-import termios
 from harbor_agent.cli.console import print_status
 from harbor_agent.cli.terminal.footer import FOOTER
 from harbor_agent.cli.progress import Progress
@@ -24,10 +25,6 @@ from harbor_agent.engine.events import NodeFinished, NodeProbed, NodeStep, Phase
 from harbor_agent.local.terminal import Terminal
 from harbor_agent.model.plan import Action
 from harbor_agent.model.result import NodeResult, Outcome, Proof
-# The keys that the test types are not shown: they only say when to go on.
-keys = termios.tcgetattr(0)
-keys[3] &= ~termios.ECHO
-termios.tcsetattr(0, termios.TCSANOW, keys)
 progress = Progress()
 """
 WAVE = """
@@ -59,6 +56,31 @@ input()
 FOOTER.remove()
 print_status("the end")
 """
+ASKED_LATE = """
+import select
+from harbor_agent.cli.confirm import confirm
+progress(Phase(name="probe nodes", total=2))
+progress(NodeStep(node="node1", step=Step.PROBE))
+select.select([0], [], [])
+progress(NodeProbed(node="node1", problem=None, seconds=1.0))
+try:
+    confirm("sure?")
+except Exception as error:
+    print_status(str(error).partition(";")[0])
+"""
+BUG = """
+import typer
+from harbor_agent.cli.command import command
+def probe():
+    progress(Phase(name="probe nodes", total=2))
+    progress(NodeStep(node="node1", step=Step.PROBE))
+    input()
+    return 1 / 0
+app = typer.Typer()
+app.command()(command(probe))
+app([])
+"""
+PLAN = (sys.executable, "-m", "harbor_agent.cli", "plan", "--registry", "h.lan", "-i")
 
 
 def start(script: str, columns: int) -> Session:
@@ -103,32 +125,70 @@ def test_a_question_has_the_terminal_for_itself() -> None:
     assert run.end().lines[-1] == "the end"
 
 
-def test_ctrl_c_leaves_a_clean_terminal() -> None:
+def test_what_is_typed_during_a_run_leaves_no_trace_and_answers_no_question() -> None:
+    run = start(ASKED_LATE, 80)
+    run.wait_for(lambda text: "node1  probe" in text)
+    run.type("y\n")
+    assert run.wait_for(lambda text: "sure?" in text) == "probe nodes (2 nodes)\nsure? [y/N]:"
+    assert run.has_echo
+    run.type("n\n")
+    shown = run.end()
+    assert shown.lines == ["probe nodes (2 nodes)", "sure? [y/N]: n", "declined"]
+    assert shown.has_echo
+
+
+def test_an_exception_leaves_the_echo_of_the_terminal() -> None:
+    run = start(BUG, 80)
+    run.wait_for(lambda text: "node1  probe" in text)
+    assert not run.has_echo
+    run.type("\n")
+    shown = run.end()
+    assert (shown.code, shown.lines[-1], shown.has_echo) == (70, "  ZeroDivisionError", True)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_leaves_a_clean_terminal(number: signal.Signals, code: int, word: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        run = Session(
-            [
-                *(sys.executable, "-m", "harbor_agent.cli", "plan", "--registry", "h.lan"),
-                *("-i", f"127.0.0.1:{port},"),
-            ],
-            80,
-        )
+        run = Session([*PLAN, f"127.0.0.1:{port},"], 80)
         run.wait_for(lambda text: re.search(r"127.0.0.1 +probe +0:\d\d", text))
-        run.type("\x03")
+        assert not run.has_echo
+        run.send(number)
         shown = run.end()
-    assert shown.code == 130
-    assert shown.lines[-2].startswith("interrupted; nodes already started finish on their own;")
+    assert shown.code == code
+    assert shown.lines[-2].startswith(f"{word}; nodes already started finish on their own;")
     assert not any("0:0" in line for line in shown.lines)
-    assert (shown.screen.cursor.x, shown.screen.cursor.hidden) == (0, False)
+    assert (shown.screen.cursor.x, shown.screen.cursor.hidden, shown.has_echo) == (0, False, True)
+
+
+def test_a_run_that_is_stopped_leaves_the_terminal_to_the_shell() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        run = Session(["/bin/sh", "-i"], 80, {"PS1": "ready: ", "ENV": ""})
+        run.wait_for(lambda text: text.endswith("ready:"))
+        run.type(f"{shlex.join(PLAN)} 127.0.0.1:{port},\n")
+        run.wait_for(lambda text: re.search(r"127.0.0.1 +probe +0:\d\d$", text))
+        assert not run.has_echo
+        run.type("\x1a")
+        assert "0:0" not in run.wait_for(lambda text: text.endswith("ready:") and "Stopped" in text)
+        assert run.has_echo
+        run.type("fg\n")
+        run.wait_for(lambda text: re.search(r"127.0.0.1 +probe +0:\d\d$", text))
+        assert not run.has_echo
+        run.type("\x03")
+        run.wait_for(lambda text: text.endswith("ready:") and "interrupted" in text)
+        assert run.has_echo
+        run.type("exit\n")
+        run.end()
 
 
 def test_without_a_terminal_a_silent_run_says_who_is_at_work() -> None:
     hurry = "from harbor_agent.cli import progress as module\nmodule._SECONDS_OF_SILENCE = 0.0\n"
-    script = RUN.partition("# The keys")[0].replace(
-        "import termios\n", hurry + "module._SECONDS_BETWEEN_COUNTS = 0.05\n"
-    )
+    script = f"{hurry}module._SECONDS_BETWEEN_COUNTS = 0.05\n{RUN}"
     with subprocess.Popen(
-        [sys.executable, "-c", f"{script}progress = Progress(){SILENCE}"],
+        [sys.executable, "-c", script + SILENCE],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
-from harbor_agent.cli.terminal.streams import find_size, has_colors, surviving_write_errors
+from harbor_agent.cli.terminal.echo import Echo
+from harbor_agent.cli.terminal.streams import find_size, has_colors, is_in_background, surviving_write_errors
 from harbor_agent.local.terminal import add_display
 from harbor_agent.views.screen.glyphs import remove_styles
 from harbor_agent.views.text.cells import measure_text
@@ -42,11 +45,15 @@ class Ticker:
 
 
 class Footer:
-    """The footer of this process, on standard error. Each method may be called by any thread, also while it prints."""
+    """The footer of this process, on standard error. Each method may be called by any thread, also while it prints.
+
+    While it is shown, the terminal does not echo what is typed, except for a question.
+    """
 
     def __init__(self) -> None:
         """Begin without lines."""
         self._lock = RLock()
+        self._echo = Echo()
         self._render: Render | None = None
         self._ticker: Ticker | None = None
         self._drawn: list[str] = []
@@ -56,6 +63,8 @@ class Footer:
         """Show the lines that `render` returns from now on, until `remove`."""
         with self._lock:
             self._render = render
+            if not self._hidings:
+                self._echo.turn_off()
             self._ticker = self._ticker or Ticker(self._draw, _SECONDS_BETWEEN_DRAWS)
 
     def remove(self) -> None:
@@ -63,12 +72,36 @@ class Footer:
         with self._lock:
             ticker, self._ticker, self._render = self._ticker, None, None
             self._erase()
+            self._echo.restore()
         if ticker:
             ticker.stop()
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Remove the lines while the block lasts, such as for a question to the user."""
+        """Remove the lines while the block lasts, for a question to the user.
+
+        What was typed before it is discarded: it was not shown, and it must not answer a question.
+        """
+        with self._without_lines():
+            self._echo.restore(is_input_kept=False)
+            yield
+
+    @contextmanager
+    def printing(self) -> Iterator[None]:
+        """Make room for text that is printed in the block; other threads print after it."""
+        with self._lock, self._without_lines():
+            yield
+
+    def stop_process(self) -> None:
+        """Stop this process as Ctrl-Z does, with the terminal as it was; returns when the process continues."""
+        with self._lock, self._without_lines():
+            self._echo.restore()
+            before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, before)
+
+    @contextmanager
+    def _without_lines(self) -> Iterator[None]:
         with self._lock:
             self._hidings += 1
             self._erase()
@@ -78,16 +111,11 @@ class Footer:
             with self._lock:
                 self._hidings -= 1
 
-    @contextmanager
-    def printing(self) -> Iterator[None]:
-        """Make room for text that is printed in the block; other threads print after it."""
-        with self._lock, self.hidden():
-            yield
-
     def _draw(self) -> None:
         with self._lock:
-            if self._render is None or self._hidings:
+            if self._render is None or self._hidings or is_in_background(sys.stderr):
                 return
+            self._echo.turn_off()
             columns, rows = find_size(sys.stderr)
             lines = self._render(columns, rows)
             if lines != self._drawn:
@@ -118,3 +146,4 @@ class Footer:
 
 FOOTER = Footer()
 add_display(FOOTER.hidden)
+atexit.register(FOOTER.remove)

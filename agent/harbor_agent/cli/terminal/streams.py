@@ -67,6 +67,14 @@ def can_move_cursor(stream: object) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
+def is_in_background(stream: TextIO) -> bool:
+    """Whether `stream` is the terminal of this process, and another job has it at the moment."""
+    try:
+        return os.tcgetpgrp(stream.fileno()) != os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
 def find_size(stream: TextIO) -> os.terminal_size:
     """Return the columns and lines of the terminal of `stream`; $COLUMNS comes first."""
     try:
