@@ -6,11 +6,13 @@ import enum
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-from harbor_agent.cli.console import print_json, print_utf8
+from harbor_agent.cli.console import print_json, print_result, print_utf8
 from harbor_agent.cli.help import Panel, build_option
 from harbor_agent.errors import ExitCode, OutputError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harbor_agent.views.html.render import PageParts
     from harbor_agent.views.outline.value import Outline
 
@@ -31,6 +33,22 @@ ReportOutput = Annotated[
         Panel.OUTPUT, "-o --output", "Result as text, JSON, a comment in Markdown, JUnit XML for CI, or a page of HTML."
     ),
 ]
+
+
+def print_in_format(
+    output: ReportFormat,
+    *,
+    document: Callable[[], object],
+    text: Callable[[], str],
+    outline: Callable[[], Outline],
+) -> None:
+    """Print a report in the requested format; only the view of that format is built."""
+    if output is ReportFormat.JSON:
+        print_json(document())
+    elif output is ReportFormat.TEXT:
+        print_result(text())
+    else:
+        print_outline(outline(), output)
 
 
 def print_outline(outline: Outline, output: ReportFormat) -> None:

@@ -11,13 +11,13 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.apply import confirm_plan
 from harbor_agent.cli.completion import complete_past_node
-from harbor_agent.cli.console import print_json, print_result
+from harbor_agent.cli.console import print_result
 from harbor_agent.cli.ending.metrics import Measurement
 from harbor_agent.cli.ending.notify import Notifier, Notify
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LockTimeout, LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
-from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_in_format
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.cli.signals import graceful_stop
 from harbor_agent.errors import ExitCode, UsageError
@@ -209,17 +209,16 @@ def _finish(
     blocked_by: Problem | None = None,
 ) -> ExitCode:
     from harbor_agent.views.json.drift import build_drift_document
+    from harbor_agent.views.outline.drift import outline_drift
     from harbor_agent.views.text.drift import drift_text
 
     warnings = watched.measurement.finish(report, code, ended)
     report = replace(report, warnings=(*report.warnings, *warnings))
     report = watched.notifier.notify_drift(report, code, ended, blocked_by)
-    if watched.output is ReportFormat.JSON:
-        print_json(build_drift_document(report, int(code), ended, blocked_by))
-    elif watched.output is ReportFormat.TEXT:
-        print_result(drift_text(report, ended, blocked_by))
-    else:
-        from harbor_agent.views.outline.drift import outline_drift
-
-        print_outline(outline_drift(report, code, ended, blocked_by), watched.output)
+    print_in_format(
+        watched.output,
+        document=lambda: build_drift_document(report, int(code), ended, blocked_by),
+        text=lambda: drift_text(report, ended, blocked_by),
+        outline=lambda: outline_drift(report, code, ended, blocked_by),
+    )
     return code

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harbor_agent.cli.command import command
-from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import command_app, format_examples
-from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_in_format
 from harbor_agent.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -51,12 +50,12 @@ def _print_runs(merged: MergedReport, output: ReportFormat) -> None:
     from harbor_agent.views.outline.merged import outline_merged
     from harbor_agent.views.text.merged.run import merged_text
 
-    if output is ReportFormat.JSON:
-        print_json(build_merged_document(merged))
-    elif output is ReportFormat.TEXT:
-        print_result(merged_text(merged))
-    else:
-        print_outline(outline_merged(merged), output)
+    print_in_format(
+        output,
+        document=lambda: build_merged_document(merged),
+        text=lambda: merged_text(merged),
+        outline=lambda: outline_merged(merged),
+    )
 
 
 def _print_parts(merged: MergedParts, output: ReportFormat) -> None:
@@ -64,9 +63,9 @@ def _print_parts(merged: MergedParts, output: ReportFormat) -> None:
     from harbor_agent.views.outline.parts import outline_parts
     from harbor_agent.views.text.merged.parts import merged_parts_text
 
-    if output is ReportFormat.JSON:
-        print_json(build_merged_document(merged))
-    elif output is ReportFormat.TEXT:
-        print_result(merged_parts_text(merged))
-    else:
-        print_outline(outline_parts(merged), output)
+    print_in_format(
+        output,
+        document=lambda: build_merged_document(merged),
+        text=lambda: merged_parts_text(merged),
+        outline=lambda: outline_parts(merged),
+    )

@@ -13,7 +13,7 @@ from harbor_agent.cli.console import print_json, print_result, print_status
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, PlanOptions, SecretOptions, describe
 from harbor_agent.cli.progress import Progress
-from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_in_format
 from harbor_agent.cli.request import build_request
 from harbor_agent.errors import ExitCode, UsageError
 
@@ -78,6 +78,7 @@ def plan(
     from harbor_agent.engine.exit_codes import compute_plan_exit_code
     from harbor_agent.engine.plan.run_plan import note_objections, plan_run
     from harbor_agent.views.json.plan import build_plan_document
+    from harbor_agent.views.outline.plan import outline_plan
     from harbor_agent.views.text.plan import plan_text
 
     if with_diffs and out is None:
@@ -91,15 +92,14 @@ def plan(
         from harbor_agent.engine.plan.file import save_plan_file
 
         save_plan_file(run_plan, out, hours=valid_hours, with_diffs=with_diffs)
-    if output is ReportFormat.JSON:
-        print_json(build_plan_document(run_plan, int(code)))
-    elif output is ReportFormat.TEXT:
-        warnings, is_verbose = run_plan.warnings, bool(verbose)
-        print_result(plan_text(run_plan.nodes, run_plan.secrets, warnings, run_plan.dns, is_verbose=is_verbose))
-    else:
-        from harbor_agent.views.outline.plan import outline_plan
-
-        print_outline(outline_plan(run_plan, code, counts_pending=exit_code), output)
+    print_in_format(
+        output,
+        document=lambda: build_plan_document(run_plan, int(code)),
+        text=lambda: plan_text(
+            run_plan.nodes, run_plan.secrets, run_plan.warnings, run_plan.dns, is_verbose=bool(verbose)
+        ),
+        outline=lambda: outline_plan(run_plan, code, counts_pending=exit_code),
+    )
     if out is not None:
         print_status(f"plan written to {out}, valid for {valid_hours:g} hours; to apply it: harbor-agent apply {out}")
     return code

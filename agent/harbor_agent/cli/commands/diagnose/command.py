@@ -11,11 +11,10 @@ from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.commands.diagnose.target import parse_target
 from harbor_agent.cli.completion import complete_namespace
-from harbor_agent.cli.console import print_json, print_result
 from harbor_agent.cli.help import Panel, build_option, command_app, format_examples
 from harbor_agent.cli.option_groups import LoginOptions, NodeOptions, describe
 from harbor_agent.cli.progress import Progress
-from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_outline
+from harbor_agent.cli.reports import ReportFormat, ReportOutput, print_in_format
 from harbor_agent.cli.request import build_flags, build_selection
 from harbor_agent.errors import ExitCode
 
@@ -105,16 +104,14 @@ def diagnose(
 
 
 def _print(report: DiagnosisReport, output: ReportFormat) -> ExitCode:
-    if output is ReportFormat.JSON:
-        from harbor_agent.views.json.diagnosis import build_diagnosis_document
+    from harbor_agent.views.json.diagnosis import build_diagnosis_document
+    from harbor_agent.views.outline.diagnosis import outline_diagnosis
+    from harbor_agent.views.text.diagnosis import diagnosis_text
 
-        print_json(build_diagnosis_document(report))
-    elif output is ReportFormat.TEXT:
-        from harbor_agent.views.text.diagnosis import diagnosis_text
-
-        print_result(diagnosis_text(report))
-    else:
-        from harbor_agent.views.outline.diagnosis import outline_diagnosis
-
-        print_outline(outline_diagnosis(report), output)
+    print_in_format(
+        output,
+        document=lambda: build_diagnosis_document(report),
+        text=lambda: diagnosis_text(report),
+        outline=lambda: outline_diagnosis(report),
+    )
     return report.exit_code
