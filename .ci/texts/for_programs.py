@@ -38,12 +38,12 @@ _SQL = (
     r"\b(?:NOT NULL|VALUES|STRICT|CONFLICT|json_\w+\(|SELECT|UPDATE run|UNIQUE)\b",
     r"\bexcluded\.",
 )
-# Commands to copy, their options, and "A, or B" if it begins with one is prose.
+# Commands to copy, and options of which every word is another option, a value or its name: the rest is prose.
 _COMMANDS = (
     "^harbor-agent",
     "^openssl",
     "^kubectl [^,;]*$",
-    "^--?[a-zA-Z]",
+    r"^--?[a-zA-Z][\w-]*:?(?: (?:--?[a-zA-Z][\w-]*|[A-Z][A-Z=]*|\{\w+\}(?:=\w+)?|\w+=\S+))*$",
     "--from-file=",
     "^ProxyCommand=",
     "-o Server",
