@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # groff_char(7): what stays an ASCII character in a terminal and can be copied from there.
 _ESCAPES = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
-_TYPE = re.compile(r" <(str|list\[str\])>$")  # of an argument, which its name makes clear
 _CODE = re.compile(r"`([^`]+)`")
 _DEFAULT_FILES = (
     ("./harbor-agent.yaml", "settings; harbor-agent config schema describes every key"),
@@ -60,7 +59,7 @@ def _render_page(context: Any) -> Iterator[str]:  # noqa: ANN401 - as above
     yield f"{_escape(page)} \\- {_render_text(summary).removesuffix('.')}"
     yield ".SH SYNOPSIS"
     yield f".B {_escape(context.command_path)}"
-    yield _protect(_escape(" ".join(map(_unwrap, command.collect_usage_pieces(context)))))
+    yield _protect(_escape(" ".join(command.collect_usage_pieces(context))))
     if paragraphs:
         yield ".SH DESCRIPTION"
     for number, paragraph in enumerate(paragraphs):
@@ -70,7 +69,7 @@ def _render_page(context: Any) -> Iterator[str]:  # noqa: ANN401 - as above
         if rows:
             yield f".SH {_quote(title.upper())}"
         for names, text in rows:
-            yield from render_row(f"\\fB{_escape(_unwrap(_TYPE.sub('', names)))}\\fR", text)
+            yield from render_row(f"\\fB{_escape(names)}\\fR", text)
     below = getattr(command, "commands", {})
     if below:
         yield ".SH COMMANDS"
@@ -117,11 +116,6 @@ def _render_text(text: str) -> str:
     parts = _CODE.split(" ".join(text.replace("\b", "").split()))
     written = [f"\\fB{_escape(part)}\\fR" if number % 2 else _escape(part) for number, part in enumerate(parts)]
     return _protect("".join(written))
-
-
-def _unwrap(metavar: str) -> str:
-    """Return `[NAME]` of typer's `[[NAME]]`, which it makes of an optional argument that says so itself."""
-    return re.sub(r"^\[(\[.*\](\.\.\.)?)\](\.\.\.)?$", r"\1", metavar)
 
 
 def _quote(title: str) -> str:

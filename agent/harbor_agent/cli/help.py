@@ -21,6 +21,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 # Longer names of options have a line of their own.
 _WIDEST_COLUMN = 26
 _DESCRIBED_DEFAULT = re.compile(r"\[default: \((.+)\)(?=[;\]])")
+# typer puts the name of an argument in brackets or braces and appends dots, also if the name has them; and its type.
+_WRAPPED_ARGUMENT = re.compile(r"(?:\[(?=\[)|\{)(.+?)[\]}](?:\.{3})?")
+_TYPE_OF_ARGUMENT = re.compile(r" <[^>]+>\Z")
 
 
 class Panel(enum.StrEnum):
@@ -108,9 +111,20 @@ class HelpCommand(TyperCommand):
 
     context_class = _HelpContext
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - whichever click typer brings
+        """Return the words of the usage line, each argument as its name is written."""
+        options, *arguments = super().collect_usage_pieces(ctx)
+        return [options, *map(_unwrap_argument, arguments)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - whichever click typer brings
         """Write the arguments, then a panel per kind of option."""
         _write_panels(self.get_params(ctx), ctx, formatter)
+
+
+def _unwrap_argument(piece: str) -> str:
+    """Return `[NAME]...` of `[[NAME]...]...`, and `NAME...` of `{NAME...}...`."""
+    found = _WRAPPED_ARGUMENT.fullmatch(piece)
+    return found[1] if found else piece
 
 
 class HelpGroup(TyperGroup):
@@ -183,7 +197,7 @@ def list_panels(parameters: Iterable[Any], ctx: Any) -> dict[str, list[tuple[str
             continue
         row = (record[0], _DESCRIBED_DEFAULT.sub(r"[default: \1", record[1]))
         if parameter.param_type_name == "argument":
-            panels["Arguments"].append(row)
+            panels["Arguments"].append((_TYPE_OF_ARGUMENT.sub("", row[0]), row[1]))
         elif panel := getattr(parameter, "rich_help_panel", None):
             panels[panel].append(row)
         else:

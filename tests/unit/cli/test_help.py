@@ -61,6 +61,25 @@ def test_nothing_is_cut_at_80_columns(name: str) -> None:
     assert all(len(line) <= 80 for line in text.partition("Examples:")[0].splitlines())
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("explain", "[CODE]..."),
+        ("diagnose", "[POD|IMAGE]"),
+        ("help", "[COMMAND [SUBCOMMAND]]"),
+        ("init", "[FILE]"),
+        ("merge", "RUN.json..."),
+        ("drift release", "NODE"),
+        ("verify", ""),
+    ],
+)
+def test_an_argument_is_shown_once_as_it_is_named(name: str, arguments: str) -> None:
+    context = CONTEXTS[name]
+    assert context.get_usage() == f"Usage: harbor-agent {name} [OPTIONS] {arguments}".rstrip()
+    rows = context.command.get_help(context).partition("Arguments:\n  ")[2]
+    assert rows.startswith(f"{arguments.replace('[FILE]', 'FILE')}  " if arguments else "")
+
+
 @pytest.mark.parametrize("name", [name for name in CONTEXTS if name])
 def test_a_summary_fits_the_list_of_commands(name: str) -> None:
     summary = str(CONTEXTS[name].command.help).partition("\n\n")[0]

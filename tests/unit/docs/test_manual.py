@@ -60,6 +60,8 @@ def test_every_command_has_a_page_with_every_option(pages: dict[str, Path]) -> N
 def test_groff_shows_every_page_without_a_warning(pages: dict[str, Path]) -> None:
     shown = {name: show(page) for name, page in pages.items()}
     assert "harbor-agent apply [OPTIONS]" in shown["harbor-agent-apply"]
+    assert "harbor-agent explain [OPTIONS] [CODE]...\n" in shown["harbor-agent-explain"]
+    assert "harbor-agent merge [OPTIONS] RUN.json...\n" in shown["harbor-agent-merge"]
     assert re.search(r"^ +--max-drifted N\|P%$", shown["harbor-agent-drift"], re.MULTILINE)
     assert "       harbor-agent explain host-key-unknown\n" in shown["harbor-agent-explain"]
     assert "harbor-agent-trust-hosts(1)" in shown["harbor-agent"]
