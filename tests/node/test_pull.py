@@ -65,13 +65,13 @@ def test_a_name_that_only_the_daemon_does_not_know_yet_is_tried_again(world: Wor
     first = "[ -e /run/tried ] || { : >/run/tried; echo 'dial tcp: lookup harbor.lan: no such host'; exit 1; }"
     world.replace("docker", f'case "$*" in *"pull "*) {first} ;; esac')
     world.replace("getent", f"exit {0 if known else 2}")
-    assert pull(world).verdict is (PullVerdict.PULLED if known else PullVerdict.UNREACHABLE)
+    assert pull(world).verdict is (PullVerdict.PULLED if known else PullVerdict.NAME_UNRESOLVED)
 
 
 def test_a_pull_without_end_is_ended(world: World) -> None:
     world.replace("docker", 'case "$*" in *"pull "*) exec sleep 60 ;; esac')
     report = pull(world, LOGIN, seconds=1)
-    assert report.verdict is PullVerdict.UNREACHABLE
+    assert report.verdict is PullVerdict.TIMEOUT
     assert "1 s" in report.detail
     assert not list(world.file("/run").glob("harbor-agent*"))
 

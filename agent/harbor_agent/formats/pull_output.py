@@ -1,8 +1,7 @@
 """What a runtime prints about a pull: whether it succeeded, and what failed if not.
 
-The texts are Go's (crypto/x509/verify.go, crypto/tls/alert.go), dockerd's (registry/registry.go, ReadCertsDirectory),
-and containerd's; tests/cases/pulls.yaml has them as measured. dockerd 23 and later put "tls: failed to verify
-certificate: " before "x509: ".
+The texts are those of dockerd, containerd, containers/image (podman, CRI-O), Go and Harbor; tests/cases/pulls.yaml has
+them as measured, each with its code. A new wording is a new case there, and a pattern here.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harbor_agent.model.result import CertificateFault, PullVerdict
+from harbor_agent.model.result import CertificateFault, PullReport, PullVerdict
 
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 TIMED_OUT = 124  # the exit status of timeout(1)
 
 _HTTP_ANSWER = "server gave HTTP response to HTTPS client"
-# The first that matches counts: "possibly because of" quotes a cause.
+# crypto/x509/verify.go, crypto/tls/alert.go, dockerd's registry/registry.go (ReadCertsDirectory). The first that
+# matches counts: "possibly because of" quotes a cause.
 _FAULTS = (
     (CertificateFault.FOLDER_BROKEN, r"for client certificate \S+\.cert\b|use the extension \.crt"),
     (CertificateFault.FOLDER_BROKEN, r"(?i)missing client certificate \S+ for key"),
@@ -33,22 +33,49 @@ _FAULTS = (
     (CertificateFault.CA_MISSING, r"x509: certificate signed by unknown authority"),
     (CertificateFault.OTHER, r"x509: "),
 )
-_NOT_RESOLVED = re.compile(r"no such host|server misbehaving|Temporary failure in name resolution")
+# Nothing answered: of a registry for plain HTTP of which only https was tried, it shows that it is not trusted.
 _NOT_REACHED = re.compile(
     r"connection refused|i/o timeout|no route to host|network is unreachable|Client\.Timeout|context deadline exceeded"
     r"|proxyconnect|TLS handshake timeout|connection reset"
 )
-_NOT_PERMITTED = re.compile(
-    r"unauthorized|access denied|requested access to the resource is denied|no basic auth|authentication required"
-    r"|incorrect username or password|401 Unauthorized"
-)
-# The text of an unreachable registry may match the later patterns too.
+# The first that matches counts: the text of a registry that was not reached may match the later ones too, and so may
+# that of an image for another architecture ("no match for platform in manifest: not found").
 _REASONS = (
-    (_NOT_RESOLVED, PullVerdict.UNREACHABLE),
-    (_NOT_REACHED, PullVerdict.UNREACHABLE),
-    (_NOT_PERMITTED, PullVerdict.UNAUTHORIZED),
-    (re.compile(r"manifest unknown|not found|name unknown|NAME_UNKNOWN"), PullVerdict.NOT_FOUND),
+    (PullVerdict.NO_SPACE, r"no space left on device|disk quota exceeded"),
+    (PullVerdict.NAME_UNRESOLVED, r"\blookup [\w.-]+(?: on \S+)?: |no such host"),
+    (PullVerdict.NAME_UNRESOLVED, r"server misbehaving|Temporary failure in name resolution"),
+    (PullVerdict.PROXY_FAILED, r"proxyconnect"),
+    (PullVerdict.TIMEOUT, r"i/o timeout|context deadline exceeded|Client\.Timeout|TLS handshake timeout"),
+    (PullVerdict.UNREACHABLE, r"connection refused|no route to host|network is unreachable"),
+    (PullVerdict.INTERRUPTED, r"connection reset|unexpected EOF|: EOF\b|short read|broken pipe"),
+    (PullVerdict.RATE_LIMITED, r"(?i)too ?many ?requests|pull rate limit|pull QPS exceeded"),
+    # Harbor: 412 for a policy of the project (server/middleware/vulnerable, contenttrust), without a text to HEAD
+    (PullVerdict.BLOCKED, r"due to configured policy|PROJECTPOLICYVIOLATION|is not signed in|412 Precondition Failed"),
+    (PullVerdict.REGISTRY_ERROR, r"(?i)\b5\d\d (?:internal server error|bad gateway|service |gateway time)"),
+    (PullVerdict.REGISTRY_ERROR, r"(?i)(?:http|status|status code|code from registry):? 5\d\d\b|internal server error"),
+    (PullVerdict.UNAUTHORIZED, r"unauthorized|access denied|(?<!permission )\bdenied\b|no basic auth"),
+    (
+        PullVerdict.UNAUTHORIZED,
+        r"authentication required|incorrect username or password|401 Unauthorized|403 Forbidden",
+    ),
+    (PullVerdict.WRONG_PLATFORM, r"no match for platform in manifest|no matching manifest for"),
+    (PullVerdict.WRONG_PLATFORM, r"no image found in (?:manifest list|image index) for architecture"),
+    (PullVerdict.LAYER_MISSING, r"unknown blob|blob unknown|fetching blob: .* 404|could not fetch content descriptor"),
+    (PullVerdict.PROJECT_MISSING, r"project \S+ not found"),
+    (PullVerdict.REPOSITORY_MISSING, r"name unknown|NAME_UNKNOWN|repository name not known|repository \S+ not found"),
+    (PullVerdict.NOT_FOUND, r"manifest unknown|not found"),
 )
+_PAGE = re.compile(r"<(?:!DOCTYPE|html)\b.*?(?:<title>\s*(.*?)\s*</title>.*?)?</html>", re.DOTALL | re.IGNORECASE)
+
+
+def read_pull(image: str, registry: Address, output: str, *, status: int = 1, detail: str = "") -> PullReport:
+    """Return what a pull of `image` from `registry` proved, by its client's exit status and by what it printed.
+
+    `detail` is what people read of it: the line with the reason, unless another text is given.
+    """
+    verdict = judge_pull(status, output, registry)
+    fault = find_certificate_fault(output) if verdict is PullVerdict.CERTIFICATE_REFUSED else None
+    return PullReport(image=image, verdict=verdict, detail=detail or quote_last_line(output), fault=fault)
 
 
 def judge_pull(status: int, output: str, registry: Address) -> PullVerdict:
@@ -65,9 +92,8 @@ def judge_pull(status: int, output: str, registry: Address) -> PullVerdict:
         return PullVerdict.CERTIFICATE_REFUSED
     if _NOT_REACHED.search(output) and registry.scheme == "http" and _is_only_https_tried(output, registry):
         return PullVerdict.INSECURE_REFUSED
-    if status == TIMED_OUT:
-        return PullVerdict.UNREACHABLE
-    return next((verdict for pattern, verdict in _REASONS if pattern.search(output)), PullVerdict.FAILED)
+    unknown = PullVerdict.TIMEOUT if status == TIMED_OUT else PullVerdict.FAILED
+    return next((verdict for verdict, pattern in _REASONS if re.search(pattern, output)), unknown)
 
 
 def find_certificate_fault(output: str) -> CertificateFault | None:
@@ -75,14 +101,13 @@ def find_certificate_fault(output: str) -> CertificateFault | None:
     return next((fault for fault, pattern in _FAULTS if re.search(pattern, output)), None)
 
 
-def is_name_unresolved(output: str) -> bool:
-    """Whether the text says that a name was not resolved."""
-    return bool(_NOT_RESOLVED.search(output))
-
-
 def quote_last_line(output: str) -> str:
-    """Return the last line that is not empty, which has the reason, cut to 600 characters."""
-    lines = [line for line in output.splitlines() if line.strip()]
+    """Return the last line that is not empty, which has the reason, cut to 600 characters.
+
+    dockerd prints the page that a proxy answers instead of the registry; only its title is left.
+    """
+    text = _PAGE.sub(lambda page: page[1] or "a page of HTML", output)
+    lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1][:600] if lines else ""
 
 

@@ -55,18 +55,30 @@ class TransactionReport:
 
 
 class PullVerdict(StrEnum):
-    """The result of a pull by the node's own daemon.
+    """The result of a pull by the node's own daemon; all but PULLED are the ends of problem codes.
 
     INSECURE_REFUSED means that the change failed; so does CERTIFICATE_REFUSED if the change removed the entry that made
-    the daemon accept any certificate.
+    the daemon accept any certificate. No other one does (docs/decisions/0004). FAILED is a cause that is not known.
     """
 
     PULLED = "pulled"
     INSECURE_REFUSED = "insecure-refused"
     CERTIFICATE_REFUSED = "certificate-refused"
     UNAUTHORIZED = "unauthorized"
+    BLOCKED = "blocked"
     NOT_FOUND = "not-found"
+    REPOSITORY_MISSING = "repository-missing"
+    PROJECT_MISSING = "project-missing"
+    LAYER_MISSING = "layer-missing"
+    WRONG_PLATFORM = "wrong-platform"
+    RATE_LIMITED = "rate-limited"
+    REGISTRY_ERROR = "registry-error"
+    NAME_UNRESOLVED = "name-unresolved"
     UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+    PROXY_FAILED = "proxy-failed"
+    NO_SPACE = "no-space"
     FAILED = "failed"
 
 
@@ -97,6 +109,11 @@ class PullReport:
     verdict: PullVerdict
     detail: str = ""
     fault: CertificateFault | None = None
+
+    @property
+    def code(self) -> str:
+        """The problem code of a pull that failed."""
+        return self.fault or f"pull-{self.verdict}"
 
 
 class Proof(StrEnum):

@@ -70,14 +70,18 @@ def test_a_registry_that_wants_a_client_certificate(text: str) -> None:
         (WITH_PORT, "denied: requested access to the resource is denied", "unauthorized"),
         (WITH_PORT, 'Head "http://10.99.0.1:5000/v2/t/manifests/1": no basic auth credentials', "unauthorized"),
         (WITH_PORT, "manifest for h/p:1 not found: manifest unknown: manifest unknown", "not-found"),
-        (H, 'Get "https://harbor.lan/v2/": dial tcp: lookup harbor.lan on 10.0.0.1:53: no such host', "unreachable"),
-        (WITH_PORT, 'Get "http://10.99.0.1:5000/v2/": dial tcp 10.99.0.1:5000: i/o timeout', "unreachable"),
-        (WITH_PORT, "received unexpected HTTP status: 500 Internal Server Error", "failed"),
+        (
+            H,
+            'Get "https://harbor.lan/v2/": dial tcp: lookup harbor.lan on 10.0.0.1:53: no such host',
+            "name-unresolved",
+        ),
+        (WITH_PORT, 'Get "http://10.99.0.1:5000/v2/": dial tcp 10.99.0.1:5000: i/o timeout', "timeout"),
+        (WITH_PORT, "received unexpected HTTP status: 500 Internal Server Error", "registry-error"),
         # On port 80 nothing answers https, and so no server "gives an HTTP response": only https was tried.
         (H, 'Get "https://harbor.lan/v2/": dial tcp 10.0.0.9:443: connect: connection refused', "insecure-refused"),
         (H, 'Get "http://harbor.lan/v2/": dial tcp 10.0.0.9:80: connect: connection refused', "unreachable"),
         (H, f'{_DO}: Head "https://harbor.lan/v2/p/manifests/1": dial tcp: i/o timeout', "insecure-refused"),
-        (H, f'{_DO}: Head "http://harbor.lan/v2/p/manifests/1": dial tcp: i/o timeout', "unreachable"),
+        (H, f'{_DO}: Head "http://harbor.lan/v2/p/manifests/1": dial tcp: i/o timeout', "timeout"),
         # Another host, such as the token service, is not the registry.
         (H, 'Get "https://harbor.lan.example/token": dial tcp 10.0.0.9:443: connection refused', "unreachable"),
         (H, 'Get "https://harbor.lan:8443/token": dial tcp 10.0.0.9:8443: connection refused', "unreachable"),
@@ -91,11 +95,21 @@ def test_the_verdict_of_a_failed_pull(registry: Address, said: str, verdict: str
     assert judge_pull(1, f"Error response from daemon: {said}\n", registry) == verdict
 
 
-def test_a_pull_that_does_not_end_is_unreachable_and_one_that_succeeds_is_pulled() -> None:
-    assert judge_pull(124, "", H) is PullVerdict.UNREACHABLE
+def test_a_pull_that_does_not_end_timed_out_unless_its_words_say_more() -> None:
+    assert judge_pull(124, "", H) is PullVerdict.TIMEOUT
+    assert judge_pull(124, "Failed, retrying: received unexpected HTTP status: 503", H) is PullVerdict.REGISTRY_ERROR
+
+
+def test_a_pull_that_succeeds_is_pulled() -> None:
     assert judge_pull(0, "not found", H) is PullVerdict.PULLED
 
 
 def test_the_last_line_has_the_reason() -> None:
     assert quote_last_line("Pulling\n\nError: " + "x" * 700 + "\n \n") == "Error: " + "x" * 593
     assert not quote_last_line("")
+
+
+def test_of_a_page_of_a_proxy_the_title_is_left() -> None:
+    page = "<html>\n<head><title>429 Too Many Requests</title></head>\n<body>\nnginx</body>\n</html>\n"
+    assert quote_last_line(f"Error: toomanyrequests: {page}") == "Error: toomanyrequests: 429 Too Many Requests"
+    assert quote_last_line("Error: <!DOCTYPE html><html><body>\nx</body></html>") == "Error: a page of HTML"

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.proof.check import find_hint
+from harbor_agent.engine.proof.meanings import MEANINGS, find_hint
 from harbor_agent.errors import Problem
-from harbor_agent.formats.pull_output import is_name_unresolved
 from harbor_agent.model.result import CertificateFault, PullVerdict
 
 if TYPE_CHECKING:
     from harbor_agent.engine.diagnosis.subject import PullSubject
     from harbor_agent.model.address import Address
     from harbor_agent.model.result import PullReport
-
-# containerd, dockerd, and containers/image, which CRI-O and podman use
-_OTHER_PLATFORM = re.compile(
-    r"no match for platform in manifest|no matching manifest for|"
-    r"no image found in (?:manifest list|image index) for architecture"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +45,9 @@ def describe_cause(report: PullReport, subject: PullSubject, node: str, known: A
         place=f"node {node}" if node else "the node",
         limit=node or "NODE",
     )
-    if _OTHER_PLATFORM.search(report.detail):
-        return _describe_platform(pull)
-    describe = _DESCRIBERS.get(report.verdict)
-    return describe(pull) if describe else None
+    if describe := _DESCRIBERS.get(report.verdict):
+        return describe(pull)
+    return _describe_as_verify_does(pull) if report.verdict in MEANINGS else None
 
 
 def name_registry(host: str, known: Address | None) -> str:
@@ -106,54 +97,46 @@ def _describe_certificate(pull: _Pull) -> Problem:
     return Problem(code=fault, message=message, hint=hint)
 
 
+def _describe_as_verify_does(pull: _Pull, hint: str = "") -> Problem:
+    """Return the problem in the words of a verification, with names; `hint` instead of the usual."""
+    meaning = MEANINGS[pull.report.verdict]
+    message = meaning.clause.format(
+        registry=pull.registry, server=pull.subject.server or pull.registry, image=pull.image, place=pull.place
+    )
+    return Problem(code=pull.report.code, message=message, hint=hint or meaning.hint)
+
+
 def _describe_refused_login(pull: _Pull) -> Problem:
-    return Problem(
-        code="pull-unauthorized",
-        message=f"{pull.registry} refuses to serve {pull.image}: without a login, with a wrong one, or with one that "
-        "may not pull it",
-        hint=f"check the login: harbor-agent secret validate --registry {pull.named} --username USER "
+    return _describe_as_verify_does(
+        pull,
+        f"check the login: harbor-agent secret validate --registry {pull.named} --username USER "
         "--password-file FILE --verify-image REPO:TAG; harbor-agent secret apply writes it into a namespace",
     )
 
 
-def _describe_missing_image(pull: _Pull) -> Problem:
-    return Problem(
-        code="pull-not-found",
-        message=f"{pull.registry} has no image {pull.image}",
-        hint="push the image, or correct its project, name or tag in the workload",
-    )
-
-
-def _describe_platform(pull: _Pull) -> Problem:
-    return Problem(
-        code="pull-not-found",
-        message=f"{pull.registry} has {pull.image}, but not for the CPU architecture of {pull.place}",
-        hint="push the image for that architecture too, or have the pod run on nodes of another one",
+def _describe_unresolved(pull: _Pull) -> Problem:
+    return _describe_as_verify_does(
+        pull,
+        "add the name to the DNS of the nodes, or set resolve of the registry in harbor-agent.yaml and run "
+        f"harbor-agent plan -i INVENTORY --limit {pull.limit}",
     )
 
 
 def _describe_unreachable(pull: _Pull) -> Problem:
-    server = pull.subject.server or pull.registry
-    if is_name_unresolved(pull.report.detail):
-        return Problem(
-            code="pull-unreachable",
-            message=f"{pull.place} cannot resolve the name {server}",
-            hint="add the name to the DNS of the nodes, or set resolve of the registry in harbor-agent.yaml and run "
-            f"harbor-agent plan -i INVENTORY --limit {pull.limit}",
-        )
     hint = (
         "check that the registry is up and that its port is open for the nodes: harbor-agent plan -i INVENTORY "
         f"--registry {pull.named} --limit {pull.limit} shows what the node reaches"
     )
     if not pull.is_known and "https://" in pull.report.detail:
         hint = f"if the registry speaks plain HTTP, repeat this with --registry {pull.named}; otherwise {hint}"
-    return Problem(code="pull-unreachable", message=f"{pull.place} does not reach {server}", hint=hint)
+    return _describe_as_verify_does(pull, hint)
 
 
 _DESCRIBERS = {
     PullVerdict.INSECURE_REFUSED: _describe_insecure,
     PullVerdict.CERTIFICATE_REFUSED: _describe_certificate,
     PullVerdict.UNAUTHORIZED: _describe_refused_login,
-    PullVerdict.NOT_FOUND: _describe_missing_image,
+    PullVerdict.NAME_UNRESOLVED: _describe_unresolved,
     PullVerdict.UNREACHABLE: _describe_unreachable,
+    PullVerdict.TIMEOUT: _describe_unreachable,
 }

@@ -8,10 +8,9 @@ from harbor_agent.engine.diagnosis.causes import describe_cause, describe_unclea
 from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport, DiagnosisStatus, Source
 from harbor_agent.engine.diagnosis.subject import PullSubject, is_about_pull, read_subject
 from harbor_agent.errors import UsageError
-from harbor_agent.formats.pull_output import find_certificate_fault, judge_pull, quote_last_line
+from harbor_agent.formats.pull_output import quote_last_line, read_pull
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.model.address import DOCKER_HUB_NAMES, Address
-from harbor_agent.model.result import PullReport, PullVerdict
 from harbor_agent.model.workloads.template import PodContainer
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ def find_cause(text: str, registries: Sequence[Address], *, image: str = "", nod
             continue
         subject = _complete(read_subject(line, image), read_subject(text, image))
         known = find_registry(subject.registry, registries)
-        report = _judge(line, subject, known or _assume_address(subject.registry))
+        address = known or _assume_address(subject.registry)
+        report = read_pull(subject.image, address, line.replace('\\"', '"'), detail=line)
         if problem := describe_cause(report, subject, node, known):
             return Diagnosis(
                 status=DiagnosisStatus.FAILED,
@@ -93,12 +93,6 @@ def _complete(subject: PullSubject, whole: PullSubject) -> PullSubject:
 def _assume_address(host: str) -> Address:
     """Return a registry of which only the name is known; https never counts as a sign that it is not trusted."""
     return Address(host=host, literal=host, scheme="https")
-
-
-def _judge(line: str, subject: PullSubject, address: Address) -> PullReport:
-    verdict = judge_pull(1, line.replace('\\"', '"'), address)
-    fault = find_certificate_fault(line) if verdict is PullVerdict.CERTIFICATE_REFUSED else None
-    return PullReport(image=subject.image, verdict=verdict, detail=line, fault=fault)
 
 
 def _list_facts(subject: PullSubject) -> Iterator[str]:

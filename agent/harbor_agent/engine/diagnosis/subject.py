@@ -30,7 +30,7 @@ _SERVERS = (
 # What is not about a pull may still hold the words of a reason, such as "command not found".
 _ABOUT_PULL = re.compile(
     r"(?i)\bpull|manifest|repository|registry|\bimages?\b|\bv2/|x509|\btls:|HTTP response to HTTPS|certs\.d"
-    r"|resolve reference|client certificate|unauthorized:|denied:"
+    r"|resolve reference|client certificate|unauthorized:|denied:|toomanyrequests|unexpected HTTP status|GetImageBlob"
 )
 
 

@@ -1,36 +1,19 @@
-"""The result of proving a pull on a node, and what to do about one that failed."""
+"""The result of proving a pull on a node."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from harbor_agent.errors import Problem
-from harbor_agent.model.result import CertificateFault, Proof, PullVerdict
+from harbor_agent.engine.proof.meanings import describe_failure
+from harbor_agent.model.result import Proof, PullVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harbor_agent.engine.plan.nodes import PlannedNode
+    from harbor_agent.errors import Problem
     from harbor_agent.model.result import PullReport
-
-_HINTS = {
-    PullVerdict.INSECURE_REFUSED: "check why the daemon does not trust the registry: the change has no effect",
-    PullVerdict.CERTIFICATE_REFUSED: "issue the registry a certificate that Go accepts",
-    PullVerdict.UNAUTHORIZED: "check that the user may pull from this project",
-    PullVerdict.NOT_FOUND: "push the image of verify_image to the registry, or name another one",
-    PullVerdict.UNREACHABLE: "check that the registry is up and reachable from this node",
-    PullVerdict.FAILED: "see the message of the daemon",
-}
-_FAULT_HINTS = {
-    CertificateFault.EXPIRED: "renew the certificate that has expired, or set the clock of the node",
-    CertificateFault.NAME: "use a name that is in the certificate, or issue one for the name in the image",
-    CertificateFault.NO_SAN: "issue a certificate with the name or the address as subject alternative name",
-    CertificateFault.CA_MISSING: "set ca_file of the registry to the file with its CA, and apply again",
-    CertificateFault.CA_CANNOT_SIGN: "issue a CA certificate with basicConstraints CA:TRUE, and sign with it",
-    CertificateFault.CLIENT_MISSING: "set client_certificate and client_key of the registry, and apply again",
-    CertificateFault.FOLDER_BROKEN: "correct or remove the file in the registry's folder below certs.d on the node",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +47,7 @@ class PullCheck:
         pulled = pull.verdict is PullVerdict.PULLED
         problem = self.problem
         if not pulled and problem is None:
-            problem = Problem(
-                code=pull.fault or f"pull-{pull.verdict}",
-                message=f"cannot pull {pull.image}: {pull.detail}",
-                hint=hint or find_hint(pull),
-            )
+            problem = describe_failure(pull, hint=hint)
         return replace(
             self,
             verified=pulled and self.verified is not False,
@@ -84,8 +63,3 @@ class Prover(Protocol):
     def __call__(self, planned: Sequence[PlannedNode]) -> dict[str, PullCheck]:
         """Have each node pull the image of each of its registries that has one. Keys are node names."""
         ...
-
-
-def find_hint(report: PullReport) -> str:
-    """Return what to do about a pull or login that failed."""
-    return _FAULT_HINTS.get(report.fault or CertificateFault.OTHER, _HINTS[report.verdict])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.proof.check import find_hint
+from harbor_agent.engine.proof.meanings import find_hint
 from harbor_agent.errors import Problem
 from harbor_agent.model.result import Outcome, PullVerdict
 from harbor_agent.node.wire import programs as wire
@@ -120,4 +120,4 @@ def _judge(registry: Registry, report: PullReport) -> Problem | None:
     message = f"docker login to {registry.address} failed: {report.detail}"
     if report.verdict is PullVerdict.UNAUTHORIZED:
         return Problem(code="login-rejected", message=message, hint=_CHECK_LOGIN)
-    return Problem(code=report.fault or f"pull-{report.verdict}", message=message, hint=find_hint(report))
+    return Problem(code=report.code, message=message, hint=find_hint(report))

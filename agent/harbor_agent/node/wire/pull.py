@@ -8,9 +8,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.pull_output import TIMED_OUT, find_certificate_fault, judge_pull, quote_last_line
+from harbor_agent.formats.pull_output import TIMED_OUT, quote_last_line, read_pull
 from harbor_agent.model.program import Program
-from harbor_agent.model.result import PullReport, PullVerdict
 from harbor_agent.model.runtimes.containers_image import PODMAN
 from harbor_agent.model.runtimes.docker import NAME as DOCKER
 from harbor_agent.node.wire.framing import compose, decode_text, parse_number, refuse, unframe
@@ -20,6 +19,7 @@ from harbor_agent.resources import read_node_program
 if TYPE_CHECKING:
     from harbor_agent.model.address import Address
     from harbor_agent.model.policy import Credentials
+    from harbor_agent.model.result import PullReport
 
 _SCHEMA = "harbor-agent/pull/2"
 _IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*\Z")
@@ -67,12 +67,10 @@ def decode_pull(stdout: bytes, registry: Address) -> PullReport:
         output = decode_text(words["output"]).decode("utf-8", "replace")
     except (KeyError, ValueError):
         raise refuse("node-answer-unknown", "the node's report of the pull is not in a known form") from None
-    verdict = judge_pull(status, output, registry)
     detail = quote_last_line(output)
     if status == TIMED_OUT:
         detail = f"no end within {words.get('seconds', '?')} s{f': {detail}' if detail else ''}"
-    fault = find_certificate_fault(output) if verdict is PullVerdict.CERTIFICATE_REFUSED else None
-    return PullReport(image=image, verdict=verdict, detail=detail, fault=fault)
+    return read_pull(image, registry, output, status=status, detail=detail)
 
 
 def _encode_login(runtime: str, credentials: Credentials, registry_key: str) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.formats.pull_output import find_certificate_fault, judge_pull, quote_last_line
+from harbor_agent.formats.pull_output import quote_last_line, read_pull
 from harbor_agent.model.result import PullReport, PullVerdict
 from harbor_agent.model.workloads.pod import ContainerPhase
 
@@ -60,11 +60,9 @@ def judge_container(state: ContainerState, image: ProofImage) -> PullReport | No
 
 
 def _build_failure(state: ContainerState, image: ProofImage) -> PullReport:
-    verdict = judge_pull(1, state.message, image.registry.address)
-    fault = find_certificate_fault(state.message) if verdict is PullVerdict.CERTIFICATE_REFUSED else None
     words = quote_last_line(state.message)
     detail = f"{state.reason}: {words}" if words else state.reason
-    return PullReport(image=image.reference, verdict=verdict, detail=detail, fault=fault)
+    return read_pull(image.reference, image.registry.address, state.message, detail=detail)
 
 
 def _strip_scheme(image_id: str) -> str:

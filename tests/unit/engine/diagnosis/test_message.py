@@ -90,7 +90,7 @@ TEXTS = {
     "nothing answers": (f"{CONTAINERD}: {REFUSED}", "pull-unreachable", IMAGE),
     "no such name": (
         'Error response from daemon: Get "https://h.lan/v2/": dial tcp: lookup h.lan on 10.0.0.2:53: no such host',
-        "pull-unreachable",
+        "pull-name-unresolved",
         "",
     ),
 }
@@ -192,7 +192,7 @@ def test_an_image_without_a_registry_is_docker_hubs() -> None:
 def test_an_image_for_another_architecture_is_not_called_missing(text: str) -> None:
     found = diagnose(text)
     assert found.problem is not None
-    assert (found.problem.code, found.image) == ("pull-not-found", IMAGE)
+    assert (found.problem.code, found.image) == ("pull-wrong-platform", IMAGE)
     assert "CPU architecture" in found.problem.message
 
 
