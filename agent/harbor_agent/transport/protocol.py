@@ -105,7 +105,8 @@ def log_result(result: Completed | Lost) -> Completed | Lost:
 def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T | Problem:
     """Decode a node's answer; return the problem of a lost job, or of an answer that `decode` rejects.
 
-    An answer that cannot be decoded keeps its problem, with the exit status and the last line of standard error.
+    An answer that cannot be decoded keeps its problem, with the exit status and the last line of standard error,
+    unless the program ended well and printed none.
     """
     if isinstance(result, Lost):
         return result.problem
@@ -113,6 +114,8 @@ def decode_answer(result: Completed | Lost, decode: Callable[[bytes], _T]) -> _T
         return decode(result.stdout)
     except AgentError as error:
         last_line = result.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        if result.rc == 0 and not last_line:
+            return error.problem
         detail = "".join(f": {line}" for line in last_line)
         message = f"{error.problem.message} (exit status {result.rc}{detail})"
         return replace(error.problem, message=message)

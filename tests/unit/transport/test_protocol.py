@@ -35,3 +35,9 @@ def test_without_error_output_only_the_exit_status_is_added() -> None:
     answer = decode_answer(complete(b"", rc=2), wire.decode_probe)
     assert isinstance(answer, Problem)
     assert answer.message.endswith("(exit status 2)")
+
+
+def test_what_a_node_reports_itself_has_no_exit_status_added() -> None:
+    answer = decode_answer(complete(b"", rc=0), wire.decode_probe)
+    assert isinstance(answer, Problem)
+    assert "exit status" not in answer.message
