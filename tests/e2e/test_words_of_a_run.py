@@ -107,5 +107,5 @@ def test_a_rollback_of_an_unknown_run_is_an_error_and_one_of_a_run_no_drift(fres
     assert (drift.code, drift.node(node.name)["status"]) == (0, "in_sync"), drift.document
     verified = site.agent("verify", "-i", inventory, *registry)
     assert verified.code == 1
-    assert f"{node.name}  failed" in verified.stdout
+    assert f"{node.name}  failed\n" in verified.stdout, "no pull was tried, so none failed"
     assert "not-configured" in verified.stdout

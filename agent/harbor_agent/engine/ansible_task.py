@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from harbor_agent.engine.history.scopes import remember_scopes
-from harbor_agent.engine.plan.nodes import plan_nodes
+from harbor_agent.engine.plan.nodes import describe_pending, plan_nodes
 from harbor_agent.engine.plan.reachability import Reach, find_unreachable_by_summary, summarize_reach
 from harbor_agent.engine.plan.run_plan import refuse_unconsented
 from harbor_agent.engine.request.credentials import read_logins
@@ -193,7 +193,7 @@ def _apply_plan(request: TaskRequest, planned: PlannedNode, transport: Transport
 
 def _verify_node(request: TaskRequest, planned: PlannedNode, transport: Transport) -> Result:
     if planned.outcome is Outcome.PENDING:
-        return {"changed": False, "failed": True, "code": "not-configured", "msg": f"not configured: {planned.reason}"}
+        return {"changed": False} | _describe_problem(Outcome.FAILED, describe_pending(planned))
     if planned.outcome is not Outcome.UNCHANGED:
         return _describe_plan(planned)
     (result,) = verify_unchanged(_build_context(request, planned, transport), [planned])

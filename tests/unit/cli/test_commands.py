@@ -90,6 +90,7 @@ def test_the_last_line_sums_up_and_a_pipe_gets_no_colours(run: Runner, tree: Pat
         (("plan", "--root", "/", "--absent"), "flags-ambiguous"),
         (("plan", "-c", "missing.yaml", "--root", "/", "--registry", "h"), "configuration-missing"),
         (("plan", "-i", "missing.ini", "--registry", "h"), "inventory-missing"),
+        (("verify", "-i", "127.0.0.1:1,", "--registry", "h", "--login"), "credentials-missing"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_so_in_json_too(run: Runner, arguments: tuple[str, ...], code: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harbor_agent import resources
 from harbor_agent.engine.plan.probe import probe_nodes
 from harbor_agent.engine.request.passwords import ask_passwords
-from harbor_agent.errors import AgentError
+from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.dns import DnsEntry
 from harbor_agent.model.plan import Refusal
 from harbor_agent.model.policy import DesiredState
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harbor_agent.engine.events import Listener
     from harbor_agent.engine.plan.probe import ProbeResult
     from harbor_agent.engine.request.request import NodeSelection, RunRequest
-    from harbor_agent.errors import Problem
     from harbor_agent.model.inventory import Node
     from harbor_agent.model.plan import Plan
     from harbor_agent.model.policy import Policy
@@ -144,6 +143,15 @@ def build_desired_state(policy: Policy, request: RunRequest) -> DesiredState:
         system_trust=tuple(r.address.entry for r in policy.present if r.system_trust),
         kubelet_logins={r.address.entry: r.login for r in policy.present if r.kubelet_login and r.login},
         kept_logins=tuple(r.address.entry for r in policy.present if r.kubelet_login and not r.login),
+    )
+
+
+def describe_pending(planned: PlannedNode) -> Problem:
+    """Return the problem of a node that would have to be changed before its pulls can be verified."""
+    return Problem(
+        code="not-configured",
+        message=f"not configured, so nothing was pulled; apply would change the node: {planned.reason}",
+        hint="check the change with harbor-agent plan",
     )
 
 

@@ -26,7 +26,7 @@ from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, skip_node
 from harbor_agent.engine.secrets.logins import check_logins, check_open_registries
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
 from harbor_agent.engine.workloads.waiting import handle_waiting_pods
-from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.errors import ExitCode, Problem, UsageError
 from harbor_agent.model.runs import RunKind
 from harbor_agent.planning.network.reachability import REACHABILITY_CODES
 
@@ -81,8 +81,15 @@ def verify_run(
     With `with_login`, each node also logs in at the registries, and nothing of the login stays there. If the request
     asks for pods, they prove the pulls in `namespace`, or in the first one of the pull secret.
     A node whose configuration is not as desired is FAILED, with the difference as the reason. Raises AgentError if a
-    registry rejects a login: trying it from every node would lock the account. Raises it, too, if pods cannot be used.
+    registry rejects a login: trying it from every node would lock the account. Raises it, too, if pods cannot be used,
+    or if there is no login to try.
     """
+    if with_login and not run_plan.credentials:
+        raise UsageError.of(
+            "credentials-missing",
+            "there is no login for --login to try: no registry has credentials",
+            "add credentials to harbor-agent.yaml, or --username with --password-stdin or --password-file",
+        )
     run = start_run(run_plan, listener, stop)
     with hold_run_locks(run, run_plan) if run_plan.request.prove_with_pods else nullcontext([]) as lock_warnings:
         warnings, takes_any = check_open_registries(run_plan.policies, run_plan.credentials)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message, NodeFinished, Phase, Wave
+from harbor_agent.engine.plan.nodes import describe_pending
 from harbor_agent.engine.rollout.login_check import add_login_check, check_node_logins
 from harbor_agent.engine.rollout.records import build_record
 from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions, roll_back_transactions
@@ -235,15 +236,9 @@ def _build_plan_result(planned: PlannedNode) -> NodeResult:
 def _fail_pending(planned: PlannedNode) -> NodeResult:
     outcome, problem = planned.outcome, planned.problem
     if outcome is Outcome.PENDING:
-        outcome = Outcome.FAILED
-        problem = Problem(
-            code="not-configured",
-            message=f"not configured: {planned.reason}",
-            hint="check the change with harbor-agent plan",
-        )
+        outcome, problem = Outcome.FAILED, describe_pending(planned)
     reason = problem.message if problem else planned.reason
-    verified = False if outcome is Outcome.FAILED else None
-    return NodeResult(node=planned.node.name, outcome=outcome, verified=verified, reason=reason, problem=problem)
+    return NodeResult(node=planned.node.name, outcome=outcome, reason=reason, problem=problem)
 
 
 def _skip_node(name: str, halted: str) -> NodeResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from harbor_agent.engine.reports.report import VERIFY
 from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome, Proof
 from harbor_agent.views.text.secrets import count_secrets
@@ -44,15 +45,16 @@ def describe_failed_pull(result: NodeResult) -> str:
 
 
 def run_summary(report: Report) -> str:
-    """Return the last line of a run: outcomes, pulls, pull secrets, why it halted, and its ID."""
-    return translate(summarize_run(report.results, report.halted, report.run_id, count_secrets(report.secrets)))
+    """Return the last line of a run: outcomes, pulls, pull secrets, why it halted, and its ID if the history has it."""
+    run_id = "" if report.kind == VERIFY else report.run_id
+    return translate(summarize_run(report.results, report.halted, run_id, count_secrets(report.secrets)))
 
 
 def summarize_run(results: Sequence[NodeResult], halted: str | None, run_id: str, secrets: str = "") -> str:
-    """Return one line about a run: outcomes, pulls, the text about pull secrets, why it halted, and its ID."""
+    """Return one line about a run: outcomes, pulls, the text about pull secrets, why it halted, and an ID, if any."""
     counted = count_results(results) + secrets
     text = f"Halted: {counted}; reason: {halted}" if halted else f"Done: {counted}"
-    return f"{text} (run {run_id})"
+    return f"{text} (run {run_id})" if run_id else text
 
 
 def count_results(results: Sequence[NodeResult]) -> str:

@@ -15,6 +15,7 @@ from harbor_agent.model.plan import Action, Activation, Plan
 from harbor_agent.model.policy import Policy, Rollout
 from harbor_agent.model.result import Outcome
 from harbor_agent.transport.protocol import Completed
+from harbor_agent.views.text.run import failures_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,6 +77,8 @@ def test_verify_reports_every_node_that_it_cannot_verify() -> None:
     rollout = verify_nodes(context(events), [planned("node1"), planned("node2", Outcome.UNREACHABLE, down)])
     assert [event.result for event in events if isinstance(event, NodeFinished)] == list(rollout.results)
     assert [(result.outcome, result.reason) for result in rollout.results] == [
-        (Outcome.FAILED, "not configured: it is missing"),
+        (Outcome.FAILED, "not configured, so nothing was pulled; apply would change the node: it is missing"),
         (Outcome.UNREACHABLE, down.message),
     ]
+    assert [result.verified for result in rollout.results] == [None, None], "nothing was pulled"
+    assert "pull failed" not in failures_text(rollout.results)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from harbor_agent.engine.reports.report import Report
+from harbor_agent.engine.reports.report import VERIFY, Report
 from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.result import NodeResult, Outcome, Proof
 from harbor_agent.views.text.run import failures_text, run_summary
@@ -46,3 +47,8 @@ def test_a_proof_by_pods_is_called_so() -> None:
     failed = NodeResult(node="node2", outcome=Outcome.FAILED, verified=False, proof=Proof.POD, problem=DOWN)
     assert run_summary(report(proven, failed)) == "Done: 1 unchanged, 1 failed, 1 proven by a pod (run run-1)"
     assert "failed, not proven by a pod" in re.sub(r"\x1b\[[0-9]*m", "", failures_text([failed]))
+
+
+def test_a_verification_names_no_run_because_the_history_has_none() -> None:
+    proven = NodeResult(node="node1", outcome=Outcome.UNCHANGED, verified=True, proof=Proof.PULL)
+    assert run_summary(replace(report(proven), kind=VERIFY)) == "Done: 1 unchanged, 1 verified by a pull"
