@@ -10,6 +10,8 @@ from harbor_agent.planning.containerd.hosts import is_always_plain, is_trusted, 
 from harbor_agent.planning.containerd.state import find_containerd, find_record, require_containerd
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harbor_agent.model.address import Address
     from harbor_agent.model.daemon import RunningContainer
     from harbor_agent.model.state import NodeState
@@ -74,11 +76,15 @@ def has_read_config(state: NodeState, effective: Effective) -> bool:
     return not find_changed_files(state, effective)
 
 
-def find_latent_edits(state: NodeState, effective: Effective) -> tuple[str, ...]:
-    """Describe the edits of somebody else that the running containerd has not read and that a restart applies."""
+def find_latent_edits(state: NodeState, effective: Effective, restored: Collection[str] = ()) -> tuple[str, ...]:
+    """Describe the edits of somebody else that the running containerd has not read and that a restart applies.
+
+    `restored` are the files that a rollback replaces as a whole: their edits are gone.
+    """
     record = find_record(state)
     ours = record.file_hashes if record else {}
-    found = [path for path in find_changed_files(state, effective) if ours.get(path) != _hash(state, path)]
+    changed = [path for path in find_changed_files(state, effective) if path not in restored]
+    found = [path for path in changed if ours.get(path) != _hash(state, path)]
     return tuple(f"{path} changed after containerd started" for path in found)
 
 

@@ -78,7 +78,7 @@ def _build_plan(node: str, state: NodeState, changes: tuple[FileChange, ...], re
         route=Route.NONE,
         reason=reason,
         containers_seen=are_containers_known(state),
-        latent_edits=find_latent_edits(state, before) if restarts else (),
+        latent_edits=find_latent_edits(state, before, [change.path for change in changes]) if restarts else (),
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
         original_hashes=note_original_hashes(state, changes),

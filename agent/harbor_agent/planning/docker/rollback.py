@@ -89,7 +89,7 @@ def _build_plan(node: str, state: NodeState, restored: NodeState, changes: tuple
         route=Route.NONE,
         reason=reason,
         containers_seen=are_containers_listed(state),
-        latent_edits=find_latent_edits(state, before),
+        latent_edits=find_latent_edits(state, before, after, [change.path for change in changes]),
         owned_entries=tuple(entry for entry in (record.entries if record else ()) if entry not in gone),
         created_files=tuple(path for path in (record.created_files if record else ()) if path not in absent),
         warnings=tuple(warn_of_reading(changes, "dockerd", restarts=action is Action.RESTART)),

@@ -284,3 +284,13 @@ def test_the_servers_of_the_default_are_kept_if_this_version_reads_it(version: s
     assert ('[host."http://10.0.0.2"]' in written) is kept
     assert ('[host."http://10.0.0.1:5000"]' in written) is kept
     assert shown(applied(applied(state, plan), planned(applied(state, plan), unwant(HARBOR)))) == shown(state)
+
+
+@pytest.mark.field("02")
+def test_an_edit_that_the_rollback_undoes_needs_no_consent() -> None:
+    edited = with_containerd(applied(MIRRORS, planned(MIRRORS)), changed_files=(CONFIG,))
+    kept = [regular(HOSTS, OURS)]
+    for earlier, edits in (([MIRRORS.files[CONFIG]], ()), (kept, (f"{CONFIG} changed after containerd started",))):
+        back = restore("node-1", edited, earlier, "roll back")
+        assert isinstance(back, Plan), back.problem
+        assert (back.activation.action, back.latent_edits) == (Action.RESTART, edits)

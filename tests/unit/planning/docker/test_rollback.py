@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from tests.unit.planning.docker.nodes import (
     DEBIAN_UNIT,
     FRAGMENT,
     HARBOR,
+    OPTIONS,
     PLAIN_UNIT,
     TEMPLATES,
     applied,
@@ -23,6 +25,7 @@ from tests.unit.planning.docker.nodes import (
     regular,
     running,
     want,
+    with_docker,
 )
 
 if TYPE_CHECKING:
@@ -91,3 +94,36 @@ def test_a_node_without_docker_is_refused() -> None:
     state = node({})
     decision = restore("n", state, [FileState(path=DAEMON_JSON)], "back")
     assert isinstance(decision, Refusal)
+
+
+@pytest.mark.field("02")
+def test_an_edit_that_the_rollback_undoes_needs_no_consent() -> None:
+    plan, after = change(up({FRAGMENT: DEBIAN_UNIT}))
+    live = running(after, evaluate(after).argv, evaluate(after).entries)
+    text = (after.files[OPTIONS].content or b"").decode()
+    edited = replace(
+        live, files={**live.files, OPTIONS: regular(OPTIONS, text.replace('"DOCKER_OPTS=', '"DOCKER_OPTS=--mtu 1400 '))}
+    )
+    assert "--mtu 1400" in " ".join(evaluate(edited).argv)
+    assert back(edited, plan).latent_edits == ()
+
+
+@pytest.mark.field("02")
+def test_an_edit_that_stays_after_the_rollback_needs_consent_and_is_shown_as_dockerd_would_start() -> None:
+    plan, after = change(up({FRAGMENT: DEBIAN_UNIT}))
+    live = running(after, evaluate(after).argv, evaluate(after).entries)
+    unit = DEBIAN_UNIT.replace("$DOCKER_OPTS", "--mtu 1400 $DOCKER_OPTS")
+    edited = replace(live, files={**live.files, FRAGMENT: regular(FRAGMENT, unit)})
+    (edit,) = back(edited, plan).latent_edits
+    assert "--mtu 1400" in edit
+    assert "--insecure-registry" not in edit
+
+
+@pytest.mark.field("02")
+def test_an_unread_daemon_json_counts_unless_it_is_restored() -> None:
+    unread = '{"storage-driver": "btrfs"}'
+    live = with_docker(up({FRAGMENT: DEBIAN_UNIT, DAEMON_JSON: unread}), changed_files=(DAEMON_JSON,))
+    for earlier, kept in (([FileState(path=DAEMON_JSON)], False), ([regular(OPTIONS, "[Service]\n")], True)):
+        decision = restore("n", live, earlier, "back")
+        assert isinstance(decision, Plan), decision.problem
+        assert bool(decision.latent_edits) is kept

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The changes, the action, and why; `added` are the registries that become trusted by them."""
+    """The changes, the action, and why; `added` are the registries that become trusted by them.
+
+    `restores`: the changes replace whole files by earlier ones.
+    """
 
     changes: tuple[FileChange, ...]
     action: Action
@@ -33,6 +36,7 @@ class Outcome:
     expected: tuple[str, ...]
     unexpected: tuple[str, ...]
     added: tuple[str, ...] = ()
+    restores: bool = False
 
 
 def build_plan(node: str, state: NodeState, outcome: Outcome, before: Effective, name: str) -> Plan:
@@ -47,6 +51,7 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, before: Effective,
     owned = [entry for entry in (record.entries if record else ()) if entry not in outcome.unexpected]
     gone = {change.path for change in lasting if change.after.kind is FileKind.ABSENT}
     created = [*(record.created_files if record else ()), *(one.path for one in lasting if not one.before.exists)]
+    restored = [change.path for change in changes] if outcome.restores else []
     reason = outcome.reason
     if restarts and unit.name == list_units(name)[0]:
         reason = f"{reason}; a restart of {unit.name} is one of the API server and of etcd too"
@@ -69,7 +74,7 @@ def build_plan(node: str, state: NodeState, outcome: Outcome, before: Effective,
         created_files=tuple(path for path in dict.fromkeys(created) if path not in gone),
         passing_files=passing,
         containers_seen=are_containers_known(view),
-        latent_edits=find_latent_edits(state, name, before) if restarts and not state.offline else (),
+        latent_edits=find_latent_edits(state, name, before, restored) if restarts and not state.offline else (),
         warnings=(
             *find_manager_warnings(lasting),
             *find_volatile_changes(lasting, state.volatile),

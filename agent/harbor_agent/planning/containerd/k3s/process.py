@@ -11,6 +11,8 @@ from harbor_agent.planning.containerd.k3s.settings import build_folder, list_tem
 from harbor_agent.planning.refusal import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harbor_agent.model.address import Address
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.containerd.k3s.effective import Effective
@@ -46,11 +48,17 @@ def list_live_entries(state: NodeState, name: str) -> tuple[str, ...] | None:
     return None if found is None else containerd.list_live_entries(view_containerd(state, name), found)
 
 
-def find_latent_edits(state: NodeState, name: str, effective: Effective) -> tuple[str, ...]:
-    """Describe the edits of somebody else that the running daemon has not read and that a restart applies."""
+def find_latent_edits(
+    state: NodeState, name: str, effective: Effective, restored: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Describe the edits of somebody else that the running daemon has not read and that a restart applies.
+
+    `restored` are the files that a rollback replaces as a whole: their edits are gone.
+    """
     k3s, record, folder = require_k3s(state, name), state.records.get(name), build_folder(name)
     ours = record.file_hashes if record else {}
     named = (effective.settings.registries, f"{folder}/config.yaml", *list_templates(effective.settings))
     changed = [path for path in k3s.changed_files or () if path in named or path.startswith(f"{folder}/config.yaml.d/")]
-    found = [path for path in changed if path in state.files and ours.get(path) != state.files[path].digest]
+    kept = [path for path in changed if path not in restored and path in state.files]
+    found = [path for path in kept if ours.get(path) != state.files[path].digest]
     return tuple(f"{path} changed after {name} started" for path in found)

@@ -47,6 +47,7 @@ def restore(node: str, state: NodeState, earlier: Sequence[FileState], reason: s
             # what the daemon has not read before is not shown by a change that does not restart it
             expected=tuple(entry for entry in then if is_late or entry in written),
             unexpected=gone,
+            restores=True,
         )
         return build_plan(node, state, outcome, after, name)
     except RefusedError as refused:

@@ -13,6 +13,8 @@ from harbor_agent.formats.docker.daemon_json import DEAD_KEY, INSECURE_REGISTRIE
 from harbor_agent.planning.docker.state import find_docker, find_record
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harbor_agent.formats.docker.arguments import DaemonArguments
     from harbor_agent.model.state import NodeState
     from harbor_agent.planning.docker.effective import Effective
@@ -30,24 +32,33 @@ def find_changed_files(state: NodeState, effective: Effective) -> list[str]:
     return [path for path in dict.fromkeys(read) if path in (changed or ()) and ours.get(path) != _hash(state, path)]
 
 
-def find_latent_edits(state: NodeState, effective: Effective) -> tuple[str, ...]:
+def find_latent_edits(
+    state: NodeState, before: Effective, after: Effective | None = None, restored: Collection[str] = ()
+) -> tuple[str, ...]:
     """Describe the edits over which nothing is restarted without consent.
 
     These are arguments other than the registries that the running dockerd does not have, and a configuration file that
-    changed after it started and has keys which only a start proves.
+    changed after it started and has keys which only a start proves. A rollback undoes edits: `after` is what it leaves,
+    and `restored` are the files that it replaces as a whole.
     """
     found = []
-    keys = set(effective.config.keys) if effective.config else set()
+    keys = set(before.config.keys) if before.config else set()
+    changed = set(find_changed_files(state, before)).difference(restored)
     # rule DD-30
-    if effective.config_path in find_changed_files(state, effective) and keys - _JUDGED_KEYS:
+    if before.config_path in changed and keys - _JUDGED_KEYS:
         names = ", ".join(sorted(keys - _JUDGED_KEYS))
-        found.append(f"{effective.config_path} changed after dockerd started, and has {names}")
+        found.append(f"{before.config_path} changed after dockerd started, and has {names}")
     docker = find_docker(state)
     live = docker.argv if docker and not state.offline else None
-    is_known = not effective.daemon.launcher and not any("%" in one for one in effective.argv)
-    if live and is_known and _list_foreign(parse_arguments(live)) != _list_foreign(effective.daemon):
-        found.append(f"dockerd would start as: {' '.join(effective.argv)}")
+    starts = [before, *([after] if after else [])]
+    if live and all(_has_unread_arguments(live, start) for start in starts):
+        found.append(f"dockerd would start as: {' '.join(starts[-1].argv)}")
     return tuple(found)
+
+
+def _has_unread_arguments(live: tuple[str, ...], start: Effective) -> bool:
+    is_known = not start.daemon.launcher and not any("%" in one for one in start.argv)
+    return is_known and _list_foreign(parse_arguments(live)) != _list_foreign(start.daemon)
 
 
 def _list_foreign(arguments: DaemonArguments) -> tuple[tuple[str, str], ...]:

@@ -192,6 +192,16 @@ def test_a_rollback_restores_also_what_another_start_has_written() -> None:
     assert older.activation.action is Action.RESTART
 
 
+@pytest.mark.field("02")
+def test_an_edit_that_the_rollback_undoes_needs_no_consent() -> None:
+    settings = "/etc/rancher/k3s/config.yaml"
+    files = {CONFIG: MIRRORS, REGISTRIES: TRUSTING, settings: "debug: true\n"}
+    for changed, edits in ((REGISTRIES, ()), (settings, (f"{settings} changed after k3s started",))):
+        back = k3s.restore("node-1", node(files, changed_files=(changed,)), [FileState(path=REGISTRIES)], "restore")
+        assert isinstance(back, Plan)
+        assert (back.activation.action, back.latent_edits) == (Action.RESTART, edits)
+
+
 def test_a_unit_that_is_down_is_not_changed() -> None:
     state = node({CONFIG: DIRECTORIES})
     down = replace(state.runtimes[0], unit=UnitState(name="k3s.service", active_state="failed"))  # type: ignore[type-var]
