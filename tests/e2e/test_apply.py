@@ -122,6 +122,12 @@ def test_every_node_is_changed_and_proved_by_a_pull(story: Story) -> None:
     assert outcomes == dict.fromkeys(("node1", "node2", "node3"), ("changed", True))
 
 
+def test_the_steps_of_a_change_are_reported_with_their_times(story: Story) -> None:
+    steps = {one["step"]: one["seconds"] for one in story.apply.node("node1")["steps"]}
+    assert {"validate", "restart", "pull"} <= steps.keys()
+    assert min(steps.values()) >= 0
+
+
 def test_afterwards_every_node_pulls(story: Story) -> None:
     for node in story.site.nodes:
         done = story.site.pull(node)

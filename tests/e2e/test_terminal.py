@@ -25,8 +25,12 @@ def test_the_only_node_of_a_wave_is_seen_at_work(fresh_site: Site) -> None:
     session = Session(lab.network.inside(apply), 100, dict(lab.environment))
     session.wait_for(lambda text: "[y/N]" in text)
     session.type("y\n")
-    session.wait_for(lambda text: re.search(rf"^ *{node.name} .*restart", text.partition("[y/N]")[2], re.MULTILINE))
+    session.wait_for(lambda text: re.search(rf"^ *{node.name}  .* \d:\d\d$", text, re.MULTILINE))
+    session.type("nothing of this is shown\n\n")
+    session.wait_for(lambda text: re.search(rf"^ *{node.name}  restart +0", text.partition("[y/N]")[2], re.MULTILINE))
     shown = session.end()
     assert shown.code == 0, shown.text
+    assert "nothing of this" not in shown.text
+    assert shown.has_echo
     assert shown.lines[-1].startswith("Done: 1 changed, 1 not proven by a pull (run "), shown.text
     assert shown.text.count(f"  {node.name}: changed") == 1

@@ -53,6 +53,19 @@ def test_a_change_is_committed_and_recorded(world: World) -> None:
     assert_no_leftovers(world)
 
 
+def test_the_steps_are_printed_as_they_begin(world: World) -> None:
+    world.replace("systemctl", 'case "$1" in restart) sleep 1 ;; esac')
+    record = wire.encode_record(Record(run_id="run-1", entries=(ENTRY,)))
+    plan = restart_plan(world)
+    output = world.run(wire.build_begin_program(plan, transaction="run-1", record=record, deadline=9))
+    assert wire.decode_report(output).phase is TransactionPhase.COMMITTED
+    shown = [word for line in output.split(b"\n") if (word := wire.read_step(line))]
+    journal = world.file("/var/lib/harbor-agent/transactions/run-1/journal").read_text().splitlines()
+    written = [line.partition(" ")[0] for line in journal if line]
+    assert "activating" in shown
+    assert shown == [word for word in written if word in shown]
+
+
 def test_asking_again_changes_nothing_more(world: World) -> None:
     plan = restart_plan(world)
     first = begin(world, plan)

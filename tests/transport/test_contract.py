@@ -19,6 +19,7 @@ from harbor_agent.transport.protocol import Completed, Job, Lost
 from harbor_agent.transport.ssh.transport import SshTransport
 from tests.lab.inside import inside
 from tests.transport.ansible_inventory import HOSTS, write_inventory
+from tests.transport.sshd import public_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +90,23 @@ def test_exit_status_and_both_streams_come_back_apart(subject: Subject) -> None:
     result = subject.complete(b"echo out; echo err >&2; exit 3")
 
     assert (result.rc, result.stdout, result.stderr) == (3, b"out\n", b"err\n")
+
+
+@pytest.mark.parametrize("subject", ["local", pytest.param("ssh", marks=NEEDS_SSHD)], indirect=True)
+def test_a_line_arrives_while_the_program_runs(subject: Subject) -> None:
+    lines: list[bytes] = []
+    with public_folder() as folder:
+        heard = folder / "heard"
+
+        def hear(line: bytes) -> None:
+            lines.append(line)
+            heard.touch()
+
+        wait = b'echo first; until [ -e "$1" ]; do sleep 0.05; done; echo last'
+        program = Program(stdin=wait, arguments=(str(heard),))
+        (result,) = subject.transport.run([Job(node=subject.node(), program=program, timeout=20, on_line=hear)])
+    assert isinstance(result, Completed), result
+    assert (result.stdout, lines) == (b"first\nlast\n", [b"first", b"last"])
 
 
 def test_every_byte_value_arrives_unchanged(subject: Subject) -> None:

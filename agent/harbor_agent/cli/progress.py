@@ -11,9 +11,9 @@ from threading import RLock
 from harbor_agent.cli.console import print_status
 from harbor_agent.cli.terminal.footer import FOOTER, Ticker
 from harbor_agent.cli.terminal.streams import can_move_cursor
-from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, NodeStep, Phase, Step
+from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, NodeStep, Phase
 from harbor_agent.language.current import translate
-from harbor_agent.model.result import NodeResult, Outcome, Proof
+from harbor_agent.model.result import NodeResult, Outcome, Proof, Step
 from harbor_agent.views.screen.work import Work, draw_work, format_time
 from harbor_agent.views.text.common import count_nodes
 from harbor_agent.views.text.run import describe_failed_pull

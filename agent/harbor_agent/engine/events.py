@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,23 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from harbor_agent.errors import Problem
-    from harbor_agent.model.result import NodeResult
-
-
-class Step(enum.StrEnum):
-    """A step of the work on one node, in words for people."""
-
-    PROBE = "probe"
-    DRAIN = "drain"
-    CHANGE = "change files"
-    RELOAD = "change files, reload"
-    RESTART = "change files, restart"
-    CHECK = "check the result of the change"
-    PULL = "pull"
-    POD = "pull by a pod"
-    ROLL_BACK = "roll back"
-    READY = "wait until Ready"
-    WAIT = "wait for the other nodes"
+    from harbor_agent.model.result import NodeResult, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,13 +123,47 @@ class Proof(StrEnum):
     POD = "pod"
 
 
+class Step(StrEnum):
+    """A step of the work on one node, in words for people; documents have its name.
+
+    CHANGE and those with it are a whole transaction, as long as its node does not report how far it is.
+    """
+
+    PROBE = "probe"
+    DRAIN = "drain"
+    CHANGE = "change files"
+    CHANGE_AND_RELOAD = "change files, reload"
+    CHANGE_AND_RESTART = "change files, restart"
+    VALIDATE = "validate"
+    WRITE = "write files"
+    RELOAD = "reload"
+    RESTART = "restart"
+    HEALTH = "wait until healthy"
+    COMMIT = "commit"
+    CHECK = "check the result of the change"
+    PULL = "pull"
+    POD = "pull by a pod"
+    ROLL_BACK = "roll back"
+    READY = "wait until Ready"
+    WAIT = "wait for the other nodes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTime:
+    """How many seconds a node spent on a step."""
+
+    step: Step
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeResult:
     """The result of a run on one node.
 
     `verified` says whether the node pulled the image (None: no image to verify with), `proof` by what (None: nothing
     was tried), `logged_in` whether it logged in at every registry that has a login (None: not tried, or one takes any
-    login). `seconds` is wall time.
+    login). `seconds` is wall time of change and proof, `steps` are those of the run, such as drain and restart, in the
+    order in which they began.
     `containers_lost` names those that ran before and no longer run; `reason` names them too.
     """
 
@@ -144,6 +178,7 @@ class NodeResult:
     problem: Problem | None = None
     seconds: float = 0.0
     containers_lost: tuple[str, ...] = ()
+    steps: tuple[StepTime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def run_locally(job: Job, stopping: Event) -> Completed | Lost:
 def _run_program(job: Job, stopping: Event) -> Completed | Lost:
     deadline = Deadline(job.timeout, stopping)
     user = "root" if os.geteuid() == 0 else get_user_name()
-    exchange = Exchange(job.program, job.node.become, user=user)
+    exchange = Exchange(job.program, job.node.become, user=user, on_line=job.on_line)
     process = subprocess.Popen(  # noqa: S603 - the command is ours
         ["/bin/sh", "-c", exchange.command],
         bufsize=0,

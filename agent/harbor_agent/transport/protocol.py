@@ -30,13 +30,15 @@ def _ignore() -> None:
 class Job:
     """One program for one node. `timeout` is in seconds and includes connecting.
 
-    `on_start` is called when the job's turn has come, by any thread; it does not raise.
+    `on_start` is called when the job's turn has come, `on_line` with each line of the program's standard output as it
+    arrives, if the transport gets it before the end. Both are called by any thread and do not raise.
     """
 
     node: Node
     program: Program
     timeout: float = 60.0
     on_start: Callable[[], None] = field(default=_ignore, repr=False, compare=False)
+    on_line: Callable[[bytes], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

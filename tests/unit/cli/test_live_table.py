@@ -21,10 +21,10 @@ RUN = """
 from harbor_agent.cli.console import print_status
 from harbor_agent.cli.terminal.footer import FOOTER
 from harbor_agent.cli.progress import Progress
-from harbor_agent.engine.events import NodeFinished, NodeProbed, NodeStep, Phase, Step, Wave
+from harbor_agent.engine.events import NodeFinished, NodeProbed, NodeStep, Phase, Wave
 from harbor_agent.local.terminal import Terminal
 from harbor_agent.model.plan import Action
-from harbor_agent.model.result import NodeResult, Outcome, Proof
+from harbor_agent.model.result import NodeResult, Outcome, Proof, Step
 progress = Progress()
 """
 WAVE = """

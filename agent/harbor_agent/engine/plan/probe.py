@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import NodeProbed, Phase, Step, announce
+from harbor_agent.engine.events import NodeProbed, Phase, announce
 from harbor_agent.errors import Problem
+from harbor_agent.model.result import Step
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, Lost, decode_answer
 

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from harbor_agent.engine.events import Message, NodeStep, Step
+from harbor_agent.engine.events import Message, NodeStep
 from harbor_agent.engine.plan.matching import find_node
 from harbor_agent.engine.proof.check import PullCheck
 from harbor_agent.engine.proof.nodes import list_nodes
@@ -24,7 +24,7 @@ from harbor_agent.engine.proof.trial import (
 )
 from harbor_agent.errors import Problem
 from harbor_agent.local.user import get_user_name
-from harbor_agent.model.result import Proof, PullVerdict
+from harbor_agent.model.result import Proof, PullVerdict, Step
 from harbor_agent.planning.pods.judge import BACK_OFF, judge_container
 from harbor_agent.planning.pods.manifest import build_proof_pod, choose_login, list_images
 

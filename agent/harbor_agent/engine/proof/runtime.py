@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import NodeStep, Step, announce
+from harbor_agent.engine.events import NodeStep, announce
 from harbor_agent.engine.proof.check import PullCheck
 from harbor_agent.errors import Problem
-from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.model.result import PullReport, PullVerdict, Step
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, decode_answer
 

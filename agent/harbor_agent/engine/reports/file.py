@@ -13,7 +13,7 @@ from harbor_agent.local.files import describe_error
 # Reports are decoded by these types, so they must be there at run time.
 from harbor_agent.model.inventory import NodeSet, Shard  # noqa: TC001
 from harbor_agent.model.plan import Action
-from harbor_agent.model.result import NodeResult, Outcome, Proof  # noqa: TC001
+from harbor_agent.model.result import NodeResult, Outcome, Proof, Step, StepTime  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,12 @@ class _Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _ReportedStep:
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedNode:
     """The result of a node as the document has it."""
 
@@ -56,6 +62,7 @@ class ReportedNode:
     reason: str = ""
     hint: str | None = None
     seconds: float = 0.0
+    steps: tuple[_ReportedStep, ...] = ()
 
     def build_result(self) -> NodeResult:
         """Return it as the result of a run on this machine."""
@@ -71,6 +78,11 @@ class ReportedNode:
             reason=self.reason,
             problem=problem,
             seconds=self.seconds,
+            steps=tuple(
+                StepTime(step=Step[one.step.upper()], seconds=one.seconds)
+                for one in self.steps
+                if one.step.upper() in Step.__members__  # another version may know more
+            ),
         )
 
 

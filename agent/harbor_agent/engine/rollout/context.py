@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.proof.check import Prover, PullCheck
     from harbor_agent.engine.rollout.hooks import RolloutHooks
+    from harbor_agent.engine.steps import StepClock
     from harbor_agent.model.policy import Credentials, Rollout
     from harbor_agent.transport.protocol import Transport
 
@@ -28,7 +29,7 @@ class RolloutContext:
 
     `stop` returns an exit code once the run should start nothing new. A correction restores what a person applied
     before, and its records keep that run as the approved one. `prover` proves the pulls of the nodes; without
-    one, their runtimes do.
+    one, their runtimes do. `clock` measures the steps of the nodes that the listener hears of.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class RolloutContext:
     stop: StopRequest = field(default_factory=StopRequest)
     hooks: RolloutHooks = field(default_factory=NoHooks)
     prover: Prover | None = None
+    clock: StepClock | None = None
 
     def prove_pulls(self, planned: Sequence[PlannedNode]) -> dict[str, PullCheck]:
         """Have nodes prove that they pull. Keys are node names."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from harbor_agent.engine.events import Message, Step, announce_all
+from harbor_agent.engine.events import Message, announce_all
 from harbor_agent.engine.plan.matching import find_node
 from harbor_agent.engine.rollout.drain import drain_nodes, find_objection_to_eviction
 from harbor_agent.engine.rollout.hooks import NoHooks
 from harbor_agent.engine.rollout.readiness import wait_until_ready
 from harbor_agent.errors import AgentError, Problem
 from harbor_agent.model.plan import Action, Plan
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import NodeResult, Outcome, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -25,6 +25,7 @@ from harbor_agent.engine.rollout.records import update_records
 from harbor_agent.engine.rollout.waves import RolloutResult, roll_out, skip_nodes, verify_nodes
 from harbor_agent.engine.secrets.logins import check_logins, check_open_registries
 from harbor_agent.engine.secrets.reconcile import apply_secrets, skip_secrets
+from harbor_agent.engine.steps import StepClock
 from harbor_agent.engine.workloads.waiting import handle_waiting_pods
 from harbor_agent.errors import ExitCode, Problem, UsageError
 from harbor_agent.model.runs import RunKind
@@ -101,13 +102,15 @@ def verify_run(
 
 
 def start_run(run_plan: RunPlan, listener: Listener, stop: StopRequest) -> RolloutContext:
-    """Give the run its name and its transport."""
+    """Give the run its name, its transport and a clock."""
+    clock = StepClock(listener)
     return RolloutContext(
         run_id=create_run_id(),
         transport=open_transport(run_plan.request.selection),
         rollout=run_plan.general.rollout,
         credentials=run_plan.credentials,
-        listener=listener,
+        listener=clock,
+        clock=clock,
         note=run_plan.request.note,
         is_correction=run_plan.kind is RunKind.CORRECT,
         stop=stop,
@@ -229,7 +232,7 @@ def build_report(
     """Return how a run ended, with the exit code that follows from its parts."""
     return Report(
         run_id=run.run_id,
-        results=rollout.results,
+        results=run.clock.add_times(rollout.results) if run.clock else rollout.results,
         secrets=secrets,
         halted=rollout.halted,
         exit_code=rollout.stopped or compute_run_exit_code(rollout.results, secrets, halted=rollout.halted is not None),

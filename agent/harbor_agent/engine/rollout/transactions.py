@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import Message, NodeStep, Step, announce, announce_all
+from harbor_agent.engine.events import Message, NodeStep, announce, announce_all
 from harbor_agent.engine.rollout.stop import StopRequestedError
+from harbor_agent.engine.steps import follow_steps
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action
-from harbor_agent.model.result import Outcome, TransactionPhase
+from harbor_agent.model.result import Outcome, Step, TransactionPhase
 from harbor_agent.node.wire import programs as wire
 from harbor_agent.transport.protocol import Job, Lost, decode_answer, describe_unknown_answer
 
@@ -32,7 +33,12 @@ _POLL_SECONDS = 2.0
 _REPORT_SECONDS = 10.0
 _MOST_NAMES = 5
 
-_STEPS = {Action.NONE: Step.CHANGE, Action.RELOAD: Step.RELOAD, Action.RESTART: Step.RESTART}
+# What a node is at until it reports its steps, which not every connection passes on in time.
+_TRANSACTIONS = {
+    Action.NONE: Step.CHANGE,
+    Action.RELOAD: Step.CHANGE_AND_RELOAD,
+    Action.RESTART: Step.CHANGE_AND_RESTART,
+}
 _OUTCOMES = {
     TransactionPhase.COMMITTED: Outcome.CHANGED,
     TransactionPhase.ROLLED_BACK: Outcome.ROLLED_BACK,
@@ -88,8 +94,8 @@ def begin_transactions(
         except ValueError as error:  # the node named a path or a unit that no line can carry
             yield TransactionResult(node=node, outcome=Outcome.FAILED, problem=describe_unknown_answer(error))
         else:
-            step = _STEPS[plan.activation.action]
-            jobs.append(_build_job(node, program, step, monitor))
+            action = plan.activation.action
+            jobs.append(_build_job(node, program, _TRANSACTIONS[action], monitor, action))
     yield from _run_jobs(transport, jobs, transaction, monitor)
 
 
@@ -102,9 +108,16 @@ def roll_back_transactions(
     return _run_jobs(transport, jobs, transaction, monitor)
 
 
-def _build_job(node: Node, program: Program, step: Step, monitor: TransactionMonitor) -> Job:
-    announced = announce(monitor.listener, node.name, step)
-    return Job(node=node, program=program, timeout=monitor.timeout, on_start=announced)
+def _build_job(
+    node: Node, program: Program, step: Step, monitor: TransactionMonitor, action: Action = Action.NONE
+) -> Job:
+    return Job(
+        node=node,
+        program=program,
+        timeout=monitor.timeout,
+        on_start=announce(monitor.listener, node.name, step),
+        on_line=follow_steps(monitor.listener, node.name, action),
+    )
 
 
 def _run_jobs(

@@ -149,8 +149,17 @@ wait_until_final() {
   until_deadline $(($(now) + patience * 2 + 180)) is_final_or_gone
 }
 
+# Prints the step that the transaction has reached, for a controller that shows it. In a subshell: if the connection is
+# lost, it ends instead of what waits.
+show_step() {
+  [ -n "$step" ] && [ "$step" != "${shown_step:-}" ] || return 0
+  shown_step=$step
+  (printf 'harbor-agent/step/1 %s\n' "$step") 2>/dev/null
+}
+
 is_final_or_gone() {
   is_final && return 0
+  show_step
   # The journal is read all the time; systemd is asked once a second, for that costs CPU that the daemon needs.
   read -r asking _ </proc/uptime
   [ "${asking%.*}" != "${asked_at:-}" ] || return 1

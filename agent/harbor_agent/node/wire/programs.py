@@ -16,6 +16,7 @@ from harbor_agent.node.wire.transaction import (
     build_rollback_program,
     build_status_program,
     decode_report,
+    read_step,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "decode_report",
     "decode_snapshot",
     "encode_record",
+    "read_step",
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.plan import Plan
 
 _SCHEMA = "harbor-agent/transaction/1"
+_STEP = re.compile(rb"harbor-agent/step/1 ([a-z_]+(?:-[0-9]+)?)\r?")
 _FUNCTIONS = (
     *("journal.sh", "files.sh", "trust_store.sh", "unit.sh", "dependents.sh", "stand_in.sh", "names/proof.sh"),
     *("restore.sh", "begin.sh"),
@@ -63,6 +64,12 @@ def build_rollback_program(transaction: str) -> Program:
 def build_resolve_program(transaction: str) -> Program:
     """Build the program that ends a transaction: it waits for one under way, and rolls back an interrupted one."""
     return _build_program("resolve", transaction, {})
+
+
+def read_step(line: bytes) -> str:
+    """Return the step in a line that a program prints before its report, a word of the journal; "" for any other."""
+    match = _STEP.fullmatch(line)
+    return match[1].decode() if match else ""
 
 
 def decode_report(stdout: bytes) -> TransactionReport:

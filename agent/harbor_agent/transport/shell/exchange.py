@@ -21,6 +21,8 @@ from harbor_agent.transport.shell.become import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harbor_agent.model.inventory import Become, Node
     from harbor_agent.model.program import Program
     from harbor_agent.model.sensitive import Sensitive
@@ -46,13 +48,20 @@ class Exchange:
     `marker_seen` is true once the program has begun, `started` once a byte of the program was sent.
     """
 
-    def __init__(self, program: Program, become: Become | None, *, user: str) -> None:
-        """Prepare the start of `program` for the login user `user`, who becomes root as `become` says."""
+    def __init__(
+        self, program: Program, become: Become | None, *, user: str, on_line: Callable[[bytes], None] | None = None
+    ) -> None:
+        """Prepare the start of `program` for the login user `user`, who becomes root as `become` says.
+
+        `on_line` gets each line of standard output, without its end, when it is complete.
+        """
         self._nonce = secrets.token_hex(8)
         self._mark = f"{self._nonce}-begin\n".encode()
         self._become = build_become_command(become, self._nonce) if program.privileged and user != "root" else None
         self._prompts = 0
         self._stdout = bytearray()
+        self._on_line = on_line
+        self._passed = 0
         self._stderr = bytearray()
         self._payload = build_payload(program)
         self._payload_due = self._become is None or self._become.prompt is None
@@ -81,6 +90,19 @@ class Exchange:
         """Process data from standard output."""
         self._stdout += data
         self._limit_output()
+        if self._on_line:
+            self._pass_lines(self._on_line, len(self._stdout) - len(data))
+
+    def _pass_lines(self, take: Callable[[bytes], None], start: int) -> None:
+        """Pass on the lines of the program that are complete, of which `start` and what follows is new."""
+        if not self._passed:
+            at = self._stdout.find(self._mark)
+            self._passed = at + len(self._mark) if at >= 0 else 0
+        end = self._stdout.rfind(b"\n", max(start, self._passed)) if self._passed else -1
+        if end >= 0:
+            lines, self._passed = bytes(self._stdout[self._passed : end]).split(b"\n"), end + 1
+            for line in lines:
+                take(line)
 
     def feed_stderr(self, data: bytes) -> None:
         """Process data from standard error: detect the marker, and answer the password prompt."""

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from harbor_agent.transport.shell.exchange import Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harbor_agent.model.inventory import Become
     from harbor_agent.model.program import Program
 
@@ -34,9 +36,11 @@ printf '%s\\n' "$rest" {nonce}-end
 class TerminalExchange(Exchange):
     """An exchange over a pseudo-terminal: all output arrives on standard output."""
 
-    def __init__(self, program: Program, become: Become | None, *, user: str) -> None:
-        """Prepare the start as for any other exchange."""
-        super().__init__(program, become, user=user)
+    def __init__(
+        self, program: Program, become: Become | None, *, user: str, on_line: Callable[[bytes], None] | None = None
+    ) -> None:
+        """Prepare the start as for any other exchange. No line is passed on: base64 holds them back to the end."""
+        super().__init__(program, become, user=user, on_line=on_line)
         self._payload_due, self.pending = False, memoryview(b"")
         self._shell_sent = False
 

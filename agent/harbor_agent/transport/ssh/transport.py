@@ -131,7 +131,7 @@ class SshTransport:
     def _create_exchange(self, job: Job, jump_path: JumpPath) -> Exchange:
         needs_terminal = job.program.privileged and job.node.name in self._nodes_with_terminal
         exchange_type = TerminalExchange if needs_terminal else Exchange
-        return exchange_type(job.program, job.node.become, user=jump_path.target.config.user)
+        return exchange_type(job.program, job.node.become, user=jump_path.target.config.user, on_line=job.on_line)
 
 
 def _execute(transport: paramiko.Transport, exchange: Exchange, deadline: Deadline) -> int:

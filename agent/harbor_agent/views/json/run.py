@@ -69,4 +69,5 @@ def describe_result(result: NodeResult) -> Json:
         "logged_in": result.logged_in,
         **explain(result.problem, result.reason),
         "seconds": round(result.seconds, 3),
+        "steps": [{"step": one.step.name.lower(), "seconds": round(one.seconds, 3)} for one in result.steps],
     }

@@ -9,7 +9,7 @@ from harbor_agent.engine.drift.secret_corrections import find_corrected_secrets
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.drift import DriftStatus
 from harbor_agent.views.outline.dns import describe_unread, outline_dns
-from harbor_agent.views.outline.run import judge_result, outline_halt
+from harbor_agent.views.outline.run import judge_result, outline_halt, time_result
 from harbor_agent.views.outline.value import Item, Kind, Outline, Verdict, list_facts, time_steps
 from harbor_agent.views.text.drift import list_differences, summarize_drift
 
@@ -77,7 +77,7 @@ def _outline_node(node: DriftedNode, result: NodeResult | None) -> Item:
         verdict=judge_result(result),
         status="corrected" if result.outcome is Outcome.CHANGED else result.outcome.value.replace("_", " "),
         problem=result.problem or problem,
-        timings=(*item.timings, *time_steps(correct_and_verify=result.seconds)),
+        timings=(*item.timings, *(time_result(result) or time_steps(correct_and_verify=result.seconds))),
     )
 
 

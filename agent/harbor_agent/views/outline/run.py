@@ -73,9 +73,14 @@ def outline_result(result: NodeResult, planned: PlannedNode | None, *, is_check:
         runtime=planned.runtime if planned and planned.state else "",
         timings=(
             *time_steps(plan=planned.seconds if planned else 0.0),
-            *time_steps(**{"verify" if is_check else "change_and_verify": result.seconds}),
+            *(time_result(result) or time_steps(**{"verify" if is_check else "change_and_verify": result.seconds})),
         ),
     )
+
+
+def time_result(result: NodeResult) -> tuple[tuple[str, float], ...]:
+    """Return the steps of a node in a run; () if they were not measured."""
+    return tuple((one.step.value, one.seconds) for one in result.steps)
 
 
 def judge_result(result: NodeResult) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.events import NodeStep, Phase, Step, Wave
+from harbor_agent.engine.events import NodeStep, Phase, Wave
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.rollout.context import RolloutContext
 from harbor_agent.engine.rollout.waves import roll_out
@@ -13,7 +13,7 @@ from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Activation, Plan
 from harbor_agent.model.policy import Policy, Registry, Rollout
-from harbor_agent.model.result import Outcome
+from harbor_agent.model.result import Outcome, Step
 from harbor_agent.transport.protocol import Completed
 
 if TYPE_CHECKING:
@@ -113,4 +113,4 @@ def test_each_step_of_a_node_is_reported_in_its_turn() -> None:
     change(Denying(report("rolled_back", "rollback-requested")), events.append)
     assert events[0] == Phase(name="change node1", total=1, wave=Wave(number=1, total=1))
     steps = [event.step for event in events if isinstance(event, NodeStep)]
-    assert steps == [Step.RESTART, Step.WAIT, Step.PULL, Step.WAIT, Step.ROLL_BACK, Step.WAIT]
+    assert steps == [Step.CHANGE_AND_RESTART, Step.WAIT, Step.PULL, Step.WAIT, Step.ROLL_BACK, Step.WAIT]

@@ -49,6 +49,18 @@ def test_the_command_for_a_terminal_too(password: str | None) -> None:
     assert "p'w" not in command
 
 
+def test_lines_are_passed_on_as_soon_as_they_are_complete() -> None:
+    lines: list[bytes] = []
+    started = Exchange(PROGRAM, None, user="root", on_line=lines.append)
+    mark = mark_of(started)
+    heard = []
+    for chunk in (b"Welcome\nto no", b"de1\n" + mark[:5], mark[5:] + b"fi", b"rst\nsecond\n\nth", b"ird", b"\nrest"):
+        started.feed_stdout(chunk)
+        heard.append(list(lines))
+    assert heard == [[], [], [], [b"first", b"second", b""], [b"first", b"second", b""], [*heard[4], b"third"]]
+    assert started.extract_output()[0] == b"first\nsecond\n\nthird\nrest"
+
+
 @pytest.mark.parametrize("shell", LOGIN_SHELLS)
 def test_any_login_shell_starts_the_program_with_its_arguments(shell: str) -> None:
     arguments = ("it's!", "a\nb", "ü\\", "$HOME")

@@ -25,7 +25,7 @@ from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import FileChange, Refusal
 from harbor_agent.model.policy import Policy
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import NodeResult, Outcome, Step, StepTime
 from harbor_agent.model.runs import PastNode, PastRun, Quarantine, RunKind
 from harbor_agent.model.secret import SecretAction, SecretPlan, ServiceAccountResult
 from harbor_agent.model.state import FileState
@@ -86,7 +86,15 @@ SECRETS = SecretsReport(
 PLAN = RunPlan(request=RunRequest(), general=POLICY, nodes=(REFUSED, SKIPPED), secrets=SECRETS, warnings=(PROBLEM,))
 RUN = Report(
     run_id="run-1",
-    results=(NodeResult(node="node1", outcome=Outcome.FAILED, problem=PROBLEM, reason="there is no Docker"),),
+    results=(
+        NodeResult(
+            node="node1",
+            outcome=Outcome.FAILED,
+            problem=PROBLEM,
+            reason="there is no Docker",
+            steps=(StepTime(step=Step.VALIDATE, seconds=0.5),),
+        ),
+    ),
     secrets=SECRETS,
     halted="1 failed",
     exit_code=ExitCode.FAILED,

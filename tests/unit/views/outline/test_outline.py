@@ -18,7 +18,7 @@ from harbor_agent.errors import ExitCode, Problem
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.plan import Action, Activation, FileChange, Plan, Refusal, Route
 from harbor_agent.model.policy import Policy
-from harbor_agent.model.result import NodeResult, Outcome, Proof
+from harbor_agent.model.result import NodeResult, Outcome, Proof, Step, StepTime
 from harbor_agent.model.secret import KeyChange, KeyChangeKind, SecretAction, SecretPlan, ServiceAccountResult
 from harbor_agent.model.state import FileState
 from harbor_agent.planning.drift import DriftStatus, FileDrift, NodeDrift
@@ -120,6 +120,9 @@ def test_a_run_has_the_diffs_of_its_plan_and_says_what_was_proven() -> None:
     assert (item.verdict, item.title) == (Verdict.FINE, "restart, verified by a pull")
     assert PATH in item.diff
     assert item.timings == (("plan", 1.5), ("change and verify", 9.0))
+    steps = (StepTime(step=Step.RESTART, seconds=8.0), StepTime(step=Step.PULL, seconds=0.5))
+    timed = outline_run(report(replace(result, steps=steps)), [planned("node1")])
+    assert find(timed, "node1").timings == (("plan", 1.5), ("restart", 8.0), ("pull", 0.5))
 
 
 def test_a_check_shows_no_change() -> None:
