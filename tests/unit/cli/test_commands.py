@@ -90,6 +90,8 @@ def test_the_last_line_sums_up_and_a_pipe_gets_no_colours(run: Runner, tree: Pat
         (("plan", "--root", "/", "--absent"), "flags-ambiguous"),
         (("plan", "-c", "missing.yaml", "--root", "/", "--registry", "h"), "configuration-missing"),
         (("plan", "-i", "missing.ini", "--registry", "h"), "inventory-missing"),
+        (("apply", "--root", "/", "--registry", "h", "--verify-image", "h/library/pause:3.9"), "configuration-invalid"),
+        (("apply", "--root", "/", "--registry", "h", "--verify-image", "library/pause 3.9"), "configuration-invalid"),
         (("verify", "-i", "127.0.0.1:1,", "--registry", "h", "--login"), "credentials-missing"),
     ],
 )

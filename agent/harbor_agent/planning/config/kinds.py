@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harbor_agent.errors import AgentError
-from harbor_agent.formats.redact import mask_userinfo
 from harbor_agent.model.address import Address
 from harbor_agent.model.policy import ClusterDns, RuntimeChoice
+from harbor_agent.planning.config.images import IMAGE_PATTERN, find_image_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,10 +99,8 @@ def _read_address(reader: Reader, parse: Callable[[str], Address]) -> Address | 
 
 def _read_image(reader: Reader) -> str | None:
     text = reader.read_text()
-    if text is not None and (text.startswith("/") or "://" in text or any(c.isspace() for c in text)):
-        raise reader.build_error(
-            f"'{mask_userinfo(text)}' is not an image", "write project/repository:tag, without the registry's address"
-        )
+    if text is not None and (fault := find_image_fault(text)):
+        raise reader.build_error(fault.message, fault.hint)
     return text
 
 
@@ -168,7 +166,7 @@ ADDRESS = Kind(
 REMOVED_ADDRESS = Kind(
     read=lambda reader: _read_address(reader, Address.parse_removal), schema={"type": "string", "pattern": "^[^@]+$"}
 )
-IMAGE = Kind(read=_read_image, schema={"type": ["string", "null"], "pattern": r"^(?!/)(?!\S*://)\S+$"})
+IMAGE = Kind(read=_read_image, schema={"type": ["string", "null"], "pattern": IMAGE_PATTERN})
 FINGERPRINT = Kind(
     read=_read_fingerprint,
     schema={

@@ -23,6 +23,7 @@ from harbor_agent.model.policy import (
     SecretPolicy,
 )
 from harbor_agent.model.secret import ALL_NAMESPACES
+from harbor_agent.planning.config.images import find_image_fault
 from harbor_agent.planning.config.settings import PASSWORD_SOURCES, WRITTEN_SOURCES
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
     return Registry(
         address=address,
         presence=cast("Literal['present', 'absent']", value.get("state", "present")),
-        verify_image=cast("str | None", value.get("verify_image")),
+        verify_image=_require_image(address, cast("str | None", value.get("verify_image"))),
         credentials=_build_credentials(address, cast("Mapping[str, object] | None", value.get("credentials"))),
         secret=_build_secret(cast("Mapping[str, object] | None", value.get("secret"))),
         answer_timeout=cast("int", value.get("answer_timeout", ANSWER_TIMEOUT)),
@@ -119,6 +120,12 @@ def _build_registry(value: Mapping[str, object]) -> Registry:
         system_trust=_read_system_trust(address, value),
         kubelet_login=_read_kubelet_login(address, value),
     )
+
+
+def _require_image(address: Address, image: str | None) -> str | None:
+    if image is not None and (fault := find_image_fault(image, address)):
+        raise UsageError(fault)
+    return image
 
 
 def _read_client(address: Address, value: Mapping[str, object]) -> tuple[str | None, str | None]:

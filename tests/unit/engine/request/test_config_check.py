@@ -63,6 +63,7 @@ rollout:
     ("registry", "line", "message"),
     [
         ("address: h\n    ca_file: ca.crt", 2, "plain HTTP"),
+        ("address: h\n    verify_image: h/library/pause:3.9", 3, "repeats the address"),
         ("address: https://h\n    client_key: k", 2, "client_key without client_certificate"),
         ("address: h\n    resolve: {nodes: true}", 3, "no address"),
         ("address: h\n    credentials: {username: u, password_env: A, docker_config: f}", 3, "more than one password"),
