@@ -34,6 +34,7 @@ _SSH_CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _IMPLIED_GROUPS = frozenset({"all", "ungrouped"})
 _OWN_PREFIX = "harbor_"
 _HIGHEST_PORT = 65535
+_WITH_PORT = re.compile(r"([^:]+|\[.*\]):([0-9]{1,5})")
 _FALSE = frozenset({"", "false", "no", "off", "0", "n", "f"})
 
 
@@ -102,7 +103,7 @@ def _locate_node(name: str, groups: Iterable[str], variables: Variables, default
         _require_plain(name, values, names)
     return Node(
         name=name,
-        address=read_text(values, _ADDRESS) or name,
+        address=_parse_address(name, values),
         port=_parse_port(name, values),
         connection=_parse_connection(name, values),
         ssh_common_args=_join_arguments(values),
@@ -137,6 +138,15 @@ def _join_arguments(variables: Mapping[str, object]) -> str:
     """Return the arguments for ssh in the order of Ansible's command line."""
     arguments = (read_text(variables, (name,)) for name in _ARGUMENTS)
     return " ".join(argument for argument in arguments if argument)
+
+
+def _parse_address(name: str, variables: Mapping[str, object]) -> str:
+    text = read_text(variables, _ADDRESS)
+    if text and (found := _WITH_PORT.fullmatch(text)):
+        message = f"host {name}: ansible_host is '{text}', and ssh takes no port there"
+        hint = f"write ansible_host={found[1]} ansible_port={found[2]}"
+        raise UsageError.of("inventory-variable-invalid", message, hint)
+    return text or name
 
 
 def _parse_port(name: str, variables: Mapping[str, object]) -> int | None:

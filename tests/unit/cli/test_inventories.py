@@ -79,3 +79,12 @@ def test_a_file_of_kubekeys_is_an_inventory(run: Runner, tmp_path: Path) -> None
 
     assert (ran.rc, nodes(ran.document())) == (4, ["node2"])
     assert "Qcloud" not in run(*PLAN, "-i", "config.yaml").out
+
+
+def test_two_names_of_one_machine_are_one_node_and_a_line_says_so(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text(f"n1 {NOBODY_LISTENS}\nn2 {NOBODY_LISTENS}\n", encoding="utf-8")
+
+    ran = run(*PLAN, "-i", "hosts")
+
+    assert nodes(ran.document()) == ["n1"]
+    assert "n1 and n2 are one machine (127.0.0.1), planned once as n1" in ran.err

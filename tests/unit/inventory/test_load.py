@@ -144,3 +144,27 @@ class TestMissing:
     @pytest.mark.parametrize("text", ["", "# nothing\n", "[kube_node]\n"])
     def test_an_inventory_without_hosts(self, write: Write, text: str) -> None:
         assert refusal(write("hosts", text)).code == "inventory-empty"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("hosts", "[kube_node]\na ansible_host=10.0.0.1\na ansible_host=10.0.0.2\n"),
+        ("hosts", "[all]\na ansible_host=10.0.0.1\n[kube_node]\na ansible_host=10.0.0.2\n"),
+        (
+            "hosts.yml",
+            "all:\n  hosts: {a: {ansible_host: 10.0.0.1}}\n  children: {w: {hosts: {a: {ansible_host: 10.0.0.2}}}}\n",
+        ),
+    ],
+)
+def test_two_addresses_of_one_host_in_a_file_are_an_error(write: Write, name: str, text: str) -> None:
+    problem = refusal(write(name, text))
+    assert problem.code == "inventory-variable-invalid"
+    assert "host a has more than one ansible_host: 10.0.0.1, 10.0.0.2" in problem.message
+
+
+def test_an_address_may_be_repeated_and_replaced_by_a_later_file(write: Write) -> None:
+    first = write("hosts", "[all]\na ansible_host=10.0.0.1\n[kube_node]\na ansible_host=10.0.0.1\n")
+    second = write("later", "a ansible_host=10.0.0.2\n")
+    (node,) = load_inventory([first, second])
+    assert node.address == "10.0.0.2"

@@ -51,6 +51,8 @@ class TestConnection:
         [
             ("a ansible_port=70000", "ansible_port"),
             ("a ansible_port=ssh", "ansible_port"),
+            ("a ansible_host=10.0.0.1:2222", "10.0.0.1:2222"),
+            ("a ansible_host=[fd00::1]:2222", "[fd00::1]:2222"),
             ("a ansible_connection=winrm", "winrm"),
             ("a ansible_become_method=doas", "doas"),
             ('a ansible_host="{{ nowhere }}"', "ansible_host"),

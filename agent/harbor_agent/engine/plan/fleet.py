@@ -51,6 +51,12 @@ def load_fleet(selection: NodeSelection, listener: Listener) -> Fleet:
         note_hosts=hosts.extend,
         any_become=selection.transport == "ansible",
     )
+    for node in nodes:
+        if node.aliases:
+            names = ", ".join(node.aliases)
+            listener(
+                Message(text=f"{node.name} and {names} are one machine ({node.address}), planned once as {node.name}")
+            )
     scope = describe_scope(hosts, nodes, selection.shard)
     if selection.shard:
         _report_shard(select_shard(nodes, selection.shard), scope, listener)

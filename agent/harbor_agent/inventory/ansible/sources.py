@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 
 from harbor_agent.errors import UsageError
+from harbor_agent.inventory.ansible.addresses import require_one_address
 from harbor_agent.inventory.ansible.errors import explain_unparsable, find_reason, refuse_other_encodings
 from harbor_agent.inventory.ansible.ranges import bound_ranges
 from harbor_agent.inventory.ansible.vault import explain_vault_failure
@@ -49,7 +51,8 @@ class SourceManager(InventoryManager):  # type: ignore[misc]  # Ansible has no t
         try:
             if self._parse_installer_file(path):
                 return True
-            parsed: bool = super().parse_source(source, cache=cache)
+            with nullcontext() if path.is_dir() else require_one_address(self._inventory, source):
+                parsed: bool = super().parse_source(source, cache=cache)
         except (UsageError, AnsibleError):
             raise
         except Exception as error:
