@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -13,6 +13,9 @@ from harbor_agent.cli.terminal.footer import FOOTER
 from harbor_agent.cli.terminal.streams import find_size, has_colors, is_terminal, surviving_write_errors
 from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import find_problem_codes
+
+if TYPE_CHECKING:
+    from harbor_agent.views.text.layout.table import Table
 
 # The codes of the problems that were printed, in order.
 _printed_codes: list[str] = []
@@ -32,6 +35,12 @@ def print_result(text: str) -> None:
     A result of one line is printed in the language of the process; views translate longer ones, which quote files.
     """
     _print(text if "\n" in text else translate(text), sys.stdout, is_fitted=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a table on standard output; on a terminal with the columns that fit."""
+    width = find_size(sys.stdout).columns if is_terminal(sys.stdout) else None
+    _print("\n".join(table.render(width)), sys.stdout, is_fitted=False)
 
 
 def print_document(text: str) -> None:

@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from harbor_agent.language.choice import ENGLISH
-from harbor_agent.language.columns import count_columns, wrap_columns
 from harbor_agent.language.current import get_language, translate
+from harbor_agent.views.text.layout.cells import measure_text, wrap_text
 
 _Context: Any = TyperCommand.context_class
 _Formatter: Any = _Context.formatter_class
@@ -71,7 +71,7 @@ class _HelpFormatter(_Formatter):  # type: ignore[misc]  # of whichever click ty
                 title, *lines = paragraph.splitlines()[1:]
                 block = [translate(title), *lines]
             else:
-                block = wrap_columns(translate(" ".join(paragraph.split())), self.width - self.current_indent)
+                block = wrap_text(translate(" ".join(paragraph.split())), self.width - self.current_indent)
             blocks.append("\n".join(indent + line for line in block))
         self.write("\n\n".join(blocks) + "\n")
 
@@ -80,14 +80,14 @@ class _HelpFormatter(_Formatter):  # type: ignore[misc]  # of whichever click ty
         if get_language() == ENGLISH:
             super().write_dl(rows, col_max, col_spacing)
             return
-        names = [count_columns(name) for name, _ in rows]
+        names = [measure_text(name) for name, _ in rows]
         column = min(max(names), col_max) + col_spacing
         for (name, text), size in zip(rows, names, strict=True):
             begin = " " * self.current_indent + name
             begin += (
                 " " * (column - size) if size <= column - col_spacing else "\n" + " " * (column + self.current_indent)
             )
-            lines = wrap_columns(_translate_row(text), max(self.width - column - 2, 10))
+            lines = wrap_text(_translate_row(text), max(self.width - column - 2, 10))
             self.write(begin + ("\n" + " " * (column + self.current_indent)).join(lines) + "\n")
 
 

@@ -9,7 +9,7 @@ import typer
 from harbor_agent.cli import options
 from harbor_agent.cli.command import command
 from harbor_agent.cli.completion import complete_past_node, complete_run
-from harbor_agent.cli.console import print_json, print_result
+from harbor_agent.cli.console import print_json, print_result, print_table
 from harbor_agent.cli.help import command_app, format_examples
 from harbor_agent.errors import ExitCode
 
@@ -46,10 +46,16 @@ def history(*, subcommand: typer.Context, output: options.Output = options.Forma
     if subcommand.invoked_subcommand:
         return None
     from harbor_agent.engine.history.query import load_runs
-    from harbor_agent.views.text.history import runs_text
+    from harbor_agent.views.text.history import count_earlier_runs, tabulate_runs
 
     runs = load_runs()
-    _print(runs, runs_text(runs), output)
+    if output is options.Format.JSON:
+        _print_document(runs)
+        return ExitCode.DONE
+    if runs:
+        print_table(tabulate_runs(runs))
+    if more := count_earlier_runs(runs):
+        print_result(more)
     return ExitCode.DONE
 
 
@@ -67,7 +73,10 @@ def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitC
     from harbor_agent.views.text.history import run_text
 
     found = load_run(run)
-    _print([found], run_text(found), output)
+    if output is options.Format.JSON:
+        _print_document([found])
+    else:
+        print_result(run_text(found))
     return ExitCode.DONE
 
 
@@ -79,17 +88,17 @@ def show(run: RunName, *, output: options.Output = options.Format.TEXT) -> ExitC
 def node(name: NodeName, *, output: options.Output = options.Format.TEXT) -> ExitCode:
     """Show the outcome of every run on one node, newest first."""
     from harbor_agent.engine.history.query import load_runs
-    from harbor_agent.views.text.history import node_text
+    from harbor_agent.views.text.history import tabulate_node
 
     runs = load_runs(name)
-    _print(runs, node_text(runs), output)
+    if output is options.Format.JSON:
+        _print_document(runs)
+    else:
+        print_table(tabulate_node(runs))
     return ExitCode.DONE
 
 
-def _print(runs: Sequence[PastRun], text: str, output: options.Format) -> None:
+def _print_document(runs: Sequence[PastRun]) -> None:
     from harbor_agent.views.json.history import build_runs_document
 
-    if output is options.Format.JSON:
-        print_json(build_runs_document(runs))
-    else:
-        print_result(text)
+    print_json(build_runs_document(runs))

@@ -13,7 +13,7 @@ from harbor_agent.cli.terminal.echo import Echo
 from harbor_agent.cli.terminal.streams import find_size, has_colors, is_in_background, surviving_write_errors
 from harbor_agent.local.terminal import add_display
 from harbor_agent.views.screen.glyphs import remove_styles
-from harbor_agent.views.text.cells import measure_text
+from harbor_agent.views.text.layout.cells import measure_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

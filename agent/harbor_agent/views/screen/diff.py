@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.views.screen.glyphs import TAB_COLUMNS, fill_line, parse_glyphs, render_glyphs
 from harbor_agent.views.screen.wrap import wrap_content
-from harbor_agent.views.text.cells import measure_text
+from harbor_agent.views.text.layout.cells import measure_text
 from harbor_agent.views.text.style import DIFF_LINES
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from harbor_agent.views.text.cells import measure_text
+from harbor_agent.views.text.layout.cells import measure_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harbor_agent.views.text.cells import cut_text, fill_cell, measure_text
+from harbor_agent.views.text.layout.cells import cut_text, fill_cell, measure_text
 from harbor_agent.views.text.style import style
 
 if TYPE_CHECKING:

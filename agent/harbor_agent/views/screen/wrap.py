@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 
 from harbor_agent.views.screen.glyphs import measure_glyphs
-from harbor_agent.views.text.cells import measure_text
+from harbor_agent.views.text.layout.cells import measure_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,13 +1,14 @@
-"""Pieces that several texts share: tables, lists of names, numbers of nodes."""
+"""Pieces that several texts share: lists of names, numbers of nodes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harbor_agent.views.text.cells import fill_cell, measure_text
+from harbor_agent.language.choice import CHINESE
+from harbor_agent.language.current import get_language, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 # Up to so many nodes with the same text get a block each; more share one.
 FEW = 3
@@ -20,10 +21,9 @@ def list_names(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED_TOGETHER]) + (f" and {more} more (all with -o json)" if more > 0 else "")
 
 
-def format_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows with aligned columns, two blanks between them."""
-    widths = [max(map(measure_text, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(fill_cell, row, widths)).rstrip() for row in rows]
+def join_clauses(clauses: Iterable[str]) -> str:
+    """Return clauses in the language of the process, with its commas."""
+    return ("，" if get_language() == CHINESE else ", ").join(map(translate, clauses))
 
 
 def count_nodes(count: int) -> str:

@@ -10,9 +10,9 @@ from harbor_agent.engine.drift.secret_corrections import list_states_after
 from harbor_agent.formats.redact import mask_text
 from harbor_agent.language.current import translate
 from harbor_agent.planning.drift import DriftStatus
-from harbor_agent.views.text.cells import fill_cell
 from harbor_agent.views.text.common import FEW, count_nodes, list_names
 from harbor_agent.views.text.dns import dns_text
+from harbor_agent.views.text.layout.cells import fill_cell
 from harbor_agent.views.text.run import run_summary
 from harbor_agent.views.text.secrets import list_secrets_text
 from harbor_agent.views.text.style import Color, indent, render_problem, render_warnings, shorten_digest, style

@@ -10,8 +10,9 @@ from harbor_agent.engine.history.query import RunState, find_state
 from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
-from harbor_agent.views.text.cells import fill_cell
-from harbor_agent.views.text.common import format_table
+from harbor_agent.views.text.common import join_clauses
+from harbor_agent.views.text.layout.cells import fill_cell
+from harbor_agent.views.text.layout.table import Column, Table
 from harbor_agent.views.text.style import style_outcome
 
 if TYPE_CHECKING:
@@ -20,17 +21,33 @@ if TYPE_CHECKING:
     from harbor_agent.model.runs import PastNode, PastRun
 
 _NEWEST = 20
+# The ID of a run begins with its time, so the time is the first to be left out.
+_COLUMNS = (
+    Column(title="RUN"),
+    Column(title="KIND", rank=4),
+    Column(title="STARTED", rank=1),
+    Column(title="WHO", rank=2),
+    Column(title="RESULT"),
+    Column(title="NODES", rank=5, least=36),
+    Column(title="NOTE", rank=3, least=16),
+)
+_COLUMNS_OF_A_NODE = (
+    Column(title="RUN"),
+    Column(title="KIND", rank=2),
+    Column(title="STARTED", rank=1),
+    Column(title="OUTCOME"),
+    Column(title="REASON", rank=3, least=24),
+)
+# The end of a text may be cut off.
+_WORST_FIRST = sorted(Outcome, key=(Outcome.CHANGED, Outcome.PENDING, Outcome.UNCHANGED, Outcome.SKIPPED).count)
 _FACT_WIDTH = 11
 _NO_OUTCOME = "outcome unknown"
 _STATES = {RunState.UNDER_WAY: "under way", RunState.BROKEN_OFF: "did not finish"}
 
 
-def runs_text(runs: Sequence[PastRun]) -> str:
-    """Return the newest runs as a table, and the number of earlier ones."""
-    if not runs:
-        return translate("no runs in the history of this controller")
-    rows = [tuple(map(translate, ("RUN", "KIND", "STARTED", "WHO", "RESULT", "NODES", "NOTE")))]
-    rows += [
+def tabulate_runs(runs: Sequence[PastRun]) -> Table:
+    """Return the newest runs as a table."""
+    rows = (
         (
             run.run_id,
             run.kind.value,
@@ -41,14 +58,18 @@ def runs_text(runs: Sequence[PastRun]) -> str:
             " ".join(run.note.split()),
         )
         for run in runs[:_NEWEST]
-    ]
-    earlier = len(runs) - _NEWEST
-    more = (
-        [translate(f"{earlier} earlier run{'s' if earlier > 1 else ''}; to list all: harbor-agent history -o json")]
-        if earlier > 0
-        else []
     )
-    return "\n".join([*format_table(rows), *more])
+    return Table(columns=_COLUMNS, rows=tuple(rows))
+
+
+def count_earlier_runs(runs: Sequence[PastRun]) -> str:
+    """Return the number of runs that are not in the table, "" if all are; or that there is none."""
+    if not runs:
+        return "no runs in the history of this controller"
+    earlier = len(runs) - _NEWEST
+    if earlier <= 0:
+        return ""
+    return f"{earlier} earlier run{'s' if earlier > 1 else ''}; to list all: harbor-agent history -o json"
 
 
 def run_text(run: PastRun) -> str:
@@ -75,15 +96,14 @@ def run_text(run: PastRun) -> str:
     return "\n".join(lines)
 
 
-def node_text(runs: Sequence[PastRun]) -> str:
+def tabulate_node(runs: Sequence[PastRun]) -> Table:
     """Return one node's runs as a table."""
-    rows = [tuple(map(translate, ("RUN", "KIND", "STARTED", "OUTCOME", "REASON")))]
-    for run in runs:
-        rows += [
-            (run.run_id, run.kind.value, run.started, _describe_outcome(node), translate(node.reason))
-            for node in run.nodes
-        ]
-    return "\n".join(format_table(rows))
+    rows = (
+        (run.run_id, run.kind.value, run.started, _describe_outcome(node), " ".join(translate(node.reason).split()))
+        for run in runs
+        for node in run.nodes
+    )
+    return Table(columns=_COLUMNS_OF_A_NODE, rows=tuple(rows))
 
 
 def _describe_options(text: str) -> str:
@@ -120,8 +140,9 @@ def _describe_result(run: PastRun) -> str:
 
 def _count_outcomes(nodes: Sequence[PastNode]) -> str:
     found = Counter(node.outcome for node in nodes)
-    counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if found[outcome]]
-    return translate(", ".join([*counted, *([f"{found[None]} without outcome"] if found[None] else [])]) or "none")
+    counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in _WORST_FIRST if found[outcome]]
+    counted += [f"{found[None]} without outcome"] if found[None] else []
+    return join_clauses(counted or ["none"])
 
 
 def _describe_outcome(node: PastNode) -> str:

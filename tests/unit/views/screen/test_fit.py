@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harbor_agent.views.screen.fit import fit_text
 from harbor_agent.views.screen.glyphs import remove_styles
-from harbor_agent.views.text.cells import measure_text
+from harbor_agent.views.text.layout.cells import measure_text
 from harbor_agent.views.text.style import indent, style, style_diff
 
 OPTIONS = (

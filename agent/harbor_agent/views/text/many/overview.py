@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harbor_agent.language.current import translate
-from harbor_agent.views.text.cells import fill_cell, measure_text
 from harbor_agent.views.text.common import FEW, count_nodes
+from harbor_agent.views.text.layout.cells import fill_cell, measure_text
 from harbor_agent.views.text.many.groups import MANY
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Text in columns of a terminal: how wide it is, where its lines end, and tables."""
