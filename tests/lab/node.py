@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import cgroups
+from tests.lab.entry import enter
 from tests.lab.network import address_of, end_processes_in, ip
 from tests.lab.shapes import CONTAINERD, WITHOUT_DAEMON, write_shape
 from tests.lab.waiting import wait_until
@@ -105,12 +106,14 @@ class LabNode:
                 # Without it dockerd cannot switch on IP forwarding and does not start.
                 env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
             )
-        wait_until(lambda: pid.exists() and pid.read_text() != "", "systemd-nspawn has been started", seconds=10)
+        wait_until(
+            lambda: pid.exists() and pid.read_text() != "", "systemd-nspawn has been started", seconds=10, every=0.01
+        )
 
     def wait_ready(self) -> None:
         """Return when sshd and the runtime of the shape answer. Raises TimeoutError with the console."""
         try:
-            wait_until(lambda: self.succeeds("true"), f"{self.name} answers over ssh", seconds=_BOOT_SECONDS)
+            wait_until(self.answers, f"{self.name} answers over ssh", seconds=_BOOT_SECONDS)
             if self.shape in CONTAINERD:
                 cri = "ctr plugins ls | grep -q '^io.containerd.grpc.v1 *cri .*ok'"
                 wait_until(lambda: self.succeeds(cri), f"{self.name}'s containerd has CRI", seconds=60)
@@ -133,8 +136,11 @@ class LabNode:
     def run(
         self, command: str, *, stdin: bytes | None = None, check: bool = True, timeout: float = 60, user: str = "root"
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell command on the node. Raises CalledProcessError, with the node's words as a note."""
-        argv = self.ssh_command(command, user=user)
+        """Run a shell command on the node: root's in its namespaces, which takes no login, those of others over ssh.
+
+        Raises CalledProcessError, with the node's words as a note.
+        """
+        argv = enter(self.folder / "pid", command) if user == "root" else self.ssh_command(command, user=user)
         result = subprocess.run(argv, input=stdin or b"", check=False, capture_output=True, timeout=timeout)
         stdout, stderr = result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
         if check and result.returncode:
@@ -142,6 +148,14 @@ class LabNode:
             error.add_note(f"{self.name}: {stderr.strip()}")
             raise error
         return subprocess.CompletedProcess(command, result.returncode, stdout, stderr)
+
+    def answers(self) -> bool:
+        """Return whether root can log in over ssh, no later than in ten seconds."""
+        try:
+            done = subprocess.run(self.ssh_command("true"), check=False, input=b"", capture_output=True, timeout=10)
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
 
     def succeeds(self, command: str) -> bool:
         """Return whether a command ends with 0, no later than in ten seconds."""
@@ -203,10 +217,10 @@ class LabNode:
             return
         pid = int(file.read_text())
         try:
-            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=5)
+            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=5, every=0.02)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=10)
+            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=10, every=0.02)
         file.unlink()
 
     def _is_supervisor(self, pid: int) -> bool:
