@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.field import build_table, note_case
+from tests.lab.files import explain
 from tests.needs import missing, required
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.fail(f"HARBOR_AGENT_REQUIRE asks for {need}: {reason}", pytrace=False)
             if reason:
                 pytest.skip(reason)
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    return explain(left, right) if op == "==" else None
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from tests.lab.files import Files
 from tests.lab.images import busybox_root
 from tests.lab.nodes import Lab
 from tests.lab.registry import Login, running_registry
@@ -117,12 +118,12 @@ class Site:
         return node.run(command, stdin=PULLER.password.encode(), check=False)
 
     @staticmethod
-    def files(node: LabNode) -> frozenset[tuple[str, str]]:
+    def files(node: LabNode) -> Files:
         """Every file that an operator could miss, by path: type, mode, owner, content, and what lies in /tmp."""
         facts = "find /etc /usr/local /root /home /tmp -xdev ! -type d -printf '%p\\t%y %m %U:%G %l\\n'"
         sums = "find /etc /usr/local -xdev -type f -exec sha256sum {} + | sed 's/^\\([0-9a-f]*\\)  \\(.*\\)/\\2\\t\\1/'"
         pairs = (line.partition("\t") for line in node.run(f"{facts}; {sums}").stdout.splitlines())
-        return frozenset((path, fact) for path, _, fact in pairs)
+        return Files((path, fact) for path, _, fact in pairs)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tests.lab.images import busybox_root
 if TYPE_CHECKING:
     from tests.e2e.site import Ended, Site
     from tests.lab.apiserver import RunningApiServer
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
 
 pytestmark = pytest.mark.needs("nodes")
@@ -29,12 +30,12 @@ class Story:
 
     site: Site
     failing_pulls: list[str]
-    files: list[frozenset[tuple[str, str]]]
+    files: list[Files]
     commands: list[list[str]]
     processes: list[str]
     wrong_login: Ended
     plan: Ended
-    files_after_plan: list[frozenset[tuple[str, str]]]
+    files_after_plan: list[Files]
     apply: Ended
     second_plan: Ended
 

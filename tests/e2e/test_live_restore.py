@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.site import Ended
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(600)]
@@ -51,7 +52,7 @@ class Place(NamedTuple):
     def live_restore(self) -> str:
         return self.ask("docker info --format '{{.LiveRestoreEnabled}}'")
 
-    def files(self) -> frozenset[tuple[str, str]]:
+    def files(self) -> Files:
         return self.site.files(self.node)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.site import IMAGE, PULLER, running_site
 from tests.lab.certificates import Authority
+from tests.lab.files import Files
 from tests.lab.images import busybox_root
 from tests.lab.registry import running_registry
 
@@ -36,9 +37,9 @@ def try_pull(site: Site, node: LabNode) -> str:
     return node.run(f"podman pull -q {site.image} 2>&1", check=False).stdout
 
 
-def list_settings(site: Site, node: LabNode) -> set[tuple[str, str]]:
+def list_settings(site: Site, node: LabNode) -> Files:
     """Every file but those that podman itself keeps of its pulls."""
-    return {fact for fact in site.files(node) if "/.local/share/containers/" not in fact[0]}
+    return Files(fact for fact in site.files(node) if "/.local/share/containers/" not in fact[0])
 
 
 def is_asked(site: Site, node: LabNode) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from harbor_agent.model.state import NodeState
     from tests.e2e.site import Ended
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(900)]
@@ -108,7 +109,7 @@ def run(site: RancherSite, *arguments: str) -> Ended:
     return site.agent(arguments[0], "-i", inventory, "-c", settings, *arguments[1:])
 
 
-def list_everything(site: RancherSite, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:
+def list_everything(site: RancherSite, node: LabNode) -> tuple[Files, str]:
     """The files of the node, and those from which its containerd is configured."""
     written = node.run("cd /var/lib/rancher/*/agent/etc/containerd && find . -printf '%p %m %s\\n' | sort").stdout
     return site.files(node), written

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.site import Ended, Site
     from tests.lab.apiserver import RunningApiServer
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
     from tests.lab.registry import RunningRegistry
 
@@ -171,9 +172,7 @@ def test_side_by_side_each_image_name_keeps_its_own_secret(company: Company, els
     _only_the_place_of_the_entry_differs(company, before, files)
 
 
-def _only_the_place_of_the_entry_differs(
-    company: Company, before: list[frozenset[tuple[str, str]]], files: list[frozenset[tuple[str, str]]]
-) -> None:
+def _only_the_place_of_the_entry_differs(company: Company, before: list[Files], files: list[Files]) -> None:
     """The move wrote in no file but in that which the first registry went into."""
     for node, at_first, then in zip(company.nodes, before, files, strict=True):
         place = {path for path, _ in at_first ^ then}

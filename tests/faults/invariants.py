@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.site import Ended
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
 
 Which = Literal["old", "new"]
@@ -46,7 +47,7 @@ class Configuration:
     state: str
     arguments: tuple[str, ...]
     live: frozenset[str]
-    files: frozenset[tuple[str, str]]
+    files: Files
     containers: frozenset[str]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.e2e.site import Ended, Site
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
 
 LOGIN = (PULLER.name, PULLER.password)
@@ -23,7 +24,7 @@ def run(site: Site, *arguments: str, nodes: Sequence[LabNode] | None = None) -> 
     return site.run(*arguments, nodes=nodes)
 
 
-def list_everything(site: Site, node: LabNode) -> tuple[frozenset[tuple[str, str]], str]:
+def list_everything(site: Site, node: LabNode) -> tuple[Files, str]:
     """The files of the node, and containerd's directories: an empty one keeps containerd from reading _default."""
     return site.files(node), node.run("find /etc/containerd -type d | sort").stdout
 

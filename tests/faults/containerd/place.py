@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.e2e.site import Ended
     from tests.faults.controller import Order
     from tests.faults.invariants import Which
+    from tests.lab.files import Files
     from tests.lab.node import LabNode
 
 CONFIG = "/etc/containerd/config.toml"
@@ -69,7 +70,7 @@ class Expected:
     node: LabNode
     plan: Mapping[str, Any]
     planned: Mapping[str, str]
-    files: frozenset[tuple[str, str]]
+    files: Files
     pods: Mapping[str, str]
 
 
