@@ -106,13 +106,13 @@ chart: helm
 	.helm/helm package charts/harbor-agent --destination dist
 
 helm: $(INSTALLED)
-	@$(BIN)/python .ci/helm/fetch.py
+	@$(BIN)/python .ci/fetch/helm.py
 
 grafana-schema:
 	@.ci/grafana/fetch.sh
 
 axe: $(INSTALLED)
-	@$(BIN)/python .ci/axe/fetch.py
+	@$(BIN)/python .ci/fetch/axe.py
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
