@@ -7,8 +7,10 @@ import socket
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
+
+from tests.serving import Quiet, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +43,7 @@ def answering(replies: Mapping[str, Reply | Answerer]) -> Iterator[Answering]:
     requests: list[tuple[str, str | None]] = []
     ended = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             requests.append((self.path, self.headers.get("Authorization")))
             reply = replies.get(self.path.partition("?")[0], Reply(status=404))
@@ -58,19 +60,11 @@ def answering(replies: Mapping[str, Reply | Answerer]) -> Iterator[Answering]:
 
         do_HEAD = do_POST = do_PATCH = do_GET  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield Answering(port=server.server_address[1], requests=requests)
-    finally:
-        ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as server:
+        try:
+            yield Answering(port=server.server_port, requests=requests)
+        finally:
+            ended.set()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +18,7 @@ import yaml
 from harbor_agent.errors import AgentError
 from harbor_agent.kubernetes.cluster import open_cluster
 from tests.lab.certificates import write_certificate
+from tests.serving import Quiet, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ def tls_server(
     seen: list[Any] = []
     pending = list(replies)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -81,23 +82,12 @@ def tls_server(
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that does not trust us
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "crt", directory / "key")
     context.sni_callback = lambda _, asked, __: seen.append(asked)  # type: ignore[assignment]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.server_address[1], seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler, tls=context) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that does not trust us
+        yield server.server_port, seen
 
 
 @contextmanager

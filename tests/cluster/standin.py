@@ -12,11 +12,13 @@ import threading
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+
+from tests.serving import Quiet, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +158,7 @@ def standing_in(directory: Path) -> Iterator[StandIn]:
     """Serve on a free port of loopback until the block ends."""
     store = _Store()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else {}
@@ -175,15 +177,5 @@ def standing_in(directory: Path) -> Iterator[StandIn]:
 
         do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield StandIn(port=server.server_address[1], directory=directory)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as server:
+        yield StandIn(port=server.server_port, directory=directory)

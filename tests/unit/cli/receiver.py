@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
+
+from tests.serving import Quiet, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def receiving(
     """Serve on a free port of loopback, and answer every request with `status` and `reply`."""
     posted: list[Posted] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             posted.append(Posted(path=self.path, kind=self.headers["Content-Type"], body=json.loads(body)))
@@ -46,22 +47,12 @@ def receiving(
             self.end_headers()
             self.wfile.write(reply.encode())
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = None
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(str(tls["certificate"]), str(tls["key"]))
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield Receiver(url=f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}", posted=posted)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler, tls=context) as server:
+        yield Receiver(url=f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", posted=posted)
 
 
 def write_private(file: Path, text: str) -> Path:
