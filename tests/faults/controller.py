@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.e2e.site import IMAGE, PULLER, Ended
+from tests.faults.failpoint import Failpoint, held
 from tests.faults.invariants import expect
 
 if TYPE_CHECKING:
@@ -84,11 +85,32 @@ class Order:
         """Return `drift --correct` of it, which is started with the block."""
         return Applying(self.site, self.arguments("drift"), {})
 
+    def rolling_back(self, *further: str) -> Applying:
+        """Return the rollback of the last change of its nodes, which is started with the block."""
+        names = [word for node in self.nodes for word in ("--node", node.name)]
+        inventory = self.arguments("plan")[2]
+        return Applying(self.site, ["rollback", *names, "-i", inventory, "--yes", "-o", "json", *further], {})
+
     @contextmanager
     def applying(self, *further: str, environment: Mapping[str, str] | None = None) -> Iterator[Applying]:
         """Apply it while the block runs, with `environment` added to that of the command."""
         with Applying(self.site, self.arguments("apply", *further), environment or {}) as running:
             yield running
+
+
+@contextmanager
+def applying_held(order: Order, steps: Sequence[str]) -> Iterator[tuple[Applying, list[Failpoint]]]:
+    """Apply an order while the block runs; when it begins, each node is held behind the step of its own."""
+    points = [Failpoint(node, step) for node, step in zip(order.nodes, steps, strict=True)]
+    with held(*points), order.applying() as running:
+        for point in points:
+            point.wait(seconds=120)
+        yield running, points
+
+
+def taking_up(site: Site, run: str) -> Applying:
+    """Return the run that resumes one by its ID, which is started with the block."""
+    return Applying(site, ["apply", "--resume", run, "--allow-unreachable-registry", "--yes", "-o", "json"], {})
 
 
 class Applying:

@@ -7,37 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.site import PULLER
-from tests.faults.controller import Applying, Order
+from tests.faults.controller import Order, applying_held, taking_up
 from tests.faults.failpoint import PULLING, Failpoint, held, is_final
 from tests.faults.invariants import assert_backed_up, assert_invariants, assert_reported
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from tests.e2e.site import Site
 
 pytestmark = pytest.mark.needs("nodes")
-
-
-def taking_up(site: Site, run_id: str) -> AbstractContextManager[Applying]:
-    """Take a run up while the block lasts."""
-    return Applying(site, ["apply", "--resume", run_id, "--allow-unreachable-registry", "--yes", "-o", "json"], {})
-
-
-def rolling_back(order: Order) -> Applying:
-    """Roll the last change of the order's nodes back while the block lasts."""
-    inventory = order.arguments("plan")[2]
-    names = [word for node in order.nodes for word in ("--node", node.name)]
-    return Applying(order.site, ["rollback", *names, "-i", inventory, "--yes", "-o", "json"], {})
 
 
 @pytest.mark.parametrize("steps", [("begun", "swapped-1", "activating"), ("armed", "preflight", "health")])
 def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: tuple[str, ...]) -> None:
     order = Order(site=site, nodes=site.nodes)
     expected = order.expect()
-    points = [Failpoint(node, step) for node, step in zip(site.nodes, steps, strict=True)]
-    with held(*points), order.applying() as running:
+    with applying_held(order, steps) as (running, points):
         transactions = [point.wait() for point in points]
         assert PULLER.password.encode() not in running.argv_shows
         running.kill()
@@ -95,7 +80,7 @@ def test_a_rollback_and_a_correction_after_a_killed_run_wait_for_its_transaction
     with held(point), order.applying() as running:
         point.wait()
         running.kill()
-        with order.correcting() if kind == "correction" else rolling_back(order) as again:
+        with order.correcting() if kind == "correction" else order.rolling_back() as again:
             wait_until(lambda: "changes that an earlier run started" in again.said(), "it waits", seconds=60)
             point.release()
             ended = again.end()

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.controller import Order
-from tests.faults.failpoint import Failpoint, held
+from tests.faults.controller import Order, applying_held
 from tests.faults.invariants import assert_backed_up, assert_invariants, assert_reported
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ _TOGETHER = [
 def test_a_killed_process_is_followed_by_the_way_back(site: FaultSite, steps: tuple[str, ...]) -> None:
     order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
-    points = [Failpoint(node, step) for node, step in zip(site.all_nodes, steps, strict=True)]
-    with held(*points), order.applying() as running:
+    with applying_held(order, steps) as (running, points):
         for point in points:
             transaction, was = point.wait(), expected[point.node.name]
             if point.step not in {"preflight", "committed"}:

@@ -12,6 +12,7 @@ from tests.faults.invariants import assert_invariants, assert_reported
 from tests.faults.wrapper import wrapped
 
 if TYPE_CHECKING:
+    from tests.e2e.site import Ended
     from tests.faults.place import FaultSite
 
 pytestmark = pytest.mark.needs("nodes")
@@ -21,18 +22,24 @@ _READ_ONLY = "mount --bind /etc/systemd /etc/systemd && mount -o remount,bind,ro
 _LATER = "/etc/systemd/system/docker.service.d/zz.conf"
 
 
+def _apply_disturbed(order: Order, step: str, command: str) -> Ended:
+    """Apply while a command, which may fail, runs on each node behind a step of its transaction."""
+    points = [Failpoint(node, step) for node in order.nodes]
+    with held(*points), order.applying() as running:
+        for point in points:
+            point.wait()
+            point.node.run(command, check=False)
+            point.release()
+        return running.end()
+
+
 @pytest.mark.field("attack-3")
 def test_a_read_only_etc_leaves_docker_running_and_the_next_run_rolls_back(site: FaultSite) -> None:
     nodes = (site.nodes[1], site.later[1])
     order = Order(site=site, nodes=nodes)
-    points = [Failpoint(node, "swapped-1") for node in nodes]
     first, second = (wrapped(node, order.entry, "exit 1") for node in nodes)
-    with first, second, held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
-            point.node.run(_READ_ONLY)
-            point.release()
-        ended = running.end()
+    with first, second:
+        ended = _apply_disturbed(order, "swapped-1", _READ_ONLY)
         for node in nodes:
             assert_reported(ended, node.name, "rollback_failed", "runs with its earlier arguments")
             assert node.succeeds("docker info")
@@ -53,13 +60,7 @@ def test_a_change_whose_recovery_cannot_be_removed_is_not_called_changed(site: F
     nodes = (site.nodes[1], site.later[1])
     order = Order(site=site, nodes=nodes)
     expected = order.expect()
-    points = [Failpoint(node, "health") for node in nodes]
-    with held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
-            point.node.run(_READ_ONLY)
-            point.release()
-        ended = running.end()
+    ended = _apply_disturbed(order, "health", _READ_ONLY)
     for node in nodes:
         node.run("umount /etc/systemd")
         assert_reported(ended, node.name, "failed", "could not be removed")
@@ -78,14 +79,8 @@ def test_a_removed_state_directory_does_not_end_the_change(site: FaultSite, step
     nodes = (site.nodes[1], site.later[2])
     order = Order(site=site, nodes=nodes)
     expected = order.expect()
-    points = [Failpoint(node, step) for node in nodes]
-    with held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
-            # It fails if the node restores the directory at the same moment.
-            point.node.run("rm -rf /var/lib/harbor-agent", check=False)
-            point.release()
-        ended = running.end()
+    # The command fails if the node restores the directory at the same moment.
+    ended = _apply_disturbed(order, step, "rm -rf /var/lib/harbor-agent")
     for node in nodes:
         assert_reported(ended, node.name, "changed")
     assert assert_invariants(site, expected, ended) == dict.fromkeys(expected, "new")
@@ -95,13 +90,7 @@ def test_a_removed_state_directory_does_not_end_the_change(site: FaultSite, step
 def test_a_stopped_containerd_is_named_and_the_next_run_repairs_the_node(site: FaultSite) -> None:
     nodes = (site.nodes[1], site.later[1])
     order = Order(site=site, nodes=nodes, health_deadline=10)
-    points = [Failpoint(node, "activating") for node in nodes]
-    with held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
-            point.node.run("kill -STOP $(systemctl show -p MainPID --value containerd)")
-            point.release()
-        ended = running.end()
+    ended = _apply_disturbed(order, "activating", "kill -STOP $(systemctl show -p MainPID --value containerd)")
     for node in nodes:
         assert_reported(ended, node.name, "rollback_failed", "containerd is stopped by a signal")
         node.run("kill -CONT $(systemctl show -p MainPID --value containerd)")
@@ -119,13 +108,8 @@ def test_a_file_rewritten_by_another_hand_is_reported_and_kept(site: FaultSite) 
     nodes = (site.nodes[1], site.later[1])
     order = Order(site=site, nodes=nodes)
     order.expect()
-    points = [Failpoint(node, "health") for node in nodes]
-    with held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
-            point.node.run(f"sed -i 's/ --insecure-registry={order.entry}//' {_DROP_IN}; systemctl daemon-reload")
-            point.release()
-        ended = running.end()
+    edit = f"sed -i 's/ --insecure-registry={order.entry}//' {_DROP_IN}; systemctl daemon-reload"
+    ended = _apply_disturbed(order, "health", edit)
     for node in nodes:
         assert_reported(ended, node.name, "failed", f"{_DROP_IN} was changed while the transaction ran")
         assert order.entry not in node.run(f"cat {_DROP_IN}").stdout
@@ -138,13 +122,9 @@ def test_a_drop_in_that_appears_before_the_restart_is_reported(site: FaultSite) 
     nodes = (site.nodes[1], site.later[1])
     order = Order(site=site, nodes=nodes)
     order.expect()
-    points = [Failpoint(node, "activating") for node in nodes]
-    with held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
-            point.node.run(f"printf '[Service]\\nEnvironment=DOCKER_OPTS=--iptables=false\\n' >{_LATER}")
-            point.release()
-        ended = running.end()
+    ended = _apply_disturbed(
+        order, "activating", f"printf '[Service]\\nEnvironment=DOCKER_OPTS=--iptables=false\\n' >{_LATER}"
+    )
     for node in nodes:
         node.run(f"rm {_LATER}; systemctl daemon-reload")
         assert_reported(ended, node.name, "failed", _LATER)

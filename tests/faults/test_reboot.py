@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.controller import Order
-from tests.faults.failpoint import Failpoint, held
+from tests.faults.controller import Order, applying_held
 from tests.faults.invariants import assert_invariants, assert_reported
 from tests.lab.node import LabNode
 
@@ -29,10 +28,7 @@ _TOGETHER = [
 def test_a_node_that_is_rebooted_comes_back_old_or_new(site: FaultSite, steps: tuple[str, ...]) -> None:
     order = Order(site=site, nodes=site.all_nodes)
     expected = order.expect()
-    points = [Failpoint(node, step) for node, step in zip(site.all_nodes, steps, strict=True)]
-    with held(*points), order.applying() as running:
-        for point in points:
-            point.wait()
+    with applying_held(order, steps) as (running, points):
         with ThreadPoolExecutor() as pool:
             list(pool.map(LabNode.reboot, site.all_nodes))
         for point in points:

@@ -90,15 +90,16 @@ def expect(order: Order) -> dict[str, Expected]:
 
 
 def assert_invariants(
-    order: Order, expected: Mapping[str, Expected], *runs: Ended, pods_end: bool = False
+    order: Order, expected: Mapping[str, Expected], *runs: Ended, pods_end: bool = False, settle: float = 60
 ) -> dict[str, Which]:
     """Assert A, C, L and S on each node; return whether it is the old or the new one.
 
-    `pods_end` is for what ends every process of a node, such as a reboot.
+    `pods_end` is for what ends every process of a node, such as a reboot. Nodes that are still busy have `settle`
+    seconds: they end by themselves.
     """
 
     def find(was: Expected) -> Which:
-        _wait_at_rest(was.node)
+        _wait_at_rest(was.node, settle)
         assert pods_end or cri.list_processes(was.node) == was.pods, was.node.run(_DESCRIBE, check=False).stdout
         which = _find_which(order.site, was)
         assert was.node.run("find /etc /run -xdev -name '*harbor-agent*'").stdout == ""
@@ -117,9 +118,9 @@ def assert_invariants(
     return found
 
 
-def _wait_at_rest(node: LabNode) -> None:
+def _wait_at_rest(node: LabNode, settle: float) -> None:
     try:
-        wait_until(lambda: node.succeeds(_AT_REST), f"{node.name} is at rest and has CRI", seconds=60)
+        wait_until(lambda: node.succeeds(_AT_REST), f"{node.name} is at rest and has CRI", seconds=settle)
     except TimeoutError as error:
         error.add_note(node.run(_DESCRIBE, check=False).stdout)
         raise

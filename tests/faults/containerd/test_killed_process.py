@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.containerd.place import assert_invariants, describe, expect, read_outcome, wrapped
+from tests.faults.controller import applying_held
 from tests.faults.failpoint import ASKING, Failpoint, held, journalled
 from tests.faults.invariants import assert_backed_up, assert_reported
 from tests.lab.waiting import wait_until
@@ -33,8 +34,7 @@ _KILL = "systemctl kill --kill-who=main --signal=KILL {}"
 @pytest.mark.parametrize("steps", _TOGETHER, ids="-".join)
 def test_a_killed_process_is_followed_by_the_way_back(order: Order, steps: tuple[str, ...]) -> None:
     expected = expect(order)
-    points = [Failpoint(node, step) for node, step in zip(order.nodes, steps, strict=True)]
-    with held(*points), order.applying() as running:
+    with applying_held(order, steps) as (running, points):
         for point in points:
             transaction, was = point.wait(), expected[point.node.name]
             if point.step not in {"preflight", "committed"}:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.containerd.place import CONFIG, assert_invariants, expect
-from tests.faults.failpoint import Failpoint, held
+from tests.faults.controller import applying_held
 from tests.faults.invariants import assert_reported
 from tests.lab import cri
 
@@ -48,10 +48,8 @@ def test_nothing_boots_with_half_a_change(order: Order) -> None:
         node.run(f"systemctl daemon-reload; systemctl enable {' '.join(_READERS)}")
     try:
         expected = expect(order)
-        points = [Failpoint(node, step) for node, step in zip(order.nodes, steps, strict=True)]
-        with held(*points), order.applying() as running:
+        with applying_held(order, steps) as (running, points):
             for point in points:
-                point.wait()
                 assert "certs.d" in (point.node.root / CONFIG.lstrip("/")).read_text()
             with ThreadPoolExecutor() as pool:
                 list(pool.map(_reboot, order.nodes))
