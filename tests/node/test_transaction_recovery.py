@@ -121,6 +121,19 @@ def test_killed_at_any_step_the_node_is_wholly_old_or_wholly_new(world: World, s
     assert_no_leftovers(world)
 
 
+def test_a_killed_transaction_that_is_being_restored_is_under_way(world: World) -> None:
+    world.set("no-stop-post", "")
+    world.set("kill-at", "swapped-1")
+    begin(world, restart_plan(world))
+    world.wait_until_unlocked()
+    with world.file("/var/lib/harbor-agent/transactions/run-1/journal").open("a") as journal:
+        journal.write("\nrestoring 5 transaction-interrupted - .\n")
+    assert (status(world).phase, status(world).code) == (TransactionPhase.RUNNING, "transaction-interrupted")
+    world.set("lock", "run-1\n")
+    assert (status(world).phase, status(world).code) == (TransactionPhase.RUNNING, "")
+    world.set("lock", "")
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_after_a_reboot_at_any_step_the_node_is_wholly_old_or_wholly_new(world: World, step: str) -> None:
     plan = restart_plan(world, OPTIONS, change(world, DAEMON_JSON, "{}"))

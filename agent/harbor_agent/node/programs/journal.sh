@@ -106,6 +106,9 @@ report() {
       elif ! is_locked; then
         step_code=transaction-interrupted
         if is_abandoned; then phase=refused; fi
+      elif [ "$step_code" = transaction-interrupted ]; then
+        # The cause of a restoration that is under way: its end comes soon.
+        step_code=''
       fi
       ;;
   esac
