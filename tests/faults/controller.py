@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from tests.e2e.site import IMAGE, PULLER, Ended
 from tests.faults.failpoint import Failpoint, held
 from tests.faults.invariants import expect
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,6 +148,14 @@ class Applying:
     def said(self) -> str:
         """Return what it has written to standard error so far."""
         return Path(self._streams[1].name).read_text()
+
+    def wait_said(self, words: str) -> None:
+        """Return as soon as `words` are in what it has written to standard error."""
+        try:
+            wait_until(lambda: words in self.said(), f"it says '{words}'", seconds=120)
+        except TimeoutError as error:
+            error.add_note(f"exit code {self.process.poll()}: {self.said()}")
+            raise
 
     def end(self, seconds: float = 120) -> Ended:
         """Wait for its end and return it."""

@@ -85,7 +85,7 @@ def test_a_killed_run_and_transaction_leave_nothing_held(site: FaultSite) -> Non
             _assert_held(node, transaction)
         run = site.agent("history", "-o", "json").document["runs"][0]["run_id"]
         with taking_up(site, run) as again:
-            wait_until(lambda: "changes that an earlier run started" in again.said(), "it waits", seconds=60)
+            again.wait_said("changes that an earlier run started")
             for point in points:
                 point.release()
             ended = again.end()

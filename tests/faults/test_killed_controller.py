@@ -36,11 +36,7 @@ def test_a_killed_run_is_taken_up_by_its_name_and_converges(site: Site, steps: t
         assert "did not finish" in site.agent("history").stdout.splitlines()[1]
         with taking_up(site, killed["run_id"]) as again:
             # The nodes are still at it, and nothing that they began is disturbed.
-            wait_until(
-                lambda: "changes that an earlier run started" in again.said(),
-                "it waits for the nodes",
-                seconds=60,
-            )
+            again.wait_said("changes that an earlier run started")
             for point in points:
                 point.release()
             ended = again.end()
@@ -63,7 +59,7 @@ def test_an_apply_after_a_killed_run_waits_for_its_transactions(site: Site) -> N
         point.wait()
         running.kill()
         with order.applying() as again:
-            wait_until(lambda: "changes that an earlier run started" in again.said(), "it waits", seconds=60)
+            again.wait_said("changes that an earlier run started")
             point.release()
             ended = again.end()
     assert ended.code == 0, ended.stderr
@@ -81,7 +77,7 @@ def test_a_rollback_and_a_correction_after_a_killed_run_wait_for_its_transaction
         point.wait()
         running.kill()
         with order.correcting() if kind == "correction" else order.rolling_back() as again:
-            wait_until(lambda: "changes that an earlier run started" in again.said(), "it waits", seconds=60)
+            again.wait_said("changes that an earlier run started")
             point.release()
             ended = again.end()
     assert ended.code == 0, ended.stderr
@@ -119,7 +115,7 @@ def test_a_controller_that_is_asked_to_end_leaves_the_node_to_finish(site: Site,
         for count in range(1, times + 1):
             running.process.terminate()
             if count == 1:
-                wait_until(lambda: "exit at once" in running.said(), "it has heard", seconds=10)
+                running.wait_said("exit at once")
                 assert running.process.poll() is None
         if times == 1:
             point.release()

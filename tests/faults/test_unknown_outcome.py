@@ -32,7 +32,7 @@ def _lost(site: FaultSite, point: Failpoint, running: Applying) -> Iterator[None
         point.node.end_connections()
         point.release()
         wait_until(lambda: is_final(transaction), "the node has ended by itself", seconds=60)
-        wait_until(lambda: "checking the node" in running.said(), "it is asked", seconds=30)
+        running.wait_said("checking the node")
         yield
 
 
