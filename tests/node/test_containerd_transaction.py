@@ -14,6 +14,7 @@ from harbor_agent.model.state import FileKind, FileState, Record
 from harbor_agent.node.wire import programs as wire
 from tests.lab import cri
 from tests.lab.images import busybox_root
+from tests.lab.leftovers import assert_nothing_left
 from tests.lab.registry import running_registry
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def node(containerd_node: LabNode, registry: RunningRegistry) -> Iterator[LabNod
         cri.import_images(containerd_node)
         cri.start_pod(containerd_node, "web")
     yield containerd_node
-    assert not containerd_node.run("find /etc /run -xdev -name '*harbor-agent*'").stdout
-    assert containerd_node.run("stat -c %a /var/lib/harbor-agent").stdout == "700\n"
+    assert_nothing_left(containerd_node)
 
 
 def observe(node: LabNode, path: str) -> FileState:

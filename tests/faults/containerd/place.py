@@ -15,6 +15,7 @@ from tests.faults.failpoint import install
 from tests.faults.invariants import assert_no_secret_here, assert_no_secret_on
 from tests.lab import cri
 from tests.lab.base import CONTAINERD_VERSIONS
+from tests.lab.leftovers import assert_nothing_left
 from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ def assert_invariants(
         _wait_at_rest(was.node, settle)
         assert pods_end or cri.list_processes(was.node) == was.pods, was.node.run(_DESCRIBE, check=False).stdout
         which = _find_which(order.site, was)
-        assert was.node.run("find /etc /run -xdev -name '*harbor-agent*'").stdout == ""
-        assert was.node.run("stat -c %a /var/lib/harbor-agent").stdout == "700\n"
+        assert_nothing_left(was.node)
         assert_no_secret_on(was.node)
         return which
 
