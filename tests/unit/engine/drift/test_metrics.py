@@ -1,85 +1,32 @@
-"""The metrics file, read back by the parser of the Prometheus client."""
+"""The metrics of a drift run, read back by the parser of the Prometheus client."""
 
 from __future__ import annotations
 
-import os
-import resource
-import stat
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harbor_agent.engine.dns.report import DnsReport, ServerReport
-from harbor_agent.engine.drift.detect import DriftedNode, DriftReport
 from harbor_agent.engine.drift.dns import DnsDrift, DriftedServer
-from harbor_agent.engine.drift.metrics.file import parse_metrics_path, read_past, render_metrics, write_metrics
-from harbor_agent.engine.drift.metrics.summary import DriftRunSummary, Past
+from harbor_agent.engine.drift.metrics.file import read_past, render_metrics, write_metrics
+from harbor_agent.engine.drift.metrics.summary import Past
 from harbor_agent.engine.drift.secrets import DriftedSecret, SecretsDrift
-from harbor_agent.engine.plan.nodes import PlannedNode
-from harbor_agent.engine.reports.report import Report
 from harbor_agent.engine.request.expiry import CertificateEnd
-from harbor_agent.engine.request.request import RunRequest
-from harbor_agent.errors import ExitCode, Problem, UsageError
+from harbor_agent.errors import Problem
 from harbor_agent.model.address import Address
 from harbor_agent.model.daemon import UnitState
 from harbor_agent.model.dns import ConfigMapState, DnsPlan, DnsServer, ServerKind
-from harbor_agent.model.inventory import Node
-from harbor_agent.model.policy import Policy
-from harbor_agent.model.result import NodeResult, Outcome
+from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import Quarantine
 from harbor_agent.model.runtimes.containerd import ContainerdState
 from harbor_agent.model.state import NodeState, System
 from harbor_agent.planning.drift import DriftStatus
+from tests.unit.engine.drift.metrics import NASTY, corrected, drifted, measured, report, series, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-POLICY = Policy(registries=())
-NASTY = 'a\\b"c\nd\udcff}'
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def drifted(name: str, status: DriftStatus, *, is_quarantined: bool = False) -> DriftedNode:
-    planned = PlannedNode(node=Node(name=name, address=name), policy=POLICY, outcome=Outcome.PENDING)
-    since = "2026-11-24T06:09:06+00:00"
-    quarantine = Quarantine(node=name, since=since, path="/x", reason="again") if is_quarantined else None
-    return DriftedNode(planned=planned, status=status, reason="", quarantine=quarantine)
-
-
-def report(*nodes: DriftedNode) -> DriftReport:
-    return DriftReport(request=RunRequest(), general=POLICY, nodes=nodes)
-
-
-def corrected(outcomes: Mapping[str, Outcome]) -> Report:
-    results = tuple(NodeResult(node=node, outcome=outcome) for node, outcome in outcomes.items())
-    return Report(run_id="run", results=results, secrets=None, halted=None, exit_code=ExitCode.DONE)
-
-
-def measured(code: int = 0, ended_at: float = 1000.0, **more: object) -> DriftRunSummary:
-    return DriftRunSummary(exit_code=code, ended_at=ended_at, seconds=1.5, **more)  # type: ignore[arg-type]
-
-
-def series(text: str) -> Series:
-    """Every sample by name and labels; none is there twice, none has a time, and every family is described."""
-    found: Series = {}
-    for family in text_string_to_metric_families(text):
-        assert (family.type, bool(family.documentation)) == ("gauge", True), family
-        for sample in family.samples:
-            key = (sample.name.removeprefix("harbor_agent_"), frozenset(sample.labels.items()))
-            assert key not in found
-            assert sample.timestamp is None
-            found[key] = sample.value
-    return found
-
-
-def value(found: Series, name: str, **labels: str) -> float | None:
-    return found.get((name, frozenset({"fleet": "site", **labels}.items())))
 
 
 def test_certificates_have_their_end_by_registry_and_kind() -> None:
@@ -247,118 +194,3 @@ def test_help_texts_do_not_differ_between_files_of_one_collector() -> None:
     )
     other = helps(render_metrics("b", measured(75), past=Past()))
     assert other.items() <= one.items()
-
-
-def test_series_that_no_longer_apply_disappear(tmp_path: Path) -> None:
-    file = tmp_path / "site.prom"
-    write_metrics(file, measured(3, report=report(drifted("gone", DriftStatus.DRIFT))))
-    write_metrics(file, measured(0, report=report(drifted("stays", DriftStatus.IN_SYNC))))
-    text = file.read_text()
-    assert "gone" not in text
-    assert value(series(text), "drift_nodes", status="drift") == 0
-
-
-def test_all_users_can_read_the_file_and_no_other_is_left(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        assert write_metrics(tmp_path / "site.prom", measured()) is None
-    finally:
-        os.umask(before)
-    (file,) = tmp_path.iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o644
-
-
-def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_text("kept")
-    (tmp_path / "site.prom").symlink_to(elsewhere)
-    assert write_metrics(tmp_path / "site.prom", measured()) is None
-    assert elsewhere.read_text() == "kept"
-    assert not (tmp_path / "site.prom").is_symlink()
-
-
-def success(file: Path) -> float | None:
-    return value(series(file.read_text()), "drift_last_success_timestamp_seconds")
-
-
-@pytest.mark.parametrize("code", [0, 3, 4, 5])
-def test_the_last_success_survives_failed_runs(tmp_path: Path, code: int) -> None:
-    file = tmp_path / "site.prom"
-    write_metrics(file, measured(1, ended_at=500))
-    assert success(file) is None
-    write_metrics(file, measured(code, ended_at=1000))
-    for failed in (1, 2, 6, 7, 70, 75, 143):
-        write_metrics(file, measured(failed, ended_at=2000))
-        assert success(file) == 1000
-
-
-def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "site.prom"
-    file.write_text(
-        "# TYPE harbor_agent_drift_last_success_timestamp_seconds gauge\n"
-        'harbor_agent_drift_last_success_timestamp_seconds{fleet="site"} 1764501000\n'
-    )
-    assert write_metrics(file, measured(1, ended_at=1764502000)) is None
-    assert success(file) == 1764501000
-
-
-def test_a_clock_that_had_jumped_ahead_does_not_hide_a_later_silence(tmp_path: Path) -> None:
-    file = tmp_path / "site.prom"
-    write_metrics(file, measured(0, ended_at=9_000_000_000))
-    write_metrics(file, measured(1, ended_at=2000))
-    assert success(file) == 2000
-    write_metrics(file, measured(1, ended_at=3000))
-    assert success(file) == 2000
-
-
-def test_a_file_of_another_program_is_replaced(tmp_path: Path) -> None:
-    file = tmp_path / "site.prom"
-    file.write_bytes(b"\xff harbor_agent_drift_last_success_timestamp_seconds{} x\n")
-    assert write_metrics(file, measured(1)) is None
-    assert success(file) is None
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """While the block runs this process can write next to nothing into any file, pytest's own included."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_on_a_full_disk_the_file_does_not_change(tmp_path: Path) -> None:
-    file = tmp_path / "site.prom"
-    write_metrics(file, measured(0, ended_at=1000))
-    before = file.read_text()
-    with full_disk():
-        problem = write_metrics(file, measured(0, ended_at=2000))
-    assert problem is not None
-    assert problem.code == "metrics-unwritable"
-    assert str(file) in problem.message
-    assert file.read_text() == before
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
-    problem = write_metrics(tmp_path / "nowhere/site.prom", measured())
-    assert problem is not None
-    assert "no such file or directory" in problem.message
-
-
-def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "site.prom"
-    nodes = report(*(drifted(f"node{number}", DriftStatus.IN_SYNC) for number in range(2000)))
-    write_metrics(file, measured(0, report=nodes))
-    with file.open() as reader:
-        write_metrics(file, measured(0, ended_at=time.time(), report=nodes))
-        assert reader.read().endswith("\n")
-    assert len(file.read_text().splitlines()) > 2000
-
-
-def test_a_name_that_the_collector_ignores_is_refused() -> None:
-    assert parse_metrics_path("/var/lib/x/site.prom").stem == "site"
-    with pytest.raises(UsageError, match=r"end in \.prom"):
-        parse_metrics_path("/var/lib/x/site.txt")
