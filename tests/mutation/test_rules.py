@@ -22,6 +22,7 @@ TESTS = {
     "SD": ("tests/unit/planning/docker/test_kept_units.py", "tests/unit/planning/docker/test_effective.py"),
     "DD": (
         "tests/unit/planning/docker/test_plan.py",
+        "tests/unit/planning/docker/test_routes.py",
         "tests/unit/planning/docker/test_refusals.py",
         "tests/unit/planning/docker/test_removal.py",
         "tests/unit/planning/docker/test_live_restore.py",
