@@ -1,164 +1,25 @@
-"""Harbor over HTTPS: each fault of a certificate is named, on Debian 12's and Debian 13's dockerd."""
+"""Harbor over HTTPS: CAs and client certificates are brought to nodes, proven, renewed and removed."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.e2e.site import IMAGE, PULLER, Site
+from tests.e2e.certificates.place import GOOD, PORT, SAME_NAME, codes
+from tests.e2e.site import IMAGE, PULLER
 from tests.lab.certificates import Authority
-from tests.lab.images import busybox_root
-from tests.lab.nodes import Lab
 from tests.lab.registry import running_registry, running_token_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.e2e.site import Ended
-    from tests.lab.certificates import Issued
+    from tests.e2e.certificates.place import Secure
     from tests.lab.registry import RunningRegistry
 
 pytestmark = [pytest.mark.needs("nodes"), pytest.mark.timeout(600)]
-
-PORT = 5443
-GOOD = Authority()
-SAME_NAME = Authority()
-MAY_NOT_SIGN = Authority(name="No CA", is_ca=False)
-INTERMEDIATE = Authority(name="Lab intermediate", signed_by=GOOD)
-BROKEN_FILES = {
-    "ca.cert": "echo >ca.cert",
-    "client.key": "echo >client.key",
-    "folder.crt": "mkdir folder.crt",
-    "gone.crt": "ln -s nothing gone.crt",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secure:
-    """A lab whose nodes pull from an HTTPS registry at one address; its certificate is another one in each test."""
-
-    site: Site
-    folder: Path
-
-    @property
-    def entry(self) -> str:
-        """The address of the registry."""
-        return f"{self.site.lab.address}:{PORT}"
-
-    @property
-    def certificates(self) -> str:
-        """The folder of its certificates on a node."""
-        return f"/etc/docker/certs.d/{self.entry}"
-
-    def install(self, *commands: str, ca: bytes | None = GOOD.pem) -> None:
-        """Make the folder of certificates anew on each node, with this CA."""
-        for node in self.site.lab.nodes:
-            node.run(f"rm -rf {self.certificates} && mkdir -p {self.certificates}")
-            if ca is not None:
-                node.run(f"cat >{self.certificates}/ca.crt", stdin=ca)
-            for command in commands:
-                node.run(f"cd {self.certificates} && {command}")
-
-    def verify(self, issued: Issued, *, client: Authority | None = None) -> Ended:
-        """Serve the registry with this certificate, and verify the nodes."""
-        issued.write(self.folder / "tls.crt", self.folder / "tls.key")
-        tls: dict[str, object] = {"certificate": str(self.folder / "tls.crt"), "key": str(self.folder / "tls.key")}
-        if client:
-            (self.folder / "clients.crt").write_bytes(client.pem)
-            tls["clientcas"] = [str(self.folder / "clients.crt")]
-        with self.serve(tls):
-            return self.agent("verify", {"address": f"https://{self.entry}", "verify_image": IMAGE})
-
-    def serve(self, tls: dict[str, object] | None = None) -> AbstractContextManager[RunningRegistry]:
-        """Serve the registry, with this section `http.tls` or over plain HTTP."""
-        inside = self.site.lab.network.inside(())
-        return running_registry(self.folder, host=self.site.lab.address, port=PORT, prefix=inside, tls=tls or False)
-
-    def agent(self, command: str, *registries: dict[str, object], options: Sequence[str] = ()) -> Ended:
-        """Run a command with these registries."""
-        settings = self.site.lab.folder / "secure.yaml"
-        settings.write_text(json.dumps({"registries": registries}))  # JSON is YAML
-        consent = ["--yes"] if command == "apply" else []
-        nodes = ["-i", self.site.lab.write_inventory(), "-c", settings, "-o", "json"]
-        return self.site.agent(command, *nodes, *consent, *options)
-
-    def list_starts(self) -> list[str]:
-        """When dockerd last started on each node."""
-        command = "systemctl show docker -p ExecMainStartTimestampMonotonic"
-        return [node.run(command).stdout for node in self.site.lab.nodes]
-
-
-def codes(ended: Ended) -> list[str | None]:
-    return [node["code"] for node in ended.document["nodes"]]
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
-    folder = tmp_path_factory.mktemp("secure")
-    with Lab(shapes=("docker-ce", "docker-ce"), suites=("bookworm", "trixie")) as lab:
-        lab_site = Site(lab=lab, registry=_fill(lab, folder))
-        yield Secure(site=lab_site, folder=folder)
-
-
-def _fill(lab: Lab, folder: Path) -> RunningRegistry:
-    """Push the image while the registry is open; later ones serve the same storage."""
-    with running_registry(folder, host=lab.address, port=PORT, prefix=lab.network.inside(())) as registry:
-        registry.push(*IMAGE.split(":"), root=busybox_root(lab.nodes[0].base))
-        return registry
-
-
-def test_a_certificate_of_a_known_ca_is_accepted(secure: Secure) -> None:
-    secure.install()
-    good = secure.verify(GOOD.issue([secure.site.lab.address]))
-    assert codes(good) == [None, None], good.stdout
-    assert [node["verified"] for node in good.document["nodes"]] == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("case", "code"),
-    [
-        ("no-ca", "certificate-ca-missing"),
-        ("another-ca-of-the-same-name", "certificate-ca-missing"),
-        ("without-the-intermediate", "certificate-ca-missing"),
-        ("a-ca-that-may-not-sign", "certificate-ca-cannot-sign"),
-        ("expired", "certificate-expired"),
-        ("another-address", "certificate-name"),
-        ("only-a-host-name", "certificate-no-san"),
-        ("only-a-common-name", "certificate-no-san"),
-        ("for-clients-only", "pull-certificate-refused"),
-        ("client-certificate-wanted", "certificate-client-missing"),
-    ],
-)
-def test_a_fault_of_the_certificate_is_named(secure: Secure, case: str, code: str) -> None:
-    address = secure.site.lab.address
-    ca = {"no-ca": None, "another-ca-of-the-same-name": SAME_NAME.pem, "a-ca-that-may-not-sign": MAY_NOT_SIGN.pem}
-    secure.install(ca=ca.get(case, GOOD.pem))
-    issued = {
-        "without-the-intermediate": INTERMEDIATE.issue([address], with_chain=False),
-        "a-ca-that-may-not-sign": MAY_NOT_SIGN.issue([address]),
-        "expired": GOOD.issue([address], days=-1),
-        "another-address": GOOD.issue(["192.0.2.7"]),
-        "only-a-host-name": GOOD.issue(["harbor.lan"]),
-        "only-a-common-name": GOOD.issue([], common_name=address),
-        "for-clients-only": GOOD.issue([address], usage=ExtendedKeyUsageOID.CLIENT_AUTH),
-    }.get(case) or GOOD.issue([address])
-    ended = secure.verify(issued, client=GOOD if code == "certificate-client-missing" else None)
-    assert codes(ended) == [code, code], ended.stdout
-
-
-@pytest.mark.parametrize("name", BROKEN_FILES)
-def test_a_file_that_breaks_the_folder_of_certificates_is_named(secure: Secure, name: str) -> None:
-    secure.install(BROKEN_FILES[name])
-    ended = secure.verify(GOOD.issue([secure.site.lab.address]))
-    assert codes(ended) == ["certificate-folder-broken"] * 2, ended.stdout
-    assert all(re.search(re.escape(name), node["reason"]) for node in ended.document["nodes"]), ended.stdout
 
 
 def test_a_client_certificate_for_mutual_tls(secure: Secure, tmp_path: Path) -> None:
