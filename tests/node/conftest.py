@@ -37,8 +37,9 @@ for program in $HIDDEN; do
   fi
   rm "$program" || exit 96
 done
+[ -z "$UPTIME" ] || mount --bind "$UPTIME" /proc/uptime || exit 96
 [ -z "$NO_MEMORY" ] || for folder in run dev/shm; do mount --bind /sys "/$folder" || exit 96; done
-unset HIDDEN NO_MEMORY
+unset HIDDEN NO_MEMORY UPTIME
 shift
 exec "$@"
 """
@@ -88,6 +89,12 @@ class World:
         (folder / program).chmod(0o755)
         self._path = f"{folder}:{self._path}"
 
+    def let_time_fly(self) -> None:
+        """From now on a sleep takes no time, and brings the node's clock on by a second."""
+        self.set("uptime", Path("/proc/uptime").read_text())
+        tick = 'read -r seconds idle </proc/uptime; echo "$((${seconds%.*} + 1)).00 $idle" >/proc/uptime'
+        self.replace("sleep", f"{tick}; exit")
+
     def hide(self, *programs: str) -> None:
         """Take programs off the node."""
         found = [shutil.which(program, path=self._path) for program in programs]
@@ -123,6 +130,7 @@ class World:
             "WORLD_SHELL": self.shell,
             "HIDDEN": " ".join(self._hidden),
             "NO_MEMORY": "" if self.memory else "yes",
+            "UPTIME": str(self.state / "uptime") if self.get("uptime") else "",
             "REAL_SYNC": shutil.which("sync") or "sync",
         }
         mounted = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _MOUNT, "sh", str(self.root), *command]

@@ -78,6 +78,7 @@ def test_a_daemon_that_is_down_is_refused(world: World) -> None:
 
 
 def test_a_second_transaction_learns_who_holds_the_node(world: World) -> None:
+    world.let_time_fly()
     world.set("lock", "other-run\n")
     report = begin(world, restart_plan(world))
     assert (report.phase, report.code) == (TransactionPhase.REFUSED, "transaction-running")
