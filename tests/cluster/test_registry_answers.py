@@ -115,7 +115,7 @@ class TestRetries:
             Reply(status=429, headers={"Retry-After": "3600"}, body=errors("toomanyrequests: slow down"))
         )
         assert problem.message.endswith("(HTTP 429), and asks to wait 3600 s: toomanyrequests: slow down")
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60
 
     def test_a_connection_that_is_lost_is_made_again(self) -> None:
         open_registry = (

@@ -52,7 +52,7 @@ def test_a_wrong_sudo_password_is_that_nodes_trouble(site: Site) -> None:
     _assert_only_node2_unreachable(ended)
     assert "password" in ended.node("node2")["reason"]
     assert "a wrong one" not in ended.stdout + ended.stderr
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
 
 
 @pytest.mark.field("06")

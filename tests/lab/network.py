@@ -103,4 +103,4 @@ def end_processes_in(namespace: str) -> None:
                 continue
         return not pids.split()
 
-    wait_until(gone, f"the processes in namespace {namespace} are gone", seconds=20, every=0.02)
+    wait_until(gone, f"the processes in namespace {namespace} are gone", seconds=60, every=0.02)

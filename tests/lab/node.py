@@ -107,7 +107,7 @@ class LabNode:
                 env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
             )
         wait_until(
-            lambda: pid.exists() and pid.read_text() != "", "systemd-nspawn has been started", seconds=10, every=0.01
+            lambda: pid.exists() and pid.read_text() != "", "systemd-nspawn has been started", seconds=60, every=0.01
         )
 
     def wait_ready(self) -> None:
@@ -220,7 +220,7 @@ class LabNode:
             wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=5, every=0.02)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=10, every=0.02)
+            wait_until(lambda: not self._is_supervisor(pid), "systemd-nspawn has ended", seconds=60, every=0.02)
         file.unlink()
 
     def _is_supervisor(self, pid: int) -> bool:

@@ -78,7 +78,7 @@ def test_a_silenced_node_answers_nothing_until_it_is_restored() -> None:
         (node,) = lab.nodes
         with lab.silenced(node):
             assert not node.answers()
-        wait_until(node.answers, "the node answers again", seconds=10)
+        wait_until(node.answers, "the node answers again", seconds=60)
 
 
 def test_a_node_comes_back_after_a_power_cut_and_renewed_as_at_first() -> None:
