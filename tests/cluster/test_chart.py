@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_the_chart_and_the_command_make_the_same_objects(
     assert by_name(chart) == by_name(printed)
 
 
+@pytest.mark.needs("kubernetes-validate")
+def test_files_come_from_the_secret_of_the_release_and_from_others(tmp_path: Path) -> None:
+    files = [
+        {"secret": "chat", "key": "url", "path": "/etc/harbor-agent/chat-url"},
+        {"key": "password", "path": "/etc/harbor/password"},
+        {"secret": "chat", "key": "sign", "path": "/etc/harbor-agent/chat-secret"},
+        {"secret": "1.2", "key": "ca", "path": "/etc/harbor/ca.crt"},
+    ]
+    (cron,) = (one for one in template(tmp_path, IMAGE | {"files": files}) if one["kind"] == "CronJob")
+    importlib.import_module("kubernetes_validate").validate(cron, "1.35", strict=True)
+    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    volumes = {one["name"]: one["secret"] for one in pod["volumes"] if one["name"].startswith("files")}
+    mounts = [one for one in pod["containers"][0]["volumeMounts"] if one["name"].startswith("files")]
+    assert [(volumes[one["name"]]["secretName"], one["subPath"], one["mountPath"]) for one in mounts] == [
+        (file.get("secret", "harbor-agent-drift-files"), file["key"], file["path"]) for file in files
+    ]
+    assert [one["defaultMode"] for one in volumes.values()] == [0o400] * 3
+    assert all(one["readOnly"] for one in mounts)
+
+
 def test_a_release_whose_name_is_too_long_is_refused(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text(json.dumps(IMAGE))
     name = "a-name-that-is-longer-than-a-cronjob"
@@ -83,7 +104,14 @@ def test_by_default_the_check_has_no_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"image": "a", "colour": "red"}, {"image": "a", "ports": ["ssh"]}, {"image": "a", "kubeconfig": "x"}]
+    "values",
+    [
+        {},
+        {"image": "a", "colour": "red"},
+        {"image": "a", "ports": ["ssh"]},
+        {"image": "a", "kubeconfig": "x"},
+        {"image": "a", "files": [{"secret": "Chat", "key": "url", "path": "/url"}]},
+    ],
 )
 def test_wrong_values_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
     (tmp_path / "values.yaml").write_text(json.dumps(values))

@@ -38,7 +38,7 @@ ACCOUNT = "system:serviceaccount:harbor-agent:harbor-agent-drift"
 
 
 def render(folder: Path, *arguments: str) -> list[dict[str, Any]]:
-    """Return the objects for a check that needs most of all: names for pods, a login, a secret, a drain."""
+    """Return the objects for a check that needs most of all: names for pods, a login, a secret, a drain, a receiver."""
     (folder / "hosts").write_text("node1\n")
     (folder / "password").write_text("secret")
     registry = {
@@ -48,6 +48,7 @@ def render(folder: Path, *arguments: str) -> list[dict[str, Any]]:
         "credentials": {"username": "u", "password_file": str(folder / "password")},
     }
     settings = {"registries": [registry], "kubeconfig": "/etc/harbor/kubeconfig", "rollout": {"drain": True}}
+    settings["notify"] = [{"url_file": "/etc/harbor-agent/chat-url"}]
     (folder / "harbor-agent.yaml").write_text(json.dumps(settings))
     program = str(Path(sys.executable).with_name("harbor-agent"))
     argv = [program, "schedule", "install", "-i", "hosts", "--kubernetes", "--image", "harbor-agent:1", "--correct"]

@@ -1,4 +1,4 @@
-"""A port of the machine's loopback, made to answer on the loopback of a lab's network too."""
+"""A port of the machine's loopback, made to answer at an address of a lab's network too."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CLONE_NEWNET = 0x40000000
 
 
 @contextmanager
-def forwarded(namespace: str, port: int) -> Iterator[None]:
-    """Carry every connection to 127.0.0.1:`port` inside `namespace` to the same port outside, until the block ends."""
+def forwarded(namespace: str, port: int, address: str = "127.0.0.1") -> Iterator[None]:
+    """Carry every connection to `address`:`port` inside `namespace` to 127.0.0.1 and the same port outside."""
     # A socket stays in the namespace where it was made; the thread that went there to make it ends.
     with ThreadPoolExecutor(max_workers=1) as elsewhere:
-        listener = elsewhere.submit(_listen_inside, namespace, port).result()
+        listener = elsewhere.submit(_listen_inside, namespace, address, port).result()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name=f"forward {port}", daemon=True)
     thread.start()
@@ -42,12 +42,12 @@ def forwarded(namespace: str, port: int) -> Iterator[None]:
         loop.close()
 
 
-def _listen_inside(namespace: str, port: int) -> socket.socket:
+def _listen_inside(namespace: str, address: str, port: int) -> socket.socket:
     libc = ctypes.CDLL(None, use_errno=True)  # os.setns() is there from Python 3.12 on
     with Path("/run/netns", namespace).open("rb") as entry:
         if libc.setns(entry.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
-    return socket.create_server(("127.0.0.1", port))
+    return socket.create_server((address, port))
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:

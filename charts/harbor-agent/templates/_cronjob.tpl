@@ -1,6 +1,11 @@
 {{- /* The spec of a CronJob: a list of the context, the arguments, and whether it is suspended. */ -}}
 {{- define "harbor-agent.cronjob" -}}
 {{- $context := index . 0 }}{{ $arguments := index . 1 }}{{ $suspended := index . 2 }}
+{{- /* A volume for each secret that holds files: "files" for the release's own, else "files-1" and so on. */ -}}
+{{- $own := printf "%s-files" (include "harbor-agent.name" $context) }}{{ $volumes := dict }}
+{{- range $context.Values.files }}{{ $secret := .secret | default $own }}
+{{- if not (hasKey $volumes $secret) }}{{ $_ := set $volumes $secret (ternary "files" (printf "files-%d" (add1 (len $volumes))) (eq $secret $own)) }}{{ end }}
+{{- end }}
 spec:
   schedule: {{ $context.Values.schedule | quote }}
   {{- if $suspended }}
@@ -49,7 +54,7 @@ spec:
                 - {name: ssh, mountPath: /state/.ssh, readOnly: true}
                 - {name: inventory, mountPath: /etc/harbor-agent/inventory, readOnly: true}
                 {{- range $context.Values.files }}
-                - {name: files, mountPath: {{ .path | quote }}, readOnly: true, subPath: {{ .key | quote }}}
+                - {name: {{ get $volumes (.secret | default $own) }}, mountPath: {{ .path | quote }}, readOnly: true, subPath: {{ .key | quote }}}
                 {{- end }}
                 {{- with $context.Values.kubeconfig }}
                 - {name: kubeconfig, mountPath: {{ . | quote }}, readOnly: true, subPath: kubeconfig}
@@ -68,9 +73,9 @@ spec:
               secret: {secretName: {{ include "harbor-agent.name" $context }}-ssh, defaultMode: 0400}
             - name: inventory
               secret: {secretName: {{ include "harbor-agent.name" $context }}-inventory, defaultMode: 0400}
-            {{- if $context.Values.files }}
-            - name: files
-              secret: {secretName: {{ include "harbor-agent.name" $context }}-files, defaultMode: 0400}
+            {{- range $secret, $volume := $volumes }}
+            - name: {{ $volume }}
+              secret: {secretName: {{ $secret | quote }}, defaultMode: 0400}
             {{- end }}
             {{- if $context.Values.kubeconfig }}
             - name: kubeconfig

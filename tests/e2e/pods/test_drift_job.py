@@ -1,5 +1,7 @@
 """The printed manifests on a real kubelet: a Job checks all nodes and a pull secret, corrects both, and fails on drift.
 
+Each Job posts what it found to a receiver, whose URL a secret has.
+
 Softer than a cluster of users: nothing enforces the NetworkPolicy, the volume is a folder of one node, and the lab's
 controller answers for kubernetes.default.svc, as CoreDNS and kube-proxy do elsewhere.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +20,17 @@ from tests.e2e.site import PULLER
 from tests.lab.apiserver import running_program
 from tests.lab.cluster import exists
 from tests.lab.dns_node import serving_dns
+from tests.lab.forward import forwarded
 from tests.lab.waiting import wait_until
 from tests.needs import image_archive
+from tests.unit.cli.receiver import receiving, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.pods.conftest import Cluster
     from tests.lab.node import LabNode
+    from tests.unit.cli.receiver import Receiver
 
 pytestmark = pytest.mark.needs("cluster", "image", "kubectl")
 
@@ -33,6 +38,7 @@ _IMAGE = "harbor-agent:test"
 _NAMESPACE, _SHOP = "harbor-agent", "drift-job"
 _FOLDER = "/var/lib/drift-job"
 _VOLUMES, _JOBS = "/api/v1/persistentvolumes", f"/apis/batch/v1/namespaces/{_NAMESPACE}/jobs"
+_TOKEN = "canary-token-1234"
 _DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
 
 
@@ -48,9 +54,10 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A person with kubectl on the controller, and the options of the schedule."""
+    """A person with kubectl on the controller, the options of the schedule, and the receiver that the settings name."""
 
     cluster: Cluster
+    receiver: Receiver
     options: tuple[str | Path, ...]
     settings: Path
 
@@ -114,7 +121,17 @@ class Person:
 
 
 @pytest.fixture
-def person(cluster: Cluster) -> Iterator[Person]:
+def receiver(cluster: Cluster) -> Iterator[Receiver]:
+    """A receiver of notifications that pods reach at the controller's address."""
+    lab = cluster.site.lab
+    with receiving() as receiver:
+        port = int(receiver.url.rpartition(":")[2])
+        with forwarded(lab.name, port, lab.address):
+            yield replace(receiver, url=f"http://{lab.address}:{port}")
+
+
+@pytest.fixture
+def person(cluster: Cluster, receiver: Receiver) -> Iterator[Person]:
     """A person whose nodes are configured and have the image and a volume; everything is removed afterwards."""
     site, lab, node = cluster.site, cluster.site.lab, cluster.nodes[0]
     site.registry.replace_logins(PULLER)
@@ -130,12 +147,22 @@ def person(cluster: Cluster) -> Iterator[Person]:
     applied = site.agent("apply", *run)
     assert applied.code == 0, applied.stderr
     words = ("--kubernetes", "--image", _IMAGE, "--kubeconfig", cluster.api.kubeconfig())
-    yield Person(cluster=cluster, options=("-i", inventory, *words), settings=settings)
+    named = name_receiver(settings, receiver)
+    yield Person(cluster=cluster, receiver=receiver, options=("-i", inventory, *words), settings=named)
     removed = site.agent("apply", *run, "--registry", site.registry.entry, "--absent")
     for path in (f"/api/v1/namespaces/{_NAMESPACE}", f"/api/v1/namespaces/{_SHOP}", f"{_VOLUMES}/drift-job"):
         if exists(cluster.api, path):
             cluster.api.ask("DELETE", path)
     assert removed.code == 0, removed.stderr
+
+
+def name_receiver(settings: Path, receiver: Receiver) -> Path:
+    """Write the settings once more, with the receiver, whose URL is in a file; return their path."""
+    url = write_private(settings.parent / "chat-url", f"{receiver.url}/{_TOKEN}\n")
+    file = settings.parent / "notifying" / settings.name
+    file.parent.mkdir()
+    file.write_text(json.dumps(json.loads(settings.read_text()) | {"notify": [{"url_file": str(url)}]}))
+    return file
 
 
 def create_volume(cluster: Cluster, node: LabNode) -> None:
@@ -185,8 +212,8 @@ def correct_from_a_pod(cluster: Cluster, person: Person) -> tuple[Check, Check]:
     secret = f"/api/v1/namespaces/{_SHOP}/secrets/harbor-pull"
     manifests = person.print_manifests("--correct", settings=person.write_correcting_settings())
     _, _, inventory, files = person.list_commands(manifests, cluster.site.lab.known_hosts)
-    person.kubectl(f"{inventory} --dry-run=client -o yaml | kubectl replace -f -")
-    person.kubectl(files)
+    for secret_with_more in (inventory, files):
+        person.kubectl(f"{secret_with_more} --dry-run=client -o yaml | kubectl replace -f -")
     person.kubectl("kubectl apply -f -", manifests)
     applied = person.check("apply", "harbor-agent-drift-apply")
     cluster.nodes[1].run(f"rm {hosts}")
@@ -210,7 +237,7 @@ def test_the_job_finds_drift_on_nodes_whose_host_keys_it_knows(cluster: Cluster,
         with_docker.run(f"mv {_DROP_IN} /root/kept")
         try:
             second = person.check("second")
-            _, ssh, _ = person.list_commands(manifests, forge_host_key(cluster, with_containerd))
+            _, ssh, *_ = person.list_commands(manifests, forge_host_key(cluster, with_containerd))
             person.kubectl(f"{ssh} --dry-run=client -o yaml | kubectl replace -f -")
             # OpenSSH, which does not read $HOME, in place of our own client.
             person.kubectl("kubectl apply -f -", person.print_manifests("--transport", "ansible"))
@@ -218,6 +245,14 @@ def test_the_job_finds_drift_on_nodes_whose_host_keys_it_knows(cluster: Cluster,
         finally:
             with_docker.run(f"mv /root/kept {_DROP_IN}")
 
+    assert _TOKEN not in manifests + "".join(one.log for one in (first, applied, corrected, second, third))
+    assert [(posted.path, posted.body["command"], posted.body["event"]) for posted in person.receiver.posted] == [
+        (f"/{_TOKEN}", "secret apply", "done"),
+        (f"/{_TOKEN}", "drift", "corrected"),
+        (f"/{_TOKEN}", "drift", "drift"),
+        (f"/{_TOKEN}", "drift", "failed"),
+    ]
+    assert PULLER.password not in str(person.receiver.posted)
     assert (first.result, first.code, first.node) == ("Complete", 0, with_docker.name), first.log
     assert "Drift: 2 in sync; pull secrets: 1 in sync" in first.log
     assert (applied.result, applied.code) == ("Complete", 0), applied.log
