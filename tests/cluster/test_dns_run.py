@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
@@ -55,6 +57,16 @@ def read_document(text: str, schema: str) -> dict[str, Any]:
     return document
 
 
+def name_other_cluster(apiserver: RunningApiServer) -> str:
+    """Write settings whose kubeconfig has one more line in the CA: as through a tunnel, another cluster at this URL."""
+    kubeconfig = yaml.safe_load(apiserver.kubeconfig().read_text(encoding="utf-8"))
+    cluster = kubeconfig["clusters"][0]["cluster"]
+    cluster["certificate-authority-data"] = base64.b64encode(apiserver.authority + b"\n").decode()
+    Path("west.conf").write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
+    Path("west.yaml").write_text(f"{SETTINGS}kubeconfig: {Path('west.conf').absolute()}\n", encoding="utf-8")
+    return "west.yaml"
+
+
 def edit(apiserver: RunningApiServer, text: str) -> None:
     patch = {"data": {"Corefile": text}}
     apiserver.ask("PATCH", f"{SYSTEM}/configmaps/coredns", patch, kind="application/merge-patch+json")
@@ -91,7 +103,17 @@ def test_a_plan_shows_the_change_and_an_apply_carries_out_exactly_that(run: Run,
     assert ENTRY in read(apiserver)["data"]["Corefile"]
     _, text = run("history", "show", applied["run_id"], "-o", "json")
     (past,) = read_document(text, "runs-2")["runs"][0]["config_maps"]
+    cluster = past.pop("cluster")
     assert past == {key: approved[key] for key in ("server", "config_map", "before", "after")} | {"outcome": "changed"}
+    assert cluster.startswith(f"{apiserver.url} ")
+    assert (
+        f"ConfigMap kube-system/coredns (deployment/coredns, {apiserver.url})  changed"
+        in run(*("history", "show", applied["run_id"]))[1]
+    )
+    other = name_other_cluster(apiserver)
+    code, text = run("rollback", applied["run_id"], "-c", other, *NODES, *APPLY)
+    assert (code, read_document(text, "run-2")["dns"]["code"]) == (1, "rollback-other-cluster")
+    assert ENTRY in read(apiserver)["data"]["Corefile"]
     assert ENTRY.encode() not in Path("state/harbor-agent/history.sqlite3").read_bytes()
 
     code, text = run("apply", *NODES, *APPLY)
@@ -182,6 +204,9 @@ def test_a_rewrite_is_drift_that_is_corrected_once_and_a_second_one_is_a_fight(
         code, document = drift("--correct", "--yes")
         assert (code, document["dns"]["servers"][0]["code"], document["run"]) == (5, "dns-owner-rewrites", None)
         assert read(apiserver)["data"]["Corefile"] == theirs
+        other = name_other_cluster(apiserver)
+        assert drift("-c", other)[1]["dns"]["servers"][0]["quarantined_since"] is None
+        assert drift()[1]["dns"]["servers"][0]["quarantined_since"] is not None
         assert run("drift", "release", "kube-system/coredns")[0] == 0
 
         pod.looks, pod.reads = 0, [True]
@@ -206,6 +231,7 @@ def test_a_configmap_that_was_replaced_with_its_annotation_is_known_by_the_histo
     add_server(apiserver, "coredns", {"Corefile": COREFILE})
     run("apply", *NODES, *APPLY)
     replace_config_map()
+    assert drift("-c", name_other_cluster(apiserver)) == "unmanaged"
     assert drift() == "drift"
     drift("--correct", "--yes")
     assert (ENTRY in read(apiserver)["data"]["Corefile"], drift()) == (True, "in_sync")

@@ -66,9 +66,9 @@ def build_selection(nodes: NodeOptions) -> NodeSelection:
     from harbor_agent.engine.request.request import NodeSelection
     from harbor_agent.model.inventory import VaultSources
 
-    return NodeSelection(
+    selection = NodeSelection(
         sources=tuple(nodes.inventory or ()),
-        limit=expand_failed_nodes(nodes.limit),
+        limit=nodes.limit,
         shard=_parse_shard(nodes),
         transport=nodes.transport.value,
         forks=nodes.forks,
@@ -80,6 +80,7 @@ def build_selection(nodes: NodeOptions) -> NodeSelection:
         ask_password=nodes.ask_pass,
         ask_become_password=nodes.ask_become_pass,
     )
+    return expand_failed_nodes(selection)
 
 
 def _parse_shard(nodes: NodeOptions) -> Shard | None:

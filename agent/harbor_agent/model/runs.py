@@ -48,7 +48,7 @@ class PastConfigMap:
 
     `before` and `after` are hashes of its texts (`ConfigMapChange`), `record_before` and `record_after` the annotation
     with the entries of ours, "" without any. So it can be rolled back without its text in the history, which may hold
-    the credentials of a plugin.
+    the credentials of a plugin. `cluster` is `Cluster.server`, "" if an earlier version wrote the run.
     """
 
     server: str
@@ -59,6 +59,7 @@ class PastConfigMap:
     record_before: str = ""
     record_after: str = ""
     outcome: Outcome | None = None
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from harbor_agent.engine.history.runs import Store
 from harbor_agent.engine.plan.nodes import PlannedNode
 from harbor_agent.engine.plan.offline import plan_tree
 from harbor_agent.engine.plan.run_plan import RunPlan
-from harbor_agent.engine.request.request import RegistryFlags, RunRequest
+from harbor_agent.engine.request.request import NodeSelection, RegistryFlags, RunRequest, encode_request
 from harbor_agent.engine.request.resolve import resolve
 from harbor_agent.errors import Problem
 from harbor_agent.model.inventory import Node
@@ -154,15 +154,18 @@ def test_limit_failed_is_what_failed_in_the_last_run(
     command = ("plan", "-i", "hosts", "--registry", "h.lan", "-o", "json", "--limit")
     empty = run(*command, "@failed")
     assert empty.rc == 2
-    assert "has no run yet" in empty.err
+    assert f"has no run with {tmp_path / 'hosts'} yet" in empty.err
     outcomes = (Outcome.CHANGED, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNCHANGED)
-    add(list(zip([f"node{n}" for n in range(1, 5)], outcomes, strict=True)))
+    add(list(zip([f"node{n}" for n in range(1, 5)], outcomes, strict=True)), tmp_path / "hosts")
+    # Another cluster has a node of the same name; a run of dns apply has no node at all.
+    add([("node1", Outcome.FAILED)], tmp_path / "west")
+    add([])
     assert nodes_of(run, *command, "@failed") == ["node2", "node3"]
     assert nodes_of(run, *command, "@failed:!node2") == ["node3"]
     (tmp_path / "failed").write_text("node4\n", encoding="utf-8")
     assert nodes_of(run, *command, "@failed") == ["node4"]
     (tmp_path / "failed").unlink()
-    add([("node1", Outcome.CHANGED)])
+    add([("node1", Outcome.CHANGED)], tmp_path / "hosts")
     nothing = run(*command, "@failed")
     assert nothing.rc == 2
     assert "no node failed in the last run" in nothing.err
@@ -174,7 +177,8 @@ def nodes_of(run: Runner, *command: str) -> list[str]:
     return [node["node"] for node in nodes]
 
 
-def add(outcomes: list[tuple[str, Outcome]]) -> None:
+def add(outcomes: list[tuple[str, Outcome]], *inventories: Path) -> None:
+    request = RunRequest(selection=NodeSelection(sources=tuple(map(str, inventories))))
     nodes = tuple(PastNode(node=name, policy_digest="d", outcome=outcome) for name, outcome in outcomes)
     with Store() as store:
         store.add_run(
@@ -184,7 +188,7 @@ def add(outcomes: list[tuple[str, Outcome]]) -> None:
                 tool="harbor-agent 0",
                 started="2026-11-24T06:09:06+00:00",
                 who="ops@ctl",
-                options="{}",
+                options=encode_request(request),
                 nodes=nodes,
             )
         )

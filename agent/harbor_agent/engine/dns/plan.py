@@ -49,16 +49,23 @@ def plan_cluster_dns(
     if any(one.problem and one.problem.code == "dns-would-circle" for one in servers) and (known := find_nameservers()):
         informed = [(name, replace(server, node_resolvers=known)) for name, server in found]
         servers = tuple(report_server(name, plan_dns(server, present, absent)) for name, server in informed)
-    return DnsReport(servers=servers, present=tuple(present), absent=tuple(absent))
+    return DnsReport(servers=servers, present=tuple(present), absent=tuple(absent), cluster=cluster.server)
 
 
 def show_cluster_dns(cluster: Cluster) -> DnsReport:
     """Return every DNS server with the entries of ours, and whether its Corefile still has them."""
-    return DnsReport(servers=tuple(report_server(name, plan_dns(server, [])) for name, server in read_servers(cluster)))
+    servers = tuple(report_server(name, plan_dns(server, [])) for name, server in read_servers(cluster))
+    return DnsReport(servers=servers, cluster=cluster.server)
 
 
 def plan_cluster_rollback(cluster: Cluster, past: Sequence[PastConfigMap]) -> DnsReport:
-    """Plan the texts from before a run on every DNS server. Raises AgentError if the cluster cannot be read."""
+    """Plan the texts from before a run on every DNS server.
+
+    Raises AgentError if the cluster cannot be read, or is not the one that the run changed: clusters that were
+    installed alike have the same Corefile.
+    """
+    if others := {one.cluster for one in past if one.cluster} - {cluster.server}:
+        raise AgentError(_describe_other_cluster(min(others), cluster.server))
     added, removed = list_differences(past)
     found = read_servers(cluster)
     if gone := {one.server for one in past} - {name for name, _ in found}:
@@ -73,7 +80,15 @@ def plan_cluster_rollback(cluster: Cluster, past: Sequence[PastConfigMap]) -> Dn
     ]
     kept = {entry.name for entry in removed}
     absent = tuple(entry.name for entry in added if entry.name not in kept)
-    return DnsReport(servers=tuple(servers), present=tuple(removed), absent=absent)
+    return DnsReport(servers=tuple(servers), present=tuple(removed), absent=absent, cluster=cluster.server)
+
+
+def _describe_other_cluster(changed: str, opened: str) -> Problem:
+    return Problem(
+        code="rollback-other-cluster",
+        message=f"the run changed the DNS of another cluster than the kubeconfig names: {changed} is not {opened}",
+        hint="name the kubeconfig of that cluster in the settings or in KUBECONFIG, then roll back again",
+    )
 
 
 def select_entries(policy: Policy) -> tuple[list[DnsEntry], list[str]]:

@@ -57,13 +57,15 @@ class DnsReport:
     """The DNS servers of the cluster, in the order in which they are changed.
 
     They should answer the entries `present`, and have none of ours for the names `absent`. `problem` is why the cluster
-    could not be read; then there are no servers. `run_id` and `warnings` are those of a run that changed DNS only.
+    could not be read; then there are no servers. `cluster` is `Cluster.server`. `run_id` and `warnings` are those of a
+    run that changed DNS only.
     """
 
     servers: tuple[ServerReport, ...]
     present: tuple[DnsEntry, ...] = ()
     absent: tuple[str, ...] = ()
     problem: Problem | None = None
+    cluster: str = ""
     run_id: str = ""
     warnings: tuple[Problem, ...] = ()
 

@@ -31,7 +31,10 @@ _APPLY = "run harbor-agent apply, which shows the plan and asks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftedServer:
-    """One DNS server: its plan restores `entries`, which are missing. `problem` is what forbids its correction."""
+    """One DNS server: its plan restores `entries`, which are missing. `problem` is what forbids its correction.
+
+    `place` is the cluster (`Cluster.server`).
+    """
 
     server: ServerReport
     status: DriftStatus
@@ -39,6 +42,7 @@ class DriftedServer:
     reason: str = ""
     problem: Problem | None = None
     quarantine: Quarantine | None = None
+    place: str = ""
 
     @property
     def name(self) -> str:
@@ -71,10 +75,10 @@ def detect_dns_drift(
     report = plan_dns_of_run(policy, context, ask_nodes)
     if report is None:
         return None
-    servers = [_classify(server, report.present) for server in report.servers]
+    found = [replace(_classify(server, report), place=report.cluster) for server in report.servers]
     return DnsDrift(
         report=report,
-        servers=tuple(replace(one, quarantine=find_quarantine(quarantines, one.name, "")) for one in servers),
+        servers=tuple(replace(one, quarantine=find_quarantine(quarantines, one.name, one.place)) for one in found),
     )
 
 
@@ -99,18 +103,22 @@ def build_dns_correction(drift: DnsDrift) -> DnsReport | None:
 def list_corrected_texts(drift: DnsDrift) -> list[CorrectedFile]:
     """Return the ConfigMaps that a correction will change, as they are now."""
     return [
-        CorrectedFile(node=one.name, path=one.name, found=hash_data(one.server.plan.server.config.data))
+        CorrectedFile(
+            node=one.name, place=one.place, path=one.name, found=hash_data(one.server.plan.server.config.data)
+        )
         for one in drift.servers
         if one.status is DriftStatus.DRIFT and one.problem is None
     ]
 
 
-def _classify(server: ServerReport, present: Sequence[DnsEntry]) -> DriftedServer:
-    config = server.plan.server.config.full_name
+def _classify(server: ServerReport, report: DnsReport) -> DriftedServer:
+    present, config = report.present, server.plan.server.config.full_name
     if server.problem:
         return DriftedServer(server=server, status=DriftStatus.FAILED, problem=server.problem)
     lost = [one.recorded.entry for one in server.recorded if not one.present]
-    lost += [entry for entry in _recall_entries(server) if plan_dns(server.plan.server, [entry]).changes]
+    lost += [
+        entry for entry in _recall_entries(server, report.cluster) if plan_dns(server.plan.server, [entry]).changes
+    ]
     if lost:
         names = ", ".join(entry.name for entry in lost)
         reason = f"another program rewrote ConfigMap {config}: {names} is missing"
@@ -126,7 +134,7 @@ def _classify(server: ServerReport, present: Sequence[DnsEntry]) -> DriftedServe
     return DriftedServer(server=server, status=DriftStatus.IN_SYNC)
 
 
-def _recall_entries(server: ServerReport) -> list[DnsEntry]:
+def _recall_entries(server: ServerReport, cluster: str) -> list[DnsEntry]:
     """Return the entries that runs of this controller left, of a ConfigMap that was replaced with its annotation."""
     from harbor_agent.engine.history.runs import Store  # noqa: PLC0415 - SQLite is not needed without a cluster
 
@@ -136,7 +144,7 @@ def _recall_entries(server: ServerReport) -> list[DnsEntry]:
     names = (server.plan.server.config.name, server.plan.server.custom_name)
     try:
         with Store() as store:
-            past = [store.find_last_change(namespace, name) for name in names]
+            past = [store.find_last_change(cluster, namespace, name) for name in names]
     except AgentError:
         return []
     return [record.entry for one in past if one for record in parse_record(one.record_after)]
@@ -148,13 +156,12 @@ def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:
     if one.quarantine:
         return replace(one, problem=_describe_fight(one.name, one.quarantine))
     found = {one.name: hash_data(one.server.plan.server.config.data)}
-    reverted = find_reverted_file(found, log.list_corrections(one.name, ""))
+    reverted = find_reverted_file(found, log.list_corrections(one.name, one.place))
     if reverted is None:
         return one
     _, reason = reverted
-    quarantine = Quarantine(
-        node=one.name, since=datetime.now(UTC).isoformat(timespec="seconds"), path=one.name, reason=reason
-    )
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    quarantine = Quarantine(node=one.name, place=one.place, since=since, path=one.name, reason=reason)
     log.quarantine(quarantine)
     return replace(one, quarantine=quarantine, problem=_describe_fight(one.name, quarantine))
 

@@ -102,6 +102,8 @@ _MIGRATIONS = (
         "DROP TABLE quarantine",
         "ALTER TABLE placed_quarantine RENAME TO quarantine",
     ),
+    # `cluster` distinguishes ConfigMaps of one name; "" is any, as earlier versions knew none.
+    ("ALTER TABLE config_map ADD COLUMN cluster TEXT NOT NULL DEFAULT ''",),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
     from harbor_agent.engine.history.runs import Store
+    from harbor_agent.engine.request.request import NodeSelection
     from harbor_agent.model.runs import PastRun
 
 _FAILED = "@failed"
@@ -45,27 +47,32 @@ def load_run(run_id: str) -> PastRun:
     return run
 
 
-def expand_failed_nodes(limit: str | None) -> str | None:
-    """Replace `@failed` in a limit by the nodes that failed or were not reached in the last run.
+def expand_failed_nodes(selection: NodeSelection) -> NodeSelection:
+    """Replace `@failed` in the limit by the nodes that failed or were not reached in the last run of this inventory.
 
-    If a file of that name exists in this directory, `@failed` is that file, as in Ansible. Raises HistoryError, and
-    UsageError if there was no run yet or no node failed.
+    Another inventory may have other nodes of these names. If a file of that name exists in this directory, `@failed` is
+    that file, as in Ansible. Raises HistoryError, and UsageError if there was no such run yet or no node failed.
     """
+    limit = selection.limit
     if limit is None or _FAILED not in limit or Path(_FAILED[1:]).exists():
-        return limit
+        return selection
     # As Ansible splits it, except IPv6 addresses, which are not written between colons.
     patterns = limit.split(",") if "," in limit else _COLON.split(limit)
     if _FAILED not in patterns:
-        return limit
+        return selection
+    sources = selection.make_absolute().sources
     with _open_history() as store:
-        run = store.find_last_run()
+        run = store.find_last_run(sources)
     if run is None:
-        raise UsageError.of("limit-matches-nothing", "--limit @failed: the history of this controller has no run yet")
+        inventory = " or ".join(sources) or "--transport local"
+        message = f"--limit @failed: the history of this controller has no run with {inventory} yet"
+        raise UsageError.of("limit-matches-nothing", message, "name the nodes, or the inventory of the earlier run")
     names = [node.node for node in run.nodes if not node.is_done and node.outcome is not Outcome.SKIPPED]
     if not names:
         message = f"--limit @failed: no node failed in the last run, {run.run_id}"
         raise UsageError.of("limit-matches-nothing", message, "leave out --limit to select all nodes")
-    return ",".join(",".join(names) if pattern == _FAILED else pattern for pattern in patterns)
+    expanded = ",".join(",".join(names) if pattern == _FAILED else pattern for pattern in patterns)
+    return replace(selection, limit=expanded)
 
 
 class RunState(StrEnum):

@@ -182,6 +182,7 @@ def _build_config_maps(report: DnsReport) -> tuple[PastConfigMap, ...]:
             record_before=change.before.annotations.get(ANNOTATION, ""),
             record_after=change.after.annotations.get(ANNOTATION, "") if change.after else "",
             outcome=None if server.outcome is Outcome.PENDING else server.outcome,
+            cluster=report.cluster,
         )
         for server in report.servers
         for change in server.plan.changes

@@ -5,6 +5,7 @@ Rows are ordered by a counter, because clocks can be set back.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -33,13 +34,20 @@ _RUNS_OF_NODE = "SELECT * FROM run WHERE number IN (SELECT run FROM node WHERE n
 _NODES_OF_RUN = "SELECT * FROM node WHERE run = ? AND (name = ? OR ? IS NULL) ORDER BY number"
 _WRITE_CONFIG_MAP = """
     INSERT INTO config_map
-    (run, server, namespace, name, before, after, record_before, record_after, outcome)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (run, server, namespace, name, before, after, record_before, record_after, outcome, cluster)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (run, namespace, name) DO UPDATE SET outcome = excluded.outcome
 """
 _CONFIG_MAPS_OF_RUN = "SELECT * FROM config_map WHERE run = ? ORDER BY number"
 _LAST_CHANGE = """
-    SELECT * FROM config_map WHERE namespace = ? AND name = ? AND outcome = 'changed' ORDER BY number DESC LIMIT 1
+    SELECT * FROM config_map WHERE namespace = ? AND name = ? AND cluster IN (?, '') AND outcome = 'changed'
+    ORDER BY number DESC LIMIT 1
+"""
+_LAST_RUN_WITH = """
+    SELECT * FROM run WHERE EXISTS (
+        SELECT 1 FROM json_each(CASE WHEN json_valid(options) THEN options ELSE '{}' END, '$.selection.sources')
+        WHERE value IN (SELECT value FROM json_each(?))
+    ) ORDER BY number DESC LIMIT 1
 """
 _PRUNE = """
     DELETE FROM run WHERE number NOT IN (SELECT number FROM run ORDER BY number DESC LIMIT ?)
@@ -109,20 +117,20 @@ class Store(Database):
         with self.translate_errors():
             return self._fetch_runs(_RUNS_OF_NODE, node, node=node)
 
-    def find_last_run(self) -> PastRun | None:
-        """Return the newest run with its nodes, None without any run."""
+    def find_last_run(self, sources: Sequence[str]) -> PastRun | None:
+        """Return the newest run with one of these inventories, by their absolute paths, None without any."""
         with self.translate_errors():
-            return next(iter(self._fetch_runs("SELECT * FROM run ORDER BY number DESC LIMIT 1")), None)
+            return next(iter(self._fetch_runs(_LAST_RUN_WITH, json.dumps(sources))), None)
 
     def find_run(self, run_id: str) -> PastRun | None:
         """Return one run with its nodes in the order of its plan, None if it is unknown."""
         with self.translate_errors():
             return next(iter(self._fetch_runs("SELECT * FROM run WHERE id = ?", run_id)), None)
 
-    def find_last_change(self, namespace: str, name: str) -> PastConfigMap | None:
-        """Return the newest change of a ConfigMap by any run, None without one."""
+    def find_last_change(self, cluster: str, namespace: str, name: str) -> PastConfigMap | None:
+        """Return the newest change of a cluster's ConfigMap, also by a run whose cluster is not known, or None."""
         with self.translate_errors():
-            rows = self.connection.execute(_LAST_CHANGE, (namespace, name)).fetchall()
+            rows = self.connection.execute(_LAST_CHANGE, (namespace, name, cluster)).fetchall()
         return next((_parse_config_map(row) for row in rows), None)
 
     def _fetch_runs(self, query: str, *values: str, node: str | None = None) -> list[PastRun]:
@@ -152,7 +160,7 @@ class Store(Database):
         values = [
             (
                 *(found["number"], one.server, one.namespace, one.name, one.before, one.after),
-                *(one.record_before, one.record_after, one.outcome.value if one.outcome else None),
+                *(one.record_before, one.record_after, one.outcome.value if one.outcome else None, one.cluster),
             )
             for one in config_maps
         ]

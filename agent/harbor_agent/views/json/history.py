@@ -48,6 +48,7 @@ def _describe_config_map(one: PastConfigMap) -> Json:
     return {
         "server": one.server,
         "config_map": f"{one.namespace}/{one.name}",
+        "cluster": one.cluster or None,
         "before": one.before,
         "after": one.after,
         "outcome": one.outcome.value if one.outcome else None,

@@ -88,7 +88,8 @@ def run_text(run: PastRun) -> str:
     lines = [f"{fill_cell(translate(name) + ':', _FACT_WIDTH)}{value}" for name, value in facts.items() if value]
     for one in run.config_maps:
         outcome = style_outcome(one.outcome) if one.outcome else translate(_NO_OUTCOME)
-        lines.append(f"ConfigMap {one.namespace}/{one.name} ({one.server})  {outcome}")
+        where = ", ".join([one.server, *one.cluster.split(" ")[:1]] if one.cluster else [one.server])
+        lines.append(f"ConfigMap {one.namespace}/{one.name} ({where})  {outcome}")
     for node in run.nodes:
         outcome = style_outcome(node.outcome) if node.outcome else translate(_NO_OUTCOME)
         lines.append(f"{node.node}  {outcome}{_describe_pull(node)}")

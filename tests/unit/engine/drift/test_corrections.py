@@ -97,6 +97,7 @@ def test_nodes_of_one_name_in_two_clusters_share_nothing() -> None:
 def test_what_an_earlier_version_knew_counts_until_it_is_released() -> None:
     with CorrectionLog() as memory:
         memory.connection.executescript(
+            "ALTER TABLE config_map DROP COLUMN cluster; "
             "ALTER TABLE correction DROP COLUMN place; DROP TABLE quarantine; "
             "CREATE TABLE quarantine (node TEXT PRIMARY KEY, since TEXT NOT NULL, path TEXT NOT NULL, "
             "reason TEXT NOT NULL, owner TEXT) STRICT; "

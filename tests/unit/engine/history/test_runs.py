@@ -8,18 +8,20 @@ import signal
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harbor_agent.engine.drift.corrections import CorrectionLog, find_quarantine
 from harbor_agent.engine.history.database import HistoryError, find_history_file
 from harbor_agent.engine.history.runs import Bounds, Store
 from harbor_agent.model.result import Outcome
-from harbor_agent.model.runs import PastNode, PastRun, RunKind
+from harbor_agent.model.runs import PastConfigMap, PastNode, PastRun, RunKind
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +161,39 @@ def test_a_newer_schema_is_not_changed() -> None:
         Store()
     assert "XDG_STATE_HOME" in caught.value.problem.hint
     assert find_history_file().read_bytes() == before
+
+
+def test_an_older_file_is_migrated_and_its_config_maps_count_for_any_cluster() -> None:
+    find_history_file().parent.mkdir(parents=True)
+    older = Path(__file__).with_name("schema-6.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(find_history_file())) as connection:
+        connection.executescript(older)
+    east, west, name = "https://east:6443 1a", "https://west:6443 2b", ("kube-system", "coredns")
+    change = PastConfigMap(
+        server="deployment/coredns",
+        namespace="kube-system",
+        name="coredns",
+        before="a" * 64,
+        after="c" * 64,
+        record_after="new",
+        outcome=Outcome.CHANGED,
+        cluster=east,
+    )
+    with Store() as store:
+        for cluster in (east, west):
+            past = store.find_last_change(cluster, *name)
+            assert past
+            assert (past.record_after, past.cluster) == ("west", "")
+        store.add_run(replace(run(3), config_maps=(change,)))
+        assert store.find_last_change(east, *name) == change
+        assert store.find_last_change(west, *name) == past
+        # Runs of an older version are found by their inventory too.
+        found = [store.find_last_run([f"/srv/{site}.ini"]) for site in ("east", "west", "south")]
+    assert [one and one.run_id for one in found] == ["run-1", "run-2", None]
+    with CorrectionLog() as log:
+        quarantines = log.list_quarantines()
+        assert find_quarantine(quarantines, "kube-system/coredns", west) == quarantines[0]
+        assert len(log.list_corrections("kube-system/coredns", east)) == 1
 
 
 def test_a_path_that_is_not_a_file_is_an_error() -> None:
