@@ -37,7 +37,8 @@
       section.hidden = articles.length > 0 && articles.every((article) => article.hidden);
     }
     none.hidden = shown > 0 || total === 0;
-    counted.textContent = shown === total ? "" : `${shown} of ${total} shown`;
+    const text = counted.dataset.shown.replace("{shown}", shown).replace("{total}", total);
+    counted.textContent = shown === total ? "" : text;
   };
 
   form.hidden = false;

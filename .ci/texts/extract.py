@@ -31,6 +31,10 @@ _WORDS = frozenset({"Action", "DriftStatus", "KeyStatus", "Outcome", "Panel", "R
 # In texts for a terminal, a word alone is a text too.
 _LONE_WORD = re.compile(r"[a-z]{2,}|[A-Z]{2,}")
 _OF_LONE_WORDS = ("/views/text/", "/cli/progress.py")
+# In reports, so are the names of facts and steps, and what is the status of a subject.
+_OF_NAMES = "/views/outline/"
+_NAMING = frozenset({"list_facts", "time_steps"})
+_IN_TEMPLATE = re.compile(r'\{\{ "([^"]+)" \| t \}\}')
 
 
 def extract_texts(path: Path) -> list[str]:
@@ -39,7 +43,14 @@ def extract_texts(path: Path) -> list[str]:
     texts = list(_visit(tree, is_help="/cli/" in str(path)))
     if any(part in str(path) for part in _OF_LONE_WORDS):
         texts += _list_lone_words(tree)
+    if _OF_NAMES in str(path):
+        texts += [word for node in ast.walk(tree) for word in _list_names(node)]
     return texts
+
+
+def extract_from_template(text: str) -> list[str]:
+    """Return the message IDs of a template: its literals with the filter `t`."""
+    return _IN_TEMPLATE.findall(text)
 
 
 def _list_lone_words(tree: ast.AST) -> list[str]:
@@ -47,6 +58,19 @@ def _list_lone_words(tree: ast.AST) -> list[str]:
     keys = {id(one) for node in ast.walk(tree) for one in _list_keys(node)}
     literals = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in keys)
     return [one.value for one in literals if isinstance(one.value, str) and _LONE_WORD.fullmatch(one.value)]
+
+
+def _list_names(node: ast.AST) -> list[str]:
+    match node:
+        case ast.keyword(arg="status", value=value):
+            named = [value]
+        case ast.Call(func=ast.Name(id=name), args=[ast.Dict(keys=keys)]) if name in _NAMING:
+            named = [key for key in keys if key is not None]
+        case _:
+            return []
+    found = [part.body if isinstance(part, ast.IfExp) else part for part in named]
+    found += [part.orelse for part in named if isinstance(part, ast.IfExp)]
+    return [one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)]
 
 
 def _list_keys(node: ast.AST) -> list[ast.expr]:

@@ -72,6 +72,7 @@ _PROTOCOLS = (
         "application/vnd",
         r"^(?:Bearer|Basic) \{",
         "^tls: ",
+        "^default-src ",
         "^remote error: ",
         "^server gave HTTP",
         r"^\{schema\} (?:begin|end)$",

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
-from extract import extract_texts
+from extract import extract_from_template, extract_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "agent/harbor_agent"
 FOLDER = PACKAGE / "language/zh"
-# Documents for other programs, and reports for merge requests and CI systems.
-IN_ENGLISH = {("views", name) for name in ("html", "json", "junit", "markdown", "outline")}
+# Documents for other programs.
+IN_ENGLISH = {("views", name) for name in ("json", "junit")}
 # Counted words, in lines that sum up, such as "3 refused"; some of them are not written as a whole in the code.
 COUNTED = ("{count} {state}", "error", "errors", "warning", "warnings")
 TYPER = (
@@ -52,6 +52,12 @@ def collect_messages() -> dict[str, dict[str, list[str]]]:
             modules = rooms.setdefault(owner, {}).setdefault(text, [])
             if str(module) not in modules:
                 modules.append(str(module))
+    for path in sorted((ROOT / "templates").glob("*.j2")):
+        for text in extract_from_template(path.read_text(encoding="utf-8")):
+            owner = owners.setdefault(text, "views")
+            modules = rooms[owner].setdefault(text, [])
+            if path.name not in modules:
+                modules.append(path.name)
     return rooms
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+from lxml import html
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +118,45 @@ def test_a_document_is_utf_8_in_every_locale(run: Runner, tree: Path, form: str)
     ran = run(*arguments, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="1")
     assert ran.rc == 0
     assert "维护窗口" in check_format(ran, form)
+
+
+# What quotes files and commands is the same in every language.
+QUOTES = "//script | //style | //pre | //code"
+ENGLISH_CLAUSE = re.compile(r"(?<![\w/.=-])[a-z]{2,} [a-z]{2,} [a-z]{2,}(?![\w/.=-])")
+
+
+def read_page(text: str) -> tuple[str | None, str]:
+    """Return the language of a page and its texts, without what it quotes."""
+    page = html.document_fromstring(text.encode(), parser=html.HTMLParser(encoding="utf-8"))
+    for quote in page.xpath(QUOTES):
+        quote.drop_tree()
+    return page.get("lang"), "\n".join(page.itertext())
+
+
+@pytest.mark.parametrize("command", [("plan", "--exit-code"), ("apply", "--yes")])
+def test_a_page_is_in_the_language_of_the_command(run: Runner, tree: Path, command: tuple[str, ...]) -> None:
+    language, texts = read_page(
+        run(*command, "--root", str(tree), *REGISTRY, "-o", "html", "--note", "维护", "--lang", "zh").out
+    )
+    assert language == "zh-Hans"
+    assert not ENGLISH_CLAUSE.findall(texts), texts
+    assert {"概览", "备注", "差异"} <= set(texts.split("\n"))
+
+
+def test_a_comment_is_in_the_language_of_the_command(run: Runner, tree: Path) -> None:
+    text = run("plan", "--root", str(tree), *REGISTRY, "-o", "markdown", "--lang", "zh").out
+    assert text.startswith("**计划：1 个待改动")
+    assert not ENGLISH_CLAUSE.findall(re.sub(r"(?s)```diff.*?```", "", text)), text
+
+
+def test_an_early_end_is_in_the_language_of_the_command(run: Runner) -> None:
+    language, texts = read_page(run("plan", "-i", "no-such-file", *REGISTRY, "-o", "html", "--lang", "zh").out)
+    assert (language, "提前结束，退出码 2" in texts) == ("zh-Hans", True)
+    assert not ENGLISH_CLAUSE.findall(texts), texts
+
+
+def test_junit_is_english_in_every_language(run: Runner, tree: Path) -> None:
+    arguments = ("plan", "--root", str(tree), *REGISTRY, "-o", "junit", "--exit-code")
+    english, chinese = (re.sub(r' time="[^"]*"', "", run(*arguments, "--lang", one).out) for one in ("en", "zh"))
+    assert chinese == english
+    assert "Plan: 1 to change" in english

@@ -22,7 +22,7 @@ def build_fleet(count: int, diff: str = DIFF) -> tuple[Item, ...]:
             f"node{number}",
             Verdict.PENDING,
             "change",
-            title="drop-in, restart",
+            title=("drop-in", "restart"),
             reason="h.lan is missing",
             diff=diff,
             runtime="docker",

@@ -31,7 +31,7 @@ def describe_inventory(sources: Sequence[str], warn: Callable[[Problem], None]) 
     from harbor_agent.inventory.load import load_inventory  # noqa: PLC0415 - Ansible is slow to import
 
     nodes = load_inventory(sources, warn=warn)
-    count = f"{len(nodes)} node{'s'[: len(nodes) != 1]}"
+    count = f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}"
     groups = Counter(group for node in nodes for group in node.groups if group not in ("all", "ungrouped"))
     sizes = [f"{name} ({size})" for name, size in groups.most_common(_LONGEST_LIST)]
     notes = [f"Inventory {', '.join(sources)}: {count}{'; groups: ' if sizes else ''}{', '.join(sizes)}"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _NOT_CREATED = "was not created by harbor-agent"
+_CHANGED = {"username": "username changed", "password": "password changed", "email": "email changed"}
 
 
 def plan_secret_write(spec: SecretSpec, namespace: str, observed: ObservedSecret | None) -> SecretPlan:
@@ -139,7 +140,7 @@ def _list_login_differences(spec: SecretSpec, observed: ObservedSecret) -> list[
     }
     changed = [field for field, value in desired.items() if login.get(field) != value]
     if changed:
-        return [f"{field} changed" for field in changed]
+        return [_CHANGED[field] for field in changed]
     written = read_logins(build_payload(spec.address, spec.credentials, spec.key_form))
     return [] if observed_login == written[key] else ["login changed"]
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.choice import CHINESE, ENGLISH
+from harbor_agent.language.current import get_language, translate
 from harbor_agent.views.html.diff import split_diff
 from harbor_agent.views.outline.value import TOOL, Kind, Verdict
 from harbor_agent.views.outline.visible import show_invisible
 from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, list_warnings, title_group
+from harbor_agent.views.text.common import get_comma
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,15 +26,13 @@ if TYPE_CHECKING:
     from harbor_agent.views.html.diff import DiffLine
     from harbor_agent.views.outline.value import Item, Outline
 
-_SECTIONS = (
-    ("Problems", (Verdict.ERROR, Verdict.FAILURE)),
-    ("Pending", (Verdict.PENDING,)),
-    ("As requested", (Verdict.FINE,)),
-    ("Skipped", (Verdict.SKIPPED,)),
-)
+# BCP 47; browsers choose a font by it.
+_LANGUAGES = {ENGLISH: "en", CHINESE: "zh-Hans"}
 _SLOWEST = 3
 # So many groups of what is pending are open when the page is.
 _OPEN_GROUPS = 5
+# So many names of a group are shown at once.
+_SHOWN_NAMES = 12
 # A group is few among many if another one is so many times as large.
 _FEW_OF_MANY = 4
 
@@ -49,7 +50,7 @@ class PageParts:
 class _Group:
     """Items that say the same, each with the lines that are its own.
 
-    `unlike` is the number of other items that are all alike, if these are few and those are most.
+    `unlike` says of how many others these differ, "" unless those are alike and most.
     """
 
     title: str
@@ -59,8 +60,14 @@ class _Group:
     remarks: list[str]
     warnings: list[Problem]
     diff: list[DiffLine]
-    unlike: int
+    unlike: str
     is_open: bool
+
+    @property
+    def names(self) -> str:
+        """What opens the list of the names, "" for a list that is shown at once."""
+        count = len(self.items)
+        return translate(f"Show {count} names") if count > _SHOWN_NAMES else ""
 
     @property
     def first(self) -> Item:
@@ -73,6 +80,8 @@ def render_html(outline: Outline, parts: PageParts) -> str:
     digest = base64.b64encode(hashlib.sha256(parts.script.encode()).digest()).decode()
     return _compile(parts.template).render(
         outline=outline,
+        language=_LANGUAGES[get_language()],
+        comma=get_comma(),
         tool=TOOL,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
@@ -98,12 +107,19 @@ def _compile(template: str) -> Template:
         lstrip_blocks=True,
         finalize=lambda value: show_invisible(value) if type(value) is str else value,
     )
+    environment.filters["t"] = translate
     return environment.from_string(template)
 
 
 def _build_sections(outline: Outline) -> Iterator[tuple[str, list[_Group]]]:
     groups = outline.groups
-    for title, verdicts in _SECTIONS:
+    sections = {
+        translate("Problems"): (Verdict.ERROR, Verdict.FAILURE),
+        translate("Pending"): (Verdict.PENDING,),
+        translate("As requested"): (Verdict.FINE,),
+        translate("Skipped"): (Verdict.SKIPPED,),
+    }
+    for title, verdicts in sections.items():
         own = [group for group in groups if group[0].verdict in verdicts]
         if own:
             yield title, [_build_group(group, own, position) for position, group in enumerate(own)]
@@ -117,7 +133,7 @@ def _build_group(group: Sequence[Item], section: Sequence[Sequence[Item]], posit
     messages, objections, remarks = list_messages(group), list_objections(group), list_remarks(group)
     warnings = list_warnings(group)
     own: dict[str, list[str]] = {}
-    described = [(name, f"warning: {warning}") for name, warning in warnings]
+    described = [(name, _describe_warning(warning)) for name, warning in warnings]
     for name, line in (*messages, *objections, *remarks, *described):
         own.setdefault(name, []).append(line)
     return _Group(
@@ -128,9 +144,19 @@ def _build_group(group: Sequence[Item], section: Sequence[Sequence[Item]], posit
         remarks=_list_common(remarks),
         warnings=[warning for name, warning in warnings if not name],
         diff=split_diff(first.diff),
-        unlike=alike if few else 0,
+        unlike=_describe_difference(len(group), alike) if few else "",
         is_open=is_problem or (first.verdict is Verdict.PENDING and position < _OPEN_GROUPS),
     )
+
+
+def _describe_difference(count: int, others: int) -> str:
+    if count == 1:
+        return translate(f"Differs from {others} others, which are all alike.")
+    return translate(f"Differ from {others} others, which are all alike.")
+
+
+def _describe_warning(problem: Problem) -> str:
+    return f"{translate('warning: ')}{translate(problem.message)} [{problem.code}]"
 
 
 def _list_common(lines: Sequence[tuple[str, str]]) -> list[str]:
@@ -145,9 +171,12 @@ def _count_statuses(outline: Outline) -> list[tuple[str, Verdict, int]]:
     return [(status, order[index], count) for (index, status), count in sorted(found.items())]
 
 
-def _count_runtimes(outline: Outline) -> list[tuple[str, int, int]]:
+def _count_runtimes(outline: Outline) -> list[str]:
     """Return the runtimes with the number of their nodes, and of those with a problem."""
     nodes = [item for item in outline.items if item.kind is Kind.NODE]
     found = Counter(item.runtime or "not known" for item in nodes)
     bad = Counter(item.runtime or "not known" for item in nodes if item.verdict in (Verdict.ERROR, Verdict.FAILURE))
-    return [(runtime, count, bad[runtime]) for runtime, count in found.most_common()]
+    return [
+        f"{count} {translate(runtime)}" + (translate(f" ({bad[runtime]} with a problem)") if bad[runtime] else "")
+        for runtime, count in found.most_common()
+    ]

@@ -1,4 +1,4 @@
-"""A report as JUnit XML: one suite, a test case for each subject."""
+"""A report as JUnit XML: one suite, a test case for each subject. It is English: CI systems compare its texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from harbor_agent.views.outline.value import TOOL, Verdict
-from harbor_agent.views.outline.words import describe_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,24 +61,29 @@ def _add_case(suite: ET.Element, item: Item, outline: Outline) -> None:
     case = ET.SubElement(suite, "testcase", {"name": _clean(item.name), "classname": place, "time": time})
     if element := _choose_element(item, outline):
         problem = item.problem
-        message = problem.message if problem else item.reason or item.title or item.status
+        message = problem.message if problem else item.reason or ", ".join(item.title) or item.status
         kind = problem.code if problem else item.status
         result = ET.SubElement(case, element, {"type": _clean(kind), "message": _clean(message)})
-        result.text = _clean(describe_problem(problem) if problem else message)
+        result.text = _clean(_describe_problem(problem) if problem else message)
     _add_text(case, "system-out", _describe_item(item))
     _add_text(case, "system-err", _list_warnings(item.warnings))
 
 
 def _describe_item(item: Item) -> str:
     """Return what is said of an item, and its diff as the last part."""
-    status = f"{item.status}, {item.title}" if item.title else item.status
-    objection = f"apply will refuse this change: {describe_problem(item.objection)}" if item.objection else ""
+    status = ", ".join((item.status, *item.title))
+    objection = f"apply will refuse this change: {_describe_problem(item.objection)}" if item.objection else ""
     lines = (status, item.reason, objection, *item.remarks, item.diff)
     return "\n".join(line for line in lines if line)
 
 
+def _describe_problem(problem: Problem) -> str:
+    """Return message and hint of a problem as lines."""
+    return f"{problem.message} [{problem.code}]" + (f"\n-> {problem.hint}" if problem.hint else "")
+
+
 def _list_warnings(warnings: Iterable[Problem]) -> str:
-    return "\n".join(f"warning: {describe_problem(warning)}" for warning in warnings)
+    return "\n".join(f"warning: {_describe_problem(warning)}" for warning in warnings)
 
 
 def _add_text(parent: ET.Element, tag: str, text: str) -> None:

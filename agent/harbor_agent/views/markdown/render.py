@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harbor_agent.language.current import translate
 from harbor_agent.views.markdown.quote import fence, quote, quote_in_html
 from harbor_agent.views.outline.value import TOOL, Verdict
 from harbor_agent.views.outline.words import list_messages, list_objections, list_remarks, list_warnings, title_group
+from harbor_agent.views.text.common import join_clauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +30,11 @@ def render_markdown(outline: Outline) -> str:
 
     It has at most 60,000 characters; the last line says what was left out.
     """
-    facts = "".join(f"\n- {name}: {quote(value, _LONGEST_FACT)}" for name, value in outline.facts[:_MOST_FACTS])
-    parts = [f"**{outline.summary}**", f"{TOOL}, {outline.command}, exit code {outline.exit_code}{facts}"]
+    facts = "".join(
+        f"\n- {translate(name)}: {quote(value, _LONGEST_FACT)}" for name, value in outline.facts[:_MOST_FACTS]
+    )
+    origin = join_clauses((TOOL, outline.command, f"exit code {outline.exit_code}"))
+    parts = [f"**{translate(outline.summary)}**", f"{origin}{facts}"]
     room = LIMIT - _LAST_LINE - sum(len(part) + 2 for part in parts)
     left_out: list[str] = []
     for group in outline.groups:
@@ -39,7 +44,7 @@ def render_markdown(outline: Outline) -> str:
         left_out += [] if is_whole else [title_group(group)]
     warnings = _render_warnings(("", warning) for warning in outline.warnings)
     if len(warnings) > room:
-        left_out.append(f"{len(outline.warnings)} warnings")
+        left_out.append(translate(f"{len(outline.warnings)} warnings"))
     elif warnings:
         parts.append(warnings)
     if left_out:
@@ -49,8 +54,10 @@ def render_markdown(outline: Outline) -> str:
 
 def _describe_rest(left_out: Sequence[str]) -> str:
     named = "; ".join(left_out)
-    named = named if len(named) < _LAST_LINE // 2 else f"{len(left_out)} groups of nodes"
-    return f"_Cut after {LIMIT:,} characters. Left out, or not whole: {named}. The whole report: `-o html`, `-o json`._"
+    named = named if len(named) < _LAST_LINE // 2 else translate(f"{len(left_out)} groups of nodes")
+    return translate(
+        f"_Cut after {LIMIT:,} characters. Left out, or not whole: {named}. The whole report: `-o html`, `-o json`._"
+    )
 
 
 def _fit_group(group: Sequence[Item], room: int) -> tuple[str, bool]:
@@ -76,7 +83,7 @@ def _describe_group(group: Sequence[Item], names: int | None, lines: int | None)
     first, shown = group[0], group[:names]
     yield ", ".join(quote(item.name) for item in shown) + _count_more(len(group) - len(shown))
     if first.reason:
-        yield quote(first.reason)
+        yield quote(translate(first.reason))
     if first.problem:
         yield _list_quotes(list_messages(shown))
         yield _render_advice(first.problem)
@@ -91,7 +98,7 @@ def _describe_group(group: Sequence[Item], names: int | None, lines: int | None)
         whole = first.diff.removesuffix("\n").split("\n")
         yield fence("\n".join(whole[:lines]), "diff")
         if lines and len(whole) > lines:
-            yield f"and {len(whole) - lines} more lines"
+            yield translate(f"and {len(whole) - lines} more lines")
 
 
 def _list_quotes(lines: Iterable[tuple[str, str]]) -> str:
@@ -99,20 +106,21 @@ def _list_quotes(lines: Iterable[tuple[str, str]]) -> str:
 
 
 def _count_more(count: int) -> str:
-    return f" and {count} more" if count > 0 else ""
+    return translate(f" and {count} more") if count > 0 else ""
 
 
 def _render_advice(problem: Problem) -> str:
     """Return code and hint; a hint of several lines is a block to copy. The code may be of another machine's report."""
     code = quote(f"harbor-agent explain {problem.code}")
-    if "\n" in problem.hint:
-        return f"What to do ({code}):\n\n{fence(problem.hint)}"
-    return f"What to do: {quote(problem.hint)} ({code})" if problem.hint else f"More: {code}"
+    hint = translate(problem.hint)
+    if "\n" in hint:
+        return f"{translate('What to do:')} {code}\n\n{fence(hint)}"
+    return f"{translate('What to do:')} {quote(hint)} ({code})" if hint else f"{translate('More:')} {code}"
 
 
 def _render_warnings(warnings: Iterable[tuple[str, Problem]]) -> str:
     return "\n".join(
-        f"- {f'{quote(name)}: ' if name else ''}warning: {quote(warning.message)}"
-        f"{f'; {quote(warning.hint)}' if warning.hint else ''}"
+        f"- {f'{quote(name)}: ' if name else ''}{translate('warning: ')}{quote(translate(warning.message))}"
+        f"{f'; {quote(translate(warning.hint))}' if warning.hint else ''}"
         for name, warning in warnings
     )

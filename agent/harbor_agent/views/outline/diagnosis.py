@@ -28,7 +28,7 @@ def outline_diagnosis(report: DiagnosisReport) -> Outline:
         summary=summarize_diagnosis(report),
         items=tuple(_outline(one, _KINDS[report.source]) for one in report.diagnoses),
         exit_code=int(report.exit_code),
-        facts=list_facts(**{report.source.value: report.subject}),
+        facts=list_facts({report.source.value: report.subject}),
         warnings=report.warnings,
     )
 

@@ -33,7 +33,7 @@ def _outline_server(server: ServerReport) -> Item:
         kind=Kind.DNS_SERVER,
         verdict=Verdict.FAILURE if server.unproven else VERDICTS[server.outcome],
         status=server.outcome.value.replace("_", " "),
-        title="not proven" if server.unproven else "",
+        title=("not proven",) if server.unproven else (),
         problem=problem,
         objection=server.objection,
         diff="".join(map(render_config_map_diff, server.plan.changes)),

@@ -47,7 +47,7 @@ def outline_drift(
             *_outline_secrets(report, ended),
         ),
         exit_code=int(exit_code),
-        facts=list_facts(run=ended.run_id, ended=ended.ended) if ended else (),
+        facts=list_facts({"run": ended.run_id, "ended": ended.ended}) if ended else (),
         warnings=(*report.warnings, *(ended.warnings if ended else ())),
         counts_pending=True,
     )
@@ -68,7 +68,7 @@ def _outline_node(node: DriftedNode, result: NodeResult | None) -> Item:
         diff="".join(f"{line}\n" for line in list_differences(node.drift)),
         remarks=_describe_quarantine(node),
         runtime=node.planned.runtime if node.planned.state else "",
-        timings=time_steps(compare=node.planned.seconds),
+        timings=time_steps({"compare": node.planned.seconds}),
     )
     if result is None:
         return item
@@ -77,7 +77,7 @@ def _outline_node(node: DriftedNode, result: NodeResult | None) -> Item:
         verdict=judge_result(result),
         status="corrected" if result.outcome is Outcome.CHANGED else result.outcome.value.replace("_", " "),
         problem=result.problem or problem,
-        timings=(*item.timings, *(time_result(result) or time_steps(correct_and_verify=result.seconds))),
+        timings=(*item.timings, *(time_result(result) or time_steps({"correct and verify": result.seconds}))),
     )
 
 

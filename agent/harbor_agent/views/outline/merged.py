@@ -29,6 +29,6 @@ def outline_merged(report: MergedReport) -> Outline:
             *(outline_result(result, None, is_check=is_check) for result in report.results),
         ),
         exit_code=int(report.exit_code),
-        facts=list_facts(**shards),
+        facts=list_facts(shards),
         warnings=report.warnings,
     )

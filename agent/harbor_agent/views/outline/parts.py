@@ -35,7 +35,7 @@ def outline_parts(merged: MergedParts) -> Outline:
             *(_outline_entry(secret, Kind.SECRET) for secret in cast("list[Json]", secrets.get("secrets", []))),
         ),
         exit_code=int(merged.exit_code),
-        facts=list_facts(**facts),
+        facts=list_facts(facts),
         warnings=tuple(_read_problem(one) for one in cast("list[Json]", document["warnings"])),
         counts_pending=is_drift or any(shard.exit_code == ExitCode.PENDING for shard in merged.shards),
     )

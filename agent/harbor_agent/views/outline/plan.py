@@ -9,7 +9,7 @@ from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.views.outline.dns import outline_dns
 from harbor_agent.views.outline.secrets import outline_secrets
-from harbor_agent.views.outline.value import VERDICTS, Item, Outline, join_words, list_facts, time_steps
+from harbor_agent.views.outline.value import VERDICTS, Item, Outline, list_facts, list_words, time_steps
 from harbor_agent.views.text.plan import describe_action, describe_stops, summarize_plan
 from harbor_agent.views.text.secrets import count_secrets
 
@@ -27,7 +27,7 @@ def outline_plan(plan: RunPlan, exit_code: ExitCode, *, counts_pending: bool) ->
         summary=summarize_plan(plan.nodes) + count_secrets(plan.secrets),
         items=(*map(outline_node, plan.nodes), *outline_dns(plan.dns), *secrets),
         exit_code=int(exit_code),
-        facts=list_facts(note=plan.request.note),
+        facts=list_facts({"note": plan.request.note}),
         warnings=(*plan.warnings, *(plan.secrets.warnings if plan.secrets else ())),
         counts_pending=counts_pending,
     )
@@ -53,17 +53,17 @@ def outline_node(planned: PlannedNode) -> Item:
         ),
         warnings=decision.warnings if decision else (),
         runtime=planned.runtime if planned.state else "",
-        timings=time_steps(plan=planned.seconds),
+        timings=time_steps({"plan": planned.seconds}),
     )
 
 
-def describe_change(planned: PlannedNode) -> str:
-    """Return which kind of file changes and what that does to the daemon, "" if nothing changes."""
+def describe_change(planned: PlannedNode) -> tuple[str, ...]:
+    """Return which kind of file changes and what that does to the daemon, nothing if nothing changes."""
     decision = planned.decision
     if planned.outcome is not Outcome.PENDING or not isinstance(decision, Plan):
-        return ""
+        return ()
     route = decision.route.value if decision.route is not Route.NONE else ""
-    return join_words((route, describe_action(decision.activation.action)))
+    return list_words(route, describe_action(decision.activation.action))
 
 
 def render_changes(planned: PlannedNode) -> str:

@@ -10,7 +10,7 @@ from harbor_agent.model.result import Outcome, Proof
 from harbor_agent.views.outline.dns import outline_dns
 from harbor_agent.views.outline.plan import render_changes
 from harbor_agent.views.outline.secrets import outline_secrets
-from harbor_agent.views.outline.value import VERDICTS, Item, Kind, Outline, Verdict, join_words, list_facts, time_steps
+from harbor_agent.views.outline.value import VERDICTS, Item, Kind, Outline, Verdict, list_facts, list_words, time_steps
 from harbor_agent.views.text.run import count_results, describe_failed_pull
 from harbor_agent.views.text.secrets import count_secrets
 
@@ -40,11 +40,13 @@ def outline_run(report: Report, planned: Sequence[PlannedNode]) -> Outline:
         ),
         exit_code=int(report.exit_code),
         facts=list_facts(
-            run=report.run_id,
-            ended=report.ended,
-            registries=registries,
-            shard=str(report.scope.shard) if report.scope and report.scope.shard else "",
-            note=report.note,
+            {
+                "run": report.run_id,
+                "ended": report.ended,
+                "registries": registries,
+                "shard": str(report.scope.shard) if report.scope and report.scope.shard else "",
+                "note": report.note,
+            }
         ),
         warnings=(*report.warnings, *(report.secrets.warnings if report.secrets else ())),
     )
@@ -72,8 +74,8 @@ def outline_result(result: NodeResult, planned: PlannedNode | None, *, is_check:
         warnings=planned.decision.warnings if planned and planned.decision else (),
         runtime=planned.runtime if planned and planned.state else "",
         timings=(
-            *time_steps(plan=planned.seconds if planned else 0.0),
-            *(time_result(result) or time_steps(**{"verify" if is_check else "change_and_verify": result.seconds})),
+            *time_steps({"plan": planned.seconds if planned else 0.0}),
+            *(time_result(result) or time_steps({"verify" if is_check else "change and verify": result.seconds})),
         ),
     )
 
@@ -89,7 +91,7 @@ def judge_result(result: NodeResult) -> Verdict:
     return Verdict.FAILURE if verdict is Verdict.FINE and result.verified is False else verdict
 
 
-def _describe_proof(result: NodeResult) -> str:
+def _describe_proof(result: NodeResult) -> tuple[str, ...]:
     if result.verified is False:
         pull = describe_failed_pull(result).removeprefix(", ")
     elif result.verified and result.proof:
@@ -97,4 +99,4 @@ def _describe_proof(result: NodeResult) -> str:
     else:
         pull = "not proven by a pull" if result.outcome is Outcome.CHANGED else ""
     action = result.action.value if result.action is not Action.NONE else ""
-    return join_words((action, pull, "logged in" if result.logged_in else ""))
+    return list_words(action, pull, "logged in" if result.logged_in else "")

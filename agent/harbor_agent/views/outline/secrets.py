@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from harbor_agent.engine.secrets.report import SecretItem, SecretsReport
     from harbor_agent.model.secret import SecretResult, ServiceAccountResult
 
-_WORDS = {KeyChangeKind.ADD: "adds", KeyChangeKind.REPLACE: "replaces", KeyChangeKind.REMOVE: "removes"}
-
 
 def outline_secrets(report: SecretsReport | None) -> tuple[Item, ...]:
     """Return each secret in each namespace, and each service account that needs attention."""
@@ -31,7 +29,7 @@ def _outline_secret(one: SecretItem) -> Iterator[Item]:
         kind=Kind.SECRET,
         verdict=VERDICTS[result.outcome],
         status=result.outcome.value.replace("_", " "),
-        title=result.action.value if result.outcome is Outcome.PENDING else "",
+        title=(result.action.value,) if result.outcome is Outcome.PENDING else (),
         reason=_describe_reason(result),
         problem=result.problem,
         remarks=(f"for {one.registry}", *_describe_keys(result)),
@@ -62,4 +60,13 @@ def _describe_reason(result: SecretPlan | SecretResult) -> str:
 
 def _describe_keys(result: SecretPlan | SecretResult) -> list[str]:
     changes = result.changes if isinstance(result, SecretPlan) else ()
-    return [f"{_WORDS[change.kind]} {mask_userinfo(change.key)}" for change in changes]
+    return [_describe_key(change.kind, mask_userinfo(change.key)) for change in changes]
+
+
+def _describe_key(kind: KeyChangeKind, key: str) -> str:
+    words = {
+        KeyChangeKind.ADD: f"adds {key}",
+        KeyChangeKind.REPLACE: f"replaces {key}",
+        KeyChangeKind.REMOVE: f"removes {key}",
+    }
+    return words[kind]

@@ -10,7 +10,7 @@ from harbor_agent import __version__
 from harbor_agent.model.result import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from harbor_agent.errors import Problem
 
@@ -60,7 +60,7 @@ _ORDER = tuple(Verdict)
 class Item:
     """One node, DNS server, pull secret or container, or the command itself.
 
-    `status` is its word, `title` how it changes, such as "drop-in, restart". `reason` is one sentence, "" if the
+    `status` is its word, `title` how it changes, such as ("drop-in", "restart"). `reason` is one sentence, "" if the
     problem says it. `diff` is a unified diff with secrets masked. `remarks` are lines about this subject alone,
     `objection` is why `apply` will refuse a planned change. `timings` are steps and their seconds.
     """
@@ -69,7 +69,7 @@ class Item:
     verdict: Verdict
     status: str
     kind: Kind = Kind.NODE
-    title: str = ""
+    title: tuple[str, ...] = ()
     reason: str = ""
     problem: Problem | None = None
     objection: Problem | None = None
@@ -117,16 +117,16 @@ class Outline:
         return sorted(map(tuple, found.values()), key=lambda group: (_ORDER.index(group[0].verdict), len(group)))
 
 
-def list_facts(**facts: str) -> tuple[tuple[str, str], ...]:
-    """Return the facts that are known, `_` in their names as a blank."""
-    return tuple((name.replace("_", " "), value) for name, value in facts.items() if value)
+def list_facts(facts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the facts that are known."""
+    return tuple((name, value) for name, value in facts.items() if value)
 
 
-def time_steps(**steps: float) -> tuple[tuple[str, float], ...]:
-    """Return the steps that took time, `_` in their names as a blank."""
-    return tuple((name.replace("_", " "), seconds) for name, seconds in steps.items() if seconds > 0)
+def time_steps(steps: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Return the steps that took time."""
+    return tuple((name, seconds) for name, seconds in steps.items() if seconds > 0)
 
 
-def join_words(words: Iterable[str]) -> str:
-    """Return the words that there are, with commas."""
-    return ", ".join(word for word in words if word)
+def list_words(*words: str) -> tuple[str, ...]:
+    """Return the words that are not empty."""
+    return tuple(word for word in words if word)

@@ -23,7 +23,17 @@ def list_names(names: Sequence[str]) -> str:
 
 def join_clauses(clauses: Iterable[str]) -> str:
     """Return clauses in the language of the process, with its commas."""
-    return ("，" if get_language() == CHINESE else ", ").join(map(translate, clauses))
+    return get_comma().join(map(translate, clauses))
+
+
+def get_comma() -> str:
+    """Return what is between clauses in the language of the process."""
+    return "，" if get_language() == CHINESE else ", "
+
+
+def name_clauses(name: str, clauses: Iterable[str]) -> str:
+    """Return a name and its clauses in the language of the process, with its colon and commas."""
+    return f"{translate(name)}{'：' if get_language() == CHINESE else ': '}{join_clauses(clauses)}"
 
 
 def count_nodes(count: int) -> str:

@@ -19,7 +19,7 @@ def build_plan(count: int) -> Outline:
             f"node{number:03}",
             Verdict.PENDING,
             "change",
-            title="environment-file, restart",
+            title=("environment-file", "restart"),
             reason="192.168.0.99 is missing from DOCKER_OPTS",
             diff=build_diff(OTHER if number in DIFFERING else OPTIONS),
             runtime="docker",

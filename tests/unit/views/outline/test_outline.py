@@ -70,7 +70,7 @@ def test_a_planned_node_has_its_change_its_reason_and_its_diff() -> None:
     item = find(outline, "node1")
     assert outline.summary == "Plan: 1 to change (1 restart)"
     assert outline.facts == (("note", "window 7"),)
-    assert (item.verdict, item.title, item.reason) == (Verdict.PENDING, "daemon-json, restart", "h.lan is missing")
+    assert (item.verdict, item.title, item.reason) == (Verdict.PENDING, ("daemon-json", "restart"), "h.lan is missing")
     assert f"+++ {PATH}" in item.diff
     assert "Cha0tic" not in item.diff
     assert item.timings == (("plan", 1.5),)
@@ -117,7 +117,7 @@ def test_a_run_has_the_diffs_of_its_plan_and_says_what_was_proven() -> None:
     outline = outline_run(report(result), [planned("node1")])
     item = find(outline, "node1")
     assert outline.summary == "Done: 1 changed, 1 verified by a pull"
-    assert (item.verdict, item.title) == (Verdict.FINE, "restart, verified by a pull")
+    assert (item.verdict, item.title) == (Verdict.FINE, ("restart", "verified by a pull"))
     assert PATH in item.diff
     assert item.timings == (("plan", 1.5), ("change and verify", 9.0))
     steps = (StepTime(step=Step.RESTART, seconds=8.0), StepTime(step=Step.PULL, seconds=0.5))
@@ -134,12 +134,12 @@ def test_a_check_shows_no_change() -> None:
 def test_a_change_whose_pull_failed_is_a_failure() -> None:
     result = NodeResult(node="node1", outcome=Outcome.CHANGED, verified=False, proof=Proof.PULL, problem=PROBLEM)
     item = find(outline_run(report(result), []), "node1")
-    assert (item.verdict, item.status, item.title) == (Verdict.FAILURE, "changed", "pull failed")
+    assert (item.verdict, item.status, item.title) == (Verdict.FAILURE, "changed", ("pull failed",))
 
 
 def test_a_change_without_a_pull_is_not_called_proven() -> None:
     item = find(outline_run(report(NodeResult(node="node1", outcome=Outcome.CHANGED)), []), "node1")
-    assert item.title == "not proven by a pull"
+    assert item.title == ("not proven by a pull",)
 
 
 def test_a_halted_run_says_why_first() -> None:
@@ -215,6 +215,6 @@ def test_a_secret_shows_keys_and_no_value() -> None:
     outline = outline_plan(run_plan(secrets=secrets), ExitCode.FAILED, counts_pending=False)
     assert outline.summary == "Plan: 0 to change; pull secrets: 1 to change"
     item = find(outline, "shop/harbor-pull")
-    assert (item.title, item.reason) == ("update", "password changed")
+    assert (item.title, item.reason) == (("update",), "password changed")
     assert item.remarks == ("for h.lan", "replaces data[.dockerconfigjson]")
     assert find(outline, "shop/harbor-pull of service account default").verdict is Verdict.FAILURE
