@@ -104,8 +104,7 @@ def applying_held(order: Order, steps: Sequence[str]) -> Iterator[tuple[Applying
     """Apply an order while the block runs; when it begins, each node is held behind the step of its own."""
     points = [Failpoint(node, step) for node, step in zip(order.nodes, steps, strict=True)]
     with held(*points), order.applying() as running:
-        for point in points:
-            point.wait(seconds=120)
+        running.wait_held(points)
         yield running, points
 
 
@@ -153,6 +152,14 @@ class Applying:
         """Return as soon as `words` are in what it has written to standard error."""
         try:
             wait_until(lambda: words in self.said(), f"it says '{words}'", seconds=120)
+        except TimeoutError as error:
+            error.add_note(f"exit code {self.process.poll()}: {self.said()}")
+            raise
+
+    def wait_held(self, points: Sequence[Failpoint]) -> list[Path]:
+        """Return the directories of its transactions once each is held."""
+        try:
+            return [point.wait(seconds=120) for point in points]
         except TimeoutError as error:
             error.add_note(f"exit code {self.process.poll()}: {self.said()}")
             raise

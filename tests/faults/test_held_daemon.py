@@ -68,14 +68,14 @@ def test_a_killed_run_and_transaction_leave_nothing_held(site: FaultSite) -> Non
     running = {node.name: node.run(_RUNNING).stdout for node in nodes}
     points = [Failpoint(node, _HELD) for node in nodes]
     with ExitStack() as stack:
+        failing = stack.enter_context(ExitStack())
         for node in nodes:
             stack.enter_context(_stopping_behind_the_hold(node))
+            failing.enter_context(wrapped(node, order.entry, "exit 1"))
         stack.enter_context(held(*points))
         first = stack.enter_context(order.applying("--live-restore"))
-        with ExitStack() as failing:
-            for node in nodes:
-                failing.enter_context(wrapped(node, order.entry, "exit 1"))
-            transactions = [point.wait() for point in points]
+        transactions = first.wait_held(points)
+        failing.close()
         for node, transaction in zip(nodes, transactions, strict=True):
             _assert_held(node, transaction)
         first.kill()
