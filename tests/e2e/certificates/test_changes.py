@@ -174,6 +174,7 @@ def test_from_http_to_https_to_a_new_ca_and_back(secure: Secure, tmp_path: Path)
         apply(https)
     with secure.serve():
         apply(plain)
+    assert secure.agent("apply", {"address": entry, "state": "absent"}).code == 0
     for node in secure.site.lab.nodes:
         assert node.run(f"ls {secure.certificates}").stdout.split() == ["theirs.crt"]
     # dockerd reloads its registries: not one restart.
