@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.controller import Order, taking_up
 from tests.faults.failpoint import Failpoint, held, journalled
-from tests.faults.invariants import assert_invariants, assert_reported
+from tests.faults.invariants import assert_invariants, assert_reported, expect
 from tests.faults.wrapper import wrapped
 from tests.lab.waiting import wait_until
 
@@ -62,7 +62,7 @@ def _assert_held(node: LabNode, transaction: Path) -> None:
 def test_a_killed_run_and_transaction_leave_nothing_held(site: FaultSite) -> None:
     nodes = (site.nodes[0], site.later[0])
     order = Order(site=site, nodes=nodes)
-    expected = order.expect()
+    expected = expect(site.agent(*order.arguments("plan", "--live-restore")), order.entry, nodes)
     for node in nodes:
         node.start_container("one-off", "busybox:lab")
     running = {node.name: node.run(_RUNNING).stdout for node in nodes}
