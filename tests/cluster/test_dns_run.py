@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,8 +207,18 @@ def test_a_rewrite_is_drift_that_is_corrected_once_and_a_second_one_is_a_fight(
         assert read(apiserver)["data"]["Corefile"] == theirs
         other = name_other_cluster(apiserver)
         assert drift("-c", other)[1]["dns"]["servers"][0]["quarantined_since"] is None
-        assert drift()[1]["dns"]["servers"][0]["quarantined_since"] is not None
-        assert run("drift", "release", "kube-system/coredns")[0] == 0
+        pod.looks, pod.reads = 0, [True]
+        assert drift("--correct", "--yes", "-c", other)[0] == 0
+        edit(apiserver, theirs)
+        code, document = drift("--correct", "--yes", "-c", other)
+        assert (code, document["dns"]["servers"][0]["code"]) == (5, "dns-owner-rewrites")
+        # Now two have the name, and each hint releases its own.
+        assert run("drift", "release", "kube-system/coredns")[0] == 2
+        hint = drift("--correct", "--yes")[1]["dns"]["servers"][0]["hint"]
+        assert f"'kube-system/coredns@{apiserver.url} " in hint
+        assert run(*shlex.split(hint.rpartition("run harbor-agent ")[2]))[0] == 0
+        assert drift("-c", other)[1]["dns"]["servers"][0]["quarantined_since"] is not None
+        assert drift()[1]["dns"]["servers"][0]["quarantined_since"] is None
 
         pod.looks, pod.reads = 0, [True]
         assert drift("--correct", "--yes")[0] == 0

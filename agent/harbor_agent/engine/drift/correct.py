@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -149,14 +150,15 @@ def release_node(node: str) -> Quarantine:
     if len(found) > 1:
         names = " and ".join(one.full_name for one in found)
         message = f"several nodes called {node} are in quarantine: {names}"
-        raise UsageError.of("flags-ambiguous", message, f"name one: harbor-agent drift release {found[0].full_name}")
+        name = shlex.quote(found[0].full_name)
+        raise UsageError.of("flags-ambiguous", message, f"name one: harbor-agent drift release {name}")
     return found[0]
 
 
 def _check_allowed(node: DriftedNode, log: CorrectionLog, *, accept_restart: bool) -> DriftedNode:
     """Return the node with the problem that forbids its correction, if there is one."""
     if node.quarantine:
-        return replace(node, problem=_describe_quarantine(node.quarantine))
+        return replace(node, problem=_describe_quarantine(node.quarantine, log))
     if problem := _find_missing_approval(node):
         return replace(node, problem=problem)
     planned = node.planned if accept_restart else refuse_unconsented(node.planned)
@@ -170,7 +172,7 @@ def _check_allowed(node: DriftedNode, log: CorrectionLog, *, accept_restart: boo
         return node
     quarantine = _build_quarantine(node, *reverted)
     log.quarantine(quarantine)
-    return replace(node, quarantine=quarantine, problem=_describe_quarantine(quarantine))
+    return replace(node, quarantine=quarantine, problem=_describe_quarantine(quarantine, log))
 
 
 def _list_corrected_files(node: DriftedNode) -> list[CorrectedFile]:
@@ -199,7 +201,7 @@ def _build_quarantine(node: DriftedNode, path: str, reason: str) -> Quarantine:
     )
 
 
-def _describe_quarantine(quarantine: Quarantine) -> Problem:
+def _describe_quarantine(quarantine: Quarantine, log: CorrectionLog) -> Problem:
     owner = f"the file says '{quarantine.owner}'" if quarantine.owner else "the file does not name it"
     if quarantine.path:
         cause = f"another program rewrites {quarantine.path} ({owner})"
@@ -208,7 +210,7 @@ def _describe_quarantine(quarantine: Quarantine) -> Problem:
     return Problem(
         code="drift-quarantined",
         message=f"{cause}: {quarantine.reason}; in quarantine since {quarantine.since}",
-        hint=f"configure the registry in that program, then run harbor-agent drift release {quarantine.node}",
+        hint=f"configure the registry in that program, then run harbor-agent drift release {log.find_name(quarantine)}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,11 @@ class CorrectionLog(Database):
         with self.translate_errors():
             rows = self.connection.execute("SELECT * FROM quarantine ORDER BY node, place").fetchall()
         return [Quarantine(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118 - no mapping
+
+    def find_name(self, quarantine: Quarantine) -> str:
+        """Return the name by which `release` finds exactly this one, as a word of a shell command."""
+        others = [one for one in self.list_quarantines() if one.node == quarantine.node and one != quarantine]
+        return shlex.quote(quarantine.full_name if others else quarantine.node)
 
     def release(self, name: str) -> list[Quarantine]:
         """Release a node from quarantine and delete its corrections; `name` is with or without its place.

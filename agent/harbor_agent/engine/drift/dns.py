@@ -154,7 +154,7 @@ def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:
     if one.status is not DriftStatus.DRIFT or one.problem:
         return one
     if one.quarantine:
-        return replace(one, problem=_describe_fight(one.name, one.quarantine))
+        return replace(one, problem=_describe_fight(one.name, one.quarantine, log))
     found = {one.name: hash_data(one.server.plan.server.config.data)}
     reverted = find_reverted_file(found, log.list_corrections(one.name, one.place))
     if reverted is None:
@@ -163,20 +163,20 @@ def _check_allowed(one: DriftedServer, log: CorrectionLog) -> DriftedServer:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     quarantine = Quarantine(node=one.name, place=one.place, since=since, path=one.name, reason=reason)
     log.quarantine(quarantine)
-    return replace(one, quarantine=quarantine, problem=_describe_fight(one.name, quarantine))
+    return replace(one, quarantine=quarantine, problem=_describe_fight(one.name, quarantine, log))
 
 
 def _find_objection(one: DriftedServer) -> Problem | None:
     return one.server.find_objection() if one.status is DriftStatus.DRIFT else None
 
 
-def _describe_fight(config: str, quarantine: Quarantine) -> Problem:
+def _describe_fight(config: str, quarantine: Quarantine, log: CorrectionLog) -> Problem:
     return Problem(
         code="dns-owner-rewrites",
         message=f"another program rewrites ConfigMap {config}: {quarantine.reason}; in quarantine since "
         f"{quarantine.since}",
         hint="add the name to the settings of the program that owns it, such as dns_etchosts (Kubespray) or "
-        f"dnsEtcHosts (KubeKey), then run harbor-agent drift release {config}",
+        f"dnsEtcHosts (KubeKey), then run harbor-agent drift release {log.find_name(quarantine)}",
     )
 
 

@@ -118,7 +118,7 @@ def _check_history(one: DriftedSecret, log: CorrectionLog) -> DriftedSecret:
     if not _is_correctable(one):
         return one
     if one.quarantine:
-        return replace(one, problem=_describe_quarantine(one, one.quarantine))
+        return replace(one, problem=_describe_quarantine(one, one.quarantine, log))
     reverted = find_reverted_file({one.incarnation: ""}, log.list_corrections(one.key, one.place))
     if reverted is None:
         return one
@@ -126,7 +126,7 @@ def _check_history(one: DriftedSecret, log: CorrectionLog) -> DriftedSecret:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     quarantine = Quarantine(node=one.key, place=one.place, since=since, path=one.incarnation, reason=reason)
     log.quarantine(quarantine)
-    return replace(one, quarantine=quarantine, problem=_describe_quarantine(one, quarantine))
+    return replace(one, quarantine=quarantine, problem=_describe_quarantine(one, quarantine, log))
 
 
 def _read_logins(entries: Iterable[str], registries: Mapping[str, Registry]) -> dict[str, Credentials | Problem]:
@@ -168,12 +168,13 @@ def _build_desired(
             yield DesiredSecret(spec=spec, namespaces=Namespaces(names=names), report_leftovers=False)
 
 
-def _describe_quarantine(one: DriftedSecret, quarantine: Quarantine) -> Problem:
+def _describe_quarantine(one: DriftedSecret, quarantine: Quarantine, log: CorrectionLog) -> Problem:
+    name = log.find_name(quarantine)
     return Problem(
         code="drift-quarantined",
         message=f"another program changes secret {one.namespace}/{one.name} or its service accounts again: "
         f"{quarantine.reason}; in quarantine since {quarantine.since}",
-        hint=f"find that program, such as GitOps or a replicator, then run harbor-agent drift release {one.key}",
+        hint=f"find that program, such as GitOps or a replicator, then run harbor-agent drift release {name}",
     )
 
 

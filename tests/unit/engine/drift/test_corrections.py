@@ -84,7 +84,9 @@ def test_nodes_of_one_name_in_two_clusters_share_nothing() -> None:
         found = memory.list_quarantines()
         assert find_quarantine(found, "node1", EAST) == quarantined(EAST)
         assert find_quarantine(found, "node1", WEST) is None
+        assert memory.find_name(quarantined(EAST)) == "node1"
         memory.quarantine(quarantined(WEST))
+        assert memory.find_name(quarantined(EAST)) == f"node1@{EAST}"
         # Not exactly one, so that a person has to name the place.
         assert memory.release("node1") == [quarantined(EAST), quarantined(WEST)]
         assert memory.release(f"node1@{WEST}") == [quarantined(WEST)]
