@@ -25,6 +25,8 @@ _PROGRAMS = {
     "promtool": ("prometheus", ("promtool",)),
     "groff": ("groff-base", ("groff",)),
     "chromium": ("chromium", ("chromium",)),
+    "fish": ("fish", ("fish",)),
+    "zsh": ("zsh", ("zsh",)),
 }
 _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")

@@ -3,7 +3,7 @@
 # docker-registry and sshd are run by the lab itself, inside its own network.
 set -eu
 
-packages="busybox chromium dnsmasq-base docker-registry faketime fish golang-go gpg groff-base iproute2 iptables mmdebstrap openssh-client openssh-server prometheus shellcheck systemd-container tcsh"
+packages="busybox chromium dnsmasq-base docker-registry faketime fish golang-go gpg groff-base iproute2 iptables mmdebstrap openssh-client openssh-server prometheus shellcheck systemd-container tcsh zsh"
 missing=
 for package in $packages; do
 	dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"

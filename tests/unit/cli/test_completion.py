@@ -1,4 +1,4 @@
-"""What the shell completes, by its real protocol, and in a real bash."""
+"""What the shell completes, by its real protocol, and in a real bash, zsh and fish."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ import pytest
 from harbor_agent.engine.history.runs import Store
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import PastNode, PastRun, RunKind
+from tests.lab.waiting import wait_until
 from tests.unit.cli.api_stub import NAMESPACES, serve_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PROGRAM = Path(sys.executable).with_name("harbor-agent")
+CLEAR_LINE = "\x15"
 INVENTORY = "[kube_node]\nnode1\nnode2\n[etcd]\nnode1\n"
 
 
@@ -35,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def add(nodes: list[tuple[str, Outcome]]) -> str:
+def add(nodes: list[tuple[str, Outcome]], note: str = "") -> str:
     """Add a run to the history; return its ID."""
     with Store() as store:
         run = PastRun(
@@ -45,6 +48,7 @@ def add(nodes: list[tuple[str, Outcome]]) -> str:
             started="2026-11-24T06:09:06+00:00",
             who="ops@ctl",
             options="{}",
+            note=note,
             nodes=tuple(PastNode(node=name, policy_digest="d", outcome=outcome) for name, outcome in nodes),
         )
         store.add_run(run)
@@ -121,29 +125,45 @@ def test_names_of_schemas_and_codes_are_completed(home: Path) -> None:
     assert "host-key-unknown" in complete("explain", "host-key-")
 
 
-def type_in_bash(text: str, expected: str) -> str:
-    """Type into an interactive bash that has the completion; return the screen once it shows `expected`."""
-    script = subprocess.run(
-        [PROGRAM], env={**os.environ, "_HARBOR_AGENT_COMPLETE": "source_bash"}, capture_output=True, check=True
-    ).stdout
-    Path("completion.sh").write_bytes(script)
+def write_script(shell: str) -> None:
+    """Write what `--install-completion` puts into the shell's start."""
+    environment = {**os.environ, "_HARBOR_AGENT_COMPLETE": f"source_{shell}"}
+    Path("completion").write_bytes(subprocess.run([PROGRAM], env=environment, capture_output=True, check=True).stdout)
+
+
+def environment_of_shell() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "TERM": "dumb", "PS1": "$ "}
+
+
+def type_in(shell: Sequence[str], start: str, lines: Mapping[str, str]) -> str:
+    """Type lines into an interactive shell that has the completion, each with a tab, until it shows what is expected.
+
+    A line is typed again if the shell is silent for long: a name that takes long to find is not completed. Returns the
+    screen.
+    """
+    write_script(shell[0])
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "TERM": "dumb", "PS1": "$ "}
-    shell = subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    )
+    process = subprocess.Popen(shell, stdin=theirs, stdout=theirs, stderr=theirs, env=environment_of_shell())
     os.close(theirs)
-    os.write(ours, f". ./completion.sh\n{text}\t".encode())
+    os.write(ours, f"{start}\n".encode())
     screen, end = "", time.monotonic() + 60
     try:
-        while expected not in screen and time.monotonic() < end:
-            if select.select([ours], [], [], 1)[0]:
-                screen += os.read(ours, 4096).decode(errors="replace")
+        for line, expected in lines.items():
+            os.write(ours, f"{CLEAR_LINE}{line}\t".encode())
+            while expected not in screen and time.monotonic() < end:
+                if select.select([ours], [], [], 10)[0]:
+                    screen += os.read(ours, 4096).decode(errors="replace")
+                else:
+                    os.write(ours, f"{CLEAR_LINE}{line}\t".encode())
     finally:
-        shell.kill()
-        shell.wait()
+        process.kill()
+        process.wait()
         os.close(ours)
     return screen
+
+
+def type_in_bash(text: str, expected: str) -> str:
+    return type_in(["bash", "--norc", "--noprofile", "-i"], ". ./completion", {text: expected})
 
 
 def test_a_real_bash_completes_a_run(home: Path) -> None:
@@ -157,3 +177,49 @@ def test_a_real_bash_completes_files_where_files_belong(home: Path) -> None:
     for words in ("plan -c", "config check", "merge"):
         expected = f"{words} settings-of-shop.yaml"
         assert expected in type_in_bash(f"harbor-agent {words} sett", expected)
+
+
+def lines_of_everything(run: str) -> dict[str, str]:
+    """What a person types, and what becomes of it: a run, node, group, context, namespace, pattern, and a file."""
+    cluster = "harbor-agent secret apply --kubeconfig kubeconfig"
+    ends = {
+        f"harbor-agent history show {run[:-2]}": run,
+        "harbor-agent drift release nod": "node7",
+        "harbor-agent plan -i inventory.ini --limit kub": "kube_node",
+        "harbor-agent plan -i inventory.ini --limit node1:kub": "node1:kube_node",
+        f"{cluster} --context the": "there",
+        f"{cluster} -n dem": "demo",
+        "harbor-agent plan -c settings-of": "settings-of-shop.yaml",
+    }
+    return {line: f"{line.rpartition(' ')[0]} {end}" for line, end in ends.items()}
+
+
+@pytest.mark.needs("zsh")
+def test_a_real_zsh_completes_the_same(home: Path) -> None:
+    (home / "settings-of-shop.yaml").touch()
+    # What a person wrote in a note is a description, and nothing that the shell runs.
+    run = add([("node7", Outcome.CHANGED)], note='it\'s "$(touch run)" `touch run` [x]: y')
+    lines = lines_of_everything(run)
+    with serve_objects(home / "kubeconfig"):
+        screen = type_in(["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -D -u; . ./completion", lines)
+    for expected in lines.values():
+        assert expected in screen, screen
+    assert not (home / "run").exists()
+
+
+@pytest.mark.needs("fish")
+def test_a_real_fish_completes_the_same(home: Path) -> None:
+    (home / "settings-of-shop.yaml").touch()
+    lines = lines_of_everything(add([("node7", Outcome.CHANGED)], note='it\'s "$(touch run)" `touch run`'))
+    write_script("fish")
+
+    def is_completed(line: str, expected: str) -> bool:
+        asked = ["fish", "--no-config", "-c", f"source ./completion; complete -C '{line}'"]
+        done = subprocess.run(asked, env=environment_of_shell(), capture_output=True, text=True, timeout=60, check=True)
+        return [one.partition("\t")[0] for one in done.stdout.splitlines()] == [expected.rpartition(" ")[2]]
+
+    with serve_objects(home / "kubeconfig"):
+        for line, expected in lines.items():
+            # A name that takes long to find is not completed.
+            wait_until(partial(is_completed, line, expected), f"fish completes {line}", seconds=60)
+    assert not (home / "run").exists()
