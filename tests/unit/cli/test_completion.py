@@ -68,23 +68,28 @@ def complete(*words: str) -> list[str]:
     return done.stdout.split()
 
 
+def assert_completed(expected: Sequence[str], *words: str) -> None:
+    """Ask until the answer is this one: a name that takes longer than two seconds to find is not completed."""
+    wait_until(lambda: complete(*words) == list(expected), f"{' '.join(words)} completes {expected}", seconds=60)
+
+
 def test_runs_and_nodes_come_from_the_history(home: Path) -> None:
     assert complete("history", "show", "") == []
     assert not (home / "state").exists(), "completion creates no history"
     first = add([("node7", Outcome.CHANGED)])
     second = add([("node7", Outcome.CHANGED), ("other", Outcome.FAILED)])
-    assert complete("history", "show", "") == [second, first]
-    assert complete("rollback", first) == [first]
-    assert complete("apply", "--resume", second) == [second]
-    assert complete("history", "node", "no") == ["node7"]
-    assert complete("drift", "release", "o") == ["other"]
-    assert complete("rollback", "--node", "") == ["node7", "other"]
+    assert_completed([second, first], "history", "show", "")
+    assert_completed([first], "rollback", first)
+    assert_completed([second], "apply", "--resume", second)
+    assert_completed(["node7"], "history", "node", "no")
+    assert_completed(["other"], "drift", "release", "o")
+    assert_completed(["node7", "other"], "rollback", "--node", "")
 
 
 def test_hosts_and_groups_come_from_the_inventory_on_the_line(home: Path) -> None:
-    assert complete("plan", "-i", "inventory.ini", "--limit", "") == ["kube_node", "node1", "node2", "etcd", "@failed"]
-    assert complete("apply", "-i", "inventory.ini", "-i", "x1,x2,", "--limit", "etcd,x") == ["etcd,x1", "etcd,x2"]
-    assert complete("rollback", "-i", "inventory.ini", "--node", "n") == ["node1", "node2"]
+    assert_completed(["kube_node", "node1", "node2", "etcd", "@failed"], "plan", "-i", "inventory.ini", "--limit", "")
+    assert_completed(["etcd,x1", "etcd,x2"], "apply", "-i", "inventory.ini", "-i", "x1,x2,", "--limit", "etcd,x")
+    assert_completed(["node1", "node2"], "rollback", "-i", "inventory.ini", "--node", "n")
     assert complete("plan", "-i", "missing.ini", "--limit", "n") == []
     (home / "broken.yml").write_text("a: [", encoding="utf-8")
     assert complete("plan", "-i", "broken.yml", "--limit", "n") == []
@@ -93,11 +98,11 @@ def test_hosts_and_groups_come_from_the_inventory_on_the_line(home: Path) -> Non
 def test_contexts_and_namespaces_come_from_the_kubeconfig(home: Path) -> None:
     kubeconfig = home / "kubeconfig"
     with serve_objects(kubeconfig) as requests:
-        assert complete("secret", "apply", "--kubeconfig", "kubeconfig", "--context", "") == ["here", "there"]
+        assert_completed(["here", "there"], "secret", "apply", "--kubeconfig", "kubeconfig", "--context", "")
         assert requests == []
-        assert complete("apply", "--kubeconfig", "kubeconfig", "-n", "") == list(NAMESPACES)
-        assert complete("secret", "show", "--kubeconfig", "kubeconfig", "-n", "d") == ["default", "demo"]
-    assert complete("apply", "--kubeconfig", "kubeconfig", "-n", "") == ["demo"], "a dead cluster: that of the context"
+        assert_completed(NAMESPACES, "apply", "--kubeconfig", "kubeconfig", "-n", "")
+        assert_completed(["default", "demo"], "secret", "show", "--kubeconfig", "kubeconfig", "-n", "d")
+    assert_completed(["demo"], "apply", "--kubeconfig", "kubeconfig", "-n", "")  # a dead cluster: that of the context
     assert complete("apply", "--kubeconfig", "kubeconfig", "--context", "there", "-n", "") == []
     assert complete("apply", "--kubeconfig", "missing", "-n", "") == []
 
@@ -107,7 +112,7 @@ def test_a_login_plugin_is_not_started(home: Path) -> None:
         text = (home / "kubeconfig").read_text(encoding="utf-8")
     plugin = '{"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": ["asked"]}}'
     (home / "kubeconfig").write_text(text.replace('"user": {}', f'"user": {plugin}'), encoding="utf-8")
-    assert complete("apply", "--kubeconfig", "kubeconfig", "-n", "") == ["demo"]
+    assert_completed(["demo"], "apply", "--kubeconfig", "kubeconfig", "-n", "")
     assert not (home / "asked").exists()
 
 
@@ -121,7 +126,7 @@ def test_a_history_that_cannot_be_read_completes_nothing(home: Path) -> None:
 
 def test_names_of_schemas_and_codes_are_completed(home: Path) -> None:
     assert home.is_dir()
-    assert complete("schema", "plan") == ["plan-2", "plan-file-2"]
+    assert_completed(["plan-2", "plan-file-2"], "schema", "plan")
     assert "host-key-unknown" in complete("explain", "host-key-")
 
 
