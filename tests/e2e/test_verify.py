@@ -45,7 +45,7 @@ def test_each_node_logs_in_and_keeps_nothing_of_it(fresh_site: Site) -> None:
         assert PULLER.password not in ended.stdout + ended.stderr
         return ended.code, [(one["status"], one["code"]) for one in ended.document["diagnoses"]]
 
-    assert diagnose() == (1, [("failed", "not-configured")] * 2)
+    assert diagnose() == (1, [("failed", "pull-insecure-refused")] * 2)
     applied = site.agent("apply", *run, "--yes", "-o", "json")
     assert applied.code == 0, applied.stderr
     before = [site.files(node) for node in site.nodes[:2]]
@@ -64,3 +64,42 @@ def test_each_node_logs_in_and_keeps_nothing_of_it(fresh_site: Site) -> None:
     assert PULLER.password not in page
     for node in site.nodes[:2]:
         assert not node.succeeds("ls -d /run/harbor-agent-pull.* /dev/shm/harbor-agent-pull.*")
+
+
+def test_diagnose_says_of_each_node_whether_it_pulls_an_image_and_what_the_registry_shows(fresh_site: Site) -> None:
+    site = fresh_site
+    inventory = site.lab.write_inventory("diagnose.ini", nodes=site.nodes[2:3])  # no other test here changes it
+    puller = ("--username", PULLER.name, "--password-stdin")
+
+    def diagnose(image: str, *login: str) -> tuple[int, dict, dict | None]:
+        ended = site.agent(
+            "diagnose", image, "-i", inventory, *login, "-o", "json", stdin=f"{PULLER.password}\n" if login else ""
+        )
+        (found,) = ended.document["diagnoses"]
+        return ended.code, found, ended.document["registry"]
+
+    code, found, registry = diagnose(site.image)
+    assert (code, found["code"]) == (1, "pull-insecure-refused")
+    assert any(fact.startswith("not configured; ") for fact in found["facts"])
+    assert registry is not None
+    assert (registry["scheme"], registry["image"]) == ("http", "withheld")
+
+    applied = site.agent("apply", "-i", inventory, "--registry", site.registry.entry, "--yes", "-o", "json")
+    assert applied.code == 0, applied.stderr
+    code, found, _ = diagnose(site.image)
+    assert (code, found["code"]) == (1, "pull-unauthorized")
+    code, found, registry = diagnose(site.image, *puller)
+    assert (code, found["status"], registry) == (0, "fine", None)
+    code, found, _ = diagnose(f"{site.image}-none", *puller)
+    assert (code, found["code"]) == (1, "pull-not-found")
+
+    without_docker = site.lab.write_inventory("none.ini", nodes=site.lab.nodes[3:4])
+    ended = site.agent("diagnose", site.image, "-i", without_docker, "-o", "json")
+    assert (ended.code, ended.document["diagnoses"][0]["code"]) == (1, "docker-absent")
+
+    down = f"{site.lab.address}:5999"
+    code, found, registry = diagnose(f"{down}/shop/web:1")
+    assert (code, found["status"], found["code"]) == (1, "failed", "pull-unreachable")
+    assert "the registry does not answer this machine either" in found["facts"]
+    assert registry is not None
+    assert registry["scheme"] is None

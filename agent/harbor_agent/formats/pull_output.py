@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harbor_agent.model.address import Address
 
 TIMED_OUT = 124  # the exit status of timeout(1)
+_NO_CLIENT = 127  # that of a shell: nothing was asked
 
 _HTTP_ANSWER = "server gave HTTP response to HTTPS client"
 # crypto/x509/verify.go, crypto/tls/alert.go, dockerd's registry/registry.go (ReadCertsDirectory). The first that
@@ -86,6 +87,8 @@ def judge_pull(status: int, output: str, registry: Address) -> PullVerdict:
     """
     if status == 0:
         return PullVerdict.PULLED
+    if status == _NO_CLIENT:
+        return PullVerdict.FAILED
     if _HTTP_ANSWER in output:
         return PullVerdict.INSECURE_REFUSED
     if find_certificate_fault(output):

@@ -40,6 +40,7 @@ class Diagnosis:
 
     `problem` is set if the status is FAILED or UNCLEAR. `said` is the text that shows it, in the words of the runtime,
     kubelet or the cluster. `facts` are clauses about the pod's secrets and the node; none of them holds a password.
+    `is_unreachable`: the node does not answer, so nothing is known of its pull.
     """
 
     status: DiagnosisStatus
@@ -50,25 +51,39 @@ class Diagnosis:
     problem: Problem | None = None
     said: str = ""
     facts: tuple[str, ...] = ()
+    is_unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryView:
+    """What the registry answered to this machine, without a login.
+
+    `scheme` is "" if it did not answer as a registry; `image` is a value of `registry.anonymous.answer.Shown`.
+    """
+
+    registry: str
+    scheme: str
+    image: str
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisReport:
     """All pulls of one question. `subject` is NAMESPACE/NAME of the pod, or the image; "" for a text.
 
-    `verify_exit_code` is that of the run in which nodes pulled, None if none did.
+    `registry` is None if it was not asked without a login.
     """
 
     source: Source
     subject: str = ""
     diagnoses: tuple[Diagnosis, ...]
     warnings: tuple[Problem, ...] = ()
-    verify_exit_code: ExitCode | None = None
+    registry: RegistryView | None = None
 
     @property
     def exit_code(self) -> ExitCode:
-        """FAILED if a pull failed, whether its cause was recognised or not; that of the run if nodes pulled."""
-        if self.verify_exit_code is not None:
-            return self.verify_exit_code
-        wrong = (DiagnosisStatus.FAILED, DiagnosisStatus.UNCLEAR)
-        return ExitCode.FAILED if any(one.status in wrong for one in self.diagnoses) else ExitCode.DONE
+        """FAILED if a pull failed, its cause recognised or not; UNREACHABLE if some nodes did not answer."""
+        wrong = [one for one in self.diagnoses if one.status in (DiagnosisStatus.FAILED, DiagnosisStatus.UNCLEAR)]
+        if all(one.is_unreachable for one in wrong):
+            return ExitCode.UNREACHABLE if wrong else ExitCode.DONE
+        return ExitCode.FAILED

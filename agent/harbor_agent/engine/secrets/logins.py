@@ -85,7 +85,7 @@ def _ask_registries(policies: Sequence[Policy], credentials: Mapping[str, Creden
 
     for registry in registries.values():
         login = credentials[registry.address.entry]
-        repository, reference = _split_image(registry)
+        repository, reference = split_image(registry)
         connection = Connection(
             patience=registry.answer_timeout,
             authorities=registry.certificates.authorities.decode() if registry.certificates else "",
@@ -114,7 +114,7 @@ def _add_remarks(validation: Validation, login: Credentials) -> Validation:
     return replace(validation, notes=(*notes, note))
 
 
-def _split_image(registry: Registry) -> tuple[str | None, str | None]:
+def split_image(registry: Registry) -> tuple[str | None, str | None]:
     """Return repository and tag or digest of `verify_image`, None for both if the registry has none."""
     if not registry.verify_image:
         return None, None

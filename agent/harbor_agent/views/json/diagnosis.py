@@ -8,7 +8,7 @@ from harbor_agent.engine.diagnosis.report import DiagnosisStatus
 from harbor_agent.views.json.common import begin_document, describe_problem, explain
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport
+    from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport, RegistryView
     from harbor_agent.views.json.common import Json
 
 DIAGNOSIS_SCHEMA = "harbor-agent/diagnosis/2"
@@ -23,8 +23,18 @@ def build_diagnosis_document(report: DiagnosisReport) -> Json:
         "source": report.source.value,
         "subject": report.subject or None,
         "summary": {status.value: statuses.count(status) for status in DiagnosisStatus},
+        "registry": _describe_registry(report.registry) if report.registry else None,
         "diagnoses": [_describe(one) for one in report.diagnoses],
         "warnings": [describe_problem(problem) for problem in report.warnings],
+    }
+
+
+def _describe_registry(seen: RegistryView) -> Json:
+    return {
+        "registry": seen.registry,
+        "scheme": seen.scheme or None,
+        "image": seen.image,
+        "facts": list(seen.facts),
     }
 
 

@@ -28,9 +28,13 @@ def outline_diagnosis(report: DiagnosisReport) -> Outline:
         summary=summarize_diagnosis(report),
         items=tuple(_outline(one, _KINDS[report.source]) for one in report.diagnoses),
         exit_code=int(report.exit_code),
-        facts=list_facts({report.source.value: report.subject}),
+        facts=list_facts({report.source.value: report.subject, "registry": _describe_registry(report)}),
         warnings=report.warnings,
     )
+
+
+def _describe_registry(report: DiagnosisReport) -> str:
+    return "; ".join(report.registry.facts) if report.registry else ""
 
 
 def _outline(one: Diagnosis, kind: Kind) -> Item:

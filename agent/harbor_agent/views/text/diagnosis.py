@@ -9,7 +9,7 @@ from harbor_agent.language.current import translate
 from harbor_agent.views.text.style import Color, render_problem, render_warnings, style
 
 if TYPE_CHECKING:
-    from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport
+    from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport, RegistryView
 
 _COLORS = {
     DiagnosisStatus.FAILED: Color.RED,
@@ -28,8 +28,9 @@ _WORDS = {
 
 
 def diagnosis_text(report: DiagnosisReport) -> str:
-    """Return a block per pull: where and what, the cause and what to do, the words that show it; then a count."""
-    blocks = [line for one in report.diagnoses for line in _describe(one, report.subject)]
+    """Return what the registry said, a block per pull (where, cause, next step, words that show it), and a count."""
+    blocks = _describe_registry(report.registry) if report.registry else []
+    blocks += [line for one in report.diagnoses for line in _describe(one, report.subject)]
     return "\n".join([*blocks, *render_warnings(report.warnings), translate(summarize_diagnosis(report))])
 
 
@@ -39,6 +40,13 @@ def summarize_diagnosis(report: DiagnosisReport) -> str:
     counted = ", ".join(f"{found.count(status)} {_WORDS[status]}" for status in DiagnosisStatus if status in found)
     noun = "Nodes" if report.source is Source.IMAGE else "Images"
     return f"{noun}: {counted or '0'}"
+
+
+def _describe_registry(seen: RegistryView) -> list[str]:
+    return [
+        translate(f"registry {seen.registry}, without a login:"),
+        *(f"  - {translate(fact)}" for fact in seen.facts),
+    ]
 
 
 def _describe(one: Diagnosis, subject: str) -> list[str]:

@@ -79,9 +79,10 @@ def diagnose(
     """Find out why an image is not pulled; change nothing.
 
     Of a pod it reads kubelet's messages and events, and for a refused login the pod's pull secrets; no password is
-    printed. Of an image, every node of the inventory pulls it, as verify does. With --message it contacts nothing.
+    printed. Of an image, every node of the inventory pulls it, configured or not; without a login the registry is asked
+    from this machine too. With --message it contacts nothing.
 
-    Exits with 1 if a pull failed, whether its cause was recognised or not.
+    Exits with 1 if a pull failed, whether its cause was recognised or not, and with 4 if only nodes did not answer.
     """
     from harbor_agent.engine.diagnosis.image import diagnose_image
     from harbor_agent.engine.diagnosis.message import diagnose_message

@@ -1,0 +1,1 @@
+"""What a registry answers to a request without a login."""
