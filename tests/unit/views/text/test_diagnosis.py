@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
-from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport, DiagnosisStatus, Source
+import jsonschema
+import pytest
+
+from harbor_agent.engine.diagnosis.report import Diagnosis, DiagnosisReport, DiagnosisStatus, RegistryView, Source
 from harbor_agent.errors import ExitCode, Problem
+from harbor_agent.views.json.diagnosis import build_diagnosis_document
 from harbor_agent.views.outline.diagnosis import outline_diagnosis
 from harbor_agent.views.outline.value import Kind, Verdict
 from harbor_agent.views.outline.words import title_group
 from harbor_agent.views.text.diagnosis import diagnosis_text
 
+SCHEMA = json.loads((Path(__file__).resolve().parents[4] / "docs/schemas/diagnosis-2.json").read_text())
 PROBLEM = Problem(code="pod-without-login", message="no pull secret of pod demo/web has a login", hint="write one")
 REPORT = DiagnosisReport(
     source=Source.POD,
@@ -43,6 +51,26 @@ def test_each_container_has_its_block() -> None:
         "  warning: not allowed to list events [cluster-forbidden]",
         "Images: 1 not pulled, 1 pulled",
     ]
+
+
+def test_what_the_registry_said_comes_first() -> None:
+    seen = RegistryView(registry="h.lan", scheme="http", image="missing", facts=("it says: no such image",))
+    report = replace(REPORT, source=Source.IMAGE, registry=seen)
+    assert diagnosis_text(report).splitlines()[:2] == [
+        "registry h.lan, without a login:",
+        "  - it says: no such image",
+    ]
+    assert ("registry", "it says: no such image") in outline_diagnosis(report).facts
+    jsonschema.validate(build_diagnosis_document(report), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("unreachable", "code"), [((), ExitCode.DONE), ((True,), ExitCode.UNREACHABLE), ((True, False), ExitCode.FAILED)]
+)
+def test_nodes_that_do_not_answer_are_told_from_pulls_that_fail(unreachable: tuple[bool, ...], code: ExitCode) -> None:
+    fine = Diagnosis(status=DiagnosisStatus.FINE, node="node1")
+    wrong = [Diagnosis(status=DiagnosisStatus.UNCLEAR, node="node2", is_unreachable=one) for one in unreachable]
+    assert DiagnosisReport(source=Source.IMAGE, diagnoses=(fine, *wrong)).exit_code is code
 
 
 def test_a_pull_that_waits_is_no_failure() -> None:
