@@ -20,6 +20,7 @@
 # make helm          .helm/helm, for the tests of the chart
 # make grafana-schema  .grafana/node_modules, for the test of the dashboard
 # make axe           .axe/axe.min.js, for the tests of reports in HTML
+# make groovy        .groovy, for the test of the Jenkinsfile
 # make clean         remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -30,7 +31,7 @@ STANDALONE = "$${HARBOR_AGENT_STANDALONE:-$$($(MAKE) --silent standalone | tail 
 COLLECTION := playbooks/collections/ansible_collections/harbor_agent/nodes
 ANSIBLE := PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections
 
-.PHONY: man picture test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe grafana-schema clean
+.PHONY: man picture test field demo bench power-cuts soak lab-packages python-3.13 texts version release wheel sdist bundle standalone sbom image collection chart helm axe grafana-schema groovy clean
 
 test: $(INSTALLED)
 	$(BIN)/ruff check
@@ -113,6 +114,10 @@ grafana-schema:
 
 axe: $(INSTALLED)
 	@$(BIN)/python .ci/fetch/axe.py
+
+groovy: $(INSTALLED)
+	@[ -d .groovy ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target .groovy \
+		'dekobon-tree-sitter-groovy>=0.3' 'tree-sitter>=0.25'
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

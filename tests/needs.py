@@ -32,6 +32,7 @@ _COREFILE_PARSER = "src/github.com/coredns/caddy/caddyfile"
 _LAB_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "docker-registry", "/usr/sbin/sshd")
 
 GRAFANA_SCHEMA = Path(__file__).resolve().parents[1] / ".grafana/node_modules"
+GROOVY = Path(__file__).resolve().parents[1] / ".groovy"
 AXE = Path(__file__).resolve().parents[1] / ".axe/axe.min.js"
 HELM = Path(__file__).resolve().parents[1] / ".helm/helm"
 PYTHON_3_13 = Path(__file__).resolve().parents[1] / ".venv-3.13/bin/python"
@@ -64,6 +65,7 @@ def missing(need: str) -> str | None:
         "kubernetes-validate": _missing_schemas,
         "helm": _missing_helm,
         "axe": _missing_axe,
+        "groovy": _missing_groovy,
         "grafana-schema": _missing_grafana_schema,
         "check-jsonschema": _missing_pipeline_schemas,
         "image": _missing_image,
@@ -124,6 +126,10 @@ def _missing_grafana_schema() -> str | None:
 
 def _missing_axe() -> str | None:
     return None if AXE.is_file() else "needs axe-core: make axe"
+
+
+def _missing_groovy() -> str | None:
+    return None if GROOVY.is_dir() else "needs a grammar of Groovy: make groovy"
 
 
 def _missing_schemas() -> str | None:

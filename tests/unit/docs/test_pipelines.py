@@ -14,6 +14,8 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from tests.needs import GROOVY
+
 ROOT = Path(__file__).resolve().parents[3]
 CI = ROOT / "docs/guides/ci"
 UNIT = "[Service]\nExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS\n"
@@ -193,18 +195,37 @@ def test_a_pipeline_is_valid_by_the_schema_of_its_system(file: str, schema: str)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_jenkinsfile_is_balanced() -> None:
-    text = re.sub(
-        r"'''.*?'''|'[^'\n]*'|//[^\n]*", "", (CI / "Jenkinsfile").read_text(encoding="utf-8"), flags=re.DOTALL
-    )
-    open_ones: list[str] = []
-    pairs = {")": "(", "]": "[", "}": "{"}
-    for character in text:
-        if character in pairs.values():
-            open_ones.append(character)
-        elif character in pairs:
-            assert open_ones.pop() == pairs[character]
-    assert open_ones == []
+# Prints a line per place where the text on standard input is not Groovy.
+LIST_ERRORS = """\
+import sys
+import dekobon_tree_sitter_groovy
+import tree_sitter
+
+def walk(node):
+    if node.is_error or node.is_missing:
+        print(f"line {node.start_point.row + 1}: {node.type}")
+    for child in node.children:
+        walk(child)
+
+language = tree_sitter.Language(dekobon_tree_sitter_groovy.language())
+walk(tree_sitter.Parser(language).parse(sys.stdin.buffer.read()).root_node)
+"""
+
+
+def parse_groovy(text: str) -> list[str]:
+    """Return the places at which a text is not Groovy."""
+    command = [sys.executable, "-c", LIST_ERRORS]
+    environment = {**os.environ, "PYTHONPATH": str(GROOVY)}
+    done = subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.needs("groovy")
+def test_the_jenkinsfile_is_groovy() -> None:
+    text = (CI / "Jenkinsfile").read_text(encoding="utf-8")
+    assert parse_groovy(text) == []
+    assert parse_groovy(text.replace("stage('plan') {", "stage('plan' {")) == ["line 16: )"]
+    assert parse_groovy(text.replace("sh '''", "sh ''", 1)) != []
 
 
 def test_every_system_has_the_same_steps() -> None:
