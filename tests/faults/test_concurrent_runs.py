@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,8 @@ def test_another_shell_does_too(site: FaultSite) -> None:
             _shell(nodes[2], "root", "/usr/local/bin/talking"),
         ):
             assert nodes[1].run("true", user="ops").stdout == "welcome\n"
-            assert nodes[2].run("true").stderr == "no mail\n"
+            login = subprocess.run(nodes[2].ssh_command("true"), check=True, capture_output=True, input="", text=True)
+            assert login.stderr == "no mail\n"
             expected = order.expect()
             ended = order.apply()
             assert ended.code == 0, ended.stdout
