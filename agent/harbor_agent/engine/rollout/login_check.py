@@ -71,6 +71,22 @@ def add_login_check(result: NodeResult, check: LoginCheck, takes_any: frozenset[
     return replace(result, logged_in=logged_in, reason="; ".join(clauses))
 
 
+def describe_untried_logins(checks: Mapping[str, LoginCheck]) -> list[Problem]:
+    """Return a warning for each registry at which the runtime of some nodes cannot log in."""
+    untried: dict[str, list[str]] = {}
+    for name, check in checks.items():
+        for entry in check.unproven:
+            untried.setdefault(entry, []).append(name)
+    return [
+        Problem(
+            code="login-not-tried",
+            message=f"no login at {entry} was tried on {', '.join(names)}: only Docker logs in",
+            hint="name a private image with --verify-image: its pull proves the login on every runtime",
+        )
+        for entry, names in untried.items()
+    ]
+
+
 def _check_registry(
     transport: Transport,
     nodes: Sequence[tuple[Node, str]],

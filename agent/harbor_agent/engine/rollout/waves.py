@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harbor_agent.engine.events import Message, NodeFinished, Phase, Wave
 from harbor_agent.engine.plan.nodes import describe_pending
-from harbor_agent.engine.rollout.login_check import add_login_check, check_node_logins
+from harbor_agent.engine.rollout.login_check import add_login_check, check_node_logins, describe_untried_logins
 from harbor_agent.engine.rollout.records import build_record
 from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_transactions, roll_back_transactions
 from harbor_agent.errors import Problem
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.engine.proof.check import PullCheck
     from harbor_agent.engine.rollout.context import RolloutContext
+    from harbor_agent.engine.rollout.login_check import LoginCheck
     from harbor_agent.engine.rollout.transactions import TransactionResult
     from harbor_agent.errors import ExitCode
     from harbor_agent.model.policy import Rollout
@@ -34,7 +35,7 @@ _LOST = frozenset({Outcome.UNREACHABLE, Outcome.UNKNOWN})
 class RolloutResult:
     """The results in the order of the plan, and why the run halted, if it did.
 
-    `stopped` is the exit code that a signal requested. `warnings` are those of the hooks.
+    `stopped` is the exit code that a signal requested. `warnings` are those of the hooks, and of logins not tried.
     """
 
     results: tuple[NodeResult, ...]
@@ -98,6 +99,7 @@ def verify_nodes(
     """
     unchanged = [p for p in planned if p.outcome is Outcome.UNCHANGED]
     results = {r.node: r for r in verify_unchanged(run, unchanged)}
+    logins: Mapping[str, LoginCheck] = {}
     if with_login:
         logins = check_node_logins(run.transport, [(p.node, p.policy, p.runtime) for p in unchanged], run.credentials)
         results |= {name: add_login_check(results[name], check, takes_any) for name, check in logins.items()}
@@ -105,7 +107,8 @@ def verify_nodes(
         if p.node.name not in results:
             results[p.node.name] = _fail_pending(p)
             run.listener(NodeFinished(result=results[p.node.name]))
-    return RolloutResult(results=tuple(results[p.node.name] for p in planned), stopped=run.stop())
+    ordered = tuple(results[p.node.name] for p in planned)
+    return RolloutResult(results=ordered, stopped=run.stop(), warnings=tuple(describe_untried_logins(logins)))
 
 
 def verify_unchanged(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[NodeResult]:

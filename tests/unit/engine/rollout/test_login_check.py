@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from harbor_agent.engine.rollout.login_check import check_node_logins
+from harbor_agent.engine.rollout.login_check import LoginCheck, check_node_logins, describe_untried_logins
 from harbor_agent.model.address import Address
 from harbor_agent.model.inventory import Node
 from harbor_agent.model.policy import Credentials, Policy, Registry
@@ -15,7 +15,6 @@ from harbor_agent.transport.protocol import Completed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from harbor_agent.engine.rollout.login_check import LoginCheck
     from harbor_agent.transport.protocol import Job, Lost
 
 REGISTRY = Registry(address=Address(host="harbor.lan"))
@@ -70,3 +69,6 @@ def test_a_runtime_without_logins_proves_nothing() -> None:
     checks, asked = check({"node1": ""}, runtime="containerd")
     assert asked == []
     assert (checks["node1"].unproven, checks["node1"].succeeded, checks["node1"].problem) == (["harbor.lan"], [], None)
+    (warning,) = describe_untried_logins({**checks, "node2": checks["node1"], "node3": LoginCheck()})
+    assert warning.code == "login-not-tried"
+    assert "no login at harbor.lan was tried on node1, node2:" in warning.message
