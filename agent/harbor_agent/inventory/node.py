@@ -61,7 +61,7 @@ def build_node(  # noqa: PLR0913 - what applies to all hosts, and what to this o
     password = read_text(values, _PASSWORD)
     return replace(
         _locate_node(name, groups, variables, defaults),
-        user=read_text(values, _USER),
+        user=read_text(values, _USER) or _read_user_of_address(name, variables, defaults),
         private_key_file=read_text(values, _KEY),
         password=Sensitive(password) if password else None,
         become=build_become(name, variables, defaults, become_defaults, any_become=any_become),
@@ -141,12 +141,18 @@ def _join_arguments(variables: Mapping[str, object]) -> str:
 
 
 def _parse_address(name: str, variables: Mapping[str, object]) -> str:
-    text = read_text(variables, _ADDRESS)
-    if text and (found := _WITH_PORT.fullmatch(text)):
+    text = (read_text(variables, _ADDRESS) or name).rpartition("@")[2]
+    if text != name and (found := _WITH_PORT.fullmatch(text)):
         message = f"host {name}: ansible_host is '{text}', and ssh takes no port there"
         hint = f"write ansible_host={found[1]} ansible_port={found[2]}"
         raise UsageError.of("inventory-variable-invalid", message, hint)
-    return text or name
+    return text
+
+
+def _read_user_of_address(name: str, variables: Variables, defaults: Mapping[str, object]) -> str | None:
+    """Return the user before an `@`, which ssh takes if no other one is named."""
+    values = {**defaults, **variables.values(_ADDRESS)}
+    return (read_text(values, _ADDRESS) or name).rpartition("@")[0] or None
 
 
 def _parse_port(name: str, variables: Mapping[str, object]) -> int | None:

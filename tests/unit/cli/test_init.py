@@ -165,11 +165,13 @@ def test_a_file_that_cannot_be_written_is_an_error(run: Runner) -> None:
 
 
 def test_a_terminal_is_asked_once_for_what_no_option_has(tmp_path: Path) -> None:
-    answers = "http://h/p\n192.168.0.99\nlibrary/pause:3.9\n-\nrobot\n\n"
+    answers = "http://h/p\n192.168.0.99\n192.168.0.99/library/pause:3.9\nlibrary/pause:3.9\nmissing\n-\nrobot\n\n"
     code, questions, out = answer(tmp_path, answers=answers)
     assert (code, out) == (0, "wrote harbor-agent.yaml\n")
     assert questions.count("Registry (host[:port]") == 2, "a refused answer is asked for again"
     assert "an address has no path" in questions
+    assert "repeats the address of the registry" in questions
+    assert "no such file: missing" in questions
     assert "CA of the registry" not in questions, "plain HTTP has none"
     assert "Namespaces" not in questions, "there is no cluster"
     policy = load(tmp_path / "harbor-agent.yaml")

@@ -33,6 +33,17 @@ class TestConnection:
         assert "p1" not in repr(node)
         assert "p2" not in repr(node)
 
+    def test_an_address_may_name_its_user_as_for_ssh(self, write: Write) -> None:
+        hosts = write("hosts", "a ansible_host=ops@10.0.0.1\nb ansible_host=ops@10.0.0.2 ansible_user=root\n")
+
+        nodes = load_inventory([hosts, "ops@10.0.0.3,"])
+
+        assert [(node.address, node.user) for node in nodes] == [
+            ("10.0.0.1", "ops"),
+            ("10.0.0.2", "root"),
+            ("10.0.0.3", "ops"),
+        ]
+
     def test_a_become_password_alone_is_enough(self, write: Write) -> None:
         with_password, without = load_inventory(
             [write("hosts", "a ansible_become_password=p\nb ansible_become=false ansible_become_password=p\n")]

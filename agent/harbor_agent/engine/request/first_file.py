@@ -13,7 +13,6 @@ from harbor_agent.errors import UsageError
 from harbor_agent.local.files import describe_error
 from harbor_agent.model.sensitive import Sensitive
 from harbor_agent.planning.config.check import check_document
-from harbor_agent.planning.config.reader import Reader, Source
 from harbor_agent.planning.config.schema import PolicyLayer
 from harbor_agent.planning.config.text import render_settings
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from harbor_agent.engine.request.request import RegistryFlags
     from harbor_agent.errors import Problem
-    from harbor_agent.planning.config.kinds import Kind
 
 _HEADER = (
     "Settings of harbor-agent, written by `harbor-agent init`. Options on the command line override them.",
@@ -37,12 +35,6 @@ def choose_file(path: str | None) -> Path:
     if file.exists() or file.is_symlink():
         raise _build_exists_error(file)
     return file
-
-
-def check_value(name: str, value: str, kind: Kind) -> str:
-    """Return one value unchanged. Raises SettingError that names the option or question."""
-    kind.read(Reader(Source(name=name), (), value))
-    return value
 
 
 def write_first_file(

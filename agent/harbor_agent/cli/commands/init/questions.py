@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from harbor_agent.errors import AgentError
+from harbor_agent.errors import AgentError, UsageError
 from harbor_agent.language.current import translate
 from harbor_agent.model.address import Address
-from harbor_agent.planning.config import kinds
+from harbor_agent.planning.config.images import find_image_fault
 
 if TYPE_CHECKING:
     from harbor_agent.engine.request.discovery import ShownCluster
@@ -32,7 +34,8 @@ def ask_registry(flags: RegistryFlags) -> RegistryFlags:
         flags = replace(flags, ca_file=_ask(question, _read_file, default="") or None)
     if flags.verify_image is None:
         question = "Image that every node pulls to verify it, such as library/pause:3.9 (empty: none)"
-        flags = replace(flags, verify_image=_ask(question, _read_image, default="") or None)
+        read = partial(_read_image, flags.parse_addresses())
+        flags = replace(flags, verify_image=_ask(question, read, default="") or None)
     return flags
 
 
@@ -43,7 +46,7 @@ def ask_kubeconfig(flags: RegistryFlags) -> RegistryFlags:
     from harbor_agent.engine.request.discovery import find_kubeconfig
 
     question = "Kubeconfig of the cluster, '-' for none"
-    answer = _ask(question, str, default=find_kubeconfig() or "-")
+    answer = _ask(question, _read_kubeconfig, default=find_kubeconfig() or "-")
     return replace(flags, kubeconfig=None if answer == "-" else answer)
 
 
@@ -72,18 +75,28 @@ def _read_address(text: str) -> str:
     return text
 
 
-def _read_image(text: str) -> str:
-    from harbor_agent.engine.request.first_file import check_value
+def _read_image(registries: Sequence[Address], text: str) -> str:
+    for fault in (find_image_fault(text, registry) for registry in registries if text):
+        if fault:
+            raise UsageError(fault)
+    return text
 
-    return check_value("image", text, kinds.IMAGE) if text else text
+
+def _read_kubeconfig(text: str) -> str:
+    if text != "-":
+        _require_file(text)
+    return text
 
 
 def _read_file(text: str) -> str:
-    from pathlib import Path
+    return str(_require_file(text).absolute()) if text else text
 
-    if text and not Path(text).expanduser().is_file():
-        raise typer.BadParameter(f"no such file: {text}")
-    return str(Path(text).expanduser().absolute()) if text else text
+
+def _require_file(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise typer.BadParameter(translate(f"no such file: {text}"))
+    return path
 
 
 def _ask(question: str, read: Callable[[str], _Value], *, default: str | None = None) -> _Value:
