@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RUN_AGAIN = "nodes already started finish on their own; run the same command again to check them"
+_START_AGAIN = "run the same command again"
+_CHANGES_NODES = frozenset({"apply", "rollback", "drift"})
 
 
 def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
@@ -38,11 +40,12 @@ def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
         output = values.get("output")
         chosen = {name: values.pop(name) for name in common}
         _take_common_options(**collect_arguments(_take_common_options, chosen))  # type: ignore[arg-type]
-        signal.signal(signal.SIGTERM, lambda *_: _terminate(output))
+        hint = _RUN_AGAIN if function.__name__ in _CHANGES_NODES else _START_AGAIN
+        signal.signal(signal.SIGTERM, lambda *_: _terminate(output, hint))
         if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
             signal.signal(signal.SIGTSTP, lambda *_: FOOTER.stop_process())
         arguments = collect_arguments(function, values)
-        code = _run(lambda: function(**arguments), output)
+        code = _run(lambda: function(**arguments), output, hint)
         print_explain_hint()
         if code is not None:
             raise typer.Exit(int(code))
@@ -63,7 +66,7 @@ def _take_common_options(options: CommonOptions) -> None:
         show_debug_log(print_status)
 
 
-def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | None:
+def _run(function: Callable[[], ExitCode | None], output: object, hint: str) -> ExitCode | None:
     try:
         return _end_display(function)
     except AgentError as error:
@@ -71,11 +74,11 @@ def _run(function: Callable[[], ExitCode | None], output: object) -> ExitCode | 
         return error.exit_code
     except typer.Abort:
         print_status("\nnothing was changed")
-        problem = _describe_interruption("interrupted at the confirmation; nothing was changed")
+        problem = _describe_interruption("interrupted at the confirmation; nothing was changed", _START_AGAIN)
         return _end(ExitCode.INTERRUPTED, problem, output)
     except KeyboardInterrupt:
-        print_status(f"interrupted; {_RUN_AGAIN}")
-        return _end(ExitCode.INTERRUPTED, _describe_interruption("interrupted"), output)
+        print_status(f"interrupted; {hint}")
+        return _end(ExitCode.INTERRUPTED, _describe_interruption("interrupted", hint), output)
     except Exception as error:  # noqa: BLE001 - the last resort: report our bug, and keep secrets out
         if lack := _find_lack(error):
             _report(lack, output)
@@ -130,11 +133,11 @@ def _report_bug(error: Exception) -> Problem:
     )
 
 
-def _describe_interruption(message: str) -> Problem:
-    return Problem(code="interrupted", message=message, hint=_RUN_AGAIN)
+def _describe_interruption(message: str, hint: str) -> Problem:
+    return Problem(code="interrupted", message=message, hint=hint)
 
 
-def _terminate(output: object) -> NoReturn:
+def _terminate(output: object, hint: str) -> NoReturn:
     FOOTER.remove()
-    print_status(f"terminated; {_RUN_AGAIN}")
-    raise SystemExit(int(_end(ExitCode.TERMINATED, _describe_interruption("terminated"), output)))
+    print_status(f"terminated; {hint}")
+    raise SystemExit(int(_end(ExitCode.TERMINATED, _describe_interruption("terminated", hint), output)))

@@ -92,4 +92,5 @@ def describe_login_not_requested(address: Address, image: str, login: str) -> Pr
 
 
 def _format_reason(answer: Answer) -> str:
-    return f": {answer.reason}" if answer.reason else ""
+    reason = answer.reason.rstrip(": ")  # Harbor's own ends with an empty cause
+    return f": {reason}" if reason else ""

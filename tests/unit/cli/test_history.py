@@ -58,8 +58,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         yield store
 
 
-def add(store: Store, run_id: str, kind: RunKind = RunKind.APPLY, options: str = OPTIONS) -> None:
-    node = PastNode(node="node1", policy_digest="d", outcome=Outcome.FAILED, reason="it broke", code="x")
+def add(
+    store: Store,
+    run_id: str,
+    kind: RunKind = RunKind.APPLY,
+    options: str = OPTIONS,
+    outcome: Outcome | None = Outcome.FAILED,
+) -> None:
+    node = PastNode(node="node1", policy_digest="d", outcome=outcome, reason="it broke", code="x")
     run = PastRun(
         run_id=run_id,
         kind=kind,
@@ -100,6 +106,19 @@ def test_one_run_and_one_node_are_shown(run: Runner, store: Store) -> None:
     assert "ops@ctl" in shown
     assert "failed" in run("history", "node", "node1").out
     assert run("history", "node", "node1", "-o", "json").document()["runs"][0]["nodes"][0]["code"] == "x"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("code", "word", "count"), [(1, "not begun", "1 not begun"), (130, "outcome unknown", "1 without outcome")]
+)
+def test_a_run_that_an_error_ended_before_its_first_node_is_not_called_unknown(
+    run: Runner, store: Store, code: int, word: str, count: str
+) -> None:
+    add(store, "run-1", outcome=None)
+    store.finish_run("run-1", exit_code=code, halted="192.168.0.99 rejects the login")
+    assert f"node1  {word}" in run("history", "show", "run-1").out
+    assert word in run("history", "node", "node1").out
+    assert count in run("history").out
 
 
 @pytest.mark.parametrize(

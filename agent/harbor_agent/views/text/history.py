@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from harbor_agent.engine.history.query import RunState, find_state
+from harbor_agent.errors import ExitCode
 from harbor_agent.language.current import translate
 from harbor_agent.model.result import Outcome
 from harbor_agent.model.runs import RunKind
@@ -41,7 +42,7 @@ _COLUMNS_OF_A_NODE = (
 # The end of a text may be cut off.
 _WORST_FIRST = sorted(Outcome, key=(Outcome.CHANGED, Outcome.PENDING, Outcome.UNCHANGED, Outcome.SKIPPED).count)
 _FACT_WIDTH = 11
-_NO_OUTCOME = "outcome unknown"
+_NO_OUTCOME, _NOT_BEGUN = "outcome unknown", "not begun"
 _STATES = {RunState.UNDER_WAY: "under way", RunState.BROKEN_OFF: "did not finish"}
 
 
@@ -54,7 +55,7 @@ def tabulate_runs(runs: Sequence[PastRun]) -> Table:
             run.started,
             run.who,
             _describe_result(run),
-            _count_outcomes(run.nodes),
+            _count_outcomes(run),
             " ".join(run.note.split()),
         )
         for run in runs[:_NEWEST]
@@ -91,7 +92,7 @@ def run_text(run: PastRun) -> str:
         where = ", ".join([one.server, *one.cluster.split(" ")[:1]] if one.cluster else [one.server])
         lines.append(f"ConfigMap {one.namespace}/{one.name} ({where})  {outcome}")
     for node in run.nodes:
-        outcome = style_outcome(node.outcome) if node.outcome else translate(_NO_OUTCOME)
+        outcome = style_outcome(node.outcome) if node.outcome else translate(_describe_missing_outcome(run))
         lines.append(f"{node.node}  {outcome}{_describe_pull(node)}")
         lines += [f"  {translate(node.reason)}"] if node.reason else []
     return "\n".join(lines)
@@ -100,7 +101,13 @@ def run_text(run: PastRun) -> str:
 def tabulate_node(runs: Sequence[PastRun]) -> Table:
     """Return one node's runs as a table."""
     rows = (
-        (run.run_id, run.kind.value, run.started, _describe_outcome(node), " ".join(translate(node.reason).split()))
+        (
+            run.run_id,
+            run.kind.value,
+            run.started,
+            _describe_outcome(node, run),
+            " ".join(translate(node.reason).split()),
+        )
         for run in runs
         for node in run.nodes
     )
@@ -139,15 +146,26 @@ def _describe_result(run: PastRun) -> str:
     return translate(_STATES.get(find_state(run), "done" if run.exit_code == 0 else f"exit code {run.exit_code}"))
 
 
-def _count_outcomes(nodes: Sequence[PastNode]) -> str:
-    found = Counter(node.outcome for node in nodes)
+def _count_outcomes(run: PastRun) -> str:
+    found = Counter(node.outcome for node in run.nodes)
     counted = [f"{found[outcome]} {outcome.value.replace('_', ' ')}" for outcome in _WORST_FIRST if found[outcome]]
-    counted += [f"{found[None]} without outcome"] if found[None] else []
+    if missing := found[None]:
+        counted.append(f"{missing} not begun" if _has_begun_nothing(run) else f"{missing} without outcome")
     return join_clauses(counted or ["none"])
 
 
-def _describe_outcome(node: PastNode) -> str:
-    return f"{translate(node.outcome.value.replace('_', ' ') if node.outcome else _NO_OUTCOME)}{_describe_pull(node)}"
+def _describe_outcome(node: PastNode, run: PastRun) -> str:
+    outcome = node.outcome.value.replace("_", " ") if node.outcome else _describe_missing_outcome(run)
+    return f"{translate(outcome)}{_describe_pull(node)}"
+
+
+def _describe_missing_outcome(run: PastRun) -> str:
+    return _NOT_BEGUN if _has_begun_nothing(run) else _NO_OUTCOME
+
+
+def _has_begun_nothing(run: PastRun) -> bool:
+    """Whether the run changed nothing that is without an outcome: an error ends it before, a signal at any time."""
+    return run.exit_code is not None and run.exit_code < ExitCode.BUG
 
 
 def _describe_pull(node: PastNode) -> str:
