@@ -77,10 +77,11 @@ def _read_served_end(registry: Registry) -> datetime | None:
 
 def _describe(end: CertificateEnd, now: datetime) -> Problem:
     days, day = (end.ends - now).days, f"{end.ends:%Y-%m-%d}"
+    plural = "" if days == 1 else "s"
     if end.kind == "ca":
         return Problem(
             code="ca-expires-soon",
-            message=f"the CA of {end.address} expires in {days} days, on {day}",
+            message=f"the CA of {end.address} expires in {days} day{plural}, on {day}",
             hint="add the next CA to the file and apply, before Harbor's certificate is renewed",
         )
     if end.ends <= now:
@@ -88,6 +89,6 @@ def _describe(end: CertificateEnd, now: datetime) -> Problem:
         return Problem(code="certificate-expired", message=message, hint="renew it, and restart Harbor's proxy")
     return Problem(
         code="certificate-expires-soon",
-        message=f"the certificate that {end.address} serves expires in {days} days, on {day}",
+        message=f"the certificate that {end.address} serves expires in {days} day{plural}, on {day}",
         hint="renew it, and restart Harbor's proxy; nodes need nothing if the same CA issues it",
     )

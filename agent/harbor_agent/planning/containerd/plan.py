@@ -229,7 +229,7 @@ class _Planner:
         owned = [entry for entry in (record.entries if record else ()) if entry not in removed]
         if changes:
             owned += [a.entry for a in self.present if not is_trusted(self.state, self.before, a)]
-        if self.absent and not owned:
+        if self.absent and not owned and not self.desired.certificates:
             self.warnings += find_kept_changes(self.state, changes)
         created = list(record.created_files if record else ())
         created += [change.path for change in changes if not change.before.exists]

@@ -28,9 +28,10 @@ def advise_dns_entry(address: Address, node_resolved: tuple[str, ...], *, in_dns
     if in_dns is not False or not is_name(address):
         return None
     target = node_resolved[0] if node_resolved else "ADDRESS-OF-HARBOR"
+    who = "nodes can pull, but pods cannot resolve it" if node_resolved else "pods cannot resolve it"
     return Problem(
         code="registry-name-not-in-dns",
-        message=f"DNS, as seen from here, does not know {address.host}: nodes can pull, but pods cannot resolve it",
+        message=f"DNS, as seen from here, does not know {address.host}: {who}",
         hint=f"add it to DNS, or set 'resolve: {{address: {target}}}' for {address} in harbor-agent.yaml, then run: "
         "harbor-agent dns apply -c harbor-agent.yaml",
     )

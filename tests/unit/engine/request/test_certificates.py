@@ -53,13 +53,19 @@ def test_another_ca_is_another_policy_and_no_ca_is_the_policy_of_before(tmp_path
 def test_a_ca_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
     settings = write_settings(tmp_path, file)
-    codes = []
-    for days in (29, 31):
+    found = []
+    for days in (2, 29, 31):
         certificate = CA.issue(["harbor.lan"], days=days).certificate
         file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         policies = resolve(RunRequest(config=settings)).policies
-        codes.append([problem.code for problem in describe_ending(find_certificate_ends(policies))])
-    assert codes == [["ca-expires-soon"], []]
+        found.append(describe_ending(find_certificate_ends(policies)))
+    assert [[problem.code for problem in problems] for problems in found] == [
+        ["ca-expires-soon"],
+        ["ca-expires-soon"],
+        [],
+    ]
+    assert "expires in 1 day, on" in found[0][0].message
+    assert "expires in 28 days, on" in found[1][0].message
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,9 @@ def with_rotation(state: NodeState) -> Plan:
 
 def test_a_new_ca_replaces_the_old_one() -> None:
     assert [change.path for change in with_rotation(READS).changes] == [f"{FOLDER}/{AUTHORITIES}"]
+
+
+def test_a_ca_beside_an_entry_to_remove_is_not_a_repair_that_stays() -> None:
+    plan = planned(READS, secure(drops_http=True))
+    assert plan.changes
+    assert "repair-kept" not in [warning.code for warning in plan.warnings]

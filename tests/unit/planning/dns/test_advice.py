@@ -15,6 +15,14 @@ def test_advice_has_the_setting_with_what_the_node_resolves() -> None:
     assert advice.code == "registry-name-not-in-dns"
     assert "'resolve: {address: 10.0.0.7}' for harbor.lan:8080" in advice.hint
     assert "harbor-agent dns apply" in advice.hint
+    assert "nodes can pull" in advice.message
+
+
+def test_a_node_that_does_not_resolve_the_name_is_not_said_to_pull() -> None:
+    advice = advise_dns_entry(HARBOR, (), in_dns=False)
+    assert advice
+    assert "nodes can pull" not in advice.message
+    assert "pods cannot resolve it" in advice.message
 
 
 @pytest.mark.parametrize("address", ["192.168.0.99", "[fd00::1]", "docker.io"])
