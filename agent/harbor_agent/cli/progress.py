@@ -10,12 +10,13 @@ from threading import RLock
 
 from harbor_agent.cli.console import print_status
 from harbor_agent.cli.terminal.footer import FOOTER, Ticker
-from harbor_agent.cli.terminal.streams import can_move_cursor
+from harbor_agent.cli.terminal.streams import can_move_cursor, is_terminal
 from harbor_agent.engine.events import Event, Message, NodeFinished, NodeProbed, NodeStep, Phase
 from harbor_agent.language.current import translate
+from harbor_agent.model.plan import Action
 from harbor_agent.model.result import NodeResult, Outcome, Proof, Step
 from harbor_agent.views.screen.work import Work, draw_work, format_time
-from harbor_agent.views.text.common import count_nodes
+from harbor_agent.views.text.common import count_nodes, join_clauses
 from harbor_agent.views.text.run import describe_failed_pull
 from harbor_agent.views.text.style import indent, render_problem, style, style_outcome
 
@@ -44,12 +45,14 @@ class Progress:
     _work: dict[str, tuple[Step, float]] = field(default_factory=dict, init=False)
     _last_line: float = field(default=0.0, init=False)
     _has_footer: bool = field(init=False)
+    _has_results: bool = field(init=False)
     _reminder: Ticker | None = field(default=None, init=False)
     _lock: RLock = field(default_factory=RLock, init=False)
 
     def __post_init__(self) -> None:
         """Look for the terminal once: asking for each node costs more than counting it."""
         self._has_footer = can_move_cursor(sys.stderr)
+        self._has_results = is_terminal(sys.stdout)
 
     def __call__(self, event: Event) -> None:
         """Print the event, or only count it."""
@@ -63,15 +66,22 @@ class Progress:
                 is_one_of_few = self._count(node, problem.code if problem else "probed")
                 if self.verbose or (problem and is_one_of_few):
                     text = translate(problem.message if problem else "probed")
-                    self._print(f"  [{self._states.total()}/{self._total}] {node}: {text} ({seconds:.1f} s)")
+                    named = text if text.startswith(node) else f"{node}: {text}"
+                    self._print(f"  [{self._states.total()}/{self._total}] {named} ({seconds:.1f} s)")
                 self._show_counts()
             case NodeFinished(result=result):
                 is_one_of_few = self._count(result.node, result.outcome.value.replace("_", " "))
                 if self.verbose or is_one_of_few or result.outcome not in _QUIET:
-                    self._print("\n".join(_describe_node(result)))
+                    self._print("\n".join(_describe_node(result)[: self._most_lines]))
                 self._show_counts()
             case Message(text=text):
                 self._print(text)
+
+    @property
+    def _most_lines(self) -> int | None:
+        """How many lines of a node are shown: one if a report with its reason follows on the same terminal."""
+        is_check = self._phase is not None and self._phase.wave is None
+        return 1 if is_check and self._has_results else None
 
     @property
     def _total(self) -> int:
@@ -158,8 +168,9 @@ def _describe_node(result: NodeResult) -> list[str]:
     proven = ", proven by a pod" if result.proof is Proof.POD else ", pull verified"
     pull = {True: proven, False: describe_failed_pull(result), None: unproven}[result.verified]
     outcome = style_outcome(result.outcome)
-    action = translate(result.action.value)
-    lines = [f"  {result.node}: {outcome}{translate(pull)} ({action}, {result.seconds:.1f} s)"]
+    facts = [result.action.value] if result.action is not Action.NONE else []
+    facts += [f"{result.seconds:.1f} s"] if result.seconds else []
+    lines = [f"  {result.node}: {outcome}{translate(pull)}{f' ({join_clauses(facts)})' if facts else ''}"]
     if result.containers_lost:
         lines.append(indent(indent(translate(f"no longer running: {', '.join(result.containers_lost)}"))))
     return [*lines, *(map(indent, render_problem(result.problem)) if result.problem else ())]

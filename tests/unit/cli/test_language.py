@@ -77,7 +77,7 @@ def test_files_and_documents_are_the_same_in_both_languages(run: Runner, tree: P
 
 
 PLAN = """\
-{tree}  待改动  drop-in, 重启
+{tree}  待改动  drop-in，重启
   $DOCKER_OPTS 会传给 dockerd，而没有文件设置它；在 /etc/systemd/system/docker.service.d/docker-options.conf 中设置它
   --- /dev/null
   +++ /etc/systemd/system/docker.service.d/docker-options.conf\t0644 0:0

@@ -68,6 +68,15 @@ try:
 except Exception as error:
     print_status(str(error).partition(";")[0])
 """
+CHECK = """
+from harbor_agent.errors import Problem
+problem = Problem(code="not-configured", message="not configured", hint="check the change")
+progress(Phase(name="verify nodes", total=1))
+progress(NodeFinished(result=NodeResult(node="node1", outcome=Outcome.FAILED, problem=problem)))
+progress(Phase(name="change node1", total=1, wave=Wave(number=1, total=1)))
+progress(NodeFinished(result=NodeResult(node="node1", outcome=Outcome.FAILED, problem=problem)))
+"""
+REASON = ["  node1: failed", "    not configured [not-configured]", "    -> check the change"]
 BUG = """
 import typer
 from harbor_agent.cli.command import command
@@ -182,6 +191,11 @@ def test_a_run_that_is_stopped_leaves_the_terminal_to_the_shell() -> None:
         assert run.has_echo
         run.type("exit\n")
         run.end()
+
+
+def test_on_a_terminal_the_reason_of_a_check_is_left_to_its_result() -> None:
+    shown = start(CHECK, 80).end()
+    assert shown.lines == ["verify nodes (1 node)", "  node1: failed", "change node1 (1 node), wave 1 of 1", *REASON]
 
 
 def test_without_a_terminal_a_silent_run_says_who_is_at_work() -> None:

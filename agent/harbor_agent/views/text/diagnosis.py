@@ -38,8 +38,7 @@ def summarize_diagnosis(report: DiagnosisReport) -> str:
     """Return how many pulls have which status."""
     found = [one.status for one in report.diagnoses]
     counted = ", ".join(f"{found.count(status)} {_WORDS[status]}" for status in DiagnosisStatus if status in found)
-    noun = "Nodes" if report.source is Source.IMAGE else "Images"
-    return f"{noun}: {counted or '0'}"
+    return f"{'Nodes' if report.source is Source.IMAGE else 'Images'}: {counted or '0'}"
 
 
 def _describe_registry(seen: RegistryView) -> list[str]:

@@ -10,6 +10,7 @@ from harbor_agent.model.plan import Action, LiveRestore, Plan, Refusal, Route
 from harbor_agent.model.result import Outcome
 from harbor_agent.planning.files.diff import render_diff
 from harbor_agent.planning.node import choose_runtime, explain_runtime, find_runtime
+from harbor_agent.views.text.common import get_comma
 from harbor_agent.views.text.dns import dns_text
 from harbor_agent.views.text.many.groups import NodeText, group_nodes, render_group
 from harbor_agent.views.text.many.overview import describe_groups
@@ -80,7 +81,7 @@ def _describe_node(planned: PlannedNode, *, is_verbose: bool) -> NodeText:
     decision = planned.decision
     title = style_outcome(planned.outcome)
     if isinstance(decision, Plan) and planned.outcome is Outcome.PENDING:
-        where = f"{decision.route.value}, " if decision.route is not Route.NONE else ""
+        where = f"{decision.route.value}{get_comma()}" if decision.route is not Route.NONE else ""
         title += f"  {where}{translate(describe_action(decision.activation.action))}"
     problem: tuple[str, ...] = ()
     body: list[str] = []
