@@ -67,7 +67,7 @@ def test_every_file_is_as_before_once_the_registry_is_removed(site: Site) -> Non
     """Also those of a node without a configuration file, where containerd then has its defaults again."""
     lab = site.lab
     bare = lab.nodes[-1]
-    bare.run("rm /etc/containerd/config.toml; systemctl restart containerd")
+    bare.run("mv /etc/containerd/config.toml /root; systemctl restart containerd")
     bare.wait_ready()
     before = [list_everything(site, node) for node in lab.nodes]
     assert run(site, "apply", "--yes").code == 0
@@ -78,6 +78,8 @@ def test_every_file_is_as_before_once_the_registry_is_removed(site: Site) -> Non
     assert [node["outcome"] for node in removed.document["nodes"]] == ["changed"] * len(lab.nodes)
     assert_no_node_pulls(site)
     assert [list_everything(site, node) for node in lab.nodes] == before
+    bare.run("mv /root/config.toml /etc/containerd; systemctl restart containerd")
+    bare.wait_ready()
 
 
 def test_plan_files_resume_history_metrics_and_ansible(site: Site, tmp_path: Path) -> None:
