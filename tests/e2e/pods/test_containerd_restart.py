@@ -32,7 +32,8 @@ def _run(cluster: Cluster, *arguments: str) -> Ended:
 def _apply(cluster: Cluster, *options: str) -> dict[str, object]:
     node = cluster.nodes[1]
     result = _run(cluster, "apply", "--yes", "-o", "json", *options).node(node.name)
-    facts = node.run("cat /var/lib/harbor-agent/transactions/*/health.before").stdout.split()
+    last = node.run("ls -td /var/lib/harbor-agent/transactions/*/ | head -n 1").stdout.strip()
+    facts = node.run(f"cat {last}health.before").stdout.split()
     assert facts == ["RuntimeReady", "NetworkReady", "kubelet"], "all of it was asked, and is as it was"
     assert is_ready(cluster.api, node.name)
     return result
