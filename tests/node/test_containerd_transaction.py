@@ -16,6 +16,7 @@ from tests.lab import cri
 from tests.lab.images import busybox_root
 from tests.lab.leftovers import assert_nothing_left
 from tests.lab.registry import running_registry
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,8 @@ def test_hosts_toml_takes_effect_without_a_restart(node: LabNode) -> None:
     removal = plan(change(node, HOSTS, None), action=Action.NONE, unexpected=(ENTRY,))
     report = begin(node, removal, "run-2")
     assert (report.phase, report.code) == (TransactionPhase.COMMITTED, ""), report.detail
-    assert not node.succeeds("test -e /etc/containerd/certs.d"), "directories of ours are removed with the last file"
+    gone = "directories of ours are removed behind the last file"
+    wait_until(lambda: not node.succeeds("test -e /etc/containerd/certs.d"), gone, seconds=30)
     assert started(node) == before
     with pytest.raises(cri.CriError, match="HTTP response to HTTPS client"):
         cri.pull(node, IMAGE)
