@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +66,10 @@ def test_apply_does_what_the_file_shows_without_a_question_and_nothing_else(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("ROBOT_PASSWORD", ROBOT.password)
+    kubeconfig = Path(shutil.copy(apiserver.kubeconfig(), "kubeconfig"))
     Path("inventory.ini").write_text("node1 harbor_skip='no part of this test'\n", encoding="utf-8")
     Path("harbor-agent.yaml").write_text(
-        f"kubeconfig: {apiserver.kubeconfig()}\n"
+        f"kubeconfig: {kubeconfig}\n"
         f"registries:\n  - address: {harbor.entry}\n"
         f"    credentials: {{username: '{ROBOT.name}', password_env: ROBOT_PASSWORD}}\n"
         "    secret: {name: pull, namespaces: [], namespace_selector: plan-file=yes}\n"
@@ -96,6 +99,15 @@ def test_apply_does_what_the_file_shows_without_a_question_and_nothing_else(
     assert found["data"]["Corefile"] == COREFILE
 
     label(apiserver, later, None)
+    encoded = [base64.b64encode(apiserver.authority * times).decode() for times in (1, 2)]
+    kubeconfig.write_text(kubeconfig.read_text().replace(*encoded))
+    code, text = invoke("apply", "change.plan", "--accept-unproven", "-o", "json")
+    error = json.loads(text)["error"]
+    assert (code, error["code"]) == (2, "plan-stale")
+    assert error["message"].startswith("change.plan was created for another cluster than the kubeconfig names now")
+    assert apiserver.ask("GET", f"{SYSTEM}/configmaps/coredns")["data"]["Corefile"] == COREFILE
+
+    shutil.copy(apiserver.kubeconfig(), kubeconfig)
     code, text = invoke("apply", "change.plan", "--accept-unproven", "-o", "json")
     report = json.loads(text)
     assert (code, report["secret"]["status"]) == (0, "changed"), report

@@ -57,7 +57,8 @@ class _Document:
 class PlanFile:
     """A plan that may be approved. `created_at` (ISO 8601, UTC) is for people; its age is counted from `clock`.
 
-    With `with_diffs` it also holds what the plan shows: the diff of each file and ConfigMap, and the warnings.
+    `cluster` is that of DNS and pull secrets. With `with_diffs` it also holds what the plan shows: the diff of each
+    file and ConfigMap, and the warnings.
     """
 
     schema: str = SCHEMA
@@ -68,6 +69,7 @@ class PlanFile:
     request_digest: str
     request: RunRequest
     nodes: tuple[Approval, ...]
+    cluster: str = ""
     dns: tuple[ApprovedConfigMap, ...] = ()
     secrets: tuple[ApprovedSecret, ...] = ()
     with_diffs: bool = False
@@ -88,7 +90,8 @@ def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> R
     """Plan the request of a plan file again, and refuse nodes and DNS servers whose plan differs from the approved one.
 
     So all that the result changes was approved. Of `overrides` only the password and the note count. Raises UsageError
-    if the file is not a plan file or has expired, and if the settings or the pull secrets have changed since.
+    if the file is not a plan file or has expired, and if the settings, the cluster or the pull secrets have changed
+    since.
     """
     plan = read_plan_file(path)
     _require_fresh(path, plan, Moment.now())
@@ -98,6 +101,7 @@ def plan_approved_run(path: str, overrides: RunRequest, listener: Listener) -> R
     if _digest_request(run_plan) != plan.request_digest:
         message = f"the settings have changed since {path} was created"
         raise UsageError.of("plan-stale", message, "plan again and check the new plan")
+    _require_cluster(path, plan.cluster, run_plan.cluster)
     require_approved_secrets(run_plan.secrets, plan.secrets)
     fresh = approve_nodes(note_objections(run_plan).nodes, with_diffs=plan.with_diffs)
     return replace(
@@ -155,6 +159,7 @@ def _build_plan_file(run_plan: RunPlan, *, hours: float, with_diffs: bool) -> Pl
         request_digest=_digest_request(run_plan),
         request=make_storable(run_plan.request),
         nodes=approve_nodes(run_plan.nodes, with_diffs=with_diffs),
+        cluster=run_plan.cluster,
         dns=approve_dns(run_plan.dns, with_diffs=with_diffs),
         secrets=approve_secrets(run_plan.secrets),
         with_diffs=with_diffs,
@@ -184,6 +189,14 @@ def _require_fresh(path: str, plan: PlanFile, now: Moment) -> None:
     if hours > plan.valid_hours:
         message = f"{path} has expired: it was created {hours:.1f} hours ago and was valid for {plan.valid_hours:g}"
         raise UsageError.of("plan-expired", message, "plan again; --valid-hours sets how long a plan is valid")
+
+
+def _require_cluster(path: str, approved: str, opened: str) -> None:
+    """Raise UsageError if the plan is one of another cluster, which has the same Corefile if it was installed alike."""
+    if approved and opened and approved != opened:
+        message = f"{path} was created for another cluster than the kubeconfig names now: {approved} is not {opened}"
+        hint = "name the kubeconfig and the context of that cluster, or plan again and check the new plan"
+        raise UsageError.of("plan-stale", message, hint)
 
 
 def _digest_request(run_plan: RunPlan) -> str:

@@ -83,6 +83,11 @@ class RunPlan:
         """Whether the run does what is done once for the cluster: logins, DNS, secrets, waiting pods."""
         return self.scope is None or self.scope.does_cluster_part
 
+    @property
+    def cluster(self) -> str:
+        """`Cluster.server` of the cluster whose DNS or pull secrets were planned; "" if none was, or could be."""
+        return next((part.cluster for part in (self.dns, self.secrets) if part and part.cluster), "")
+
 
 def plan_run(
     request: RunRequest, listener: Listener, choose: Choice = lambda _, nodes: nodes, *, wait: bool = False

@@ -74,7 +74,7 @@ def _sync_all(
         warnings += [warning for item in items for warning in item.result.warnings]
         warnings += _find_leftovers(cluster, secrets, items)
         warnings += remember(_list_scopes(cluster, secrets, items)) if remember else []
-    return SecretsReport(items=items, warnings=tuple(warnings))
+        return SecretsReport(items=items, warnings=tuple(warnings), cluster=cluster.server)
 
 
 def _sync_namespaces(cluster: Cluster, desired: DesiredSecret, act: _Action) -> tuple[list[SecretItem], list[Problem]]:

@@ -22,10 +22,11 @@ class SecretItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsReport:
-    """All secrets of a run, and warnings about them and their registries."""
+    """All secrets of a run, and warnings about them and their registries. `cluster` is `Cluster.server`."""
 
     items: tuple[SecretItem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    cluster: str = ""
 
     @property
     def status(self) -> Literal["failed", "changed", "change", "unchanged", "skipped"]:
