@@ -58,7 +58,8 @@ class PullVerdict(StrEnum):
     """The result of a pull by the node's own daemon; all but PULLED are the ends of problem codes.
 
     INSECURE_REFUSED means that the change failed; so does CERTIFICATE_REFUSED if the change removed the entry that made
-    the daemon accept any certificate. No other one does (docs/decisions/0004). FAILED is a cause that is not known.
+    the daemon accept any certificate, or replaced the CA that it wants. No other one does (docs/decisions/0004). FAILED
+    is a cause that is not known.
     """
 
     PULLED = "pulled"

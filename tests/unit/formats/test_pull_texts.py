@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from harbor_agent.engine.diagnosis.message import diagnose_message
 from harbor_agent.engine.proof.check import PullCheck
 from harbor_agent.formats.pull_output import read_pull
 from harbor_agent.model.address import Address
+from harbor_agent.model.plan import FileChange
 from harbor_agent.model.policy import Registry
-from harbor_agent.model.result import PullReport, PullVerdict
+from harbor_agent.model.result import CertificateFault, PullReport, PullVerdict
+from harbor_agent.model.state import FileKind, FileState
 from harbor_agent.model.workloads.pod import ContainerState
+from harbor_agent.planning.files.certificates import list_replaced_authorities
 from harbor_agent.planning.pods.judge import judge_container
 from harbor_agent.planning.pods.manifest import ProofImage
 
@@ -61,3 +65,25 @@ def test_only_a_registry_that_is_not_trusted_rolls_back(verdict: PullVerdict) ->
     assert ("unproven, because" in check.problem.message) == (check.problem.code in UNPROVEN)
     assert check.problem.hint
     assert not check.problem.message.count("{")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_rolled_back"),
+    [
+        ("/etc/docker/certs.d/10.99.0.1:5100/harbor-agent.crt", True),
+        ("/etc/rancher/k3s/harbor-agent-10.99.0.1_5100.crt", True),
+        ("/etc/docker/certs.d/10.99.0.1/harbor-agent.crt", False),
+        ("/etc/docker/certs.d/10.99.0.1:5100/harbor-agent.cert", False),
+    ],
+)
+def test_a_ca_that_replaces_another_one_and_does_not_fit_is_rolled_back(path: str, *, is_rolled_back: bool) -> None:
+    """docs/decisions/0004"""
+    before = FileState(path=path, kind=FileKind.REGULAR, content=b"one", mode=0o644)
+    change = FileChange(before=before, after=replace(before, content=b"two"), reason="")
+    replaced = list_replaced_authorities([change], ["10.99.0.1:5100"])
+    refused = PullReport(image=IMAGE, verdict=PullVerdict.CERTIFICATE_REFUSED, fault=CertificateFault.CA_MISSING)
+    assert PullCheck().add_pull(refused).shows_failed_change([], replaced) is is_rolled_back
+    first = replace(change, before=FileState(path=path))
+    assert not list_replaced_authorities([first], ["10.99.0.1:5100"])
+    expired = replace(refused, fault=CertificateFault.EXPIRED)
+    assert not PullCheck().add_pull(expired).shows_failed_change([], replaced)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from harbor_agent.engine.proof.meanings import describe_failure
-from harbor_agent.model.result import Proof, PullVerdict
+from harbor_agent.model.result import CertificateFault, Proof, PullVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harbor_agent.engine.plan.nodes import PlannedNode
     from harbor_agent.errors import Problem
     from harbor_agent.model.result import PullReport
+
+_FAULTS_OF_A_CA = {CertificateFault.CA_MISSING, CertificateFault.CA_CANNOT_SIGN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +32,16 @@ class PullCheck:
     problem: Problem | None = None
     is_unreachable: bool = False
 
-    def shows_failed_change(self, removed: Sequence[str]) -> bool:
+    def shows_failed_change(self, removed: Sequence[str], replaced: Sequence[str] = ()) -> bool:
         """Whether a pull shows that the change itself failed, so that it must be rolled back.
 
-        `removed` are the entries that the change removed: with such an entry any certificate was accepted.
+        `removed` are the entries that the change removed: with such an entry any certificate was accepted. `replaced`
+        are the registries whose CA it replaced: the runtime may know the issuer by the CA from before.
         """
-        places = tuple(f"{entry}/" for entry in removed)
         return any(
             pull.verdict is PullVerdict.INSECURE_REFUSED
-            or (pull.verdict is PullVerdict.CERTIFICATE_REFUSED and pull.image.startswith(places))
+            or (pull.verdict is PullVerdict.CERTIFICATE_REFUSED and pull.image.startswith(_list_places(removed)))
+            or (pull.fault in _FAULTS_OF_A_CA and pull.image.startswith(_list_places(replaced)))
             for pull in self.pulls
         )
 
@@ -55,6 +58,10 @@ class PullCheck:
             seconds=self.seconds + seconds,
             problem=problem,
         )
+
+
+def _list_places(entries: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{entry}/" for entry in entries)
 
 
 class Prover(Protocol):

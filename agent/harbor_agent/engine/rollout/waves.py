@@ -13,6 +13,7 @@ from harbor_agent.engine.rollout.transactions import TransactionMonitor, begin_t
 from harbor_agent.errors import Problem
 from harbor_agent.model.plan import Action, Plan
 from harbor_agent.model.result import NodeResult, Outcome, Proof
+from harbor_agent.planning.files.certificates import list_replaced_authorities
 from harbor_agent.planning.node import find_runtime, runs_control_plane
 from harbor_agent.planning.rollout.waves import find_exceeded_budget, split_into_waves
 
@@ -147,14 +148,16 @@ def _change_nodes(run: RolloutContext, planned: Sequence[PlannedNode]) -> list[N
     checks = run.prove_pulls(changed)
     for name, check in checks.items():
         results[name] = _add_pull_check(results[name], check)
-    rejected = [
-        by_name[name].node
-        for name, check in checks.items()
-        if check.shows_failed_change(_list_removed_entries(by_name[name]))
-    ]
+    rejected = [by_name[name].node for name, check in checks.items() if _shows_failed_change(by_name[name], check)]
     for undone in roll_back_transactions(run.transport, rejected, run.run_id, monitor) if rejected else ():
         results[undone.node.name] = _add_rollback(results[undone.node.name], undone)
     return [results[p.node.name] for p in planned]
+
+
+def _shows_failed_change(planned: PlannedNode, check: PullCheck) -> bool:
+    changes = planned.decision.changes if isinstance(planned.decision, Plan) else ()
+    entries = [registry.address.entry for registry in planned.policy.present]
+    return check.shows_failed_change(_list_removed_entries(planned), list_replaced_authorities(changes, entries))
 
 
 def _list_removed_entries(planned: PlannedNode) -> list[str]:

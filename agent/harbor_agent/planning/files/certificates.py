@@ -7,14 +7,16 @@ a file of our own name touches no other and is undone by a delete.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from harbor_agent.formats.text import decode
 from harbor_agent.model.policy import RegistryCertificates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from harbor_agent.model.plan import FileChange
     from harbor_agent.planning.files.workspace import Workspace
 
 _NAMES = ("harbor-agent.crt", "harbor-agent.cert", "harbor-agent.key")
@@ -24,6 +26,19 @@ _KEY_MODE = 0o600
 def build_certificate_paths(folder: str) -> tuple[str, ...]:
     """Return the paths of this tool's files in the folder of a registry: CAs, client certificate and key."""
     return tuple(f"{folder}/{name}" for name in _NAMES)
+
+
+def list_replaced_authorities(changes: Sequence[FileChange], entries: Iterable[str]) -> list[str]:
+    """Return the registries for which the changes replace a CA of this tool by another one, for every runtime.
+
+    k3s names the registry in the file (`harbor-agent-HOST_PORT.crt`), the others in its folder.
+    """
+    replaced = [change.path for change in changes if change.before.exists and change.after.exists]
+    return [entry for entry in entries if any(path.endswith(_name_authorities(entry)) for path in replaced)]
+
+
+def _name_authorities(entry: str) -> tuple[str, ...]:
+    return f"/{entry}/{_NAMES[0]}", f"/harbor-agent-{re.sub('[^A-Za-z0-9.-]', '_', entry)}.crt"
 
 
 def write_certificates(
