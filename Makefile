@@ -117,7 +117,7 @@ axe: $(INSTALLED)
 
 groovy: $(INSTALLED)
 	@[ -d .groovy ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target .groovy \
-		'dekobon-tree-sitter-groovy>=0.3' 'tree-sitter>=0.25'
+		'dekobon-tree-sitter-groovy==0.3.0' 'tree-sitter>=0.25,<0.27'
 
 clean:
 	rm -rf $(VENV) .venv-3.13 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
