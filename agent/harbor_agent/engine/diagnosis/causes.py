@@ -117,8 +117,8 @@ def _describe_refused_login(pull: _Pull) -> Problem:
 def _describe_unresolved(pull: _Pull) -> Problem:
     return _describe_as_verify_does(
         pull,
-        "add the name to the DNS of the nodes, or set resolve of the registry in harbor-agent.yaml and run "
-        f"harbor-agent plan -i INVENTORY --limit {pull.limit}",
+        "add the name to the DNS of the nodes, or to /etc/hosts with resolve.nodes of the registry in "
+        f"harbor-agent.yaml, and run harbor-agent plan -i INVENTORY --limit {pull.limit}",
     )
 
 

@@ -34,7 +34,8 @@ MEANINGS = {
     ),
     PullVerdict.NAME_UNRESOLVED: Meaning(
         clause="{place} cannot resolve the name {server}",
-        hint="add the name to the DNS of the nodes, or set resolve of the registry in harbor-agent.yaml",
+        hint="add the name to the DNS of the nodes, or to /etc/hosts with resolve.nodes of the registry in "
+        "harbor-agent.yaml",
         proves_nothing=True,
     ),
     PullVerdict.PROXY_FAILED: Meaning(
