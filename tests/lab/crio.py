@@ -13,6 +13,8 @@ _UNIT = """\
 [Unit]
 Description=Stand-in for CRI-O
 [Service]
+Type=notify
+NotifyAccess=all
 ExecStart=/usr/local/bin/crio
 ExecReload=/bin/kill -s HUP $MAINPID
 Restart=on-failure

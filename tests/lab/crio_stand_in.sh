@@ -15,12 +15,14 @@ main() {
   trap reload HUP
   trap 'exit 0' TERM
   if grep -qs '^auto_reload_registries = true' /etc/crio/crio.conf.d/* && [ -d "$folder" ]; then watch; fi
+  systemd-notify --ready
   while :; do sleep 1000 & wait "$!"; done
 }
 
 # CRI-O has events of the file system; this daemon checks twice a second.
 watch() {
   seen=$(print_files)
+  systemd-notify --ready
   while :; do
     sleep 0.5 & wait "$!"
     found=$(print_files)
@@ -50,11 +52,12 @@ apply_registries() {
   fi
 }
 
-# Keeps a copy of the files that crictl pulls with.
+# Keeps a copy of the files that crictl pulls with, which finds the old or the new one at any time.
 read_registries() {
   said=$(podman info --format json 2>&1 >/dev/null) || return 1
-  rm -rf "$place"
-  mkdir -p "$place" && cp -a /etc/containers "$place"
+  old=$(readlink "$place")
+  new=$(mktemp -d "$place.XXXXXX") && cp -a /etc/containers "$new" && ln -s "$new" "$new.link" && mv -T "$new.link" "$place"
+  [ -z "$old" ] || rm -rf "$old"
 }
 
 print_tables() {
