@@ -60,7 +60,9 @@ class Terminal:
                 return None
             self._since = time.monotonic()
             try:
-                with _set_echo(terminal, echo=echo):
+                with _MODES.for_question(terminal, echo=echo) as may_ask:
+                    if not may_ask:
+                        return None
                     os.write(terminal, translate(question).encode())
                     return _read_line(terminal, stopping or Event())
             finally:
@@ -81,33 +83,53 @@ def _open_terminal() -> Iterator[int | None]:
         os.close(terminal)
 
 
-@contextmanager
-def _set_echo(terminal: int, *, echo: bool) -> Iterator[None]:
-    """Turn echo off unless `echo` is set; restore it at the end, and print the line end that was not echoed.
+class _Modes:
+    """The modes of the terminal while a question hides its answer.
 
-    The question may be asked in a thread, and the program may end before that thread has seen it: echo is then
-    restored when the interpreter exits.
+    Questions are asked in threads, and the program may end before such a thread has seen it. So when the interpreter
+    exits the modes are restored, and no question changes them any more.
     """
-    before = termios.tcgetattr(terminal)
-    if echo:
-        yield
-        return
-    changed = termios.tcgetattr(terminal)
-    changed[3] &= ~termios.ECHO
-    atexit.register(_restore_at_exit, before)
-    termios.tcsetattr(terminal, termios.TCSAFLUSH, changed)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-        atexit.unregister(_restore_at_exit)
-        os.write(terminal, b"\n")
+
+    def __init__(self) -> None:
+        """Begin without a question."""
+        self._lock = Lock()
+        self._before: list[Any] | None = None
+        self._is_over = False
+        atexit.register(self._end)
+
+    @contextmanager
+    def for_question(self, terminal: int, *, echo: bool) -> Iterator[bool]:
+        """Turn echo off in the block unless `echo` is set, and print the line end that was not echoed.
+
+        The block gets whether it may ask: not if the program ends.
+        """
+        with self._lock:
+            if not (self._is_over or echo):
+                self._before = termios.tcgetattr(terminal)
+                changed = termios.tcgetattr(terminal)
+                changed[3] &= ~termios.ECHO
+                termios.tcsetattr(terminal, termios.TCSAFLUSH, changed)
+        try:
+            yield not self._is_over
+        finally:
+            if self._restore(terminal):
+                os.write(terminal, b"\n")
+
+    def _restore(self, terminal: int) -> bool:
+        with self._lock:
+            before, self._before = self._before, None
+            if before is not None:
+                termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        return before is not None
+
+    def _end(self) -> None:
+        self._is_over = True
+        with _open_terminal() as terminal:
+            if terminal is not None:
+                self._restore(terminal)
 
 
-def _restore_at_exit(before: list[Any]) -> None:
-    with _open_terminal() as terminal:
-        if terminal is not None:
-            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+_MODES = _Modes()
 
 
 def _read_line(terminal: int, stopping: Event) -> Sensitive | None:
