@@ -83,7 +83,8 @@ class Footer:
         What was typed before it is discarded: it was not shown, and it must not answer a question.
         """
         with self._without_lines():
-            self._echo.restore(is_input_kept=False)
+            with self._lock:
+                self._echo.restore(is_input_kept=False)
             yield
 
     @contextmanager
