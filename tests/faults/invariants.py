@@ -178,7 +178,7 @@ def _which(was: Expected) -> Which:
         assert (now.arguments, now.live) == (was.before.arguments, was.before.live)
         return "old"
     sums = dict(fact for fact in now.files if len(fact[1]) == 64)
-    assert changed == set(was.files)
+    assert changed == set(was.files), sorted(now.files ^ was.before.files)
     assert {path: sums.get(path) for path in was.files} == was.files
     assert now.live == was.before.live | {was.entry}
     added = [f"--insecure-registry={was.entry}"] if was.action == "restart" else []

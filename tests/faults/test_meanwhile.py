@@ -10,6 +10,7 @@ from tests.faults.controller import Order
 from tests.faults.failpoint import Failpoint, held, journalled
 from tests.faults.invariants import assert_invariants, assert_reported
 from tests.faults.wrapper import wrapped
+from tests.lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.site import Ended
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.needs("nodes")
 
 _DROP_IN = "/etc/systemd/system/docker.service.d/docker-options.conf"
 _READ_ONLY = "mount --bind /etc/systemd /etc/systemd && mount -o remount,bind,ro /etc/systemd"
+_IS_OVER = "systemctl show -p ActiveState --value harbor-agent-transaction | grep -qx inactive"
 _LATER = "/etc/systemd/system/docker.service.d/zz.conf"
 
 
@@ -62,6 +64,8 @@ def test_a_change_whose_recovery_cannot_be_removed_is_not_called_changed(site: F
     expected = order.expect()
     ended = _apply_disturbed(order, "health", _READ_ONLY)
     for node in nodes:
+        # It tries once more to remove all of it before it ends.
+        wait_until(lambda: node.succeeds(_IS_OVER), "the transaction has ended", seconds=60)  # noqa: B023
         node.run("umount /etc/systemd")
         assert_reported(ended, node.name, "failed", "could not be removed")
         assert ended.node(node.name)["code"] == "recovery-armed"
